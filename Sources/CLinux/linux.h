@@ -1,0 +1,28 @@
+// The Linux calls that the toolchain's Glibc module leaves out: epoll and its relatives, and the
+// GNU-only functions, whose prototypes are repeated here because defining _GNU_SOURCE in a second
+// module next to Glibc does not build (fd_set differs between the two).
+#ifndef ONDEMANDD_LINUX_H
+#define ONDEMANDD_LINUX_H
+
+#include <spawn.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#ifndef POSIX_SPAWN_SETSID
+#define POSIX_SPAWN_SETSID 0x80
+#endif
+
+int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+int pipe2(int descriptors[2], int flags);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+// prctl is variadic in C, which Swift cannot call.
+static inline int ondemandd_become_child_subreaper(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+#endif

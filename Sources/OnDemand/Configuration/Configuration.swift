@@ -1,0 +1,46 @@
+/// Everything an operator can say, as plain values with every default visible.
+struct Configuration: Equatable, Sendable {
+    var listen: [SocketAddress] = []
+    var status: Status?
+    var services: [Service] = []
+    var log = Log()
+
+    /// A `reverse_proxies` entry. Its position is its `BackendID`.
+    struct Service: Equatable, Sendable {
+        var name: String
+        /// The ENABLE flag: off answers 503 and never starts anything.
+        var enabled = true
+        var paths: [PathPattern]
+        var target: Target
+        /// Whether a WebSocket upgrade may pass; a route without it relays plain HTTP only.
+        var websocket = false
+        /// Set on every forwarded request, replacing what the client sent under the same name.
+        var headers: [Header] = []
+        /// Absent: a plain proxy to something that already runs.
+        var launch: LaunchCommand?
+        var policy = BackendPolicy()
+    }
+
+    struct Target: Equatable, Sendable {
+        var address: SocketAddress
+        /// `host:port` as written, for the `Host` of requests that bring none (HTTP/1.0).
+        var authority: String
+        /// Replaces the matched part of the request's path; absent: the request's own path travels on.
+        var path: String?
+    }
+
+    /// A header to set; `$remote_addr`, `$scheme` and `$host` in the value are filled in per request.
+    struct Header: Equatable, Sendable {
+        var name: String
+        var value: String
+    }
+
+    struct Status: Equatable, Sendable {
+        var listen: SocketAddress
+    }
+
+    struct Log: Equatable, Sendable {
+        var level = LogLevel.info
+        var format = LogFormat.text
+    }
+}

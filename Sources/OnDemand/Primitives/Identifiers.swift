@@ -1,0 +1,22 @@
+/// A service of the configuration, by its position there: the name of a backend inside the daemon.
+struct BackendID: Hashable, Sendable {
+    let index: Int
+}
+
+/// One life of a backend. A late event of generation n must never touch generation n + 1.
+struct Generation: Hashable, Comparable, Sendable {
+    let number: UInt32
+
+    static func < (left: Generation, right: Generation) -> Bool { left.number < right.number }
+    var next: Generation { Generation(number: number &+ 1) }
+}
+
+/// A client that waits for a backend: the one thing the proxy and the supervisor both know about it.
+struct Ticket: Hashable, Sendable {
+    let number: UInt64
+}
+
+/// A process as the kernel numbers it. Valid until reaped, and only its parent can rely on that.
+struct ProcessID: Hashable, Sendable {
+    let number: Int32
+}

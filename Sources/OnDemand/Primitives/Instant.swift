@@ -1,0 +1,34 @@
+/// A point on a clock that never runs backwards, in nanoseconds since an origin the kernel chose.
+///
+/// Only a kernel makes instants; machines receive them (clock_gettime(2), CLOCK_MONOTONIC).
+struct Instant: Comparable, Hashable, Sendable {
+    let nanoseconds: Int64
+
+    static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+
+    /// Saturates instead of trapping: an absurdly long configured duration means "never".
+    static func + (instant: Instant, duration: Duration) -> Instant {
+        let (sum, overflow) = instant.nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
+        return Instant(nanoseconds: overflow ? .max : sum)
+    }
+
+    static func - (left: Instant, right: Instant) -> Duration {
+        .nanoseconds(left.nanoseconds - right.nanoseconds)
+    }
+}
+
+extension Duration {
+    /// This duration in nanoseconds, saturated at about 292 years.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds > 0 ? .max : .min }
+        return product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+    }
+
+    /// Whole milliseconds, rounded down, for logs.
+    var wholeMilliseconds: Int64 { wholeNanoseconds / 1_000_000 }
+
+    /// Whole seconds, rounded up, for `Retry-After` (RFC 9110, 10.2.3).
+    var secondsRoundedUp: Int64 { (wholeNanoseconds + 999_999_999) / 1_000_000_000 }
+}

@@ -1,0 +1,54 @@
+/// Where a socket listens or connects: numeric on purpose, because a fully static executable has no name service.
+enum SocketAddress: Hashable, Sendable {
+    /// Four octets in network order.
+    case ipv4(octets: [UInt8], port: UInt16)
+    /// Sixteen octets in network order.
+    case ipv6(octets: [UInt8], port: UInt16)
+    /// A path in the file system (unix(7)).
+    case unix(path: String)
+
+    var port: UInt16? {
+        switch self {
+        case .ipv4(_, let port), .ipv6(_, let port): port
+        case .unix: nil
+        }
+    }
+}
+
+extension SocketAddress: CustomStringConvertible {
+    /// The form that `listen` takes: `127.0.0.1:3000`, `[::1]:3000`, `unix:/path`.
+    var description: String {
+        switch self {
+        case .ipv4(_, let port): "\(host):\(port)"
+        case .ipv6(_, let port): "[\(host)]:\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// The address without its port, as `$remote_addr` shows it; a Unix socket's peer has no address: `unix:`.
+    var host: String {
+        switch self {
+        case .ipv4(let octets, _):
+            octets.map { String($0) }.joined(separator: ".")
+        case .ipv6(let octets, _):
+            Self.ipv6Text(octets)
+        case .unix:
+            "unix:"
+        }
+    }
+
+    /// RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as `::`.
+    private static func ipv6Text(_ octets: [UInt8]) -> String {
+        let groups = (0..<8).map { UInt16(octets[2 * $0]) << 8 | UInt16(octets[2 * $0 + 1]) }
+        var longest = 0..<0
+        var start = 0
+        while start < 8 {
+            let end = groups[start...].firstIndex { $0 != 0 } ?? 8
+            if end - start > max(longest.count, 1) { longest = start..<end }
+            start = max(end, start + 1)
+        }
+        let text = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":") }
+        guard !longest.isEmpty else { return text(groups[...]) }
+        return "\(text(groups[..<longest.lowerBound]))::\(text(groups[longest.upperBound...]))"
+    }
+}

@@ -1,0 +1,5 @@
+/// The executable: arguments in, exit code out, nothing else.
+@main
+struct Main {
+    static func main() {}
+}

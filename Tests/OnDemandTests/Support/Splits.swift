@@ -1,0 +1,7 @@
+/// The ways bytes can arrive: whole, cut once anywhere, one by one. A verdict must not depend on it.
+enum Splits {
+    static func all(of bytes: [UInt8]) -> [[[UInt8]]] {
+        let cuts = bytes.indices.dropFirst().map { [Array(bytes[..<$0]), Array(bytes[$0...])] }
+        return [[bytes]] + cuts + [bytes.map { [$0] }]
+    }
+}
