@@ -1,15 +1,7 @@
 /// How a backend is ended, as data: signals to its whole process group, each with the patience that follows it.
 struct StopPlan: Equatable, Sendable {
-    enum Signal: String, Equatable, Sendable {
-        case terminate = "TERM"
-        case interrupt = "INT"
-        case quit = "QUIT"
-        case hangUp = "HUP"
-        case kill = "KILL"
-    }
-
     struct Step: Equatable, Sendable {
-        let signal: Signal
+        let signal: StopSignal
         /// How long the group may take to be gone before the next step.
         let patience: Duration
     }

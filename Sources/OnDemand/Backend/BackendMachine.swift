@@ -1,0 +1,374 @@
+/// The life of one backend: asleep, starting, ready, stopping, cooling down, and at the end retired.
+///
+/// Pure: its driver brings events in and carries effects out. An effect that can fail comes back as an event, so the
+/// state changes on the answer and not on the request.
+struct BackendMachine {
+    enum State: Equatable {
+        /// No process, no timer, nothing that costs.
+        case asleep
+        case starting(Start)
+        /// Accepts connections; who uses it is counted in its gate.
+        case ready(since: Instant)
+        case stopping(Stop)
+        /// A start failed or a crash came too soon: requests are refused until the timer fires.
+        case coolingDown(until: Instant, reason: String)
+        /// The daemon is leaving: nothing starts any more.
+        case retired
+    }
+
+    struct Start: Equatable {
+        enum Phase: Equatable {
+            /// Is the address free? A stranger that answers there must never get our clients.
+            case checkingAddress
+            case spawning
+            case probing(since: Instant)
+        }
+        var phase: Phase
+        var waiting: [Ticket]
+    }
+
+    struct Stop: Equatable {
+        var cause: StopCause
+        /// The step of the stop plan that is being waited for.
+        var step: Int
+        /// How the first process of the group ended, once it has.
+        var exit: Exit?
+        /// Clients that arrived meanwhile: they get a fresh start.
+        var waiting: [Ticket] = []
+    }
+
+    enum StopCause: Equatable {
+        case idle
+        case shutdown
+        /// It ended by itself or never became ready; the group may still hold others.
+        case failure(reason: String, restAfter: Bool)
+    }
+
+    enum Event: Equatable {
+        case wanted(Ticket)
+        case abandoned(Ticket)
+        /// An always-on backend is started by the daemon itself.
+        case startRequested
+        case addressFree
+        case addressTaken
+        case spawned
+        case spawnFailed(SystemError)
+        case probeSucceeded
+        case lastLeaseReturned(Generation)
+        case gateClosed
+        case gateBusy
+        case timerFired(BackendTimer)
+        /// The process that was spawned has ended.
+        case exited(Exit)
+        /// Nothing is left of its process group.
+        case groupGone
+        case shutdownRequested
+        /// Do not wait for the current step of the stop plan.
+        case hurried
+    }
+
+    enum Effect: Equatable {
+        case checkAddress
+        case spawn(Generation)
+        case startProbing
+        case stopProbing
+        case openGate(Generation, leases: Int)
+        /// One more lease of the open gate, for a client that asked just before it opened.
+        case enterGate
+        case tryCloseGate
+        case closeGateByForce
+        case admit([Ticket], Generation)
+        case refuse([Ticket], Refusal, retryAfter: Duration)
+        case arm(BackendTimer, at: Instant)
+        case disarm(BackendTimer)
+        case signal(StopSignal)
+        /// Everything that belonged to this generation is over.
+        case endGeneration(Generation)
+    }
+
+    let policy: BackendPolicy
+    private(set) var state = State.asleep
+    /// Of the current or the most recent life.
+    private(set) var generation = Generation(number: 0)
+    /// Failed starts and early crashes in a row.
+    private(set) var failures = 0
+
+    init(policy: BackendPolicy) { self.policy = policy }
+
+    /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
+    mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
+        switch state {
+        case .asleep: whileAsleep(event)
+        case .starting(let start): whileStarting(start, event, now, jitter)
+        case .ready(let since): whileReady(since, event, now, jitter)
+        case .stopping(let stop): whileStopping(stop, event, now, jitter)
+        case .coolingDown(let until, let reason): whileCoolingDown(until, reason, event, now)
+        case .retired: whileRetired(event)
+        }
+    }
+
+    private func impossible(_ event: Event) -> Never {
+        preconditionFailure("\(event) cannot happen while \(state)")
+    }
+
+    // MARK: Asleep
+
+    private mutating func whileAsleep(_ event: Event) -> [Effect] {
+        switch event {
+        case .wanted(let ticket):
+            return beginStart(for: [ticket])
+        case .startRequested:
+            return beginStart(for: [])
+        case .shutdownRequested:
+            state = .retired
+            return []
+        case .abandoned, .lastLeaseReturned:
+            return []  // Posted before the answer was read.
+        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // asked only while starting
+            .gateClosed, .gateBusy, .timerFired,  // no gate to close, no timer armed
+            .exited, .groupGone,  // no process
+            .hurried:  // only while stopping
+            impossible(event)
+        }
+    }
+
+    private mutating func beginStart(for tickets: [Ticket]) -> [Effect] {
+        state = .starting(Start(phase: .checkingAddress, waiting: tickets))
+        return [.checkAddress]
+    }
+
+    // MARK: Starting
+
+    private mutating func whileStarting(
+        _ start: Start, _ event: Event, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        var start = start
+        switch (start.phase, event) {
+        case (_, .wanted(let ticket)):
+            guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
+            start.waiting.append(ticket)
+            state = .starting(start)
+            return []
+        case (_, .abandoned(let ticket)):
+            // The start goes on: others may be waiting, and who left once often comes back.
+            start.waiting.removeAll { $0 == ticket }
+            state = .starting(start)
+            return []
+        case (.checkingAddress, .addressFree):
+            generation = generation.next
+            state = .starting(Start(phase: .spawning, waiting: start.waiting))
+            return [.spawn(generation)]
+        case (.checkingAddress, .addressTaken):
+            return rest(after: .addressTaken, refusing: start.waiting, now, jitter)
+        case (.spawning, .spawned):
+            state = .starting(Start(phase: .probing(since: now), waiting: start.waiting))
+            return [.arm(.startup, at: now + policy.startupTimeout), .startProbing]
+        case (.spawning, .spawnFailed(let error)):
+            return rest(after: .spawnFailed(error), refusing: start.waiting, now, jitter)
+        case (.probing, .probeSucceeded):
+            state = .ready(since: now)
+            return [.disarm(.startup), .openGate(generation, leases: start.waiting.count)]
+                + (start.waiting.isEmpty ? armIdle(now) : [.admit(start.waiting, generation)])
+        case (.probing, .timerFired(.startup)):
+            return [.stopProbing]
+                + fail(.startTimedOut(after: policy.startupTimeout), start.waiting, exit: nil, now, jitter)
+        case (.probing, .exited(let exit)):
+            return [.stopProbing, .disarm(.startup)]
+                + fail(.exitedEarly(exit), start.waiting, exit: exit, now, jitter)
+        case (.probing, .shutdownRequested):
+            return [.stopProbing, .disarm(.startup)] + refuseForShutdown(start.waiting)
+                + beginStop(Stop(cause: .shutdown, step: 0), now)
+        case (.checkingAddress, .shutdownRequested):
+            state = .retired
+            return [.stopProbing] + refuseForShutdown(start.waiting)
+        case (_, .lastLeaseReturned), (_, .startRequested):
+            return []  // Of an earlier generation; or already under way.
+        case (.probing, .groupGone):
+            impossible(event)  // The leader's own exit comes first.
+        case (.spawning, .shutdownRequested):
+            impossible(event)  // Spawning is answered before anything else is told.
+        case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
+            (_, .gateClosed), (_, .gateBusy), (_, .timerFired), (_, .exited), (_, .groupGone), (_, .hurried):
+            impossible(event)  // Each is asked for in one phase only.
+        }
+    }
+
+    private func full(_ ticket: Ticket) -> Effect {
+        .refuse([ticket], .queueFull(limit: policy.maximumWaiting), retryAfter: .seconds(1))
+    }
+
+    private func refuseForShutdown(_ tickets: [Ticket]) -> [Effect] {
+        tickets.isEmpty ? [] : [.refuse(tickets, .shuttingDown, retryAfter: .seconds(5))]
+    }
+
+    /// A start that failed after the spawn: everybody is told at once, then the rest of the group is ended.
+    private mutating func fail(
+        _ refusal: Refusal, _ waiting: [Ticket], exit: Exit?, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
+        let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: delay)]
+        let cause = StopCause.failure(reason: refusal.sentence, restAfter: true)
+        return told + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
+    }
+
+    /// A start that failed before there was a process.
+    private mutating func rest(
+        after refusal: Refusal, refusing waiting: [Ticket], _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        let resting = coolDown(reason: refusal.sentence, now, jitter)
+        guard case .coolingDown(let until, _) = state, !waiting.isEmpty else { return resting }
+        return [.refuse(waiting, refusal, retryAfter: until - now)] + resting
+    }
+
+    private mutating func coolDown(reason: String, _ now: Instant, _ jitter: Double) -> [Effect] {
+        failures += 1
+        let until = now + policy.backoff.delay(afterFailures: failures, jitter: jitter)
+        state = .coolingDown(until: until, reason: reason)
+        return [.arm(.coolDown, at: until)]
+    }
+
+    // MARK: Ready
+
+    private mutating func whileReady(
+        _ since: Instant, _ event: Event, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        switch event {
+        case .wanted(let ticket):
+            // It found the gate closed and asked while the answer "ready" was on its way.
+            return [.enterGate, .admit([ticket], generation)]
+        case .lastLeaseReturned(let returned):
+            return returned == generation ? armIdle(now) : []
+        case .timerFired(.idle):
+            return [.tryCloseGate]  // May fail, so the state waits for the answer.
+        case .gateBusy:
+            return []  // Somebody came in; the clock starts again when the last one leaves.
+        case .gateClosed:
+            return beginStop(Stop(cause: .idle, step: 0), now)
+        case .exited(let exit):
+            let stable = now - since >= Limits.stableUptime
+            if stable { failures = 0 }
+            // The first crash is forgiven: the next request starts it again at once. Then it rests, ever longer.
+            let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: failures > 0)
+            if failures == 0 && !stable { failures = 1 }
+            return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
+        case .shutdownRequested:
+            return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
+        case .abandoned, .startRequested:
+            return []  // Posted before the answer was read; already up.
+        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
+            .timerFired,  // disarmed on the way here
+            .groupGone,  // the leader's own exit comes first
+            .hurried:  // only while stopping
+            impossible(event)
+        }
+    }
+
+    private func armIdle(_ now: Instant) -> [Effect] {
+        guard let idle = policy.idleTimeout, !policy.alwaysOn else { return [] }
+        return [.arm(.idle, at: now + idle)]
+    }
+
+    // MARK: Stopping
+
+    private mutating func beginStop(_ stop: Stop, _ now: Instant) -> [Effect] {
+        state = .stopping(stop)
+        return take(step: stop.step, now)
+    }
+
+    private func take(step: Int, _ now: Instant) -> [Effect] {
+        let order = policy.stopPlan.step(at: step)
+        return [.signal(order.signal), .arm(.stopStep, at: now + order.patience)]
+    }
+
+    private mutating func whileStopping(
+        _ stop: Stop, _ event: Event, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        var stop = stop
+        defer { if case .stopping = state { state = .stopping(stop) } }
+        switch event {
+        case .wanted(let ticket):
+            return hold(ticket, &stop, now, jitter)
+        case .abandoned(let ticket):
+            stop.waiting.removeAll { $0 == ticket }
+            return []
+        case .timerFired(.stopStep), .hurried:
+            stop.step += 1
+            return take(step: stop.step, now)
+        case .exited(let exit):
+            stop.exit = exit
+            return []
+        case .groupGone:
+            return [.disarm(.stopStep), .endGeneration(generation)] + afterStop(stop, now, jitter)
+        case .shutdownRequested:
+            let waiting = stop.waiting
+            stop.waiting = []
+            stop.cause = .shutdown
+            return refuseForShutdown(waiting)
+        case .lastLeaseReturned, .startRequested:
+            return []  // Posted before the gate closed; an always-on backend starts again by itself.
+        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
+            .gateClosed, .gateBusy, .timerFired:  // asked and armed only while ready
+            impossible(event)
+        }
+    }
+
+    private func hold(_ ticket: Ticket, _ stop: inout Stop, _ now: Instant, _ jitter: Double) -> [Effect] {
+        switch stop.cause {
+        case .shutdown:
+            return refuseForShutdown([ticket])
+        case .failure(let reason, restAfter: true):
+            let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
+            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
+        case .idle, .failure:
+            guard stop.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
+            stop.waiting.append(ticket)
+            return []
+        }
+    }
+
+    private mutating func afterStop(_ stop: Stop, _ now: Instant, _ jitter: Double) -> [Effect] {
+        switch stop.cause {
+        case .shutdown:
+            state = .retired
+            return []
+        case .failure(let reason, restAfter: true):
+            return coolDown(reason: reason, now, jitter)
+        case .idle, .failure:
+            if case .idle = stop.cause { failures = 0 }
+            state = .asleep
+            return stop.waiting.isEmpty && !policy.alwaysOn ? [] : beginStart(for: stop.waiting)
+        }
+    }
+
+    // MARK: Cooling down and retired
+
+    private mutating func whileCoolingDown(
+        _ until: Instant, _ reason: String, _ event: Event, _ now: Instant
+    ) -> [Effect] {
+        switch event {
+        case .wanted(let ticket):
+            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: until - now)]
+        case .timerFired(.coolDown):
+            state = .asleep
+            return policy.alwaysOn ? beginStart(for: []) : []
+        case .shutdownRequested:
+            state = .retired
+            return [.disarm(.coolDown)]
+        case .abandoned, .lastLeaseReturned, .startRequested:
+            return []  // Posted before the answer was read; the timer decides when it starts.
+        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
+            .timerFired, .exited, .groupGone, .hurried:
+            impossible(event)  // No process, no gate, one timer.
+        }
+    }
+
+    private func whileRetired(_ event: Event) -> [Effect] {
+        switch event {
+        case .wanted(let ticket): refuseForShutdown([ticket])
+        case .abandoned, .lastLeaseReturned, .startRequested, .shutdownRequested, .hurried: []
+        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
+            .timerFired, .exited, .groupGone:
+            impossible(event)  // Nothing was asked for and no process is left.
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/// The messages that cross between those who have clients and those who have processes; neither side names the other.
+
+/// From the proxy: what its clients need.
+enum BackendRequest: Equatable, Sendable {
+    /// A client waits; it is answered exactly once, unless it is abandoned first.
+    case wanted(BackendID, Ticket)
+    /// The waiting client has left.
+    case abandoned(BackendID, Ticket)
+    /// Nobody uses this generation any more.
+    case lastLeaseReturned(BackendID, Generation)
+}
+
+/// From the supervisor: what becomes of them.
+enum BackendAnswer: Equatable, Sendable {
+    /// Ready, and one lease of this generation is already held for this client.
+    case admitted(Ticket, Generation)
+    case refused(Ticket, Refusal, retryAfter: Duration)
+    /// The process is gone, and with it everything that was connected to it.
+    case generationEnded(BackendID, Generation)
+    /// For those who watch.
+    case stateChanged(BackendID)
+}

@@ -1,0 +1,55 @@
+/// Why a waiting client is turned away: a closed set, so that every waiter gets an answer and each answer has a name.
+enum Refusal: Equatable, Sendable {
+    /// The backend did not become ready within its startup timeout.
+    case startTimedOut(after: Duration)
+    /// The backend ended before it was ready.
+    case exitedEarly(Exit)
+    /// It could not even be started.
+    case spawnFailed(SystemError)
+    /// Something else already accepts connections where the backend would listen.
+    case addressTaken
+    /// It failed a moment ago and rests until the next attempt.
+    case coolingDown(reason: String)
+    case queueFull(limit: Int)
+    case disabled
+    case shuttingDown
+
+    /// One stable word for logs and counters.
+    var word: String {
+        switch self {
+        case .startTimedOut: "start_timed_out"
+        case .exitedEarly: "exited_early"
+        case .spawnFailed: "spawn_failed"
+        case .addressTaken: "address_taken"
+        case .coolingDown: "cooling_down"
+        case .queueFull: "queue_full"
+        case .disabled: "disabled"
+        case .shuttingDown: "shutting_down"
+        }
+    }
+
+    /// A short sentence for the client: what happened, and nothing about the machine it happened on.
+    var sentence: String {
+        switch self {
+        case .startTimedOut(let limit): "did not become ready within \(limit.shortText)"
+        case .exitedEarly: "ended before it was ready"
+        case .spawnFailed: "could not be started"
+        case .addressTaken: "could not be started: its address is in use"
+        case .coolingDown(let reason): "\(reason); the next start is due shortly"
+        case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
+        case .disabled: "is disabled"
+        case .shuttingDown: "is shutting down"
+        }
+    }
+}
+
+extension Duration {
+    /// As an operator writes it: `250ms`, `30s`, `15m`, `1h30m`.
+    var shortText: String {
+        let milliseconds = wholeMilliseconds
+        guard milliseconds % 1000 == 0, milliseconds > 0 else { return "\(milliseconds)ms" }
+        let seconds = milliseconds / 1000
+        let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")]
+        return parts.filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined()
+    }
+}

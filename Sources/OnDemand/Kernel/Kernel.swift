@@ -1,0 +1,58 @@
+/// The verbs of the system, and nothing that decides: the one seam between the daemon and the world.
+///
+/// Two conformers: `LinuxKernel`, and the simulated one of the tests. EINTR never leaves it; EBADF and EFAULT are ours
+/// and trap there.
+protocol Kernel: AnyObject {
+    // MARK: Time and chance
+
+    /// CLOCK_MONOTONIC: never runs backwards, and a suspended machine does not age (clock_gettime(2)).
+    func now() -> Instant
+    /// For log lines and the status page only; no decision may depend on it.
+    func wallClock() -> WallClock
+    func random() -> UInt64
+
+    // MARK: Sockets
+
+    /// Binds and listens; the address in the answer has the port the kernel chose when 0 was asked for.
+    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress)
+    func accept(from listener: Descriptor) -> AcceptResult
+    func connect(to address: SocketAddress) -> ConnectResult
+    /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
+    func connectFailure(of descriptor: Descriptor) -> Errno?
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
+    func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult
+    /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
+    func endSending(on descriptor: Descriptor)
+    func close(_ descriptor: Descriptor)
+
+    // MARK: Readiness
+
+    func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError)
+    func unwatch(_ descriptor: Descriptor)
+    /// Sleeps until something is ready or the deadline; nil is for as long as it takes. Returns how many events wait.
+    func wait(until deadline: Instant?) -> Int
+    /// An event of the last wait.
+    func event(at position: Int) -> ReadinessEvent
+
+    // MARK: Processes
+
+    /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only.
+    func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess
+    func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
+    /// To the process group that `leader` was spawned into; false when nothing is left in it (kill(2)).
+    func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool
+    func groupExists(of leader: ProcessID) -> Bool
+    /// A child, or an orphan we inherited, that has exited: now it is gone for good.
+    func reap() -> ExitedProcess?
+    /// Who listens there, as far as /proc tells.
+    func listenerOwner(at address: SocketAddress) -> ProcessDescription?
+    func residentBytes(of process: ProcessID?) -> Int?
+
+    // MARK: The daemon itself
+
+    /// From now on the daemon's signals arrive as readiness of this descriptor.
+    func openSignals() throws(SystemError) -> Descriptor
+    func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
+    /// One whole line to standard error; false when its reader is too slow and the line is dropped.
+    func log(_ line: Span<UInt8>) -> Bool
+}

@@ -1,0 +1,85 @@
+/// What goes into and comes out of the kernel's verbs: plain values, so that a simulation can make them too.
+
+/// An open file of this process. Whoever holds it in a table closes it, exactly once.
+struct Descriptor: Hashable, Sendable {
+    let raw: Int32
+}
+
+enum AcceptResult: Equatable {
+    case accepted(Descriptor, from: SocketAddress)
+    case wouldBlock
+    case failed(Errno)
+}
+
+enum ConnectResult: Equatable {
+    case connected(Descriptor)
+    case inProgress(Descriptor)
+    case failed(Errno)
+}
+
+enum ReadResult: Equatable {
+    case bytes(Int)
+    case wouldBlock
+    case ended
+    case failed(Errno)
+}
+
+enum WriteResult: Equatable {
+    case bytes(Int)
+    case wouldBlock
+    case failed(Errno)
+}
+
+/// How a descriptor is watched.
+enum Interest: Equatable {
+    /// Told again while there is something to read: listeners, pipes, signals.
+    case readable
+    /// Both directions and the peer's end, told once per change and never re-registered (epoll(7), EPOLLET).
+    case edges
+}
+
+struct Readiness: OptionSet, Hashable, Sendable {
+    let rawValue: UInt8
+
+    static let readable = Readiness(rawValue: 1)
+    static let writable = Readiness(rawValue: 2)
+    /// The peer will send nothing more; bytes may still wait in front of that end (EPOLLRDHUP).
+    static let peerEnded = Readiness(rawValue: 4)
+    /// Both directions are over, or the socket has an error to tell.
+    static let broken = Readiness(rawValue: 8)
+}
+
+struct ReadinessEvent: Equatable {
+    let token: Token
+    let readiness: Readiness
+}
+
+/// A process in a session and group of its own, its output on two pipes of ours.
+struct SpawnedProcess: Equatable {
+    let process: ProcessID
+    let output: Descriptor
+    let errors: Descriptor
+}
+
+struct ExitedProcess: Equatable {
+    let process: ProcessID
+    let exit: Exit
+}
+
+struct ProcessDescription: Equatable {
+    let process: ProcessID
+    let name: String
+}
+
+enum DaemonSignal: Equatable {
+    case terminate
+    case interrupt
+    case childChanged
+    case hangUp
+}
+
+/// Seconds since 1970 and the nanoseconds within, UTC.
+struct WallClock: Equatable {
+    let seconds: Int64
+    let nanoseconds: Int64
+}

@@ -1,0 +1,189 @@
+import CLinux
+import Glibc
+
+/// The socket verbs: every socket is born non-blocking and close-on-exec.
+extension LinuxKernel {
+    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+        if case .unix(let path) = address { try removeStaleSocket(at: path, address) }
+        let raw = try openSocket(for: address)
+        do throws(SystemError) {
+            try prepareListener(raw, for: address)
+            let bound = unsafe address.withSockaddr { unsafe Glibc.bind(raw, $0, $1) }
+            guard bound == 0 else { throw SystemError(call: "bind", code: .current, subject: "\(address)") }
+            guard Glibc.listen(raw, Int32(SOMAXCONN)) == 0 else {
+                throw SystemError(call: "listen", code: .current, subject: "\(address)")
+            }
+            return (Descriptor(raw: raw), localAddress(of: raw) ?? address)
+        } catch {
+            _ = Glibc.close(raw)
+            throw error
+        }
+    }
+
+    /// Options of a listener are inherited by what it accepts (tcp(7)), so an accept needs no further call.
+    private func prepareListener(_ raw: Int32, for address: SocketAddress) throws(SystemError) {
+        switch address {
+        case .unix: return
+        case .ipv6: set(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+        case .ipv4: break
+        }
+        set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
+        setStreamOptions(raw)
+    }
+
+    /// No delay for small frames; a peer that vanished without a FIN is noticed within half a minute.
+    private func setStreamOptions(_ raw: Int32) {
+        let tcp = Int32(IPPROTO_TCP)
+        set(raw, tcp, TCP_NODELAY, 1)
+        set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
+        set(raw, tcp, TCP_KEEPIDLE, Int32(Limits.keepAliveIdle.components.seconds))
+        set(raw, tcp, TCP_KEEPINTVL, Int32(Limits.keepAliveInterval.components.seconds))
+        set(raw, tcp, TCP_KEEPCNT, Limits.keepAliveProbes)
+        set(raw, tcp, TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
+    }
+
+    private func set(_ raw: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        let status = unsafe setsockopt(raw, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        precondition(status == 0 || errno != EBADF, "setsockopt on a descriptor that is not ours")
+    }
+
+    private func openSocket(for address: SocketAddress) throws(SystemError) -> Int32 {
+        let raw = socket(
+            address.family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw SystemError(call: "socket", code: .current, subject: "\(address)") }
+        return raw
+    }
+
+    /// A socket file that nobody listens on is left over from a crash; one that answers is somebody's.
+    private func removeStaleSocket(at path: String, _ address: SocketAddress) throws(SystemError) {
+        switch connect(to: address) {
+        case .connected(let descriptor), .inProgress(let descriptor):
+            close(descriptor)
+            throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
+        case .failed(.connectionRefused):
+            unsafe unlink(path)
+        case .failed:
+            break  // No such file, most often; bind(2) has the last word.
+        }
+    }
+
+    private func localAddress(of raw: Int32) -> SocketAddress? {
+        unsafe SocketAddress.filled { unsafe getsockname(raw, $0, $1) }
+    }
+
+    func accept(from listener: Descriptor) -> AcceptResult {
+        while true {
+            var raw: Int32 = -1
+            let peer = unsafe SocketAddress.filled { address, length in
+                raw = unsafe accept4(
+                    listener.raw, address, length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+                return raw
+            }
+            if raw >= 0 { return .accepted(Descriptor(raw: raw), from: peer ?? .unix(path: "")) }
+            switch errno {
+            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH: continue
+            case EAGAIN: return .wouldBlock
+            case EBADF, EFAULT, EINVAL, ENOTSOCK: preconditionFailure("accept4 reported \(Errno.current)")
+            default: return .failed(.current)
+            }
+        }
+    }
+
+    func connect(to address: SocketAddress) -> ConnectResult {
+        let raw: Int32
+        do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
+        if address.port != nil { setStreamOptions(raw) }
+        while true {
+            if unsafe address.withSockaddr({ unsafe Glibc.connect(raw, $0, $1) }) == 0 {
+                return .connected(Descriptor(raw: raw))
+            }
+            switch errno {
+            case EINTR: continue
+            case EINPROGRESS: return .inProgress(Descriptor(raw: raw))
+            default:
+                let code = Errno.current
+                _ = Glibc.close(raw)
+                return .failed(code)
+            }
+        }
+    }
+
+    func connectFailure(of descriptor: Descriptor) -> Errno? {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        unsafe getsockopt(descriptor.raw, SOL_SOCKET, SO_ERROR, &code, &length)
+        return code == 0 ? nil : Errno(number: code)
+    }
+
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe recv(descriptor.raw, $0.baseAddress, $0.count, 0)
+            }
+            if let result = ReadResult(count: count) { return result }
+        }
+    }
+
+    func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe Glibc.read(descriptor.raw, bytes.baseAddress, bytes.count)
+            }
+            if let result = ReadResult(count: count) { return result }
+        }
+    }
+
+    func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
+        while true {
+            let count = unsafe bytes.withUnsafeBytes { bytes in
+                unsafe Glibc.send(descriptor.raw, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+            if let result = WriteResult(count: count) { return result }
+        }
+    }
+
+    func endSending(on descriptor: Descriptor) {
+        // ENOTCONN: the peer reset first, and there is nobody to tell.
+        let status = shutdown(descriptor.raw, Int32(SHUT_WR))
+        precondition(status == 0 || errno != EBADF, "shutdown on a descriptor that is not ours")
+    }
+
+    func close(_ descriptor: Descriptor) {
+        let status = Glibc.close(descriptor.raw)
+        precondition(status == 0 || errno != EBADF, "closed twice: \(descriptor.raw)")
+    }
+}
+
+extension ReadResult {
+    /// What a read that returned `count` means; nil when a signal interrupted it and it is to be called again.
+    fileprivate init?(count: Int) {
+        switch count {
+        case 1...: self = .bytes(count)
+        case 0: self = .ended
+        default:
+            switch errno {
+            case EINTR: return nil
+            case EAGAIN: self = .wouldBlock
+            case EBADF, EFAULT, ENOTSOCK: preconditionFailure("a read reported \(Errno.current)")
+            default: self = .failed(.current)
+            }
+        }
+    }
+}
+
+extension WriteResult {
+    /// What a send that returned `count` means; nil when a signal interrupted it and it is to be called again.
+    fileprivate init?(count: Int) {
+        if count >= 0 {
+            self = .bytes(count)
+            return
+        }
+        switch errno {
+        case EINTR: return nil
+        case EAGAIN: self = .wouldBlock
+        case EBADF, EFAULT, ENOTSOCK: preconditionFailure("a send reported \(Errno.current)")
+        default: self = .failed(.current)
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import CLinux
+import Glibc
+
+/// The real system: each verb is one or two calls, each error a value, and the errno values that can only be our own
+/// mistakes trap.
+@safe final class LinuxKernel: Kernel {
+    private let epoll: Int32
+    /// Filled by each wait and read in place.
+    private var events: [epoll_event]
+    private var hasNanosecondWait = true
+    /// What children get back: ours is raised, and a child that uses select(2) must not see descriptors over 1024.
+    let originalFileLimit: rlimit
+    let nullDevice: Int32
+
+    /// More per wait would delay the first of them; fewer would pay for more waits under load.
+    private static let eventsPerWait = 512
+
+    init() throws(SystemError) {
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
+        nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
+        unsafe events = Array(repeating: epoll_event(), count: Self.eventsPerWait)
+        originalFileLimit = Self.raiseFileLimit()
+        // A peer that went away is an answer of send(2), never a reason to die.
+        Glibc.signal(SIGPIPE, SIG_IGN)
+    }
+
+    deinit {
+        _ = Glibc.close(epoll)
+        _ = Glibc.close(nullDevice)
+    }
+
+    /// Two descriptors per WebSocket: the hard limit is what the operator granted.
+    private static func raiseFileLimit() -> rlimit {
+        var limit = rlimit()
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var raised = limit
+        raised.rlim_cur = limit.rlim_max
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised)
+        return limit
+    }
+
+    // MARK: Time and chance
+
+    func now() -> Instant {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    func wallClock() -> WallClock {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return WallClock(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+    }
+
+    func random() -> UInt64 { .random(in: .min ... .max) }
+
+    // MARK: Readiness
+
+    func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError) {
+        var event = unsafe epoll_event()
+        unsafe event.events = interest.epollMask
+        unsafe event.data.u64 = token.rawValue
+        guard unsafe epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor.raw, &event) == 0 else {
+            throw SystemError(call: "epoll_ctl", code: .current, subject: "descriptor \(descriptor.raw)")
+        }
+    }
+
+    func unwatch(_ descriptor: Descriptor) {
+        let status = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor.raw, nil)
+        precondition(status == 0, "epoll_ctl refused to forget a descriptor: \(Errno.current)")
+    }
+
+    func wait(until deadline: Instant?) -> Int {
+        while true {
+            let count = hasNanosecondWait ? waitPrecisely(until: deadline) : waitRoundedUp(until: deadline)
+            if count >= 0 { return Int(count) }
+            switch errno {
+            case EINTR: continue
+            case ENOSYS where hasNanosecondWait: hasNanosecondWait = false  // Linux before 5.11.
+            default: preconditionFailure("epoll reported \(Errno.current)")
+            }
+        }
+    }
+
+    private func waitPrecisely(until deadline: Instant?) -> Int32 {
+        guard let deadline else {
+            return unsafe epoll_pwait2(epoll, &events, Int32(Self.eventsPerWait), nil, nil)
+        }
+        let left = max(0, (deadline - now()).wholeNanoseconds)
+        var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+        return unsafe epoll_pwait2(epoll, &events, Int32(Self.eventsPerWait), &timeout, nil)
+    }
+
+    /// Milliseconds rounded up: woken a little late, never early and then again.
+    private func waitRoundedUp(until deadline: Instant?) -> Int32 {
+        let left = deadline.map { max(0, ($0 - now()).wholeNanoseconds) }
+        let milliseconds = left.map { min(($0 + 999_999) / 1_000_000, Int64(Int32.max)) } ?? -1
+        return unsafe epoll_wait(epoll, &events, Int32(Self.eventsPerWait), Int32(milliseconds))
+    }
+
+    func event(at position: Int) -> ReadinessEvent {
+        let event = unsafe events[position]
+        return ReadinessEvent(
+            token: Token(rawValue: unsafe event.data.u64), readiness: Readiness(epollMask: unsafe event.events))
+    }
+
+    // MARK: Log
+
+    /// Asks before it writes, so that a stalled reader of standard error costs lines and never the daemon's time. A
+    /// pipe that is writable takes PIPE_BUF bytes whole (pipe(7)).
+    func log(_ line: Span<UInt8>) -> Bool {
+        var standardError = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard unsafe poll(&standardError, 1, 0) == 1, standardError.revents & Int16(POLLOUT) != 0 else { return false }
+        let written = unsafe line.withUnsafeBytes { bytes in
+            unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
+        }
+        return written == line.count
+    }
+}
+
+extension Errno {
+    /// The calling thread's errno, read at once: the next call may change it.
+    static var current: Errno { Errno(number: errno) }
+}
+
+extension Interest {
+    fileprivate var epollMask: UInt32 {
+        switch self {
+        case .readable: EPOLLIN.rawValue
+        case .edges: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+        }
+    }
+}
+
+extension Readiness {
+    fileprivate init(epollMask mask: UInt32) {
+        self = []
+        if mask & EPOLLIN.rawValue != 0 { insert(.readable) }
+        if mask & EPOLLOUT.rawValue != 0 { insert(.writable) }
+        if mask & EPOLLRDHUP.rawValue != 0 { insert(.peerEnded) }
+        if mask & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { insert(.broken) }
+    }
+}

@@ -1,0 +1,60 @@
+/// The words of the log, one per thing that happens: stable, so that people can search and machines can count.
+enum LogEvent: String, CaseIterable, Sendable {
+    // The daemon itself.
+    case listening
+    case shuttingDown = "shutting_down"
+    case hurrying, bye
+    case listenerPaused = "listener_paused"
+    case signalIgnored = "signal_ignored"
+    case systemTrouble = "system_trouble"
+    case linesDropped = "lines_dropped"
+    // A backend's life.
+    case started, ready
+    case firstHit = "first_hit"
+    case idle, stopping, stopped
+    case startFailed = "start_failed"
+    case crashed
+    case coolingDown = "cooling_down"
+    case stranger, output
+    // Clients.
+    case held, refused
+    case tunnelOpened = "tunnel_opened"
+    case tunnelClosed = "tunnel_closed"
+    case badRequest = "bad_request"
+    case upstreamTrouble = "upstream_trouble"
+    case request
+
+    var level: LogLevel {
+        switch self {
+        case .startFailed, .crashed, .systemTrouble: .error
+        case .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored: .warning
+        case .listening, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle, .stopping, .stopped,
+            .output,
+            .refused:
+            .info
+        case .held, .tunnelOpened, .tunnelClosed, .badRequest, .request: .debug
+        }
+    }
+}
+
+/// What a log line says besides its word.
+enum LogValue: Equatable, Sendable {
+    case text(String)
+    case number(Int64)
+}
+
+/// A name and what it is; order is kept in the line.
+struct LogField: Equatable, Sendable {
+    let name: String
+    let value: LogValue
+
+    init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = .text(value)
+    }
+
+    init(_ name: String, _ value: some BinaryInteger) {
+        self.name = name
+        self.value = .number(Int64(value))
+    }
+}

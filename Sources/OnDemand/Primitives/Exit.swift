@@ -1,0 +1,14 @@
+/// How a process ended (waitid(2)).
+enum Exit: Equatable, Sendable {
+    case status(Int32)
+    case signal(Int32)
+}
+
+extension Exit: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .status(let code): "status \(code)"
+        case .signal(let number): "signal \(number)"
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/// Every bound the daemon keeps that is not configuration: value, unit, reason, and what the peer gets.
+enum Limits {
+    // MARK: Sockets
+
+    /// Silence on a socket before the first keepalive probe. Shorter than the 30 s after which a phone's network
+    /// address translation may forget a quiet connection.
+    static let keepAliveIdle: Duration = .seconds(15)
+    static let keepAliveInterval: Duration = .seconds(5)
+    static let keepAliveProbes: Int32 = 3
+    /// Unacknowledged data or unanswered probes for this long: the peer is gone and its connection is closed
+    /// (tcp(7), TCP_USER_TIMEOUT). The sum of the three keepalive numbers.
+    static let peerSilence: Duration = .seconds(30)
+
+    // MARK: Relaying
+
+    /// One read takes at most this much, and so no direction of a connection ever holds more than this in user space.
+    /// Large, because in bulk the size of a read is the whole story.
+    static let scratchBytes = 64 * 1024
+    /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
+    static let chunksPerTurn = 4
+    /// Accepted per listener and turn, for the same reason.
+    static let acceptsPerTurn = 64
+    /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
+    static let acceptPause: Duration = .milliseconds(100)
+
+    // MARK: Waiting for peers
+
+    /// From the first byte of a head to its end; then 408 and closed.
+    static let headTimeout: Duration = .seconds(10)
+    /// A connection between requests that stays silent for this long is closed without a word (RFC 9112, 9.5).
+    static let keepAliveTimeout: Duration = .seconds(75)
+    /// From the last byte of a request to the end of the answer's head; then 504.
+    static let responseTimeout: Duration = .seconds(60)
+    /// From connect to connected; a backend that is ready accepts at once or its queue is full; then 504.
+    static let connectTimeout: Duration = .seconds(5)
+    /// After our last byte we read and discard for this long, so that the answer is not destroyed by a reset
+    /// (RFC 9112, 9.6).
+    static let lingerTimeout: Duration = .seconds(2)
+
+    // MARK: Supervision
+
+    /// A probe that neither succeeds nor fails in this time is given up and tried again.
+    static let probePatience: Duration = .seconds(1)
+    /// A backend that was ready for this long and then crashed is started again without a rest.
+    static let stableUptime: Duration = .seconds(10)
+    /// A line of a backend's output in the log; longer ones are cut into pieces of this size.
+    static let outputLineBytes = 2048
+    /// Reads per output pipe and turn: a flood is drained, yet never at the cost of the connections.
+    static let outputReadsPerTurn = 4
+    /// One read of a backend's output: what a pipe holds by default (pipe(7)).
+    static let outputReadBytes = 64 * 1024
+    /// What a backend printed last is read after its end, up to this many times, in case somebody else still prints.
+    static let outputReadsAtEnd = 16
+    /// The daemon's own shutdown may take the longest stop plan and this on top before it gives up waiting.
+    static let shutdownGrace: Duration = .seconds(5)
+}

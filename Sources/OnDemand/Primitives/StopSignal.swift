@@ -1,0 +1,19 @@
+/// The signals that may be part of stopping a process, by their numbers on Linux (signal(7)).
+enum StopSignal: Int32, Equatable, Sendable {
+    case hangUp = 1
+    case interrupt = 2
+    case quit = 3
+    case kill = 9
+    case terminate = 15
+
+    /// As an operator writes it, without SIG.
+    var name: String {
+        switch self {
+        case .hangUp: "HUP"
+        case .interrupt: "INT"
+        case .quit: "QUIT"
+        case .kill: "KILL"
+        case .terminate: "TERM"
+        }
+    }
+}

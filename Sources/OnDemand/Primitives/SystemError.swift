@@ -1,0 +1,51 @@
+/// A system call that failed: which, why, and on what. The machine's kind of error: refuse, retry or carry on.
+struct SystemError: Error, Equatable, Sendable {
+    /// As in the manual, such as `bind`.
+    let call: String
+    let code: Errno
+    /// The address, path or command it was about.
+    let subject: String
+}
+
+extension SystemError: CustomStringConvertible {
+    var description: String { "\(call) \(subject): \(code)" }
+}
+
+/// An errno value with the few names that decisions depend on (errno(3)).
+struct Errno: Hashable, Sendable {
+    let number: Int32
+
+    static let noSuchFile = Errno(number: 2)
+    static let tooManyFilesInSystem = Errno(number: 23)
+    static let tooManyFiles = Errno(number: 24)
+    static let outOfMemory = Errno(number: 12)
+    static let permissionDenied = Errno(number: 13)
+    static let brokenPipe = Errno(number: 32)
+    static let addressInUse = Errno(number: 98)
+    static let noBufferSpace = Errno(number: 105)
+    static let timedOut = Errno(number: 110)
+    static let connectionRefused = Errno(number: 111)
+
+    /// The process or the machine has run out of something that comes back: pause, then try again.
+    var isExhaustion: Bool {
+        [.tooManyFiles, .tooManyFilesInSystem, .outOfMemory, .noBufferSpace].contains(self)
+    }
+}
+
+extension Errno: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .noSuchFile: "no such file or directory"
+        case .tooManyFilesInSystem: "too many open files in the system"
+        case .tooManyFiles: "too many open files in the process"
+        case .outOfMemory: "out of memory"
+        case .permissionDenied: "permission denied"
+        case .brokenPipe: "the other side is closed"
+        case .addressInUse: "address already in use"
+        case .noBufferSpace: "no buffer space"
+        case .timedOut: "timed out"
+        case .connectionRefused: "connection refused"
+        default: "errno \(number)"
+        }
+    }
+}

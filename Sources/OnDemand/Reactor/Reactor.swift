@@ -1,0 +1,52 @@
+/// Waits, fires timers and tells its tenant what happened: the one place where the daemon sleeps.
+final class Reactor<K: Kernel> {
+    let kernel: K
+    private var timers = TimerQueue<TimerKey>()
+    /// Connections that used up their share of this turn and have more to do.
+    private var unfinished: [Token] = []
+
+    init(kernel: K) { self.kernel = kernel }
+
+    func arm(_ key: TimerKey, at instant: Instant) { timers.arm(key, at: instant) }
+    func disarm(_ key: TimerKey) { timers.disarm(key) }
+    var hasTimers: Bool { !timers.isEmpty }
+
+    /// Asks for another turn for this token, after everybody else had theirs.
+    func resumeLater(_ token: Token) { unfinished.append(token) }
+
+    /// One turn: wait, events, timers that are due, and the turns that were asked for.
+    func turn(_ tenant: some Tenant) {
+        let count = kernel.wait(until: unfinished.isEmpty ? timers.next : kernel.now())
+        let resumed = unfinished
+        unfinished.removeAll(keepingCapacity: true)
+        for position in 0..<count {
+            let event = kernel.event(at: position)
+            tenant.ready(event.token, event.readiness)
+        }
+        for token in resumed { tenant.ready(token, []) }
+        if timers.next != nil {
+            let now = kernel.now()
+            while let key = timers.popDue(at: now) { tenant.timerFired(key) }
+        }
+        tenant.turnEnded()
+    }
+}
+
+/// Who lives on a reactor and is told what happens there.
+protocol Tenant: AnyObject {
+    func ready(_ token: Token, _ readiness: Readiness)
+    func timerFired(_ key: TimerKey)
+    /// Everything that was ready has been told: time to deliver messages.
+    func turnEnded()
+}
+
+/// Whose deadline it is and what for; one timer each.
+enum TimerKey: Hashable {
+    /// A conversation's current deadline, whatever it is.
+    case conversation(Token)
+    case acceptPause(listener: Int)
+    case backend(BackendID, BackendTimer)
+    case probe(BackendID)
+    case status
+    case shutdown
+}

@@ -1,0 +1,117 @@
+/// The log and the history of a backend's life: what is worth a line when its state has changed.
+extension Supervisor {
+    /// A state without its contents, as logs, metrics and the status page name it.
+    enum StateWord: String {
+        case asleep, starting, ready, stopping
+        case coolingDown = "cooling_down"
+        case retired
+
+        init(_ state: BackendMachine.State) {
+            self =
+                switch state {
+                case .asleep: .asleep
+                case .starting: .starting
+                case .ready: .ready
+                case .stopping: .stopping
+                case .coolingDown: .coolingDown
+                case .retired: .retired
+                }
+        }
+    }
+
+    func note(_ event: BackendMachine.Event, from before: StateWord, of backend: SupervisedBackend) {
+        noteFailure(event, before, backend)
+        switch event {
+        case .spawned: noteStarted(backend)
+        case .groupGone: noteStopped(backend)
+        case .gateClosed: log(.idle, service(backend), generation(backend))
+        default: break
+        }
+        let after = StateWord(backend.machine.state)
+        guard after != before else { return }
+        backend.history.stateSince = kernel.now()
+        if after == .ready { noteReady(backend) }
+        if after == .stopping, let child = backend.child {
+            log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
+        }
+        if case .coolingDown(let until, let reason) = backend.machine.state {
+            let rest = (until - kernel.now()).wholeMilliseconds
+            log(.coolingDown, service(backend), LogField("reason", reason), LogField("rest_ms", rest))
+        }
+        answers.post(.stateChanged(backend.id))
+    }
+
+    private func service(_ backend: SupervisedBackend) -> LogField { LogField("service", backend.name) }
+
+    private func generation(_ backend: SupervisedBackend) -> LogField {
+        LogField("generation", backend.machine.generation.number)
+    }
+
+    private func noteStarted(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        log(
+            .started, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("command", ([backend.command.command] + backend.command.arguments).joined(separator: " ")))
+    }
+
+    private func noteReady(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        let boot = kernel.now() - child.spawnedAt
+        backend.history.lastBoot = boot
+        backend.history.lastFailure = nil
+        log(
+            .ready, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("boot_ms", boot.wholeMilliseconds))
+    }
+
+    private func noteStopped(_ backend: SupervisedBackend) {
+        // The child is forgotten by an effect that follows; it is still here.
+        guard let child = backend.child, let exit = child.exit else { return }
+        backend.history.lastExit = exit.description
+        let uptime = kernel.now() - child.spawnedAt
+        log(
+            .stopped, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("exit", exit.description), LogField("how", child.lastSignal?.name ?? "exited"),
+            LogField("uptime_ms", uptime.wholeMilliseconds))
+    }
+
+    private func noteFailure(_ event: BackendMachine.Event, _ before: StateWord, _ backend: SupervisedBackend) {
+        switch (before, event) {
+        case (.starting, .addressTaken):
+            noteStranger(backend)
+            failed(backend, .addressTaken, detail: "something already accepts connections on \(backend.address)")
+        case (.starting, .spawnFailed(let error)):
+            failed(backend, .spawnFailed(error), detail: error.description)
+        case (.starting, .exited(let exit)):
+            failed(backend, .exitedEarly(exit), detail: "ended with \(exit) before it accepted connections")
+        case (.starting, .timerFired(.startup)):
+            let limit = backend.machine.policy.startupTimeout
+            failed(
+                backend, .startTimedOut(after: limit),
+                detail: "did not accept connections on \(backend.address) within \(limit.shortText)")
+        case (.ready, .exited(let exit)):
+            backend.history.lastFailure = "ended unexpectedly with \(exit)"
+            log(
+                .crashed, service(backend), generation(backend), LogField("exit", exit.description),
+                LogField("open", backend.gate.leases))
+        default:
+            break
+        }
+    }
+
+    private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {
+        backend.history.lastFailure = detail
+        log(
+            .startFailed, service(backend), LogField("reason", refusal.word), LogField("detail", detail),
+            LogField("command", backend.command.command),
+            LogField("directory", backend.command.workingDirectory))
+    }
+
+    private func noteStranger(_ backend: SupervisedBackend) {
+        let owner = kernel.listenerOwner(at: backend.address)
+        log.record(
+            .stranger,
+            [service(backend), LogField("address", backend.address.description)]
+                + (owner.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
+    }
+}

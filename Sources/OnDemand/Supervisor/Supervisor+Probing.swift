@@ -1,0 +1,84 @@
+/// Asking an address whether somebody accepts there: before a start to find strangers, during it to find readiness.
+extension Supervisor {
+    func startProbe(of backend: SupervisedBackend, _ purpose: SupervisedBackend.Probe.Purpose) -> BackendMachine.Event?
+    {
+        backend.probe.purpose = purpose
+        return attemptProbe(of: backend)
+    }
+
+    func stopProbe(of backend: SupervisedBackend) {
+        closeProbe(of: backend)
+        backend.probe.purpose = nil
+        reactor.disarm(.probe(backend.id))
+    }
+
+    private func closeProbe(of backend: SupervisedBackend) {
+        if let descriptor = backend.probe.descriptor { kernel.close(descriptor) }
+        backend.probe.descriptor = nil
+    }
+
+    private func attemptProbe(of backend: SupervisedBackend) -> BackendMachine.Event? {
+        backend.probe.attempt += 1
+        switch kernel.connect(to: backend.address) {
+        case .connected(let descriptor):
+            kernel.close(descriptor)
+            return probeEnded(of: backend, accepted: true)
+        case .failed:
+            return probeEnded(of: backend, accepted: false)
+        case .inProgress(let descriptor):
+            return watchProbe(descriptor, for: backend)
+        }
+    }
+
+    private func watchProbe(_ descriptor: Descriptor, for backend: SupervisedBackend) -> BackendMachine.Event? {
+        let token = Token(.probe, index: backend.id.index, generation: backend.probe.attempt)
+        do throws(SystemError) {
+            try kernel.watch(descriptor, for: .edges, as: token)
+        } catch {
+            kernel.close(descriptor)
+            return probeEnded(of: backend, accepted: false)
+        }
+        backend.probe.descriptor = descriptor
+        reactor.arm(.probe(backend.id), at: kernel.now() + Limits.probePatience)
+        return nil
+    }
+
+    /// The connection attempt has been decided.
+    func probeReady(_ token: Token) {
+        guard let backend = backends[BackendID(index: token.index)], let descriptor = backend.probe.descriptor,
+            backend.probe.attempt & 0xff_ffff == token.generation
+        else { return }
+        let accepted = kernel.connectFailure(of: descriptor) == nil
+        reactor.disarm(.probe(backend.id))
+        closeProbe(of: backend)
+        if let event = probeEnded(of: backend, accepted: accepted) { tell(backend, event) }
+    }
+
+    /// Either the pause before the next attempt is over, or an attempt got no answer at all.
+    func probeTimerFired(_ id: BackendID) {
+        guard let backend = backends[id], let purpose = backend.probe.purpose else { return }
+        if backend.probe.descriptor != nil {
+            closeProbe(of: backend)
+            // Somebody's queue of connections is full; whoever that is, the address is not free.
+            if purpose == .checkAddress { return tell(backend, probeEnded(of: backend, accepted: true)!) }
+        }
+        if let event = attemptProbe(of: backend) { tell(backend, event) }
+    }
+
+    private func probeEnded(of backend: SupervisedBackend, accepted: Bool) -> BackendMachine.Event? {
+        switch (backend.probe.purpose, accepted) {
+        case (.checkAddress, _):
+            backend.probe.purpose = nil
+            return accepted ? .addressTaken : .addressFree
+        case (.readiness, true):
+            backend.probe.purpose = nil
+            return .probeSucceeded
+        case (.readiness, false):
+            let elapsed = kernel.now() - (backend.child?.spawnedAt ?? kernel.now())
+            reactor.arm(.probe(backend.id), at: kernel.now() + ProbeSchedule.pause(after: elapsed))
+            return nil
+        case (nil, _):
+            preconditionFailure("a probe nobody asked for")
+        }
+    }
+}
