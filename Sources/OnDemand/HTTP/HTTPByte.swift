@@ -1,0 +1,44 @@
+/// The bytes that mean something in HTTP/1.1, and which byte may stand where.
+enum HTTPByte {
+    static let tab: UInt8 = 0x09
+    static let lineFeed: UInt8 = 0x0a
+    static let carriageReturn: UInt8 = 0x0d
+    static let space: UInt8 = 0x20
+    static let colon = UInt8(ascii: ":")
+    static let semicolon = UInt8(ascii: ";")
+    static let comma = UInt8(ascii: ",")
+
+    /// Optional whitespace (RFC 9110, 5.6.3).
+    static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+    static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+    static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
+
+    /// Of a method or a field name (RFC 9110, 5.6.2).
+    static func isToken(_ byte: UInt8) -> Bool {
+        switch Unicode.Scalar(byte) {
+        case "!", "#", "$", "%", "&", "'", "*", "+", "-", ".", "^", "_", "`", "|", "~": true
+        default: isLetter(byte) || isDigit(byte)
+        }
+    }
+
+    /// Of a line of a head: no control but the tab, and old Latin text is let through (RFC 9110, 5.5).
+    static func isText(_ byte: UInt8) -> Bool { byte >= space && byte != 0x7f || byte == tab }
+
+    /// The value of a hexadecimal digit.
+    static func hexadecimal(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+
+    static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+
+    /// Lower case with `_` read as `-`, as gateways to CGI-like environments read names: Rack knows both
+    /// `X-Forwarded-For` and `X_Forwarded_For` as `HTTP_X_FORWARDED_FOR`.
+    static func folded(_ byte: UInt8) -> UInt8 { byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : lowercased(byte) }
+}

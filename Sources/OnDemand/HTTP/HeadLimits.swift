@@ -1,0 +1,17 @@
+/// How much head a peer may send before it is refused: every bound here can be configured.
+struct HeadLimits: Equatable, Sendable {
+    /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
+    var maximumHeadBytes = 16 * 1024
+    /// Real requests carry ten to forty fields (431).
+    var maximumFields = 128
+    /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
+    var maximumTargetBytes = 8 * 1024
+}
+
+extension HeadLimits {
+    /// The longest registered method has 17 bytes; a longer one than this is nobody's (RFC 9112, 3: 501).
+    static let maximumMethodBytes = 32
+
+    /// A request line longer than this cannot hold a target within bounds: method, two spaces, version, CRLF.
+    var maximumRequestLineBytes: Int { Self.maximumMethodBytes + 1 + maximumTargetBytes + 11 }
+}

@@ -1,0 +1,63 @@
+/// Reads a request head as it arrives and refuses whatever another parser might read differently.
+struct RequestHeadParser {
+    private let limits: HeadLimits
+    private var lines = HeadLines()
+    private var requestLine: RequestLine?
+    private var fields: [HeaderField] = []
+    private var skippedEmptyLine = false
+
+    init(limits: HeadLimits = .init()) { self.limits = limits }
+
+    /// The head once it is complete; nil asks to be called again with the same bytes and more.
+    ///
+    /// After a head the parser is new: its next call expects the next head's bytes from offset 0.
+    mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> RequestHead? {
+        while let line = try lines.next(in: unread, limits: limits, isRequestLine: requestLine == nil) {
+            if let requestLine {
+                guard line.isEmpty else {
+                    guard fields.count < limits.maximumFields else { throw .tooManyFields }
+                    fields.append(try HeaderField(line, in: unread))
+                    continue
+                }
+                let head = try assemble(requestLine, in: unread)
+                self = Self(limits: limits)
+                return head
+            }
+            if line.isEmpty {
+                // Old clients end a body with one CRLF too many (RFC 9112, 2.2); nobody sends two.
+                guard !skippedEmptyLine else { throw .emptyRequestLine }
+                skippedEmptyLine = true
+            } else {
+                requestLine = try RequestLine(line, in: unread, limits: limits)
+            }
+        }
+        return nil
+    }
+
+    private func assemble(_ line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> RequestHead {
+        RequestHead(
+            method: line.method, target: line.target, form: line.parts.form, path: line.parts.path,
+            query: line.parts.query, version: line.version, fields: fields,
+            host: try host(of: line, in: bytes), byteCount: lines.byteCount, isHead: line.isHead,
+            wantsKeepAlive: RequestHead.wantsKeepAlive(line.version, fields, in: bytes))
+    }
+
+    /// One valid Host, the same as in the target; none only in HTTP/1.0 (RFC 9112, 3.2 and 3.2.2).
+    private func host(of line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> ByteRange? {
+        var found: ByteRange?
+        for field in fields where bytes.equals("host", in: field.name) {
+            guard found == nil else { throw .severalHosts }
+            found = field.value
+        }
+        guard let found else {
+            guard line.version == .http10 else { throw .missingHost }
+            return line.parts.authority
+        }
+        guard let host = HostAndPort(found, in: bytes) else { throw .invalidHost }
+        if let authority = line.parts.authority, let named = HostAndPort(authority, in: bytes) {
+            let agrees = host.agrees(with: named, defaultPort: line.parts.defaultPort, in: bytes)
+            guard agrees else { throw .hostDisagrees }
+        }
+        return found
+    }
+}

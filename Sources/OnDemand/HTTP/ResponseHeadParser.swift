@@ -1,0 +1,56 @@
+/// Reads a response head as it arrives, as strictly as requests: what is refused here reaches no client.
+struct ResponseHeadParser {
+    private let limits: HeadLimits
+    private var lines = HeadLines()
+    private var statusLine: StatusLine?
+    private var fields: [HeaderField] = []
+
+    init(limits: HeadLimits = .init()) { self.limits = limits }
+
+    /// The head once it is complete; nil asks to be called again with the same bytes and more.
+    ///
+    /// After a head (a 100, say) the parser is new: its next call expects the next head's bytes from offset 0.
+    mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> ResponseHead? {
+        while let line = try lines.next(in: unread, limits: limits) {
+            guard let statusLine else {
+                statusLine = try StatusLine(line, in: unread)
+                continue
+            }
+            guard line.isEmpty else {
+                guard fields.count < limits.maximumFields else { throw .tooManyFields }
+                fields.append(try HeaderField(line, in: unread))
+                continue
+            }
+            let head = ResponseHead(
+                status: statusLine.status, version: statusLine.version, reason: statusLine.reason,
+                fields: fields, byteCount: lines.byteCount,
+                wantsKeepAlive: ResponseHead.wantsKeepAlive(statusLine.version, fields, in: unread))
+            self = Self(limits: limits)
+            return head
+        }
+        return nil
+    }
+}
+
+/// The first line of a response: version, three digits, a phrase nobody needs (RFC 9112, 4).
+private struct StatusLine {
+    let version: HTTPVersion
+    let status: Int
+    let reason: ByteRange
+
+    init(_ line: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
+        let start = line.lower
+        guard line.count >= 12, bytes[start + 8] == HTTPByte.space else { throw .malformedStatusLine }
+        version = try HTTPVersion(ByteRange(start, start + 8), in: bytes)
+        var number = 0
+        for index in (start + 9)..<(start + 12) {
+            guard HTTPByte.isDigit(bytes[index]) else { throw .malformedStatusLine }
+            number = number * 10 + Int(bytes[index] - 0x30)
+        }
+        // The space before an empty phrase is often forgotten; nothing can be misread without it.
+        guard line.count == 12 || bytes[start + 12] == HTTPByte.space else { throw .malformedStatusLine }
+        guard (100...599).contains(number) else { throw .invalidStatus }  // RFC 9110, 15
+        status = number
+        reason = ByteRange(min(start + 13, line.upper), line.upper)
+    }
+}

@@ -1,0 +1,68 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct ResponseHeadParserTests {
+    @Test("a response head becomes ranges, however it arrives")
+    func ordinaryHead() throws {
+        let bytes = responseBytes("Set-Cookie: a", "Set-Cookie: b", line: "HTTP/1.1 404 Not  Found\u{e9}")
+        let head = try responseHead(bytes)
+        #expect(head.status == 404)
+        #expect(String(bytes.span, head.reason) == "Not  Found\u{e9}")
+        #expect(head.values(of: "set-cookie", in: bytes.span).map { String(bytes.span, $0) } == ["a", "b"])
+        #expect(head.byteCount == bytes.count)
+        for pieces in Splits.all(of: bytes + Array("body".utf8)) {
+            #expect(Feeding.response(pieces) == .success(head))
+        }
+    }
+
+    @Test("an empty phrase is fine, with and without its space")
+    func emptyReason() throws {
+        #expect(try responseHead(responseBytes(line: "HTTP/1.0 200 ")).reason.isEmpty)
+        #expect(try responseHead(responseBytes(line: "HTTP/1.1 200")).reason.isEmpty)
+    }
+
+    @Test("interim answers are told from final ones, and a 101 is final")
+    func interim() throws {
+        #expect(try responseHead(responseBytes(line: "HTTP/1.1 100 Continue")).isInterim)
+        #expect(try responseHead(responseBytes(line: "HTTP/1.1 103 Early Hints")).isInterim)
+        #expect(try !responseHead(responseBytes(line: "HTTP/1.1 101 Switching Protocols")).isInterim)
+        #expect(try !responseHead(responseBytes()).isInterim)
+    }
+
+    @Test("two heads in a row are read by one parser")
+    func interimThenFinal() throws {
+        var parser = ResponseHeadParser()
+        var bytes = responseBytes(line: "HTTP/1.1 100 Continue") + responseBytes()
+        let first = try #require(try parser.examine(bytes.span))
+        bytes.removeFirst(first.byteCount)
+        #expect(try parser.examine(bytes.span)?.status == 200)
+    }
+
+    @Test("the backend's wish to keep the connection is seen")
+    func persistence() throws {
+        #expect(try responseHead(responseBytes()).wantsKeepAlive)
+        #expect(try !responseHead(responseBytes("Connection: close")).wantsKeepAlive)
+        #expect(try !responseHead(responseBytes(line: "HTTP/1.0 200 OK")).wantsKeepAlive)
+        #expect(try responseHead(responseBytes("Connection: keep-alive", line: "HTTP/1.0 200 OK")).wantsKeepAlive)
+    }
+
+    @Test(
+        "a backend's garbage is refused",
+        arguments: [
+            ("HTTP/1.1 99 Low\r\n\r\n", HeadError.malformedStatusLine), ("HTTP/1.1 600 High\r\n\r\n", .invalidStatus),
+            ("HTTP/1.1 099 Low\r\n\r\n", .invalidStatus), ("HTTP/1.1  200 OK\r\n\r\n", .malformedStatusLine),
+            ("HTTP/1.1 2000 OK\r\n\r\n", .malformedStatusLine), ("HTTP/1.1 +20 OK\r\n\r\n", .malformedStatusLine),
+            ("HTTP/1.1 200OK\r\n\r\n", .malformedStatusLine), ("HTTP/2.0 200 OK\r\n\r\n", .unsupportedVersion),
+            ("ICY 200 OK and more\r\n\r\n", .malformedStatusLine),
+            ("http/1.1 200 OK\r\n\r\n", .malformedVersion(at: 0)),
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n", .malformedStatusLine), ("HTTP/1.1 200 OK\n\n", .bareLineFeed(at: 15)),
+            ("HTTP/1.1 200 O\0K\r\n\r\n", .controlCharacter(at: 14)), ("<html>\n", .bareLineFeed(at: 6)),
+            ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", .whitespaceInName(at: 18)),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", .obsoleteFolding(at: 23)),
+            ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", .bareCarriageReturn(at: 21)),
+        ])
+    func garbage(text: String, error: HeadError) {
+        for pieces in Splits.all(of: Array(text.utf8)) { #expect(Feeding.response(pieces) == .failure(error)) }
+    }
+}
