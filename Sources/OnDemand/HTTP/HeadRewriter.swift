@@ -1,0 +1,96 @@
+/// Writes the head that goes on to the other side: this hop's fields out, ours in, the rest byte for byte.
+struct HeadRewriter {
+    /// Writes a request's head for the backend.
+    ///
+    /// A client's fields named in `set` give way to ours, also when spelled with `_` for `-`. `Host` stays as it
+    /// came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0 for a client
+    /// that speaks no more and could not read a chunked answer.
+    static func request(
+        _ head: RequestHead, in bytes: Span<UInt8>, target: [UInt8], set: [(name: String, value: String)],
+        authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false, version: HTTPVersion = .http11,
+        into output: inout [UInt8]
+    ) {
+        precondition(isVisible(target), "a request target must not be empty or contain whitespace")
+        output.reserveCapacity(output.count + head.byteCount + 256)
+        output.append(from: bytes, head.method)
+        output.append(HTTPByte.space)
+        output += target
+        output += " \(version.text)\r\n".utf8
+        let hasHost = !head.values(of: "host", in: bytes).isEmpty
+        if !hasHost, !set.contains(where: { isNamed("host", $0.name) }) {
+            // First of all fields (RFC 9110, 7.2); only an HTTP/1.0 client has none.
+            append("Host", head.host.map { String(bytes, $0) } ?? authority, to: &output)
+        }
+        let hopByHop = HopByHop(head, in: bytes)
+        for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
+            if isReplaced(field.name, by: set, in: bytes) { continue }
+            output.append(from: bytes, head.line(of: index))
+        }
+        for field in set { append(field.name, field.value, to: &output) }
+        if upgrade == .webSocket {
+            append("Connection", "Upgrade", to: &output)
+            append("Upgrade", "websocket", to: &output)
+        } else {
+            appendPersistence(keepAlive, defaultsToKeepAlive: version == .http11, to: &output)
+        }
+        output += "\r\n".utf8
+    }
+
+    /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, it is a copy.
+    ///
+    /// An interim answer says nothing about the connection (RFC 9110, 15.2).
+    static func response(
+        _ head: ResponseHead, in bytes: Span<UInt8>, keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
+        into output: inout [UInt8]
+    ) {
+        guard !upgrade else {
+            output.append(from: bytes, ByteRange(0, head.byteCount))
+            return
+        }
+        output.reserveCapacity(output.count + head.byteCount + 32)
+        // Our own version, whatever the backend's (RFC 9110, 6.2).
+        output += "HTTP/1.1 \(head.status) ".utf8
+        output.append(from: bytes, head.reason)
+        output += "\r\n".utf8
+        let hopByHop = HopByHop(head, in: bytes)
+        for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
+            output.append(from: bytes, head.line(of: index))
+        }
+        if head.status >= 200 {
+            appendPersistence(keepAlive, defaultsToKeepAlive: clientVersion == .http11, to: &output)
+        }
+        output += "\r\n".utf8
+    }
+
+    /// Says only what the version does not already mean (RFC 9112, 9.3).
+    private static func appendPersistence(
+        _ keepAlive: Bool, defaultsToKeepAlive: Bool, to output: inout [UInt8]
+    ) {
+        if !keepAlive {
+            append("Connection", "close", to: &output)
+        } else if !defaultsToKeepAlive {
+            append("Connection", "keep-alive", to: &output)
+        }
+    }
+
+    private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
+        precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
+        precondition(value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")
+        output += "\(name): \(value)\r\n".utf8
+    }
+
+    private static func isReplaced(
+        _ name: ByteRange, by set: [(name: String, value: String)], in bytes: Span<UInt8>
+    ) -> Bool {
+        for field in set where bytes.resembles(field.name, in: name) { return true }
+        return false
+    }
+
+    private static func isNamed(_ name: String, _ other: String) -> Bool {
+        name.utf8.elementsEqual(other.utf8.map(HTTPByte.lowercased))
+    }
+
+    private static func isVisible(_ target: [UInt8]) -> Bool {
+        !target.isEmpty && target.allSatisfy { (0x21...0x7e).contains($0) }
+    }
+}

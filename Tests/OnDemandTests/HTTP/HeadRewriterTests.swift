@@ -1,0 +1,201 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct HeadRewriterTests {
+    private func request(
+        _ lines: [String], target: String = "/t", set: [(name: String, value: String)] = [],
+        upgrade: UpgradeIntent = .none, keepAlive: Bool = false, version: HTTPVersion = .http11
+    ) throws -> [String] {
+        let bytes = Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
+        var output: [UInt8] = []
+        HeadRewriter.request(
+            try requestHead(bytes), in: bytes.span, target: Array(target.utf8), set: set, authority: "backend:3000",
+            upgrade: upgrade, keepAlive: keepAlive, version: version, into: &output)
+        return try self.lines(of: output)
+    }
+
+    private func response(
+        _ lines: [String], keepAlive: Bool = true, to client: HTTPVersion = .http11, upgrade: Bool = false
+    ) throws -> [String] {
+        let bytes = Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
+        var output: [UInt8] = []
+        HeadRewriter.response(
+            try responseHead(bytes), in: bytes.span, keepAlive: keepAlive, clientVersion: client, upgrade: upgrade,
+            into: &output)
+        return try self.lines(of: output)
+    }
+
+    /// The lines between CRLFs; the last two are empty when the head is complete.
+    private func lines(of output: [UInt8]) throws -> [String] {
+        let text = String(decoding: output, as: UTF8.self)
+        try #require(text.hasSuffix("\r\n\r\n"))
+        return text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { String($0.filter { $0 != "\r" }) }.dropLast(2)
+    }
+
+    @Test("fields travel byte for byte, in order, with duplicates and odd spacing")
+    func transparency() throws {
+        let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1 \t\r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
+        var output = Array("before".utf8)
+        HeadRewriter.request(
+            try requestHead(bytes), in: bytes.span, target: Array("/c?d".utf8), set: [], authority: "z",
+            upgrade: .none, into: &output)
+        let expected =
+            "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1 \t\r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
+        #expect(String(decoding: output, as: UTF8.self) == expected)
+    }
+
+    @Test("bytes that are not text pass unchanged")
+    func opaqueBytes() throws {
+        let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0xe9, 0xff, 0x80] + Array("\r\n\r\n".utf8)
+        var output: [UInt8] = []
+        HeadRewriter.request(
+            try requestHead(bytes), in: bytes.span, target: [0x2f], set: [], authority: "", upgrade: .none,
+            keepAlive: true, into: &output)
+        #expect(output == bytes)
+    }
+
+    @Test("fields of this hop stay behind, and those that Connection names")
+    func hopByHop() throws {
+        let head = [
+            "GET / HTTP/1.1", "Host: a", "Connection: close, X-Hop", "X-Hop: 1", "Keep-Alive: timeout=5",
+            "X-Hop-Not: 2", "Proxy-Connection: keep-alive", "TE: trailers", "connection: ,x-other", "X-OTHER: 3",
+            "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", "Trailer: Digest",
+        ]
+        #expect(
+            try request(head, upgrade: .ignored) == [
+                "GET /t HTTP/1.1", "Host: a", "X-Hop-Not: 2", "Trailer: Digest", "Connection: close",
+            ])
+    }
+
+    @Test(
+        "Connection cannot remove what the other end decides by",
+        arguments: [
+            "Host", "Content-Length", "Content-Type", "Authorization", "Cookie", "Origin", "X-Forwarded-For",
+            "x-forwarded-proto", "Forwarded", "Sec-WebSocket-Key", "Sec-Fetch-Site", "Cache-Control", "If-Match",
+        ])
+    func essentials(name: String) throws {
+        let value = name == "Content-Length" || name == "Host" ? "5" : "v"
+        let own = name == "Host" ? ["\(name): \(value)"] : ["Host: a", "\(name): \(value)"]
+        let sent = try request(["POST / HTTP/1.1", "Connection: \(name.lowercased()), close"] + own)
+        #expect(sent == ["POST /t HTTP/1.1"] + own + ["Connection: close"])
+    }
+
+    @Test("framing fields pass as they are, even when Connection names them")
+    func framing() throws {
+        let chunked = ["POST / HTTP/1.1", "Host: a", "Transfer-Encoding:  Chunked", "Connection: transfer-encoding"]
+        #expect(try request(chunked).contains("Transfer-Encoding:  Chunked"))
+        #expect(try request(["POST / HTTP/1.1", "Host: a", "content-length:5"]).contains("content-length:5"))
+    }
+
+    @Test("set fields replace the client's, however these are spelled, and come after the others")
+    func setFields() throws {
+        let head = [
+            "GET / HTTP/1.1", "Host: a", "X-Forwarded-For: 6.6.6.6", "x_forwarded_for: 7.7.7.7", "X-Keep: 1",
+            "X-FORWARDED-PROTO: https", "X-Forwarded-Fort: 2",
+        ]
+        let set = [(name: "X-Forwarded-For", value: "1.2.3.4"), (name: "X-Forwarded-Proto", value: "http")]
+        #expect(
+            try request(head, set: set, keepAlive: true) == [
+                "GET /t HTTP/1.1", "Host: a", "X-Keep: 1", "X-Forwarded-Fort: 2", "X-Forwarded-For: 1.2.3.4",
+                "X-Forwarded-Proto: http",
+            ])
+    }
+
+    @Test("a client without Host gets the authority, an absolute target's own, or the one that is set")
+    func missingHost() throws {
+        let kept = try request(["GET / HTTP/1.0", "X: 1"])
+        #expect(kept == ["GET /t HTTP/1.1", "Host: backend:3000", "X: 1", "Connection: close"])
+        #expect(try request(["GET http://b/ HTTP/1.0"])[1] == "Host: b")
+        #expect(try request(["GET / HTTP/1.0"], set: [(name: "HOST", value: "c")])[1] == "HOST: c")
+        let replaced = try request(["GET / HTTP/1.1", "Host: a"], set: [(name: "Host", value: "c")], keepAlive: true)
+        #expect(replaced == ["GET /t HTTP/1.1", "Host: c"])
+    }
+
+    @Test("a WebSocket upgrade is asked anew, its own fields stay")
+    func upgrade() throws {
+        let head = [
+            "GET / HTTP/1.1", "Host: a", "Connection: keep-alive, Upgrade, Sec-WebSocket-Key",
+            "Upgrade: h2c, websocket",
+            "Sec-WebSocket-Key: x", "Sec-WebSocket-Extensions: permessage-deflate", "Origin: http://a",
+        ]
+        #expect(
+            try request(head, upgrade: .webSocket) == [
+                "GET /t HTTP/1.1", "Host: a", "Sec-WebSocket-Key: x", "Sec-WebSocket-Extensions: permessage-deflate",
+                "Origin: http://a", "Connection: Upgrade", "Upgrade: websocket",
+            ])
+    }
+
+    @Test("persistence is said where the version does not say it")
+    func requestPersistence() throws {
+        let head = ["GET / HTTP/1.0", "Host: a"]
+        #expect(try request(head, keepAlive: true) == ["GET /t HTTP/1.1", "Host: a"])
+        #expect(
+            try request(head, keepAlive: true, version: .http10)
+                == ["GET /t HTTP/1.0", "Host: a", "Connection: keep-alive"])
+        #expect(try request(head, version: .http10).last == "Connection: close")
+    }
+
+    @Test("what is written reads as the same request", arguments: 0..<50 as Range<UInt64>)
+    func rendersEquivalent(seed: UInt64) throws {
+        var random = Seeded(seed: seed)
+        var lines = ["POST /x HTTP/1.1", "Host: a"]
+        let names = ["X-A", "Cookie", "Via", "Keep-Alive", "TE", "x-b", "Accept", "Upgrade", "X-Hop"]
+        let values = ["", "1", " a, b ", "\t\"q\"", "keep-alive", "x:y"]
+        for _ in 0..<Int.random(in: 0...8, using: &random) {
+            lines.append("\(names.randomElement(using: &random)!):\(values.randomElement(using: &random)!)")
+        }
+        if Bool.random(using: &random) { lines.append("Connection: x-hop") }
+        lines.append("Content-Length: 7")
+        let gone =
+            ["keep-alive", "te", "upgrade", "connection"] + (lines.contains("Connection: x-hop") ? ["x-hop"] : [])
+        let kept = lines.dropFirst().filter { !gone.contains(String($0.prefix { $0 != ":" }).lowercased()) }
+        let sent = try request(lines, target: "/x", keepAlive: true)
+        #expect(sent == [lines[0]] + kept, "seed \(seed)")
+        let bytes = Array((sent + ["", ""]).joined(separator: "\r\n").utf8)
+        #expect(try BodyFraming.ofRequest(requestHead(bytes), in: bytes.span) == .length(7))
+    }
+
+    @Test("an answer passes byte for byte without the fields of the backend's hop")
+    func wholeAnswer() throws {
+        let head = [
+            "HTTP/1.0 200  Fine", "set-cookie:a", "Connection: keep-alive, X-Hop, Set-Cookie, Content-Length",
+            "Keep-Alive: timeout=5", "X-Hop: 1", "Set-Cookie:  b ", "Upgrade: h2c", "Content-Length: 3",
+        ]
+        let kept = ["HTTP/1.1 200  Fine", "set-cookie:a", "Set-Cookie:  b ", "Content-Length: 3"]
+        #expect(try response(head) == kept)
+        #expect(try response(head, keepAlive: false) == kept + ["Connection: close"])
+        #expect(try response(head, to: .http10) == kept + ["Connection: keep-alive"])
+        #expect(try response(head, keepAlive: false, to: .http10) == kept + ["Connection: close"])
+    }
+
+    @Test("a phrase may be empty, an interim answer says nothing about the connection")
+    func shortAnswers() throws {
+        #expect(try response(["HTTP/1.1 200"]) == ["HTTP/1.1 200 "])
+        let hints = ["HTTP/1.1 103 Early Hints", "Link: </a.css>"]
+        #expect(try response(hints + ["Connection: close"], keepAlive: false) == hints)
+    }
+
+    @Test("a switch to WebSocket is copied untouched")
+    func switching() throws {
+        let head = [
+            "HTTP/1.1 101 Switching Protocols", "upgrade: WebSocket", "Connection:Upgrade", "Keep-Alive: x",
+            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        ]
+        #expect(try response(head, upgrade: true) == head)
+    }
+
+    @Test("a set value with a line end would be our own mistake and traps")
+    func injection() async {
+        await #expect(processExitsWith: .failure) {
+            var parser = RequestHeadParser()
+            let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            guard let head = try parser.examine(bytes.span) else { return }
+            var output: [UInt8] = []
+            HeadRewriter.request(
+                head, in: bytes.span, target: [0x2f], set: [(name: "X", value: "a\r\nY: b")], authority: "a",
+                upgrade: .none, into: &output)
+        }
+    }
+}
