@@ -45,7 +45,7 @@ struct RequestHead {
 
     var asksForCable: Bool { tokens("sec-websocket-protocol").contains(CableSession.subprotocol) }
 
-    /// The last segments of the path: a proxy may put others before them.
+    /// The path's segments. Only the last ones decide an answer, because a proxy may put others before them.
     var segments: [String] {
         target.split(separator: "?", omittingEmptySubsequences: false)[0].split(separator: "/").map { String($0) }
     }
