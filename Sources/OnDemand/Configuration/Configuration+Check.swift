@@ -1,0 +1,102 @@
+/// The rules between fields: what each allows alone but not together.
+extension ConfigurationDraft {
+    func conflicts() -> [ConfigurationError] {
+        repeatedNames() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets() + reversedBackoffs()
+    }
+
+    private func repeatedNames() -> [ConfigurationError] {
+        var first: [String: Located<String>] = [:]
+        return services.compactMap(\.name).compactMap { name in
+            guard let other = first[name.value] else {
+                first[name.value] = name
+                return nil
+            }
+            return name.error("\(name.value.quoted) is already the name at \(other.place)")
+        }
+    }
+
+    /// Routes of a disabled service count too: its 503 would hide the other one's answers, or the other way round.
+    private func overlappingRoutes() -> [ConfigurationError] {
+        var first: [String: Located<PathPattern>] = [:]
+        return services.flatMap(\.paths).compactMap { pattern in
+            guard let other = first[pattern.value.shape] else {
+                first[pattern.value.shape] = pattern
+                return nil
+            }
+            let texts = "\(pattern.value.text.quoted) matches the same paths as \(other.value.text.quoted)"
+            return pattern.error("\(texts) at \(other.place)")
+        }
+    }
+
+    private var allListeners: [Located<SocketAddress>] { listen + (status.map { [$0] } ?? []) }
+
+    private func collidingListeners() -> [ConfigurationError] {
+        let listeners = allListeners
+        return listeners.indices.compactMap { index in
+            let listener = listeners[index]
+            guard let other = listeners[..<index].first(where: { $0.value.collides(with: listener.value) }) else {
+                return nil
+            }
+            return listener.error("\(listener.value) cannot be listened on next to \(other.value) at \(other.place)")
+        }
+    }
+
+    /// A target that is one of the daemon's own listeners would send every request round and round.
+    private func loops() -> [ConfigurationError] {
+        services.compactMap(\.target).compactMap { target in
+            guard let listener = allListeners.first(where: { $0.value.answers(target.value.address) }) else {
+                return nil
+            }
+            return target.error("\(target.value.address) is this daemon itself, at \(listener.place)")
+        }
+    }
+
+    /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
+    private func sharedTargets() -> [ConfigurationError] {
+        var first: [SocketAddress: Located<Configuration.Target>] = [:]
+        return services.filter { $0.enabled && $0.launch != nil }.compactMap(\.target).compactMap { target in
+            guard let other = first[target.value.address] else {
+                first[target.value.address] = target
+                return nil
+            }
+            return target.error("two commands cannot both listen at \(target.value.address), see \(other.place)")
+        }
+    }
+
+    private func reversedBackoffs() -> [ConfigurationError] {
+        services.compactMap(\.backoff).compactMap { backoff in
+            guard backoff.value.first > backoff.value.longest else { return nil }
+            return backoff.error("\"min\" (default 1s) is longer than \"max\" (default 60s)")
+        }
+    }
+}
+
+extension SocketAddress {
+    /// Whether both cannot be listened on at once.
+    fileprivate func collides(with other: SocketAddress) -> Bool {
+        switch (self, other) {
+        case (.unix(let path), .unix(let otherPath)): path == otherPath
+        case (.ipv4(let octets, let port), .ipv4(let otherOctets, let otherPort)),
+            (.ipv6(let octets, let port), .ipv6(let otherOctets, let otherPort)):
+            port == otherPort && port != 0
+                && (octets == otherOctets || octets.isUnspecified || otherOctets.isUnspecified)
+        default: false
+        }
+    }
+
+    /// Whether a listener here would take a connection to `target`, as far as the addresses alone tell.
+    fileprivate func answers(_ target: SocketAddress) -> Bool {
+        guard collides(with: target) else { return false }
+        switch target {
+        case .unix: return true
+        case .ipv4(let octets, _): return self == target || octets.isUnspecified || octets[0] == 127
+        case .ipv6(let octets, _): return self == target || octets.isUnspecified || octets.isIPv6Loopback
+        }
+    }
+}
+
+extension [UInt8] {
+    /// `0.0.0.0` and `::` stand for all interfaces.
+    fileprivate var isUnspecified: Bool { allSatisfy { $0 == 0 } }
+    fileprivate var isIPv6Loopback: Bool { last == 1 && dropLast().allSatisfy { $0 == 0 } }
+}

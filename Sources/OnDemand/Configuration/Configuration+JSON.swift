@@ -1,0 +1,232 @@
+/// Decodes the configuration file: which keys there are, what each holds, and what stands when it is left out.
+extension Configuration {
+    /// Reads a whole file; every independent mistake is found in one run.
+    static func read(_ bytes: [UInt8], environment: [String: String]) throws(ConfigurationErrors) -> Configuration {
+        let root: JSONValue
+        do {
+            root = try JSONReader.read(bytes, duplicateKeys: .kept)
+        } catch {
+            let finding = ConfigurationError(path: "", position: error.position, sentence: error.sentence)
+            throw ConfigurationErrors([finding])
+        }
+        var decoder = ConfigurationDecoder(environment: environment)
+        let draft = decoder.configuration(ConfigurationNode(path: "", value: root))
+        let errors = decoder.errors + draft.conflicts()
+        guard errors.isEmpty else { throw ConfigurationErrors(errors) }
+        return draft.configuration()
+    }
+}
+
+extension ConfigurationDecoder {
+    fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
+        var draft = ConfigurationDraft()
+        guard let fields = fields(of: node, keys: ["$schema", "listen", "reverse_proxies", "status", "log"]) else {
+            return draft
+        }
+        if let schema = fields["$schema"] { _ = self.schema(schema) }
+        if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
+            draft.listen = oneOrMore(listen).compactMap { address($0) }
+        }
+        if let proxies = required("reverse_proxies", in: fields, purpose: "it lists the services") {
+            draft.services = services(proxies)
+        }
+        if let status = fields["status"] { draft.status = self.status(status) }
+        if let log = fields["log"] { draft.log = self.log(log) }
+        return draft
+    }
+
+    /// For editors only.
+    private mutating func schema(_ node: ConfigurationNode) -> Bool {
+        if case .string = node.value.content { return true }
+        reportType(of: node, expected: "a string")
+        return false
+    }
+
+    /// A bare number is a port, as in `"listen": 3000`.
+    private mutating func address(_ node: ConfigurationNode) -> Located<SocketAddress>? {
+        if case .number = node.value.content {
+            guard let port = integer(node, in: 0...Int(UInt16.max)) else { return nil }
+            return node.located(.ipv4(octets: [0, 0, 0, 0], port: UInt16(port)))
+        }
+        return parsed(node, expected: "an address such as \"127.0.0.1:3000\"", by: AddressText.listen)
+    }
+
+    private mutating func status(_ node: ConfigurationNode) -> Located<SocketAddress>? {
+        guard let fields = fields(of: node, keys: ["listen"]),
+            let listen = required("listen", in: fields, purpose: "it says where the status page is")
+        else { return nil }
+        return address(listen)
+    }
+
+    private mutating func log(_ node: ConfigurationNode) -> Configuration.Log {
+        var log = Configuration.Log()
+        guard let fields = fields(of: node, keys: ["level", "format"]) else { return log }
+        if let level = fields["level"] { log.level = choice(level, of: LogLevel.self) ?? log.level }
+        if let format = fields["format"] { log.format = choice(format, of: LogFormat.self) ?? log.format }
+        return log
+    }
+}
+
+// MARK: - Services
+
+extension ConfigurationDecoder {
+    private mutating func services(_ node: ConfigurationNode) -> [ServiceDraft] {
+        guard let items = items(of: node, expected: "a list of services") else { return [] }
+        if items.isEmpty { report(node, "the list is empty; it needs at least one service") }
+        return items.map { service($0) }
+    }
+
+    private mutating func service(_ node: ConfigurationNode) -> ServiceDraft {
+        var draft = ServiceDraft()
+        let keys = ["name", "enabled", "path", "target", "websocket", "headers", "on_demand"]
+        guard let fields = fields(of: node, keys: keys) else { return draft }
+        if let name = required("name", in: fields, purpose: "every log line of the service begins with it") {
+            draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
+        }
+        if let enabled = fields["enabled"] { draft.enabled = flag(enabled) ?? draft.enabled }
+        if let path = required("path", in: fields, purpose: "it says which requests are meant") {
+            draft.paths = oneOrMore(path).compactMap { pattern($0) }
+        }
+        if let target = required("target", in: fields, purpose: "it says where the requests go") {
+            draft.target = parsed(
+                target, expected: "a target such as \"http://127.0.0.1:28080/cable\"", by: AddressText.target)
+        }
+        if let websocket = fields["websocket"] { draft.websocket = boolean(websocket) ?? draft.websocket }
+        if let headers = fields["headers"] { draft.headers = self.headers(headers) }
+        if let onDemand = fields["on_demand"] { self.onDemand(onDemand, into: &draft) }
+        return draft
+    }
+
+    private static let nameByteLimit = 64
+
+    /// Plain enough to stand unquoted in log lines and commands.
+    private static func serviceName(_ text: String) throws(ValueProblem) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard isPlain, (1...nameByteLimit).contains(text.utf8.count) else {
+            throw ValueProblem("is no name; names are 1 to \(nameByteLimit) letters, digits, dots, dashes, underscores")
+        }
+        return text
+    }
+
+    private mutating func pattern(_ node: ConfigurationNode) -> Located<PathPattern>? {
+        parsed(node, expected: "a path such as \"/cable\"") { text throws(ValueProblem) in
+            do throws(PathPatternError) {
+                return try PathPattern(parsing: text)
+            } catch {
+                throw ValueProblem(error.sentence)
+            }
+        }
+    }
+
+    private mutating func headers(_ node: ConfigurationNode) -> [Configuration.Header] {
+        guard let members = members(of: node) else { return [] }
+        var lowercasedNames: Set<String> = []
+        return members.compactMap { member in
+            let value = ConfigurationNode(path: node.path(of: member.key), value: member.value)
+            do throws(ValueProblem) {
+                try HeaderText.checkName(member.key)
+            } catch {
+                report(path: node.path, member.keyPosition, "\(member.key.quoted) \(error.predicate)")
+                return nil
+            }
+            // Header names are compared without case (RFC 9110, 5.1), keys of JSON with it.
+            guard lowercasedNames.insert(member.key.lowercased()).inserted else {
+                report(path: node.path, member.keyPosition, "the header \(member.key.quoted) is already set above")
+                return nil
+            }
+            let text = parsed(value, expected: "a string", dollars: .doubled) { text throws(ValueProblem) in
+                try HeaderText.checkValue(text)
+                return text
+            }
+            return text.map { Configuration.Header(name: member.key, value: $0.value) }
+        }
+    }
+}
+
+// MARK: - On demand
+
+extension ConfigurationDecoder {
+    private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
+        let keys = [
+            "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
+            "max_waiting", "restart_backoff",
+        ]
+        guard let fields = fields(of: node, keys: keys) else { return }
+        draft.launch = launch(fields)
+        draft.policy = policy(fields)
+        if let backoff = fields["restart_backoff"] {
+            draft.backoff = self.backoff(backoff)
+            draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff
+        }
+    }
+
+    private mutating func launch(_ fields: Fields) -> LaunchCommand {
+        let command = required("command", in: fields, purpose: "it names the program to start")
+        var launch = LaunchCommand(command: command.flatMap { systemText($0, isEmptyAllowed: false) } ?? "")
+        if let arguments = fields["args"] {
+            let items = items(of: arguments, expected: "a list of strings") ?? []
+            launch.arguments = items.compactMap { systemText($0) }
+        }
+        if let directory = fields["working_dir"] {
+            launch.workingDirectory = systemText(directory, isEmptyAllowed: false) ?? launch.workingDirectory
+        }
+        if let environment = fields["env"] { launch.environment = self.environment(environment) }
+        return launch
+    }
+
+    /// A string that the system takes up to its first zero byte, so it must not have one (execve(2)).
+    private mutating func systemText(_ node: ConfigurationNode, isEmptyAllowed: Bool = true) -> String? {
+        parsed(node, expected: "a string in quotes") { text throws(ValueProblem) in
+            guard !text.utf8.contains(0) else { throw ValueProblem("has a zero byte, which no process can be given") }
+            guard isEmptyAllowed || !text.isEmpty else { throw ValueProblem("is empty") }
+            return text
+        }?.value
+    }
+
+    private mutating func environment(_ node: ConfigurationNode) -> [LaunchCommand.Variable] {
+        guard let members = members(of: node) else { return [] }
+        return members.compactMap { member in
+            guard !member.key.isEmpty, !member.key.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "=") }) else {
+                let sentence = "\(member.key.quoted) is no name for a variable; it is empty or has \"=\" or a zero byte"
+                report(path: node.path, member.keyPosition, sentence)
+                return nil
+            }
+            let value = systemText(ConfigurationNode(path: node.path(of: member.key), value: member.value))
+            return value.map { LaunchCommand.Variable(name: member.key, value: $0) }
+        }
+    }
+
+    /// More than this no single machine can hold open.
+    private static let maximumWaitingLimit = 1_000_000
+
+    private mutating func policy(_ fields: Fields) -> BackendPolicy {
+        var policy = BackendPolicy()
+        if let enabled = fields["enabled"] { policy.alwaysOn = flag(enabled).map { !$0 } ?? policy.alwaysOn }
+        if let startup = fields["startup_timeout"] { policy.startupTimeout = span(startup) ?? policy.startupTimeout }
+        if let idle = fields["idle_timeout"], let duration = duration(idle)?.value {
+            policy.idleTimeout = duration == .zero ? nil : duration
+        }
+        if let stop = fields["stop_timeout"], let duration = duration(stop)?.value {
+            policy.stopPlan = .politely(for: duration)
+        }
+        if let waiting = fields["max_waiting"] {
+            policy.maximumWaiting = integer(waiting, in: 1...Self.maximumWaitingLimit) ?? policy.maximumWaiting
+        }
+        return policy
+    }
+
+    private mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {
+        guard let fields = fields(of: node, keys: ["min", "max"]) else { return nil }
+        var backoff = RestartBackoff()
+        if let first = fields["min"] { backoff.first = span(first) ?? backoff.first }
+        if let longest = fields["max"] { backoff.longest = span(longest) ?? backoff.longest }
+        return node.located(backoff)
+    }
+}

@@ -1,0 +1,52 @@
+/// What could be decoded, each value with its place, so that rules between fields can name both sides.
+struct ConfigurationDraft {
+    var listen: [Located<SocketAddress>] = []
+    var status: Located<SocketAddress>?
+    var services: [ServiceDraft] = []
+    var log = Configuration.Log()
+}
+
+/// One entry of `reverse_proxies`; nil is what was missing or wrong and has been reported.
+struct ServiceDraft {
+    var name: Located<String>?
+    var enabled = true
+    var paths: [Located<PathPattern>] = []
+    var target: Located<Configuration.Target>?
+    var websocket = false
+    var headers: [Configuration.Header] = []
+    var launch: LaunchCommand?
+    var policy = BackendPolicy()
+    var backoff: Located<RestartBackoff>?
+}
+
+/// A value and where it was written.
+struct Located<Value> {
+    let value: Value
+    let path: String
+    let position: TextPosition
+
+    func error(_ sentence: String) -> ConfigurationError {
+        ConfigurationError(path: path, position: position, sentence: sentence)
+    }
+
+    /// For the message at the other side of a conflict.
+    var place: String { "\(path) in line \(position.line)" }
+}
+
+extension ConfigurationDraft {
+    /// Asked only once nothing was reported, so nothing is missing.
+    func configuration() -> Configuration {
+        Configuration(
+            listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
+            services: services.map { $0.service() }, log: log)
+    }
+}
+
+extension ServiceDraft {
+    fileprivate func service() -> Configuration.Service {
+        guard let name, let target else { preconditionFailure("a missing name or target has been reported") }
+        return Configuration.Service(
+            name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
+            headers: headers, launch: launch, policy: policy)
+    }
+}

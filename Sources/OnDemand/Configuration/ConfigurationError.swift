@@ -1,0 +1,36 @@
+/// One thing wrong with a configuration: where it stands, what it belongs to, and a sentence for the operator.
+struct ConfigurationError: Error, Equatable, Sendable {
+    /// Like `reverse_proxies[0].on_demand.idle_timeout`; empty for the file as a whole.
+    let path: String
+    let position: TextPosition
+    let sentence: String
+
+    var line: Int { position.line }
+    var column: Int { position.column }
+
+    /// The way compilers write it, so that editors can jump there.
+    func rendered(file: String) -> String {
+        let subject = path.isEmpty ? "" : "\(path): "
+        return "\(file):\(line):\(column): error: \(subject)\(sentence)"
+    }
+}
+
+/// All that is wrong with a configuration, in the order of the file; never empty.
+struct ConfigurationErrors: Error, Equatable, Sendable {
+    let all: [ConfigurationError]
+
+    /// The sort is stable, so two findings at one place keep the order in which they were made.
+    init(_ errors: [ConfigurationError]) {
+        precondition(!errors.isEmpty, "a configuration without errors is no error")
+        all = errors.sorted { $0.position < $1.position }
+    }
+
+    func rendered(file: String) -> String { all.map { $0.rendered(file: file) }.joined(separator: "\n") }
+}
+
+/// What is wrong with a single value, as the part of a sentence that follows the value itself.
+struct ValueProblem: Error, Equatable {
+    let predicate: String
+
+    init(_ predicate: String) { self.predicate = predicate }
+}

@@ -1,0 +1,30 @@
+/// One JSON value and where it stands in its file; objects keep the order in which they were written.
+struct JSONValue: Equatable, Sendable {
+    enum Content: Equatable, Sendable {
+        case null
+        case boolean(Bool)
+        case number(JSONNumber)
+        case string(String)
+        case array([JSONValue])
+        case object([JSONMember])
+    }
+
+    let content: Content
+    /// Of the value's first character.
+    let position: TextPosition
+}
+
+/// A name and its value inside an object.
+struct JSONMember: Equatable, Sendable {
+    let key: String
+    let keyPosition: TextPosition
+    let value: JSONValue
+}
+
+/// A number as it was written, so that no digit is lost on the way.
+struct JSONNumber: Equatable, Sendable {
+    let text: String
+
+    /// The exact value of a number without fraction and exponent; nil for any other and beyond 64 bits.
+    var integer: Int? { Int(text) }
+}
