@@ -25,7 +25,7 @@ extension ConfigurationDecoder {
         }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
-            draft.listen = oneOrMore(listen).compactMap { address($0) }
+            draft.listen = listeners(listen)
         }
         if let proxies = required("reverse_proxies", in: fields, purpose: "it lists the services") {
             draft.services = services(proxies)
@@ -33,6 +33,15 @@ extension ConfigurationDecoder {
         if let status = fields["status"] { draft.status = self.status(status) }
         if let log = fields["log"] { draft.log = self.log(log) }
         return draft
+    }
+
+    /// Each is compared with all others, and holds a descriptor from the start.
+    private static let listenerLimit = 64
+
+    private mutating func listeners(_ node: ConfigurationNode) -> [Located<SocketAddress>] {
+        let nodes = oneOrMore(node)
+        if nodes.count > Self.listenerLimit { report(node, "the list has more than \(Self.listenerLimit) items") }
+        return nodes.prefix(Self.listenerLimit).compactMap { address($0) }
     }
 
     /// For editors only.

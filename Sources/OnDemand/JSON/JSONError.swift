@@ -50,7 +50,7 @@ extension JSONError {
         case .leadingZero: "numbers take no leading zeros"
         case .missingDigit(let part): "a digit is needed after \(part.quoted)"
         case .controlCharacter(let byte): Self.sentence(aboutControl: byte)
-        case .unknownEscape(let escape): "\(escape) is no escape; a backslash itself is written \\\\"
+        case .unknownEscape(let escape): "a backslash before \(escape.quoted) is no escape; write a backslash as \\\\"
         case .shortUnicodeEscape: "\\u needs four hexadecimal digits"
         case .loneSurrogate(let escape): "\(escape) is half of a surrogate pair and stands alone (RFC 8259, 8.2)"
         case .duplicateKey(let key, let first): "the key \(key.quoted) was already given at \(first)"

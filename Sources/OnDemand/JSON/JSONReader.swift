@@ -256,7 +256,7 @@ extension JSONReader {
         case UInt8(ascii: "r"): simple = "\r"
         case UInt8(ascii: "t"): simple = "\t"
         case UInt8(ascii: "u"): return Character(try unicodeEscape(start: start))
-        default: throw JSONError(reason: .unknownEscape("\\\(peekedCharacter)"), position: start)
+        default: throw JSONError(reason: .unknownEscape(String(peekedCharacter)), position: start)
         }
         advance()
         return simple

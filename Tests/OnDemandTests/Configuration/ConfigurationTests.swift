@@ -1,0 +1,150 @@
+import Testing
+
+@testable import OnDemand
+
+struct ConfigurationTests {
+    @Test("the example is read into plain values")
+    func example() throws {
+        let environment = ["ENABLE_ACTION_CABLE": "Yes", "RAILS_ROOT": "/srv/app"]
+        let configuration = try Configuration.read(Array(Sample.example.utf8), environment: environment)
+        #expect(configuration.listen == [.ipv4(octets: [127, 0, 0, 1], port: 3000)])
+        #expect(configuration.status == nil)
+        #expect(configuration.log == Configuration.Log(level: .info, format: .text))
+        let service = try #require(configuration.services.first)
+        #expect(configuration.services.count == 1)
+        #expect(service.name == "action-cable" && service.enabled && service.websocket)
+        #expect(service.paths.map(\.text) == ["/cable", "/showcase/cable", "/showcase/regions/{region}/cable"])
+        #expect(service.target.address == .ipv4(octets: [127, 0, 0, 1], port: 28080))
+        #expect(service.target.authority == "127.0.0.1:28080" && service.target.path == "/cable")
+        #expect(service.headers.map(\.name) == ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"])
+        #expect(service.headers.map(\.value) == ["$remote_addr", "$scheme", "$host"])
+        let launch = LaunchCommand(
+            command: "puma", arguments: ["-p", "28080", "cable/config.ru"], workingDirectory: "/srv/app",
+            environment: [
+                LaunchCommand.Variable(name: "RAILS_ENV", value: "production"),
+                LaunchCommand.Variable(name: "RAILS_APP_DB", value: "action-cable"),
+            ])
+        #expect(service.launch == launch)
+        #expect(service.policy == BackendPolicy())
+    }
+
+    @Test("what is left out has the defaults of the types")
+    func defaults() throws {
+        let service = try #require(try read(Sample.file(service: Sample.plain)).services.first)
+        #expect(service.enabled && !service.websocket)
+        #expect(service.headers.isEmpty && service.launch == nil)
+        #expect(service.target.path == nil)
+        let launched = try #require(
+            try read(Sample.file(service: Sample.plain, #""on_demand":{"command":"x"}"#)).services.first)
+        #expect(launched.policy == BackendPolicy())
+        #expect(launched.launch == LaunchCommand(command: "x"))
+    }
+
+    @Test("every number of on_demand reaches the policy")
+    func policy() throws {
+        let onDemand = """
+            "on_demand": {"command": "x", "startup_timeout": "5s", "idle_timeout": "90s", "stop_timeout": "0",
+              "max_waiting": 3, "restart_backoff": {"min": "250ms", "max": "1m"}}
+            """
+        let policy = try #require(try read(Sample.file(service: Sample.plain, onDemand)).services.first).policy
+        #expect(policy.startupTimeout == .seconds(5))
+        #expect(policy.idleTimeout == .seconds(90))
+        #expect(policy.stopPlan == .politely(for: .zero))
+        #expect(policy.maximumWaiting == 3)
+        #expect(policy.backoff == RestartBackoff(first: .milliseconds(250), longest: .seconds(60)))
+        #expect(!policy.alwaysOn)
+    }
+
+    @Test("an idle_timeout of zero means never", arguments: ["0", "0s"])
+    func neverIdle(text: String) throws {
+        let onDemand = #""on_demand":{"command":"x","idle_timeout":"\#(text)"}"#
+        #expect(try read(Sample.file(service: Sample.plain, onDemand)).services.first?.policy.idleTimeout == nil)
+    }
+
+    @Test("on_demand switched off means always on")
+    func alwaysOn() throws {
+        let onDemand = #""on_demand":{"enabled":"off","command":"x"}"#
+        let service = try #require(try read(Sample.file(service: Sample.plain, onDemand)).services.first)
+        #expect(service.policy.alwaysOn && service.enabled && service.launch != nil)
+    }
+
+    @Test(
+        "enabled takes booleans and the usual spellings in any case",
+        arguments: [
+            ("true", true), ("false", false), ("\"true\"", true), ("\"1\"", true), ("\"YES\"", true), ("\"On\"", true),
+            ("\"False\"", false), ("\"0\"", false), ("\"no\"", false), ("\"OFF\"", false), ("\"\"", false),
+            ("\"${UNSET:-}\"", false), ("\"${UNSET:-yes}\"", true), ("\"${ON}\"", true), ("\"${EMPTY}\"", false),
+        ])
+    func flags(json: String, expected: Bool) throws {
+        let file = Sample.file(service: Sample.plain, "\"enabled\":\(json)")
+        let configuration = try read(file, ["ON": "on", "EMPTY": ""])
+        #expect(configuration.services.first?.enabled == expected)
+    }
+
+    @Test("a disabled service keeps its place in the routes")
+    func routes() throws {
+        let services = [
+            #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false}"#,
+            #"{"name":"b","path":["/b","/b/*"],"target":"http://127.0.0.1:2"}"#,
+        ]
+        let table = try read(Sample.file(services: services)).routeTable
+        let find = { (path: String) in table.find(Array(path.utf8).span)?.destination }
+        #expect(find("/a") == .disabled(BackendID(index: 0)))
+        #expect(find("/b/x") == .backend(BackendID(index: 1)))
+        #expect(find("/c") == nil)
+    }
+
+    @Test("several listeners, a status page and the log are taken as they are")
+    func surroundings() throws {
+        let configuration = try read(
+            """
+            {"$schema": "https://example.org/ondemandd.json",
+             "listen": ["localhost:3000", "[::1]:3000", "unix:run/od.sock", 0, 0],
+             "status": {"listen": "127.0.0.1:9292"},
+             "log": {"level": "debug", "format": "json"},
+             "reverse_proxies": [{\(Sample.plain)}]}
+            """)
+        #expect(
+            configuration.listen.map(\.description)
+                == ["127.0.0.1:3000", "[::1]:3000", "unix:run/od.sock", "0.0.0.0:0", "0.0.0.0:0"])
+        #expect(configuration.status?.listen.description == "127.0.0.1:9292")
+        #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
+    }
+
+    @Test("the environment is filled into any string, and never into keys")
+    func environment() throws {
+        let service = """
+            "name": "${NAME}", "path": ["/${NAME}", "/${NAME}/{x}"], "target": "http://127.0.0.1:${PORT:-80}${NONE:-/p}",
+            "headers": {"X-A": "${DOLLARS} $$ $host ${UNSET:-$scheme} $${x}"},
+            "on_demand": {"command": "${NAME}d", "args": ["-p", "${PORT}"], "env": {"${NAME}": "$${NAME} $HOME"}}
+            """
+        let environment = ["NAME": "cable", "PORT": "81", "DOLLARS": "a$host$"]
+        let read = try #require(try read(Sample.file(service: service), environment).services.first)
+        #expect(read.name == "cable" && read.paths.map(\.text) == ["/cable", "/cable/{x}"])
+        #expect(read.target.address.port == 81 && read.target.path == "/p")
+        // A dollar from the environment is text, one from the file a variable.
+        #expect(read.headers.map(\.value) == ["a$$host$$ $$ $host $scheme $${x}"])
+        #expect(read.launch?.command == "cabled" && read.launch?.arguments == ["-p", "81"])
+        #expect(read.launch?.environment == [LaunchCommand.Variable(name: "${NAME}", value: "${NAME} $HOME")])
+    }
+
+    @Test("alternatives for one address may both be written down while one of them is enabled")
+    func alternatives() throws {
+        let services = [
+            #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","on_demand":{"command":"x"}}"#,
+            #"{"name":"b","path":"/b","target":"http://127.0.0.1:1","on_demand":{"command":"y"},"enabled":false}"#,
+            #"{"name":"c","path":"/c","target":"http://127.0.0.1:1/other"}"#,
+        ]
+        #expect(try read(Sample.file(services: services)).services.count == 3)
+    }
+
+    @Test("a target on another machine may have the port we listen on")
+    func samePortElsewhere() throws {
+        let file = #"{"listen":":3000","reverse_proxies":[{"name":"a","path":"/","target":"http://10.0.0.5:3000"}]}"#
+        #expect(try read(file).services.count == 1)
+    }
+}
+
+private func read(_ text: String, _ environment: [String: String] = [:]) throws -> Configuration {
+    try Configuration.read(Array(text.utf8), environment: environment)
+}
