@@ -29,7 +29,7 @@ struct Configuration: Equatable, Sendable {
         var path: String?
     }
 
-    /// A header to set; `$remote_addr`, `$scheme` and `$host` in the value are filled in per request.
+    /// A header to set; `$remote_addr`, `$scheme` and `$host` in the value are filled in per request, `$$` is one dollar.
     struct Header: Equatable, Sendable {
         var name: String
         var value: String

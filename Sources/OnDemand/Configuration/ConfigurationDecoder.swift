@@ -24,8 +24,8 @@ struct ConfigurationNode {
     let value: JSONValue
 
     func path(of key: String) -> String {
-        let isPlain = !key.isEmpty && key.utf8.allSatisfy { (0x21...0x7E).contains($0) && !".[]\"".utf8.contains($0) }
-        guard isPlain else { return "\(path)[\(key.quoted)]" }
+        let isPlain = key.utf8.allSatisfy { (0x21...0x7E).contains($0) && !".[]\"".utf8.contains($0) }
+        guard isPlain, (1...60).contains(key.utf8.count) else { return "\(path)[\(key.quoted)]" }
         return path.isEmpty ? key : "\(path).\(key)"
     }
 
