@@ -372,3 +372,14 @@ struct BackendMachine {
         }
     }
 }
+
+extension BackendMachine {
+    /// Clients that are held right now.
+    var waitingCount: Int {
+        switch state {
+        case .starting(let start): start.waiting.count
+        case .stopping(let stop): stop.waiting.count
+        case .asleep, .ready, .coolingDown, .retired: 0
+        }
+    }
+}

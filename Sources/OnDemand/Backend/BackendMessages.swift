@@ -13,7 +13,7 @@ enum BackendRequest: Equatable, Sendable {
 /// From the supervisor: what becomes of them.
 enum BackendAnswer: Equatable, Sendable {
     /// Ready, and one lease of this generation is already held for this client.
-    case admitted(Ticket, Generation)
+    case admitted(BackendID, Ticket, Generation)
     case refused(Ticket, Refusal, retryAfter: Duration)
     /// The process is gone, and with it everything that was connected to it.
     case generationEnded(BackendID, Generation)

@@ -134,7 +134,7 @@ extension ConfigurationDecoder {
         }
     }
 
-    private mutating func headers(_ node: ConfigurationNode) -> [Configuration.Header] {
+    private mutating func headers(_ node: ConfigurationNode) -> [HeaderTemplate] {
         guard let members = members(of: node) else { return [] }
         var lowercasedNames: Set<String> = []
         return members.compactMap { member in
@@ -150,11 +150,10 @@ extension ConfigurationDecoder {
                 report(path: node.path, member.keyPosition, "the header \(member.key.quoted) is already set above")
                 return nil
             }
-            let text = parsed(value, expected: "a string", dollars: .doubled) { text throws(ValueProblem) in
-                try HeaderText.checkValue(text)
-                return text
+            let template = parsed(value, expected: "a string", dollars: .doubled) { text throws(ValueProblem) in
+                HeaderTemplate(name: member.key, parts: try HeaderText.parts(of: text))
             }
-            return text.map { Configuration.Header(name: member.key, value: $0.value) }
+            return template?.value
         }
     }
 }

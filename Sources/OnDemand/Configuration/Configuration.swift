@@ -15,7 +15,7 @@ struct Configuration: Equatable, Sendable {
         /// Whether a WebSocket upgrade may pass; a route without it relays plain HTTP only.
         var websocket = false
         /// Set on every forwarded request, replacing what the client sent under the same name.
-        var headers: [Header] = []
+        var headers: [HeaderTemplate] = []
         /// Absent: a plain proxy to something that already runs.
         var launch: LaunchCommand?
         var policy = BackendPolicy()
@@ -27,12 +27,6 @@ struct Configuration: Equatable, Sendable {
         var authority: String
         /// Replaces the matched part of the request's path; absent: the request's own path travels on.
         var path: String?
-    }
-
-    /// A header to set; `$remote_addr`, `$scheme` and `$host` in the value are filled in per request, `$$` is one dollar.
-    struct Header: Equatable, Sendable {
-        var name: String
-        var value: String
     }
 
     struct Status: Equatable, Sendable {

@@ -13,7 +13,7 @@ struct ServiceDraft {
     var paths: [Located<PathPattern>] = []
     var target: Located<Configuration.Target>?
     var websocket = false
-    var headers: [Configuration.Header] = []
+    var headers: [HeaderTemplate] = []
     var launch: LaunchCommand?
     var policy = BackendPolicy()
     var backoff: Located<RestartBackoff>?

@@ -20,30 +20,42 @@ enum HeaderText {
     }
 
     /// Each dollar begins one of the variables, or is doubled to stand for itself.
-    static func checkValue(_ value: String) throws(ValueProblem) {
+    static func parts(of value: String) throws(ValueProblem) -> [HeaderTemplate.Part] {
         guard !value.utf8.contains(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7F }) else {
             throw ValueProblem("has a control character, which no header can carry (RFC 9110, 5.5)")
         }
+        var parts: [HeaderTemplate.Part] = []
+        var literal: [UInt8] = []
         var rest = Array(value.utf8)[...]
-        while let dollar = rest.firstIndex(of: UInt8(ascii: "$")) {
-            rest = rest[(dollar + 1)...]
-            if rest.first == UInt8(ascii: "$") {
-                rest = rest.dropFirst()
-                continue
+        while let byte = rest.popFirst() {
+            if byte != UInt8(ascii: "$") {
+                literal.append(byte)
+            } else if rest.first == byte {
+                literal.append(rest.removeFirst())
+            } else {
+                let word = rest.prefix(while: isWordByte)
+                rest = rest[word.endIndex...]
+                if !literal.isEmpty { parts.append(.literal(String(decoding: literal, as: UTF8.self))) }
+                literal = []
+                parts.append(try variable(String(decoding: word, as: UTF8.self)))
             }
-            let word = rest.prefix(while: isWordByte)
-            try checkVariable(String(decoding: word, as: UTF8.self))
-            rest = rest[word.endIndex...]
+        }
+        return literal.isEmpty ? parts : parts + [.literal(String(decoding: literal, as: UTF8.self))]
+    }
+
+    private static func variable(_ word: String) throws(ValueProblem) -> HeaderTemplate.Part {
+        switch word {
+        case "remote_addr": return .remoteAddress
+        case "scheme": return .scheme
+        case "host": return .host
+        case "": throw ValueProblem("has a dollar without a name; a literal one is written \"$$\"")
+        default: throw ValueProblem("has the unknown variable $\(word); \(hint(for: word))")
         }
     }
 
-    private static func checkVariable(_ word: String) throws(ValueProblem) {
-        guard !word.isEmpty else { throw ValueProblem("has a dollar without a name; a literal one is written \"$$\"") }
-        guard !variables.contains(word) else { return }
-        let suggestion = Suggestion.nearest(to: word, among: variables).map { "did you mean $\($0)?" }
-        throw ValueProblem(
-            "has the unknown variable $\(word); "
-                + (suggestion ?? "there are $remote_addr, $scheme and $host, and a literal dollar is written \"$$\""))
+    private static func hint(for word: String) -> String {
+        Suggestion.nearest(to: word, among: variables).map { "did you mean $\($0)?" }
+            ?? "there are $remote_addr, $scheme and $host, and a literal dollar is written \"$$\""
     }
 
     private static func isWordByte(_ byte: UInt8) -> Bool {

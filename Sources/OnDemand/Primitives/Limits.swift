@@ -23,6 +23,16 @@ enum Limits {
     /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
     static let acceptPause: Duration = .milliseconds(100)
 
+    /// Steps of one conversation per turn, for the same reason; far more than any request needs.
+    static let stepsPerTurn = 64
+
+    // MARK: Status
+
+    /// Those who watch get ages and memory anew this often, and only while somebody watches.
+    static let statusRefresh: Duration = .seconds(1)
+    /// Changes within this time are told together.
+    static let statusBurst: Duration = .milliseconds(50)
+
     // MARK: Waiting for peers
 
     /// From the first byte of a head to its end; then 408 and closed.
@@ -36,6 +46,9 @@ enum Limits {
     /// After our last byte we read and discard for this long, so that the answer is not destroyed by a reset
     /// (RFC 9112, 9.6).
     static let lingerTimeout: Duration = .seconds(2)
+
+    /// An answer of which the client took nothing for this long is given up.
+    static let stallTimeout: Duration = .seconds(10)
 
     // MARK: Supervision
 

@@ -3,4 +3,18 @@ enum Destination: Hashable, Sendable {
     case backend(BackendID)
     /// The service's ENABLE flag is off: answered at once, nothing is ever started.
     case disabled(BackendID)
+    /// The daemon's own status listener.
+    case status(StatusResource)
+}
+
+/// What the status listener serves; none of it wakes anything or counts as use.
+enum StatusResource: Hashable, Sendable {
+    /// The page for people.
+    case page
+    /// The state of everything, once (JSON).
+    case snapshot
+    /// The same again whenever it changes (server-sent events).
+    case events
+    /// The daemon is alive.
+    case health
 }

@@ -32,6 +32,11 @@ extension PathPattern {
         self.init(segments: segments, isPrefix: isPrefix, text: text)
     }
 
+    /// A pattern of the daemon's own.
+    static func fixed(_ text: StaticString) -> PathPattern {
+        do { return try PathPattern(parsing: "\(text)") } catch { preconditionFailure("\(text): \(error)") }
+    }
+
     private static func segment(_ part: String) throws(PathPatternError) -> Segment {
         if part.hasPrefix("{"), part.hasSuffix("}") {
             let name = String(part.dropFirst().dropLast())

@@ -1,0 +1,32 @@
+/// Bytes on their way out that the socket would not take yet; holds no memory while it is empty.
+struct ByteQueue: Equatable {
+    private var bytes: [UInt8] = []
+    private var consumed = 0
+
+    init(_ bytes: [UInt8] = []) { self.bytes = bytes }
+
+    init(_ bytes: ArraySlice<UInt8>) { self.bytes = Array(bytes) }
+
+    var isEmpty: Bool { bytes.isEmpty }
+    var count: Int { bytes.count - consumed }
+
+    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(consumed..<bytes.count))
+    }
+
+    mutating func append(_ more: ArraySlice<UInt8>) { bytes += more }
+
+    mutating func append(_ more: [UInt8]) { bytes += more }
+
+    /// The first `count` bytes are gone.
+    mutating func removeFirst(_ count: Int) {
+        precondition(count <= self.count, "more left a queue than was in it")
+        consumed += count
+        if consumed == bytes.count { removeAll() }
+    }
+
+    mutating func removeAll() {
+        bytes = []
+        consumed = 0
+    }
+}

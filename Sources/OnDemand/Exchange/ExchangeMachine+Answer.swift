@@ -1,0 +1,162 @@
+/// The answer's way down: its head is judged and rewritten, its body is framed and passed on.
+extension ExchangeMachine {
+    mutating func receivedFromUpstream(_ bytes: ArraySlice<UInt8>) {
+        precondition(phase == .relaying, "bytes were read from the backend while \(phase)")
+        guard answer != nil else {
+            answerHead += bytes
+            return readAnswerHeads()
+        }
+        forwardAnswer(bytes)
+    }
+
+    mutating func sentToUpstream(_ count: Int) {
+        toUpstream.removeFirst(count)
+        if toUpstream.isEmpty { forwardBody() }
+    }
+
+    /// The backend reads no more, most often because it has answered already: what it said may still arrive.
+    mutating func upstreamRefusedBytes() {
+        upstreamRefusesMore = true
+        toUpstream.removeAll()
+    }
+
+    /// The backend will send nothing more.
+    mutating func upstreamEnded() {
+        guard phase == .relaying else { return }
+        if let answer, answer.body.endsAtClose || answer.body.isFinished {
+            finishAnswer()
+        } else {
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) ended its answer too early."))
+        }
+    }
+
+    mutating func upstreamFailed() {
+        guard phase == .relaying else { return }
+        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) broke the connection."))
+    }
+
+    /// The backend cannot answer any more: the client is told, or if its answer has begun, it sees it end too early.
+    mutating func failUpstream(_ response: CannedResponse) {
+        upstreamIsSpent = true
+        toUpstream.removeAll()
+        guard answer == nil else {
+            phase = .finishing(keepAlive: false)
+            return
+        }
+        respond(response)
+    }
+
+    // MARK: Heads
+
+    private mutating func readAnswerHeads() {
+        do {
+            while let head = try nextAnswerHead() {
+                answerParser = ResponseHeadParser()
+                if try accept(head) { return }
+            }
+        } catch {
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) gave an answer that is not HTTP."))
+        }
+    }
+
+    private mutating func nextAnswerHead() throws(HeadError) -> ResponseHead? {
+        let unread = answerHead  // A second reference, not a copy: the parser changes while it looks at the bytes.
+        return try answerParser.examine(unread.span)
+    }
+
+    /// True when this was the last head of the exchange.
+    private mutating func accept(_ head: ResponseHead) throws -> Bool {
+        if head.status == 101 {
+            openTunnel(head)
+            return true
+        }
+        if head.isInterim {
+            forwardInterim(head)
+            return false
+        }
+        try acceptFinal(head)
+        return true
+    }
+
+    /// Only a 101 that answers this client's own key opens a tunnel (RFC 6455, 4.1).
+    private mutating func openTunnel(_ head: ResponseHead) {
+        let accepted = head.text(of: "sec-websocket-accept", in: answerHead.span)
+        guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: answerHead.span),
+            accepted == request!.expectedAccept
+        else {
+            let sentence = "\(serviceSentence) switched protocols without being asked properly."
+            return failUpstream(CannedResponse(status: 502, body: sentence))
+        }
+        // The head and the frames that came with it, byte for byte.
+        toClient.append(answerHead)
+        answerHead = []
+        phase = .tunnel
+    }
+
+    private mutating func forwardInterim(_ head: ResponseHead) {
+        // HTTP/1.0 knows no interim answers (RFC 9110, 15.2).
+        if request!.version == .http11 {
+            var output: [UInt8] = []
+            HeadRewriter.response(
+                head, in: answerHead.span, keepAlive: true, clientVersion: .http11, upgrade: false, into: &output)
+            toClient.append(output)
+        }
+        answerHead.removeFirst(head.byteCount)
+    }
+
+    private mutating func acceptFinal(_ head: ResponseHead) throws {
+        let framing = try BodyFraming.ofResponse(head, in: answerHead.span, toHeadRequest: request!.isHead)
+        // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
+        let mustClose =
+            !request!.body.isFinished || framing == .untilClose
+            || (request!.upgrade == .webSocket && !inbound.isEmpty)
+        let keepAlive = request!.wantsKeepAlive && !mustClose
+        guard !(framing == .chunked && request!.version == .http10) else { throw FramingError.transferEncodingInHTTP10 }
+        var output: [UInt8] = []
+        HeadRewriter.response(
+            head, in: answerHead.span, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
+            into: &output)
+        toClient.append(output)
+        let rest = answerHead[head.byteCount...]
+        answerHead = []
+        answer = AnswerInFlight(body: BodyReader(framing), keepAlive: keepAlive)
+        forwardAnswer(rest)
+    }
+
+    // MARK: Bodies
+
+    private mutating func forwardAnswer(_ bytes: ArraySlice<UInt8>) {
+        do {
+            let count = try answer!.body.consume(bytes.span)
+            toClient.append(bytes.prefix(count))
+            // Whatever follows the end is nobody's answer and goes no further.
+            if answer!.body.isFinished { finishAnswer() }
+        } catch {
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) sent a broken body."))
+        }
+    }
+
+    private mutating func finishAnswer() {
+        upstreamIsSpent = true
+        toUpstream.removeAll()
+        phase = .finishing(keepAlive: answer!.keepAlive && request!.wantsKeepAlive)
+        if toClient.isEmpty, phase == .finishing(keepAlive: true) { sentToClient(0) }
+    }
+
+    /// After `releaseUpstream` was performed.
+    mutating func releasedUpstream() {
+        upstreamIsSpent = false
+        upstreamRefusesMore = false
+        answerHead = []
+        answerParser = ResponseHeadParser()
+    }
+
+    /// What is on its way when the tunnel opens: the 101 and early frames down, eager client bytes up.
+    mutating func takeTunnelBytes() -> (toClient: ByteQueue, toUpstream: ByteQueue) {
+        defer {
+            toClient.removeAll()
+            inbound = []
+        }
+        return (toClient, ByteQueue(inbound))
+    }
+}

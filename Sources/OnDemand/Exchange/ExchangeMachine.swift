@@ -1,0 +1,320 @@
+/// One client's conversation up to the tunnel: heads read, a backend asked for, requests and answers relayed.
+///
+/// Pure: bytes and facts come in, `next` says the one thing to do. It never touches a socket, and what it holds is
+/// bounded: one unread head or one read's worth of bytes in each direction.
+struct ExchangeMachine {
+    enum Phase: Equatable {
+        /// Between requests, or a head has begun to arrive.
+        case readingHead
+        /// The head is complete: may it enter the backend's gate?
+        case entering(BackendID)
+        /// The backend is not up; the client is held and nothing more is read from it.
+        case waiting(BackendID)
+        /// The service is switched off.
+        case turningAway(BackendID)
+        /// Admitted: a connection to the backend is to be made.
+        case connecting(BackendID)
+        /// The connection is on its way.
+        case awaitingConnection
+        /// The request goes up, the answer comes down.
+        case relaying
+        /// The daemon's own status is to be served.
+        case serving(StatusResource)
+        /// The client watches the status; whatever it sends is ignored.
+        case watching
+        /// The last bytes of an answer are on their way to the client.
+        case finishing(keepAlive: Bool)
+        /// Our direction is closed; what the client still sends is discarded, so that it can read its answer.
+        case lingering
+        /// Both sides agreed to speak WebSocket.
+        case tunnel
+        case over(Hangup)
+    }
+
+    var phase = Phase.readingHead
+    let rules: ExchangeRules
+    /// As `$remote_addr` shows it.
+    let remoteAddress: String
+
+    /// Read from the client and not yet used: the start of a head, a body's bytes, a pipelined request.
+    var inbound: [UInt8] = []
+    var headParser: RequestHeadParser
+    /// The request that is being answered.
+    var request: RequestInFlight?
+    /// Read from the backend before the answer's head was complete.
+    var answerHead: [UInt8] = []
+    var answerParser = ResponseHeadParser()
+    /// Set once the final answer's head was forwarded.
+    var answer: AnswerInFlight?
+    var toUpstream = ByteQueue()
+    var toClient = ByteQueue()
+    /// The backend takes no more of the request; its answer may still come.
+    var upstreamRefusesMore = false
+    /// The connection to the backend has done its work and is to be closed.
+    var upstreamIsSpent = false
+    /// The last answer of our own, until the driver has taken it for its log.
+    private var complaint: CannedResponse?
+    /// Counts requests, so that each wait has a deadline of its own.
+    var requestCount = 0
+
+    struct RequestInFlight {
+        let service: BackendID?
+        /// Method and target as they came, for the log.
+        let line: String
+        let version: HTTPVersion
+        let isHead: Bool
+        let upgrade: UpgradeIntent
+        var wantsKeepAlive: Bool
+        var body: BodyReader
+        /// What the backend will read, until it is on its way.
+        var upstreamHead: [UInt8] = []
+        /// What the backend must answer to the client's key (RFC 6455, 4.2.2).
+        var expectedAccept = ""
+    }
+
+    struct AnswerInFlight {
+        var body: BodyReader
+        let keepAlive: Bool
+    }
+
+    init(rules: ExchangeRules, remoteAddress: String) {
+        self.rules = rules
+        self.remoteAddress = remoteAddress
+        headParser = RequestHeadParser(limits: rules.headLimits)
+    }
+
+    // MARK: What to do next
+
+    enum Step: Equatable {
+        case enterGate(BackendID)
+        /// Answer with `refused(.disabled)`.
+        case turnAway(BackendID)
+        case connect(BackendID)
+        case serve(StatusResource)
+        case receive(Side)
+        case send(Side)
+        /// Close the backend's connection and return the lease.
+        case releaseUpstream
+        case endSendingToClient
+        case openTunnel
+        case hangUp(Hangup)
+        /// Nothing, until something happens.
+        case rest
+    }
+
+    /// The one thing to do now, given what the sockets allow.
+    func next(client: Readiness, upstream: Readiness) -> Step {
+        if case .over(let hangup) = phase { return .hangUp(hangup) }
+        if client.contains(.broken) { return .hangUp(phase == .lingering ? .done : .clientReset) }
+        if client.contains(.peerEnded), isHeld { return .hangUp(.clientLeft) }
+        // Before anything else: the sooner the lease is back, the sooner the idle clock starts.
+        if upstreamIsSpent { return .releaseUpstream }
+        switch phase {
+        case .over: preconditionFailure("answered above")
+        case .tunnel: return .openTunnel
+        case .entering(let id): return .enterGate(id)
+        case .turningAway(let id): return .turnAway(id)
+        case .connecting(let id): return .connect(id)
+        case .serving(let resource): return .serve(resource)
+        case .waiting, .awaitingConnection: return .rest
+        case .readingHead, .relaying, .watching, .finishing, .lingering: break
+        }
+        if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
+        if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
+        if wantsUpstreamBytes, upstream.contains(.readable) { return .receive(.upstream) }
+        if wantsClientBytes, client.contains(.readable) { return .receive(.client) }
+        if phase == .finishing(keepAlive: false), toClient.isEmpty { return .endSendingToClient }
+        return .rest
+    }
+
+    /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
+    private var isHeld: Bool {
+        switch phase {
+        case .waiting, .awaitingConnection: true
+        case .relaying: request?.upgrade == .webSocket && answer == nil
+        default: false
+        }
+    }
+
+    private var wantsClientBytes: Bool {
+        switch phase {
+        case .readingHead, .watching, .lingering: true
+        case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
+        default: false
+        }
+    }
+
+    private var wantsUpstreamBytes: Bool {
+        phase == .relaying && toClient.isEmpty
+    }
+
+    private var requestBodyIsOpen: Bool {
+        guard let request else { return false }
+        return !request.body.isFinished && !upstreamRefusesMore
+    }
+
+    // MARK: Deadlines
+
+    enum Deadline: Equatable {
+        case head, keepAlive, connect, response, flush, linger
+    }
+
+    /// What is being waited for with a limit; nil where a limit is somebody else's or none is right.
+    var deadline: Deadline? {
+        switch phase {
+        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? .keepAlive : .head) : .flush
+        case .awaitingConnection: .connect
+        case .relaying: answer == nil && !requestBodyIsOpen && toUpstream.isEmpty ? .response : nil
+        case .finishing: .flush
+        case .lingering: .linger
+        case .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
+        }
+    }
+
+    static func limit(of deadline: Deadline) -> Duration {
+        switch deadline {
+        case .head: Limits.headTimeout
+        case .keepAlive: Limits.keepAliveTimeout
+        case .connect: Limits.connectTimeout
+        case .response: Limits.responseTimeout
+        case .flush: Limits.stallTimeout
+        case .linger: Limits.lingerTimeout
+        }
+    }
+
+    mutating func deadlineFired(_ deadline: Deadline) {
+        switch deadline {
+        case .head: respond(CannedResponse(status: 408, body: "The request head took too long."), closing: true)
+        case .keepAlive: phase = .over(.idle)
+        case .connect, .response:
+            failUpstream(CannedResponse(status: 504, body: "\(serviceSentence) did not answer in time."))
+        case .flush: phase = .over(.stalled)
+        case .linger: phase = .over(.done)
+        }
+    }
+
+    /// For the client's eyes: which service, nothing else.
+    var serviceSentence: String {
+        guard let service = request?.service else { return "The service" }
+        return "The service \"\(rules.services[service.index].name)\""
+    }
+
+    // MARK: Admission
+
+    mutating func held(_ id: BackendID) { phase = .waiting(id) }
+
+    /// Inside the gate: a lease is held from here to `releaseUpstream`.
+    mutating func admitted(to id: BackendID) { phase = .connecting(id) }
+
+    mutating func refused(_ refusal: Refusal, retryAfter: Duration?) {
+        let sentence = "\(serviceSentence) \(refusal.sentence)."
+        let seconds = retryAfter.map { max(1, $0.secondsRoundedUp) }
+        respond(CannedResponse(status: 503, body: sentence, retryAfterSeconds: seconds))
+    }
+
+    mutating func connectionStarted() { phase = .awaitingConnection }
+
+    mutating func connected() {
+        phase = .relaying
+        toUpstream.append(request!.upstreamHead)
+        request!.upstreamHead = []
+        forwardBody()
+    }
+
+    mutating func connectFailed() {
+        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) does not accept connections."))
+    }
+
+    // MARK: The client's socket
+
+    mutating func receivedFromClient(_ bytes: ArraySlice<UInt8>) {
+        switch phase {
+        case .readingHead:
+            inbound += bytes
+            readHead()
+        case .relaying:
+            inbound += bytes
+            forwardBody()
+        case .watching, .lingering:
+            break
+        default:
+            preconditionFailure("bytes were read from the client while \(phase)")
+        }
+    }
+
+    /// The client will send nothing more.
+    mutating func clientEnded() {
+        switch phase {
+        case .readingHead:
+            // What it asked before is still on its way to it.
+            phase = toClient.isEmpty ? .over(.clientClosed) : .finishing(keepAlive: false)
+        case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && answer == nil):
+            phase = .over(.clientLeft)
+        case .entering, .waiting, .connecting, .awaitingConnection: phase = .over(.clientLeft)
+        case .watching: phase = .over(.clientClosed)
+        case .lingering: phase = .over(.done)
+        case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
+        case .finishing: phase = .finishing(keepAlive: false)
+        case .turningAway, .serving, .tunnel, .over: break
+        }
+    }
+
+    mutating func clientFailed() {
+        if case .over = phase { return }
+        phase = .over(phase == .lingering ? .done : .clientReset)
+    }
+
+    mutating func sentToClient(_ count: Int) {
+        toClient.removeFirst(count)
+        guard toClient.isEmpty, phase == .finishing(keepAlive: true) else { return }
+        beginNextRequest()
+    }
+
+    mutating func endedSendingToClient() { phase = .lingering }
+
+    private mutating func beginNextRequest() {
+        request = nil
+        answer = nil
+        phase = .readingHead
+        requestCount += 1
+        headParser = RequestHeadParser(limits: rules.headLimits)
+        if !inbound.isEmpty { readHead() }
+    }
+
+    // MARK: Answers of our own
+
+    /// Answers instead of a backend. The connection stays open unless bytes of the request are still to come, or
+    /// `closing` says that its framing cannot be trusted.
+    mutating func respond(_ response: CannedResponse, closing: Bool = false) {
+        complaint = response
+        let bodyIsRead = request?.body.isFinished ?? false
+        let keepAlive = bodyIsRead && !closing && (request?.wantsKeepAlive ?? false)
+        toClient.append(response.rendered(keepAlive: keepAlive, headOnly: request?.isHead ?? false))
+        phase = .finishing(keepAlive: keepAlive)
+    }
+
+    /// What the client was told since the last time, if it was told anything by us.
+    mutating func takeComplaint() -> CannedResponse? {
+        defer { complaint = nil }
+        return complaint
+    }
+
+    /// The whole response of the status listener.
+    mutating func served(_ bytes: [UInt8]) {
+        toClient.append(bytes)
+        phase = .finishing(keepAlive: request!.wantsKeepAlive && request!.body.isFinished)
+    }
+
+    /// The head of an answer without an end.
+    mutating func servedStream(_ bytes: [UInt8]) {
+        toClient.append(bytes)
+        phase = .watching
+    }
+
+    /// More for one who watches; false when it does not keep up and has to be let go.
+    mutating func push(_ bytes: [UInt8]) -> Bool {
+        guard toClient.count + bytes.count <= Limits.scratchBytes else { return false }
+        toClient.append(bytes)
+        return true
+    }
+}

@@ -1,0 +1,18 @@
+/// Why a conversation ended; one stable word for the log.
+enum Hangup: String, Sendable {
+    /// Everything was said.
+    case done
+    /// The client closed between requests, as it may.
+    case clientClosed = "client_closed"
+    /// The client left before it had its answer.
+    case clientLeft = "client_left"
+    case clientReset = "client_reset"
+    case upstreamReset = "upstream_reset"
+    /// The backend's process is gone.
+    case backendGone = "backend_gone"
+    /// A connection between requests was silent for too long.
+    case idle
+    /// The client did not take our last bytes in time.
+    case stalled
+    case shuttingDown = "shutting_down"
+}

@@ -1,0 +1,16 @@
+/// One direction of a tunnel: what waits, whether its source has ended, and whether its sink knows.
+///
+/// What it wants is computed from these, never remembered beside them.
+struct Pump {
+    /// What the sink would not take. While it is not empty nothing more is read: that is the whole backpressure, and
+    /// the bound is one read.
+    var pending = ByteQueue()
+    var sourceEnded = false
+    /// We told the sink that nothing more comes.
+    var sinkEnded = false
+
+    var wantsToRead: Bool { !sourceEnded && pending.isEmpty }
+    var wantsToWrite: Bool { !pending.isEmpty }
+    var wantsToEndSink: Bool { sourceEnded && pending.isEmpty && !sinkEnded }
+    var isFinished: Bool { sinkEnded }
+}
