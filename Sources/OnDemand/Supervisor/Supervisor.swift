@@ -106,7 +106,7 @@ final class Supervisor<K: Kernel> {
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
         case .closeGateByForce: backend.gate.closeByForce()
-        case .admit(let tickets, let generation): tickets.forEach { answers.post(.admitted($0, generation)) }
+        case .admit(let tickets, let generation): tickets.forEach { answers.post(.admitted(backend.id, $0, generation)) }
         case .refuse(let tickets, let refusal, let retryAfter):
             tickets.forEach { answers.post(.refused($0, refusal, retryAfter: retryAfter)) }
         case .arm(let timer, let instant): reactor.arm(.backend(backend.id, timer), at: instant)

@@ -1,0 +1,191 @@
+/// All parts of one daemon on one reactor: hands events to whom they belong and carries messages between the drivers.
+final class Household<K: Kernel>: Tenant, StatusSource {
+    let configuration: Configuration
+    let kernel: K
+    let log: Log
+    let reactor: Reactor<K>
+    let supervisor: Supervisor<K>
+    private var proxyWhenBuilt: Proxy<K>?
+    private let requests = Mailbox<BackendRequest>()
+    private let answers = Mailbox<BackendAnswer>()
+    private let upstreams: [Proxy<K>.Upstream]
+    private let signals: Descriptor
+    private let began: Instant
+    private var addresses: [SocketAddress] = []
+    private var isLeaving = false
+    private(set) var hasLeft = false
+
+    var proxy: Proxy<K> { proxyWhenBuilt! }
+
+    init(_ configuration: Configuration, kernel: K) throws(SystemError) {
+        self.configuration = configuration
+        self.kernel = kernel
+        began = kernel.now()
+        signals = try kernel.openSignals()
+        log = Log(
+            level: configuration.log.level, format: configuration.log.format,
+            time: {
+                let clock = kernel.wallClock()
+                return TimeText.utc(seconds: clock.seconds, nanoseconds: clock.nanoseconds)
+            },
+            write: { kernel.log($0.span) })
+        reactor = Reactor(kernel: kernel)
+        upstreams = configuration.services.map { service in
+            .init(name: service.name, address: service.target.address, gate: BackendGate())
+        }
+        supervisor = Supervisor(
+            backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log, answers: answers)
+        proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
+        try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
+        try openListeners()
+        openPlainProxies()
+        supervisor.begin()
+    }
+
+    // MARK: Building
+
+    private static func backends(of configuration: Configuration, _ gates: [BackendGate]) -> [SupervisedBackend] {
+        configuration.services.enumerated().compactMap { index, service in
+            guard service.enabled, let launch = service.launch else { return nil }
+            return SupervisedBackend(
+                id: BackendID(index: index), name: service.name, address: service.target.address, command: launch,
+                policy: service.policy, gate: gates[index])
+        }
+    }
+
+    /// What already runs is always open; nobody ever closes it.
+    private func openPlainProxies() {
+        for (service, upstream) in zip(configuration.services, upstreams) where service.launch == nil && service.enabled {
+            upstream.gate.open(Generation(number: 0), leases: 0)
+        }
+    }
+
+    private func openListeners() throws(SystemError) {
+        let rules = configuration.exchangeRules
+        for address in configuration.listen { addresses.append(try open(address, rules, purpose: "clients")) }
+        if let status = configuration.status { _ = try open(status.listen, configuration.statusRules, purpose: "status") }
+    }
+
+    private func open(
+        _ address: SocketAddress, _ rules: ExchangeRules, purpose: String
+    ) throws(SystemError) -> SocketAddress {
+        let listening = try kernel.listen(at: address)
+        try proxy.open(Listener(descriptor: listening.descriptor, address: listening.address, rules: rules))
+        log(.listening, LogField("address", listening.address.description), LogField("for", purpose))
+        return listening.address
+    }
+
+    // MARK: Running
+
+    func run() {
+        while !hasLeft { reactor.turn(self) }
+    }
+
+    func ready(_ token: Token, _ readiness: Readiness) {
+        switch token.role {
+        case .client, .upstream: proxy.ready(token, readiness)
+        case .listener: proxy.acceptAll(from: token.index)
+        case .childOutput, .childErrors: supervisor.outputReady(token)
+        case .probe: supervisor.probeReady(token)
+        case .signals: takeSignals()
+        }
+    }
+
+    func timerFired(_ key: TimerKey) {
+        switch key {
+        case .conversation(let token): proxy.deadlineFired(token)
+        case .acceptPause(let listener): proxy.resumeAccepting(listener)
+        case .backend(let id, let timer): supervisor.timerFired(id, timer)
+        case .probe(let id): supervisor.probeTimerFired(id)
+        case .status: proxy.refreshStatus()
+        case .shutdown: leave()
+        }
+    }
+
+    /// Messages go back and forth until nobody has anything to say.
+    func turnEnded() {
+        while !requests.isEmpty || !answers.isEmpty {
+            requests.takeAll().forEach(supervisor.handle)
+            answers.takeAll().forEach(proxy.handle)
+        }
+        if isLeaving, supervisor.isRetired { leave() }
+    }
+
+    // MARK: Leaving
+
+    private func takeSignals() {
+        while let signal = kernel.nextSignal(from: signals) {
+            switch signal {
+            case .childChanged: supervisor.reapChildren()
+            case .terminate, .interrupt: shutDown()
+            case .hangUp: log(.signalIgnored, LogField("signal", "HUP"))
+            }
+        }
+    }
+
+    private func shutDown() {
+        guard !isLeaving else {
+            log(.hurrying)
+            return supervisor.hurry()
+        }
+        isLeaving = true
+        log(.shuttingDown, LogField("open", proxy.links.count))
+        proxy.shutDown()
+        supervisor.shutDown()
+        reactor.arm(.shutdown, at: kernel.now() + configuration.longestStop + Limits.shutdownGrace)
+    }
+
+    private func leave() {
+        guard !hasLeft else { return }
+        hasLeft = true
+        proxy.closeEverything()
+        log(.bye)
+    }
+
+    // MARK: Status
+
+    func snapshot() -> Snapshot {
+        let services = configuration.services.enumerated().map { index, service in
+            var description = Snapshot.Service(
+                name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
+                paths: service.paths.map(\.text), generation: 0, process: nil, residentBytes: nil,
+                open: upstreams[index].gate.leases, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil,
+                lastFailure: nil, idleTimeout: nil)
+            supervisor.describe(BackendID(index: index), in: &description)
+            return description
+        }
+        return Snapshot(
+            version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
+            listening: addresses.map(\.description), services: services)
+    }
+}
+
+extension Configuration {
+    /// What conversations on the public listeners have to know.
+    fileprivate var exchangeRules: ExchangeRules {
+        let rules = services.map { service in
+            ServiceRules(
+                name: service.name, targetPath: service.target.path, authority: service.target.authority,
+                webSocket: service.websocket, headers: service.headers)
+        }
+        return ExchangeRules(routes: routeTable, services: rules)
+    }
+
+    /// The status listener's own routes; they are no services and wake nothing.
+    fileprivate var statusRules: ExchangeRules {
+        let resources: [(StaticString, StatusResource)] = [
+            ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/healthz", .health),
+        ]
+        let routes = resources.map { path, resource in
+            Route(pattern: .fixed(path), destination: .status(resource))
+        }
+        return ExchangeRules(routes: RouteTable(routes), services: [])
+    }
+
+    /// How long the slowest backend may take to be gone.
+    fileprivate var longestStop: Duration {
+        services.map { service in
+            service.policy.stopPlan.steps.reduce(.zero) { $0 + $1.patience }
+        }.max() ?? .zero
+    }
+}

@@ -1,0 +1,8 @@
+/// A listening socket, what its clients may ask for, and whether it rests.
+struct Listener {
+    let descriptor: Descriptor
+    let address: SocketAddress
+    let rules: ExchangeRules
+    /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
+    var isPaused = false
+}

@@ -1,0 +1,78 @@
+/// Taking new connections, and pausing where taking more would only fail and spin.
+extension Proxy {
+    func open(_ listener: Listener) throws(SystemError) {
+        listeners.append(listener)
+        try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(listeners.count - 1))
+    }
+
+    private func listenerToken(_ index: Int) -> Token { Token(.listener, index: index, generation: 0) }
+
+    func acceptAll(from index: Int) {
+        for _ in 0..<Limits.acceptsPerTurn {
+            guard listeners.indices.contains(index), !listeners[index].isPaused else { return }
+            switch kernel.accept(from: listeners[index].descriptor) {
+            case .accepted(let descriptor, let peer): welcome(descriptor, peer, listeners[index].rules)
+            case .wouldBlock: return
+            case .failed(let code): pause(index, because: code)
+            }
+        }
+    }
+
+    private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, _ rules: ExchangeRules) {
+        let machine = ExchangeMachine(rules: rules, remoteAddress: peer.host)
+        let conversation = Link.Conversation(machine: machine)
+        let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
+        links[place.index].generation = place.generation
+        do throws(SystemError) {
+            try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
+            drive(place.index)
+        } catch {
+            log(.systemTrouble, LogField("detail", error.description))
+            close(place.index, .clientReset)
+        }
+    }
+
+    /// A listener that cannot be served is ready all the time: rest instead of spinning, and let the queue wait.
+    private func pause(_ index: Int, because code: Errno) {
+        listeners[index].isPaused = true
+        kernel.unwatch(listeners[index].descriptor)
+        reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
+        log(
+            .listenerPaused, LogField("address", listeners[index].address.description),
+            LogField("reason", code.description), LogField("pause_ms", Limits.acceptPause.wholeMilliseconds))
+    }
+
+    func resumeAccepting(_ index: Int) {
+        guard listeners.indices.contains(index), listeners[index].isPaused else { return }
+        do throws(SystemError) {
+            try kernel.watch(listeners[index].descriptor, for: .readable, as: listenerToken(index))
+            listeners[index].isPaused = false
+        } catch {
+            reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
+        }
+    }
+
+    /// No new connections; tunnels and idle connections end, requests that are being answered may finish.
+    func shutDown() {
+        for (index, listener) in listeners.enumerated() {
+            reactor.disarm(.acceptPause(listener: index))
+            kernel.close(listener.descriptor)
+        }
+        listeners = []
+        for index in links.indices {
+            guard let conversation = links[index].conversation else {
+                close(index, .shuttingDown)
+                continue
+            }
+            switch conversation.machine.phase {
+            case .readingHead, .watching, .lingering: close(index, .shuttingDown)
+            default: conversation.machine.request?.wantsKeepAlive = false
+            }
+        }
+    }
+
+    /// Nothing is waited for any more.
+    func closeEverything() {
+        for index in links.indices { close(index, .shuttingDown) }
+    }
+}

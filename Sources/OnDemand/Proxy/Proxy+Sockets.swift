@@ -1,0 +1,81 @@
+/// The conversation's dealings with its two sockets.
+extension Proxy {
+    func connect(to id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+        switch kernel.connect(to: upstreams[id.index].address) {
+        case .failed:
+            conversation.machine.connectFailed()
+        case .connected(let descriptor):
+            guard watchUpstream(descriptor, index, conversation) else { return }
+            conversation.machine.connected()
+        case .inProgress(let descriptor):
+            guard watchUpstream(descriptor, index, conversation) else { return }
+            conversation.machine.connectionStarted()
+        }
+    }
+
+    private func watchUpstream(_ descriptor: Descriptor, _ index: Int, _ conversation: Link.Conversation) -> Bool {
+        links[index].upstream = .init(descriptor: descriptor)
+        do throws(SystemError) {
+            let token = Token(.upstream, index: index, generation: links[index].generation)
+            try kernel.watch(descriptor, for: .edges, as: token)
+            return true
+        } catch {
+            log(.systemTrouble, LogField("detail", error.description))
+            conversation.machine.connectFailed()
+            return false
+        }
+    }
+
+    /// Any readiness decides a connection that was on its way (connect(2)).
+    func finishConnecting(_ index: Int) {
+        guard let conversation = links[index].conversation, conversation.machine.phase == .awaitingConnection,
+            let upstream = links[index].upstream
+        else { return }
+        if kernel.connectFailure(of: upstream.descriptor) == nil {
+            conversation.machine.connected()
+        } else {
+            conversation.machine.connectFailed()
+        }
+    }
+
+    func receiveFromClient(_ index: Int, _ conversation: Link.Conversation) {
+        switch kernel.receive(from: links[index].client.descriptor, into: &scratch) {
+        case .bytes(let count):
+            links[index].client.noteRead(count, of: scratch.count)
+            conversation.machine.receivedFromClient(scratch[..<count])
+        case .wouldBlock: links[index].client.readiness.remove(.readable)
+        case .ended: conversation.machine.clientEnded()
+        case .failed: conversation.machine.clientFailed()
+        }
+    }
+
+    func receiveFromUpstream(_ index: Int, _ conversation: Link.Conversation) {
+        guard let upstream = links[index].upstream else { preconditionFailure("there is no backend to read from") }
+        switch kernel.receive(from: upstream.descriptor, into: &scratch) {
+        case .bytes(let count):
+            links[index].upstream!.noteRead(count, of: scratch.count)
+            conversation.machine.receivedFromUpstream(scratch[..<count])
+        case .wouldBlock: links[index].upstream!.readiness.remove(.readable)
+        case .ended: conversation.machine.upstreamEnded()
+        case .failed: conversation.machine.upstreamFailed()
+        }
+    }
+
+    func sendToClient(_ index: Int, _ conversation: Link.Conversation) {
+        let descriptor = links[index].client.descriptor
+        let result = conversation.machine.toClient.withSpan { kernel.send($0, to: descriptor) }
+        guard let sent = links[index].client.note(result, of: conversation.machine.toClient.count) else {
+            return conversation.machine.clientFailed()
+        }
+        if sent > 0 { conversation.machine.sentToClient(sent) }
+    }
+
+    func sendToUpstream(_ index: Int, _ conversation: Link.Conversation) {
+        guard let upstream = links[index].upstream else { preconditionFailure("there is no backend to send to") }
+        let result = conversation.machine.toUpstream.withSpan { kernel.send($0, to: upstream.descriptor) }
+        guard let sent = links[index].upstream!.note(result, of: conversation.machine.toUpstream.count) else {
+            return conversation.machine.upstreamRefusedBytes()
+        }
+        if sent > 0 { conversation.machine.sentToUpstream(sent) }
+    }
+}

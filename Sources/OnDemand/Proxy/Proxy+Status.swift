@@ -1,0 +1,37 @@
+/// The status listener's conversations: served from memory, pushed when something changed, never counted as use.
+extension Proxy {
+    func serve(_ resource: StatusResource, _ index: Int, _ conversation: Link.Conversation) {
+        let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
+        let headOnly = conversation.machine.request?.isHead ?? false
+        switch resource {
+        case .events where !headOnly:
+            conversation.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
+            watchers.append(clientToken(index))
+            refreshLater(after: Limits.statusRefresh)
+        case .page, .snapshot, .events, .health:
+            let response = StatusResponse.of(resource, status.snapshot(), keepAlive: keepAlive, headOnly: headOnly)
+            conversation.machine.served(response)
+        }
+    }
+
+    /// Something a watcher would see has changed. Without watchers this costs nothing, and a burst is told once.
+    func statusChanged() {
+        guard !watchers.isEmpty, !statusIsDirty else { return }
+        statusIsDirty = true
+        refreshLater(after: Limits.statusBurst)
+    }
+
+    private func refreshLater(after delay: Duration) { reactor.arm(.status, at: kernel.now() + delay) }
+
+    func refreshStatus() {
+        statusIsDirty = false
+        guard !watchers.isEmpty else { return }
+        let event = StatusResponse.event(status.snapshot())
+        for token in watchers {
+            guard let conversation = links[token.index].conversation else { continue }
+            if conversation.machine.push(event) { drive(token.index) } else { close(token.index, .stalled) }
+        }
+        // Memory and ages change without an event; nobody watches, nobody wakes.
+        if !watchers.isEmpty { refreshLater(after: Limits.statusRefresh) }
+    }
+}

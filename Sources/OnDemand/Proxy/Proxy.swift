@@ -1,0 +1,282 @@
+/// The driver of the conversations: performs their steps and owns the sockets of clients and backends.
+///
+/// It knows gates and tickets, never processes.
+final class Proxy<K: Kernel> {
+    let reactor: Reactor<K>
+    let log: Log
+    let requests: Mailbox<BackendRequest>
+    let upstreams: [Upstream]
+    unowned let status: any StatusSource
+    var listeners: [Listener] = []
+    var links = Slab<Link>()
+    /// Those who watch the status, in the order they came.
+    var watchers: [Token] = []
+    var statusIsDirty = false
+    var scratch: [UInt8]
+    private var waiting: [Ticket: Token] = [:]
+    private var lastTicket: UInt64 = 0
+    /// The generation whose first client has been seen, by backend.
+    private var greeted: [Generation?]
+
+    var kernel: K { reactor.kernel }
+
+    /// Where a service's requests go, by the index of its `BackendID`.
+    struct Upstream {
+        let name: String
+        let address: SocketAddress
+        let gate: BackendGate
+    }
+
+    init(
+        upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
+        status: any StatusSource
+    ) {
+        self.upstreams = upstreams
+        self.reactor = reactor
+        self.log = log
+        self.requests = requests
+        self.status = status
+        scratch = Array(repeating: 0, count: Limits.scratchBytes)
+        greeted = Array(repeating: nil, count: upstreams.count)
+    }
+
+    // MARK: Events
+
+    func ready(_ token: Token, _ readiness: Readiness) {
+        guard links.contains(index: token.index, generation: token.generation) else { return }
+        if token.role == .upstream {
+            links[token.index].upstream?.learn(readiness)
+            finishConnecting(token.index)
+        } else {
+            links[token.index].client.learn(readiness)
+        }
+        drive(token.index)
+    }
+
+    func drive(_ index: Int) {
+        if links[index].conversation == nil { relay(index) } else { converse(index) }
+    }
+
+    /// The conversation's steps, until it has to wait.
+    private func converse(_ index: Int) {
+        guard let conversation = links[index].conversation else { return }
+        for _ in 0..<Limits.stepsPerTurn {
+            let upstream = links[index].upstream?.readiness ?? []
+            let step = conversation.machine.next(client: links[index].client.readiness, upstream: upstream)
+            guard perform(step, index, conversation) else { return }
+            noteComplaint(of: conversation)
+            if step == .rest { return armDeadline(of: index, conversation) }
+        }
+        armDeadline(of: index, conversation)
+        reactor.resumeLater(clientToken(index))
+    }
+
+    /// False when the conversation is over.
+    private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ conversation: Link.Conversation) -> Bool {
+        switch step {
+        case .rest: break
+        case .hangUp(let hangup): close(index, hangup)
+        case .openTunnel: openTunnel(index, conversation)
+        case .enterGate(let id): enterGate(of: id, index, conversation)
+        case .turnAway(let id): turnAway(from: id, conversation)
+        case .connect(let id): connect(to: id, index, conversation)
+        case .serve(let resource): serve(resource, index, conversation)
+        case .receive(.client): receiveFromClient(index, conversation)
+        case .receive(.upstream): receiveFromUpstream(index, conversation)
+        case .send(.client): sendToClient(index, conversation)
+        case .send(.upstream): sendToUpstream(index, conversation)
+        case .releaseUpstream: releaseUpstream(index, conversation)
+        case .endSendingToClient:
+            kernel.endSending(on: links[index].client.descriptor)
+            conversation.machine.endedSendingToClient()
+        }
+        switch step {
+        case .hangUp, .openTunnel: return false
+        default: return true
+        }
+    }
+
+    func clientToken(_ index: Int) -> Token {
+        Token(.client, index: index, generation: links[index].generation)
+    }
+
+    // MARK: Admission
+
+    private func enterGate(of id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+        if let generation = upstreams[id.index].gate.enter() {
+            admit(index, conversation, to: id, generation)
+        } else {
+            lastTicket += 1
+            let ticket = Ticket(number: lastTicket)
+            waiting[ticket] = clientToken(index)
+            conversation.ticket = (ticket, id)
+            conversation.machine.held(id)
+            log(.held, service(id), LogField("client", conversation.machine.remoteAddress))
+            requests.post(.wanted(id, ticket))
+        }
+    }
+
+    private func admit(_ index: Int, _ conversation: Link.Conversation, to id: BackendID, _ generation: Generation) {
+        links[index].lease = .init(backend: id, generation: generation)
+        conversation.machine.admitted(to: id)
+        if greeted[id.index] != generation {
+            greeted[id.index] = generation
+            log(
+                .firstHit, service(id), LogField("generation", generation.number),
+                LogField("client", conversation.machine.remoteAddress),
+                LogField("request", conversation.machine.request?.line ?? ""))
+        }
+        statusChanged()
+    }
+
+    private func turnAway(from id: BackendID, _ conversation: Link.Conversation) {
+        conversation.machine.refused(.disabled, retryAfter: nil)
+        logRefusal(.disabled, id, conversation)
+    }
+
+    private func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
+        log(
+            .refused, service(id), LogField("reason", refusal.word), LogField("status", 503),
+            LogField("client", conversation.machine.remoteAddress))
+    }
+
+    private func service(_ id: BackendID) -> LogField { LogField("service", upstreams[id.index].name) }
+
+    func handle(_ answer: BackendAnswer) {
+        switch answer {
+        case .admitted(let id, let ticket, let generation):
+            guard let (index, conversation) = answered(ticket) else {
+                // The client left after the backend was ready for it.
+                return giveBack(.init(backend: id, generation: generation))
+            }
+            admit(index, conversation, to: id, generation)
+            drive(index)
+        case .refused(let ticket, let refusal, let retryAfter):
+            guard let (index, conversation) = answered(ticket), let id = conversation.machine.request?.service else {
+                return
+            }
+            conversation.machine.refused(refusal, retryAfter: retryAfter)
+            logRefusal(refusal, id, conversation)
+            drive(index)
+        case .generationEnded(let id, let generation):
+            endLinks(of: .init(backend: id, generation: generation))
+        case .stateChanged:
+            statusChanged()
+        }
+    }
+
+    private func answered(_ ticket: Ticket) -> (index: Int, conversation: Link.Conversation)? {
+        guard let token = waiting.removeValue(forKey: ticket),
+            links.contains(index: token.index, generation: token.generation),
+            let conversation = links[token.index].conversation
+        else { return nil }
+        conversation.ticket = nil
+        return (token.index, conversation)
+    }
+
+    /// The process is gone. Its sockets have told so already, or somebody else still holds them.
+    private func endLinks(of lease: Link.Lease) {
+        for index in links.indices where links[index].lease == lease {
+            links[index].backendIsGone = true
+            links[index].upstream?.readiness.insert(.readable)
+            if let conversation = links[index].conversation, links[index].upstream?.readiness.contains(.peerEnded) != true {
+                conversation.machine.upstreamFailed()
+            }
+            drive(index)
+        }
+    }
+
+    private func giveBack(_ lease: Link.Lease) {
+        if upstreams[lease.backend.index].gate.leave(lease.generation) {
+            requests.post(.lastLeaseReturned(lease.backend, lease.generation))
+        }
+        statusChanged()
+    }
+
+    // MARK: Ends
+
+    func releaseUpstream(_ index: Int, _ conversation: Link.Conversation) {
+        if let upstream = links[index].upstream { kernel.close(upstream.descriptor) }
+        links[index].upstream = nil
+        conversation.machine.releasedUpstream()
+        if let lease = links[index].lease {
+            links[index].lease = nil
+            giveBack(lease)
+        }
+    }
+
+    /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
+    func close(_ index: Int, _ hangup: Hangup) {
+        let link = links[index]
+        if let conversation = link.conversation {
+            reactor.disarm(.conversation(clientToken(index)))
+            if let (ticket, id) = conversation.ticket {
+                waiting[ticket] = nil
+                requests.post(.abandoned(id, ticket))
+            }
+            watchers.removeAll { $0 == clientToken(index) }
+        } else if let lease = link.lease {
+            log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
+        }
+        kernel.close(link.client.descriptor)
+        if let upstream = link.upstream { kernel.close(upstream.descriptor) }
+        links.remove(index: index)
+        if let lease = link.lease { giveBack(lease) }
+    }
+
+    // MARK: Tunnels
+
+    private func openTunnel(_ index: Int, _ conversation: Link.Conversation) {
+        reactor.disarm(.conversation(clientToken(index)))
+        let (toClient, toUpstream) = conversation.machine.takeTunnelBytes()
+        if let id = conversation.machine.request?.service {
+            log(.tunnelOpened, service(id), LogField("client", conversation.machine.remoteAddress))
+        }
+        links[index].conversation = nil
+        links[index].down.pending = toClient
+        links[index].up.pending = toUpstream
+        relay(index)
+    }
+
+    private func relay(_ index: Int) {
+        switch links[index].relay(through: kernel, scratch: &scratch) {
+        case .rest: break
+        case .more: reactor.resumeLater(clientToken(index))
+        case .over(let hangup): close(index, hangup)
+        }
+    }
+
+    // MARK: Deadlines
+
+    private func armDeadline(of index: Int, _ conversation: Link.Conversation) {
+        let machine = conversation.machine
+        let wanted = machine.deadline.map {
+            Link.Conversation.ArmedDeadline(deadline: $0, request: machine.requestCount)
+        }
+        guard wanted != conversation.armed else { return }
+        conversation.armed = wanted
+        if let wanted {
+            let limit = ExchangeMachine.limit(of: wanted.deadline)
+            reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit)
+        } else {
+            reactor.disarm(.conversation(clientToken(index)))
+        }
+    }
+
+    func deadlineFired(_ token: Token) {
+        guard links.contains(index: token.index, generation: token.generation),
+            let conversation = links[token.index].conversation, let armed = conversation.armed
+        else { return }
+        conversation.armed = nil
+        conversation.machine.deadlineFired(armed.deadline)
+        drive(token.index)
+    }
+
+    private func noteComplaint(of conversation: Link.Conversation) {
+        guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
+        log(
+            response.status >= 500 ? .upstreamTrouble : .badRequest, LogField("status", response.status),
+            LogField("reason", response.body), LogField("client", conversation.machine.remoteAddress),
+            LogField("request", conversation.machine.request?.line ?? ""))
+    }
+}

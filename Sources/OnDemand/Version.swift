@@ -1,0 +1,4 @@
+/// The one place that says which version this is.
+public enum Version {
+    public static let text = "0.1.0"
+}
