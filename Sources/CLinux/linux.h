@@ -5,6 +5,7 @@
 #define ONDEMANDD_LINUX_H
 
 #include <spawn.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -15,6 +16,7 @@
 #define POSIX_SPAWN_SETSID 0x80
 #endif
 
+int malloc_trim(size_t padding);
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);

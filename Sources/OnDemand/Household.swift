@@ -34,7 +34,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             .init(name: service.name, address: service.target.address, gate: BackendGate())
         }
         supervisor = Supervisor(
-            backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log, answers: answers)
+            backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log,
+            answers: answers)
         proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
         try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
         try openListeners()
@@ -55,7 +56,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
 
     /// What already runs is always open; nobody ever closes it.
     private func openPlainProxies() {
-        for (service, upstream) in zip(configuration.services, upstreams) where service.launch == nil && service.enabled {
+        for (service, upstream) in zip(configuration.services, upstreams) {
+            guard service.enabled, service.launch == nil else { continue }
             upstream.gate.open(Generation(number: 0), leases: 0)
         }
     }
@@ -63,7 +65,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private func openListeners() throws(SystemError) {
         let rules = configuration.exchangeRules
         for address in configuration.listen { addresses.append(try open(address, rules, purpose: "clients")) }
-        if let status = configuration.status { _ = try open(status.listen, configuration.statusRules, purpose: "status") }
+        guard let status = configuration.status else { return }
+        _ = try open(status.listen, configuration.statusRules, purpose: "status")
     }
 
     private func open(
@@ -78,6 +81,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     // MARK: Running
 
     func run() {
+        kernel.giveBackMemory()
         while !hasLeft { reactor.turn(self) }
     }
 
@@ -106,7 +110,10 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     func turnEnded() {
         while !requests.isEmpty || !answers.isEmpty {
             requests.takeAll().forEach(supervisor.handle)
-            answers.takeAll().forEach(proxy.handle)
+            for answer in answers.takeAll() {
+                proxy.handle(answer)
+                if case .stateChanged = answer, supervisor.isAllAsleep { kernel.giveBackMemory() }
+            }
         }
         if isLeaving, supervisor.isRetired { leave() }
     }

@@ -53,6 +53,8 @@ protocol Kernel: AnyObject {
     /// From now on the daemon's signals arrive as readiness of this descriptor.
     func openSignals() throws(SystemError) -> Descriptor
     func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
+    /// Before a long sleep: whatever can be had back without asking anybody.
+    func giveBackMemory()
     /// One whole line to standard error; false when its reader is too slow and the line is dropped.
     func log(_ line: Span<UInt8>) -> Bool
 }

@@ -67,7 +67,7 @@ extension LinuxKernel {
         _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
-        defer { unsafe pointers.forEach { unsafe free($0) } }
+        defer { for position in unsafe pointers.indices { unsafe free(pointers[position]) } }
         return unsafe body(&pointers)
     }
 

@@ -11,4 +11,12 @@ extension Exit: CustomStringConvertible {
         case .signal(let number): "signal \(number)"
         }
     }
+
+    /// For a log field: the status alone, or which signal.
+    var word: String {
+        switch self {
+        case .status(let code): "\(code)"
+        case .signal(let number): "signal \(number)"
+        }
+    }
 }

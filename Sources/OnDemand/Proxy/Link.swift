@@ -82,8 +82,9 @@ extension Link {
             switch kernel.receive(from: source.descriptor, into: &scratch) {
             case .bytes(let count):
                 source.noteRead(count, of: scratch.count)
-                let sending = sink.readiness.contains(.writable)
-                let result = sending ? kernel.send(scratch.span.extracting(0..<count), to: sink.descriptor) : .wouldBlock
+                let maySend = sink.readiness.contains(.writable)
+                let bytes = scratch.span.extracting(0..<count)
+                let result = maySend ? kernel.send(bytes, to: sink.descriptor) : .wouldBlock
                 guard let sent = sink.note(result, of: count) else { return .over(.done) }
                 if sent < count { pump.pending = ByteQueue(scratch[sent..<count]) }
             case .wouldBlock: source.readiness.remove(.readable)

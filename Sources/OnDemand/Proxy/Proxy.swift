@@ -179,9 +179,8 @@ final class Proxy<K: Kernel> {
         for index in links.indices where links[index].lease == lease {
             links[index].backendIsGone = true
             links[index].upstream?.readiness.insert(.readable)
-            if let conversation = links[index].conversation, links[index].upstream?.readiness.contains(.peerEnded) != true {
-                conversation.machine.upstreamFailed()
-            }
+            let hasEnded = links[index].upstream?.readiness.contains(.peerEnded) ?? false
+            if let conversation = links[index].conversation, !hasEnded { conversation.machine.upstreamFailed() }
             drive(index)
         }
     }

@@ -71,7 +71,7 @@ extension Supervisor {
         let uptime = kernel.now() - child.spawnedAt
         log(
             .stopped, service(backend), generation(backend), LogField("pid", child.process.number),
-            LogField("exit", exit.description), LogField("how", child.lastSignal?.name ?? "exited"),
+            LogField("exit", exit.word), LogField("how", child.lastSignal?.name ?? "exited"),
             LogField("uptime_ms", uptime.wholeMilliseconds))
     }
 
@@ -92,7 +92,7 @@ extension Supervisor {
         case (.ready, .exited(let exit)):
             backend.history.lastFailure = "ended unexpectedly with \(exit)"
             log(
-                .crashed, service(backend), generation(backend), LogField("exit", exit.description),
+                .crashed, service(backend), generation(backend), LogField("exit", exit.word),
                 LogField("open", backend.gate.leases))
         default:
             break

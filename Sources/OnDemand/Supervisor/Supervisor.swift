@@ -52,7 +52,9 @@ final class Supervisor<K: Kernel> {
         for backend in inOrder where groupIsGone(backend) { tell(backend, .groupGone) }
     }
 
-    func shutDown() { inOrder.forEach { tell($0, .shutdownRequested) } }
+    func shutDown() {
+        for backend in inOrder { tell(backend, .shutdownRequested) }
+    }
 
     /// The operator is in a hurry: the next step of each stop plan, now.
     func hurry() {
@@ -60,6 +62,8 @@ final class Supervisor<K: Kernel> {
             if case .stopping = backend.machine.state { tell(backend, .hurried) }
         }
     }
+
+    var isAllAsleep: Bool { inOrder.allSatisfy { $0.machine.state == .asleep } }
 
     var isRetired: Bool { inOrder.allSatisfy { $0.machine.state == .retired } }
 
@@ -106,9 +110,10 @@ final class Supervisor<K: Kernel> {
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
         case .closeGateByForce: backend.gate.closeByForce()
-        case .admit(let tickets, let generation): tickets.forEach { answers.post(.admitted(backend.id, $0, generation)) }
+        case .admit(let tickets, let generation):
+            for ticket in tickets { answers.post(.admitted(backend.id, ticket, generation)) }
         case .refuse(let tickets, let refusal, let retryAfter):
-            tickets.forEach { answers.post(.refused($0, refusal, retryAfter: retryAfter)) }
+            for ticket in tickets { answers.post(.refused(ticket, refusal, retryAfter: retryAfter)) }
         case .arm(let timer, let instant): reactor.arm(.backend(backend.id, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.backend(backend.id, timer))
         case .signal(let signal):

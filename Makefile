@@ -1,0 +1,55 @@
+# One command for each thing a contributor does; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# The released daemon carries the Swift runtime in itself: one file to copy to another machine.
+RELEASE := swift build -c release --static-swift-stdlib
+STATIC := .build/static
+
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /  make \1\t/' | expand -t 18
+
+.PHONY: demo
+demo: ## watch a backend wake and fall asleep again; needs the Swift toolchain and nothing else
+	@scripts/demo
+
+.PHONY: example
+example: build ## the same with a real Rails Action Cable server (Debian packages)
+	@scripts/install-rails-example
+	@scripts/run-rails-example
+
+.PHONY: build
+build: ## the daemon and the test double, optimised, with the Swift runtime inside
+	$(RELEASE)
+
+.PHONY: test
+test: ## everything: tools, format, unit tests, simulation, end to end
+	scripts/install-test-tools
+	$(MAKE) --no-print-directory lint unit build e2e
+
+.PHONY: lint
+lint: ## formatting, strictly
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+.PHONY: unit
+unit: ## machines, parsers, simulation: everything without a real backend
+	swift build --build-tests
+	swift test --skip-build
+
+.PHONY: e2e
+e2e: ## real processes, real clients, the real Rails application
+	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
+
+.PHONY: release
+release: build ## a stripped executable, and one that needs no library at all
+	swift build -c release -Xswiftc -static-executable --product ondemandd --scratch-path $(STATIC)
+	mkdir -p .build/dist
+	strip -o .build/dist/ondemandd .build/release/ondemandd
+	strip -o .build/dist/ondemandd-static $(STATIC)/release/ondemandd
+	@ls -l .build/dist
+
+.PHONY: clean
+clean: ## forget everything that was built
+	rm -rf .build artefacts
