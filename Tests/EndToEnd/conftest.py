@@ -1,0 +1,63 @@
+"""Fixtures: daemons that end with their test, and the table of measurements printed at the end of the run."""
+
+import pytest
+
+from daemon import Daemon, double, executable
+
+_measurements = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _built_executables():
+    """A missing build fails every test with one sentence instead of a hundred tracebacks."""
+    try:
+        executable()
+        double()
+    except AssertionError as missing:
+        pytest.exit(f"FAILED: {missing}", returncode=1)
+
+
+@pytest.fixture
+def start(request, tmp_path):
+    """start(service, ..., listen=..., environment=...) gives a running daemon."""
+    daemons = request.node.stash.setdefault(_DAEMONS, [])
+
+    def begin(*services, **options):
+        daemon = Daemon.__new__(Daemon)
+        daemons.append(daemon)
+        daemon.__init__(tmp_path, list(services), **options)
+        return daemon
+
+    yield begin
+
+    wrongs = [daemon.clean_up() for daemon in daemons if hasattr(daemon, "process")]
+    wrongs = [wrong for wrong in wrongs if wrong]
+    assert not wrongs, "; ".join(wrongs)
+
+
+@pytest.fixture
+def measured():
+    """measured(what, value) adds a line to the table at the end of the run."""
+    return lambda what, value: _measurements.append((what, value))
+
+
+_DAEMONS = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for daemon in item.stash.get(_DAEMONS, []):
+            if hasattr(daemon, "records"):
+                report.sections.append(("log of the daemon", daemon.log_text()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not _measurements:
+        return
+    terminalreporter.section("measured")
+    width = max(len(what) for what, _ in _measurements)
+    for what, value in _measurements:
+        terminalreporter.write_line(f"{what:<{width}}  {value:>16}")
