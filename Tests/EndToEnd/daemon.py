@@ -206,11 +206,18 @@ class Daemon:
     # State
 
     def status(self, name="cable"):
-        with wire.Wire(self.status_address) as connection:
+        # It may begin to listen after the addresses that are waited for.
+        with wire.Wire(processes.eventually(self._status_socket, what="the status address")) as connection:
             answer = connection.ask(
                 wire.request(path="/api/status", host="127.0.0.1", extra=["Connection: close"]))
         assert answer.status == 200, answer.head.first_line
         return next(entry for entry in json.loads(answer.body)["services"] if entry["name"] == name)
+
+    def _status_socket(self):
+        try:
+            return wire.connected(self.status_address)
+        except ConnectionRefusedError:
+            return None
 
     def wait_for_status(self, within=5.0, name="cable", **fields):
         def fits():

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 import processes
 import wire
 from daemon import service, sleeping_double
+from rails import need
 from test_waking import scripted
 from wire import SWITCHING, Listener, close_frame, free_port, request, text_frame, upgrade
 
@@ -56,10 +58,10 @@ def test_everything_in_the_head_but_hop_by_hop_and_configured_fields_arrives_as_
         "Accept-Language:de,en;q=0.5",
     ]
     client = relay.connect()
-    client.send(("GET /cable?token=a%2Fb&x=%zz HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    client.send(("GET /cable?token=a%2Fb&x=%7e HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  + "\r\n".join(sent) + "\r\n\r\n").encode("latin-1"))
     backend, head = upstream.accept_tunnel()
-    assert head.first_line == "GET /cable?token=a%2Fb&x=%zz HTTP/1.1"
+    assert head.first_line == "GET /cable?token=a%2Fb&x=%7e HTTP/1.1"
     assert head.value("Upgrade") == "websocket" and head.value("Connection").lower() == "upgrade"
 
     ours = ("upgrade", "connection", *(name.lower() for name in FORWARDED))
@@ -153,11 +155,10 @@ def test_bytes_sent_behind_the_upgrade_head_survive_the_wait_for_a_cold_backend(
 
 
 def test_frames_in_the_same_write_as_the_101_are_not_lost(start):
-    daemon = start(sleeping_double())
+    daemon = start(sleeping_double(path="/*"))
     for _ in range(20):
-        with daemon.connect() as client:
-            client.send(upgrade(path="/early-frames"))
-            opcode, payload = (client.read_head(), client.read_frame())[1]
+        with daemon.open_tunnel(path="/early-frames") as client:
+            opcode, payload = client.read_frame()
             assert opcode == 1 and payload
 
 
@@ -252,6 +253,19 @@ def test_a_vanished_client_ends_the_tunnel_on_the_other_side(relay, upstream):
     assert client.has_ended()
 
 
+def test_the_kernel_watches_both_ends_of_a_tunnel_for_peers_that_vanished(relay, upstream):
+    need("ss")
+    client, backend, _ = tunnel(relay, upstream)
+    client.send(b"seen")
+    assert backend.read_exactly(4) == b"seen"
+    for filter in (f"sport = :{relay.port}", f"dport = :{upstream.port}"):
+        command = ["ss", "--no-header", "--tcp", "--numeric", "--options", "state", "established", filter]
+        # While bytes are not acknowledged yet, another timer is shown in its place.
+        processes.eventually(
+            lambda: "keepalive" in subprocess.run(command, capture_output=True, text=True, check=True).stdout,
+            within=2, every=0.05, what=f"keepalive on the socket with {filter}")
+
+
 def test_many_tunnels_carry_their_own_bytes(start):
     daemon = start(sleeping_double())
     clients = [daemon.open_tunnel() for _ in range(100)]
@@ -321,6 +335,16 @@ def test_one_connection_carries_requests_and_answers_of_every_framing_in_turn(st
         assert tunneled.status == 101, "and the connection may still become a WebSocket"
         client.send(text_frame("at last"))
         assert client.read_frame() == (1, b"at last")
+
+
+def test_a_get_may_bring_a_body(relay, upstream):
+    client = relay.connect()
+    client.send(request("GET", body=b"unusual"))
+    backend = upstream.accept()
+    assert backend.read_head().value("Content-Length") == "7"
+    assert backend.read_exactly(7) == b"unusual"
+    backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert client.read_response().body == b"ok"
 
 
 def test_pipelined_requests_are_answered_in_order(start):

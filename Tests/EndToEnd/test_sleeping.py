@@ -8,7 +8,7 @@ import pytest
 
 import processes
 import wire
-from daemon import on_demand, service, sleeping_double
+from daemon import double, on_demand, service, sleeping_double
 from wire import free_port, request, upgrade
 
 
@@ -73,7 +73,7 @@ def test_a_backend_that_obeys_is_ended_with_term_and_leaves_no_zombie(start):
     stopped = daemon.wait_for("stopped")
     assert stopped["how"] == "TERM"
     assert processes.children(daemon.pid) == [] and daemon.offspring() == []
-    daemon.wait_for_status(state="asleep", pid=None)
+    daemon.wait_for_status(state="asleep")
 
 
 def test_a_backend_that_ignores_term_is_killed_after_the_stop_timeout(start):
@@ -100,8 +100,6 @@ def test_a_grandchild_goes_with_its_family(start, switches):
 
 def test_a_shell_that_does_not_pass_signals_on_takes_its_child_with_it(start):
     port = free_port()
-    from daemon import double
-
     daemon = start(service(port, on_demand=on_demand(
         "sh", "-c", f"trap '' TERM; {double()} --port {port}; true", idle_timeout="300ms", stop_timeout="500ms")))
     daemon.open_tunnel().close()
