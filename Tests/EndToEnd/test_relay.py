@@ -294,12 +294,23 @@ def test_an_upgrade_answered_404_is_relayed_and_releases_the_backend(start):
     assert daemon.offspring() == []
 
 
-@pytest.mark.parametrize("path", ["/garbage", "/close"])
-def test_a_backend_that_answers_garbage_or_nothing_is_a_502(start, path):
+def test_a_backend_that_answers_garbage_is_a_502(start):
     daemon = start(sleeping_double(path="/*"))
-    assert daemon.ask(request(path=path)).status == 502
-    assert daemon.ask(upgrade(path=path)).status == 502
+    assert daemon.ask(request(path="/garbage")).status == 502
+    assert daemon.ask(upgrade(path="/garbage")).status == 502
     assert daemon.ask(request(path="/fine")).status == 200
+
+
+@pytest.mark.parametrize("asked", [upgrade(), request()], ids=["upgrade", "request"])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 2"], ids=["nothing", "half a line"])
+def test_a_backend_that_dies_before_its_answer_is_a_502(relay, upstream, asked, answer):
+    client = relay.connect()
+    client.send(asked)
+    backend = upstream.accept()
+    backend.read_head()
+    backend.send(answer)
+    backend.close()
+    assert client.read_response().status == 502
 
 
 # Plain HTTP
@@ -376,6 +387,13 @@ def test_an_answer_without_a_length_ends_with_its_connection(relay, upstream):
     backend.close()
     assert client.read_response().body == b"until the end " * 20_000
     assert client.has_ended()
+
+
+def test_an_answer_that_ends_with_its_connection_releases_the_backend(start):
+    daemon = start(sleeping_double(path="/*", idle_timeout="200ms"))
+    answer = daemon.ask(request(path="/close"))
+    assert answer.status == 200 and b"/close" in answer.body
+    daemon.wait_for("stopped")
 
 
 def test_an_interim_answer_is_relayed_before_the_final_one(relay, upstream):

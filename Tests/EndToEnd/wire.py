@@ -143,14 +143,14 @@ class Wire:
         return first & 0x0F, _masked(payload, mask) if mask else payload
 
     def has_ended(self):
-        """Whether the peer has ended the stream; waits for it."""
+        """Whether the peer ends the stream, after whatever it still has to say (a close frame, for one)."""
         try:
-            self._receive()
-        except Ended:
+            while True:
+                self._receive()
+        except (Ended, ConnectionResetError):
             return True
-        except ConnectionResetError:
-            return True
-        return False
+        except TimeoutError:
+            return False
 
     def is_quiet(self, seconds):
         """Whether nothing arrives, not even an end, for so long."""
