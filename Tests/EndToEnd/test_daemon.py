@@ -180,8 +180,9 @@ def test_a_backend_starts_with_its_own_session_clean_signals_three_descriptors_a
     assert (tmp_path / "directory").read_text().strip() == str((tmp_path / "home").resolve())
 
     signals = dict(line.split(":\t", 1) for line in (tmp_path / "signals").read_text().splitlines())
-    for kind in ("SigBlk", "SigIgn"):
-        assert int(signals[kind], 16) == 0, f"{kind} is {signals[kind]}"
+    # The C library itself ignores 32 and 33, its private signals, in every child of posix_spawn.
+    private = 1 << 31 | 1 << 32
+    assert int(signals["SigBlk"], 16) == 0 and int(signals["SigIgn"], 16) & ~private == 0, signals
 
     _, parent, group, session = (tmp_path / "stat").read_text().rpartition(")")[2].split()[:4]
     assert int(parent) == daemon.pid and int(group) == pid and int(session) != os.getsid(daemon.pid)
@@ -239,13 +240,15 @@ def test_in_the_text_log_output_is_prefixed_with_the_services_name(tmp_path):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("switches", [["--flood", "200000"], ["--unterminated"]], ids=["flood", "unterminated"])
+@pytest.mark.parametrize("switches", [["--flood", "20000"], ["--unterminated"]], ids=["flood", "unterminated"])
 def test_a_backend_that_floods_its_output_is_not_blocked_and_costs_no_memory(start, switches):
     daemon = start(sleeping_double(*switches))
+    before = processes.resident_kib(daemon.pid)
     tunnel = daemon.open_tunnel(patience=30)
     tunnel.send(text_frame("still here"))
     assert tunnel.read_frame() == (1, b"still here")
-    assert processes.resident_kib(daemon.pid) <= 8 * 1024
+    grown = processes.resident_kib(daemon.pid) - before
+    assert grown <= 1024, f"the daemon grew by {grown} KiB"
     tunnel.close()
     assert daemon.stop() == 0
     assert daemon.events("output"), "the end of the process ends its last line"
@@ -253,7 +256,7 @@ def test_a_backend_that_floods_its_output_is_not_blocked_and_costs_no_memory(sta
 
 def test_a_flood_does_not_delay_other_services(start):
     daemon = start(
-        sleeping_double("--flood", "1000000", name="loud", path="/loud"),
+        sleeping_double("--flood", "100000", name="loud", path="/loud"),
         sleeping_double(name="calm", path="/calm"))
     calm = daemon.open_tunnel(path="/calm")
     loud = daemon.connect()
