@@ -13,6 +13,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private let began: Instant
     private var addresses: [SocketAddress] = []
     private var isLeaving = false
+    private var logRetryIsArmed = false
+    private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
@@ -102,8 +104,22 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .backend(let id, let timer): supervisor.timerFired(id, timer)
         case .probe(let id): supervisor.probeTimerFired(id)
         case .status: proxy.refreshStatus()
+        case .logRetry: retryLog()
         case .shutdown: leave()
         }
+    }
+
+    /// A reader that stopped reading is asked ever more rarely; one that is merely slow is served at once.
+    private func retryLog() {
+        log.flush()
+        logRetryPause = log.hasBacklog ? min(logRetryPause * 2, Limits.logRetryLongest) : Limits.logRetryFirst
+        logRetryIsArmed = false
+    }
+
+    private func armLogRetry() {
+        guard log.hasBacklog, !logRetryIsArmed else { return }
+        logRetryIsArmed = true
+        reactor.arm(.logRetry, at: kernel.now() + logRetryPause)
     }
 
     /// Messages go back and forth until nobody has anything to say.
@@ -116,6 +132,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             }
         }
         if isLeaving, supervisor.isRetired { leave() }
+        armLogRetry()
     }
 
     // MARK: Leaving
@@ -147,6 +164,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         hasLeft = true
         proxy.closeEverything()
         log(.bye)
+        log.flush()
     }
 
     // MARK: Status

@@ -15,6 +15,8 @@ protocol Kernel: AnyObject {
 
     /// Binds and listens; the address in the answer has the port the kernel chose when 0 was asked for.
     func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress)
+    /// Closes it, and removes its file when it has one, so that nobody finds a door without a house.
+    func stopListening(_ listener: Descriptor, at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
     func connect(to address: SocketAddress) -> ConnectResult
     /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
@@ -55,6 +57,6 @@ protocol Kernel: AnyObject {
     func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
     /// Before a long sleep: whatever can be had back without asking anybody.
     func giveBackMemory()
-    /// One whole line to standard error; false when its reader is too slow and the line is dropped.
-    func log(_ line: Span<UInt8>) -> Bool
+    /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.
+    func log(_ line: Span<UInt8>) -> Int
 }

@@ -68,6 +68,11 @@ extension LinuxKernel {
         }
     }
 
+    func stopListening(_ listener: Descriptor, at address: SocketAddress) {
+        if case .unix(let path) = address { unsafe unlink(path) }
+        close(listener)
+    }
+
     private func localAddress(of raw: Int32) -> SocketAddress? {
         unsafe SocketAddress.filled { unsafe getsockname(raw, $0, $1) }
     }

@@ -4,11 +4,15 @@ final class Log {
     private let format: LogFormat
     /// The time of day, already formatted.
     private let time: () -> String
-    /// One line to its reader; false when the reader is too slow and the line is lost.
-    private let write: ([UInt8]) -> Bool
+    /// Bytes to the reader; how many it took before it was too slow.
+    private let write: ([UInt8]) -> Int
+    /// What a slow reader has still to get, oldest first.
+    private var backlog: [[UInt8]] = []
+    private var backlogBytes = 0
+    /// Lines that found the backlog full.
     private var dropped: Int64 = 0
 
-    init(level: LogLevel, format: LogFormat, time: @escaping () -> String, write: @escaping ([UInt8]) -> Bool) {
+    init(level: LogLevel, format: LogFormat, time: @escaping () -> String, write: @escaping ([UInt8]) -> Int) {
         self.level = level
         self.format = format
         self.time = time
@@ -19,14 +23,40 @@ final class Log {
 
     func record(_ event: LogEvent, _ fields: [LogField]) {
         guard event.level <= level else { return }
-        if dropped > 0, !tell(.linesDropped, [LogField("count", dropped)]) {
+        let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format)
+        let taken = backlog.isEmpty ? write(line) : 0
+        guard taken < line.count else { return }
+        // The rest of a line that was begun is always kept, so that the reader never sees half of one.
+        guard taken > 0 || backlogBytes + line.count <= Limits.logBacklogBytes else {
             dropped += 1
             return
         }
-        dropped = tell(event, fields) ? 0 : 1
+        backlog.append(Array(line[taken...]))
+        backlogBytes += line.count - taken
     }
 
-    private func tell(_ event: LogEvent, _ fields: [LogField]) -> Bool {
-        write(LogLine(event: event, fields: fields, time: time()).rendered(as: format))
+    /// Whether `flush` is to be called again soon.
+    var hasBacklog: Bool { !backlog.isEmpty }
+
+    /// Tries again to hand over what waits; what had to be dropped meanwhile is counted in a line of its own.
+    func flush() {
+        var finished = 0
+        for (position, line) in backlog.enumerated() {
+            let taken = write(line)
+            backlogBytes -= taken
+            guard taken == line.count else {
+                backlog[position].removeFirst(taken)
+                break
+            }
+            finished += 1
+        }
+        backlog.removeFirst(finished)
+        guard backlog.isEmpty else { return }
+        backlog = []
+        if dropped > 0 {
+            let count = dropped
+            dropped = 0
+            record(.linesDropped, [LogField("count", count)])
+        }
     }
 }

@@ -33,6 +33,15 @@ enum Limits {
     /// Changes within this time are told together.
     static let statusBurst: Duration = .milliseconds(50)
 
+    // MARK: Log
+
+    /// What waits for a slow reader of the log; beyond it lines are dropped and counted. A backend's burst of output
+    /// fits in, and whoever stops reading for good costs no more than this.
+    static let logBacklogBytes = 1024 * 1024
+    /// The first and the longest pause before a backlog is tried again.
+    static let logRetryFirst: Duration = .milliseconds(5)
+    static let logRetryLongest: Duration = .seconds(1)
+
     // MARK: Waiting for peers
 
     /// From the first byte of a head to its end; then 408 and closed.

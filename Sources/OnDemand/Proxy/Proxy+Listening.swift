@@ -56,7 +56,7 @@ extension Proxy {
     func shutDown() {
         for (index, listener) in listeners.enumerated() {
             reactor.disarm(.acceptPause(listener: index))
-            kernel.close(listener.descriptor)
+            kernel.stopListening(listener.descriptor, at: listener.address)
         }
         listeners = []
         for index in links.indices {

@@ -48,5 +48,6 @@ enum TimerKey: Hashable {
     case backend(BackendID, BackendTimer)
     case probe(BackendID)
     case status
+    case logRetry
     case shutdown
 }

@@ -18,6 +18,8 @@ final class SupervisedBackend {
         /// Set once it was reaped; others of its group may live on.
         var exit: Exit?
         var lastSignal: StopSignal?
+        /// What had been sent when it ended; nil when it ended by itself.
+        var endedBy: StopSignal?
     }
 
     struct OutputPipe {

@@ -31,7 +31,7 @@ extension Supervisor {
         guard after != before else { return }
         backend.history.stateSince = kernel.now()
         if after == .ready { noteReady(backend) }
-        if after == .stopping, let child = backend.child {
+        if after == .stopping, let child = backend.child, child.exit == nil {
             log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
         }
         if case .coolingDown(let until, let reason) = backend.machine.state {
@@ -71,7 +71,7 @@ extension Supervisor {
         let uptime = kernel.now() - child.spawnedAt
         log(
             .stopped, service(backend), generation(backend), LogField("pid", child.process.number),
-            LogField("exit", exit.word), LogField("how", child.lastSignal?.name ?? "exited"),
+            LogField("exit", exit.word), LogField("how", child.endedBy?.name ?? "exited"),
             LogField("uptime_ms", uptime.wholeMilliseconds))
     }
 

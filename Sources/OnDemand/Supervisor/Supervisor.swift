@@ -46,6 +46,8 @@ final class Supervisor<K: Kernel> {
             guard let backend = inOrder.first(where: { $0.child?.process == ended.process }) else { continue }
             drainOutput(of: backend)
             backend.child?.exit = ended.exit
+            let lastSignal = backend.child?.lastSignal
+            backend.child?.endedBy = lastSignal
             tell(backend, .exited(ended.exit))
         }
         // An orphan may have been the last of a group.
