@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 # The released daemon carries the Swift runtime in itself: one file to copy to another machine.
-RELEASE := swift build -c release --static-swift-stdlib
+RELEASE := swift build -c release
 STATIC := .build/static
 
 .PHONY: help

@@ -11,6 +11,11 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// A released executable carries the Swift runtime in itself: one file to copy to another machine.
+let selfContained: [LinkerSetting] = [
+    .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+]
+
 let package = Package(
     name: "ondemandd",
     products: [
@@ -20,8 +25,10 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         .target(name: "OnDemand", dependencies: ["CLinux"], swiftSettings: strict),
-        .executableTarget(name: "ondemandd", dependencies: ["OnDemand"], swiftSettings: strict),
-        .executableTarget(name: "cable-double", dependencies: ["OnDemand"], swiftSettings: strict),
+        .executableTarget(
+            name: "ondemandd", dependencies: ["OnDemand"], swiftSettings: strict, linkerSettings: selfContained),
+        .executableTarget(
+            name: "cable-double", dependencies: ["OnDemand"], swiftSettings: strict, linkerSettings: selfContained),
         .testTarget(
             name: "OnDemandTests", dependencies: ["OnDemand"], exclude: ["Corpus"], swiftSettings: strict),
     ]
