@@ -27,4 +27,9 @@ static inline int ondemandd_become_child_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+// The kernel sends SIGKILL to the calling process when the thread that made it ends.
+static inline int ondemandd_die_with_parent(void) {
+    return prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);
+}
+
 #endif

@@ -24,7 +24,7 @@ public enum Daemon {
         case .failure(let message): return .configurationIsWrong(message.text)
         }
         do throws(SystemError) {
-            let household = try Household(configuration, kernel: LinuxKernel())
+            let household = try Household(configuration, kernel: LinuxKernel(launchHelper: "/proc/self/exe"))
             household.run()
             return .done
         } catch {

@@ -39,6 +39,9 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log,
             answers: answers)
         proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
+        for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
+            log(.orphanEnded, LogField("pid", orphan.process.number), LogField("process", orphan.name))
+        }
         try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
         try openListeners()
         openPlainProxies()

@@ -43,6 +43,8 @@ protocol Kernel: AnyObject {
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
     /// To the process group that `leader` was spawned into; false when nothing is left in it (kill(2)).
     func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool
+    /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
+    func endOrphans(within patience: Duration) -> [ProcessDescription]
     func groupExists(of leader: ProcessID) -> Bool
     /// A child, or an orphan we inherited, that has exited: now it is gone for good.
     func reap() -> ExitedProcess?

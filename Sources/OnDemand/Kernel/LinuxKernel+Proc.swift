@@ -12,16 +12,21 @@ extension LinuxKernel {
 
     func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
         guard let inode = Self.listenerInode(at: address) else { return nil }
-        for entry in Self.entries(of: "/proc") {
-            guard let number = Int32(entry) else { continue }
+        for number in Self.processes() {
             let holds = Self.entries(of: "/proc/\(number)/fd").contains { name in
                 Self.linkTarget(of: "/proc/\(number)/fd/\(name)") == "socket:[\(inode)]"
             }
             guard holds else { continue }
-            let name = Self.contents(of: "/proc/\(number)/comm")?.split(separator: "\n").first
-            return ProcessDescription(process: ProcessID(number: number), name: String(name ?? "?"))
+            return ProcessDescription(process: ProcessID(number: number), name: Self.name(of: number))
         }
         return nil
+    }
+
+    /// Everybody's, by number.
+    static func processes() -> [Int32] { entries(of: "/proc").compactMap { Int32($0) } }
+
+    static func name(of process: Int32) -> String {
+        contents(of: "/proc/\(process)/comm")?.split(separator: "\n").first.map { String($0) } ?? "?"
     }
 
     /// A socket in state LISTEN on this port (any local address: a wildcard listener takes ours too) or path.

@@ -4,7 +4,7 @@ import Glibc
 /// The process verbs: posix_spawn only, because it costs the same whatever the daemon's size, and never stalls it.
 extension LinuxKernel {
     func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess {
-        let environment = mergedEnvironment(command.environment)
+        let environment = mergedEnvironment(command.environment) + [supervisorMark()]
         try checkDirectory(command.workingDirectory)
         let executable = try findExecutable(command.command, in: command.workingDirectory, environment)
         let output = try openPipe()
@@ -56,9 +56,11 @@ extension LinuxKernel {
         let flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
         unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
 
-        return unsafe withCStrings([command.command] + command.arguments) { arguments in
+        let helping = launchHelper.map { _ in LaunchHelper.arguments(parent: getpid(), executable: executable) }
+        return unsafe withCStrings((helping ?? []) + [command.command] + command.arguments) { arguments in
             unsafe withCStrings(environment) { environment in
-                unsafe posix_spawn(&process, executable, &actions, &attributes, arguments, environment)
+                unsafe posix_spawn(
+                    &process, launchHelper ?? executable, &actions, &attributes, arguments, environment)
             }
         }
     }
@@ -101,8 +103,14 @@ extension LinuxKernel {
     /// The daemon's variables with the command's set over them, as `NAME=value`.
     private func mergedEnvironment(_ changes: [LaunchCommand.Variable]) -> [String] {
         let names = Set(changes.map(\.name))
-        let inherited = Self.environment().filter { !names.contains($0.name) }
+        let inherited = Self.environment().filter { !names.contains($0.name) && !Self.isOurs($0.name) }
         return (inherited.map { "\($0.name)=\($0.value)" }) + changes.map { "\($0.name)=\($0.value)" }
+    }
+
+    /// What a manager told this daemon, or a daemon above it, is not for its children.
+    private static func isOurs(_ name: String) -> Bool {
+        ["ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC"]
+            .contains(name)
     }
 
     /// This process's environment, in its order.

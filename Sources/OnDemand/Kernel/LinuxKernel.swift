@@ -15,7 +15,11 @@ import Glibc
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
     private static let eventsPerWait = 512
 
-    init() throws(SystemError) {
+    /// An executable that understands `LaunchHelper`; nil spawns commands as they are.
+    let launchHelper: String?
+
+    init(launchHelper: String? = nil) throws(SystemError) {
+        self.launchHelper = launchHelper
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)

@@ -61,6 +61,8 @@ enum Limits {
 
     // MARK: Supervision
 
+    /// What a killed daemon left behind gets this long between TERM and KILL when the next one starts.
+    static let orphanPatience: Duration = .seconds(2)
     /// A probe that neither succeeds nor fails in this time is given up and tried again.
     static let probePatience: Duration = .seconds(1)
     /// A backend that was ready for this long and then crashed is started again without a rest.
