@@ -41,11 +41,12 @@ protocol Kernel: AnyObject {
     /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only.
     func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
-    /// To the process group that `leader` was spawned into; false when nothing is left in it (kill(2)).
-    func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool
+    /// To the process group that `leader` was spawned into, and to those of its descendants that left it (kill(2)).
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal)
+    /// Whether anybody of them is left. Asked after a reap; once it says no, it may not be asked again.
+    func familyExists(of leader: ProcessID) -> Bool
     /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
     func endOrphans(within patience: Duration) -> [ProcessDescription]
-    func groupExists(of leader: ProcessID) -> Bool
     /// A child, or an orphan we inherited, that has exited: now it is gone for good.
     func reap() -> ExitedProcess?
     /// Who listens there, as far as /proc tells.

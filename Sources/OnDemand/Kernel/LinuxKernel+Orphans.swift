@@ -8,10 +8,11 @@ import Glibc
 extension LinuxKernel {
     private static let marker = "ONDEMANDD_SUPERVISOR="
 
-    /// What every child of this daemon carries: the pid alone could be somebody else's by the time it is read.
-    func supervisorMark() -> String { Self.marker + Self.mark(of: getpid()) }
-
-    private static func mark(of process: Int32) -> String { "\(process):\(startTime(of: process) ?? 0)" }
+    /// What every child of this daemon carries: `pid:start time:launch`. The pid alone could be somebody else's by the
+    /// time it is read.
+    func mark(ofLaunch launch: UInt64, named: Bool = true) -> String {
+        "\(named ? Self.marker : "")\(Self.identity(of: getpid()) ?? "?"):\(launch)"
+    }
 
     func endOrphans(within patience: Duration) -> [ProcessDescription] {
         let orphans = Self.orphans()
@@ -27,25 +28,32 @@ extension LinuxKernel {
     private static func orphans() -> [ProcessDescription] {
         processes().compactMap { number in
             guard number != getpid(), let mark = supervisorMark(of: number) else { return nil }
-            let supervisor = mark.split(separator: ":").first.flatMap { Int32($0) } ?? 0
-            guard Self.mark(of: supervisor) != mark else { return nil }
+            let parts = mark.split(separator: ":")
+            guard parts.count == 3, let supervisor = Int32(parts[0]) else { return nil }
+            guard identity(of: supervisor) != "\(parts[0]):\(parts[1])" else { return nil }
             return ProcessDescription(process: ProcessID(number: number), name: name(of: number))
         }
     }
 
-    /// Unreadable for other users' processes, which are none of ours.
-    private static func supervisorMark(of process: Int32) -> String? {
+    /// Unreadable for other users' processes, which are none of ours; empty for a zombie.
+    static func supervisorMark(of process: Int32) -> String? {
         guard let environment = bytes(of: "/proc/\(process)/environ"), !environment.isEmpty else { return nil }
         let entry = environment.split(separator: 0).first { $0.starts(with: marker.utf8) }
         return entry.map { String(decoding: $0.dropFirst(marker.utf8.count), as: UTF8.self) }
     }
 
-    /// Field 22 of stat, in clock ticks since boot; the name in front of it may contain anything (proc(5)).
-    private static func startTime(of process: Int32) -> UInt64? {
+    /// `pid:start time`; nil when there is no such process, or only what is left of one.
+    private static func identity(of process: Int32) -> String? {
+        guard let status = statusFields(of: process), status.count > 19, status[0] != "Z" else { return nil }
+        return "\(process):\(status[19])"
+    }
+
+    /// It has ended already and only waits for its parent to look.
+    static func isZombie(_ process: Int32) -> Bool { statusFields(of: process)?.first == "Z" }
+
+    /// The fields of stat from the third on; the name in front of them may contain anything (proc(5)).
+    private static func statusFields(of process: Int32) -> [Substring]? {
         guard let stat = contents(of: "/proc/\(process)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
-        let fields = stat[stat.index(after: end)...].split(separator: " ")
-        // A zombie has ended already and only waits for its parent to look.
-        guard fields.count > 19, fields[0] != "Z" else { return nil }
-        return UInt64(fields[19])
+        return stat[stat.index(after: end)...].split(separator: " ")
     }
 }

@@ -69,7 +69,7 @@ extension LinuxKernel {
         }
     }
 
-    private static func entries(of directory: String) -> [String] {
+    static func entries(of directory: String) -> [String] {
         guard let handle = unsafe opendir(directory) else { return [] }
         defer { unsafe closedir(handle) }
         var names: [String] = []

@@ -4,7 +4,7 @@ import Glibc
 /// The process verbs: posix_spawn only, because it costs the same whatever the daemon's size, and never stalls it.
 extension LinuxKernel {
     func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess {
-        let environment = mergedEnvironment(command.environment) + [supervisorMark()]
+        let environment = mergedEnvironment(command.environment) + [mark(ofLaunch: launches.next)]
         try checkDirectory(command.workingDirectory)
         let executable = try findExecutable(command.command, in: command.workingDirectory, environment)
         let output = try openPipe()
@@ -24,6 +24,7 @@ extension LinuxKernel {
             _ = Glibc.close(errors.read)
             throw SystemError(call: "posix_spawn", code: Errno(number: status), subject: executable)
         }
+        launches.began(process)
         return SpawnedProcess(
             process: ProcessID(number: process), output: Descriptor(raw: output.read),
             errors: Descriptor(raw: errors.read))
@@ -154,15 +155,6 @@ extension LinuxKernel {
     }
 
     // MARK: Ending and reaping
-
-    func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool {
-        kill(-leader.number, signal.rawValue) == 0
-    }
-
-    /// Zombies count until they are reaped, so a group that does not exist can never come back.
-    func groupExists(of leader: ProcessID) -> Bool {
-        kill(-leader.number, 0) == 0 || errno != ESRCH
-    }
 
     func reap() -> ExitedProcess? {
         var information = unsafe siginfo_t()

@@ -15,6 +15,7 @@ import Glibc
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
     private static let eventsPerWait = 512
 
+    var launches = Launches()
     /// An executable that understands `LaunchHelper`; nil spawns commands as they are.
     let launchHelper: String?
 

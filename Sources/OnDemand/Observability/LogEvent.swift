@@ -7,7 +7,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case listenerPaused = "listener_paused"
     case signalIgnored = "signal_ignored"
     case systemTrouble = "system_trouble"
-    case linesDropped = "lines_dropped", orphanEnded = "orphan_ended"
+    case linesDropped = "lines_dropped"
+    case orphanEnded = "orphan_ended"
     // A backend's life.
     case started, ready
     case firstHit = "first_hit"
@@ -27,7 +28,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     var level: LogLevel {
         switch self {
         case .startFailed, .crashed, .systemTrouble: .error
-        case .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored, .orphanEnded: .warning
+        case .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored, .orphanEnded:
+            .warning
         case .listening, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle, .stopping, .stopped,
             .output,
             .refused:

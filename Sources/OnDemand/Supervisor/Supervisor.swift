@@ -95,7 +95,7 @@ final class Supervisor<K: Kernel> {
 
     private func groupIsGone(_ backend: SupervisedBackend) -> Bool {
         guard case .stopping = backend.machine.state, let child = backend.child, child.exit != nil else { return false }
-        return !kernel.groupExists(of: child.process)
+        return !kernel.familyExists(of: child.process)
     }
 
     /// Carries one effect out; what it reports at once, if anything.
@@ -121,7 +121,7 @@ final class Supervisor<K: Kernel> {
         case .signal(let signal):
             guard let child = backend.child else { preconditionFailure("a signal without a process") }
             backend.child?.lastSignal = signal
-            _ = kernel.signal(groupOf: child.process, signal)
+            kernel.signal(familyOf: child.process, signal)
         case .endGeneration(let generation): end(generation, of: backend)
         }
         return nil

@@ -1,0 +1,56 @@
+import Glibc
+
+/// Everybody a spawned process brought into the world: its group, and those who left the group for a session of
+/// their own (setsid(2)), the classic double fork included.
+extension LinuxKernel {
+    /// Numbers the spawns of this daemon: the number is in every descendant's environment.
+    struct Launches {
+        private(set) var next: UInt64 = 1
+        private(set) var byLeader: [Int32: UInt64] = [:]
+
+        mutating func began(_ leader: Int32) {
+            byLeader[leader] = next
+            next += 1
+        }
+
+        mutating func ended(_ leader: Int32) { byLeader[leader] = nil }
+    }
+
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
+        let strays = strays(of: leader.number)
+        kill(-leader.number, signal.rawValue)
+        for stray in strays { kill(stray, signal.rawValue) }
+    }
+
+    /// Zombies count in a group until they are reaped, so a group that does not exist can never come back.
+    func familyExists(of leader: ProcessID) -> Bool {
+        if kill(-leader.number, 0) == 0 || errno != ESRCH { return true }
+        if !strays(of: leader.number).isEmpty { return true }
+        launches.ended(leader.number)
+        return false
+    }
+
+    /// Descendants outside the group: below the leader while it lives, else below ourselves, who adopt orphans
+    /// (PR_SET_CHILD_SUBREAPER). An adopted one is known by the launch number in its environment.
+    private func strays(of leader: Int32) -> [Int32] {
+        guard let launch = launches.byLeader[leader] else { return [] }
+        let adopted = Self.children(of: getpid()).filter { child in
+            launches.byLeader[child] == nil && Self.supervisorMark(of: child) == mark(ofLaunch: launch, named: false)
+        }
+        var unseen = Self.children(of: leader) + adopted
+        var strays: [Int32] = []
+        while let process = unseen.popLast() {
+            unseen += Self.children(of: process)
+            if getpgid(process) != leader, !Self.isZombie(process) { strays.append(process) }
+        }
+        return strays
+    }
+
+    /// All threads may have children (proc(5), /proc/PID/task/TID/children).
+    private static func children(of process: Int32) -> [Int32] {
+        entries(of: "/proc/\(process)/task").flatMap { thread in
+            let text = contents(of: "/proc/\(process)/task/\(thread)/children") ?? ""
+            return text.split(separator: " ").compactMap { Int32($0) }
+        }
+    }
+}
