@@ -51,6 +51,8 @@ protocol Kernel: AnyObject {
     func reap() -> ExitedProcess?
     /// Who listens there, as far as /proc tells.
     func listenerOwner(at address: SocketAddress) -> ProcessDescription?
+    /// Whether who listens there is of this family; nil when nobody can tell, as for an address of another machine.
+    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool?
     func residentBytes(of process: ProcessID?) -> Int?
 
     // MARK: The daemon itself

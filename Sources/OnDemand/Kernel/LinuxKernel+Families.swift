@@ -30,20 +30,25 @@ extension LinuxKernel {
         return false
     }
 
-    /// Descendants outside the group: below the leader while it lives, else below ourselves, who adopt orphans
-    /// (PR_SET_CHILD_SUBREAPER). An adopted one is known by the launch number in its environment.
+    /// Descendants outside the group.
     private func strays(of leader: Int32) -> [Int32] {
+        family(of: leader).filter { getpgid($0) != leader && Self.isAlive($0) }
+    }
+
+    /// The leader and its descendants: below it while it lives, else below ourselves, who adopt orphans
+    /// (PR_SET_CHILD_SUBREAPER). An adopted one is known by the launch number in its environment.
+    func family(of leader: Int32) -> [Int32] {
         guard let launch = launches.byLeader[leader] else { return [] }
         let adopted = Self.children(of: getpid()).filter { child in
             launches.byLeader[child] == nil && Self.supervisorMark(of: child) == mark(ofLaunch: launch, named: false)
         }
-        var unseen = Self.children(of: leader) + adopted
-        var strays: [Int32] = []
+        var unseen = [leader] + adopted
+        var family: [Int32] = []
         while let process = unseen.popLast() {
             unseen += Self.children(of: process)
-            if getpgid(process) != leader, !Self.isZombie(process) { strays.append(process) }
+            family.append(process)
         }
-        return strays
+        return family
     }
 
     /// All threads may have children (proc(5), /proc/PID/task/TID/children).

@@ -48,8 +48,8 @@ extension LinuxKernel {
         return "\(process):\(status[19])"
     }
 
-    /// It has ended already and only waits for its parent to look.
-    static func isZombie(_ process: Int32) -> Bool { statusFields(of: process)?.first == "Z" }
+    /// Neither gone nor a zombie, which only waits for its parent to look.
+    static func isAlive(_ process: Int32) -> Bool { statusFields(of: process).map { $0.first != "Z" } ?? false }
 
     /// The fields of stat from the third on; the name in front of them may contain anything (proc(5)).
     private static func statusFields(of process: Int32) -> [Substring]? {

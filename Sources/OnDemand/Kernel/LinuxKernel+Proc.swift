@@ -12,14 +12,22 @@ extension LinuxKernel {
 
     func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
         guard let inode = Self.listenerInode(at: address) else { return nil }
-        for number in Self.processes() {
-            let holds = Self.entries(of: "/proc/\(number)/fd").contains { name in
-                Self.linkTarget(of: "/proc/\(number)/fd/\(name)") == "socket:[\(inode)]"
-            }
-            guard holds else { continue }
-            return ProcessDescription(process: ProcessID(number: number), name: Self.name(of: number))
-        }
-        return nil
+        let number = Self.processes().first { Self.holds($0, inode) == true }
+        return number.map { ProcessDescription(process: ProcessID(number: $0), name: Self.name(of: $0)) }
+    }
+
+    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
+        guard let inode = Self.listenerInode(at: address) else { return nil }
+        let answers = family(of: leader.number).map { Self.holds($0, inode) }
+        if answers.contains(true) { return true }
+        return answers.contains(nil) ? nil : false
+    }
+
+    /// nil when that process does not let us look.
+    private static func holds(_ process: Int32, _ inode: String) -> Bool? {
+        let directory = "/proc/\(process)/fd"
+        guard unsafe access(directory, R_OK | X_OK) == 0 else { return nil }
+        return entries(of: directory).contains { linkTarget(of: "\(directory)/\($0)") == "socket:[\(inode)]" }
     }
 
     /// Everybody's, by number.
@@ -33,20 +41,35 @@ extension LinuxKernel {
     private static func listenerInode(at address: SocketAddress) -> String? {
         switch address {
         case .unix(let path):
-            let rows = contents(of: "/proc/net/unix")?.split(separator: "\n") ?? []
-            let row = rows.map { $0.split(separator: " ") }.first { $0.count == 8 && $0[7] == path }
-            return row.map { String($0[6]) }
+            return firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.map { String($0[6]) }
         case .ipv4(_, let port), .ipv6(_, let port):
             let digits = String(port, radix: 16, uppercase: true)
             let suffix = ":" + String(repeating: "0", count: 4 - digits.count) + digits
             for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-                let rows = contents(of: table)?.split(separator: "\n") ?? []
-                let row = rows.map { $0.split(separator: " ") }
-                    .first { $0.count > 9 && $0[3] == "0A" && $0[1].hasSuffix(suffix) }
-                if let row { return String(row[9]) }
+                // Listeners come first: what follows may be ten thousand connections that are not worth reading.
+                let row = firstRow(of: table) {
+                    $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1].hasSuffix(suffix))
+                }
+                if let row, row[3] == "0A" { return String(row[9]) }
             }
             return nil
         }
+    }
+
+    /// Reads no further than to the row that is wanted.
+    private static func firstRow(of path: String, where isWanted: ([Substring]) -> Bool) -> [Substring]? {
+        var unfinished: [UInt8] = []
+        var found: [Substring]?
+        readPieces(of: path) { piece in
+            unfinished += piece
+            while found == nil, let end = unfinished.firstIndex(of: 0x0a) {
+                let row = String(decoding: unfinished[..<end], as: UTF8.self).split(separator: " ")
+                if isWanted(row) { found = row }
+                unfinished.removeSubrange(...end)
+            }
+            return found == nil
+        }
+        return found
     }
 
     /// A file of /proc has no size to ask for, so it is read until it ends.
@@ -55,17 +78,26 @@ extension LinuxKernel {
     }
 
     static func bytes(of path: String) -> [UInt8]? {
-        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard raw >= 0 else { return nil }
-        defer { _ = Glibc.close(raw) }
         var all: [UInt8] = []
+        let isComplete = readPieces(of: path) { piece in
+            all += piece
+            return true
+        }
+        return isComplete ? all : nil
+    }
+
+    /// Until the end, or until `take` has had enough; false when the file cannot be read.
+    @discardableResult
+    private static func readPieces(of path: String, _ take: (ArraySlice<UInt8>) -> Bool) -> Bool {
+        let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard raw >= 0 else { return false }
+        defer { _ = Glibc.close(raw) }
         var piece = [UInt8](repeating: 0, count: 16 * 1024)
         while true {
             let count = unsafe Glibc.read(raw, &piece, piece.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { return nil }
-            guard count > 0 else { return all }
-            all += piece[..<count]
+            guard count > 0 else { return count == 0 }
+            guard take(piece[..<count]) else { return true }
         }
     }
 

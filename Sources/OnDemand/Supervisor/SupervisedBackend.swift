@@ -35,6 +35,8 @@ final class SupervisedBackend {
         var descriptor: Descriptor?
         /// Counts attempts, so that a late answer of an earlier one finds nobody.
         var attempt: UInt32 = 0
+        /// Told once per start.
+        var sawStranger = false
     }
 
     /// For people who ask later.

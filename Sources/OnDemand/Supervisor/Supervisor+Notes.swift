@@ -107,7 +107,7 @@ extension Supervisor {
             LogField("directory", backend.command.workingDirectory))
     }
 
-    private func noteStranger(_ backend: SupervisedBackend) {
+    func noteStranger(_ backend: SupervisedBackend) {
         let owner = kernel.listenerOwner(at: backend.address)
         log.record(
             .stranger,

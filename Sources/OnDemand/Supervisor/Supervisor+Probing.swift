@@ -3,6 +3,7 @@ extension Supervisor {
     func startProbe(of backend: SupervisedBackend, _ purpose: SupervisedBackend.Probe.Purpose) -> BackendMachine.Event?
     {
         backend.probe.purpose = purpose
+        backend.probe.sawStranger = false
         return attemptProbe(of: backend)
     }
 
@@ -22,7 +23,7 @@ extension Supervisor {
         switch kernel.connect(to: backend.address) {
         case .connected(let descriptor):
             kernel.close(descriptor)
-            return probeEnded(of: backend, accepted: true)
+            return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
         case .failed:
             return probeEnded(of: backend, accepted: false)
         case .inProgress(let descriptor):
@@ -51,7 +52,8 @@ extension Supervisor {
         let accepted = kernel.connectFailure(of: descriptor) == nil
         reactor.disarm(.probe(backend.id))
         closeProbe(of: backend)
-        if let event = probeEnded(of: backend, accepted: accepted) { tell(backend, event) }
+        let event = probeEnded(of: backend, accepted: accepted && isAcceptedByOurs(backend))
+        if let event { tell(backend, event) }
     }
 
     /// Either the pause before the next attempt is over, or an attempt got no answer at all.
@@ -63,6 +65,16 @@ extension Supervisor {
             if purpose == .checkAddress { return tell(backend, probeEnded(of: backend, accepted: true)!) }
         }
         if let event = attemptProbe(of: backend) { tell(backend, event) }
+    }
+
+    /// A stranger that took the address after we had looked must not get our clients either. It is looked at again at
+    /// the next attempt; our own process will most likely have ended by then, because the address is in use.
+    private func isAcceptedByOurs(_ backend: SupervisedBackend) -> Bool {
+        guard backend.probe.purpose == .readiness, let child = backend.child else { return true }
+        guard kernel.listener(at: backend.address, belongsToFamilyOf: child.process) == false else { return true }
+        if !backend.probe.sawStranger { noteStranger(backend) }
+        backend.probe.sawStranger = true
+        return false
     }
 
     private func probeEnded(of backend: SupervisedBackend, accepted: Bool) -> BackendMachine.Event? {
