@@ -1,0 +1,92 @@
+"""Nobody outlives what started him: families of processes, killed daemons, and strangers at the door."""
+
+import time
+
+import processes
+import wire
+from daemon import double, on_demand, service, sleeping_double
+from wire import free_port
+
+
+def grandchild(daemon):
+    line = daemon.wait_for("output", stream="stdout")["line"]
+    assert line.startswith("grandchild ")
+    return int(line.split()[1])
+
+
+def test_d4_a_killed_daemon_takes_its_backend_with_it(start):
+    daemon = start(sleeping_double("--ignore-term"))
+    daemon.open_tunnel()
+    backend = daemon.wait_for("ready")["pid"]
+    daemon.kill()
+    processes.eventually(lambda: not processes.is_alive(backend), within=2, what="the end of the backend")
+
+
+def test_d4_what_a_killed_daemon_left_behind_is_stopped_before_the_next_one_listens(start):
+    first = start(sleeping_double("--grandchild-own-session"))
+    first.open_tunnel()
+    backend, left = first.wait_for("ready")["pid"], grandchild(first)
+    first.kill()
+    processes.eventually(lambda: not processes.is_alive(backend), within=2, what="the end of the backend")
+    assert processes.is_alive(left), "no signal reaches a session of its own"
+
+    second = start(sleeping_double())
+    assert second.wait_for("orphan_ended", pid=left)
+    assert not processes.is_alive(left)
+
+
+def test_a_running_daemons_backends_are_nobodys_orphans(start):
+    first = start(sleeping_double())
+    first.open_tunnel()
+    backend = first.wait_for("ready")["pid"]
+    second = start(sleeping_double())
+    second.assert_never("orphan_ended")
+    assert processes.is_alive(backend)
+
+
+def test_a_grandchild_in_a_session_of_its_own_is_stopped_with_its_family(start):
+    daemon = start(sleeping_double("--grandchild-own-session", idle_timeout="300ms"))
+    tunnel = daemon.open_tunnel()
+    left = grandchild(daemon)
+    tunnel.close()
+    daemon.wait_for("stopped")
+    assert not processes.is_alive(left)
+    assert daemon.offspring() == []
+
+
+def test_a_double_fork_that_ignores_term_holds_the_stop_until_it_is_killed(start):
+    port = free_port()
+    script = f"(setsid sh -c 'trap \"\" TERM; sleep 1000 & wait; sleep 1000' &) ; exec {double()} --port {port}"
+    daemon = start(service(port, on_demand=on_demand(
+        "sh", "-c", script, idle_timeout="300ms", stop_timeout="400ms")))
+    daemon.open_tunnel().close()
+    daemon.wait_for("stopped")
+    assert daemon.offspring() == []
+    daemon.open_tunnel().close()
+    assert daemon.wait_for("ready", generation=2)
+
+
+def test_s1_a_stranger_that_takes_the_address_during_the_start_gets_no_client(start):
+    port = free_port()
+    daemon = start(service(port, on_demand=on_demand("sleep", "1000", startup_timeout="1500ms")))
+    client = daemon.connect()
+    client.send(wire.upgrade())
+    daemon.wait_for("started")
+    with wire.Listener(port) as stranger:
+        answer = client.read_response()
+        stranger.socket.setblocking(False)
+        assert answer.status == 503
+        taken = daemon.wait_for("stranger")
+        assert taken["process"].startswith(("python", "pytest"))
+    daemon.assert_never("ready")
+
+
+def test_a_command_that_cannot_be_executed_says_so(start, tmp_path):
+    program = tmp_path / "no-program"
+    program.write_text("this is no program\n")
+    program.chmod(0o755)
+    daemon = start(service(free_port(), on_demand=on_demand(str(program))))
+    began = time.monotonic()
+    answer = daemon.ask(wire.upgrade())
+    assert answer.status == 503 and time.monotonic() - began < 2
+    assert "cannot execute" in daemon.wait_for("output", stream="stderr")["line"]
