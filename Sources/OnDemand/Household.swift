@@ -12,12 +12,21 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private let signals: Descriptor
     private let began: Instant
     private var addresses: [SocketAddress] = []
-    private var isLeaving = false
+    private var departure = Departure.staying
+    private var hurries = 0
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
+
+    private enum Departure {
+        case staying
+        /// Clients are told to go and may finish what they asked for.
+        case draining
+        /// Nobody is served any more; the backends end.
+        case stopping
+    }
 
     init(_ configuration: Configuration, kernel: K) throws(SystemError) {
         self.configuration = configuration
@@ -108,7 +117,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .probe(let id): supervisor.probeTimerFired(id)
         case .status: proxy.refreshStatus()
         case .logRetry: retryLog()
-        case .shutdown: leave()
+        case .shutdown: shutdownTimerFired()
         }
     }
 
@@ -134,7 +143,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
                 if case .stateChanged = answer, supervisor.isAllAsleep { kernel.giveBackMemory() }
             }
         }
-        if isLeaving, supervisor.isRetired { leave() }
+        proceedWithDeparture()
         armLogRetry()
     }
 
@@ -150,16 +159,47 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         }
     }
 
+    /// The first signal lets clients finish, the second does not wait for them or for a step of a stop plan, and the
+    /// third waits for nothing.
     private func shutDown() {
-        guard !isLeaving else {
+        switch departure {
+        case .staying:
+            departure = .draining
+            log(.shuttingDown, LogField("open", proxy.links.count))
+            proxy.drain(over: configuration.closeJitter)
+            reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
+        case .draining:
             log(.hurrying)
-            return supervisor.hurry()
+            stopBackends()
+        case .stopping where hurries == 0:
+            hurries += 1
+            log(.hurrying)
+            supervisor.hurry()
+        case .stopping:
+            supervisor.killAll()
+            leave()
         }
-        isLeaving = true
-        log(.shuttingDown, LogField("open", proxy.links.count))
-        proxy.shutDown()
+    }
+
+    private func stopBackends() {
+        departure = .stopping
+        proxy.closeEverything()
         supervisor.shutDown()
         reactor.arm(.shutdown, at: kernel.now() + configuration.longestStop + Limits.shutdownGrace)
+    }
+
+    private func shutdownTimerFired() {
+        if departure == .draining {
+            stopBackends()
+        } else {
+            supervisor.killAll()
+            leave()
+        }
+    }
+
+    private func proceedWithDeparture() {
+        if departure == .draining, proxy.links.count == 0 { stopBackends() }
+        if departure == .stopping, supervisor.isRetired { leave() }
     }
 
     private func leave() {

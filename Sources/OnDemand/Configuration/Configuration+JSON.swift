@@ -20,9 +20,8 @@ extension Configuration {
 extension ConfigurationDecoder {
     fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
         var draft = ConfigurationDraft()
-        guard let fields = fields(of: node, keys: ["$schema", "listen", "reverse_proxies", "status", "log"]) else {
-            return draft
-        }
+        let keys = ["$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter"]
+        guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
             draft.listen = listeners(listen)
@@ -32,6 +31,8 @@ extension ConfigurationDecoder {
         }
         if let status = fields["status"] { draft.status = self.status(status) }
         if let log = fields["log"] { draft.log = self.log(log) }
+        if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }
+        if let jitter = fields["close_jitter"] { draft.closeJitter = duration(jitter)?.value ?? draft.closeJitter }
         return draft
     }
 

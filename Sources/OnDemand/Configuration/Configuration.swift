@@ -4,6 +4,10 @@ struct Configuration: Equatable, Sendable {
     var status: Status?
     var services: [Service] = []
     var log = Log()
+    /// At a shutdown: how long requests may take to finish before they are cut.
+    var drainTimeout: Duration = .seconds(10)
+    /// At a shutdown, close frames to WebSockets are spread over this long.
+    var closeJitter: Duration = .seconds(1)
 
     /// A `reverse_proxies` entry. Its position is its `BackendID`.
     struct Service: Equatable, Sendable {

@@ -4,6 +4,8 @@ struct ConfigurationDraft {
     var status: Located<SocketAddress>?
     var services: [ServiceDraft] = []
     var log = Configuration.Log()
+    var drainTimeout = Configuration().drainTimeout
+    var closeJitter = Configuration().closeJitter
 }
 
 /// One entry of `reverse_proxies`; nil is what was missing or wrong and has been reported.
@@ -38,7 +40,7 @@ extension ConfigurationDraft {
     func configuration() -> Configuration {
         Configuration(
             listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
-            services: services.map { $0.service() }, log: log)
+            services: services.map { $0.service() }, log: log, drainTimeout: drainTimeout, closeJitter: closeJitter)
     }
 }
 

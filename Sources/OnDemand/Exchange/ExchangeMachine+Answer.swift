@@ -87,8 +87,10 @@ extension ExchangeMachine {
             let sentence = "\(serviceSentence) switched protocols without being asked properly."
             return failUpstream(CannedResponse(status: 502, body: sentence))
         }
+        extensionsNegotiated = !head.values(of: "sec-websocket-extensions", in: answerHead.span).isEmpty
         // The head and the frames that came with it, byte for byte.
         toClient.append(answerHead)
+        earlyFrames = Array(answerHead[head.byteCount...])
         answerHead = []
         phase = .tunnel
     }
@@ -152,11 +154,19 @@ extension ExchangeMachine {
     }
 
     /// What is on its way when the tunnel opens: the 101 and early frames down, eager client bytes up.
-    mutating func takeTunnelBytes() -> (toClient: ByteQueue, toUpstream: ByteQueue) {
+    mutating func takeTunnelBytes() -> TunnelBytes {
         defer {
             toClient.removeAll()
             inbound = []
+            earlyFrames = []
         }
-        return (toClient, ByteQueue(inbound))
+        return TunnelBytes(toClient: toClient, earlyFrames: earlyFrames, toUpstream: inbound)
+    }
+
+    struct TunnelBytes {
+        let toClient: ByteQueue
+        /// The part of `toClient` that is frames already.
+        let earlyFrames: [UInt8]
+        let toUpstream: [UInt8]
     }
 }

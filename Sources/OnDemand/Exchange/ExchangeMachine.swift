@@ -54,6 +54,10 @@ struct ExchangeMachine {
     var upstreamIsSpent = false
     /// The last answer of our own, until the driver has taken it for its log.
     private var complaint: CannedResponse?
+    /// Frames that came in one piece with the 101.
+    var earlyFrames: [UInt8] = []
+    /// The 101 named an extension, which gives the reserved bits of frames a meaning (RFC 6455, 5.2).
+    var extensionsNegotiated = false
     /// Counts requests, so that each wait has a deadline of its own.
     var requestCount = 0
 

@@ -14,5 +14,7 @@ enum Hangup: String, Sendable {
     case idle
     /// The client did not take our last bytes in time.
     case stalled
+    /// The daemon ended the tunnel with a close frame.
+    case farewell
     case shuttingDown = "shutting_down"
 }

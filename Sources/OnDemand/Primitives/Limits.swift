@@ -56,6 +56,9 @@ enum Limits {
     /// (RFC 9112, 9.6).
     static let lingerTimeout: Duration = .seconds(2)
 
+    /// From our close frame to the client's, or from the wish for one to the end of the backend's current frame; then
+    /// the connection ends without (RFC 6455, 7.1.1).
+    static let closeTimeout: Duration = .seconds(2)
     /// An answer of which the client took nothing for this long is given up.
     static let stallTimeout: Duration = .seconds(10)
 

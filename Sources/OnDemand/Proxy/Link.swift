@@ -16,10 +16,27 @@ struct Link {
     var down = Pump()
     /// The backend's process is gone: when what it said has been passed on, the tunnel is over.
     var backendIsGone = false
+    /// Where frames begin and end in what each side sends; nil once a side sent something else.
+    var clientFrames: FrameTracker?
+    var serverFrames: FrameTracker?
+    var farewell = Farewell.none
+    /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
+    var hasClientData = false
 
     struct End {
         let descriptor: Descriptor
         var readiness: Readiness = []
+    }
+
+    /// How the daemon takes its leave when it ends a tunnel itself (RFC 6455, 7.1).
+    enum Farewell: Equatable {
+        case none
+        /// A timer will ask for it, so that many clients do not come back at one moment.
+        case planned(CloseCode)
+        /// To be said as soon as no frame of the backend's is half sent.
+        case wanted(CloseCode)
+        /// The close frame is on its way; nothing else follows it, and the client has a moment to answer.
+        case said
     }
 
     struct Lease: Equatable {
@@ -41,89 +58,5 @@ struct Link {
         }
 
         init(machine: ExchangeMachine) { self.machine = machine }
-    }
-}
-
-// MARK: - The tunnel
-
-extension Link {
-    enum Progress: Equatable {
-        /// Nothing more to do until a socket says so.
-        case rest
-        /// This turn's share is used up.
-        case more
-        case over(Hangup)
-    }
-
-    /// Moves what can be moved in both directions; reads are shared out so that nobody starves.
-    mutating func relay(through kernel: some Kernel, scratch: inout [UInt8]) -> Progress {
-        let upward = Self.pump(&up, from: &client, to: &upstream!, kernel, &scratch)
-        if case .over = upward { return .over(.clientReset) }
-        let downward = Self.pump(&down, from: &upstream!, to: &client, kernel, &scratch)
-        if case .over = downward { return .over(.upstreamReset) }
-        if up.isFinished && down.isFinished { return .over(.done) }
-        if backendIsGone && down.pending.isEmpty && downward == .rest { return .over(.backendGone) }
-        return upward == .more || downward == .more ? .more : .rest
-    }
-
-    /// One direction: flush what waits, then read and write at once, a bounded number of times.
-    private static func pump(
-        _ pump: inout Pump, from source: inout End, to sink: inout End, _ kernel: some Kernel, _ scratch: inout [UInt8]
-    ) -> Progress {
-        if pump.wantsToWrite, sink.readiness.contains(.writable) {
-            let result = pump.pending.withSpan { kernel.send($0, to: sink.descriptor) }
-            guard let sent = sink.note(result, of: pump.pending.count) else { return .over(.done) }
-            pump.pending.removeFirst(sent)
-        }
-        var chunks = 0
-        while pump.wantsToRead, source.readiness.contains(.readable) {
-            guard chunks < Limits.chunksPerTurn else { return .more }
-            chunks += 1
-            switch kernel.receive(from: source.descriptor, into: &scratch) {
-            case .bytes(let count):
-                source.noteRead(count, of: scratch.count)
-                let maySend = sink.readiness.contains(.writable)
-                let bytes = scratch.span.extracting(0..<count)
-                let result = maySend ? kernel.send(bytes, to: sink.descriptor) : .wouldBlock
-                guard let sent = sink.note(result, of: count) else { return .over(.done) }
-                if sent < count { pump.pending = ByteQueue(scratch[sent..<count]) }
-            case .wouldBlock: source.readiness.remove(.readable)
-            case .ended: pump.sourceEnded = true
-            case .failed: return .over(.done)
-            }
-        }
-        if pump.wantsToEndSink {
-            kernel.endSending(on: sink.descriptor)
-            pump.sinkEnded = true
-        }
-        return .rest
-    }
-}
-
-extension Link.End {
-    /// A short read means drained, unless the peer has ended: then the end itself is still to be read.
-    mutating func noteRead(_ count: Int, of room: Int) {
-        if count < room, !readiness.contains(.peerEnded) { readiness.remove(.readable) }
-    }
-
-    /// How much was taken; nil when the connection is broken.
-    mutating func note(_ result: WriteResult, of count: Int) -> Int? {
-        switch result {
-        case .bytes(let sent):
-            if sent < count { readiness.remove(.writable) }
-            return sent
-        case .wouldBlock:
-            readiness.remove(.writable)
-            return 0
-        case .failed:
-            return nil
-        }
-    }
-
-    mutating func learn(_ more: Readiness) {
-        readiness.formUnion(more)
-        // An error or a full close shows itself in the next read, behind whatever came before it.
-        if !more.isDisjoint(with: [.broken, .peerEnded]) { readiness.insert(.readable) }
-        if more.contains(.broken) { readiness.insert(.writable) }
     }
 }

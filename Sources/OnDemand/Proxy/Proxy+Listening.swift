@@ -52,23 +52,22 @@ extension Proxy {
         }
     }
 
-    /// No new connections; tunnels and idle connections end, requests that are being answered may finish.
-    func shutDown() {
+    /// No new connections; tunnels end with a close frame, idle connections end, requests that are being answered may
+    /// finish.
+    func drain(over window: Duration) {
         for (index, listener) in listeners.enumerated() {
             reactor.disarm(.acceptPause(listener: index))
             kernel.stopListening(listener.descriptor, at: listener.address)
         }
         listeners = []
         for index in links.indices {
-            guard let conversation = links[index].conversation else {
-                close(index, .shuttingDown)
-                continue
-            }
+            guard let conversation = links[index].conversation else { continue }
             switch conversation.machine.phase {
             case .readingHead, .watching, .lingering: close(index, .shuttingDown)
             default: conversation.machine.request?.wantsKeepAlive = false
             }
         }
+        takeLeave(of: nil, .goingAway, over: window)
     }
 
     /// Nothing is waited for any more.

@@ -195,9 +195,13 @@ final class Proxy<K: Kernel> {
     // MARK: Ends
 
     func releaseUpstream(_ index: Int, _ conversation: Link.Conversation) {
+        releaseBackend(of: index)
+        conversation.machine.releasedUpstream()
+    }
+
+    func releaseBackend(of index: Int) {
         if let upstream = links[index].upstream { kernel.close(upstream.descriptor) }
         links[index].upstream = nil
-        conversation.machine.releasedUpstream()
         if let lease = links[index].lease {
             links[index].lease = nil
             giveBack(lease)
@@ -207,8 +211,8 @@ final class Proxy<K: Kernel> {
     /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
     func close(_ index: Int, _ hangup: Hangup) {
         let link = links[index]
+        reactor.disarm(.conversation(clientToken(index)))
         if let conversation = link.conversation {
-            reactor.disarm(.conversation(clientToken(index)))
             if let (ticket, id) = conversation.ticket {
                 waiting[ticket] = nil
                 requests.post(.abandoned(id, ticket))
@@ -227,18 +231,18 @@ final class Proxy<K: Kernel> {
 
     private func openTunnel(_ index: Int, _ conversation: Link.Conversation) {
         reactor.disarm(.conversation(clientToken(index)))
-        let (toClient, toUpstream) = conversation.machine.takeTunnelBytes()
+        let bytes = conversation.machine.takeTunnelBytes()
         if let id = conversation.machine.request?.service {
             log(.tunnelOpened, service(id), LogField("client", conversation.machine.remoteAddress))
         }
-        links[index].conversation = nil
-        links[index].down.pending = toClient
-        links[index].up.pending = toUpstream
+        links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
         relay(index)
     }
 
-    private func relay(_ index: Int) {
-        switch links[index].relay(through: kernel, scratch: &scratch) {
+    func relay(_ index: Int) {
+        let progress = links[index].relay(through: kernel, scratch: &scratch)
+        if links[index].farewell == .said { releaseBackend(of: index) }
+        switch progress {
         case .rest: break
         case .more: reactor.resumeLater(clientToken(index))
         case .over(let hangup): close(index, hangup)
@@ -263,9 +267,9 @@ final class Proxy<K: Kernel> {
     }
 
     func deadlineFired(_ token: Token) {
-        guard links.contains(index: token.index, generation: token.generation),
-            let conversation = links[token.index].conversation, let armed = conversation.armed
-        else { return }
+        guard links.contains(index: token.index, generation: token.generation) else { return }
+        guard let conversation = links[token.index].conversation else { return farewellDue(token.index) }
+        guard let armed = conversation.armed else { return }
         conversation.armed = nil
         conversation.machine.deadlineFired(armed.deadline)
         drive(token.index)

@@ -65,6 +65,13 @@ final class Supervisor<K: Kernel> {
         }
     }
 
+    /// Without any patience: whoever is still there ends now.
+    func killAll() {
+        for backend in inOrder {
+            if let child = backend.child { kernel.signal(familyOf: child.process, .kill) }
+        }
+    }
+
     var isAllAsleep: Bool { inOrder.allSatisfy { $0.machine.state == .asleep } }
 
     var isRetired: Bool { inOrder.allSatisfy { $0.machine.state == .retired } }

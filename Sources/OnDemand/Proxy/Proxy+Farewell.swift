@@ -1,0 +1,32 @@
+/// Ending tunnels politely: a close frame at a frame boundary, and not all clients at the same moment.
+extension Proxy {
+    /// Who is told that the daemon, or this generation of a backend, goes away; `window` spreads it, so that the
+    /// clients do not all come back at once.
+    func takeLeave(of lease: Link.Lease?, _ code: CloseCode, over window: Duration) {
+        for index in links.indices where links[index].conversation == nil && links[index].farewell == .none {
+            guard lease == nil || links[index].lease == lease else { continue }
+            let delay = window * (Double(kernel.random() >> 11) * 0x1p-53)
+            guard delay > .zero else {
+                takeLeave(of: index, code)
+                continue
+            }
+            links[index].farewell = .planned(code)
+            reactor.arm(.conversation(clientToken(index)), at: kernel.now() + delay)
+        }
+    }
+
+    private func takeLeave(of index: Int, _ code: CloseCode) {
+        links[index].takeLeave(code)
+        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + Limits.closeTimeout)
+        relay(index)
+    }
+
+    /// Either it is time to say goodbye, or it was said and not answered, or could not be said in time.
+    func farewellDue(_ index: Int) {
+        if case .planned(let code) = links[index].farewell {
+            takeLeave(of: index, code)
+        } else {
+            close(index, .farewell)
+        }
+    }
+}
