@@ -1,21 +1,54 @@
 /// What the status listener answers, as whole HTTP responses made from a snapshot.
 enum StatusResponse {
-    /// The head of a stream of server-sent events (HTML Living Standard, 9.2).
-    static let eventStreamHead = Array(
+    /// The head of a stream of server-sent events (HTML Living Standard, 9.2), and how soon to come back when it ends.
+    static let eventStreamHead = headOfEvents + Array("retry: 1000\n\n".utf8)
+
+    /// One event. JSON never holds a raw line end, which would end the event.
+    static func event(_ snapshot: Snapshot) -> [UInt8] {
+        Array("data: \(StatusJSON.text(of: snapshot))\n\n".utf8)
+    }
+
+    static func of(_ resource: StatusResource, _ snapshot: Snapshot, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
+        let answer: (type: String, fields: String, body: [UInt8])
+        switch resource {
+        case .events: return headOfEvents
+        case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
+        case .snapshot: answer = ("application/json", "", Array((StatusJSON.text(of: snapshot) + "\n").utf8))
+        case .health: answer = ("text/plain; charset=utf-8", "", Array("ok\n".utf8))
+        }
+        let head = """
+            HTTP/1.1 200 OK\r
+            Content-Type: \(answer.type)\r
+            Content-Length: \(answer.body.count)\r
+            \(commonFields)\(answer.fields)Connection: \(keepAlive ? "keep-alive" : "close")\r
+            \r
+
+            """
+        return headOnly ? Array(head.utf8) : Array(head.utf8) + answer.body
+    }
+
+    private static let headOfEvents = Array(
         """
         HTTP/1.1 200 OK\r
         Content-Type: text/event-stream\r
-        Cache-Control: no-store\r
-        Connection: close\r
+        \(commonFields)Connection: close\r
         \r
 
         """.utf8)
 
-    static func event(_ snapshot: Snapshot) -> [UInt8] {
-        Array("data: {}\n\n".utf8)
-    }
+    /// What is shown is true now and not later.
+    private static let commonFields = """
+        Cache-Control: no-store\r
+        X-Content-Type-Options: nosniff\r
 
-    static func of(_ resource: StatusResource, _ snapshot: Snapshot, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
-        Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".utf8)
-    }
+        """
+
+    /// The page loads nothing from anywhere, talks to this daemon only (its WebSockets go to another port, hence the
+    /// schemes) and sits in nobody's frame, where a click could be stolen.
+    private static let pageFields = """
+        Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+        connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; frame-ancestors 'none'\r
+        Referrer-Policy: no-referrer\r
+
+        """
 }

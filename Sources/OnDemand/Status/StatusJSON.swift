@@ -1,0 +1,73 @@
+/// A snapshot as JSON: the body of `/api/status`, and the data of each event of `/events`.
+///
+///     { "version": 1,                       of this format; grows when a key changes its meaning or goes
+///       "daemon": { "version": "0.1.0", "uptime_ms": 61200, "resident_bytes": 5017600 or null },
+///       "listening": ["127.0.0.1:3000"],    where clients connect, as bound: host:port, [ipv6]:port, unix:/path
+///       "services": [{                      in the order of the configuration
+///         "name": "action-cable",
+///         "state": "ready",                 disabled, asleep, starting, ready, stopping, cooling_down, external,
+///                                           retired
+///         "state_age_ms": 4100,             how long it has been so
+///         "paths": ["/cable"],              as configured, with their placeholders
+///         "generation": 3,                  which life of the backend this is or was, 0 before the first
+///         "pid": 4711 or null,
+///         "resident_bytes": 71303168 or null,
+///         "open": 2,                        requests and tunnels in progress
+///         "waiting": 0,                     clients held until it is ready
+///         "starts": 3,
+///         "last_boot_ms": 1512 or null,     from spawn to ready
+///         "last_exit": "status 0" or null,
+///         "last_failure": "..." or null,    of the last start; null again once a later one succeeded
+///         "idle_timeout_ms": 8000 or null   null: it is never stopped for idleness
+///       }] }
+///
+/// Keys may be added without a new version; readers ignore those they do not know.
+enum StatusJSON {
+    static func text(of snapshot: Snapshot) -> String {
+        object([
+            ("version", "1"),
+            (
+                "daemon",
+                object([
+                    ("version", JSONText.quoted(snapshot.version)),
+                    ("uptime_ms", number(snapshot.uptime)),
+                    ("resident_bytes", number(snapshot.residentBytes)),
+                ])
+            ),
+            ("listening", array(snapshot.listening.map(JSONText.quoted))),
+            ("services", array(snapshot.services.map { text(of: $0, within: snapshot.uptime) })),
+        ])
+    }
+
+    /// What never changed has been so since the daemon began, and not longer.
+    private static func text(of service: Snapshot.Service, within uptime: Duration) -> String {
+        object([
+            ("name", JSONText.quoted(service.name)),
+            ("state", JSONText.quoted(service.state)),
+            ("state_age_ms", number(min(service.stateAge, uptime))),
+            ("paths", array(service.paths.map(JSONText.quoted))),
+            ("generation", number(service.generation)),
+            ("pid", number(service.process?.number)),
+            ("resident_bytes", number(service.residentBytes)),
+            ("open", number(service.open)),
+            ("waiting", number(service.waiting)),
+            ("starts", number(service.starts)),
+            ("last_boot_ms", number(service.lastBoot)),
+            ("last_exit", quoted(service.lastExit)),
+            ("last_failure", quoted(service.lastFailure)),
+            ("idle_timeout_ms", number(service.idleTimeout)),
+        ])
+    }
+
+    private static func object(_ members: [(name: String, value: String)]) -> String {
+        "{" + members.map { JSONText.quoted($0.name) + ":" + $0.value }.joined(separator: ",") + "}"
+    }
+
+    private static func array(_ elements: [String]) -> String { "[" + elements.joined(separator: ",") + "]" }
+
+    private static func number(_ value: (some BinaryInteger)?) -> String { value.map { "\($0)" } ?? "null" }
+
+    private static func number(_ duration: Duration?) -> String { number(duration?.wholeMilliseconds) }
+
+    private static func quoted(_ text: String?) -> String { text.map(JSONText.quoted) ?? "null" }
+}

@@ -1,0 +1,215 @@
+/// What makes the page live: the stream of snapshots, a card for each service, and the words for what they show.
+extension StatusPage {
+    /// Times are milliseconds on the browser's own clock; the daemon tells ages, so the two clocks need not agree.
+    static let words = #"""
+        const now = () => performance.now();
+        const one = (selector, root = document) => root.querySelector(selector);
+
+        function say(element, text) { if (element.textContent !== text) element.textContent = text; }
+
+        const announce = (text) => say(one("#announcer"), text);
+
+        /// A number never parts from its unit at the end of a line.
+        const of = (number, unit) => `${number}\u00a0${unit}`;
+
+        function span(milliseconds) {
+          const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+          const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
+          if (days) return `${of(days, "d")} ${of(hours % 24, "h")}`;
+          if (hours) return `${of(hours, "h")} ${of(minutes % 60, "min")}`;
+          return minutes ? `${of(minutes, "min")} ${of(seconds % 60, "s")}` : of(seconds, "s");
+        }
+
+        function precise(milliseconds) {
+          if (milliseconds >= 60000) return span(milliseconds);
+          return milliseconds >= 1000 ? of((milliseconds / 1000).toFixed(2), "s") : of(Math.round(milliseconds), "ms");
+        }
+
+        const megabytes = (bytes) => of((bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0), "MB");
+        const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+        const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+        const names = { asleep: "Asleep", starting: "Starting", ready: "Awake", stopping: "Stopping",
+          cooling_down: "Cooling down", external: "Not ours", disabled: "Disabled", retired: "Retired" };
+
+        const plural = (number, singular, plural) => (number === 1 ? singular : plural);
+
+        function meaning(service, quiet) {
+          const { state, waiting, open, last_boot_ms: boot, idle_timeout_ms: idle } = service;
+          const last = boot === null ? "" : ` The last boot took ${precise(boot)}.`;
+          switch (state) {
+            case "asleep": return "No process is running. The first WebSocket or request starts it.";
+            case "starting": return waiting === 0
+              ? `It boots, and nobody waits for it.${last}`
+              : `${count(waiting, "client")} ${plural(waiting, "is", "are")} held until it accepts connections.${last}`;
+            case "ready": return restOfTheDay(open, idle, quiet);
+            case "stopping": return waiting === 0
+              ? "It was asked to end. Whoever comes now waits for a fresh start."
+              : `${count(waiting, "client")} came meanwhile and ${plural(waiting, "waits", "wait")} for a fresh start.`;
+            case "cooling_down": return "It failed and rests a moment. Clients are told to come back later.";
+            case "external": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
+            case "disabled": return "Switched off in the configuration: never started, and clients get 503 at once.";
+            case "retired": return "The daemon is shutting down.";
+            default: return "";
+          }
+        }
+
+        function restOfTheDay(open, idle, quiet) {
+          const crowd = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
+          const who = open === 0 ? "Nobody is connected." : crowd;
+          if (idle === null) return `${who} It stays awake.`;
+          if (open > 0) return `${who} It falls asleep ${span(idle)} after the last one ends.`;
+          const left = quiet.since + idle - now();
+          if (left <= 0) return `${who} It falls asleep any moment.`;
+          return `${who} It falls asleep ${quiet.isExact ? "in" : "within"} ${span(left + 999)} unless somebody comes.`;
+        }
+        """#
+
+    /// One service. It keeps what it saw: the daemon tells how things are, not how they were.
+    static let card = #"""
+        class Card {
+          constructor(name) {
+            this.root = one("#service").content.cloneNode(true).firstElementChild;
+            this.root.dataset.service = name;
+            say(one("h2", this.root), name);
+            one("#services").append(this.root);
+            this.timeline = new Timeline(one(".minute svg", this.root));
+            this.visitor = new Visitor(this.root, name);
+          }
+
+          update(service, listening) {
+            const before = this.service;
+            this.service = service;
+            this.since = now() - service.state_age_ms;
+            this.noteQuiet(before);
+            this.timeline.note(before, service, this.since);
+            this.visitor.update(service, listening);
+            this.showFacts();
+            if (before?.state !== service.state) this.showState(before);
+            this.tick();
+          }
+
+          /// When the idle clock began: exact if we saw the last connection end, or saw it become ready unused.
+          noteQuiet(before) {
+            const { state, open, generation } = this.service;
+            if (state !== "ready" || open > 0) { this.quiet = null; return; }
+            const sameLife = before?.generation === generation && before.state === "ready";
+            if (sameLife && before.open === 0 && this.quiet) return;
+            const isExact = sameLife ? before.open > 0 : this.service.state_age_ms < 300;
+            this.quiet = { since: now(), isExact };
+          }
+
+          showState(before) {
+            const { state, name } = this.service;
+            const isKnown = Object.hasOwn(names, state);
+            this.root.className = `card service ${isKnown ? state : "external"}`;
+            say(one(".word", this.root), names[state] ?? state);
+            const stage = { cooling_down: "asleep", retired: "asleep" }[state] ?? state;
+            for (const item of this.root.querySelectorAll("[data-stage]")) {
+              if (item.dataset.stage === stage) item.setAttribute("aria-current", "step");
+              else item.removeAttribute("aria-current");
+            }
+            if (before) announce(`${name} is ${(names[state] ?? state).toLowerCase()}.`);
+          }
+
+          showFacts() {
+            const service = this.service;
+            const facts = { open: service.open, waiting: service.waiting, starts: service.starts,
+              memory: service.resident_bytes === null ? "none" : megabytes(service.resident_bytes),
+              boot: service.last_boot_ms === null ? "never" : precise(service.last_boot_ms),
+              exit: service.last_exit ?? "never" };
+            for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
+            say(one(".paths", this.root), service.paths.join("  "));
+            const trouble = one(".trouble", this.root);
+            trouble.hidden = service.last_failure === null;
+            say(trouble, `Last failure: ${service.last_failure ?? ""}`);
+          }
+
+          tick() {
+            say(one(".age", this.root), `for ${span(now() - this.since)}`);
+            say(one(".meaning", this.root), meaning(this.service, this.quiet));
+            this.moveSun();
+            this.timeline.draw(this.service);
+          }
+
+          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up while it boots, down as the idle time runs out.
+          moveSun() {
+            const { state } = this.service;
+            const age = now() - this.since;
+            const x = this.longitude(state, age);
+            const sun = one(".sun", this.root);
+            const isCreeping = state === "starting" || (state === "ready" && this.quiet !== null && age > 1000);
+            sun.classList.toggle("steady", isCreeping);
+            if (x) sun.style.transform = `translate(${x.toFixed(1)}px, ${(52 + 0.0024 * (x - 500) ** 2).toFixed(1)}px)`;
+            else sun.style.removeProperty("transform");
+          }
+
+          longitude(state, age) {
+            const station = { starting: 300, ready: 500, stopping: 700 }[state];
+            if (calm.matches) return station;
+            const { last_boot_ms: boot, idle_timeout_ms: idle } = this.service;
+            if (state === "starting") return 288 + 48 * (1 - Math.exp(-1.5 * age / (boot ?? 3000)));
+            if (!this.quiet || !idle) return station;
+            return station + 184 * Math.min(1, Math.max(0, (now() - this.quiet.since) / idle));
+          }
+        }
+        """#
+
+    /// Follows `/events`. A browser reconnects by itself after a lost connection; the rest is done here.
+    static let stream = #"""
+        const cards = new Map();
+        let source, heard = now(), live = false, daemon = null;
+
+        function connect() {
+          source?.close();
+          heard = now();
+          source = new EventSource("/events");
+          source.onmessage = (message) => { heard = now(); setLive(true); take(JSON.parse(message.data)); };
+          source.onerror = () => {
+            setLive(false);
+            // An answer that is no stream ends the browser's own attempts.
+            if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+          };
+        }
+
+        function setLive(isLive) {
+          if (!isLive && !live) return;
+          live = isLive;
+          const connection = one("#connection");
+          connection.dataset.is = live ? "live" : "reconnecting";
+          say(connection, live ? "live" : "reconnecting");
+          document.body.classList.toggle("lost", !live);
+        }
+
+        function take(snapshot) {
+          daemon = { ...snapshot.daemon, began: now() - snapshot.daemon.uptime_ms };
+          const present = new Set(snapshot.services.map((service) => service.name));
+          for (const [name, card] of cards) if (!present.has(name)) { card.root.remove(); cards.delete(name); }
+          for (const service of snapshot.services) {
+            if (!cards.has(service.name)) cards.set(service.name, new Card(service.name));
+            cards.get(service.name).update(service, snapshot.listening);
+          }
+          const awake = snapshot.services.filter((service) => service.state === "ready").length;
+          const [first] = snapshot.services;
+          document.title = snapshot.services.length === 1
+            ? `${(names[first.state] ?? first.state).toLowerCase()} · ${first.name} · ondemandd`
+            : `${awake} of ${snapshot.services.length} awake · ondemandd`;
+          showDaemon();
+        }
+
+        function showDaemon() {
+          const memory = daemon.resident_bytes === null ? "" : ` · ${megabytes(daemon.resident_bytes)} of memory`;
+          say(one("#daemon"), `daemon ${daemon.version} · up ${span(now() - daemon.began)}${memory}`);
+        }
+
+        // What is not heard of is not known: the clocks of a lost daemon stand still.
+        setInterval(() => {
+          for (const card of cards.values()) { card.visitor.tick(); if (live) card.tick(); }
+          if (live && daemon) showDaemon();
+          // A connection can be dead without an end, after a laptop slept for example.
+          if (now() - heard > 8000) { setLive(false); connect(); }
+        }, 200);
+        connect();
+        """#
+}

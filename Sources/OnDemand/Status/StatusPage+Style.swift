@@ -1,0 +1,149 @@
+/// How the page looks: light and dark by the reader's own setting, and down to the width of a phone.
+extension StatusPage {
+    static let style = #"""
+        :root { color-scheme: light dark;
+          --paper: #f5f3ee; --card: #ffffff; --ink: #1c2130; --muted: #565e6e; --line: #e1ddd3; --action: #2c55c4;
+          --on-colour: #ffffff; --asleep: #5360b0; --starting: #8f5600; --ready: #1a7648; --stopping: #984271;
+          --failed: #ad332b; --plain: #566170; --well: #f5f3ee; }
+        @media (prefers-color-scheme: dark) { :root {
+          --paper: #0f121a; --card: #181c27; --ink: #e9ecf3; --muted: #a1aabb; --line: #2b3140; --action: #9db8ff;
+          --on-colour: #10131b; --asleep: #98a4f0; --starting: #f0b65e; --ready: #63d49b; --stopping: #e594c2;
+          --failed: #ff938a; --plain: #a9b3c2; --well: #11141d; } }
+        * { box-sizing: border-box; margin: 0; }
+        body { background: var(--paper); color: var(--ink); max-width: 56rem; margin: 0 auto;
+          padding: 1.25rem 1rem 3rem;
+          font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
+          font-variant-numeric: tabular-nums; }
+        .messages, .address { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+        a { color: var(--action); }
+        :focus-visible { outline: 3px solid var(--action); outline-offset: 3px; border-radius: .3rem; }
+        .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+        .card { background: var(--card); border: 1px solid var(--line); border-radius: 1rem; padding: 1.25rem;
+          margin-bottom: 1.25rem; }
+
+        .top { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .75rem; margin-bottom: 1.1rem; }
+        .top h1 { font-size: 1.25rem; letter-spacing: -.01em; }
+        .mark { width: 2rem; } .mark rect { fill: #232a4d; } .mark-sun { fill: #f6b44b; }
+        .mark-ground { stroke: #fff; stroke-width: 2; stroke-linecap: round; }
+        #connection { font-size: .875rem; font-weight: 600; color: var(--muted); }
+        #connection::before { content: ""; display: inline-block; width: .6rem; height: .6rem; border-radius: 50%;
+          margin-right: .4rem; background: currentColor; }
+        #connection[data-is=live] { color: var(--ready); }
+        #connection[data-is=reconnecting] { color: var(--failed); }
+        #connection:not([data-is=live])::before { background: none; border: 2px solid currentColor; }
+        #daemon { color: var(--muted); font-size: .875rem; margin-left: auto; }
+        footer { color: var(--muted); font-size: .875rem; }
+        footer p + p { margin-top: .35rem; }
+        body.lost .service { filter: grayscale(.85); } body.lost :is(.scene, .minute svg) { opacity: .6; }
+
+        .name { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .75rem; margin-bottom: .75rem; }
+        .name h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
+        .paths { color: var(--muted); font-size: .875rem; overflow-wrap: anywhere; }
+        .now { margin: 1rem 0 .6rem; min-height: 4.4rem; }
+        .headline { font-size: 1.6rem; line-height: 1.2; letter-spacing: -.015em; }
+        .word { color: var(--state); } .age { color: var(--muted); }
+        .meaning { margin-top: .3rem; max-width: 40rem; }
+        .trouble { margin-top: .4rem; color: var(--failed); overflow-wrap: anywhere; }
+
+        .visit { background: var(--well); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem;
+          display: grid; grid-template-columns: 2fr 3fr; gap: .9rem 1.4rem; min-height: 10.3rem; }
+        button { font: inherit; font-weight: 600; padding: .55rem 1.1rem; min-height: 2.75rem; border-radius: .6rem;
+          border: 2px solid var(--action); background: var(--action); color: var(--on-colour); cursor: pointer; }
+        button.ends { background: transparent; color: var(--action); }
+        button:hover { filter: brightness(1.08); }
+        button:disabled { opacity: .55; cursor: not-allowed; }
+        .address { color: var(--muted); font-size: .8125rem; margin-top: .6rem; overflow-wrap: anywhere; }
+        .outcome { margin-top: .6rem; } .outcome:empty { display: none; }
+        .messages { list-style: none; padding: 0 0 0 1.4rem; border-left: 1px solid var(--line); min-width: 0;
+          font-size: .8125rem; line-height: 1.75; }
+        .messages:empty::before { content: "What the backend says appears here."; color: var(--muted);
+          font-family: system-ui, sans-serif; font-size: .875rem; }
+        .messages li { display: flex; gap: .9rem; overflow-wrap: anywhere; }
+        .messages span { color: var(--muted); flex: 0 0 4.9em; text-align: right; }
+
+        .facts { display: grid; grid-template-columns: repeat(6, 1fr); gap: .75rem 1rem; margin: 1.2rem 0; }
+        dt { color: var(--muted); font-size: .8125rem; }
+        dd { font-size: 1.125rem; font-weight: 600; overflow-wrap: anywhere; }
+        .minute figcaption { font-size: .8125rem; color: var(--muted); margin-bottom: .35rem; }
+        .minute svg { display: block; width: 100%; height: 70px; background: var(--well); border-radius: .5rem; }
+        .axis, .legend { display: flex; justify-content: space-between; color: var(--muted); font-size: .8125rem; }
+        .axis { margin-top: .25rem; }
+        .legend { flex-wrap: wrap; justify-content: flex-start; gap: 0 1.1rem; margin-top: .35rem; }
+        .legend span::before { content: ""; display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem;
+          border-radius: .2rem; background: var(--state); vertical-align: -.08rem; }
+        .legend .held::before, .legend .open::before { height: 0; border-radius: 0; border-top: 3px solid var(--ink);
+          background: none; vertical-align: .2rem; }
+        .legend .held::before { border-top-style: dotted; }
+        .minute:not(:has(rect.cooling_down)) .legend .cooling_down { display: none; }
+        .minute .connected { stroke: var(--ink); stroke-width: 3; vector-effect: non-scaling-stroke; }
+        .minute .waiting { stroke-dasharray: 3 3; }
+        .minute .band { fill: var(--state); }
+
+        .service, .asleep, .retired { --state: var(--asleep); } .starting { --state: var(--starting); }
+        .ready { --state: var(--ready); } .stopping { --state: var(--stopping); }
+        .cooling_down { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
+        @media (max-width: 40rem) {
+          body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
+          .facts { grid-template-columns: repeat(3, 1fr); } #daemon { margin-left: 0; flex-basis: 100%; }
+          .now { min-height: 6.6rem; } .headline { font-size: 1.4rem; } .visit { grid-template-columns: 1fr; }
+          button { width: 100%; } .messages { padding: .7rem 0 0; border-left: 0; border-top: 1px solid var(--line);
+            min-height: 8.2em; } }
+        """#
+
+    /// The picture has colours of its own; at night on the reader's side its day is a little dimmer.
+    static let styleOfLife = #"""
+        .life { border-radius: .75rem; overflow: hidden; border: 1px solid var(--line); }
+        .external .life, .disabled .life { display: none; }
+        .scene { display: block; width: 100%; }
+        .night-1 { stop-color: #141a38; } .night-2 { stop-color: #353f78; }
+        .dawn-1 { stop-color: #4b4a86; } .dawn-2 { stop-color: #c9798a; } .dawn-3 { stop-color: #f8bd78; }
+        .day-1 { stop-color: #6fb3e6; } .day-2 { stop-color: #d8eefa; }
+        .dusk-1 { stop-color: #3d3a70; } .dusk-2 { stop-color: #a5567f; } .dusk-3 { stop-color: #ef9366; }
+        @media (prefers-color-scheme: dark) { .day-1 { stop-color: #2f6ea5; } .day-2 { stop-color: #8fc1dd; } }
+        .sky { opacity: 0; transition: opacity 1.1s; }
+        .night { opacity: 1; }
+        .service.starting .dawn, .service.ready .day, .service.stopping .dusk { opacity: 1; }
+        .stars, .moon { transition: opacity .9s; }
+        .stars { fill: #fff; } .moon { fill: #f3edd4; }
+        .service:is(.starting, .ready, .stopping) .moon, .service.ready .stars { opacity: 0; }
+        .service:is(.starting, .stopping) .stars { opacity: .35; }
+        .orbit { fill: none; stroke: #fff; stroke-opacity: .38; stroke-width: 1.5; stroke-dasharray: 2 7;
+          stroke-linecap: round; }
+        .sun { transform: translate(262px, 226px); transition: transform 1s cubic-bezier(.4, 0, .3, 1); }
+        .sun.steady { transition: transform .25s linear; }
+        .disc { fill: #ffd56b; }
+        .hill { transition: fill 1.1s; } .far { fill: #232a55; } .near { fill: #191f42; }
+        .service.starting .far { fill: #6a5580; } .service.starting .near { fill: #4a4069; }
+        .service.ready .far { fill: #6aa877; } .service.ready .near { fill: #4a8f63; }
+        .service.stopping .far { fill: #59457a; } .service.stopping .near { fill: #3d335f; }
+        .wall { fill: #cfc7c2; } .roof { fill: #8c4a42; } .door { fill: #5d4a44; } .window { fill: #454b66; }
+        .house :is(.wall, .roof, .door, .window) { transition: fill 1.1s; }
+        .service:is(.asleep, .cooling_down, .retired) .wall { fill: #4a5080; }
+        .service:is(.asleep, .cooling_down, .retired) .roof { fill: #141838; }
+        .service:is(.asleep, .cooling_down, .retired) .door { fill: #252a52; }
+        .service:is(.asleep, .cooling_down, .retired) .window { fill: #2a3060; }
+        .service:is(.starting, .ready) .window { fill: #ffd873; }
+        .smoke { fill: none; stroke: #fff; stroke-width: 3; stroke-linecap: round; opacity: 0;
+          transition: opacity 1.1s; }
+        .service.ready .smoke { opacity: .55; }
+        .stages { list-style: none; padding: .55rem 0; display: grid; grid-template-columns: repeat(4, 1fr); }
+        .stages li { position: relative; text-align: center; color: var(--muted); font-size: .9375rem; }
+        .stages li + li::before { content: "\2192"; content: "\2192" / ""; position: absolute; left: 0; top: .2rem;
+          transform: translateX(-50%); }
+        .stages li:last-child::after { content: "\21bb"; content: "\21bb" / ""; position: absolute; right: .6rem;
+          top: .2rem; }
+        .stages span { display: inline-block; padding: .2rem .75rem; border-radius: 1rem; }
+        .stages [aria-current] span { background: var(--state); color: var(--on-colour); font-weight: 600; }
+        @media (max-width: 40rem) { .stages span { padding: .2rem .45rem; } .stages li { font-size: .8125rem; }
+          .stages li + li::before { top: .15rem; }
+          .stages li:last-child::after { content: none; } }
+        @media (prefers-reduced-motion: no-preference) {
+          .service.starting .window { animation: flicker 1.4s infinite; }
+          .service.starting .disc { animation: breathe 1.6s ease-in-out infinite; }
+          .service.ready .smoke { stroke-dasharray: 9 7; animation: rise 5s linear infinite; } }
+        @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
+        @keyframes flicker { 0%, 100% { opacity: 1 } 40% { opacity: .45 } 55% { opacity: .9 } 70% { opacity: .6 } }
+        @keyframes breathe { 50% { fill: #fff0bd } }
+        @keyframes rise { to { stroke-dashoffset: -64 } }
+        """#
+}

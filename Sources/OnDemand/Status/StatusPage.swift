@@ -1,0 +1,107 @@
+/// The page for people: one self-contained document, the same for everybody; what it shows arrives by `/events`.
+enum StatusPage {
+    /// Made when somebody first looks: until then the page is in the executable's file and in nobody's memory.
+    static let bytes = Array(document.utf8)
+
+    private static var document: String {
+        """
+        <!DOCTYPE html>
+        <html lang="en">
+        <head>
+        \(head)
+        <style>
+        \(style)
+        \(styleOfLife)
+        </style>
+        </head>
+        <body>
+        \(body)
+        \(template)
+        <script type="module">
+        \(words)
+        \(timeline)
+        \(visitor)
+        \(card)
+        \(stream)
+        </script>
+        </body>
+        </html>
+
+        """
+    }
+
+    /// Without an icon of its own a browser would ask for one.
+    private static let head = #"""
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <title>ondemandd</title>
+        <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E
+        %3Crect width='32' height='32' rx='7' fill='%23232a4d'/%3E
+        %3Cpath d='M6 21a10 10 0 0 1 20 0z' fill='%23f6b44b'/%3E
+        %3Cpath d='M4 24.5h24' stroke='%23fff' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E">
+        """#
+
+    private static let body = #"""
+        <header class="top">
+        <svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7"/>
+        <path class="mark-sun" d="M6 21a10 10 0 0 1 20 0z"/><path class="mark-ground" d="M4 24.5h24"/></svg>
+        <h1>ondemandd</h1>
+        <p id="connection" role="status" data-is="connecting">connecting</p>
+        <p id="daemon"></p>
+        </header>
+        <main id="services"><noscript><p class="card">This page is drawn by a script, and scripts are off.
+        The same facts are at <a href="/api/status">/api/status</a>.</p></noscript></main>
+        <footer>
+        <p>While this page is open the daemon wakes up once a second to tell it how things are.
+        With nobody watching and everything asleep it does nothing at all.</p>
+        <p>The same facts for machines: <a href="/api/status">/api/status</a></p>
+        </footer>
+        <p id="announcer" class="unseen" role="status" aria-live="polite"></p>
+        """#
+
+    /// One service. The script makes a copy for each and only ever sets text and attributes in it.
+    private static let template = #"""
+        \#(gradients)
+        <template id="service">
+        <section class="card service">
+        <header class="name"><h2></h2><p class="paths"></p></header>
+        <div class="life">
+        \#(scene)
+        <ol class="stages" aria-label="Stages of its life">
+        <li data-stage="asleep"><span>asleep</span></li>
+        <li data-stage="starting"><span>starting</span></li>
+        <li data-stage="ready"><span>awake</span></li>
+        <li data-stage="stopping"><span>stopping</span></li>
+        </ol>
+        </div>
+        <div class="now">
+        <p class="headline"><strong class="word"></strong> <span class="age"></span></p>
+        <p class="meaning"></p>
+        <p class="trouble" hidden></p>
+        </div>
+        <div class="visit">
+        <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
+        <ol class="messages" aria-label="Messages received"></ol>
+        </div>
+        <dl class="facts">
+        <div><dt>connections</dt><dd data-fact="open"></dd></div>
+        <div><dt>held clients</dt><dd data-fact="waiting"></dd></div>
+        <div><dt>its memory</dt><dd data-fact="memory"></dd></div>
+        <div><dt>last boot</dt><dd data-fact="boot"></dd></div>
+        <div><dt>starts</dt><dd data-fact="starts"></dd></div>
+        <div><dt>last exit</dt><dd data-fact="exit"></dd></div>
+        </dl>
+        <figure class="minute">
+        <figcaption>The last minute, as far as this page knows it</figcaption>
+        <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
+        <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
+        <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
+        <span class="starting">starting</span><span class="ready">awake</span><span class="stopping">stopping</span>
+        <span class="cooling_down">cooling down</span><span class="held">held</span>
+        <span class="open">connected</span></p>
+        </figure>
+        </section>
+        </template>
+        """#
+}

@@ -1,0 +1,22 @@
+@testable import OnDemand
+
+extension Snapshot {
+    static func sample(_ services: [Service] = [.awake], uptime: Duration = .seconds(61)) -> Snapshot {
+        Snapshot(
+            version: "0.1.0", uptime: uptime, residentBytes: 5_017_600, listening: ["127.0.0.1:3000", "[::1]:3000"],
+            services: services)
+    }
+}
+
+extension Snapshot.Service {
+    static let awake = Snapshot.Service(
+        name: "action-cable", state: "ready", stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
+        generation: 3, process: ProcessID(number: 4711), residentBytes: 71_303_168, open: 2, waiting: 1, starts: 4,
+        lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
+        idleTimeout: .seconds(8))
+
+    static let untouched = Snapshot.Service(
+        name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], generation: 0, process: nil,
+        residentBytes: nil, open: 0, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil, lastFailure: nil,
+        idleTimeout: nil)
+}

@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+@Suite struct StatusJSONTests {
+    private func parsed(_ snapshot: Snapshot) throws -> NSDictionary {
+        let data = Data(StatusJSON.text(of: snapshot).utf8)
+        return try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
+    }
+
+    @Test("every fact of a snapshot is there, under its documented name")
+    func everything() throws {
+        let expected: NSDictionary = [
+            "version": 1,
+            "daemon": ["version": "0.1.0", "uptime_ms": 61_000, "resident_bytes": 5_017_600],
+            "listening": ["127.0.0.1:3000", "[::1]:3000"],
+            "services": [
+                [
+                    "name": "action-cable", "state": "ready", "state_age_ms": 4100,
+                    "paths": ["/cable", "/{region}/cable"], "generation": 3, "pid": 4711,
+                    "resident_bytes": 71_303_168, "open": 2, "waiting": 1, "starts": 4, "last_boot_ms": 1512,
+                    "last_exit": "status 0", "last_failure": "said \"no\"\nand left", "idle_timeout_ms": 8000,
+                ] as NSDictionary
+            ],
+        ]
+        #expect(try parsed(.sample()) == expected)
+    }
+
+    @Test("what is not known is null and never left out")
+    func nulls() throws {
+        let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
+        let service = try #require(services.first)
+        for key in ["pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "idle_timeout_ms"] {
+            #expect(service[key] is NSNull, "\(key)")
+        }
+        #expect(service.count == 14)
+    }
+
+    @Test("a state that never changed is as old as the daemon, and not older")
+    func ageWithinUptime() throws {
+        let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
+        #expect(services.first?["state_age_ms"] as? Int == 61_000)
+    }
+
+    @Test("no services, no listeners and no memory figure are still valid")
+    func empty() throws {
+        let snapshot = Snapshot(version: "", uptime: .zero, residentBytes: nil, listening: [], services: [])
+        let expected: NSDictionary = [
+            "version": 1, "daemon": ["version": "", "uptime_ms": 0, "resident_bytes": NSNull()],
+            "listening": [String](), "services": [NSDictionary](),
+        ]
+        #expect(try parsed(snapshot) == expected)
+    }
+}
