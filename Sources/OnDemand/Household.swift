@@ -13,7 +13,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private let began: Instant
     private var addresses: [SocketAddress] = []
     private var departure = Departure.staying
-    private var hurries = 0
+    private var isHurrying = false
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
@@ -169,16 +169,20 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             proxy.drain(over: configuration.closeJitter)
             reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
         case .draining:
-            log(.hurrying)
             stopBackends()
-        case .stopping where hurries == 0:
-            hurries += 1
-            log(.hurrying)
-            supervisor.hurry()
+            hurry()
+        case .stopping where !isHurrying:
+            hurry()
         case .stopping:
             supervisor.killAll()
             leave()
         }
+    }
+
+    private func hurry() {
+        isHurrying = true
+        log(.hurrying)
+        supervisor.hurry()
     }
 
     private func stopBackends() {
@@ -216,7 +220,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         let services = configuration.services.enumerated().map { index, service in
             var description = Snapshot.Service(
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
-                paths: service.paths.map(\.text), generation: 0, process: nil, residentBytes: nil,
+                paths: service.paths.map(\.text), webSocket: service.websocket, generation: 0, process: nil,
+                residentBytes: nil,
                 open: upstreams[index].gate.leases, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil,
                 lastFailure: nil, idleTimeout: nil)
             supervisor.describe(BackendID(index: index), in: &description)

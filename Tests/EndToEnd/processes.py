@@ -74,6 +74,14 @@ def resident_kib(pid):
     raise AssertionError(f"process {pid} has no VmRSS: it is gone or a zombie")
 
 
+def anonymous_kib(pid):
+    """RssAnon: what a process holds for itself, without the pages of its program."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+    raise AssertionError(f"process {pid} has no RssAnon")
+
+
 def context_switches(pid):
     """Voluntary and involuntary ones, of all threads."""
     total = 0

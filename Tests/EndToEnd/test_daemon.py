@@ -243,12 +243,13 @@ def test_in_the_text_log_output_is_prefixed_with_the_services_name(tmp_path):
 @pytest.mark.parametrize("switches", [["--flood", "20000"], ["--unterminated"]], ids=["flood", "unterminated"])
 def test_a_backend_that_floods_its_output_is_not_blocked_and_costs_no_memory(start, switches):
     daemon = start(sleeping_double(*switches))
-    before = processes.resident_kib(daemon.pid)
+    before = processes.anonymous_kib(daemon.pid)
     tunnel = daemon.open_tunnel(patience=30)
     tunnel.send(text_frame("still here"))
     assert tunnel.read_frame() == (1, b"still here")
-    grown = processes.resident_kib(daemon.pid) - before
-    assert grown <= 1024, f"the daemon grew by {grown} KiB"
+    grown = processes.anonymous_kib(daemon.pid) - before
+    # The backlog for a reader slower than the flood is 1 MiB.
+    assert grown <= 2048, f"the daemon grew by {grown} KiB"
     tunnel.close()
     assert daemon.stop() == 0
     assert daemon.events("output"), "the end of the process ends its last line"

@@ -155,3 +155,8 @@ def test_a_stopped_backend_does_not_take_a_signal_meant_for_nobody(start):
     daemon.wait_for("stopped", within=1.0)
     daemon.wait_for_status(state="asleep")
     assert len(daemon.events("stopped")) == 1
+
+
+def test_a_state_that_never_changed_is_as_old_as_the_daemon(start):
+    daemon = start(sleeping_double())
+    assert 0 <= daemon.status()["state_age_ms"] < 10_000

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("selenium", reason="the page is driven through Selenium")
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -76,8 +75,7 @@ def demo():
 @pytest.fixture
 def browser():
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs the Debian packages chromium and chromium-driver")
+    assert chromium and driver, "the page is tested in Debian's chromium with chromium-driver; make test installs them"
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,1180"]:

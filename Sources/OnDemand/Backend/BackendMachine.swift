@@ -198,7 +198,7 @@ struct BackendMachine {
     }
 
     private func refuseForShutdown(_ tickets: [Ticket]) -> [Effect] {
-        tickets.isEmpty ? [] : [.refuse(tickets, .shuttingDown, retryAfter: .seconds(5))]
+        tickets.isEmpty ? [] : [.refuse(tickets, .shuttingDown, retryAfter: Refusal.shutdownRetry)]
     }
 
     /// A start that failed after the spawn: everybody is told at once, then the rest of the group is ended.

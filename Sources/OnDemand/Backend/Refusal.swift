@@ -14,6 +14,9 @@ enum Refusal: Equatable, Sendable {
     case disabled
     case shuttingDown
 
+    /// A daemon that is restarted by its manager is most often back by then.
+    static let shutdownRetry: Duration = .seconds(5)
+
     /// One stable word for logs and counters.
     var word: String {
         switch self {

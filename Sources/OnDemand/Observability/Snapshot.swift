@@ -7,6 +7,7 @@ struct Snapshot: Equatable {
         /// How long it has been so.
         var stateAge: Duration
         var paths: [String]
+        var webSocket: Bool
         var generation: UInt32
         var process: ProcessID?
         var residentBytes: Int?

@@ -52,6 +52,14 @@ extension Proxy {
         }
     }
 
+    /// A held client is told at once: the start it waits for will not be finished.
+    private func turnAway(from id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+        abandonTicket(of: conversation)
+        conversation.machine.refused(.shuttingDown, retryAfter: Refusal.shutdownRetry)
+        logRefusal(.shuttingDown, id, conversation)
+        drive(index)
+    }
+
     /// No new connections; tunnels end with a close frame, idle connections end, requests that are being answered may
     /// finish.
     func drain(over window: Duration) {
@@ -62,9 +70,11 @@ extension Proxy {
         listeners = []
         for index in links.indices {
             guard let conversation = links[index].conversation else { continue }
+            conversation.machine.request?.wantsKeepAlive = false
             switch conversation.machine.phase {
             case .readingHead, .watching, .lingering: close(index, .shuttingDown)
-            default: conversation.machine.request?.wantsKeepAlive = false
+            case .waiting(let id): turnAway(from: id, index, conversation)
+            default: break
             }
         }
         takeLeave(of: nil, .goingAway, over: window)

@@ -113,6 +113,7 @@ final class Proxy<K: Kernel> {
             conversation.machine.held(id)
             log(.held, service(id), LogField("client", conversation.machine.remoteAddress))
             requests.post(.wanted(id, ticket))
+            statusChanged()
         }
     }
 
@@ -134,7 +135,7 @@ final class Proxy<K: Kernel> {
         logRefusal(.disabled, id, conversation)
     }
 
-    private func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
+    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
         log(
             .refused, service(id), LogField("reason", refusal.word), LogField("status", 503),
             LogField("client", conversation.machine.remoteAddress))
@@ -213,10 +214,7 @@ final class Proxy<K: Kernel> {
         let link = links[index]
         reactor.disarm(.conversation(clientToken(index)))
         if let conversation = link.conversation {
-            if let (ticket, id) = conversation.ticket {
-                waiting[ticket] = nil
-                requests.post(.abandoned(id, ticket))
-            }
+            abandonTicket(of: conversation)
             watchers.removeAll { $0 == clientToken(index) }
         } else if let lease = link.lease {
             log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
@@ -225,6 +223,15 @@ final class Proxy<K: Kernel> {
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         links.remove(index: index)
         if let lease = link.lease { giveBack(lease) }
+    }
+
+    /// Whatever the supervisor decides about this client comes too late.
+    func abandonTicket(of conversation: Link.Conversation) {
+        guard let (ticket, id) = conversation.ticket else { return }
+        conversation.ticket = nil
+        waiting[ticket] = nil
+        requests.post(.abandoned(id, ticket))
+        statusChanged()
     }
 
     // MARK: Tunnels

@@ -9,6 +9,7 @@
 ///                                           retired
 ///         "state_age_ms": 4100,             how long it has been so
 ///         "paths": ["/cable"],              as configured, with their placeholders
+///         "websocket": true,                whether upgrades may pass
 ///         "generation": 3,                  which life of the backend this is or was, 0 before the first
 ///         "pid": 4711 or null,
 ///         "resident_bytes": 71303168 or null,
@@ -35,17 +36,17 @@ enum StatusJSON {
                 ])
             ),
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
-            ("services", array(snapshot.services.map { text(of: $0, within: snapshot.uptime) })),
+            ("services", array(snapshot.services.map { text(of: $0) })),
         ])
     }
 
-    /// What never changed has been so since the daemon began, and not longer.
-    private static func text(of service: Snapshot.Service, within uptime: Duration) -> String {
+    private static func text(of service: Snapshot.Service) -> String {
         object([
             ("name", JSONText.quoted(service.name)),
             ("state", JSONText.quoted(service.state)),
-            ("state_age_ms", number(min(service.stateAge, uptime))),
+            ("state_age_ms", number(service.stateAge)),
             ("paths", array(service.paths.map(JSONText.quoted))),
+            ("websocket", service.webSocket ? "true" : "false"),
             ("generation", number(service.generation)),
             ("pid", number(service.process?.number)),
             ("resident_bytes", number(service.residentBytes)),

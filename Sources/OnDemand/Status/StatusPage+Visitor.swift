@@ -19,10 +19,13 @@ extension StatusPage {
             this.address = Visitor.address(service, listening);
             if (this.socket) return;
             this.button.disabled = this.address === null;
-            say(this.addressLine, this.address ?? "No listener has a port, so a browser cannot connect.");
+            say(this.addressLine, this.address ?? (service.websocket
+              ? "No listener has a port, so a browser cannot connect."
+              : "This service lets no WebSocket through."));
           }
 
           static address(service, listening) {
+            if (!service.websocket) return null;
             const port = listening.find((text) => !text.startsWith("unix:"))?.split(":").at(-1);
             if (!port) return null;
             const plain = service.paths.find((path) => !path.includes("{"));

@@ -25,6 +25,7 @@ final class Supervisor<K: Kernel> {
 
     /// Starts what is always on.
     func begin() {
+        for backend in inOrder { backend.history.stateSince = kernel.now() }
         for backend in inOrder where backend.machine.policy.alwaysOn { tell(backend, .startRequested) }
     }
 

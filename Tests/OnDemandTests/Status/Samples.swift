@@ -11,12 +11,14 @@ extension Snapshot {
 extension Snapshot.Service {
     static let awake = Snapshot.Service(
         name: "action-cable", state: "ready", stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
-        generation: 3, process: ProcessID(number: 4711), residentBytes: 71_303_168, open: 2, waiting: 1, starts: 4,
+        webSocket: true, generation: 3, process: ProcessID(number: 4711), residentBytes: 71_303_168, open: 2,
+        waiting: 1, starts: 4,
         lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
         idleTimeout: .seconds(8))
 
     static let untouched = Snapshot.Service(
-        name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], generation: 0, process: nil,
+        name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], webSocket: false, generation: 0,
+        process: nil,
         residentBytes: nil, open: 0, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil, lastFailure: nil,
         idleTimeout: nil)
 }
