@@ -1,0 +1,234 @@
+@testable import OnDemand
+
+/// What a request asks of a virtual backend, written into its target: `/s0/length/500/17`.
+enum Wish: Equatable {
+    /// An answer with so many bytes, framed by its length, by chunks, or by the end of the connection.
+    case length(Int), chunked(Int), untilClose(Int)
+    /// 204.
+    case nothing
+    case chat(Chat)
+    /// An upgrade that is answered with 404.
+    case refusedUpgrade
+
+    struct Chat: Equatable {
+        enum Ending: String, CaseIterable {
+            /// The client ends once it has said and heard everything.
+            case client
+            /// The client ends once it has said everything, and listens on.
+            case clientEarly
+            case backend
+            /// The client is gone once it has said everything.
+            case clientCloses
+            case backendCloses
+
+            /// Nobody hangs up on anybody: every byte must arrive.
+            var isPolite: Bool { self != .clientCloses && self != .backendCloses }
+        }
+
+        /// Frames to the backend, and to the client.
+        var up = 3
+        var down = 3
+        var ending = Ending.client
+        /// Between two bursts of a side.
+        var pause = Duration.milliseconds(10)
+        /// Bytes in a burst.
+        var burst = 700
+    }
+
+    func target(service: Int, key: Int) -> String {
+        let words: [String] =
+            switch self {
+            case .length(let count): ["length", "\(count)"]
+            case .chunked(let count): ["chunked", "\(count)"]
+            case .untilClose(let count): ["close", "\(count)"]
+            case .nothing: ["nothing", "0"]
+            case .refusedUpgrade: ["refuse", "0"]
+            case .chat(let chat):
+                [
+                    "chat", "\(chat.up)", "\(chat.down)", chat.ending.rawValue, "\(chat.pause.wholeMilliseconds)",
+                    "\(chat.burst)",
+                ]
+            }
+        return (["", "s\(service)", "\(key)"] + words).joined(separator: "/")
+    }
+
+    static func parse(_ target: String) -> (wish: Wish, key: Int)? {
+        let words = target.split(separator: "/").map(String.init)
+        guard words.count >= 4, let key = Int(words[1]), let number = Int(words[3]) else { return nil }
+        switch words[2] {
+        case "length": return (.length(number), key)
+        case "chunked": return (.chunked(number), key)
+        case "close": return (.untilClose(number), key)
+        case "nothing": return (.nothing, key)
+        case "refuse": return (.refusedUpgrade, key)
+        case "chat":
+            let chat = Chat(
+                up: number, down: Int(words[4])!, ending: Chat.Ending(rawValue: words[5])!,
+                pause: .milliseconds(Int(words[6])!), burst: Int(words[7])!)
+            return (.chat(chat), key)
+        default: return nil
+        }
+    }
+}
+
+/// One connection as a virtual backend serves it: reads a request, checks it, answers, or misbehaves as it was told to.
+final class BackendConversation: SocketOwner {
+    private unowned let process: SimulatedProcess
+    private let kernel: SimulatedKernel
+    private let socket: SimulatedSocket
+    private var reader = MessageReader(readsAnswers: false)
+    private var outgoing: ArraySlice<UInt8> = []
+    private var closesAfterwards = false
+    private var isAsked = false
+    private var isOver = false
+    private var talk: Talk?
+
+    init(process: SimulatedProcess, socket: SimulatedSocket) {
+        self.process = process
+        kernel = process.kernel
+        self.socket = socket
+        socket.owner = self
+        look(at: socket)
+    }
+
+    func look(at socket: SimulatedSocket) {
+        guard !isOver else { return }
+        read()
+        write()
+        continueTalk()
+        if socket.isReset { finish() }
+    }
+
+    func processEnded() {
+        guard !isOver else { return }
+        if talk != nil || reader.hasBegun || !outgoing.isEmpty { kernel.note(trouble: "an end", of: process.service) }
+        isOver = true
+        socket.close()
+    }
+
+    private func finish() {
+        guard !isOver else { return }
+        isOver = true
+        talk?.judge(end: .none, kernel)
+        socket.close()
+        process.conversations.removeAll { $0 === self }
+    }
+
+    // MARK: Reading
+
+    private func read() {
+        while socket.waitingCount > 0 {
+            let bytes = socket.take(.max)
+            if talk != nil { talk!.listening.hear(bytes) } else { reader.feed(bytes) }
+            if talk == nil, reader.isComplete, !isAsked { requestArrived() }
+            if isOver { return }
+        }
+        guard socket.peerHasEnded, !socket.isReset else { return }
+        if talk == nil { return finish() }
+        talk!.heardEnd(kernel)
+        continueTalk()
+    }
+
+    private func requestArrived() {
+        isAsked = true
+        guard process.takesRequest() else { return }
+        if process.heardTerminate, !kernel.isLeaving {
+            kernel.complain("a request reached process \(process.id), which has been told to stop")
+        }
+        switch process.script.manners {
+        case .good, .breaksOff:
+            kernel.plan(after: process.script.answersAfter) { [weak self] in self?.answer() }
+        case .garbage: say(Array("220 mail.example ESMTP\r\n\r\n".utf8), thenClose: true)
+        case .hangsUp: finish()
+        case .silent: break
+        }
+    }
+
+    // MARK: Answering
+
+    private func answer() {
+        guard !isOver else { return }
+        guard let (wish, key) = Wish.parse(reader.target) else {
+            return say(Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
+        }
+        kernel.ledger.arrived(key, kernel)
+        checkBody(key)
+        switch wish {
+        case .length(let count):
+            let body = Chatter.backend.body(key: key, count: count)
+            say(Array("HTTP/1.1 200 OK\r\nContent-Length: \(count)\r\n\r\n".utf8) + body, thenClose: true)
+        case .chunked(let count):
+            let body = Wire.chunked(Chatter.backend.body(key: key, count: count), sizes: 1 + key * 37 % 3000)
+            say(Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8) + body, thenClose: true)
+        case .untilClose(let count):
+            say(Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + Chatter.backend.body(key: key, count: count), thenClose: true)
+        case .nothing: say(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8), thenClose: true)
+        case .refusedUpgrade:
+            say(Array("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n".utf8), thenClose: true)
+        case .chat(let chat): beginTalk(chat, key)
+        }
+    }
+
+    /// A request's body is the stream of its key, from the client.
+    private func checkBody(_ key: Int) {
+        guard let expected = kernel.ledger.bodies[key] else { return }
+        if reader.body != Chatter.client.body(key: key, count: expected) {
+            kernel.complain("the body of request \(key) arrived with \(reader.body.count) of \(expected) bytes, or wrong")
+        }
+    }
+
+    private func say(_ bytes: [UInt8], thenClose: Bool) {
+        var bytes = bytes
+        if process.script.manners == .breaksOff { bytes.removeLast(max(1, bytes.count / 2)) }
+        outgoing += bytes
+        closesAfterwards = thenClose
+        write()
+    }
+
+    private func write() {
+        guard !isOver else { return }
+        if !outgoing.isEmpty, case .bytes(let count) = socket.send(outgoing) {
+            outgoing = outgoing.dropFirst(count)
+        }
+        if outgoing.isEmpty, closesAfterwards { finish() }
+    }
+
+    // MARK: Talking
+
+    private func beginTalk(_ chat: Wish.Chat, _ key: Int) {
+        let accept = Handshake.acceptValue(forKey: reader.field("sec-websocket-key") ?? "")
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(accept)\r\n\r\n"
+        var talk = Talk(side: .backend, chat: chat, key: key)
+        talk.listening.hear(reader.buffer[...])
+        // Half of all backends speak in the same breath.
+        let first = key.isMultiple(of: 2) ? talk.nextBurst() : []
+        self.talk = talk
+        say(Array(head.utf8) + first, thenClose: false)
+        continueTalk()
+    }
+
+    /// Speaks its next burst when the last one is on its way, and ends as the chat says.
+    private func continueTalk() {
+        guard !isOver, talk != nil else { return }
+        switch talk!.next(isFlushed: outgoing.isEmpty) {
+        case .wait: break
+        case .speak:
+            guard !talk!.isPausing else { return }
+            talk!.isPausing = true
+            kernel.plan(after: talk!.chat.pause) { [weak self] in
+                guard let self, !self.isOver, self.talk != nil else { return }
+                self.talk!.isPausing = false
+                if self.outgoing.isEmpty { self.outgoing = self.talk!.nextBurst() }
+                self.write()
+                self.continueTalk()
+            }
+        case .end:
+            talk!.hasEnded = true
+            socket.end()
+            continueTalk()
+        case .close: finish()
+        }
+    }
+}

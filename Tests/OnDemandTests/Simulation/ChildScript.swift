@@ -1,0 +1,67 @@
+@testable import OnDemand
+
+/// What a simulated process does with its life.
+struct ChildScript {
+    enum Manners: Equatable {
+        case good
+        /// Answers, yet not in HTTP.
+        case garbage
+        /// Ends the connection in the middle of each answer.
+        case breaksOff
+        /// Closes each connection as soon as it has been asked.
+        case hangsUp
+        /// Reads and never answers.
+        case silent
+    }
+
+    /// Another process in the same group, which the first one does not wait for.
+    struct Grandchild {
+        var bornAfter: Duration = .milliseconds(5)
+        var ignoresTerminate = false
+        /// From TERM to its end.
+        var lingers: Duration = .milliseconds(5)
+        /// It inherited the listening socket, and keeps the port as long as it lives.
+        var keepsPort = false
+        var keepsPipes = true
+        /// In a session of its own, out of reach of the group's signals.
+        var isDetached = false
+        /// Ends by itself after this long; nil stays.
+        var staysFor: Duration?
+    }
+
+    struct Output {
+        let after: Duration
+        let bytes: [UInt8]
+    }
+
+    /// nil never listens.
+    var listensAfter: Duration? = .milliseconds(20)
+    var exitsAfter: Duration?
+    var exit = Exit.status(1)
+    var ignoresTerminate = false
+    /// From TERM to the end.
+    var lingers: Duration = .milliseconds(5)
+    /// Puma's way: stops listening when it hears TERM; otherwise only when it ends.
+    var closesListenerAtOnce = true
+    var grandchild: Grandchild?
+    var output: [Output] = []
+    /// A listener whose queue is never emptied.
+    var accepts = true
+    var backlog = 128
+    var manners = Manners.good
+    /// Crashes in the middle of this request of its life, counted from one.
+    var crashesAtRequest: Int?
+    var answersAfter: Duration = .milliseconds(1)
+
+    static let healthy = ChildScript()
+
+    /// Why clients of this process may get something else than its answers; nil when it is sound.
+    func trouble(startupTimeout: Duration) -> String? {
+        if exitsAfter != nil { return "a process that ends by itself" }
+        guard let listensAfter, listensAfter * 2 < startupTimeout else { return "a start that takes too long" }
+        if !accepts || backlog < 8 { return "a queue that fills up" }
+        if manners != .good { return "an answer that is none" }
+        if crashesAtRequest != nil { return "a crash" }
+        return nil
+    }
+}

@@ -1,0 +1,144 @@
+@testable import OnDemand
+
+/// An afternoon from a seed: every number in it is drawn, and each kind of trouble is absent from many seeds.
+extension Plan {
+    static func drawn(seed: UInt64) -> Plan {
+        var dice = Seeded(seed: seed)
+        var plan = Plan(seed: seed, faults: .drawn(with: &dice), logLevel: .info)
+        let isRough = dice.chance(50)
+        plan.services = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
+        let span = dice.one(of: [Duration.milliseconds(50), .seconds(3), .seconds(30)])
+        plan.clients = (0..<dice.number(in: 1...8)).map { _ in
+            .drawn(with: &dice, within: span, services: plan.services)
+        }
+        if dice.chance(15) { plan.terminates = dice.duration(.zero ... .seconds(12)) }
+        if dice.chance(5) { plan.descriptorLimit = dice.number(in: 4...14) }
+        if dice.chance(3) { plan.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
+        return plan
+    }
+}
+
+extension Plan.Service {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> Plan.Service {
+        var service = Plan.Service()
+        service.policy.startupTimeout = dice.duration(.milliseconds(400) ... .seconds(2))
+        service.policy.idleTimeout = dice.one(of: [.milliseconds(1), .milliseconds(300), .seconds(2), .seconds(20)])
+        service.policy.stopPlan = dice.one(of: [
+            .politely(for: .seconds(1)),
+            StopPlan(steps: [
+                .init(signal: .interrupt, patience: .milliseconds(300)),
+                .init(signal: .terminate, patience: .milliseconds(700)),
+            ]),
+            StopPlan(steps: []),
+        ])
+        service.policy.maximumWaiting = dice.one(of: [256, 256, 256, 2])
+        service.policy.alwaysOn = dice.chance(10)
+        service.webSocket = true
+        service.children = (0..<dice.number(in: 1...4)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
+        if isRough, dice.chance(10) {
+            // Only while nobody starts there: who comes in between is told apart by a test of its own.
+            service.stranger = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
+        }
+        return service
+    }
+}
+
+extension ChildScript {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> ChildScript {
+        var script = ChildScript()
+        script.listensAfter = dice.duration(.zero ... .milliseconds(120))
+        script.lingers = dice.duration(.zero ... .milliseconds(500))
+        script.ignoresTerminate = dice.chance(10)
+        script.closesListenerAtOnce = dice.chance(70)
+        script.answersAfter = dice.duration(.zero ... .milliseconds(300))
+        if dice.chance(30) { script.output = drawnOutput(&dice) }
+        if dice.chance(25) {
+            script.grandchild = .init(
+                bornAfter: dice.duration(.zero ... .milliseconds(50)), ignoresTerminate: dice.chance(30),
+                lingers: dice.duration(.zero ... .milliseconds(800)), keepsPort: dice.chance(40),
+                keepsPipes: dice.chance(60), staysFor: dice.chance(30) ? .seconds(3) : nil)
+        }
+        if isRough, dice.chance(50) { spoil(&script, &dice) }
+        return script
+    }
+
+    private static func drawnOutput(_ dice: inout Seeded) -> [Output] {
+        (0..<dice.number(in: 1...4)).map { _ in
+            let text = dice.one(of: ["booting\n", "no end of line", "a\nb\r\nc", ""])
+            let repeats = dice.one(of: [1, 1, 30, 4000])
+            return Output(
+                after: dice.duration(.zero ... .milliseconds(400)),
+                bytes: Array(String(repeating: text, count: repeats).utf8))
+        }
+    }
+
+    private static func spoil(_ script: inout ChildScript, _ dice: inout Seeded) {
+        switch dice.below(8) {
+        case 0: script.listensAfter = nil
+        case 1: script.exitsAfter = dice.duration(.zero ... .seconds(3))
+        case 2: script.crashesAtRequest = dice.number(in: 1...3)
+        case 3: script.manners = .garbage
+        case 4: script.manners = .breaksOff
+        case 5: script.manners = .hangsUp
+        case 6: script.manners = .silent
+        default:
+            script.accepts = false
+            script.backlog = dice.number(in: 1...3)
+        }
+        script.exit = dice.one(of: [.status(0), .status(1), .signal(11)])
+    }
+}
+
+extension ClientScript {
+    fileprivate static func drawn(
+        with dice: inout Seeded, within span: Duration, services: [Plan.Service]
+    ) -> ClientScript {
+        var script = ClientScript()
+        script.arrives = dice.duration(.zero ... span)
+        script.service = dice.below(services.count)
+        script.requests = (0..<dice.one(of: [0, 1, 1, 1, 2, 4])).map { _ in .drawn(with: &dice) }
+        // A tunnel is the end of all requests.
+        if dice.chance(40) {
+            var chat = Request(.chat(.drawn(with: &dice)))
+            chat.isEager = dice.chance(30)
+            script.requests.append(chat)
+        }
+        script.isPipelined = dice.chance(20) && script.requests.dropLast().allSatisfy { !$0.upgrades }
+        script.thinks = dice.one(of: [.zero, .milliseconds(5), .milliseconds(400), .seconds(3)])
+        if dice.chance(20) {
+            script.pieces = (dice.number(in: 1...200), dice.duration(.zero ... .milliseconds(10)))
+        }
+        if dice.chance(10) { script.pieces = (dice.number(in: 20...60), .seconds(4)) }
+        if dice.chance(10) { script.reading = .slow(bytes: dice.number(in: 100...9000), every: .milliseconds(20)) }
+        if dice.chance(3) { script.reading = .never }
+        if dice.chance(25) {
+            script.leaves = (dice.duration(.zero ... .seconds(2)), dice.one(of: [.close, .reset, .end]))
+        }
+        return script
+    }
+}
+
+extension ClientScript.Request {
+    fileprivate static func drawn(with dice: inout Seeded) -> ClientScript.Request {
+        let size = dice.one(of: [0, 1, 300, 5000, 70_000])
+        var request = ClientScript.Request(
+            dice.one(of: [.length(size), .length(size), .chunked(size), .untilClose(size), .nothing, .refusedUpgrade]))
+        if !request.upgrades, dice.chance(30) {
+            request.post = .init(count: dice.one(of: [0, 1, 500, 70_000]), isChunked: dice.chance(50))
+        } else if !request.upgrades, dice.chance(10) {
+            request.isHead = true
+        } else if dice.chance(5) {
+            request.isLost = true
+        }
+        return request
+    }
+}
+
+extension Wish.Chat {
+    fileprivate static func drawn(with dice: inout Seeded) -> Wish.Chat {
+        Wish.Chat(
+            up: dice.one(of: [0, 3, 40]), down: dice.one(of: [0, 3, 40, 120]), ending: dice.one(of: Ending.allCases),
+            pause: dice.one(of: [.milliseconds(1), .milliseconds(20), .milliseconds(500)]),
+            burst: dice.one(of: [100, 2000, 30_000]))
+    }
+}

@@ -1,0 +1,54 @@
+@testable import OnDemand
+
+/// One simulated afternoon: the services and their processes, the clients, and how unkind the system is.
+struct Plan {
+    struct Service {
+        var policy = BackendPolicy(
+            startupTimeout: .seconds(2), idleTimeout: .seconds(5), stopPlan: .politely(for: .seconds(2)))
+        /// One process after the other; the last script is everybody's from then on.
+        var children: [ChildScript] = [.healthy]
+        /// Somebody else listens on the address meanwhile.
+        var stranger: (arrives: Duration, leaves: Duration)?
+        /// Nothing to launch: a plain proxy, or one that is switched off.
+        var launches = true
+        var isEnabled = true
+        var webSocket = true
+    }
+
+    var seed: UInt64 = 1
+    var services: [Service] = [Service()]
+    var clients: [ClientScript] = []
+    var faults = Faults.none
+    /// The n-th kernel call that may fail does.
+    var failingCall = 0
+    var descriptorLimit = 1024
+    /// SIGTERM in the middle of everything.
+    var terminates: Duration?
+    /// The clock jumps by this much at that moment.
+    var clockJump: (at: Duration, by: Duration)?
+    /// At the end, with every fault off, each service must answer once more.
+    var asksAgain = true
+    var logLevel = LogLevel.debug
+
+    static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
+
+    static func address(of service: Int) -> SocketAddress {
+        .ipv4(octets: [127, 0, 0, 1], port: UInt16(28_080 + service))
+    }
+
+    var configuration: Configuration {
+        get throws {
+            Configuration(
+                listen: [Self.publicAddress],
+                services: try services.enumerated().map { index, service in
+                    Configuration.Service(
+                        name: "s\(index)", enabled: service.isEnabled,
+                        paths: [try PathPattern(parsing: "/s\(index)/*")],
+                        target: .init(address: Self.address(of: index), authority: "127.0.0.1", path: nil),
+                        websocket: service.webSocket,
+                        launch: service.launches ? LaunchCommand(command: "\(index)") : nil, policy: service.policy)
+                },
+                log: .init(level: logLevel, format: .text))
+        }
+    }
+}

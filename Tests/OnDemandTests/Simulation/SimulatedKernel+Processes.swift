@@ -1,0 +1,144 @@
+@testable import OnDemand
+
+/// All processes of a simulation, and what each service's next one is like.
+struct ChildTable {
+    /// Running ones and zombies, in the order they were born.
+    var all: [SimulatedProcess] = []
+    /// By service: the scripts of its processes, the last one again and again.
+    var scripts: [[ChildScript]] = []
+    var addresses: [SocketAddress] = []
+    var startupTimeouts: [Duration] = []
+    var starts: [Int] = []
+    private(set) var reaped = 0
+    private(set) var born = 0
+    private var lastID: Int32 = 200
+
+    var services: Range<Int> { addresses.indices }
+
+    func service(at address: SocketAddress) -> Int { addresses.firstIndex(of: address) ?? 0 }
+
+    /// Numbers come back soon, so that a stale one soon means somebody else.
+    mutating func freeID(_ dice: inout Seeded) -> Int32 {
+        born += 1
+        repeat { lastID = lastID >= 230 ? 200 : lastID + 1 } while all.contains { $0.id == lastID || $0.group == lastID }
+        return lastID
+    }
+
+    mutating func remove(_ process: SimulatedProcess) { all.removeAll { $0 === process } }
+
+    /// The daemon adopts whom its parent left behind; a zombie among them is its to reap (PR_SET_CHILD_SUBREAPER).
+    func orphan(childrenOf process: SimulatedProcess, _ kernel: SimulatedKernel) {
+        for child in all where child.parent === process { child.parent = nil }
+    }
+
+    func members(of group: Int32) -> [SimulatedProcess] { all.filter { $0.group == group } }
+
+    mutating func takeZombie() -> SimulatedProcess? {
+        guard let index = all.firstIndex(where: { !$0.isRunning && $0.parent == nil }) else { return nil }
+        reaped += 1
+        return all.remove(at: index)
+    }
+
+    /// Nobody is sent to a process that has been told to stop; only a daemon that leaves may finish what it began.
+    func judgeConnection(to process: SimulatedProcess, _ kernel: SimulatedKernel) {
+        if members(of: process.group).contains(where: \.heardTerminate), !kernel.isLeaving {
+            kernel.complain("a connection to process \(process.id), which has been told to stop")
+        }
+    }
+}
+
+/// The process verbs.
+extension SimulatedKernel {
+    func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess {
+        progressed()
+        guard let service = Int(command.command) else {
+            throw SystemError(call: "posix_spawn", code: .noSuchFile, subject: command.command)
+        }
+        guard files.count + 2 <= descriptorLimit, !fails("spawn"), !dice.chance(faults.failingSpawns) else {
+            note(trouble: "a spawn that failed", of: service)
+            throw SystemError(call: "pipe2", code: .tooManyFiles, subject: command.command)
+        }
+        judgeGenerations(of: service)
+        let id = children.freeID(&dice)
+        let (output, errors) = (SimulatedPipe(), SimulatedPipe())
+        let scripts = children.scripts[service]
+        let process = SimulatedProcess(
+            kernel: self, id: id, group: id, parent: nil, service: service,
+            script: scripts[min(children.starts[service], scripts.count - 1)], pipes: [output, errors],
+            startupTimeout: children.startupTimeouts[service])
+        children.starts[service] += 1
+        children.all.append(process)
+        process.begin(at: children.addresses[service])
+        trace.note("spawn", Int(id), service, at: clock)
+        return SpawnedProcess(
+            process: ProcessID(number: id), output: insert(.pipe(output)), errors: insert(.pipe(errors)))
+    }
+
+    /// At most one life of a backend at any time; who left its session is out of reach.
+    private func judgeGenerations(of service: Int) {
+        for process in children.all where process.service == service && !process.isDetached {
+            complain("service \(service) is started while process \(process.id) of an earlier life is there")
+        }
+    }
+
+    func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        guard case .pipe(let pipe) = file(descriptor, "read") else { return .failed(.badDescriptor) }
+        guard !pipe.bytes.isEmpty else { return pipe.writers == 0 ? .ended : .wouldBlock }
+        var limit = buffer.count
+        if dice.chance(faults.partialReads) { limit = dice.number(in: 1...pipe.bytes.count) }
+        let bytes = pipe.take(limit)
+        Self.copy(bytes, to: &buffer)
+        progressed()
+        return .bytes(bytes.count)
+    }
+
+    func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool {
+        progressed()
+        trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
+        let members = children.members(of: leader.number)
+        members.forEach { $0.hear(signal) }
+        return !members.isEmpty
+    }
+
+    func groupExists(of leader: ProcessID) -> Bool { !children.members(of: leader.number).isEmpty }
+
+    func reap() -> ExitedProcess? {
+        guard let process = children.takeZombie(), case .zombie(let exit) = process.life else { return nil }
+        progressed()
+        trace.note("reap", Int(process.id), at: clock)
+        return ExitedProcess(process: ProcessID(number: process.id), exit: exit)
+    }
+
+    func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
+        guard let listener = listeners[address] else { return nil }
+        let number = listener.process?.id ?? 7
+        return ProcessDescription(process: ProcessID(number: number), name: listener.isStranger ? "stranger" : "child")
+    }
+
+    func residentBytes(of process: ProcessID?) -> Int? { 8_000_000 }
+
+    // MARK: Signals to the daemon
+
+    func openSignals() throws(SystemError) -> Descriptor {
+        guard !fails("openSignals") else { throw SystemError(call: "signalfd", code: .tooManyFiles, subject: "") }
+        return insert(.signals)
+    }
+
+    func nextSignal(from descriptor: Descriptor) -> DaemonSignal? {
+        guard file(descriptor, "nextSignal") != nil, !pendingSignals.isEmpty else { return nil }
+        progressed()
+        let signal = pendingSignals.removeFirst()
+        if signal == .terminate { isLeaving = true }
+        return signal
+    }
+
+    /// Like every ordinary signal it is pending once, however often it was sent.
+    func raise(_ signal: DaemonSignal) {
+        let delay: Duration =
+            dice.chance(faults.lateSignals) ? dice.duration(.zero ... .milliseconds(20)) : .microseconds(10)
+        plan(after: delay) { [weak self] in
+            guard let self, !self.pendingSignals.contains(signal) else { return }
+            self.pendingSignals.append(signal)
+        }
+    }
+}

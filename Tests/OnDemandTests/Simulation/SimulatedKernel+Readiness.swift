@@ -1,0 +1,95 @@
+@testable import OnDemand
+
+/// Readiness as epoll(7) tells it: an edge puts a descriptor on a list, a wait tells what is true of it by then.
+extension SimulatedKernel {
+    func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError) {
+        guard file(descriptor, "watch") != nil else { return }
+        if watches[descriptor.raw] != nil { complain("descriptor \(descriptor.raw) is watched twice") }
+        guard !fails("watch"), !dice.chance(faults.failingWatches) else {
+            noteExhaustion(token)
+            throw SystemError(call: "epoll_ctl", code: .outOfMemory, subject: "descriptor \(descriptor.raw)")
+        }
+        progressed()
+        trace.note("watch", Int(descriptor.raw), Int(truncatingIfNeeded: token.rawValue), at: clock)
+        watches[descriptor.raw] = Watch(token: token, interest: interest)
+        switch interest {
+        case .readable: levels.append(descriptor.raw)
+        case .edges: if !readiness(of: descriptor.raw).isEmpty { ready.append(descriptor.raw) }
+        }
+    }
+
+    func unwatch(_ descriptor: Descriptor) {
+        guard file(descriptor, "unwatch") != nil else { return }
+        guard watches[descriptor.raw] != nil else {
+            return complain("descriptor \(descriptor.raw) is unwatched and was not watched")
+        }
+        progressed()
+        forget(descriptor.raw)
+    }
+
+    /// Whoever is told nothing about a socket of this service may be refused.
+    private func noteExhaustion(_ token: Token) {
+        for service in children.services { note(trouble: "exhaustion", of: service) }
+    }
+
+    func forget(_ raw: Int32) {
+        lastClosedToken = watches.removeValue(forKey: raw)?.token ?? lastClosedToken
+        ready.removeAll { $0 == raw }
+        levels.removeAll { $0 == raw }
+    }
+
+    /// Something about a socket of the daemon has changed.
+    func edge(on socket: SimulatedSocket) {
+        guard let raw = socket.descriptor, watches[raw]?.interest == .edges, !ready.contains(raw) else { return }
+        ready.append(raw)
+    }
+
+    func readiness(of raw: Int32) -> Readiness {
+        switch files[raw] {
+        case .socket(let socket): socket.readiness
+        case .listener(let listener): listener.queue.isEmpty ? [] : .readable
+        case .pipe(let pipe): pipe.readiness
+        case .signals: pendingSignals.isEmpty ? [] : .readable
+        case nil: []
+        }
+    }
+
+    func collectEvents() {
+        events.removeAll(keepingCapacity: true)
+        collectEdges()
+        for raw in levels {
+            let state = readiness(of: raw)
+            guard !state.isEmpty, let watch = watches[raw] else { continue }
+            if dice.chance(faults.lateEvents) {
+                plan(after: dice.duration(.microseconds(100) ... .milliseconds(3))) {}
+            } else {
+                events.append(ReadinessEvent(token: watch.token, readiness: state))
+            }
+        }
+        guard !events.isEmpty else { return }
+        if let lastClosedToken, dice.chance(faults.staleEvents) {
+            events.append(ReadinessEvent(token: lastClosedToken, readiness: [.readable, .writable]))
+        }
+        if dice.chance(faults.shuffledEvents) { events.shuffle(using: &dice) }
+    }
+
+    private func collectEdges() {
+        guard !ready.isEmpty else { return }
+        var kept: [Int32] = []
+        let told = ready
+        ready = []
+        for raw in told {
+            let state = readiness(of: raw)
+            guard !state.isEmpty, let watch = watches[raw] else { continue }  // epoll drops it, too.
+            if dice.chance(faults.lateEvents), case .socket(let socket) = files[raw] {
+                plan(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
+                    self?.edge(on: socket)
+                }
+                continue
+            }
+            events.append(ReadinessEvent(token: watch.token, readiness: state))
+            if dice.chance(faults.duplicateEvents) { kept.append(raw) }
+        }
+        ready += kept
+    }
+}

@@ -1,0 +1,215 @@
+@testable import OnDemand
+
+/// The socket verbs, and what clients and backends do with their own ends.
+extension SimulatedKernel {
+    // MARK: Descriptors
+
+    /// The file behind a descriptor; a complaint when there is none.
+    func file(_ descriptor: Descriptor, _ verb: String) -> File? {
+        if let file = files[descriptor.raw] { return file }
+        complain("\(verb) on descriptor \(descriptor.raw), which is closed")
+        return nil
+    }
+
+    private func socket(_ descriptor: Descriptor, _ verb: String) -> SimulatedSocket? {
+        guard let file = file(descriptor, verb) else { return nil }
+        if case .socket(let socket) = file { return socket }
+        complain("\(verb) on descriptor \(descriptor.raw), which is no connection")
+        return nil
+    }
+
+    var hasRoom: Bool { files.count < descriptorLimit }
+
+    /// The lowest free number, as always, so that a stale use soon meets somebody else's file.
+    func insert(_ file: File) -> Descriptor {
+        var raw: Int32 = 3
+        while files[raw] != nil { raw += 1 }
+        files[raw] = file
+        if case .socket(let socket) = file { socket.descriptor = raw }
+        return Descriptor(raw: raw)
+    }
+
+    func close(_ descriptor: Descriptor) {
+        guard let file = file(descriptor, "close") else { return }
+        trace.note("close", Int(descriptor.raw), at: clock)
+        progressed()
+        forget(descriptor.raw)
+        files[descriptor.raw] = nil
+        switch file {
+        case .socket(let socket): socket.close()
+        case .listener(let listener):
+            listener.close()
+            listeners[listener.address] = nil
+        case .pipe(let pipe): pipe.isClosed = true
+        case .signals: break
+        }
+    }
+
+    func stopListening(_ listener: Descriptor, at address: SocketAddress) { close(listener) }
+
+    // MARK: Listening
+
+    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+        guard !fails("listen") else { throw SystemError(call: "socket", code: .tooManyFiles, subject: "\(address)") }
+        guard listeners[address] == nil else {
+            throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
+        }
+        let listener = SimulatedListener(address: address)
+        listeners[address] = listener
+        let descriptor = insert(.listener(listener))
+        listener.descriptor = descriptor.raw
+        return (descriptor, address)
+    }
+
+    func accept(from descriptor: Descriptor) -> AcceptResult {
+        guard case .listener(let listener) = file(descriptor, "accept") else { return .failed(.badDescriptor) }
+        guard !listener.queue.isEmpty else { return .wouldBlock }
+        guard hasRoom, !fails("accept"), !dice.chance(faults.failingAccepts) else { return .failed(.tooManyFiles) }
+        let accepted = insert(.socket(listener.queue.removeFirst()))
+        progressed()
+        trace.note("accept", Int(accepted.raw), at: clock)
+        return .accepted(accepted, from: .ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000))
+    }
+
+    // MARK: Connecting
+
+    func connect(to address: SocketAddress) -> ConnectResult {
+        progressed()
+        let service = children.service(at: address)
+        guard hasRoom, !fails("connect") else {
+            note(trouble: "exhaustion", of: service)
+            return .failed(.tooManyFiles)
+        }
+        let listener = listeners[address]
+        if let process = listener?.process { children.judgeConnection(to: process, self) }
+        let isRefused = listener == nil || dice.chance(faults.refusedConnects)
+        if isRefused, listener != nil { note(trouble: "a refused connection", of: service) }
+        if isRefused, !dice.chance(faults.pendingConnects) { return .failed(.connectionRefused) }
+        let (ours, theirs) = SimulatedSocket.pair(self)
+        let descriptor = insert(.socket(ours))
+        trace.note("connect", Int(descriptor.raw), at: clock)
+        if !isRefused, !dice.chance(faults.pendingConnects), deliver(theirs, to: listener) {
+            return .connected(descriptor)
+        }
+        ours.stage = .connecting
+        decideLater(ours, theirs, address, isRefused: isRefused)
+        return .inProgress(descriptor)
+    }
+
+    /// Into the queue of who listens; false when it is full and the attempt has to wait.
+    private func deliver(_ end: SimulatedSocket, to listener: SimulatedListener?) -> Bool {
+        guard let listener, !listener.isClosed, listener.queue.count < listener.limit else { return false }
+        listener.queue.append(end)
+        listener.process?.acceptLater()
+        return true
+    }
+
+    private func decideLater(
+        _ ours: SimulatedSocket, _ theirs: SimulatedSocket, _ address: SocketAddress, isRefused: Bool, attempt: Int = 0
+    ) {
+        plan(after: attempt == 0 ? drawLatency() : .milliseconds(200)) { [weak self, weak ours] in
+            // Closed meanwhile: nobody asks any more.
+            guard let self, let ours, ours.descriptor != nil else { return }
+            let listener = self.listeners[address]
+            if isRefused || listener == nil { return ours.decide(.refused, error: .connectionRefused) }
+            ours.stage = .connected
+            if self.deliver(theirs, to: listener) { return ours.decide(.connected) }
+            ours.stage = .connecting  // Its queue is full: asked again until somebody gives up (tcp(7)).
+            self.decideLater(ours, theirs, address, isRefused: false, attempt: attempt + 1)
+        }
+    }
+
+    func connectFailure(of descriptor: Descriptor) -> Errno? {
+        guard let socket = socket(descriptor, "connectFailure") else { return .badDescriptor }
+        if fails("connectFailure") {
+            for service in children.services { note(trouble: "a failing call", of: service) }
+            socket.reset()
+            return .timedOut
+        }
+        if socket.stage == .connecting {
+            complain("descriptor \(descriptor.raw) was asked how its connection ended while it is on its way")
+        }
+        return socket.takeError()
+    }
+
+    // MARK: Bytes
+
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        guard let socket = socket(descriptor, "receive") else { return .failed(.badDescriptor) }
+        if breaks(socket, "receive") { return .failed(.connectionReset) }
+        guard socket.waitingCount > 0 else {
+            let result = socket.resultWithoutBytes()
+            if result != .wouldBlock { progressed() }
+            trace.note("receive", Int(descriptor.raw), -1, at: clock)
+            return result
+        }
+        if dice.chance(faults.stalls) {
+            edgeLater(socket)
+            return .wouldBlock
+        }
+        var limit = buffer.count
+        if dice.chance(faults.partialReads) {
+            limit = min(limit, dice.number(in: 1...max(1, min(limit, socket.waitingCount))))
+        }
+        let bytes = socket.take(limit)
+        Self.copy(bytes, to: &buffer)
+        // To whom reads less than it asked for, the rest is news that came afterwards (epoll(7)).
+        if socket.waitingCount > 0, bytes.count < buffer.count { edge(on: socket) }
+        progressed()
+        trace.note("receive", Int(descriptor.raw), bytes.count, at: clock)
+        return .bytes(bytes.count)
+    }
+
+    func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
+        guard let socket = socket(descriptor, "send") else { return .failed(.badDescriptor) }
+        if breaks(socket, "send") { return .failed(.brokenPipe) }
+        if dice.chance(faults.stalls) {
+            edgeLater(socket)
+            return .wouldBlock
+        }
+        var count = bytes.count
+        let isCut = count > 1 && dice.chance(faults.partialWrites)
+        if isCut { count = dice.number(in: 1...(count - 1)) }
+        var copy: [UInt8] = []
+        unsafe bytes.extracting(0..<count).withUnsafeBufferPointer { unsafe copy.append(contentsOf: $0) }
+        let result = socket.send(copy[...])
+        if isCut, result == .bytes(count) { socket.pretendFull() }
+        if result != .wouldBlock { progressed() }
+        if case .bytes(let sent) = result { trace.note("send", Int(descriptor.raw), sent, at: clock) }
+        return result
+    }
+
+    func endSending(on descriptor: Descriptor) {
+        guard let socket = socket(descriptor, "endSending") else { return }
+        trace.note("end", Int(descriptor.raw), at: clock)
+        progressed()
+        socket.end()
+    }
+
+    private func edgeLater(_ socket: SimulatedSocket) {
+        plan(after: dice.duration(.microseconds(50) ... .milliseconds(2))) { [weak self] in self?.edge(on: socket) }
+    }
+
+    /// A failing call on a connection that was sound breaks it for its peer, too.
+    private func breaks(_ socket: SimulatedSocket, _ verb: String) -> Bool {
+        guard fails(verb) else { return false }
+        for service in children.services { note(trouble: "a failing call", of: service) }
+        socket.reset()
+        return true
+    }
+
+    static func copy(_ bytes: ArraySlice<UInt8>, to buffer: inout [UInt8]) {
+        unsafe buffer.withUnsafeMutableBytes { target in unsafe target.copyBytes(from: bytes) }
+    }
+
+    // MARK: Clients
+
+    /// A client's own end of a new connection; nil when nobody listens there any more.
+    func connectClient(to address: SocketAddress, owner: any SocketOwner) -> SimulatedSocket? {
+        guard let listener = listeners[address], listener.queue.count < listener.limit else { return nil }
+        let (ours, theirs) = SimulatedSocket.pair(self)
+        ours.owner = owner
+        listener.queue.append(theirs)
+        return ours
+    }
+}

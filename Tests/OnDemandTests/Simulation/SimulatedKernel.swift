@@ -1,0 +1,214 @@
+@testable import OnDemand
+
+/// The system as a daemon sees it in a simulation: no threads, no real clock, everything from one seed.
+///
+/// Time stands still while the daemon computes and jumps to the next thing that happens when it waits. What a real
+/// kernel would answer with EBADF, and what no daemon should do, becomes a complaint.
+final class SimulatedKernel: Kernel {
+    enum File {
+        case listener(SimulatedListener)
+        case socket(SimulatedSocket)
+        case pipe(SimulatedPipe)
+        case signals
+    }
+
+    struct Watch {
+        let token: Token
+        let interest: Interest
+    }
+
+    var clock = Instant(nanoseconds: 1_000_000_000)
+    /// The wall clock may be set to another time; nothing but log lines may notice.
+    var wallOffset: Int64 = 1_800_000_000
+    var dice: Seeded
+    var faults: Faults
+    private var schedule = Schedule()
+
+    /// Everything that was wrong, in words.
+    private(set) var complaints: [String] = []
+    var trace: Trace
+
+    // Descriptors.
+    var files: [Int32: File] = [:]
+    var descriptorLimit = 1024
+    /// The n-th call that may fail does so; zero is never.
+    var failingCall = 0
+    private(set) var fallibleCalls = 0
+    private(set) var failedVerb: String?
+
+    // Readiness.
+    var watches: [Int32: Watch] = [:]
+    /// Descriptors with an edge that has not been told, in order.
+    var ready: [Int32] = []
+    /// Descriptors that are watched level-triggered, in order.
+    var levels: [Int32] = []
+    var events: [ReadinessEvent] = []
+    var lastClosedToken: Token?
+    /// Waits without an end and without anything planned: the world is asleep.
+    private(set) var isQuiet = false
+    /// Counts what changed something, to tell a busy loop from work.
+    private(set) var progress = 0
+    private var progressAtLastWait = -1
+    private var idleTurns = 0
+    private(set) var waits = 0
+
+    // The world outside.
+    var listeners: [SocketAddress: SimulatedListener] = [:]
+    var children = ChildTable()
+    var pendingSignals: [DaemonSignal] = []
+    var logLines: [[UInt8]] = []
+    /// What really went wrong for a service, so that its clients may be told.
+    private(set) var trouble: [Int: Set<String>] = [:]
+    /// Set when the daemon has been asked to leave.
+    var isLeaving = false
+    var ledger = Ledger()
+
+    init(seed: UInt64, faults: Faults = .none) {
+        dice = Seeded(seed: seed)
+        self.faults = faults
+        trace = Trace()
+    }
+
+    // MARK: Time and chance
+
+    func now() -> Instant { clock }
+
+    func wallClock() -> WallClock {
+        WallClock(
+            seconds: wallOffset + clock.nanoseconds / 1_000_000_000, nanoseconds: clock.nanoseconds % 1_000_000_000)
+    }
+
+    func random() -> UInt64 { dice.next() }
+
+    func plan(after delay: Duration, _ action: @escaping () -> Void) {
+        schedule.plan(at: clock + delay, action)
+    }
+
+    /// Something the world does may make the daemon's next wait worth while again.
+    func wake() { isQuiet = false }
+
+    func drawCapacity() -> Int {
+        dice.chance(faults.smallBuffers) ? dice.number(in: 1...600) : dice.one(of: [4096, 65_536, 200_000])
+    }
+
+    func drawLatency() -> Duration {
+        dice.chance(faults.slowNetwork)
+            ? dice.duration(.milliseconds(1) ... .milliseconds(50)) : dice.duration(.microseconds(5) ... .microseconds(200))
+    }
+
+    /// The owner of a peer's end looks at it a little later; many changes are one look.
+    func lookLater(at socket: SimulatedSocket) {
+        guard socket.owner != nil, !socket.isLookedAfter else { return }
+        socket.isLookedAfter = true
+        plan(after: drawLatency()) {
+            socket.isLookedAfter = false
+            socket.owner?.look(at: socket)
+        }
+    }
+
+    // MARK: Judging
+
+    func complain(_ sentence: String) {
+        complaints.append("\(sentence) (at \(clock.nanoseconds / 1000) us)")
+        trace.note("complaint: \(sentence)")
+    }
+
+    func progressed() { progress += 1 }
+
+    func note(trouble: String, of service: Int) { self.trouble[service, default: []].insert(trouble) }
+
+    /// Counts a call that may fail; true when it is this one's turn to.
+    func fails(_ verb: String) -> Bool {
+        fallibleCalls += 1
+        guard fallibleCalls == failingCall else { return false }
+        failedVerb = verb
+        trace.note("call \(failingCall) fails: \(verb)", at: clock)
+        return true
+    }
+
+    // MARK: Waiting
+
+    func wait(until deadline: Instant?) -> Int {
+        waits += 1
+        let began = clock
+        clock = clock + (dice.chance(faults.slowTurns) ? dice.duration(.zero ... .milliseconds(100)) : .microseconds(2))
+        runDue()
+        collectEvents()
+        while events.isEmpty, let deadline = deadline ?? schedule.next, clock < deadline {
+            guard let next = schedule.next, next <= deadline else {
+                clock = deadline
+                if dice.chance(faults.lateTimers) { clock = clock + dice.duration(.zero ... .milliseconds(5)) }
+                runDue()
+                collectEvents()
+                break
+            }
+            clock = max(clock, next)
+            runDue()
+            collectEvents()
+        }
+        isQuiet = events.isEmpty && deadline == nil && schedule.next == nil
+        judgeTurn(slept: clock - began > .microseconds(2))
+        trace.note("wait", events.count, Int(truncatingIfNeeded: deadline?.nanoseconds ?? -1), at: clock)
+        return events.count
+    }
+
+    private func runDue() {
+        while let action = schedule.popDue(at: clock) { action() }
+    }
+
+    /// Turns that neither slept nor changed anything are a busy loop; a few may be due to events told twice.
+    private func judgeTurn(slept: Bool) {
+        idleTurns = slept || progress != progressAtLastWait ? 0 : idleTurns + 1
+        progressAtLastWait = progress
+        if idleTurns == 100 { complain("the daemon spins: 100 turns without sleep or progress") }
+    }
+
+    func event(at position: Int) -> ReadinessEvent { events[position] }
+
+    // MARK: The log
+
+    func log(_ line: Span<UInt8>) -> Bool {
+        guard !dice.chance(faults.lostLogLines) else { return false }
+        var text: [UInt8] = []
+        text.reserveCapacity(line.count)
+        unsafe line.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+        logLines.append(text)
+        if trace.isVerbose { trace.note(String(decoding: text, as: UTF8.self)) }
+        return true
+    }
+
+    func logged(_ event: LogEvent) -> [String] {
+        logLines.map { String(decoding: $0, as: UTF8.self) }.filter { $0.contains(" \(event.rawValue) ") }
+    }
+
+    // MARK: The end
+
+    /// Forgets the plans, which hold on to everybody.
+    func dismantle() {
+        schedule.removeAll()
+        children.all.forEach { $0.conversations = [] }
+        listeners = [:]
+        files = [:]
+    }
+}
+
+/// What happened, for comparing two runs and, when it is wanted, for reading.
+struct Trace {
+    private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+    private(set) var lines: [String] = []
+    var isVerbose = false
+
+    mutating func note(_ verb: StaticString, _ first: Int, _ second: Int = 0, at clock: Instant) {
+        mix(UInt64(verb.utf8CodeUnitCount))
+        mix(UInt64(bitPattern: Int64(first)))
+        mix(UInt64(bitPattern: Int64(second)))
+        mix(UInt64(bitPattern: clock.nanoseconds))
+        if isVerbose { lines.append("\(clock.nanoseconds / 1000) \(verb) \(first) \(second)") }
+    }
+
+    mutating func note(_ sentence: @autoclosure () -> String, at clock: Instant? = nil) {
+        if isVerbose { lines.append("\(clock.map { "\($0.nanoseconds / 1000) " } ?? "")\(sentence())") }
+    }
+
+    private mutating func mix(_ word: UInt64) { digest = (digest ^ word) &* 0x0000_0100_0000_01b3 }
+}

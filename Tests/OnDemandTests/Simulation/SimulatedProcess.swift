@@ -1,0 +1,157 @@
+@testable import OnDemand
+
+/// A process of the simulation: runs its script, serves what it accepts, and stays a zombie until it is reaped.
+final class SimulatedProcess {
+    enum Life: Equatable {
+        case running
+        case zombie(Exit)
+    }
+
+    unowned let kernel: SimulatedKernel
+    let id: Int32
+    /// The leader of its process group.
+    let group: Int32
+    /// nil is the daemon, which also adopts orphans.
+    weak var parent: SimulatedProcess?
+    let service: Int
+    let script: ChildScript
+    /// It left the group in which it was born.
+    var isDetached = false
+    private(set) var life = Life.running
+    private(set) var heardTerminate = false
+    private(set) var listener: SimulatedListener?
+    var conversations: [BackendConversation] = []
+    private var requests = 0
+    private let pipes: [SimulatedPipe]
+    private let startupTimeout: Duration
+
+    var isRunning: Bool { life == .running }
+
+    init(
+        kernel: SimulatedKernel, id: Int32, group: Int32, parent: SimulatedProcess?, service: Int, script: ChildScript,
+        pipes: [SimulatedPipe], startupTimeout: Duration
+    ) {
+        self.kernel = kernel
+        self.id = id
+        self.group = group
+        self.parent = parent
+        self.service = service
+        self.script = script
+        self.pipes = pipes
+        self.startupTimeout = startupTimeout
+        pipes.forEach { $0.writers += 1 }
+    }
+
+    // MARK: The script
+
+    func begin(at address: SocketAddress) {
+        if let trouble = script.trouble(startupTimeout: startupTimeout) { kernel.note(trouble: trouble, of: service) }
+        if let delay = script.listensAfter { whileRunning(after: delay) { $0.openListener(at: address) } }
+        if let delay = script.exitsAfter { whileRunning(after: delay) { $0.end($0.script.exit) } }
+        for output in script.output { whileRunning(after: output.after) { $0.pipes.first?.write(output.bytes) } }
+        if let grandchild = script.grandchild {
+            whileRunning(after: grandchild.bornAfter) { $0.fork(grandchild) }
+        }
+    }
+
+    private func whileRunning(after delay: Duration, _ action: @escaping (SimulatedProcess) -> Void) {
+        kernel.plan(after: delay) { [weak self] in
+            if let self, self.isRunning { action(self) }
+        }
+    }
+
+    private func openListener(at address: SocketAddress) {
+        guard kernel.listeners[address] == nil else {
+            kernel.note(trouble: "an address in use", of: service)
+            pipes.last?.write(Array("address already in use\n".utf8))
+            return end(.status(98))
+        }
+        let listener = SimulatedListener(address: address, limit: script.backlog)
+        listener.process = self
+        self.listener = listener
+        kernel.listeners[address] = listener
+    }
+
+    private func fork(_ plan: ChildScript.Grandchild) {
+        var script = ChildScript(listensAfter: nil)
+        script.ignoresTerminate = plan.ignoresTerminate
+        script.lingers = plan.lingers
+        let id = kernel.children.freeID(&kernel.dice)
+        let grandchild = SimulatedProcess(
+            kernel: kernel, id: id, group: plan.isDetached ? id : group, parent: self, service: service, script: script,
+            pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
+        grandchild.isDetached = plan.isDetached
+        kernel.children.all.append(grandchild)
+        if plan.keepsPort { grandchild.inheritsListener(of: self) }
+        if let duration = plan.staysFor { grandchild.whileRunning(after: duration) { $0.end(.status(0)) } }
+    }
+
+    private weak var heir: SimulatedProcess?
+
+    private func inheritsListener(of process: SimulatedProcess) { process.heir = self }
+
+    // MARK: Serving
+
+    /// Takes the connections that wait, one after the other.
+    func acceptLater() {
+        guard script.accepts else { return }
+        whileRunning(after: kernel.drawLatency()) { process in
+            guard let listener = process.listener, !listener.queue.isEmpty else { return }
+            let socket = listener.queue.removeFirst()
+            process.conversations.append(BackendConversation(process: process, socket: socket))
+        }
+    }
+
+    /// A whole request has arrived. False when that was one too many.
+    func takesRequest() -> Bool {
+        requests += 1
+        guard requests == script.crashesAtRequest else { return true }
+        end(.signal(11))
+        return false
+    }
+
+    // MARK: The end
+
+    func hear(_ signal: StopSignal) {
+        guard isRunning else { return }
+        switch signal {
+        case .kill:
+            heardTerminate = true
+            whileRunning(after: kernel.drawLatency()) { $0.end(.signal(9)) }
+        case .terminate, .interrupt, .quit, .hangUp:
+            heardTerminate = true
+            guard !script.ignoresTerminate else { return }
+            if script.closesListenerAtOnce { closeListener() }
+            whileRunning(after: script.lingers) { $0.end(.signal(signal.rawValue)) }
+        }
+    }
+
+    private func closeListener() {
+        guard let listener else { return }
+        self.listener = nil
+        if let heir, heir.isRunning {
+            heir.listener = listener
+            listener.process = heir
+            return
+        }
+        listener.close()
+        kernel.listeners[listener.address] = nil
+    }
+
+    func end(_ exit: Exit) {
+        guard isRunning else { return }
+        life = .zombie(exit)
+        kernel.trace.note("process ends", Int(id), at: kernel.clock)
+        closeListener()
+        conversations.forEach { $0.processEnded() }
+        conversations = []
+        pipes.forEach { $0.writers -= 1 }
+        kernel.children.orphan(childrenOf: self, kernel)
+        if let parent, parent.isRunning {
+            kernel.children.remove(self)  // A good parent reaps at once.
+        } else {
+            parent = nil
+            kernel.raise(.childChanged)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+@testable import OnDemand
+
+/// What must be true after every turn, when everybody has left, and when the daemon has.
+extension Simulation {
+    // MARK: After every turn
+
+    func judgeTurn(_ household: Household<SimulatedKernel>) {
+        let proxy = household.proxy
+        var leases = Array(repeating: 0, count: plan.services.count)
+        for index in proxy.links.indices {
+            let link = proxy.links[index]
+            judgeBounds(of: link)
+            if let lease = link.lease, lease.generation == proxy.upstreams[lease.backend.index].gate.openGeneration {
+                leases[lease.backend.index] += 1
+            }
+        }
+        for (service, upstream) in proxy.upstreams.enumerated() where upstream.gate.leases != leases[service] {
+            kernel.complain("service \(service) counts \(upstream.gate.leases) leases; \(leases[service]) are held")
+        }
+    }
+
+    private func judgeBounds(of link: Link) {
+        let head = HeadLimits().maximumHeadBytes
+        let machine = link.conversation?.machine
+        let holdings = [
+            link.up.pending.count, link.down.pending.count, machine?.toClient.count ?? 0, machine?.toUpstream.count ?? 0,
+            machine?.inbound.count ?? 0, machine?.answerHead.count ?? 0,
+        ]
+        if let most = holdings.max(), most > Limits.scratchBytes + 2 * head {
+            kernel.complain("\(most) bytes are held for one direction of a connection")
+        }
+    }
+
+    // MARK: When everybody has left
+
+    func judgeQuiet() {
+        guard let household, !household.hasLeft else { return }
+        for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
+        if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
+        if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
+        for (service, backend) in zip(plan.services, household.supervisor.inOrder) where service.launches {
+            judgeRest(of: backend, service)
+        }
+        let expected = 2 + 2 * household.supervisor.inOrder.count { $0.child != nil }
+        if kernel.files.count != expected {
+            kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")
+        }
+    }
+
+    private func judgeRest(of backend: SupervisedBackend, _ service: Plan.Service) {
+        let staysAwake = service.policy.alwaysOn || service.policy.idleTimeout == nil
+        switch backend.machine.state {
+        case .asleep where !service.policy.alwaysOn: break
+        case .ready where staysAwake: break
+        default: kernel.complain("\(backend.name) rests while \(backend.machine.state)")
+        }
+        if case .asleep = backend.machine.state, backend.gate.isOpen {
+            kernel.complain("\(backend.name) is asleep with an open gate")
+        }
+    }
+
+    // MARK: When the daemon has left
+
+    func judgeDeparture() {
+        guard let household else { return }
+        guard household.hasLeft else { return kernel.complain("the daemon was asked to leave and is still there") }
+        let left = kernel.files.values.count { file in
+            if case .signals = file { false } else { true }
+        }
+        if left > 0 { kernel.complain("\(left) descriptors are left open at the end") }
+        for process in kernel.children.all where !process.isDetached {
+            kernel.complain("process \(process.id) outlived the daemon, or was never reaped")
+        }
+    }
+
+    // MARK: Each client's story
+
+    func judge(_ client: VirtualClient) {
+        guard !client.hasLeft, !client.wasRefused || !kernel.isLeaving else { return }
+        if client.wasRefused { return kernel.complain("\(client.name) found nobody listening") }
+        for (index, exchange) in client.exchanges.enumerated() {
+            // After an answer that closes, the rest was never asked.
+            if exchange.askedAt == nil, index > 0 { continue }
+            judge(exchange, of: client)
+        }
+    }
+
+    private func judge(_ exchange: VirtualClient.Exchange, of client: VirtualClient) {
+        let reasons = excuses(for: client)
+        let expected = exchange.expectedOutcome
+        let mayBeRefused = !reasons.isEmpty || client.isSlow
+        switch exchange.outcome {
+        case expected: break
+        case .answered(503) where mayBeRefused:
+            if exchange.retryAfter == nil { kernel.complain("\(client.name) was refused without Retry-After") }
+        case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused, .answered(408) where client.isSlow:
+            break
+        case .cut where mayBeRefused: break
+        default:
+            kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
+        }
+        judgePatience(exchange, client)
+    }
+
+    /// An answer of whatever kind comes within the limits of a stop, a start and an answer.
+    private func judgePatience(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
+        guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow else { return }
+        let policy = plan.services[client.script.service].policy
+        let stop = policy.stopPlan.steps.reduce(Duration.zero) { $0 + $1.patience } + .seconds(2)
+        let patience = policy.startupTimeout + stop + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
+        if answered - asked > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
+            kernel.complain("\(client.name) waited \(answered - asked) for its answer")
+        }
+    }
+
+    /// Why this client may have been told something else than its backend's answer.
+    private func excuses(for client: VirtualClient) -> [String] {
+        var reasons = Array(kernel.trouble[client.script.service] ?? [])
+        let service = plan.services[client.script.service]
+        if kernel.failedVerb != nil { reasons.append("a failed call") }
+        if plan.clients.count > service.policy.maximumWaiting { reasons.append("a short queue") }
+        if plan.terminates != nil { reasons.append("a shutdown") }
+        if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
+        return reasons
+    }
+}
+
+extension VirtualClient.Exchange {
+    var expectedOutcome: VirtualClient.Outcome {
+        guard !request.isLost else { return .answered(404) }
+        return switch request.wish {
+        case .length, .chunked, .untilClose: .answered(200)
+        case .nothing: .answered(204)
+        case .refusedUpgrade: .answered(404)
+        case .chat: .chatted
+        }
+    }
+}
+
+extension VirtualClient {
+    /// By its own doing it may run into a limit of the daemon's.
+    var isSlow: Bool {
+        script.reading != .eager || script.pieces.map { $0.pause > .milliseconds(20) } ?? false
+            || script.thinks > .seconds(60)
+    }
+}
+
+extension BackendGate {
+    /// The generation that may be entered; leaves the count as it was.
+    var openGeneration: Generation? {
+        guard let generation = enter() else { return nil }
+        _ = leave(generation)
+        return generation
+    }
+}

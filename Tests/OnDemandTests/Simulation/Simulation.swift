@@ -1,0 +1,134 @@
+@testable import OnDemand
+
+/// A whole daemon in a simulated world, run from its first breath to its last, and judged.
+final class Simulation {
+    let plan: Plan
+    let kernel: SimulatedKernel
+    /// nil when the daemon could not even begin.
+    private(set) var household: Household<SimulatedKernel>?
+    private(set) var clients: [VirtualClient] = []
+    private(set) var turns = 0
+    private var strangers: [SimulatedListener] = []
+
+    var complaints: [String] { kernel.complaints }
+
+    init(_ plan: Plan) {
+        self.plan = plan
+        kernel = SimulatedKernel(seed: plan.seed, faults: plan.faults)
+        kernel.failingCall = plan.failingCall
+        kernel.descriptorLimit = plan.descriptorLimit
+        for (index, service) in plan.services.enumerated() {
+            kernel.children.add(service, at: Plan.address(of: index))
+        }
+    }
+
+    /// A simulation that has run to its end.
+    static func run(_ plan: Plan, verbosely: Bool = false) throws -> Simulation {
+        let simulation = Simulation(plan)
+        simulation.kernel.trace.isVerbose = verbosely
+        try simulation.run()
+        return simulation
+    }
+
+    func run() throws {
+        defer { kernel.dismantle() }
+        let configuration = try plan.configuration
+        do throws(SystemError) {
+            household = try Household(configuration, kernel: kernel)
+        } catch {
+            if plan.failingCall == 0 { kernel.complain("the daemon could not begin: \(error)") }
+            return
+        }
+        arrange()
+        runUntilQuiet()
+        if plan.terminates == nil, household?.hasLeft == false {
+            judgeQuiet()
+            if plan.asksAgain { askAgain() }
+            kernel.raise(.terminate)
+            kernel.wake()
+            runUntilQuiet()
+        }
+        judgeDeparture()
+        clients.forEach(judge)
+    }
+
+    // MARK: The world
+
+    private func arrange() {
+        for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
+        for (index, service) in plan.services.enumerated() {
+            if let stranger = service.stranger { arrange(stranger, at: Plan.address(of: index), service: index) }
+        }
+        if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
+        if let (moment, jump) = plan.clockJump {
+            kernel.plan(after: moment) { [kernel] in kernel.clock = kernel.clock + jump }
+        }
+    }
+
+    private func addClient(_ number: Int, _ script: ClientScript) {
+        clients.append(VirtualClient(number: number, script: script, kernel: kernel, address: Plan.publicAddress))
+    }
+
+    /// Accepts everybody and says nothing: no request may ever reach it.
+    private func arrange(_ stay: (arrives: Duration, leaves: Duration), at address: SocketAddress, service: Int) {
+        let listener = SimulatedListener(address: address, isStranger: true)
+        kernel.plan(after: stay.arrives) { [kernel] in
+            guard kernel.listeners[address] == nil else { return }
+            kernel.note(trouble: "a stranger", of: service)
+            kernel.listeners[address] = listener
+        }
+        kernel.plan(after: stay.leaves) { [kernel] in
+            guard kernel.listeners[address] === listener else { return }
+            if listener.queue.contains(where: { $0.waitingCount > 0 }) {
+                kernel.complain("a request reached a stranger that listens where service \(service) should")
+            }
+            kernel.listeners[address] = nil
+            listener.close()
+        }
+    }
+
+    // MARK: Running
+
+    private func runUntilQuiet() {
+        guard let household else { return }
+        while !household.hasLeft, !kernel.isQuiet {
+            household.reactor.turn(household)
+            turns += 1
+            judgeTurn(household)
+            guard turns < 400_000 else { return kernel.complain("the world does not come to rest") }
+        }
+    }
+
+    /// No state may last for ever: whatever happened, after a rest everything works again.
+    private func askAgain() {
+        kernel.faults = .none
+        kernel.failingCall = 0
+        kernel.descriptorLimit = 1024
+        let first = clients.count
+        for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
+            kernel.children.heal(index)
+            // Longer than any rest after a failure.
+            var script = ClientScript.get(at: .seconds(61))
+            script.service = index
+            addClient(1000 + index, script)
+        }
+        kernel.wake()
+        runUntilQuiet()
+        for client in clients[first...] where client.exchanges[0].outcome != .answered(200) {
+            kernel.complain("afterwards service \(client.script.service) answers \(client.exchanges[0].outcome)")
+        }
+        judgeQuiet()
+    }
+}
+
+extension ChildTable {
+    mutating func add(_ service: Plan.Service, at address: SocketAddress) {
+        scripts.append(service.children)
+        addresses.append(address)
+        startupTimeouts.append(service.policy.startupTimeout)
+        starts.append(0)
+    }
+
+    /// From now on its processes are sound.
+    mutating func heal(_ service: Int) { scripts[service] = [.healthy] }
+}
