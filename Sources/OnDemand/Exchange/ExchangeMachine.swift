@@ -287,12 +287,13 @@ struct ExchangeMachine {
 
     // MARK: Answers of our own
 
-    /// Answers instead of a backend. The connection stays open unless bytes of the request are still to come, or
-    /// `closing` says that its framing cannot be trusted.
+    /// Answers instead of a backend. The connection stays open unless bytes of the request are still to come, bytes
+    /// that were meant for a tunnel have come already, or `closing` says that its framing cannot be trusted.
     mutating func respond(_ response: CannedResponse, closing: Bool = false) {
         complaint = response
         let bodyIsRead = request?.body.isFinished ?? false
-        let keepAlive = bodyIsRead && !closing && (request?.wantsKeepAlive ?? false)
+        let hasTunnelBytes = request?.upgrade == .webSocket && !inbound.isEmpty
+        let keepAlive = bodyIsRead && !hasTunnelBytes && !closing && (request?.wantsKeepAlive ?? false)
         toClient.append(response.rendered(keepAlive: keepAlive, headOnly: request?.isHead ?? false))
         phase = .finishing(keepAlive: keepAlive)
     }
