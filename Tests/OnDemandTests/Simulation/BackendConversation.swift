@@ -131,6 +131,7 @@ final class BackendConversation: SocketOwner {
 
     private func requestArrived() {
         isAsked = true
+        kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
         guard process.takesRequest() else { return }
         if process.heardTerminate, !kernel.isLeaving {
             kernel.complain("a request reached process \(process.id), which has been told to stop")

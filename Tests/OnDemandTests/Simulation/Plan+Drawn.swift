@@ -108,7 +108,10 @@ extension ClientScript {
         if dice.chance(20) {
             script.pieces = (dice.number(in: 1...200), dice.duration(.zero ... .milliseconds(10)))
         }
-        if dice.chance(10) { script.pieces = (dice.number(in: 20...60), .seconds(4)) }
+        // Nobody limits how long a large body may take.
+        if dice.chance(10), script.requests.allSatisfy({ ($0.post?.count ?? 0) < 1000 }) {
+            script.pieces = (dice.number(in: 20...60), .seconds(4))
+        }
         if dice.chance(10) { script.reading = .slow(bytes: dice.number(in: 100...9000), every: .milliseconds(20)) }
         if dice.chance(3) { script.reading = .never }
         if dice.chance(25) {

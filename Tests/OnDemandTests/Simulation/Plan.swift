@@ -52,3 +52,18 @@ struct Plan {
         }
     }
 }
+
+extension Plan {
+    /// For whoever replays a seed.
+    var story: String {
+        let services = services.enumerated().map { "service \($0): \($1)" }
+        let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
+        let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
+        return (["\(faults)"] + services + clients + [rest]).joined(separator: "\n").replacing("OnDemandTests.", with: "")
+            .replacing("OnDemand.", with: "")
+    }
+}
+
+extension Optional {
+    fileprivate var debugText: String { map { "\($0)" } ?? "no" }
+}

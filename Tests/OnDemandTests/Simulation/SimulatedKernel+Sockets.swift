@@ -164,7 +164,7 @@ extension SimulatedKernel {
         guard let socket = socket(descriptor, "send") else { return .failed(.badDescriptor) }
         if breaks(socket, "send") { return .failed(.brokenPipe) }
         if dice.chance(faults.stalls) {
-            edgeLater(socket)
+            socket.pretendFull(for: dice.duration(.microseconds(50) ... .milliseconds(2)))
             return .wouldBlock
         }
         var count = bytes.count
@@ -173,7 +173,7 @@ extension SimulatedKernel {
         var copy: [UInt8] = []
         unsafe bytes.extracting(0..<count).withUnsafeBufferPointer { unsafe copy.append(contentsOf: $0) }
         let result = socket.send(copy[...])
-        if isCut, result == .bytes(count) { socket.pretendFull() }
+        if isCut, result == .bytes(count) { socket.pretendFull(for: .microseconds(100)) }
         if result != .wouldBlock { progressed() }
         if case .bytes(let sent) = result { trace.note("send", Int(descriptor.raw), sent, at: clock) }
         return result

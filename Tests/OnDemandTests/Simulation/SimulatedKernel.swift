@@ -61,6 +61,8 @@ final class SimulatedKernel: Kernel {
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.
     var isLeaving = false
+    /// Everybody's patience ended at once.
+    var hasJumped = false
     var ledger = Ledger()
 
     init(seed: UInt64, faults: Faults = .none) {
@@ -154,6 +156,14 @@ final class SimulatedKernel: Kernel {
 
     private func runDue() {
         while let action = schedule.popDue(at: clock) { action() }
+    }
+
+    /// What becomes of the others when the daemon is no more.
+    func runWithoutDaemon() {
+        while let next = schedule.next {
+            clock = max(clock, next)
+            runDue()
+        }
     }
 
     /// Turns that neither slept nor changed anything are a busy loop; a few may be due to events told twice.

@@ -106,10 +106,10 @@ final class SimulatedSocket {
         return .bytes(count)
     }
 
-    /// The room that a send left unused counts as coming back: an event will tell.
-    func pretendFull() {
-        wantsRoom = false
-        kernel.plan(after: .microseconds(100)) { [weak self] in self?.changed() }
+    /// The room that a send did not find counts as coming back: an event will tell.
+    func pretendFull(for delay: Duration) {
+        wantsRoom = true
+        kernel.plan(after: delay) { [weak self] in self?.changed() }
     }
 
     func end() {

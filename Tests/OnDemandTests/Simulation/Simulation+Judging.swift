@@ -80,8 +80,9 @@ extension Simulation {
         if client.wasRefused { return kernel.complain("\(client.name) found nobody listening") }
         for (index, exchange) in client.exchanges.enumerated() {
             // After an answer that closes, the rest was never asked.
-            if exchange.askedAt == nil, index > 0 { continue }
+            if exchange.askedAt == nil, index > 0 { return }
             judge(exchange, of: client)
+            if exchange.isLast { return }
         }
     }
 
@@ -99,6 +100,7 @@ extension Simulation {
         default:
             kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
         }
+        if exchange.isShort, !mayBeRefused { kernel.complain("\(client.name) read less than was said, and a proper end") }
         judgePatience(exchange, client)
     }
 

@@ -14,9 +14,8 @@ final class Simulation {
 
     init(_ plan: Plan) {
         self.plan = plan
-        kernel = SimulatedKernel(seed: plan.seed, faults: plan.faults)
+        kernel = SimulatedKernel(seed: plan.seed)
         kernel.failingCall = plan.failingCall
-        kernel.descriptorLimit = plan.descriptorLimit
         for (index, service) in plan.services.enumerated() {
             kernel.children.add(service, at: Plan.address(of: index))
         }
@@ -39,6 +38,8 @@ final class Simulation {
             if plan.failingCall == 0 { kernel.complain("the daemon could not begin: \(error)") }
             return
         }
+        kernel.faults = plan.faults
+        kernel.descriptorLimit = plan.descriptorLimit
         arrange()
         runUntilQuiet()
         if plan.terminates == nil, household?.hasLeft == false {
@@ -48,6 +49,7 @@ final class Simulation {
             kernel.wake()
             runUntilQuiet()
         }
+        kernel.runWithoutDaemon()
         judgeDeparture()
         clients.forEach(judge)
     }
@@ -61,7 +63,10 @@ final class Simulation {
         }
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
         if let (moment, jump) = plan.clockJump {
-            kernel.plan(after: moment) { [kernel] in kernel.clock = kernel.clock + jump }
+            kernel.plan(after: moment) { [kernel] in
+                kernel.clock = kernel.clock + jump
+                kernel.hasJumped = true
+            }
         }
     }
 
@@ -107,6 +112,9 @@ final class Simulation {
         let first = clients.count
         for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
             kernel.children.heal(index)
+            for process in kernel.children.all where process.service == index && process.isSpoilt {
+                process.end(.signal(9))
+            }
             // Longer than any rest after a failure.
             var script = ClientScript.get(at: .seconds(61))
             script.service = index

@@ -43,7 +43,7 @@ struct SimulationSwarmTests {
         simulation.kernel.trace.isVerbose = true
         LastWords.note(seed, 0)
         try simulation.run()
-        print(simulation.plan)
+        print(simulation.plan.story)
         print(simulation.kernel.trace.lines.joined(separator: "\n"))
         #expect(simulation.complaints == [])
     }

@@ -21,6 +21,10 @@ final class VirtualClient: SocketOwner {
         var answeredAt: Instant?
         var retryAfter: String?
         var body: [UInt8] = []
+        /// The answer said that it is the last on its connection.
+        var isLast = false
+        /// A body without a length of its own ended too early: nobody but us can tell.
+        var isShort = false
         /// Where in everything the client says this request ends.
         var end = 0
     }
@@ -59,7 +63,12 @@ final class VirtualClient: SocketOwner {
 
     // MARK: Coming and going
 
+    private func note(_ what: @autoclosure () -> String) {
+        kernel.trace.note("\(name) \(what())", at: kernel.clock)
+    }
+
     private func arrive() {
+        note("arrives")
         guard let socket = kernel.connectClient(to: address, owner: self) else {
             wasRefused = true
             isOver = true
@@ -73,6 +82,7 @@ final class VirtualClient: SocketOwner {
 
     private func leave(_ how: ClientScript.Leaving) {
         guard !isOver, let socket else { return }
+        note("leaves: \(how)")
         hasLeft = true
         switch how {
         case .close: socket.close()
@@ -83,7 +93,7 @@ final class VirtualClient: SocketOwner {
     }
 
     private func loseItsPatience() {
-        guard !isOver else { return }
+        guard !isOver, !kernel.hasJumped else { return }
         kernel.complain("\(name) is still connected after a quarter of an hour")
         socket?.close()
         over()
@@ -91,9 +101,12 @@ final class VirtualClient: SocketOwner {
 
     private func over() {
         guard !isOver else { return }
+        note("is over")
         isOver = true
         socket = nil
-        for index in exchanges.indices where exchanges[index].outcome == .open { exchanges[index].outcome = .cut }
+        for index in exchanges.indices where [.open, .answered(101)].contains(exchanges[index].outcome) {
+            exchanges[index].outcome = .cut
+        }
     }
 
     // MARK: Asking
@@ -138,6 +151,7 @@ final class VirtualClient: SocketOwner {
         while !outgoing.isEmpty {
             let piece = outgoing.prefix(script.pieces?.bytes ?? .max)
             guard case .bytes(let count) = socket.send(piece), count > 0 else { return }
+            note("says \(count) bytes")
             sent += count
             outgoing = outgoing.dropFirst(count)
             noteAsked()
@@ -187,6 +201,7 @@ final class VirtualClient: SocketOwner {
     /// An end or a reset behind everything that was read.
     private func notice(_ socket: SimulatedSocket) {
         guard !isOver, socket.isReset || socket.peerHasEnded else { return }
+        note(socket.isReset ? "is reset" : "hears the end")
         if talk != nil, isTalking, !socket.isReset {
             talk!.heardEnd(kernel)
             return converse()
@@ -201,14 +216,13 @@ final class VirtualClient: SocketOwner {
     private var isTalking: Bool { current < exchanges.count && exchanges[current].outcome == .answered(101) }
 
     private func hear(_ bytes: ArraySlice<UInt8>) {
+        note("hears \(bytes.count) bytes")
         guard !isTalking else {
             talk!.listening.hear(bytes)
             return converse()
         }
-        reader.feed(bytes)
+        readOn(bytes)
         while !isOver, current < exchanges.count, !isTalking {
-            reader.expectsNoBody = exchanges[current].request.isHead
-            reader.feed([])
             guard reader.isComplete else { return }
             answered()
         }
@@ -217,13 +231,20 @@ final class VirtualClient: SocketOwner {
         }
     }
 
+    private func readOn(_ bytes: ArraySlice<UInt8>) {
+        reader.expectsNoBody = current < exchanges.count && exchanges[current].request.isHead
+        reader.feed(bytes)
+    }
+
     private func answered() {
         let (status, closes) = (reader.status, reader.field("connection")?.contains("close") ?? false)
+        note("is answered \(status)")
         exchanges[current].outcome = .answered(status)
         exchanges[current].answeredAt = kernel.clock
         exchanges[current].retryAfter = reader.field("retry-after")
         exchanges[current].body = reader.body
-        judgeBody(of: exchanges[current], status)
+        exchanges[current].isLast = closes
+        judgeBody(of: current, status)
         let rest = reader.takeRest()
         if status == 101 {
             guard talk != nil else { return kernel.complain("\(name) was given a tunnel it had not asked for") }
@@ -231,7 +252,7 @@ final class VirtualClient: SocketOwner {
             return converse()
         }
         current += 1
-        reader.feed(rest)
+        readOn(rest[...])
         guard !closes else { return }  // The end will come.
         if current == exchanges.count {
             kernel.plan(after: script.lingers) { [weak self] in self?.close() }
@@ -240,15 +261,18 @@ final class VirtualClient: SocketOwner {
         }
     }
 
-    private func judgeBody(of exchange: Exchange, _ status: Int) {
+    private func judgeBody(of index: Int, _ status: Int) {
         guard status == 200 else { return }
+        let exchange = exchanges[index]
         let expected: Int
         switch exchange.request.wish {
         case .length(let count), .chunked(let count), .untilClose(let count): expected = count
         case .nothing, .refusedUpgrade, .chat: return kernel.complain("\(name) was answered 200 instead of its wish")
         }
         let body = exchange.request.isHead ? [] : Chatter.backend.body(key: exchange.key, count: expected)
-        if exchange.body != body {
+        if case .untilClose = exchange.request.wish, body.starts(with: exchange.body) {
+            exchanges[index].isShort = exchange.body.count < body.count
+        } else if exchange.body != body {
             kernel.complain("\(name) read \(exchange.body.count) of \(expected) bytes, or wrong ones")
         }
     }
