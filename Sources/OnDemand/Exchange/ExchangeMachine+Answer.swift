@@ -10,6 +10,7 @@ extension ExchangeMachine {
     }
 
     mutating func sentToUpstream(_ count: Int) {
+        moved &+= count
         toUpstream.removeFirst(count)
         if toUpstream.isEmpty { forwardBody() }
     }

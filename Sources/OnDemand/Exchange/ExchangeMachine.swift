@@ -60,6 +60,8 @@ struct ExchangeMachine {
     var extensionsNegotiated = false
     /// Counts requests, so that each wait has a deadline of its own.
     var requestCount = 0
+    /// Bytes that have moved, so that who is slow, yet moves, is not taken for one who stalls.
+    var moved = 0
 
     struct RequestInFlight {
         let service: BackendID?
@@ -160,7 +162,7 @@ struct ExchangeMachine {
     // MARK: Deadlines
 
     enum Deadline: Equatable {
-        case head, keepAlive, connect, response, flush, linger
+        case head, keepAlive, body, connect, response, flush, linger
     }
 
     /// What is being waited for with a limit; nil where a limit is somebody else's or none is right.
@@ -168,17 +170,25 @@ struct ExchangeMachine {
         switch phase {
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? .keepAlive : .head) : .flush
         case .awaitingConnection: .connect
-        case .relaying: answer == nil && !requestBodyIsOpen && toUpstream.isEmpty ? .response : nil
+        case .relaying: deadlineWhileRelaying
         case .finishing: .flush
         case .lingering: .linger
         case .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
         }
     }
 
+    /// Who is to move next has a limit, except a backend that has begun to answer: it may stream as slowly as it likes.
+    private var deadlineWhileRelaying: Deadline? {
+        guard toClient.isEmpty else { return .flush }
+        guard answer == nil else { return nil }
+        return requestBodyIsOpen && toUpstream.isEmpty ? .body : .response
+    }
+
     static func limit(of deadline: Deadline) -> Duration {
         switch deadline {
         case .head: Limits.headTimeout
         case .keepAlive: Limits.keepAliveTimeout
+        case .body: Limits.bodyTimeout
         case .connect: Limits.connectTimeout
         case .response: Limits.responseTimeout
         case .flush: Limits.stallTimeout
@@ -190,6 +200,7 @@ struct ExchangeMachine {
         switch deadline {
         case .head: respond(CannedResponse(status: 408, body: "The request head took too long."), closing: true)
         case .keepAlive: phase = .over(.idle)
+        case .body: failUpstream(CannedResponse(status: 408, body: "The request body took too long."))
         case .connect, .response:
             failUpstream(CannedResponse(status: 504, body: "\(serviceSentence) did not answer in time."))
         case .flush: phase = .over(.stalled)
@@ -237,6 +248,7 @@ struct ExchangeMachine {
             inbound += bytes
             readHead()
         case .relaying:
+            moved &+= bytes.count
             inbound += bytes
             forwardBody()
         case .watching, .lingering:
@@ -269,6 +281,7 @@ struct ExchangeMachine {
     }
 
     mutating func sentToClient(_ count: Int) {
+        moved &+= count
         toClient.removeFirst(count)
         guard toClient.isEmpty, phase == .finishing(keepAlive: true) else { return }
         beginNextRequest()

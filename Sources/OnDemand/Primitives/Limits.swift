@@ -48,6 +48,8 @@ enum Limits {
     static let headTimeout: Duration = .seconds(10)
     /// A connection between requests that stays silent for this long is closed without a word (RFC 9112, 9.5).
     static let keepAliveTimeout: Duration = .seconds(75)
+    /// A request body of which nothing arrived for this long is given up; then 408.
+    static let bodyTimeout: Duration = .seconds(30)
     /// From the last byte of a request to the end of the answer's head; then 504.
     static let responseTimeout: Duration = .seconds(60)
     /// From connect to connected; a backend that is ready accepts at once or its queue is full; then 504.

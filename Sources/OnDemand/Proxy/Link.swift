@@ -55,6 +55,8 @@ struct Link {
         struct ArmedDeadline: Equatable {
             let deadline: ExchangeMachine.Deadline
             let request: Int
+            /// What had moved when it was armed; a head's deadline does not wait for it.
+            let moved: Int
         }
 
         init(machine: ExchangeMachine) { self.machine = machine }

@@ -261,7 +261,7 @@ final class Proxy<K: Kernel> {
     private func armDeadline(of index: Int, _ conversation: Link.Conversation) {
         let machine = conversation.machine
         let wanted = machine.deadline.map {
-            Link.Conversation.ArmedDeadline(deadline: $0, request: machine.requestCount)
+            Link.Conversation.ArmedDeadline(deadline: $0, request: machine.requestCount, moved: machine.moved)
         }
         guard wanted != conversation.armed else { return }
         conversation.armed = wanted
