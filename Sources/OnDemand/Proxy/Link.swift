@@ -25,6 +25,8 @@ struct Link {
 
     struct End {
         let descriptor: Descriptor
+        /// Tells the connections apart that a link has had to its backend, one after the other.
+        var number: UInt32 = 0
         var readiness: Readiness = []
     }
 

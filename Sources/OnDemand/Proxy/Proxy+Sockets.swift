@@ -14,9 +14,10 @@ extension Proxy {
     }
 
     private func watchUpstream(_ descriptor: Descriptor, _ index: Int, _ conversation: Link.Conversation) -> Bool {
-        links[index].upstream = .init(descriptor: descriptor)
+        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
+        links[index].upstream = .init(descriptor: descriptor, number: lastUpstreamNumber)
         do throws(SystemError) {
-            let token = Token(.upstream, index: index, generation: links[index].generation)
+            let token = Token(.upstream, index: index, generation: lastUpstreamNumber)
             try kernel.watch(descriptor, for: .edges, as: token)
             return true
         } catch {

@@ -15,6 +15,8 @@ final class Proxy<K: Kernel> {
     var scratch: [UInt8]
     private var waiting: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
+    /// Of connections to backends, for their tokens.
+    var lastUpstreamNumber: UInt32 = 0
     /// The generation whose first client has been seen, by backend.
     private var greeted: [Generation?]
 
@@ -43,7 +45,7 @@ final class Proxy<K: Kernel> {
     // MARK: Events
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        guard links.contains(index: token.index, generation: token.generation) else { return }
+        guard isCurrent(token) else { return }
         if token.role == .upstream {
             links[token.index].upstream?.learn(readiness)
             finishConnecting(token.index)
@@ -51,6 +53,12 @@ final class Proxy<K: Kernel> {
             links[token.index].client.learn(readiness)
         }
         drive(token.index)
+    }
+
+    /// A late event must not be taken for news of the connection that came after it.
+    private func isCurrent(_ token: Token) -> Bool {
+        guard token.role == .upstream else { return links.contains(index: token.index, generation: token.generation) }
+        return links.isTaken(token.index) && links[token.index].upstream?.number == token.generation
     }
 
     func drive(_ index: Int) {

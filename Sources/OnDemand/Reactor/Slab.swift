@@ -40,6 +40,11 @@ struct Slab<Element> {
         return slots[offset].element != nil && slots[offset].generation == generation
     }
 
+    func isTaken(_ index: Int) -> Bool {
+        let (chunk, offset) = Self.place(index)
+        return chunk < chunks.count && chunks[chunk]?.slots[offset].element != nil
+    }
+
     /// The element of a slot that is known to be taken.
     subscript(index: Int) -> Element {
         _read {
