@@ -205,6 +205,7 @@ final class BackendConversation: SocketOwner {
         talk.listening.hear(reader.buffer[...])
         // Half of all backends speak in the same breath.
         let first = key.isMultiple(of: 2) ? talk.nextBurst() : []
+        guard process.script.manners != .breaksOff else { return say(Array(head.utf8) + first, thenClose: true) }
         self.talk = talk
         say(Array(head.utf8) + first, thenClose: false)
         continueTalk()

@@ -113,7 +113,8 @@ extension ClientScript {
             script.pieces = (dice.number(in: 20...60), .seconds(4))
         }
         if dice.chance(10) { script.reading = .slow(bytes: dice.number(in: 100...9000), every: .milliseconds(20)) }
-        if dice.chance(3) { script.reading = .never }
+        // A tunnel has no limits of its own: who never reads in one leaves some day.
+        if dice.chance(3), script.requests.allSatisfy({ !$0.upgrades }) { script.reading = .never }
         if dice.chance(25) {
             script.leaves = (dice.duration(.zero ... .seconds(2)), dice.one(of: [.close, .reset, .end]))
         }

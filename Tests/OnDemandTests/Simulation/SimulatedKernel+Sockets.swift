@@ -82,7 +82,7 @@ extension SimulatedKernel {
         }
         let listener = listeners[address]
         if let process = listener?.process { children.judgeConnection(to: process, self) }
-        let isRefused = listener == nil || dice.chance(faults.refusedConnects)
+        let isRefused = listener == nil || listener?.isStranger == false && dice.chance(faults.refusedConnects)
         if isRefused, listener != nil { note(trouble: "a refused connection", of: service) }
         if isRefused, !dice.chance(faults.pendingConnects) { return .failed(.connectionRefused) }
         let (ours, theirs) = SimulatedSocket.pair(self)

@@ -94,9 +94,9 @@ extension Simulation {
         case expected: break
         case .answered(503) where mayBeRefused:
             if exchange.retryAfter == nil { kernel.complain("\(client.name) was refused without Retry-After") }
-        case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused, .answered(408) where client.isSlow:
-            break
-        case .cut where mayBeRefused: break
+        case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
+        case .answered(408) where client.isSlow || kernel.hasJumped: break
+        case .cut where mayBeRefused || exchange.request.endsRudely: break
         default:
             kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
         }
@@ -106,7 +106,9 @@ extension Simulation {
 
     /// An answer of whatever kind comes within the limits of a stop, a start and an answer.
     private func judgePatience(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
-        guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow else { return }
+        guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow, !kernel.hasJumped else {
+            return
+        }
         let policy = plan.services[client.script.service].policy
         let stop = policy.stopPlan.steps.reduce(Duration.zero) { $0 + $1.patience } + .seconds(2)
         let patience = policy.startupTimeout + stop + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
@@ -121,9 +123,17 @@ extension Simulation {
         let service = plan.services[client.script.service]
         if kernel.failedVerb != nil { reasons.append("a failed call") }
         if plan.clients.count > service.policy.maximumWaiting { reasons.append("a short queue") }
+        if kernel.hasJumped { reasons.append("a day that passed at once") }
         if plan.terminates != nil { reasons.append("a shutdown") }
         if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
         return reasons
+    }
+}
+
+extension ClientScript.Request {
+    /// One side of the chat goes while the other may still be speaking.
+    fileprivate var endsRudely: Bool {
+        if case .chat(let chat) = wish { !chat.ending.isPolite } else { false }
     }
 }
 

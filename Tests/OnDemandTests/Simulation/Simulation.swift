@@ -32,6 +32,7 @@ final class Simulation {
     func run() throws {
         defer { kernel.dismantle() }
         let configuration = try plan.configuration
+        arrangeStrangers()
         do throws(SystemError) {
             household = try Household(configuration, kernel: kernel)
         } catch {
@@ -58,9 +59,6 @@ final class Simulation {
 
     private func arrange() {
         for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
-        for (index, service) in plan.services.enumerated() {
-            if let stranger = service.stranger { arrange(stranger, at: Plan.address(of: index), service: index) }
-        }
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
         if let (moment, jump) = plan.clockJump {
             kernel.plan(after: moment) { [kernel] in
@@ -74,14 +72,21 @@ final class Simulation {
         clients.append(VirtualClient(number: number, script: script, kernel: kernel, address: Plan.publicAddress))
     }
 
+    private func arrangeStrangers() {
+        for (index, service) in plan.services.enumerated() {
+            if let stranger = service.stranger { arrange(stranger, at: Plan.address(of: index), service: index) }
+        }
+    }
+
     /// Accepts everybody and says nothing: no request may ever reach it.
     private func arrange(_ stay: (arrives: Duration, leaves: Duration), at address: SocketAddress, service: Int) {
         let listener = SimulatedListener(address: address, isStranger: true)
-        kernel.plan(after: stay.arrives) { [kernel] in
+        let arrive = { [kernel] in
             guard kernel.listeners[address] == nil else { return }
             kernel.note(trouble: "a stranger", of: service)
             kernel.listeners[address] = listener
         }
+        if stay.arrives == .zero { arrive() } else { kernel.plan(after: stay.arrives, arrive) }
         kernel.plan(after: stay.leaves) { [kernel] in
             guard kernel.listeners[address] === listener else { return }
             if listener.queue.contains(where: { $0.waitingCount > 0 }) {

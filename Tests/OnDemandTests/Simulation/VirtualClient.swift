@@ -18,6 +18,7 @@ final class VirtualClient: SocketOwner {
         var outcome = Outcome.open
         /// When its last byte was on its way.
         var askedAt: Instant?
+        /// When the first byte of the answer came.
         var answeredAt: Instant?
         var retryAfter: String?
         var body: [UInt8] = []
@@ -87,7 +88,9 @@ final class VirtualClient: SocketOwner {
         switch how {
         case .close: socket.close()
         case .reset: socket.reset()
-        case .end: return socket.end()
+        case .end:
+            talk?.hasEnded = true
+            return socket.end()
         }
         over()
     }
@@ -202,7 +205,7 @@ final class VirtualClient: SocketOwner {
     private func notice(_ socket: SimulatedSocket) {
         guard !isOver, socket.isReset || socket.peerHasEnded else { return }
         note(socket.isReset ? "is reset" : "hears the end")
-        if talk != nil, isTalking, !socket.isReset {
+        if talk != nil, isTalking, !socket.isReset, !hasLeft {
             talk!.heardEnd(kernel)
             return converse()
         }
@@ -234,13 +237,15 @@ final class VirtualClient: SocketOwner {
     private func readOn(_ bytes: ArraySlice<UInt8>) {
         reader.expectsNoBody = current < exchanges.count && exchanges[current].request.isHead
         reader.feed(bytes)
+        if reader.hasBegun, current < exchanges.count, exchanges[current].answeredAt == nil {
+            exchanges[current].answeredAt = kernel.clock
+        }
     }
 
     private func answered() {
         let (status, closes) = (reader.status, reader.field("connection")?.contains("close") ?? false)
         note("is answered \(status)")
         exchanges[current].outcome = .answered(status)
-        exchanges[current].answeredAt = kernel.clock
         exchanges[current].retryAfter = reader.field("retry-after")
         exchanges[current].body = reader.body
         exchanges[current].isLast = closes
@@ -290,10 +295,10 @@ final class VirtualClient: SocketOwner {
         switch talk!.next(isFlushed: outgoing.isEmpty) {
         case .wait: break
         case .speak:
-            guard !talk!.isPausing else { return }
+            guard !talk!.isPausing, !hasLeft else { return }
             talk!.isPausing = true
             kernel.plan(after: talk!.chat.pause) { [weak self] in
-                guard let self, !self.isOver, self.talk != nil else { return }
+                guard let self, !self.isOver, !self.hasLeft, self.talk != nil else { return }
                 self.talk!.isPausing = false
                 if self.outgoing.isEmpty { self.outgoing = self.talk!.nextBurst() }
                 self.speak()
