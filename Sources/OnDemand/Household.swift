@@ -202,7 +202,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     }
 
     private func proceedWithDeparture() {
-        if departure == .draining, proxy.links.count == 0 { stopBackends() }
+        if departure == .draining, proxy.isDrained { stopBackends() }
         if departure == .stopping, supervisor.isRetired { leave() }
     }
 

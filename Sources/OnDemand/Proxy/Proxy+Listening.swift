@@ -80,6 +80,9 @@ extension Proxy {
         takeLeave(of: nil, .goingAway, over: window)
     }
 
+    /// Everybody who was to be served has been; who only lingers has its answer.
+    var isDrained: Bool { links.indices.allSatisfy { links[$0].conversation?.machine.phase == .lingering } }
+
     /// Nothing is waited for any more.
     func closeEverything() {
         for index in links.indices { close(index, .shuttingDown) }

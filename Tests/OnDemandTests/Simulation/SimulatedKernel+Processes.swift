@@ -92,15 +92,14 @@ extension SimulatedKernel {
         return .bytes(bytes.count)
     }
 
-    func signal(groupOf leader: ProcessID, _ signal: StopSignal) -> Bool {
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
         let members = children.members(of: leader.number)
         members.forEach { $0.hear(signal) }
-        return !members.isEmpty
     }
 
-    func groupExists(of leader: ProcessID) -> Bool { !children.members(of: leader.number).isEmpty }
+    func familyExists(of leader: ProcessID) -> Bool { !children.members(of: leader.number).isEmpty }
 
     func reap() -> ExitedProcess? {
         guard let process = children.takeZombie(), case .zombie(let exit) = process.life else { return nil }
@@ -114,6 +113,13 @@ extension SimulatedKernel {
         let number = listener.process?.id ?? 7
         return ProcessDescription(process: ProcessID(number: number), name: listener.isStranger ? "stranger" : "child")
     }
+
+    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
+        guard let listener = listeners[address] else { return nil }
+        return !listener.isStranger
+    }
+
+    func endOrphans(within patience: Duration) -> [ProcessDescription] { [] }
 
     func residentBytes(of process: ProcessID?) -> Int? { 8_000_000 }
 

@@ -177,14 +177,16 @@ final class SimulatedKernel: Kernel {
 
     // MARK: The log
 
-    func log(_ line: Span<UInt8>) -> Bool {
-        guard !dice.chance(faults.lostLogLines) else { return false }
+    func giveBackMemory() {}
+
+    func log(_ line: Span<UInt8>) -> Int {
+        guard !dice.chance(faults.lostLogLines) else { return 0 }
         var text: [UInt8] = []
         text.reserveCapacity(line.count)
         unsafe line.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
         logLines.append(text)
         if trace.isVerbose { trace.note(String(decoding: text, as: UTF8.self)) }
-        return true
+        return line.count
     }
 
     func logged(_ event: LogEvent) -> [String] {
