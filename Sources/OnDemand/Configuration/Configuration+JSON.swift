@@ -165,7 +165,7 @@ extension ConfigurationDecoder {
     private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
         let keys = [
             "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
-            "max_waiting", "restart_backoff",
+            "stop", "max_waiting", "restart_backoff",
         ]
         guard let fields = fields(of: node, keys: keys) else { return }
         draft.launch = launch(fields)
@@ -225,10 +225,45 @@ extension ConfigurationDecoder {
         if let stop = fields["stop_timeout"], let duration = duration(stop)?.value {
             policy.stopPlan = .politely(for: duration)
         }
+        if let plan = fields["stop"] {
+            if fields["stop_timeout"] != nil { report(plan, "stop and stop_timeout exclude each other; keep one") }
+            policy.stopPlan = stopPlan(plan) ?? policy.stopPlan
+        }
         if let waiting = fields["max_waiting"] {
             policy.maximumWaiting = integer(waiting, in: 1...Self.maximumWaitingLimit) ?? policy.maximumWaiting
         }
         return policy
+    }
+
+    /// Signals and durations in turn, such as `["TERM", "10s", "KILL"]`.
+    private mutating func stopPlan(_ node: ConfigurationNode) -> StopPlan? {
+        guard let items = items(of: node, expected: "a list such as [\"TERM\", \"10s\", \"KILL\"]") else { return nil }
+        var steps: [StopPlan.Step] = []
+        var rest = items[...]
+        while let first = rest.popFirst() {
+            guard let signal = stopSignal(first) else { return nil }
+            // KILL cannot be answered, so it needs no patience; the plan ends with it in any case.
+            guard let second = rest.popFirst() else {
+                if signal == .kill { break }
+                report(first, "the last signal but KILL needs a duration behind it: how long it may take")
+                return nil
+            }
+            guard let patience = duration(second)?.value else { return nil }
+            steps.append(StopPlan.Step(signal: signal, patience: patience))
+        }
+        if items.isEmpty { report(node, "the list is empty; without patience it would be [\"KILL\"]") }
+        return StopPlan(steps: steps)
+    }
+
+    private mutating func stopSignal(_ node: ConfigurationNode) -> StopSignal? {
+        let names = StopSignal.allCases.map(\.name)
+        return parsed(node, expected: "a signal, one of \(names.joined(separator: ", "))") {
+            text throws(ValueProblem) in
+            let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
+            if let signal = StopSignal.allCases.first(where: { $0.name == name }) { return signal }
+            throw ValueProblem(
+                "is none of \(names.joined(separator: ", "))\(Suggestion.sentence(for: name, among: names))")
+        }?.value
     }
 
     private mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {

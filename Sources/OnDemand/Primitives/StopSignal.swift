@@ -1,9 +1,11 @@
 /// The signals that may be part of stopping a process, by their numbers on Linux (signal(7)).
-enum StopSignal: Int32, Equatable, Sendable {
+enum StopSignal: Int32, CaseIterable, Sendable {
     case hangUp = 1
     case interrupt = 2
     case quit = 3
     case kill = 9
+    case user1 = 10
+    case user2 = 12
     case terminate = 15
 
     /// As an operator writes it, without SIG.
@@ -13,6 +15,8 @@ enum StopSignal: Int32, Equatable, Sendable {
         case .interrupt: "INT"
         case .quit: "QUIT"
         case .kill: "KILL"
+        case .user1: "USR1"
+        case .user2: "USR2"
         case .terminate: "TERM"
         }
     }

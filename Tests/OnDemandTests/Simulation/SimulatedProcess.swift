@@ -119,7 +119,7 @@ final class SimulatedProcess {
         case .kill:
             heardTerminate = true
             whileRunning(after: kernel.drawLatency()) { $0.end(.signal(9)) }
-        case .terminate, .interrupt, .quit, .hangUp:
+        case .terminate, .interrupt, .quit, .hangUp, .user1, .user2:
             heardTerminate = true
             guard !script.ignoresTerminate else { return }
             if script.closesListenerAtOnce { closeListener() }

@@ -1,0 +1,36 @@
+import Testing
+
+@testable import OnDemand
+
+/// The stop plan as an operator writes it.
+@Suite struct StopPlanTests {
+    private func plan(_ text: String) throws -> StopPlan? {
+        let file = Sample.file(services: [#"{\#(Self.service), "on_demand": {"command": "x", "stop": \#(text)}}"#])
+        return try Configuration.read(Array(file.utf8), environment: [:]).services.first?.policy.stopPlan
+    }
+
+    private static let service = #""name": "a", "path": "/a", "target": "http://127.0.0.1:1""#
+
+    @Test("signals and durations in turn are the steps, and a last KILL adds none")
+    func steps() throws {
+        let polite = [StopPlan.Step(signal: .terminate, patience: .seconds(10))]
+        #expect(try plan(#"["TERM", "10s", "KILL"]"#) == StopPlan(steps: polite))
+        #expect(try plan(#"["SIGTERM", "10s"]"#) == StopPlan(steps: polite))
+        let patient = [StopPlan.Step(signal: .interrupt, patience: .seconds(5))] + polite
+        #expect(try plan(#"["INT", "5s", "TERM", "10s", "KILL"]"#) == StopPlan(steps: patient))
+        #expect(try plan(#"["KILL"]"#) == StopPlan(steps: []))
+    }
+
+    @Test(
+        "a plan that cannot be followed is refused with a sentence",
+        arguments: [
+            (#"[]"#, "the list is empty"), (#"["TERM"]"#, "needs a duration behind it"),
+            (#"["10s"]"#, #""10s" is none of"#), (#"["TREM", "1s"]"#, "did you mean"),
+            (#"["TERM", "soon"]"#, "is no duration"), (#""TERM""#, "expected a list"),
+            (#"["TERM", "1s"], "stop_timeout": "2s""#, "exclude each other"),
+        ])
+    func mistakes(text: String, sentence: String) throws {
+        let errors = #expect(throws: ConfigurationErrors.self) { try plan(text) }
+        #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
+    }
+}
