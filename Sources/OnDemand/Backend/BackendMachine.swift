@@ -347,7 +347,9 @@ struct BackendMachine {
     ) -> [Effect] {
         switch event {
         case .wanted(let ticket):
-            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: until - now)]
+            // Never nothing and never less: the client may have asked just before a timer that is due.
+            let left = max(until - now, .milliseconds(1))
+            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: left)]
         case .timerFired(.coolDown):
             state = .asleep
             return policy.alwaysOn ? beginStart(for: []) : []
