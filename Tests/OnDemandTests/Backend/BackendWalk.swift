@@ -1,0 +1,221 @@
+@testable import OnDemand
+
+/// A machine with everything a driver has around it: a gate, a process, timers, probes and clients, all of them values,
+/// so that a walk can go every way from here.
+struct BackendWalk {
+    /// What may happen next in the world around the machine.
+    enum Move: Equatable {
+        case arrive, arriveLate, leaveQueue, leaveAfterAdmission, leave
+        case addressIsFree(spawns: Bool)
+        case addressIsTaken
+        case accept
+        case fire(BackendTimer)
+        case exit(takesGroupAlong: Bool)
+        case groupEnds
+        case deliverLastLease
+        case shutDown, hurry
+    }
+
+    private enum Process { case none, alive, leaderGone }
+
+    private(set) var machine: BackendMachine
+    private(set) var gate = GateModel()
+    private(set) var now = noon
+    private(set) var timers: [BackendTimer: Instant] = [:]
+    private(set) var isProbing = false
+    private(set) var isChecking = false
+    /// Those who wait, those who were let in with their generation, and how often anybody was answered.
+    private(set) var waiting: [Ticket] = []
+    private(set) var inside: [Generation] = []
+    private var answers: [Ticket: Int] = [:]
+    private var lastTicket: UInt64 = 0
+    private var lastLeases: [Generation] = []
+    private var process = Process.none
+    private var spawnSucceeds = true
+    private var isShutDown = false
+    /// The first promise that was broken, in words.
+    private(set) var complaint: String?
+
+    init(policy: BackendPolicy) {
+        machine = BackendMachine(policy: policy)
+        if policy.alwaysOn { tell(.startRequested) }
+    }
+
+    private mutating func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
+        if !holds, complaint == nil { complaint = promise() }
+    }
+
+    // MARK: What can happen
+
+    var moves: [Move] {
+        var moves: [Move] = [.arrive]
+        if gate.isOpen { moves.append(.arriveLate) }
+        if !waiting.isEmpty { moves.append(.leaveQueue) }
+        if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
+        if isChecking { moves += [.addressIsFree(spawns: true), .addressIsFree(spawns: false), .addressIsTaken] }
+        if isProbing { moves.append(.accept) }
+        moves += [BackendTimer.startup, .idle, .stopStep, .coolDown].filter { timers[$0] != nil }.map { .fire($0) }
+        if process == .alive { moves += [.exit(takesGroupAlong: true), .exit(takesGroupAlong: false)] }
+        if process == .leaderGone { moves.append(.groupEnds) }
+        if !lastLeases.isEmpty { moves.append(.deliverLastLease) }
+        if !isShutDown { moves.append(.shutDown) }
+        if case .stopping = machine.state { moves.append(.hurry) }
+        return moves
+    }
+
+    mutating func make(_ move: Move) {
+        now = now + .milliseconds(700)
+        switch move {
+        case .arrive:
+            if let generation = gate.enter() { inside.append(generation) } else { ask() }
+        case .arriveLate: ask()
+        case .leaveQueue: tell(.abandoned(waiting.removeFirst()))
+        case .leave: leave()
+        case .leaveAfterAdmission:
+            tell(.abandoned(Ticket(number: 0)))
+            leave()
+        case .addressIsFree(let spawns):
+            isChecking = false
+            spawnSucceeds = spawns
+            tell(.addressFree)
+        case .addressIsTaken:
+            isChecking = false
+            tell(.addressTaken)
+        case .accept:
+            isProbing = false
+            tell(.probeSucceeded)
+        case .fire(let timer):
+            now = max(now, timers.removeValue(forKey: timer)!)
+            tell(.timerFired(timer))
+        case .exit(let takesGroupAlong):
+            process = .leaderGone
+            tell(.exited(.status(1)))
+            if takesGroupAlong { endGroup() }
+        case .groupEnds: endGroup()
+        case .deliverLastLease: tell(.lastLeaseReturned(lastLeases.removeFirst()))
+        case .shutDown:
+            isShutDown = true
+            tell(.shutdownRequested)
+        case .hurry: tell(.hurried)
+        }
+        checkPromises()
+    }
+
+    private mutating func ask() {
+        lastTicket += 1
+        let ticket = Ticket(number: lastTicket)
+        waiting.append(ticket)
+        tell(.wanted(ticket))
+    }
+
+    private mutating func leave() {
+        let generation = inside.removeFirst()
+        if gate.leave(generation) { lastLeases.append(generation) }
+    }
+
+    private mutating func endGroup() {
+        process = .none
+        tell(.groupGone)
+    }
+
+    // MARK: The driver
+
+    private mutating func tell(_ event: BackendMachine.Event) {
+        var events = [event]
+        while !events.isEmpty {
+            for effect in machine.apply(events.removeFirst(), at: now, jitter: 0.5) {
+                if let report = perform(effect) { events.append(report) }
+            }
+        }
+    }
+
+    private mutating func perform(_ effect: BackendMachine.Effect) -> BackendMachine.Event? {
+        switch effect {
+        case .checkAddress:
+            expect(!isChecking && !isProbing && process == .none, "an address is checked only before there is a process")
+            isChecking = true
+        case .spawn:
+            expect(process == .none, "a second process while the group of the first one lives")
+            if spawnSucceeds { process = .alive }
+            return spawnSucceeds ? .spawned : .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "x"))
+        case .startProbing: isProbing = true
+        case .stopProbing: (isProbing, isChecking) = (false, false)
+        case .openGate(let generation, let leases):
+            expect(!gate.isOpen, "a gate was opened twice")
+            expect(process == .alive, "a gate was opened to nobody")
+            gate.open(generation, leases: leases)
+        case .enterGate:
+            let entered = gate.enter()
+            expect(entered != nil, "a client was let in through a closed gate")
+        case .tryCloseGate: return gate.closeIfEmpty() ? .gateClosed : .gateBusy
+        case .closeGateByForce: gate.closeByForce()
+        case .admit(let tickets, let generation):
+            expect(gate.generation == generation, "admitted to a generation that is not open")
+            for ticket in tickets { answer(ticket) }
+            inside += tickets.map { _ in generation }
+        case .refuse(let tickets, _, let retryAfter):
+            expect(!tickets.isEmpty, "nobody was refused")
+            expect(retryAfter > .zero, "told to come back \(retryAfter) from now")
+            for ticket in tickets { answer(ticket) }
+        case .arm(let timer, let instant):
+            expect(instant >= now, "\(timer) was armed in the past")
+            timers[timer] = instant
+        case .disarm(let timer): timers[timer] = nil
+        case .signal: expect(process != .none, "a signal to nobody")
+        case .endGeneration(let generation):
+            expect(process == .none && generation == machine.generation, "a generation ended before its group")
+            inside.removeAll { $0 == generation }
+        }
+        return nil
+    }
+
+    private mutating func answer(_ ticket: Ticket) {
+        answers[ticket, default: 0] += 1
+        expect(answers[ticket] == 1, "\(ticket) was answered twice")
+        expect(waiting.contains(ticket), "\(ticket) had left before it was answered")
+        waiting.removeAll { $0 == ticket }
+    }
+
+    // MARK: What must hold after every move
+
+    private mutating func checkPromises() {
+        let (machine, armed) = (machine, Set(timers.keys))
+        expect(machine.waitingCount == waiting.count, "the machine and its clients disagree on who waits")
+        expect(waiting.count <= machine.policy.maximumWaiting, "too many wait")
+        expect(gate.isOpen == isReady, "the gate is open in \(machine.state)")
+        switch machine.state {
+        case .asleep, .retired:
+            expect(armed.isEmpty, "\(armed) armed while \(machine.state)")
+            expect(process == .none && !isProbing && !isChecking && waiting.isEmpty, "something is left of a life")
+        case .starting(let start):
+            if case .probing = start.phase {
+                expect(armed == [.startup] && isProbing, "a start without an end")
+            } else {
+                expect(armed.isEmpty && isChecking && process == .none, "waiting for nothing in \(start.phase)")
+            }
+        case .ready:
+            expect(armed.isSubset(of: [.idle]) && !isProbing && waiting.isEmpty, "leftovers of the start")
+            let mayIdle = machine.policy.idleTimeout != nil && !machine.policy.alwaysOn
+            if mayIdle, gate.inside == 0, lastLeases.isEmpty {
+                expect(armed == [.idle], "empty, and nothing will ever stop it")
+            }
+        case .stopping:
+            expect(armed == [.stopStep] && process != .none && !isProbing, "a stop without an end")
+        case .coolingDown:
+            expect(armed == [.coolDown] && process == .none && waiting.isEmpty, "a rest without an end")
+        }
+    }
+
+    private var isReady: Bool { if case .ready = machine.state { true } else { false } }
+
+    /// From wherever it is, the shortest way to the end; what must hold there.
+    mutating func finish() {
+        if !isShutDown { make(.shutDown) }
+        if process == .alive { make(.exit(takesGroupAlong: true)) }
+        if process == .leaderGone { make(.groupEnds) }
+        let (state, unanswered) = (machine.state, waiting)
+        expect(state == .retired, "still \(state) after the shutdown")
+        expect(unanswered.isEmpty, "\(unanswered) never got an answer")
+        expect(!gate.isOpen, "the gate outlived the daemon")
+    }
+}

@@ -1,0 +1,69 @@
+import Testing
+
+@testable import OnDemand
+
+struct BackendWalkTests {
+    /// Every way from here, `depth` moves long; the moves of the first one that broke a promise.
+    private func walk(_ here: BackendWalk, depth: Int, _ count: inout Int) -> (moves: [BackendWalk.Move], String)? {
+        if let complaint = here.complaint { return ([], complaint) }
+        guard depth > 0 else {
+            count += 1
+            var end = here
+            end.finish()
+            return end.complaint.map { ([], $0) }
+        }
+        for move in here.moves {
+            var next = here
+            next.make(move)
+            if let (moves, complaint) = walk(next, depth: depth - 1, &count) { return ([move] + moves, complaint) }
+        }
+        return nil
+    }
+
+    @Test(
+        "no sequence of seven moves breaks a promise",
+        arguments: [
+            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2), "on demand"),
+            (BackendPolicy(idleTimeout: nil, maximumWaiting: 2), "never idle"),
+            (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
+        ])
+    func everyWay(policy: BackendPolicy, name: String) {
+        var count = 0
+        let broken = walk(BackendWalk(policy: policy), depth: 7, &count)
+        #expect(broken == nil, "\(name)")
+        #expect(count > 5_000)
+    }
+
+    @Test("no sequence of six moves breaks a promise, from each place of a life")
+    func everyWayFromReady() {
+        let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
+        let toStopping = toReady + [.leave, .deliverLastLease, .fire(.idle)]
+        let toCrashed = toReady + [.exit(takesGroupAlong: true)]
+        for start in [toReady, toStopping, toCrashed, toCrashed + toReady + [.exit(takesGroupAlong: false)]] {
+            var walker = BackendWalk(policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 2))
+            for move in start { walker.make(move) }
+            var count = 0
+            let broken = walk(walker, depth: 6, &count)
+            #expect(broken == nil)
+        }
+    }
+
+    @Test("two thousand long random lives break no promise", arguments: [1, 2, 3, 4])
+    func longLives(seed: UInt64) {
+        var generator = Seeded(seed: seed)
+        for _ in 0..<500 {
+            var walker = BackendWalk(policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 3))
+            var moves: [BackendWalk.Move] = []
+            for _ in 0..<60 {
+                // A shutdown ends the story, so it comes rarely.
+                let rare = Int.random(in: 0..<40, using: &generator) == 0
+                let move = walker.moves.filter { rare || $0 != .shutDown }.randomElement(using: &generator)!
+                moves.append(move)
+                walker.make(move)
+            }
+            walker.finish()
+            #expect(walker.complaint == nil, "\(moves)")
+            if walker.complaint != nil { return }
+        }
+    }
+}

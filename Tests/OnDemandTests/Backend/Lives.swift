@@ -1,0 +1,51 @@
+@testable import OnDemand
+
+/// The moment at which the tests of this folder happen.
+let noon = Instant(nanoseconds: 43_200_000_000_000)
+
+/// Machines in each place of a backend's life, brought there the only way there is: by events.
+enum Lives {
+    static let policy = BackendPolicy(
+        startupTimeout: .seconds(30), idleTimeout: .seconds(60), stopPlan: .politely(for: .seconds(10)),
+        maximumWaiting: 2)
+
+    static func asleep(_ policy: BackendPolicy = policy) -> BackendMachine { BackendMachine(policy: policy) }
+
+    static func checking(_ policy: BackendPolicy = policy) -> BackendMachine {
+        asleep(policy).after(.wanted(Ticket(number: 1)))
+    }
+
+    static func spawning(_ policy: BackendPolicy = policy) -> BackendMachine { checking(policy).after(.addressFree) }
+
+    static func probing(_ policy: BackendPolicy = policy) -> BackendMachine { spawning(policy).after(.spawned) }
+
+    static func ready(_ policy: BackendPolicy = policy) -> BackendMachine { probing(policy).after(.probeSucceeded) }
+
+    static func stopping(_ policy: BackendPolicy = policy) -> BackendMachine {
+        ready(policy).after(.lastLeaseReturned(Generation(number: 1)), .timerFired(.idle), .gateClosed)
+    }
+
+    /// After its second crash in a row.
+    static func failing(_ policy: BackendPolicy = policy) -> BackendMachine {
+        ready(policy).after(
+            .exited(.status(1)), .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded,
+            .exited(.status(1)))
+    }
+
+    static func leaving(_ policy: BackendPolicy = policy) -> BackendMachine { ready(policy).after(.shutdownRequested) }
+
+    static func coolingDown(_ policy: BackendPolicy = policy) -> BackendMachine {
+        checking(policy).after(.addressTaken)
+    }
+
+    static func retired(_ policy: BackendPolicy = policy) -> BackendMachine { asleep(policy).after(.shutdownRequested) }
+}
+
+extension BackendMachine {
+    /// All at noon, its effects ignored.
+    func after(_ events: Event...) -> BackendMachine {
+        var machine = self
+        for event in events { _ = machine.apply(event, at: noon) }
+        return machine
+    }
+}

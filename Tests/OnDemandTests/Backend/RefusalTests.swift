@@ -1,0 +1,62 @@
+import Testing
+
+@testable import OnDemand
+
+struct RefusalTests {
+    private static let all: [Refusal] = [
+        .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
+        .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
+        .addressTaken, .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256), .disabled,
+        .shuttingDown,
+    ]
+
+    @Test("every refusal has a word of its own, in the alphabet of the log")
+    func words() {
+        let words = Self.all.map(\.word)
+        #expect(Set(words).count == words.count)
+        for word in words { #expect(word.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x5f }, "\(word)") }
+    }
+
+    @Test("a sentence is one line that continues after the service's name and tells nothing about the machine")
+    func sentences() {
+        for refusal in Self.all {
+            let sentence = refusal.sentence
+            #expect(!sentence.isEmpty && !sentence.hasSuffix(".") && !sentence.contains("\n"))
+            #expect(!sentence.contains("/") && !sentence.contains("puma"), "\(sentence)")
+        }
+    }
+
+    @Test("the sentences are these")
+    func texts() {
+        #expect(
+            Self.all.map(\.sentence) == [
+                "did not become ready within 30s",
+                "ended before it was ready",
+                "could not be started",
+                "could not be started: its address is in use",
+                "ended before it was ready; the next start is due shortly",
+                "is starting, and 256 clients already wait for it",
+                "is disabled",
+                "is shutting down",
+            ])
+    }
+
+    @Test(
+        "a duration is told as an operator writes it",
+        arguments: [
+            (Duration.milliseconds(250), "250ms"), (.seconds(30), "30s"), (.seconds(900), "15m"),
+            (.seconds(5400), "1h30m"), (.seconds(3661), "1h1m1s"), (.milliseconds(1500), "1500ms"),
+            (.zero, "0ms"), (.seconds(86_400), "24h"), (.seconds(3601), "1h1s"),
+        ])
+    func shortText(duration: Duration, text: String) {
+        #expect(duration.shortText == text)
+    }
+
+    @Test("what a short text says, the configuration reads as the same duration")
+    func shortTextIsConfiguration() throws {
+        for milliseconds in [1, 999, 1000, 1001, 59_000, 60_000, 61_000, 3_600_000, 5_400_000, 90_061_000] {
+            let duration: Duration = .milliseconds(milliseconds)
+            #expect(try DurationText.parse(duration.shortText) == duration)
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import Testing
+
+@testable import OnDemand
+
+struct StopPlanTests {
+    @Test("a backend is asked first, and killed when its time is over")
+    func politely() {
+        let plan = StopPlan.politely(for: .seconds(10))
+        #expect(plan.step(at: 0) == .init(signal: .terminate, patience: .seconds(10)))
+        #expect(plan.step(at: 1).signal == .kill)
+    }
+
+    @Test("KILL follows every plan, the empty one too, and is repeated each second", arguments: [0, 1, 2, 100])
+    func killFollows(position: Int) {
+        #expect(StopPlan(steps: []).step(at: position) == .init(signal: .kill, patience: .seconds(1)))
+    }
+
+    @Test("a longer plan is followed step by step")
+    func severalSteps() {
+        let steps: [StopPlan.Step] = [
+            .init(signal: .quit, patience: .seconds(3)), .init(signal: .terminate, patience: .seconds(2)),
+        ]
+        let plan = StopPlan(steps: steps)
+        #expect((0..<2).map { plan.step(at: $0) } == steps)
+        #expect(plan.step(at: 2).signal == .kill)
+    }
+}

@@ -1,0 +1,38 @@
+/// Every combination of choices: a body that asks `choose` as often as it likes is run once for each way to answer.
+///
+/// The idea is TigerBeetle's: remember the answers of the last run, and count them up like the digits of a number.
+struct Exhaustive {
+    private var answers: [(chosen: Int, count: Int)] = []
+    private var position = 0
+
+    /// Returns how many runs there were.
+    @discardableResult
+    static func run(_ body: (inout Exhaustive) throws -> Void) rethrows -> Int {
+        var choices = Exhaustive()
+        var runs = 0
+        repeat {
+            choices.position = 0
+            try body(&choices)
+            runs += 1
+        } while choices.advance()
+        return runs
+    }
+
+    /// One of 0 ..< count.
+    mutating func choose(_ count: Int) -> Int {
+        precondition(count > 0, "there is nothing to choose from")
+        if position == answers.count { answers.append((0, count)) }
+        precondition(answers[position].count == count, "the same choices must lead to the same question")
+        defer { position += 1 }
+        return answers[position].chosen
+    }
+
+    mutating func choose<Option>(from options: [Option]) -> Option { options[choose(options.count)] }
+
+    private mutating func advance() -> Bool {
+        while let last = answers.last, last.chosen + 1 == last.count { answers.removeLast() }
+        guard !answers.isEmpty else { return false }
+        answers[answers.count - 1].chosen += 1
+        return true
+    }
+}
