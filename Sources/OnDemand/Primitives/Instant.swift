@@ -23,12 +23,17 @@ extension Duration {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds > 0 ? .max : .min }
-        return product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+        let (sum, tooLong) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        guard !tooLong else { return seconds > 0 ? .max : .min }
+        return sum
     }
 
     /// Whole milliseconds, rounded down, for logs.
     var wholeMilliseconds: Int64 { wholeNanoseconds / 1_000_000 }
 
     /// Whole seconds, rounded up, for `Retry-After` (RFC 9110, 10.2.3).
-    var secondsRoundedUp: Int64 { (wholeNanoseconds + 999_999_999) / 1_000_000_000 }
+    var secondsRoundedUp: Int64 {
+        let (seconds, rest) = wholeNanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return rest > 0 ? seconds + 1 : seconds
+    }
 }
