@@ -24,8 +24,11 @@ struct LogLine {
         switch value {
         case .number(let number): return String(number)
         case .text(let text):
-            let plain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x3d && $0 != 0x7f }
-            return plain ? text : JSONText.quoted(text)
+            // Not only ASCII has control characters: a terminal takes U+009B for the beginning of a command.
+            let plain = text.unicodeScalars.allSatisfy { scalar in
+                scalar.value > 0x20 && !(0x7f...0x9f).contains(scalar.value) && scalar != "\"" && scalar != "="
+            }
+            return plain && !text.isEmpty ? text : JSONText.quoted(text)
         }
     }
 
