@@ -22,7 +22,10 @@ final class Log {
     func callAsFunction(_ event: LogEvent, _ fields: LogField...) { record(event, fields) }
 
     func record(_ event: LogEvent, _ fields: [LogField]) {
-        guard event.level <= level else { return }
+        if event.level <= level { tell(event, fields) }
+    }
+
+    private func tell(_ event: LogEvent, _ fields: [LogField]) {
         let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format)
         let taken = backlog.isEmpty ? write(line) : 0
         guard taken < line.count else { return }
@@ -56,7 +59,7 @@ final class Log {
         if dropped > 0 {
             let count = dropped
             dropped = 0
-            record(.linesDropped, [LogField("count", count)])
+            tell(.linesDropped, [LogField("count", count)])  // At any level: the lines were asked for.
         }
     }
 }
