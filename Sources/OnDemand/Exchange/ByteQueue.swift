@@ -14,9 +14,14 @@ struct ByteQueue: Equatable {
         body(bytes.span.extracting(consumed..<bytes.count))
     }
 
-    mutating func append(_ more: ArraySlice<UInt8>) { bytes += more }
+    mutating func append(_ more: ArraySlice<UInt8>) {
+        // What has left takes no room, even in a queue that is never quite empty.
+        bytes.removeFirst(consumed)
+        consumed = 0
+        bytes += more
+    }
 
-    mutating func append(_ more: [UInt8]) { bytes += more }
+    mutating func append(_ more: [UInt8]) { append(more[...]) }
 
     /// The first `count` bytes are gone.
     mutating func removeFirst(_ count: Int) {
