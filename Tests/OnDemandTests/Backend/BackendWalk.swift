@@ -132,7 +132,8 @@ struct BackendWalk {
     private mutating func perform(_ effect: BackendMachine.Effect) -> BackendMachine.Event? {
         switch effect {
         case .checkAddress:
-            expect(!isChecking && !isProbing && process == .none, "an address is checked only before there is a process")
+            expect(
+                !isChecking && !isProbing && process == .none, "an address is checked only before there is a process")
             isChecking = true
         case .spawn:
             expect(process == .none, "a second process while the group of the first one lives")

@@ -11,7 +11,8 @@ struct RestartBackoffTests {
         #expect(delays == [1, 2, 4, 8, 16, 32, 60, 60].map { .seconds($0) })
     }
 
-    @Test("a backend that has failed for years rests as long as one that failed often", arguments: [21, 64, 1000, .max])
+    @Test(
+        "a backend that has failed for years rests as long as one that failed often", arguments: [21, 64, 1000, .max])
     func manyFailures(failures: Int) {
         #expect(backoff.delay(afterFailures: failures, jitter: 0) == .seconds(60))
     }

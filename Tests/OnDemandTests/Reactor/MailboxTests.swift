@@ -1,0 +1,30 @@
+import Testing
+
+@testable import OnDemand
+
+struct MailboxTests {
+    @Test("messages come in the order they were posted, once")
+    func order() {
+        let mailbox = Mailbox<Int>()
+        #expect(mailbox.isEmpty)
+        #expect(mailbox.takeAll() == [])
+        for message in 1...3 { mailbox.post(message) }
+        #expect(!mailbox.isEmpty)
+        #expect(mailbox.takeAll() == [1, 2, 3])
+        #expect(mailbox.isEmpty)
+        #expect(mailbox.takeAll() == [])
+    }
+
+    @Test("what is posted while messages are read waits for the next time")
+    func meanwhile() {
+        let mailbox = Mailbox<Int>()
+        mailbox.post(1)
+        var read: [Int] = []
+        for message in mailbox.takeAll() {
+            read.append(message)
+            mailbox.post(message + 1)
+        }
+        #expect(read == [1])
+        #expect(mailbox.takeAll() == [2])
+    }
+}
