@@ -305,8 +305,9 @@ struct ExchangeMachine {
     mutating func respond(_ response: CannedResponse, closing: Bool = false) {
         complaint = response
         let bodyIsRead = request?.body.isFinished ?? false
-        let hasTunnelBytes = request?.upgrade == .webSocket && !inbound.isEmpty
-        let keepAlive = bodyIsRead && !hasTunnelBytes && !closing && (request?.wantsKeepAlive ?? false)
+        // What an eager client has sent behind the head of an upgrade is no request.
+        let isEager = request.map { $0.upgrade != .none && !inbound.isEmpty } ?? false
+        let keepAlive = bodyIsRead && !isEager && !closing && (request?.wantsKeepAlive ?? false)
         toClient.append(response.rendered(keepAlive: keepAlive, headOnly: request?.isHead ?? false))
         phase = .finishing(keepAlive: keepAlive)
     }
