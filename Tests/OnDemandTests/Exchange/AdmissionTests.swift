@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+private let get = Talk.get
+private let hello = Talk.hello
+private let upgradeRequest = Talk.upgradeRequest
+
+struct AdmissionTests {
+    @Test("a held client is not read from, keeps what it has sent, and is served when its backend is ready")
+    func held() {
+        var talk = Talk(get + get, backends: .init(hello), .init(hello))
+        talk.admission = .held
+        talk.run()
+        #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
+        talk.clientSends.append(Array("GET".utf8))
+        talk.run()
+        #expect(talk.clientSends.count == 1, "nothing is read while it waits")
+        talk.admission = .open
+        talk.clientSends = []
+        talk.machine.admitted(to: BackendID(index: 1))
+        talk.run()
+        #expect(talk.client == hello + hello)
+    }
+
+    @Test("a held client that leaves is let go at once")
+    func heldLeaves() {
+        var talk = Talk(get)
+        talk.admission = .held
+        talk.run()
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == .clientLeft)
+        #expect(talk.client == "")
+    }
+
+    @Test("a refused client is told why and when to come back, and may ask again on the same connection")
+    func refused() {
+        var talk = Talk(get)
+        talk.admission = .held
+        talk.run()
+        talk.machine.refused(.exitedEarly(.status(1)), retryAfter: .milliseconds(1500))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
+        #expect(talk.client.contains("\r\nRetry-After: 2\r\n"))
+        #expect(talk.client.hasSuffix("The service \"app\" ended before it was ready.\n"))
+        #expect(talk.machine.phase == .readingHead)
+        talk.clientMore(get)
+        #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
+    }
+
+    @Test("Retry-After is never zero")
+    func retryAfterZero() {
+        var talk = Talk(get)
+        talk.admission = .held
+        talk.run()
+        talk.machine.refused(.coolingDown(reason: "x"), retryAfter: .milliseconds(-5))
+        talk.run()
+        #expect(talk.client.contains("\r\nRetry-After: 1\r\n"))
+    }
+
+    @Test("a client that is refused before its body was read is closed")
+    func refusedWithBody() {
+        var talk = Talk("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
+        talk.admission = .held
+        talk.run()
+        talk.machine.refused(.disabled, retryAfter: nil)
+        talk.run()
+        #expect(talk.client.contains("Connection: close\r\n") && talk.sawEnd)
+        #expect(!talk.client.contains("Retry-After"))
+    }
+
+    @Test(
+        "an upgrade that is refused never has its eager frames read as requests",
+        arguments: ["/cable", "/off", "/none"])
+    func refusedUpgrade(path: String) {
+        var talk = Talk(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
+        talk.admission = .held
+        talk.run()
+        if path == "/cable" { talk.machine.refused(.shuttingDown, retryAfter: .seconds(5)) }
+        talk.run()
+        #expect(talk.client.hasPrefix(path == "/none" ? "HTTP/1.1 404 " : "HTTP/1.1 503 "))
+        #expect(talk.sawEnd && talk.client.components(separatedBy: "HTTP/1.1 ").count == 2)
+    }
+
+    @Test("a service that is switched off answers at once, without a start and without Retry-After")
+    func disabled() {
+        var talk = Talk("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.hasSuffix("The service \"off\" is disabled.\n"))
+        #expect(!talk.client.contains("Retry-After"))
+        #expect(talk.machine.phase == .readingHead)
+    }
+
+    @Test("a path that no route has is a 404, and the connection serves the next request")
+    func notFound() {
+        var talk = Talk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 404 Not Found\r\n") && talk.client.hasSuffix(hello))
+    }
+
+    @Test("the status is served to GET and HEAD; anything else is a 405 that says so")
+    func status() {
+        var talk = Talk("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        talk.run()
+        #expect(talk.client.hasSuffix("ok") && talk.machine.phase == .readingHead)
+        var post = Talk("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        post.run()
+        #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
+    }
+
+    @Test(
+        "a head that cannot be trusted gets its status, and the connection is closed",
+        arguments: [
+            ("GET /app HTTP/1.1\r\n\r\n", 400), ("GET /app HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400),
+            ("GET /app HTTP/2.0\r\nHost: a\r\n\r\n", 505), ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501),
+            ("POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        ])
+    func badRequest(request: String, status: Int) {
+        var talk = Talk(request + get)
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 \(status) "))
+        #expect(talk.client.contains("Connection: close\r\n") && talk.sawEnd)
+        #expect(talk.requests.isEmpty && talk.leases == 0)
+    }
+
+    @Test("a request line with an endless target is refused at its bound")
+    func endlessTarget() {
+        let pieces =
+            [Array("GET /".utf8)] + Array(repeating: Array(repeating: UInt8(ascii: "a"), count: 4000), count: 5)
+        var talk = Talk(pieces: pieces, backends: [])
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 414 "))
+    }
+
+    @Test("one who watches gets more as long as it keeps up, and its own words are ignored")
+    func watching() {
+        var talk = Talk("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        talk.run()
+        #expect(talk.machine.phase == .watching && talk.client == "HEAD")
+        talk.clientMore(get)
+        #expect(talk.machine.phase == .watching)
+        let event = [UInt8](repeating: 0x61, count: 40_000)
+        let kept = (talk.machine.push(event), talk.machine.push(event))
+        #expect(kept == (true, false), "more than one read's worth is not kept")
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == .clientClosed)
+    }
+
+    @Test("a client that only connects and leaves again costs nothing")
+    func silentClient() {
+        var talk = Talk("")
+        talk.run()
+        #expect(talk.machine.deadline == .keepAlive)
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == .clientClosed)
+    }
+
+    @Test("a client that breaks off is let go in every phase", arguments: Talk.Admission.allCases)
+    func broken(admission: Talk.Admission) {
+        var talk = Talk(get, backends: .init(pieces: [], readsFirst: .max))
+        talk.admission = admission
+        talk.run()
+        #expect(talk.machine.next(client: .broken, upstream: []) == .hangUp(.clientReset))
+    }
+}

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import OnDemand
+
+private let get = Talk.get
+private let hello = Talk.hello
+
+struct BrokenBackendTests {
+    private func answer(of backend: Talk.Backend) -> Talk {
+        var talk = Talk(get + get, backends: backend, .init(hello))
+        talk.run()
+        return talk
+    }
+
+    @Test("a backend that dies before its answer is a 502, and the connection serves the next request")
+    func beforeHead() {
+        for end: Talk.Backend.End in [.closes, .breaks] {
+            for beginning in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le"] {
+                let pieces = beginning.isEmpty ? [] : [Array(beginning.utf8)]
+                let talk = answer(of: .init(pieces: pieces, end: end))
+                #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
+                #expect(talk.client.hasSuffix("\n" + hello))
+                #expect(!talk.client.contains("Content-Le\r") && !talk.client.contains("HTTP/1.1 2\r"))
+                #expect(talk.leases == 0)
+            }
+        }
+    }
+
+    @Test(
+        "a backend that dies within its answer leaves it visibly unfinished, and nothing follows it",
+        arguments: ["Content-Length: 500", "Transfer-Encoding: chunked"])
+    func withinBody(framing: String) {
+        for end: Talk.Backend.End in [.closes, .breaks] {
+            let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n", "3\r\nab", end: end))
+            #expect(talk.client == "HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n3\r\nab")
+            #expect(talk.sawEnd && talk.requests.count == 1 && talk.leases == 0)
+        }
+    }
+
+    @Test("a backend that dies after its answer is not missed")
+    func afterAnswer() {
+        for end: Talk.Backend.End in [.closes, .breaks] {
+            #expect(answer(of: .init(hello, end: end)).client == hello + hello)
+        }
+    }
+
+    @Test(
+        "an answer that is not HTTP, or could be read in two ways, is a 502 without a byte of it",
+        arguments: [
+            "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "HTTP/1.1 200 OK\r\n folded\r\n\r\n",
+            "HTTP/1.1 600 Odd\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        ])
+    func garbage(bytes: String) {
+        let talk = answer(of: .init(bytes))
+        #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
+        #expect(talk.client.hasSuffix("\n" + hello), "the next request is a fresh one")
+        #expect(!talk.client.contains("OpenSSH") && !talk.client.contains("folded"))
+    }
+
+    @Test("a head without an end is refused before it fills the memory")
+    func endlessHead() {
+        let line = "X-Line: \(String(repeating: "x", count: 1000))\r\n"
+        let lines = Array(repeating: Array(line.utf8), count: 40)
+        let talk = answer(of: .init(pieces: [Array("HTTP/1.1 200 OK\r\n".utf8)] + lines))
+        #expect(talk.client.hasPrefix("HTTP/1.1 502 "))
+    }
+
+    @Test("bytes behind an answer belong to nobody, least of all to the next answer")
+    func bytesBehind() {
+        for pieces in Splits.all(of: Array((hello + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").utf8)) {
+            let talk = answer(of: .init(pieces: pieces))
+            #expect(talk.client == hello + hello)
+        }
+    }
+
+    @Test("chunks that break off into nonsense end the answer where it was still sound")
+    func brokenChunks() {
+        let talk = answer(of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
+        #expect(talk.client == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        #expect(talk.sawEnd && talk.leases == 0)
+    }
+
+    @Test("a backend that does not accept is a 502 that names the service, and gives the lease back")
+    func connectFails() {
+        var talk = Talk(get)
+        talk.admission = .connectFails
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
+        #expect(talk.client.contains("The service \"app\" does not accept connections.\n"))
+        #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+    }
+}

@@ -1,0 +1,200 @@
+import Testing
+
+@testable import OnDemand
+
+private let get = Talk.get
+private let getUpstream = Talk.getUpstream
+private let hello = Talk.hello
+
+struct RelayTests {
+    @Test("a request and its answer are the same in every split of the client's bytes")
+    func clientSplits() {
+        for pieces in Splits.all(of: Array(get.utf8)) {
+            var talk = Talk(pieces: pieces, backends: [.init(hello)])
+            talk.run()
+            #expect(talk.requests == [getUpstream])
+            #expect(talk.client == hello)
+            #expect(talk.machine.phase == .readingHead && talk.leases == 0)
+        }
+    }
+
+    @Test("a request and its answer are the same in every split of the backend's bytes")
+    func backendSplits() {
+        for pieces in Splits.all(of: Array(hello.utf8)) {
+            var talk = Talk(get, backends: .init(pieces: pieces))
+            talk.run()
+            #expect(talk.client == hello)
+            #expect(talk.machine.phase == .readingHead && talk.leases == 0)
+        }
+    }
+
+    @Test("slow writers on both sides change nothing", arguments: [1, 2, 7])
+    func slowWriters(count: Int) {
+        var talk = Talk(get + get, backends: .init(hello), .init(hello))
+        (talk.clientTakes, talk.backendTakes) = (count, count)
+        talk.run()
+        #expect(talk.requests == [getUpstream, getUpstream])
+        #expect(talk.client == hello + hello)
+    }
+
+    @Test("requests sent together are answered one after the other, each on a connection of its own")
+    func pipelined() {
+        let second = "GET /app/2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
+        let other = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
+        for pieces in Splits.all(of: Array((get + second).utf8)) {
+            var talk = Talk(pieces: pieces, backends: [.init(hello), .init(other)])
+            talk.run()
+            #expect(talk.requests.count == 2 && talk.requests[0] == getUpstream)
+            #expect(talk.requests.last?.hasPrefix("GET /2 ") == true)
+            #expect(talk.client == hello + other)
+        }
+    }
+
+    @Test("a body with a length goes up as it came, in every split, and the next request begins behind it")
+    func bodyWithLength() {
+        let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n\r\nname=GET "
+        let sent =
+            "POST /x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n"
+            + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\nname=GET "
+        for pieces in Splits.all(of: Array((post + get).utf8)) {
+            var talk = Talk(
+                pieces: pieces,
+                backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
+            talk.run()
+            #expect(talk.requests == [sent, getUpstream])
+            #expect(talk.client == hello + hello)
+        }
+    }
+
+    @Test("a chunked body goes up as it came, with its extensions and trailers, in every split")
+    func chunkedBody() {
+        let body = "4;a=b\r\nwiki\r\n5\r\npedia\r\n0\r\nX-Sum: 1\r\n\r\n"
+        let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n\(body)"
+        let sent =
+            "POST /x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n"
+            + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\n\(body)"
+        for pieces in Splits.all(of: Array((post + get).utf8)) {
+            var talk = Talk(
+                pieces: pieces,
+                backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
+            talk.run()
+            #expect(talk.requests == [sent, getUpstream])
+            #expect(talk.client == hello + hello)
+        }
+    }
+
+    @Test("a chunked answer comes down as it came, in every split, and the connection lives on")
+    func chunkedAnswer() {
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        for pieces in Splits.all(of: Array(answer.utf8)) {
+            var talk = Talk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+            talk.run()
+            #expect(talk.client == answer + hello)
+        }
+    }
+
+    @Test("an answer that ends with its connection ends the client's too", arguments: [0, 1, 5])
+    func closeDelimited(count: Int) {
+        let body = String(repeating: "x", count: count)
+        var talk = Talk(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
+        if count == 0 { talk.backends[0].says.removeLast() }
+        talk.run()
+        #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\(body)")
+        #expect(talk.sawEnd)
+        #expect(talk.requests.count == 1, "nobody can tell the second answer from the first")
+    }
+
+    @Test(
+        "an answer to HEAD, a 204 and a 304 end with their head, whatever length they name",
+        arguments: [
+            ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"), ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
+            ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"),
+            ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ])
+    func withoutBody(method: String, answer: String) {
+        let request = get.replacing("GET", with: method, maxReplacements: 1)
+        for pieces in Splits.all(of: Array(answer.utf8)) {
+            var talk = Talk(pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+            talk.run()
+            #expect(talk.client == answer + hello)
+            #expect(talk.leases == 0)
+        }
+    }
+
+    @Test("answers before the answer come down in their place, in every split")
+    func interim() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        for pieces in Splits.all(of: Array((interim + hello).utf8)) {
+            var talk = Talk(get, backends: .init(pieces: pieces))
+            talk.run()
+            #expect(talk.client == interim + hello)
+        }
+    }
+
+    @Test("an HTTP/1.0 client never sees an answer before the answer, nor a chunk, and its backend is asked in 1.0")
+    func oldClient() {
+        let request = "GET /app/x HTTP/1.0\r\n\r\n"
+        var talk = Talk(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
+        talk.run()
+        #expect(talk.requests.first?.hasPrefix("GET /x HTTP/1.0\r\nHost: 127.0.0.1:2\r\n") == true)
+        #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        #expect(talk.sawEnd)
+
+        var chunked = Talk(request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+        chunked.run()
+        #expect(chunked.client.hasPrefix("HTTP/1.1 502 "))
+    }
+
+    @Test("an HTTP/1.0 client that asks for it keeps its connection")
+    func oldClientKeepsAlive() {
+        let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+        var talk = Talk(request + request, backends: .init(hello), .init(hello))
+        talk.run()
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
+        #expect(talk.client == answer + answer)
+    }
+
+    @Test("a client that says close is closed, after its answer")
+    func clientCloses() {
+        let request = "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        var talk = Talk(request + get, backends: .init(hello))
+        talk.run()
+        #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        #expect(talk.sawEnd && talk.machine.phase == .lingering)
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == .done)
+    }
+
+    @Test("a backend that says close ends its own connection, not the client's")
+    func backendCloses() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+        var talk = Talk(get + get, backends: .init(answer, end: .closes), .init(hello))
+        talk.run()
+        #expect(talk.client == hello + hello)
+    }
+
+    @Test("the lease is back as soon as the backend has said everything, however slow the client is")
+    func leaseFirst() {
+        var talk = Talk(get, backends: .init(hello))
+        talk.clientTakes = 0
+        talk.run()
+        #expect(talk.leases == 0 && talk.client == "")
+        talk.clientTakes = Int.max
+        talk.run()
+        #expect(talk.client == hello)
+    }
+
+    @Test("a client that half-closes after its request still gets the answer")
+    func halfClose() {
+        var talk = Talk(get, backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == nil)
+        talk.machine.receivedFromUpstream(Array(hello.utf8)[...])
+        talk.run()
+        #expect(talk.client == hello)
+        #expect(talk.hangup == .clientClosed)
+    }
+}

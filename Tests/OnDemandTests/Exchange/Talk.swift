@@ -1,0 +1,218 @@
+import Testing
+
+@testable import OnDemand
+
+/// Plays both sockets of one conversation: what the client sends and takes, what each connection to a backend says.
+struct Talk {
+    /// One connection to a backend, as far as the conversation can see it.
+    struct Backend {
+        enum End { case staysOpen, closes, breaks }
+
+        var says: [[UInt8]]
+        var end = End.staysOpen
+        /// It says nothing before it has read this much; nil waits for the end of a head.
+        var readsFirst: Int?
+        /// It reads nothing at all.
+        var isDeaf = false
+
+        init(_ says: String..., end: End = .staysOpen, readsFirst: Int? = nil, isDeaf: Bool = false) {
+            self.init(pieces: says.map { Array($0.utf8) }, end: end, readsFirst: readsFirst, isDeaf: isDeaf)
+        }
+
+        init(pieces: [[UInt8]], end: End = .staysOpen, readsFirst: Int? = nil, isDeaf: Bool = false) {
+            (says, self.end, self.readsFirst, self.isDeaf) = (pieces, end, readsFirst, isDeaf)
+        }
+    }
+
+    enum Admission: CaseIterable { case open, held, connectFails, connectIsSlow }
+
+    var machine: ExchangeMachine
+    var admission = Admission.open
+    /// Backends for the connections to come, in order.
+    var backends: [Backend]
+    /// What the client sends next; then it is silent, or at its end.
+    var clientSends: [[UInt8]]
+    var clientEnds = false
+    /// How much one write to the client takes; zero is a client that has stopped reading.
+    var clientTakes = Int.max
+    /// How much one write to a backend takes.
+    var backendTakes = Int.max
+
+    private(set) var steps: [ExchangeMachine.Step] = []
+    private(set) var heardByClient: [UInt8] = []
+    /// What each connection to a backend was sent.
+    private(set) var heardByBackends: [[UInt8]] = []
+    private(set) var hangup: Hangup?
+    private(set) var sawEnd = false
+    private(set) var tunnel: (toClient: [UInt8], toUpstream: [UInt8])?
+    private(set) var leases = 0
+    private var current: Backend?
+
+    init(_ clientSends: String, rules: ExchangeRules = Talk.rules, backends: Backend...) {
+        self.init(pieces: clientSends.isEmpty ? [] : [Array(clientSends.utf8)], rules: rules, backends: backends)
+    }
+
+    init(pieces: [[UInt8]], rules: ExchangeRules = Talk.rules, backends: [Backend]) {
+        machine = ExchangeMachine(rules: rules, remoteAddress: "10.0.0.9")
+        self.clientSends = pieces
+        self.backends = backends
+    }
+
+    var client: String { String(decoding: heardByClient, as: UTF8.self) }
+    var requests: [String] { heardByBackends.map { String(decoding: $0, as: UTF8.self) } }
+
+    /// `/cable` speaks WebSocket, `/app/*` does not, `/off` is switched off, `/status` is the daemon's own.
+    static let rules: ExchangeRules = {
+        let forwarded = HeaderTemplate(name: "X-Forwarded-For", parts: [.remoteAddress])
+        let cable = ServiceRules(
+            name: "cable", targetPath: nil, authority: "127.0.0.1:1", webSocket: true, headers: [])
+        let app = ServiceRules(
+            name: "app", targetPath: "/", authority: "127.0.0.1:2", webSocket: false, headers: [forwarded])
+        let off = ServiceRules(name: "off", targetPath: nil, authority: "", webSocket: true, headers: [])
+        let routes: [(StaticString, Destination)] = [
+            ("/cable", .backend(BackendID(index: 0))), ("/app/*", .backend(BackendID(index: 1))),
+            ("/off", .disabled(BackendID(index: 2))), ("/status", .status(.snapshot)), ("/events", .status(.events)),
+        ]
+        let table = RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: $0.1) })
+        return ExchangeRules(routes: table, services: [cable, app, off])
+    }()
+
+    // MARK: The driver
+
+    private var clientReadiness: Readiness {
+        var readiness: Readiness = clientTakes > 0 ? .writable : []
+        if !clientSends.isEmpty || clientEnds { readiness.insert(.readable) }
+        if clientEnds { readiness.insert(.peerEnded) }
+        return readiness
+    }
+
+    private var upstreamReadiness: Readiness {
+        guard let current else { return [] }
+        var readiness: Readiness = current.isDeaf ? [] : .writable
+        let heard = heardByBackends[heardByBackends.count - 1]
+        let isReady = current.readsFirst.map { heard.count >= $0 } ?? heard.containsHeadEnd
+        if isReady, !current.says.isEmpty || current.end != .staysOpen { readiness.insert(.readable) }
+        return readiness
+    }
+
+    /// Steps until there is nothing to do; every one is checked against what a step may ever be.
+    mutating func run() {
+        for _ in 0..<100_000 {
+            guard hangup == nil, tunnel == nil else { return }
+            let step = machine.next(client: clientReadiness, upstream: upstreamReadiness)
+            steps.append(step)
+            check(step)
+            if step == .rest { return }
+            perform(step)
+        }
+        Issue.record("a busy loop at \(steps.last!)")
+    }
+
+    private mutating func perform(_ step: ExchangeMachine.Step) {
+        switch step {
+        case .rest: break
+        case .hangUp(let reason): hangup = reason
+        case .openTunnel:
+            let bytes = machine.takeTunnelBytes()
+            tunnel = (bytes.toClient.bytes, bytes.toUpstream.bytes)
+        case .enterGate(let id):
+            if admission == .held { return machine.held(id) }
+            leases += 1
+            machine.admitted(to: id)
+        case .turnAway: machine.refused(.disabled, retryAfter: nil)
+        case .connect: connect()
+        case .serve(.events): machine.servedStream(Array("HEAD".utf8))
+        case .serve: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
+        case .receive(.client): receiveFromClient()
+        case .receive(.upstream): receiveFromUpstream()
+        case .send(.client): sendToClient()
+        case .send(.upstream): sendToUpstream()
+        case .releaseUpstream:
+            current = nil
+            leases -= 1
+            machine.releasedUpstream()
+        case .endSendingToClient:
+            sawEnd = true
+            machine.endedSendingToClient()
+        }
+    }
+
+    private mutating func connect() {
+        switch admission {
+        case .connectFails: machine.connectFailed()
+        case .connectIsSlow: machine.connectionStarted()
+        case .open, .held:
+            current = backends.removeFirst()
+            heardByBackends.append([])
+            machine.connected()
+        }
+    }
+
+    private mutating func receiveFromClient() {
+        if clientSends.isEmpty {
+            machine.clientEnded()
+        } else {
+            machine.receivedFromClient(clientSends.removeFirst()[...])
+        }
+    }
+
+    private mutating func receiveFromUpstream() {
+        guard current!.says.isEmpty else { return machine.receivedFromUpstream(current!.says.removeFirst()[...]) }
+        if current!.end == .closes { machine.upstreamEnded() } else { machine.upstreamFailed() }
+    }
+
+    private mutating func sendToClient() {
+        let bytes = machine.toClient.bytes.prefix(clientTakes)
+        heardByClient += bytes
+        machine.sentToClient(bytes.count)
+    }
+
+    private mutating func sendToUpstream() {
+        let bytes = machine.toUpstream.bytes.prefix(backendTakes)
+        heardByBackends[heardByBackends.count - 1] += bytes
+        machine.sentToUpstream(bytes.count)
+    }
+
+    // MARK: What must hold at every step
+
+    private func check(_ step: ExchangeMachine.Step) {
+        switch step {
+        case .receive(.client):
+            #expect(machine.toUpstream.isEmpty, "read from the client while the backend is behind")
+        case .receive(.upstream):
+            #expect(machine.toClient.isEmpty, "read from the backend while the client is behind")
+            #expect(current != nil, "read from a backend without a connection")
+        case .send(.upstream): #expect(current != nil, "sent to a backend without a connection")
+        case .enterGate, .connect: #expect(leases <= 1 && current == nil, "two backends at once")
+        default: break
+        }
+        let oneRead = Limits.scratchBytes + machine.rules.headLimits.maximumHeadBytes
+        let held = [machine.inbound.count, machine.toUpstream.count, machine.toClient.count, machine.answerHead.count]
+        #expect(held.allSatisfy { $0 <= oneRead + 1024 }, "\(held) bytes are held")
+    }
+
+    // MARK: The world goes on
+
+    mutating func clientMore(_ text: String) {
+        clientSends.append(Array(text.utf8))
+        run()
+    }
+
+    /// The deadline that is armed fires.
+    mutating func deadlineFires() {
+        guard let deadline = machine.deadline else {
+            Issue.record("no deadline is armed in \(machine.phase)")
+            return
+        }
+        machine.deadlineFired(deadline)
+        run()
+    }
+}
+
+extension ByteQueue {
+    var bytes: [UInt8] { withSpan { span in span.indices.map { span[$0] } } }
+}
+
+extension [UInt8] {
+    fileprivate var containsHeadEnd: Bool { indices.contains { self[$0...].starts(with: [13, 10, 13, 10]) } }
+}

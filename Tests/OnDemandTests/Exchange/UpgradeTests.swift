@@ -1,0 +1,119 @@
+import Testing
+
+@testable import OnDemand
+
+private let get = Talk.get
+private let hello = Talk.hello
+private let key = Talk.key
+private let accept = Talk.accept
+private let upgradeRequest = Talk.upgradeRequest
+private let switched = Talk.switched
+
+struct UpgradeTests {
+    @Test("a 101 opens the tunnel with its head and early frames, in every split of the backend's bytes")
+    func tunnel() {
+        for pieces in Splits.all(of: Array((switched + "early").utf8)) {
+            var talk = Talk(upgradeRequest, backends: .init(pieces: pieces))
+            talk.run()
+            let passedOn = Array(talk.client.utf8) + (talk.tunnel?.toClient ?? [])
+            #expect(Array((switched + "early").utf8).starts(with: passedOn))
+            #expect(passedOn.count >= switched.utf8.count, "what is not read yet is for the tunnel to read")
+            #expect(talk.tunnel != nil && talk.leases == 1)
+        }
+    }
+
+    @Test("what an eager client sent behind its head goes up behind it, in every split")
+    func eagerClient() {
+        let bytes = Array((upgradeRequest + "eager").utf8)
+        for pieces in Splits.all(of: bytes) {
+            var talk = Talk(pieces: pieces, backends: [.init(switched)])
+            talk.run()
+            let unread = talk.clientSends.flatMap { $0 }
+            let upstream = (talk.tunnel?.toUpstream ?? []) + unread
+            #expect(upstream == Array("eager".utf8))
+            #expect(talk.requests.first?.hasSuffix("\r\n\r\n") == true)
+        }
+    }
+
+    @Test("the upgrade goes up with everything that makes it one")
+    func upstreamHead() {
+        var talk = Talk(upgradeRequest, backends: .init(switched))
+        talk.run()
+        #expect(
+            talk.requests == [
+                "GET /cable HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \(key)\r\n"
+                    + "Origin: http://a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            ])
+    }
+
+    @Test(
+        "a 101 that does not answer this client's key opens nothing: 502",
+        arguments: [
+            switched.replacing(accept, with: "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+            switched.replacing("Sec-WebSocket-Accept: \(accept)\r\n", with: ""),
+            switched.replacing("Upgrade: websocket", with: "Upgrade: h2c"),
+            switched.replacing("Connection: Upgrade\r\n", with: ""),
+        ])
+    func wrongAnswer(answer: String) {
+        var talk = Talk(upgradeRequest, backends: .init(answer + "early"))
+        talk.run()
+        #expect(talk.tunnel == nil && talk.leases == 0)
+        #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("early"))
+    }
+
+    @Test("a 101 that nobody asked for is a 502, and what follows it is nobody's")
+    func unasked() {
+        for request in [get, upgradeRequest.replacing("/cable", with: "/app/x")] {
+            var talk = Talk(request, backends: .init(switched + "early"))
+            talk.run()
+            #expect(talk.tunnel == nil)
+            #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("early"))
+            #expect(!talk.requests[0].contains("Upgrade"))
+        }
+    }
+
+    @Test("an upgrade that the backend refuses is the answer it is, and the connection serves the next request")
+    func refusedByBackend() {
+        let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+        for pieces in Splits.all(of: Array(refusal.utf8)) {
+            var talk = Talk(upgradeRequest, backends: .init(pieces: pieces), .init(hello))
+            talk.run()
+            #expect(talk.client == refusal)
+            #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+            talk.clientMore(get)
+            #expect(talk.client == refusal + hello)
+        }
+    }
+
+    @Test("behind a refused upgrade an eager client's bytes are not read as a request")
+    func refusedEager() {
+        let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+        var talk = Talk(upgradeRequest + get, backends: .init(refusal), .init(hello))
+        talk.run()
+        #expect(talk.client == "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        #expect(talk.sawEnd && talk.requests.count == 1)
+    }
+
+    @Test("behind a broken upgrade an eager client's bytes are not read as a request")
+    func brokenEager() {
+        var talk = Talk(upgradeRequest + get, backends: .init("junk\r\n\r\n"), .init(hello))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && talk.sawEnd && talk.requests.count == 1)
+    }
+
+    @Test("an upgrading client that leaves before its answer gives the backend back")
+    func leaves() {
+        var talk = Talk(upgradeRequest, backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.hangup == .clientLeft)
+    }
+
+    @Test("a half-asked upgrade is refused and wakes nobody")
+    func halfAsked() {
+        var talk = Talk(upgradeRequest.replacing("Sec-WebSocket-Key: \(key)\r\n", with: ""))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 400 ") && talk.requests.isEmpty && talk.sawEnd)
+    }
+}
