@@ -62,6 +62,9 @@ extension LinuxKernel {
             close(descriptor)
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
         case .failed(.connectionRefused):
+            // An ordinary file refuses too (unix(7)), and it is precious to somebody.
+            var information = stat()
+            guard unsafe lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return }
             unsafe unlink(path)
         case .failed:
             break  // No such file, most often; bind(2) has the last word.
