@@ -131,7 +131,7 @@ extension LinuxKernel {
 
     /// posix_spawn reports a missing directory and a missing command alike; an operator needs to know which.
     private func checkDirectory(_ path: String) throws(SystemError) {
-        guard unsafe access(path, X_OK) == 0 else {
+        guard unsafe access("\(path)/.", X_OK) == 0 else {
             throw SystemError(call: "chdir", code: .current, subject: path)
         }
     }
