@@ -1,0 +1,313 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+struct LinuxKernelSocketTests {
+    private let wire: Wire
+    private var kernel: LinuxKernel { wire.kernel }
+    private let client = Token(.client, index: 1, generation: 1)
+    private let server = Token(.upstream, index: 2, generation: 1)
+
+    init() throws { wire = try Wire() }
+
+    /// A place for a socket file that nobody else knows.
+    private func path() -> String { "/tmp/ondemandd-\(UUID().uuidString.prefix(8)).sock" }
+
+    @Test("port 0 becomes a port that clients can connect to")
+    func portZero() throws {
+        let listener = try kernel.listen(at: Wire.anyPort)
+        defer { kernel.close(listener.descriptor) }
+        #expect(listener.address.port != 0)
+        #expect(listener.address.host == "127.0.0.1")
+        let connection = try #require(wire.connection(to: listener.address))
+        let accepted = try #require(wire.accept(from: listener.descriptor))
+        #expect(accepted.peer.host == "127.0.0.1")
+        kernel.close(connection)
+        kernel.close(accepted.descriptor)
+    }
+
+    @Test("IPv6 works the same, where the machine has it")
+    func ipv6() throws {
+        let loopback = SocketAddress.ipv6(octets: Array(repeating: 0, count: 15) + [1], port: 0)
+        guard let listener = try? kernel.listen(at: loopback) else { return }
+        defer { kernel.close(listener.descriptor) }
+        let connection = try #require(wire.connection(to: listener.address))
+        let accepted = try #require(wire.accept(from: listener.descriptor))
+        #expect(accepted.peer.host == "::1")
+        kernel.close(connection)
+        kernel.close(accepted.descriptor)
+    }
+
+    @Test("a port that is taken is refused with its address")
+    func addressInUse() throws {
+        let listener = try kernel.listen(at: Wire.anyPort)
+        defer { kernel.close(listener.descriptor) }
+        let error = #expect(throws: SystemError.self) { try kernel.listen(at: listener.address) }
+        #expect(error?.code == .addressInUse)
+        #expect(error?.subject == listener.address.description)
+    }
+
+    @Test("nobody there is a refusal, not a wait")
+    func connectionRefused() throws {
+        let listener = try kernel.listen(at: Wire.anyPort)
+        kernel.close(listener.descriptor)
+        #expect(wire.connection(to: listener.address) == nil)
+    }
+
+    @Test("without a client in the queue an accept would block, and says so")
+    func nobodyWaits() throws {
+        let listener = try kernel.listen(at: Wire.anyPort)
+        #expect(kernel.accept(from: listener.descriptor) == .wouldBlock)
+        kernel.close(listener.descriptor)
+    }
+
+    @Test("bytes arrive as they were sent, and an end of one direction leaves the other open")
+    func halfClose() throws {
+        let (client, server, _) = try wire.pair()
+        #expect(wire.send("question", to: client) == .bytes(8))
+        kernel.endSending(on: client)
+        let question = wire.readToEnd(server)
+        #expect(question.bytes == Array("question".utf8) && question.ended)
+        #expect(wire.send("answer", to: server) == .bytes(6))
+        kernel.close(server)
+        let answer = wire.readToEnd(client)
+        #expect(answer.bytes == Array("answer".utf8) && answer.ended)
+        kernel.close(client)
+    }
+
+    @Test("a full socket takes a part, then nothing, and says when there is room again")
+    func backpressure() throws {
+        let (client, server, _) = try wire.pair()
+        try kernel.watch(client, for: .edges, as: self.client)
+        let chunk = [UInt8](repeating: 0x61, count: 256 * 1024)
+        var sent = 0
+        while case .bytes(let count) = kernel.send(chunk.span, to: client) { sent += count }
+        #expect(kernel.send(chunk.span, to: client) == .wouldBlock)
+        while kernel.wait(until: kernel.now()) > 0 {}
+        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        var received = 0
+        while received < sent, case .bytes(let count) = kernel.receive(from: server, into: &buffer) {
+            received += count
+        }
+        let seen = wire.events { $0[self.client]?.contains(.writable) == true }
+        #expect(seen[self.client]?.contains(.writable) == true)
+        kernel.close(client)
+        kernel.close(server)
+    }
+
+    @Test("sending to a peer that is gone is an answer, never a signal")
+    func brokenPipe() throws {
+        let (client, server, _) = try wire.pair()
+        kernel.close(server)
+        var results: [WriteResult] = []
+        for _ in 0..<100 {
+            results.append(wire.send("x", to: client))
+            if case .failed = results.last { break }
+            _ = kernel.wait(until: kernel.now() + .milliseconds(5))
+        }
+        guard case .failed = results.last else {
+            Issue.record("\(results.count) sends to nobody succeeded")
+            return
+        }
+        kernel.close(client)
+    }
+
+    @Test("edges tell of each change once: bytes, then the end with what stands before it")
+    func edges() throws {
+        let (client, server, _) = try wire.pair()
+        try kernel.watch(server, for: .edges, as: self.server)
+        #expect(wire.events { $0[self.server] != nil }[self.server] == .writable)
+        #expect(kernel.wait(until: kernel.now()) == 0, "told once")
+        _ = wire.send("a", to: client)
+        #expect(wire.events { $0[self.server] != nil }[self.server]?.contains(.readable) == true)
+        #expect(kernel.wait(until: kernel.now()) == 0, "told once, although nothing was read")
+        kernel.endSending(on: client)
+        let end = wire.events { $0[self.server]?.contains(.peerEnded) == true }
+        #expect(end[self.server]?.contains([.readable, .peerEnded]) == true)
+        #expect(end[self.server]?.contains(.broken) == false)
+        kernel.close(client)
+        #expect(kernel.wait(until: kernel.now() + .milliseconds(20)) <= 1)
+        kernel.close(server)
+    }
+
+    @Test("a socket that is not watched any more is silent")
+    func unwatch() throws {
+        let (client, server, _) = try wire.pair()
+        try kernel.watch(server, for: .readable, as: self.server)
+        kernel.unwatch(server)
+        _ = wire.send("a", to: client)
+        #expect(kernel.wait(until: kernel.now() + .milliseconds(20)) == 0)
+        kernel.close(client)
+        kernel.close(server)
+    }
+
+    @Test("what is watched for reading is told again until it is read")
+    func levels() throws {
+        let (client, server, _) = try wire.pair()
+        try kernel.watch(server, for: .readable, as: self.server)
+        _ = wire.send("a", to: client)
+        for _ in 0..<3 { #expect(wire.events { $0[self.server] != nil }[self.server] == .readable) }
+        kernel.close(client)
+        kernel.close(server)
+    }
+
+    @Test("what an accept inherits: no delay, keepalive, and a limit for silence")
+    func options() throws {
+        let (client, server, _) = try wire.pair()
+        for descriptor in [client, server] {
+            #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
+            #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
+            #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 15)
+            #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 30_000)
+            #expect(fcntl(descriptor.raw, F_GETFD) & FD_CLOEXEC != 0)
+            #expect(fcntl(descriptor.raw, F_GETFL) & O_NONBLOCK != 0)
+        }
+        kernel.close(client)
+        kernel.close(server)
+    }
+
+    private func option(_ descriptor: Descriptor, _ level: Int32, _ name: Int32) -> Int32 {
+        var value: Int32 = -1
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        unsafe getsockopt(descriptor.raw, level, name, &value, &length)
+        return value
+    }
+
+    // MARK: Unix sockets
+
+    @Test("a Unix socket is a path; when its listener stops, the path is gone")
+    func unixSocket() throws {
+        let address = SocketAddress.unix(path: path())
+        let listener = try kernel.listen(at: address)
+        #expect(listener.address == address)
+        let connection = try #require(wire.connection(to: address))
+        let accepted = try #require(wire.accept(from: listener.descriptor))
+        #expect(accepted.peer.host == "unix:")
+        kernel.stopListening(listener.descriptor, at: address)
+        #expect(wire.connection(to: address) == nil)
+        kernel.close(connection)
+        kernel.close(accepted.descriptor)
+        let again = try kernel.listen(at: address)
+        kernel.stopListening(again.descriptor, at: address)
+    }
+
+    @Test("a socket file that a crash left behind is replaced")
+    func staleSocket() throws {
+        let address = SocketAddress.unix(path: path())
+        // Closed without its file being removed, as after a kill.
+        kernel.close(try kernel.listen(at: address).descriptor)
+        let listener = try kernel.listen(at: address)
+        let connection = try #require(wire.connection(to: address))
+        kernel.close(connection)
+        kernel.stopListening(listener.descriptor, at: address)
+    }
+
+    @Test("a socket file that somebody listens on stays theirs")
+    func livingSocket() throws {
+        let address = SocketAddress.unix(path: path())
+        let listener = try kernel.listen(at: address)
+        let error = #expect(throws: SystemError.self) { try kernel.listen(at: address) }
+        #expect(error?.code == .addressInUse)
+        #expect(wire.connection(to: address) != nil)
+        kernel.stopListening(listener.descriptor, at: address)
+    }
+
+    @Test("a file that is no socket is never removed, whatever the configuration says")
+    func ordinaryFile() throws {
+        let path = path()
+        try "precious".write(toFile: path, atomically: false, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let error = #expect(throws: SystemError.self) { try kernel.listen(at: .unix(path: path)) }
+        #expect(error?.code == .addressInUse)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+    }
+
+    @Test("a directory that does not exist is an error that names the path")
+    func noDirectory() {
+        let error = #expect(throws: SystemError.self) { try kernel.listen(at: .unix(path: "/nowhere/x.sock")) }
+        #expect(error?.description == "bind unix:/nowhere/x.sock: no such file or directory")
+    }
+
+    // MARK: Who listens
+
+    @Test("the owner of a listener is found by its port and by its path")
+    func listenerOwner() throws {
+        let listener = try kernel.listen(at: Wire.anyPort)
+        let unix = SocketAddress.unix(path: path())
+        let other = try kernel.listen(at: unix)
+        for address in [listener.address, unix] {
+            #expect(kernel.listenerOwner(at: address)?.process == ProcessID(number: getpid()))
+            #expect(kernel.listenerOwner(at: address)?.name.isEmpty == false)
+        }
+        kernel.close(listener.descriptor)
+        kernel.stopListening(other.descriptor, at: unix)
+        #expect(kernel.listenerOwner(at: listener.address) == nil)
+        #expect(kernel.listenerOwner(at: unix) == nil)
+    }
+
+    // MARK: Time and memory
+
+    @Test("a wait with a deadline ends there: not before, and not much later")
+    func waitPrecision() {
+        for microseconds in [50, 500, 2_500, 10_000] {
+            let deadline = kernel.now() + .microseconds(microseconds)
+            #expect(kernel.wait(until: deadline) == 0)
+            let late = kernel.now() - deadline
+            #expect(late >= .zero)
+            #expect(late < .milliseconds(50), "woken \(late) late")
+        }
+    }
+
+    @Test("a deadline that has passed does not wait at all")
+    func pastDeadline() {
+        let before = kernel.now()
+        #expect(kernel.wait(until: Instant(nanoseconds: 0)) == 0)
+        #expect(kernel.now() - before < .milliseconds(50))
+    }
+
+    @Test("without a deadline it waits until something happens")
+    func noDeadline() throws {
+        let (client, server, _) = try wire.pair()
+        try kernel.watch(server, for: .readable, as: self.server)
+        let raw = client.raw
+        Thread.detachNewThread {
+            usleep(30_000)
+            shutdown(raw, Int32(SHUT_WR))
+        }
+        let before = kernel.now()
+        #expect(kernel.wait(until: nil) == 1)
+        #expect(kernel.now() - before >= .milliseconds(20))
+        kernel.close(client)
+        kernel.close(server)
+    }
+
+    @Test("the clock never runs backwards, and the time of day is that of the machine")
+    func clocks() {
+        var last = kernel.now()
+        for _ in 0..<10_000 {
+            let now = kernel.now()
+            #expect(now >= last)
+            last = now
+        }
+        #expect(abs(Double(kernel.wallClock().seconds) - Date().timeIntervalSince1970) < 5)
+    }
+
+    @Test("a living process has a size, one that does not exist has none")
+    func residentBytes() {
+        let own = kernel.residentBytes(of: nil)
+        #expect(own.map { $0 > 1 << 20 && $0 < 1 << 34 } == true)
+        #expect(kernel.residentBytes(of: ProcessID(number: getpid())) != nil)
+        #expect(kernel.residentBytes(of: ProcessID(number: Int32.max)) == nil)
+    }
+
+    @Test("closing twice is our own mistake")
+    func closedTwice() async {
+        await #expect(processExitsWith: .failure) {
+            let kernel = try LinuxKernel()
+            let listener = try kernel.listen(at: Wire.anyPort)
+            kernel.close(listener.descriptor)
+            kernel.close(listener.descriptor)
+        }
+    }
+}
