@@ -111,8 +111,7 @@ extension ExchangeMachine {
         let framing = try BodyFraming.ofResponse(head, in: answerHead.span, toHeadRequest: request!.isHead)
         // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
         let mustClose =
-            !request!.body.isFinished || framing == .untilClose
-            || (request!.upgrade == .webSocket && !inbound.isEmpty)
+            !request!.body.isFinished || framing == .untilClose || hasTunnelBytes
         let keepAlive = request!.wantsKeepAlive && !mustClose
         guard !(framing == .chunked && request!.version == .http10) else { throw FramingError.transferEncodingInHTTP10 }
         var output: [UInt8] = []

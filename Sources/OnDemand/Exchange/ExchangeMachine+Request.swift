@@ -25,7 +25,7 @@ extension ExchangeMachine {
             line: "\(String(inbound.span, head.method)) \(String(inbound.span, head.target))",
             version: head.version, isHead: head.isHead,
             upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
-            wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing))
+            askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing))
         if case .backend(let id) = match?.destination {
             accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted)
             if accepted.upgrade == .webSocket, let key = head.text(of: "sec-websocket-key", in: inbound.span) {

@@ -70,6 +70,8 @@ struct ExchangeMachine {
         let version: HTTPVersion
         let isHead: Bool
         let upgrade: UpgradeIntent
+        /// Whether or not it may have one here.
+        let askedForTunnel: Bool
         var wantsKeepAlive: Bool
         var body: BodyReader
         /// What the backend will read, until it is on its way.
@@ -305,12 +307,13 @@ struct ExchangeMachine {
     mutating func respond(_ response: CannedResponse, closing: Bool = false) {
         complaint = response
         let bodyIsRead = request?.body.isFinished ?? false
-        // What an eager client has sent behind the head of an upgrade is no request.
-        let isEager = request.map { $0.upgrade != .none && !inbound.isEmpty } ?? false
-        let keepAlive = bodyIsRead && !isEager && !closing && (request?.wantsKeepAlive ?? false)
+        let keepAlive = bodyIsRead && !hasTunnelBytes && !closing && (request?.wantsKeepAlive ?? false)
         toClient.append(response.rendered(keepAlive: keepAlive, headOnly: request?.isHead ?? false))
         phase = .finishing(keepAlive: keepAlive)
     }
+
+    /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
+    var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
 
     /// What the client was told since the last time, if it was told anything by us.
     mutating func takeComplaint() -> CannedResponse? {
