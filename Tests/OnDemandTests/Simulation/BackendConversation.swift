@@ -103,7 +103,7 @@ final class BackendConversation: SocketOwner {
         guard !isOver else { return }
         if talk != nil || reader.hasBegun || !outgoing.isEmpty { kernel.note(trouble: "an end", of: process.service) }
         isOver = true
-        socket.close()
+        if process.script.resetsAtEnd { socket.reset() } else { socket.close() }
     }
 
     private func finish() {

@@ -52,6 +52,8 @@ struct ChildScript {
     /// Crashes in the middle of this request of its life, counted from one.
     var crashesAtRequest: Int?
     var answersAfter: Duration = .milliseconds(1)
+    /// Its connections are reset when it ends, as they are when it had bytes to read.
+    var resetsAtEnd = false
 
     static let healthy = ChildScript()
 

@@ -106,7 +106,8 @@ extension ClientScript {
         script.isPipelined = dice.chance(20) && script.requests.dropLast().allSatisfy { !$0.upgrades }
         script.thinks = dice.one(of: [.zero, .milliseconds(5), .milliseconds(400), .seconds(3)])
         if dice.chance(20) {
-            script.pieces = (dice.number(in: 1...200), dice.duration(.zero ... .milliseconds(10)))
+            let isLarge = script.requests.contains { ($0.post?.count ?? 0) > 1000 }
+            script.pieces = (dice.number(in: (isLarge ? 100 : 1)...300), dice.duration(.zero ... .milliseconds(10)))
         }
         // Nobody limits how long a large body may take.
         if dice.chance(10), script.requests.allSatisfy({ ($0.post?.count ?? 0) < 1000 }) {

@@ -24,6 +24,10 @@ struct Plan {
     var descriptorLimit = 1024
     /// SIGTERM in the middle of everything.
     var terminates: Duration?
+    /// Other signals to the daemon.
+    var signals: [(at: Duration, signal: DaemonSignal)] = []
+    /// The wall clock is set to another time at that moment.
+    var wallJump: (at: Duration, seconds: Int64)?
     /// The clock jumps by this much at that moment.
     var clockJump: (at: Duration, by: Duration)?
     /// At the end, with every fault off, each service must answer once more.

@@ -190,7 +190,8 @@ final class SimulatedKernel: Kernel {
     }
 
     func logged(_ event: LogEvent) -> [String] {
-        logLines.map { String(decoding: $0, as: UTF8.self) }.filter { $0.contains(" \(event.rawValue) ") }
+        logLines.map { String(decoding: $0.dropLast(), as: UTF8.self) + " " }
+            .filter { $0.contains(" \(event.rawValue) ") }
     }
 
     // MARK: The end

@@ -25,6 +25,7 @@ final class SimulatedProcess {
     private let pipes: [SimulatedPipe]
     private let startupTimeout: Duration
 
+    var isLeader: Bool { id == group && !isDetached }
     var isSpoilt: Bool { script.trouble(startupTimeout: startupTimeout) != nil }
     var isRunning: Bool { life == .running }
 

@@ -93,7 +93,8 @@ extension Simulation {
         switch exchange.outcome {
         case expected: break
         case .answered(503) where mayBeRefused:
-            if exchange.retryAfter == nil { kernel.complain("\(client.name) was refused without Retry-After") }
+            let isDisabled = !plan.services[client.script.service].isEnabled
+            if exchange.retryAfter == nil, !isDisabled { kernel.complain("\(client.name) was refused without Retry-After") }
         case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
         case .answered(408) where client.isSlow || kernel.hasJumped: break
         case .cut where mayBeRefused || exchange.request.endsRudely: break
@@ -127,6 +128,18 @@ extension Simulation {
         if plan.terminates != nil { reasons.append("a shutdown") }
         if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
         return reasons
+    }
+}
+
+extension Simulation {
+    /// The outcomes of all requests of a client, by its position.
+    func outcomes(of client: Int) -> [VirtualClient.Outcome] { clients[client].exchanges.map(\.outcome) }
+
+    /// From the last byte of a client's first request to the first byte of its answer.
+    func wait(of client: Int) -> Duration? {
+        let exchange = clients[client].exchanges[0]
+        guard let asked = exchange.askedAt, let answered = exchange.answeredAt else { return nil }
+        return answered - asked
     }
 }
 

@@ -60,6 +60,8 @@ final class Simulation {
     private func arrange() {
         for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
+        for (moment, signal) in plan.signals { kernel.plan(after: moment) { [kernel] in kernel.raise(signal) } }
+        if let (moment, seconds) = plan.wallJump { kernel.plan(after: moment) { [kernel] in kernel.wallOffset += seconds } }
         if let (moment, jump) = plan.clockJump {
             kernel.plan(after: moment) { [kernel] in
                 kernel.clock = kernel.clock + jump
@@ -117,7 +119,7 @@ final class Simulation {
         let first = clients.count
         for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
             kernel.children.heal(index)
-            for process in kernel.children.all where process.service == index && process.isSpoilt {
+            for process in kernel.children.all where process.service == index && process.isLeader && process.isSpoilt {
                 process.end(.signal(9))
             }
             // Longer than any rest after a failure.

@@ -21,6 +21,7 @@ struct SimulationSwarmTests {
         for seed in stride(from: lane + 1, through: number("SIMULATION_SEEDS") ?? 2000, by: Int(Self.lanes)) {
             LastWords.note(seed, lane)
             let simulation = try Simulation.run(.drawn(seed: seed))
+            if simulation.turns > 5000 { print("TURNS", seed, simulation.turns) }
             guard !simulation.complaints.isEmpty else { continue }
             Issue.record("\(simulation.complaints.joined(separator: "\n"))\nreplay: \(Self.command(seed))")
             failures += 1

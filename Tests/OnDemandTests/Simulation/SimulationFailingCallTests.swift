@@ -1,0 +1,63 @@
+@testable import OnDemand
+import Testing
+
+/// Each scenario again and again, the n-th call that may fail doing so, for n = 1, 2, 3, until none is left.
+@Suite("Simulation: the n-th kernel call fails")
+struct SimulationFailingCallTests {
+    static let scenarios: [(name: String, plan: Plan)] = [
+        ("a request", Plan(clients: [.get(.length(5000))])),
+        ("a chat", Plan(clients: [.chat(.init(up: 6, down: 6))])),
+        ("requests on one connection", Plan(clients: [keptAlive])),
+        ("several at once", Plan(clients: [.get(), .chat(), .get(.chunked(3000), at: .milliseconds(3)), posting])),
+        ("a crash", Plan(services: [crashing], clients: [.get(), .get(at: .seconds(3))])),
+        ("a failed start", Plan(services: [failing], clients: [.get(), .get(at: .seconds(4))])),
+        ("a request in the stop window", Plan(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])),
+        ("a shutdown in the middle", Plan(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))),
+    ]
+
+    private static var keptAlive: ClientScript {
+        ClientScript(requests: [.init(.length(10)), .init(.untilClose(10)), .init(.nothing)], isPipelined: true)
+    }
+
+    private static var posting: ClientScript {
+        var request = ClientScript.Request(.nothing)
+        request.post = .init(count: 30_000, isChunked: true)
+        return ClientScript(requests: [request])
+    }
+
+    private static var crashing: Plan.Service {
+        var service = Plan.Service()
+        service.children = [ChildScript(crashesAtRequest: 1), .healthy]
+        return service
+    }
+
+    private static var failing: Plan.Service {
+        var service = Plan.Service()
+        service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(30)), .healthy]
+        return service
+    }
+
+    private static var slowToStop: Plan.Service {
+        var service = Plan.Service()
+        service.children = [ChildScript(lingers: .seconds(1)), .healthy]
+        return service
+    }
+
+    @Test("whichever call fails, nothing leaks, nobody waits for ever, and afterwards all is well", arguments: scenarios.indices)
+    func nthCall(index: Int) throws {
+        var plan = Self.scenarios[index].plan
+        plan.logLevel = .error
+        for failing in 1...2000 {
+            plan.failingCall = failing
+            let simulation = try Simulation.run(plan)
+            if simulation.kernel.failedVerb == nil { return #expect(failing > 10) }
+            guard simulation.complaints.isEmpty else {
+                let verb = simulation.kernel.failedVerb ?? ""
+                let complaints = simulation.complaints.joined(separator: "\n")
+                Issue.record("\(Self.scenarios[index].name), call \(failing) (\(verb)) fails:\n\(complaints)")
+                continue
+            }
+        }
+        Issue.record("the scenario has more calls than this test looks at")
+    }
+}

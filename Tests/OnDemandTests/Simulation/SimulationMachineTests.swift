@@ -1,0 +1,65 @@
+@testable import OnDemand
+import Testing
+
+/// Trouble of the machine the daemon runs on; the numbers are those of the list of traps.
+@Suite("Simulation: the machine's trouble")
+struct SimulationMachineTests {
+    @Test("D3 SIGHUP ends nothing")
+    func hangUp() throws {
+        var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300)))])
+        plan.signals = [(.milliseconds(500), .hangUp)]
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.chatted])
+    }
+
+    @Test("D6 a wall clock that is set a day ahead or back changes nothing", arguments: [86_400, -86_400] as [Int64])
+    func wallClock(seconds: Int64) throws {
+        var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .seconds(9))])
+        let undisturbed = try Simulation.run(plan)
+        plan.wallJump = (.milliseconds(500), seconds)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.trace.digest == undisturbed.kernel.trace.digest)
+    }
+
+    @Test("D6 a day that passes at once ends no tunnel and leaves nothing behind")
+    func clockJump() throws {
+        for moment in [Duration.milliseconds(10), .milliseconds(500), .seconds(4), .milliseconds(7001)] {
+            var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .milliseconds(3999))])
+            plan.clockJump = (moment, .seconds(86_400))
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(moment)")
+            if moment > .milliseconds(100) { #expect(simulation.outcomes(of: 0) == [.chatted], "\(moment)") }
+        }
+    }
+
+    @Test("without descriptors clients wait, nothing spins, and service resumes by itself", arguments: 4...14)
+    func noDescriptors(limit: Int) throws {
+        var plan = Plan(clients: (0..<12).map { .get(at: .milliseconds(3) * $0) })
+        plan.descriptorLimit = limit
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+    }
+
+    @Test("a reader of the log that takes nothing holds up nothing")
+    func stalledLog() throws {
+        var service = Plan.Service()
+        service.children[0].output = [.init(after: .milliseconds(1), bytes: Array(repeating: 10, count: 200_000))]
+        var plan = Plan(services: [service], clients: [.get(), .chat()])
+        plan.faults = Faults(lostLogLines: 100)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+    }
+
+    @Test("a child's flood of output is drained, with its unfinished last line, and starves nobody")
+    func flood() throws {
+        var service = Plan.Service()
+        let flood = Array(String(repeating: "noise\n", count: 200_000).utf8) + Array("the end".utf8)
+        service.children[0].output = [.init(after: .milliseconds(1), bytes: flood)]
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.logLines.count { String(decoding: $0, as: UTF8.self).hasSuffix("line=noise\n") } >= 200_000)
+        #expect(simulation.kernel.logged(.output).contains { $0.contains("line=\"the end\"") })
+    }
+}

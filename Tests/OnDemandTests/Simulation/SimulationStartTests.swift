@@ -1,0 +1,135 @@
+@testable import OnDemand
+import Testing
+
+/// What others fell into while something starts; the numbers are those of the list of traps.
+@Suite("Simulation: starting")
+struct SimulationStartTests {
+    @Test("S1 a stranger on the address gets no request, and the client is told")
+    func stranger() throws {
+        var service = Plan.Service()
+        service.stranger = (.zero, .seconds(20))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat(at: .seconds(1))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(503)])
+        #expect(!simulation.kernel.logged(.stranger).isEmpty)
+    }
+
+    @Test("S1 a stranger that takes the address after the check gets no request either")
+    func strangerInBetween() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(listensAfter: .milliseconds(100))]
+        service.stranger = (.milliseconds(10), .seconds(20))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        withKnownIssue("whoever accepts counts as ready, whether it is our child or not") {
+            #expect(simulation.complaints == [])
+        }
+    }
+
+    @Test("S2 a child that exits early fails its waiters at once", arguments: [Exit.status(0), .status(1), .signal(11)])
+    func earlyExit(exit: Exit) throws {
+        var service = Plan.Service()
+        service.policy.startupTimeout = .seconds(30)
+        service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(40), exit: exit), .healthy]
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get()]))
+        #expect(simulation.complaints == [])
+        for client in 0...1 {
+            #expect(simulation.outcomes(of: client) == [.answered(503)])
+            #expect(try #require(simulation.wait(of: client)) < .milliseconds(50))
+        }
+    }
+
+    @Test("S3 a slow start stalls nobody else")
+    func slowStart() throws {
+        var slow = Plan.Service()
+        slow.children = [ChildScript(listensAfter: .seconds(1))]
+        var other = ClientScript.get(at: .milliseconds(100))
+        other.service = 1
+        let simulation = try Simulation.run(Plan(services: [slow, Plan.Service()], clients: [.get(), other]))
+        #expect(simulation.complaints == [])
+        #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(1040))
+    }
+
+    @Test("S5 a client that comes at the very moment of readiness is not forgotten")
+    func momentOfReadiness() throws {
+        for offset in 0..<120 {
+            let moment = Duration.milliseconds(17) + .microseconds(50) * offset
+            var plan = Plan(clients: [.get(), .get(at: moment), .chat(.init(), at: moment)])
+            plan.logLevel = .error
+            plan.asksAgain = false
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(moment) after the first client")
+            #expect(simulation.outcomes(of: 1) == [.answered(200)])
+            #expect(simulation.kernel.children.born == 1)
+        }
+    }
+
+    @Test("S6 S7 a failure is told with the time to come back, and does not stick")
+    func failureDoesNotStick() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(5)), .healthy]
+        let clients = [ClientScript.get(), .get(at: .milliseconds(100)), .get(at: .seconds(2))]
+        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        #expect(simulation.complaints == [])
+        #expect((0...2).map { simulation.outcomes(of: $0)[0] } == [.answered(503), .answered(503), .answered(200)])
+        #expect(simulation.clients[1].exchanges[0].retryAfter == "1")
+    }
+
+    @Test("S6 a child that never listens is ended at its limit, and the next one is given its chance")
+    func neverListens() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(listensAfter: nil, ignoresTerminate: true), .healthy]
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(2010))
+    }
+
+    @Test("S8 a client that leaves while held does not abort the start", arguments: [
+        ClientScript.Leaving.close, .reset, .end,
+    ])
+    func leavesWhileHeld(how: ClientScript.Leaving) throws {
+        var leaver = ClientScript.chat()
+        leaver.leaves = (.milliseconds(5), how)
+        let simulation = try Simulation.run(Plan(clients: [leaver, .get(at: .milliseconds(6))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.kernel.logged(.started).count == 2, "one for both, and one when everybody was asked again")
+    }
+
+    @Test("S8 a client that leaves while held gives its place to the next")
+    func placeIsFreed() throws {
+        var service = Plan.Service()
+        service.policy.maximumWaiting = 1
+        service.children = [ChildScript(listensAfter: .milliseconds(100))]
+        var leaver = ClientScript.get()
+        leaver.leaves = (.milliseconds(5), .close)
+        let clients = [leaver, .get(at: .milliseconds(20)), .get(at: .milliseconds(30))]
+        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.outcomes(of: 2) == [.answered(503)])
+    }
+
+    @Test("S11 P9 a backend that became ready for nobody lives its idle time, and no longer")
+    func readyForNobody() throws {
+        var leaver = ClientScript.get()
+        leaver.leaves = (.milliseconds(5), .close)
+        var plan = Plan(clients: [leaver, .get(at: .seconds(4))])
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.children.born == 1)
+        #expect(try #require(simulation.wait(of: 1)) < .milliseconds(5))
+    }
+
+    @Test("S11 P9 the shortest idle time never stops what is still wanted")
+    func shortestIdleTime() throws {
+        var service = Plan.Service()
+        service.policy.idleTimeout = .nanoseconds(1)
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat(), .get(at: .milliseconds(21))]))
+        #expect(simulation.complaints == [])
+    }
+}
