@@ -3,14 +3,14 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
-private let hello = Talk.hello
-private let upgradeRequest = Talk.upgradeRequest
+private let get = ExchangeTalk.get
+private let hello = ExchangeTalk.hello
+private let upgradeRequest = ExchangeTalk.upgradeRequest
 
 struct AdmissionTests {
     @Test("a held client is not read from, keeps what it has sent, and is served when its backend is ready")
     func held() {
-        var talk = Talk(get + get, backends: .init(hello), .init(hello))
+        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
         talk.admission = .held
         talk.run()
         #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
@@ -26,7 +26,7 @@ struct AdmissionTests {
 
     @Test("a held client that leaves is let go at once")
     func heldLeaves() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .held
         talk.run()
         talk.clientEnds = true
@@ -37,7 +37,7 @@ struct AdmissionTests {
 
     @Test("a refused client is told why and when to come back, and may ask again on the same connection")
     func refused() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .held
         talk.run()
         talk.machine.refused(.exitedEarly(.status(1)), retryAfter: .milliseconds(1500))
@@ -52,7 +52,7 @@ struct AdmissionTests {
 
     @Test("Retry-After is never zero")
     func retryAfterZero() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .held
         talk.run()
         talk.machine.refused(.coolingDown(reason: "x"), retryAfter: .milliseconds(-5))
@@ -62,7 +62,7 @@ struct AdmissionTests {
 
     @Test("a client that is refused before its body was read is closed")
     func refusedWithBody() {
-        var talk = Talk("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
+        var talk = ExchangeTalk("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
         talk.admission = .held
         talk.run()
         talk.machine.refused(.disabled, retryAfter: nil)
@@ -75,7 +75,7 @@ struct AdmissionTests {
         "an upgrade that is refused never has its eager frames read as requests",
         arguments: ["/cable", "/off", "/none"])
     func refusedUpgrade(path: String) {
-        var talk = Talk(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
+        var talk = ExchangeTalk(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
         talk.admission = .held
         talk.run()
         if path == "/cable" { talk.machine.refused(.shuttingDown, retryAfter: .seconds(5)) }
@@ -86,7 +86,7 @@ struct AdmissionTests {
 
     @Test("a service that is switched off answers at once, without a start and without Retry-After")
     func disabled() {
-        var talk = Talk("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.hasSuffix("The service \"off\" is disabled.\n"))
         #expect(!talk.client.contains("Retry-After"))
@@ -95,17 +95,17 @@ struct AdmissionTests {
 
     @Test("a path that no route has is a 404, and the connection serves the next request")
     func notFound() {
-        var talk = Talk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
+        var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 404 Not Found\r\n") && talk.client.hasSuffix(hello))
     }
 
     @Test("the status is served to GET and HEAD; anything else is a 405 that says so")
     func status() {
-        var talk = Talk("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
         #expect(talk.client.hasSuffix("ok") && talk.machine.phase == .readingHead)
-        var post = Talk("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        var post = ExchangeTalk("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
         post.run()
         #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
     }
@@ -118,7 +118,7 @@ struct AdmissionTests {
             ("POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         ])
     func badRequest(request: String, status: Int) {
-        var talk = Talk(request + get)
+        var talk = ExchangeTalk(request + get)
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 \(status) "))
         #expect(talk.client.contains("Connection: close\r\n") && talk.sawEnd)
@@ -129,14 +129,14 @@ struct AdmissionTests {
     func endlessTarget() {
         let pieces =
             [Array("GET /".utf8)] + Array(repeating: Array(repeating: UInt8(ascii: "a"), count: 4000), count: 5)
-        var talk = Talk(pieces: pieces, backends: [])
+        var talk = ExchangeTalk(pieces: pieces, backends: [])
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 414 "))
     }
 
     @Test("one who watches gets more as long as it keeps up, and its own words are ignored")
     func watching() {
-        var talk = Talk("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
         #expect(talk.machine.phase == .watching && talk.client == "HEAD")
         talk.clientMore(get)
@@ -151,7 +151,7 @@ struct AdmissionTests {
 
     @Test("a client that only connects and leaves again costs nothing")
     func silentClient() {
-        var talk = Talk("")
+        var talk = ExchangeTalk("")
         talk.run()
         #expect(talk.machine.deadline == .keepAlive)
         talk.clientEnds = true
@@ -159,9 +159,9 @@ struct AdmissionTests {
         #expect(talk.hangup == .clientClosed)
     }
 
-    @Test("a client that breaks off is let go in every phase", arguments: Talk.Admission.allCases)
-    func broken(admission: Talk.Admission) {
-        var talk = Talk(get, backends: .init(pieces: [], readsFirst: .max))
+    @Test("a client that breaks off is let go in every phase", arguments: ExchangeTalk.Admission.allCases)
+    func broken(admission: ExchangeTalk.Admission) {
+        var talk = ExchangeTalk(get, backends: .init(pieces: [], readsFirst: .max))
         talk.admission = admission
         talk.run()
         #expect(talk.machine.next(client: .broken, upstream: []) == .hangUp(.clientReset))

@@ -2,15 +2,15 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
-private let hello = Talk.hello
+private let get = ExchangeTalk.get
+private let hello = ExchangeTalk.hello
 
 struct BackpressureTests {
     @Test("while the client takes nothing, no more than one read is taken from the backend")
     func slowClient() {
         let head = Array("HTTP/1.1 200 OK\r\nContent-Length: 655360\r\n\r\n".utf8)
         let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.scratchBytes), count: 10)
-        var talk = Talk(get, backends: .init(pieces: [head] + chunks))
+        var talk = ExchangeTalk(get, backends: .init(pieces: [head] + chunks))
         talk.clientTakes = 0
         talk.run()
         #expect(talk.steps.count { $0 == .receive(.upstream) } == 1)
@@ -24,7 +24,7 @@ struct BackpressureTests {
     func slowBackend() {
         let head = Array("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 655360\r\n\r\n".utf8)
         let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.scratchBytes), count: 10)
-        var talk = Talk(pieces: [head] + chunks, backends: [.init(pieces: [], isDeaf: true)])
+        var talk = ExchangeTalk(pieces: [head] + chunks, backends: [.init(pieces: [], isDeaf: true)])
         talk.run()
         #expect(talk.clientSends.count == 10, "the head waits, so the body waits in the client")
         #expect(talk.machine.deadline == nil)
@@ -32,7 +32,7 @@ struct BackpressureTests {
 
     @Test("a hundred requests sent together are read as they are answered, not before")
     func manyPipelined() {
-        var talk = Talk(
+        var talk = ExchangeTalk(
             pieces: [Array(String(repeating: get, count: 100).utf8)], backends: (0..<100).map { _ in .init(hello) })
         talk.run()
         #expect(talk.client == String(repeating: hello, count: 100))

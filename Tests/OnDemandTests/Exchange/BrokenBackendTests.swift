@@ -2,19 +2,19 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
-private let hello = Talk.hello
+private let get = ExchangeTalk.get
+private let hello = ExchangeTalk.hello
 
 struct BrokenBackendTests {
-    private func answer(of backend: Talk.Backend) -> Talk {
-        var talk = Talk(get + get, backends: backend, .init(hello))
+    private func answer(of backend: ExchangeTalk.Backend) -> ExchangeTalk {
+        var talk = ExchangeTalk(get + get, backends: backend, .init(hello))
         talk.run()
         return talk
     }
 
     @Test("a backend that dies before its answer is a 502, and the connection serves the next request")
     func beforeHead() {
-        for end: Talk.Backend.End in [.closes, .breaks] {
+        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
             for beginning in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le"] {
                 let pieces = beginning.isEmpty ? [] : [Array(beginning.utf8)]
                 let talk = answer(of: .init(pieces: pieces, end: end))
@@ -30,7 +30,7 @@ struct BrokenBackendTests {
         "a backend that dies within its answer leaves it visibly unfinished, and nothing follows it",
         arguments: ["Content-Length: 500", "Transfer-Encoding: chunked"])
     func withinBody(framing: String) {
-        for end: Talk.Backend.End in [.closes, .breaks] {
+        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
             let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n", "3\r\nab", end: end))
             #expect(talk.client == "HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n3\r\nab")
             #expect(talk.sawEnd && talk.requests.count == 1 && talk.leases == 0)
@@ -39,7 +39,7 @@ struct BrokenBackendTests {
 
     @Test("a backend that dies after its answer is not missed")
     func afterAnswer() {
-        for end: Talk.Backend.End in [.closes, .breaks] {
+        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
             #expect(answer(of: .init(hello, end: end)).client == hello + hello)
         }
     }
@@ -84,7 +84,7 @@ struct BrokenBackendTests {
 
     @Test("a backend that does not accept is a 502 that names the service, and gives the lease back")
     func connectFails() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .connectFails
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))

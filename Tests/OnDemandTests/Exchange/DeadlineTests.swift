@@ -2,13 +2,13 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
-private let hello = Talk.hello
+private let get = ExchangeTalk.get
+private let hello = ExchangeTalk.hello
 
 struct DeadlineTests {
     @Test("a connection between requests may be silent for a while, and is then closed without a word")
     func keepAlive() {
-        var talk = Talk(get, backends: .init(hello))
+        var talk = ExchangeTalk(get, backends: .init(hello))
         talk.run()
         #expect(talk.machine.deadline == .keepAlive)
         talk.deadlineFires()
@@ -18,7 +18,7 @@ struct DeadlineTests {
 
     @Test("a head has to come to its end: 408 and closed; the first byte of it begins the time")
     func head() {
-        var talk = Talk("G")
+        var talk = ExchangeTalk("G")
         talk.run()
         #expect(talk.machine.deadline == .head)
         talk.clientMore("ET /app/x HTTP/1.1\r\n")
@@ -29,7 +29,7 @@ struct DeadlineTests {
 
     @Test("who waits for a backend has no deadline of its own: the backend's start has")
     func held() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .held
         talk.run()
         #expect(talk.machine.deadline == nil)
@@ -37,7 +37,7 @@ struct DeadlineTests {
 
     @Test("a backend that is ready accepts at once or is given up: 504 and the lease is back")
     func connect() {
-        var talk = Talk(get)
+        var talk = ExchangeTalk(get)
         talk.admission = .connectIsSlow
         talk.run()
         #expect(talk.machine.phase == .awaitingConnection && talk.machine.deadline == .connect)
@@ -47,7 +47,7 @@ struct DeadlineTests {
 
     @Test("an answer's head has to come in time: 504, and the late answer is nobody's")
     func response() {
-        var talk = Talk(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
+        var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
         talk.run()
         #expect(talk.machine.deadline == .response)
         talk.deadlineFires()
@@ -58,7 +58,7 @@ struct DeadlineTests {
 
     @Test("while the client still sends its body the backend owes no answer")
     func bodyUnderWay() {
-        var talk = Talk(
+        var talk = ExchangeTalk(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
@@ -69,14 +69,14 @@ struct DeadlineTests {
 
     @Test("once an answer has begun it may take its time")
     func streaming() {
-        var talk = Talk(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
+        var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
         #expect(talk.machine.phase == .relaying && talk.machine.deadline == nil)
     }
 
     @Test("a client that does not take its last bytes is given up")
     func flush() {
-        var talk = Talk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.clientTakes = 0
         talk.run()
         #expect(talk.machine.deadline == .flush)
@@ -86,7 +86,7 @@ struct DeadlineTests {
 
     @Test("after our end we read and discard for a moment, and no longer")
     func linger() {
-        var talk = Talk("bad\r\n\r\n")
+        var talk = ExchangeTalk("bad\r\n\r\n")
         talk.run()
         talk.clientMore(String(repeating: "x", count: 1000))
         #expect(talk.machine.phase == .lingering && talk.machine.deadline == .linger)
@@ -96,7 +96,7 @@ struct DeadlineTests {
 
     @Test("each request has a number of its own, so that its deadline is not taken for the last one's")
     func numbers() {
-        var talk = Talk(get + get, backends: .init(hello), .init(hello))
+        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
         talk.run()
         #expect(talk.machine.requestCount == 2)
     }

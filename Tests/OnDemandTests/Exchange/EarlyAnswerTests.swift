@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
+private let get = ExchangeTalk.get
 
 struct EarlyAnswerTests {
     private let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 10\r\n\r\n"
@@ -10,7 +10,7 @@ struct EarlyAnswerTests {
 
     @Test("an answer while the body is still on its way comes down, and the connection is closed behind it")
     func early() {
-        var talk = Talk(post + "abc", backends: .init(tooLarge))
+        var talk = ExchangeTalk(post + "abc", backends: .init(tooLarge))
         talk.run()
         #expect(talk.client == "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
         #expect(talk.sawEnd && talk.leases == 0)
@@ -21,7 +21,7 @@ struct EarlyAnswerTests {
 
     @Test("a backend that stops reading may still answer, and the client may go on sending")
     func refusesMore() {
-        var talk = Talk(post + "abc", backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeTalk(post + "abc", backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         talk.machine.upstreamRefusedBytes()
         talk.clientMore("def")
@@ -34,7 +34,7 @@ struct EarlyAnswerTests {
     @Test("a body that turns out to be broken ends the request, and nothing behind it is read as another one")
     func brokenBody() {
         let request = "POST /app/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + get
-        var talk = Talk(request, backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeTalk(request, backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 400 "))
         #expect(talk.client.contains("Connection: close\r\n"))
@@ -43,7 +43,7 @@ struct EarlyAnswerTests {
 
     @Test("a client that leaves in the middle of its body gives the backend back")
     func leavesInBody() {
-        var talk = Talk(post + "abc", backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeTalk(post + "abc", backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         talk.clientEnds = true
         talk.run()

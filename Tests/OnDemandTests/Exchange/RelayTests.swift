@@ -2,15 +2,15 @@ import Testing
 
 @testable import OnDemand
 
-private let get = Talk.get
-private let getUpstream = Talk.getUpstream
-private let hello = Talk.hello
+private let get = ExchangeTalk.get
+private let getUpstream = ExchangeTalk.getUpstream
+private let hello = ExchangeTalk.hello
 
 struct RelayTests {
     @Test("a request and its answer are the same in every split of the client's bytes")
     func clientSplits() {
         for pieces in Splits.all(of: Array(get.utf8)) {
-            var talk = Talk(pieces: pieces, backends: [.init(hello)])
+            var talk = ExchangeTalk(pieces: pieces, backends: [.init(hello)])
             talk.run()
             #expect(talk.requests == [getUpstream])
             #expect(talk.client == hello)
@@ -21,7 +21,7 @@ struct RelayTests {
     @Test("a request and its answer are the same in every split of the backend's bytes")
     func backendSplits() {
         for pieces in Splits.all(of: Array(hello.utf8)) {
-            var talk = Talk(get, backends: .init(pieces: pieces))
+            var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
             talk.run()
             #expect(talk.client == hello)
             #expect(talk.machine.phase == .readingHead && talk.leases == 0)
@@ -30,7 +30,7 @@ struct RelayTests {
 
     @Test("slow writers on both sides change nothing", arguments: [1, 2, 7])
     func slowWriters(count: Int) {
-        var talk = Talk(get + get, backends: .init(hello), .init(hello))
+        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
         (talk.clientTakes, talk.backendTakes) = (count, count)
         talk.run()
         #expect(talk.requests == [getUpstream, getUpstream])
@@ -42,7 +42,7 @@ struct RelayTests {
         let second = "GET /app/2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
         let other = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
         for pieces in Splits.all(of: Array((get + second).utf8)) {
-            var talk = Talk(pieces: pieces, backends: [.init(hello), .init(other)])
+            var talk = ExchangeTalk(pieces: pieces, backends: [.init(hello), .init(other)])
             talk.run()
             #expect(talk.requests.count == 2 && talk.requests[0] == getUpstream)
             #expect(talk.requests.last?.hasPrefix("GET /2 ") == true)
@@ -57,7 +57,7 @@ struct RelayTests {
             "POST /x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n"
             + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\nname=GET "
         for pieces in Splits.all(of: Array((post + get).utf8)) {
-            var talk = Talk(
+            var talk = ExchangeTalk(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
@@ -74,7 +74,7 @@ struct RelayTests {
             "POST /x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n"
             + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\n\(body)"
         for pieces in Splits.all(of: Array((post + get).utf8)) {
-            var talk = Talk(
+            var talk = ExchangeTalk(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
@@ -87,7 +87,7 @@ struct RelayTests {
     func chunkedAnswer() {
         let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
         for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = Talk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+            var talk = ExchangeTalk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
             #expect(talk.client == answer + hello)
         }
@@ -96,7 +96,7 @@ struct RelayTests {
     @Test("an answer that ends with its connection ends the client's too", arguments: [0, 1, 5])
     func closeDelimited(count: Int) {
         let body = String(repeating: "x", count: count)
-        var talk = Talk(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
+        var talk = ExchangeTalk(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
         if count == 0 { talk.backends[0].says.removeLast() }
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\(body)")
@@ -114,7 +114,7 @@ struct RelayTests {
     func withoutBody(method: String, answer: String) {
         let request = get.replacing("GET", with: method, maxReplacements: 1)
         for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = Talk(pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+            var talk = ExchangeTalk(pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
             #expect(talk.client == answer + hello)
             #expect(talk.leases == 0)
@@ -125,7 +125,7 @@ struct RelayTests {
     func interim() {
         let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         for pieces in Splits.all(of: Array((interim + hello).utf8)) {
-            var talk = Talk(get, backends: .init(pieces: pieces))
+            var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
             talk.run()
             #expect(talk.client == interim + hello)
         }
@@ -134,13 +134,13 @@ struct RelayTests {
     @Test("an HTTP/1.0 client never sees an answer before the answer, nor a chunk, and its backend is asked in 1.0")
     func oldClient() {
         let request = "GET /app/x HTTP/1.0\r\n\r\n"
-        var talk = Talk(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
+        var talk = ExchangeTalk(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
         talk.run()
         #expect(talk.requests.first?.hasPrefix("GET /x HTTP/1.0\r\nHost: 127.0.0.1:2\r\n") == true)
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         #expect(talk.sawEnd)
 
-        var chunked = Talk(request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+        var chunked = ExchangeTalk(request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
         chunked.run()
         #expect(chunked.client.hasPrefix("HTTP/1.1 502 "))
     }
@@ -148,7 +148,7 @@ struct RelayTests {
     @Test("an HTTP/1.0 client that asks for it keeps its connection")
     func oldClientKeepsAlive() {
         let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-        var talk = Talk(request + request, backends: .init(hello), .init(hello))
+        var talk = ExchangeTalk(request + request, backends: .init(hello), .init(hello))
         talk.run()
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
         #expect(talk.client == answer + answer)
@@ -157,7 +157,7 @@ struct RelayTests {
     @Test("a client that says close is closed, after its answer")
     func clientCloses() {
         let request = "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        var talk = Talk(request + get, backends: .init(hello))
+        var talk = ExchangeTalk(request + get, backends: .init(hello))
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         #expect(talk.sawEnd && talk.machine.phase == .lingering)
@@ -169,14 +169,14 @@ struct RelayTests {
     @Test("a backend that says close ends its own connection, not the client's")
     func backendCloses() {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
-        var talk = Talk(get + get, backends: .init(answer, end: .closes), .init(hello))
+        var talk = ExchangeTalk(get + get, backends: .init(answer, end: .closes), .init(hello))
         talk.run()
         #expect(talk.client == hello + hello)
     }
 
     @Test("the lease is back as soon as the backend has said everything, however slow the client is")
     func leaseFirst() {
-        var talk = Talk(get, backends: .init(hello))
+        var talk = ExchangeTalk(get, backends: .init(hello))
         talk.clientTakes = 0
         talk.run()
         #expect(talk.leases == 0 && talk.client == "")
@@ -187,7 +187,7 @@ struct RelayTests {
 
     @Test("a client that half-closes after its request still gets the answer")
     func halfClose() {
-        var talk = Talk(get, backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeTalk(get, backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         talk.clientEnds = true
         talk.run()

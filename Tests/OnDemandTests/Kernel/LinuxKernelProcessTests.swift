@@ -8,25 +8,25 @@ struct LinuxKernelProcessTests {
     @Test("what a child prints, where it runs and how it ends are its own")
     func outputAndExit() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            let child = try wire.shell("pwd; echo trouble >&2; exit 7", in: "/usr")
+            let bench = try KernelBench()
+            let child = try bench.shell("pwd; echo trouble >&2; exit 7", in: "/usr")
             #expect(child.output == "/usr\n")
             #expect(child.errors == "trouble\n")
             #expect(child.exit == .status(7))
-            #expect(try wire.shell("kill -9 $$").exit == .signal(9))
-            #expect(try wire.run(LaunchCommand(command: "true")).exit == .status(0))
-            #expect(wire.kernel.reap() == nil)
+            #expect(try bench.shell("kill -9 $$").exit == .signal(9))
+            #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0))
+            #expect(bench.kernel.reap() == nil)
         }
     }
 
     @Test("a child has three descriptors, an empty standard input, and blocking output")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
+            let bench = try KernelBench()
             // Two that must not be inherited, one of them without close-on-exec.
-            let listener = try wire.kernel.listen(at: Wire.anyPort)
+            let listener = try bench.kernel.listen(at: KernelBench.anyPort)
             _ = dup(listener.descriptor.raw)
-            let child = try wire.shell("ls /proc/self/fd | tr '\\n' ' '; cat; grep flags /proc/self/fdinfo/1")
+            let child = try bench.shell("ls /proc/self/fd | tr '\\n' ' '; cat; grep flags /proc/self/fdinfo/1")
             // The fourth is the directory that ls itself reads.
             #expect(child.lines.first?.hasPrefix("0 1 2 3 ") == true)
             #expect(child.lines.first?.contains("4") == false)
@@ -38,10 +38,10 @@ struct LinuxKernelProcessTests {
     @Test("a child hears every signal, whatever its parent blocks and ignores")
     func signals() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            _ = try wire.kernel.openSignals()
+            let bench = try KernelBench()
+            _ = try bench.kernel.openSignals()
             signal(SIGHUP, SIG_IGN)
-            let child = try wire.run(LaunchCommand(command: "cat", arguments: ["/proc/self/status"]))
+            let child = try bench.run(LaunchCommand(command: "cat", arguments: ["/proc/self/status"]))
             let masks = child.lines.filter { ["SigBlk:", "SigIgn:", "SigCgt:"].contains($0.prefix(7)) }
             for line in masks {
                 let mask = line.split(separator: "\t").last.flatMap { UInt64($0, radix: 16) }
@@ -55,8 +55,8 @@ struct LinuxKernelProcessTests {
     @Test("a child leads a session and a group of its own")
     func session() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            let child = try wire.shell("cut -d' ' -f1,5,6 /proc/self/stat; cut -d' ' -f1,5,6 /proc/$$/stat")
+            let bench = try KernelBench()
+            let child = try bench.shell("cut -d' ' -f1,5,6 /proc/self/stat; cut -d' ' -f1,5,6 /proc/$$/stat")
             let own = try #require(child.lines.last).split(separator: " ")
             #expect(own.count == 3 && own[0] == own[1] && own[1] == own[2])
             #expect(own.first.flatMap { Int32($0) } != getpgrp())
@@ -66,11 +66,11 @@ struct LinuxKernelProcessTests {
     @Test("a command's variables are set over the daemon's, and what a manager told the daemon stays with it")
     func environment() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
+            let bench = try KernelBench()
             for (name, value) in [("KEPT", "k=1"), ("CHANGED", "old"), ("NOTIFY_SOCKET", "/x"), ("LISTEN_FDS", "3")] {
                 unsafe setenv(name, value, 1)
             }
-            let child = try wire.shell(
+            let child = try bench.shell(
                 "env",
                 [
                     .init(name: "CHANGED", value: "new"), .init(name: "ADDED", value: "a b=c"),
@@ -86,12 +86,12 @@ struct LinuxKernelProcessTests {
     @Test("a command's variables come in the order they are written, behind the daemon's")
     func environmentOrder() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
+            let bench = try KernelBench()
             let names = ["ZULU", "ALPHA", "MIKE"]
             let command = LaunchCommand(
                 command: "/bin/cat", arguments: ["/proc/self/environ"], workingDirectory: "/",
                 environment: names.map { .init(name: $0, value: "1") })
-            let entries = try wire.run(command).output.split(separator: "\0").map { $0.prefix { $0 != "=" } }
+            let entries = try bench.run(command).output.split(separator: "\0").map { $0.prefix { $0 != "=" } }
             let positions = names.map { name in entries.firstIndex { $0 == name } ?? -1 }
             #expect(positions == positions.sorted() && positions[0] > 0)
         }
@@ -100,36 +100,36 @@ struct LinuxKernelProcessTests {
     @Test("a command is looked up on PATH, on the command's own when it sets one, and directories are passed over")
     func path() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            let directory = try Wire.directory()
+            let bench = try KernelBench()
+            let directory = try KernelBench.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let (first, second) = ("\(directory)/first", "\(directory)/second")
             // First a directory of that name, then a file that may not be executed, then the command.
             try FileManager.default.createDirectory(atPath: "\(first)/tool", withIntermediateDirectories: true)
             try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
             try "no".write(toFile: "\(directory)/tool", atomically: true, encoding: .utf8)
-            try Wire.executable("echo found $0", at: "\(second)/tool")
+            try KernelBench.executable("echo found $0", at: "\(second)/tool")
             let path = LaunchCommand.Variable(name: "PATH", value: "\(first):\(directory):\(second):/usr/bin:/bin")
             var command = LaunchCommand(command: "tool", workingDirectory: "/", environment: [path])
-            #expect(try wire.run(command).output == "found \(second)/tool\n")
+            #expect(try bench.run(command).output == "found \(second)/tool\n")
             // An empty place and a relative one mean the child's directory, not the daemon's.
             command = LaunchCommand(
                 command: "tool", workingDirectory: second, environment: [.init(name: "PATH", value: ":/bin")])
-            #expect(try wire.run(command).lines.count == 1)
+            #expect(try bench.run(command).lines.count == 1)
             command = LaunchCommand(
                 command: "tool", workingDirectory: directory, environment: [.init(name: "PATH", value: "second")])
-            #expect(try wire.run(command).lines.count == 1)
+            #expect(try bench.run(command).lines.count == 1)
         }
     }
 
     @Test("a name with a slash is a path, seen from the child's directory")
     func relativePath() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            let directory = try Wire.directory()
+            let bench = try KernelBench()
+            let directory = try KernelBench.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
-            try Wire.executable("pwd", at: "\(directory)/tool")
-            let child = try wire.run(LaunchCommand(command: "./tool", workingDirectory: directory))
+            try KernelBench.executable("pwd", at: "\(directory)/tool")
+            let child = try bench.run(LaunchCommand(command: "./tool", workingDirectory: directory))
             #expect(child.output == "\(directory)\n")
         }
     }
@@ -137,10 +137,10 @@ struct LinuxKernelProcessTests {
     @Test("an error says which was missing: the command, its PATH, or the directory; and leaves nothing open")
     func missing() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
+            let bench = try KernelBench()
             let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
             func error(_ command: LaunchCommand) -> String {
-                do { return "\(try wire.kernel.spawn(command))" } catch { return error.description }
+                do { return "\(try bench.kernel.spawn(command))" } catch { return error.description }
             }
             let path = LaunchCommand.Variable(name: "PATH", value: "/nowhere")
             #expect(
@@ -168,8 +168,8 @@ struct LinuxKernelProcessTests {
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             limit.rlim_cur = 256
             unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let wire = try Wire()
-            #expect(try wire.shell("ulimit -Sn; ulimit -Hn").lines == ["256", "\(limit.rlim_max)"])
+            let bench = try KernelBench()
+            #expect(try bench.shell("ulimit -Sn; ulimit -Hn").lines == ["256", "\(limit.rlim_max)"])
             var own = rlimit()
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &own)
             #expect(own.rlim_cur == limit.rlim_max)
@@ -179,34 +179,33 @@ struct LinuxKernelProcessTests {
     @Test("a signal reaches the whole group, and the group exists until its last member was reaped")
     func group() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            _ = try wire.kernel.openSignals()  // Orphans become ours.
+            let bench = try KernelBench()
+            _ = try bench.kernel.openSignals()  // Orphans become ours.
             let command = LaunchCommand(
                 command: "/bin/sh", arguments: ["-c", "sleep 60 & echo up; exit 0"], workingDirectory: "/")
-            let spawned = try wire.kernel.spawn(command)
-            #expect(wire.reaped() == ExitedProcess(process: spawned.process, exit: .status(0)))
-            #expect(wire.kernel.groupExists(of: spawned.process), "a grandchild is left")
-            #expect(wire.kernel.signal(groupOf: spawned.process, .terminate))
-            #expect(wire.reaped()?.exit == .signal(15), "the orphan is ours to reap")
-            #expect(!wire.kernel.groupExists(of: spawned.process))
-            #expect(!wire.kernel.signal(groupOf: spawned.process, .kill))
-            #expect(wire.kernel.reap() == nil)
+            let spawned = try bench.kernel.spawn(command)
+            #expect(bench.reaped() == ExitedProcess(process: spawned.process, exit: .status(0)))
+            #expect(bench.kernel.familyExists(of: spawned.process), "a grandchild is left")
+            bench.kernel.signal(familyOf: spawned.process, .terminate)
+            #expect(bench.reaped()?.exit == .signal(15), "the orphan is ours to reap")
+            #expect(!bench.kernel.familyExists(of: spawned.process))
+            #expect(bench.kernel.reap() == nil)
         }
     }
 
     @Test("the daemon's own signals arrive as something to read, many children as one")
     func ownSignals() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            let signals = try wire.kernel.openSignals()
+            let bench = try KernelBench()
+            let signals = try bench.kernel.openSignals()
             let token = Token(.signals, index: 0, generation: 0)
-            try wire.kernel.watch(signals, for: .readable, as: token)
-            #expect(wire.kernel.nextSignal(from: signals) == nil)
+            try bench.kernel.watch(signals, for: .readable, as: token)
+            #expect(bench.kernel.nextSignal(from: signals) == nil)
             // To this thread, because only its mask is ours: the daemon has no other.
             for number in [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGCHLD] { pthread_kill(pthread_self(), number) }
-            #expect(wire.events { $0[token] != nil }[token] == .readable)
+            #expect(bench.events { $0[token] != nil }[token] == .readable)
             var seen: Set<String> = []
-            while let signal = wire.kernel.nextSignal(from: signals) { seen.insert("\(signal)") }
+            while let signal = bench.kernel.nextSignal(from: signals) { seen.insert("\(signal)") }
             #expect(seen == ["terminate", "interrupt", "hangUp", "childChanged"])
         }
     }
@@ -214,31 +213,31 @@ struct LinuxKernelProcessTests {
     @Test("a line of the log is written whole, and a reader who stops costs nothing but the lines")
     func log() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
+            let bench = try KernelBench()
             var ends: [Int32] = [-1, -1]
             unsafe pipe(&ends)
             dup2(ends[1], STDERR_FILENO)
             close(ends[1])
             let line = Array("hello\n".utf8)
-            #expect(wire.kernel.log(line.span) == line.count)
+            #expect(bench.kernel.log(line.span) == line.count)
             let flood = [UInt8](repeating: 0x78, count: 1024 * 1024)
-            let taken = wire.kernel.log(flood.span)
+            let taken = bench.kernel.log(flood.span)
             #expect(taken > 0 && taken < flood.count)
-            #expect(wire.kernel.log(line.span) == 0)
+            #expect(bench.kernel.log(line.span) == 0)
             close(ends[0])
-            #expect(wire.kernel.log(line.span) == line.count, "nobody listens any more")
+            #expect(bench.kernel.log(line.span) == line.count, "nobody listens any more")
         }
     }
 
     @Test("spawning a hundred times leaves no descriptor and no zombie")
     func noLeak() async {
         await #expect(processExitsWith: .success) {
-            let wire = try Wire()
-            _ = try wire.run(LaunchCommand(command: "true"))
+            let bench = try KernelBench()
+            _ = try bench.run(LaunchCommand(command: "true"))
             let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
-            for _ in 0..<100 { #expect(try wire.run(LaunchCommand(command: "true")).exit == .status(0)) }
+            for _ in 0..<100 { #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0)) }
             #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count == before)
-            #expect(wire.kernel.reap() == nil)
+            #expect(bench.kernel.reap() == nil)
         }
     }
 }

@@ -4,24 +4,24 @@ import Testing
 @testable import OnDemand
 
 struct LinuxKernelSocketTests {
-    private let wire: Wire
-    private var kernel: LinuxKernel { wire.kernel }
+    private let bench: KernelBench
+    private var kernel: LinuxKernel { bench.kernel }
     private let client = Token(.client, index: 1, generation: 1)
     private let server = Token(.upstream, index: 2, generation: 1)
 
-    init() throws { wire = try Wire() }
+    init() throws { bench = try KernelBench() }
 
     /// A place for a socket file that nobody else knows.
     private func path() -> String { "/tmp/ondemandd-\(UUID().uuidString.prefix(8)).sock" }
 
     @Test("port 0 becomes a port that clients can connect to")
     func portZero() throws {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         defer { kernel.close(listener.descriptor) }
         #expect(listener.address.port != 0)
         #expect(listener.address.host == "127.0.0.1")
-        let connection = try #require(wire.connection(to: listener.address))
-        let accepted = try #require(wire.accept(from: listener.descriptor))
+        let connection = try #require(bench.connection(to: listener.address))
+        let accepted = try #require(bench.accept(from: listener.descriptor))
         #expect(accepted.peer.host == "127.0.0.1")
         kernel.close(connection)
         kernel.close(accepted.descriptor)
@@ -32,8 +32,8 @@ struct LinuxKernelSocketTests {
         let loopback = SocketAddress.ipv6(octets: Array(repeating: 0, count: 15) + [1], port: 0)
         guard let listener = try? kernel.listen(at: loopback) else { return }
         defer { kernel.close(listener.descriptor) }
-        let connection = try #require(wire.connection(to: listener.address))
-        let accepted = try #require(wire.accept(from: listener.descriptor))
+        let connection = try #require(bench.connection(to: listener.address))
+        let accepted = try #require(bench.accept(from: listener.descriptor))
         #expect(accepted.peer.host == "::1")
         kernel.close(connection)
         kernel.close(accepted.descriptor)
@@ -41,7 +41,7 @@ struct LinuxKernelSocketTests {
 
     @Test("a port that is taken is refused with its address")
     func addressInUse() throws {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         defer { kernel.close(listener.descriptor) }
         let error = #expect(throws: SystemError.self) { try kernel.listen(at: listener.address) }
         #expect(error?.code == .addressInUse)
@@ -50,35 +50,35 @@ struct LinuxKernelSocketTests {
 
     @Test("nobody there is a refusal, not a wait")
     func connectionRefused() throws {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         kernel.close(listener.descriptor)
-        #expect(wire.connection(to: listener.address) == nil)
+        #expect(bench.connection(to: listener.address) == nil)
     }
 
     @Test("without a client in the queue an accept would block, and says so")
     func nobodyWaits() throws {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         #expect(kernel.accept(from: listener.descriptor) == .wouldBlock)
         kernel.close(listener.descriptor)
     }
 
     @Test("bytes arrive as they were sent, and an end of one direction leaves the other open")
     func halfClose() throws {
-        let (client, server, _) = try wire.pair()
-        #expect(wire.send("question", to: client) == .bytes(8))
+        let (client, server, _) = try bench.pair()
+        #expect(bench.send("question", to: client) == .bytes(8))
         kernel.endSending(on: client)
-        let question = wire.readToEnd(server)
+        let question = bench.readToEnd(server)
         #expect(question.bytes == Array("question".utf8) && question.ended)
-        #expect(wire.send("answer", to: server) == .bytes(6))
+        #expect(bench.send("answer", to: server) == .bytes(6))
         kernel.close(server)
-        let answer = wire.readToEnd(client)
+        let answer = bench.readToEnd(client)
         #expect(answer.bytes == Array("answer".utf8) && answer.ended)
         kernel.close(client)
     }
 
     @Test("a full socket takes a part, then nothing, and says when there is room again")
     func backpressure() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         try kernel.watch(client, for: .edges, as: self.client)
         let chunk = [UInt8](repeating: 0x61, count: 256 * 1024)
         var sent = 0
@@ -90,7 +90,7 @@ struct LinuxKernelSocketTests {
         while received < sent, case .bytes(let count) = kernel.receive(from: server, into: &buffer) {
             received += count
         }
-        let seen = wire.events { $0[self.client]?.contains(.writable) == true }
+        let seen = bench.events { $0[self.client]?.contains(.writable) == true }
         #expect(seen[self.client]?.contains(.writable) == true)
         kernel.close(client)
         kernel.close(server)
@@ -98,11 +98,11 @@ struct LinuxKernelSocketTests {
 
     @Test("sending to a peer that is gone is an answer, never a signal")
     func brokenPipe() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         kernel.close(server)
         var results: [WriteResult] = []
         for _ in 0..<100 {
-            results.append(wire.send("x", to: client))
+            results.append(bench.send("x", to: client))
             if case .failed = results.last { break }
             _ = kernel.wait(until: kernel.now() + .milliseconds(5))
         }
@@ -115,15 +115,15 @@ struct LinuxKernelSocketTests {
 
     @Test("edges tell of each change once: bytes, then the end with what stands before it")
     func edges() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .edges, as: self.server)
-        #expect(wire.events { $0[self.server] != nil }[self.server] == .writable)
+        #expect(bench.events { $0[self.server] != nil }[self.server] == .writable)
         #expect(kernel.wait(until: kernel.now()) == 0, "told once")
-        _ = wire.send("a", to: client)
-        #expect(wire.events { $0[self.server] != nil }[self.server]?.contains(.readable) == true)
+        _ = bench.send("a", to: client)
+        #expect(bench.events { $0[self.server] != nil }[self.server]?.contains(.readable) == true)
         #expect(kernel.wait(until: kernel.now()) == 0, "told once, although nothing was read")
         kernel.endSending(on: client)
-        let end = wire.events { $0[self.server]?.contains(.peerEnded) == true }
+        let end = bench.events { $0[self.server]?.contains(.peerEnded) == true }
         #expect(end[self.server]?.contains([.readable, .peerEnded]) == true)
         #expect(end[self.server]?.contains(.broken) == false)
         kernel.close(client)
@@ -133,10 +133,10 @@ struct LinuxKernelSocketTests {
 
     @Test("a socket that is not watched any more is silent")
     func unwatch() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
         kernel.unwatch(server)
-        _ = wire.send("a", to: client)
+        _ = bench.send("a", to: client)
         #expect(kernel.wait(until: kernel.now() + .milliseconds(20)) == 0)
         kernel.close(client)
         kernel.close(server)
@@ -144,17 +144,17 @@ struct LinuxKernelSocketTests {
 
     @Test("what is watched for reading is told again until it is read")
     func levels() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
-        _ = wire.send("a", to: client)
-        for _ in 0..<3 { #expect(wire.events { $0[self.server] != nil }[self.server] == .readable) }
+        _ = bench.send("a", to: client)
+        for _ in 0..<3 { #expect(bench.events { $0[self.server] != nil }[self.server] == .readable) }
         kernel.close(client)
         kernel.close(server)
     }
 
     @Test("what an accept inherits: no delay, keepalive, and a limit for silence")
     func options() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         for descriptor in [client, server] {
             #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
             #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
@@ -181,11 +181,11 @@ struct LinuxKernelSocketTests {
         let address = SocketAddress.unix(path: path())
         let listener = try kernel.listen(at: address)
         #expect(listener.address == address)
-        let connection = try #require(wire.connection(to: address))
-        let accepted = try #require(wire.accept(from: listener.descriptor))
+        let connection = try #require(bench.connection(to: address))
+        let accepted = try #require(bench.accept(from: listener.descriptor))
         #expect(accepted.peer.host == "unix:")
         kernel.stopListening(listener.descriptor, at: address)
-        #expect(wire.connection(to: address) == nil)
+        #expect(bench.connection(to: address) == nil)
         kernel.close(connection)
         kernel.close(accepted.descriptor)
         let again = try kernel.listen(at: address)
@@ -198,7 +198,7 @@ struct LinuxKernelSocketTests {
         // Closed without its file being removed, as after a kill.
         kernel.close(try kernel.listen(at: address).descriptor)
         let listener = try kernel.listen(at: address)
-        let connection = try #require(wire.connection(to: address))
+        let connection = try #require(bench.connection(to: address))
         kernel.close(connection)
         kernel.stopListening(listener.descriptor, at: address)
     }
@@ -209,7 +209,7 @@ struct LinuxKernelSocketTests {
         let listener = try kernel.listen(at: address)
         let error = #expect(throws: SystemError.self) { try kernel.listen(at: address) }
         #expect(error?.code == .addressInUse)
-        #expect(wire.connection(to: address) != nil)
+        #expect(bench.connection(to: address) != nil)
         kernel.stopListening(listener.descriptor, at: address)
     }
 
@@ -233,7 +233,7 @@ struct LinuxKernelSocketTests {
 
     @Test("the owner of a listener is found by its port and by its path")
     func listenerOwner() throws {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         let unix = SocketAddress.unix(path: path())
         let other = try kernel.listen(at: unix)
         for address in [listener.address, unix] {
@@ -268,7 +268,7 @@ struct LinuxKernelSocketTests {
 
     @Test("without a deadline it waits until something happens")
     func noDeadline() throws {
-        let (client, server, _) = try wire.pair()
+        let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
         let raw = client.raw
         Thread.detachNewThread {
@@ -305,7 +305,7 @@ struct LinuxKernelSocketTests {
     func closedTwice() async {
         await #expect(processExitsWith: .failure) {
             let kernel = try LinuxKernel()
-            let listener = try kernel.listen(at: Wire.anyPort)
+            let listener = try kernel.listen(at: KernelBench.anyPort)
             kernel.close(listener.descriptor)
             kernel.close(listener.descriptor)
         }

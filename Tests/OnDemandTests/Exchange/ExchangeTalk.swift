@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 /// Plays both sockets of one conversation: what the client sends and takes, what each connection to a backend says.
-struct Talk {
+struct ExchangeTalk {
     /// One connection to a backend, as far as the conversation can see it.
     struct Backend {
         enum End { case staysOpen, closes, breaks }
@@ -48,11 +48,11 @@ struct Talk {
     private(set) var leases = 0
     private var current: Backend?
 
-    init(_ clientSends: String, rules: ExchangeRules = Talk.rules, backends: Backend...) {
+    init(_ clientSends: String, rules: ExchangeRules = ExchangeTalk.rules, backends: Backend...) {
         self.init(pieces: clientSends.isEmpty ? [] : [Array(clientSends.utf8)], rules: rules, backends: backends)
     }
 
-    init(pieces: [[UInt8]], rules: ExchangeRules = Talk.rules, backends: [Backend]) {
+    init(pieces: [[UInt8]], rules: ExchangeRules = ExchangeTalk.rules, backends: [Backend]) {
         machine = ExchangeMachine(rules: rules, remoteAddress: "10.0.0.9")
         self.clientSends = pieces
         self.backends = backends
@@ -114,7 +114,7 @@ struct Talk {
         case .hangUp(let reason): hangup = reason
         case .openTunnel:
             let bytes = machine.takeTunnelBytes()
-            tunnel = (bytes.toClient.bytes, bytes.toUpstream.bytes)
+            tunnel = (bytes.toClient.bytes, bytes.toUpstream)
         case .enterGate(let id):
             if admission == .held { return machine.held(id) }
             leases += 1

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-extension Wire {
+extension KernelBench {
     struct Finished {
         let output: String
         let errors: String

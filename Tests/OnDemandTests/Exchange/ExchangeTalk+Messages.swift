@@ -1,7 +1,7 @@
 @testable import OnDemand
 
 /// Messages that many conversations are made of.
-extension Talk {
+extension ExchangeTalk {
     /// A request for the app.
     static let get = "GET /app/x?y=1 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 /// A kernel with a few sockets on it, and the patience a test needs with real ones.
-final class Wire {
+final class KernelBench {
     let kernel: LinuxKernel
 
     init() throws { kernel = try LinuxKernel() }
@@ -25,7 +25,7 @@ final class Wire {
 
     /// Both ends of one connection over TCP, and who the listener thinks is calling.
     func pair() throws -> (client: Descriptor, server: Descriptor, peer: SocketAddress) {
-        let listener = try kernel.listen(at: Wire.anyPort)
+        let listener = try kernel.listen(at: KernelBench.anyPort)
         defer { kernel.close(listener.descriptor) }
         let client = try #require(connection(to: listener.address))
         let accepted = try #require(accept(from: listener.descriptor))

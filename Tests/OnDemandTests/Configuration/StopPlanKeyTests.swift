@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 /// The stop plan as an operator writes it.
-@Suite struct StopPlanTests {
+@Suite struct StopPlanKeyTests {
     private func plan(_ text: String) throws -> StopPlan? {
         let file = Sample.file(services: [#"{\#(Self.service), "on_demand": {"command": "x", "stop": \#(text)}}"#])
         return try Configuration.read(Array(file.utf8), environment: [:]).services.first?.policy.stopPlan
