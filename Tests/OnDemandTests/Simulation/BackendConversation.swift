@@ -3,7 +3,9 @@
 /// What a request asks of a virtual backend, written into its target: `/s0/length/500/17`.
 enum Wish: Equatable {
     /// An answer with so many bytes, framed by its length, by chunks, or by the end of the connection.
-    case length(Int), chunked(Int), untilClose(Int)
+    case length(Int)
+    case chunked(Int)
+    case untilClose(Int)
     /// 204.
     case nothing
     case chat(Chat)
@@ -174,7 +176,8 @@ final class BackendConversation: SocketOwner {
     private func checkBody(_ key: Int) {
         guard let expected = kernel.ledger.bodies[key] else { return }
         if reader.body != Chatter.client.body(key: key, count: expected) {
-            kernel.complain("the body of request \(key) arrived with \(reader.body.count) of \(expected) bytes, or wrong")
+            kernel.complain(
+                "the body of request \(key) arrived with \(reader.body.count) of \(expected) bytes, or wrong")
         }
     }
 

@@ -53,6 +53,11 @@ struct Chatter {
         return bytes[start..<(start + min(count, length))]
     }
 
+    /// Whether a frame begins at this position of the stream with this key.
+    func isBoundary(key: Int, at position: Int) -> Bool {
+        starts.contains((starts[key % Self.frameCount] + position) % length)
+    }
+
     /// A body: the stream's first bytes, however many.
     func body(key: Int, count: Int) -> [UInt8] {
         var body: [UInt8] = []
@@ -68,6 +73,13 @@ struct Listening {
     private(set) var received = 0
     /// The position of the first byte that was not what had been sent.
     private(set) var firstWrong: Int?
+    /// What the daemon said between two frames when it ended the tunnel itself; nothing may follow it.
+    private(set) var farewell: [UInt8] = []
+
+    /// Close, going away (RFC 6455, 7.4.1).
+    private static let goingAway: [UInt8] = [0x88, 2, 0x03, 0xe9]
+
+    var hasHeardFarewell: Bool { farewell == Self.goingAway }
 
     init(to chatter: Chatter, key: Int) {
         self.chatter = chatter
@@ -86,11 +98,25 @@ struct Listening {
 
     mutating func hear(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes
-        while !rest.isEmpty {
+        while !rest.isEmpty, farewell.isEmpty, firstWrong == nil {
             let expected = chatter.bytes(key: key, from: received, count: rest.count)
-            if firstWrong == nil, !Self.same(rest.prefix(expected.count), expected) { firstWrong = received }
+            guard Self.same(rest.prefix(expected.count), expected) else {
+                let count = zip(rest, expected).prefix { $0 == $1 }.count
+                received += count
+                rest = rest.dropFirst(count)
+                break
+            }
             received += expected.count
             rest = rest.dropFirst(expected.count)
+        }
+        if !rest.isEmpty { hearFarewell(rest) }
+    }
+
+    private mutating func hearFarewell(_ bytes: ArraySlice<UInt8>) {
+        farewell += bytes
+        guard chatter.isBoundary(key: key, at: received), Self.goingAway.starts(with: farewell) else {
+            firstWrong = firstWrong ?? received
+            return
         }
     }
 }

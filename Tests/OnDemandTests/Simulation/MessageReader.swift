@@ -1,6 +1,9 @@
 /// Reads HTTP/1.1 the way a simple peer does: independent of the daemon's own parsers, so that both must agree.
 struct MessageReader {
-    private enum Body { case length(Int), chunked, untilClose }
+    private enum Body {
+        case length(Int)
+        case chunked, untilClose
+    }
 
     /// Answers may end with their connection; requests may not.
     let readsAnswers: Bool

@@ -65,7 +65,7 @@ extension ChildScript {
     private static func drawnOutput(_ dice: inout Seeded) -> [Output] {
         (0..<dice.number(in: 1...4)).map { _ in
             let text = dice.one(of: ["booting\n", "no end of line", "a\nb\r\nc", ""])
-            let repeats = dice.one(of: [1, 1, 30, 4000])
+            let repeats = dice.one(of: [1, 1, 30, 300])
             return Output(
                 after: dice.duration(.zero ... .milliseconds(400)),
                 bytes: Array(String(repeating: text, count: repeats).utf8))
@@ -94,7 +94,7 @@ extension ClientScript {
         with dice: inout Seeded, within span: Duration, services: [Plan.Service]
     ) -> ClientScript {
         var script = ClientScript()
-        script.arrives = dice.duration(.zero ... span)
+        script.arrives = dice.duration(.zero...span)
         script.service = dice.below(services.count)
         script.requests = (0..<dice.one(of: [0, 1, 1, 1, 2, 4])).map { _ in .drawn(with: &dice) }
         // A tunnel is the end of all requests.

@@ -63,8 +63,10 @@ extension Plan {
         let services = services.enumerated().map { "service \($0): \($1)" }
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
         let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
-        return (["\(faults)"] + services + clients + [rest]).joined(separator: "\n").replacing("OnDemandTests.", with: "")
-            .replacing("OnDemand.", with: "")
+        return (["\(faults)"] + services + clients + [rest]).joined(separator: "\n").replacing(
+            "OnDemandTests.", with: ""
+        )
+        .replacing("OnDemand.", with: "")
     }
 }
 

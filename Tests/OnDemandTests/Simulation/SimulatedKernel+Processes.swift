@@ -20,7 +20,9 @@ struct ChildTable {
     /// Numbers come back soon, so that a stale one soon means somebody else.
     mutating func freeID(_ dice: inout Seeded) -> Int32 {
         born += 1
-        repeat { lastID = lastID >= 230 ? 200 : lastID + 1 } while all.contains { $0.id == lastID || $0.group == lastID }
+        repeat {
+            lastID = lastID >= 230 ? 200 : lastID + 1
+        } while all.contains { $0.id == lastID || $0.group == lastID }
         return lastID
     }
 
@@ -96,7 +98,7 @@ extension SimulatedKernel {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
         let members = children.members(of: leader.number)
-        members.forEach { $0.hear(signal) }
+        for member in members { member.hear(signal) }
     }
 
     func familyExists(of leader: ProcessID) -> Bool { !children.members(of: leader.number).isEmpty }

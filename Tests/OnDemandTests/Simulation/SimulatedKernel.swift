@@ -95,7 +95,8 @@ final class SimulatedKernel: Kernel {
 
     func drawLatency() -> Duration {
         dice.chance(faults.slowNetwork)
-            ? dice.duration(.milliseconds(1) ... .milliseconds(50)) : dice.duration(.microseconds(5) ... .microseconds(200))
+            ? dice.duration(.milliseconds(1) ... .milliseconds(50))
+            : dice.duration(.microseconds(5) ... .microseconds(200))
     }
 
     /// The owner of a peer's end looks at it a little later; many changes are one look.
@@ -199,7 +200,7 @@ final class SimulatedKernel: Kernel {
     /// Forgets the plans, which hold on to everybody.
     func dismantle() {
         schedule.removeAll()
-        children.all.forEach { $0.conversations = [] }
+        for process in children.all { process.conversations = [] }
         listeners = [:]
         files = [:]
     }

@@ -41,7 +41,7 @@ final class SimulatedProcess {
         self.script = script
         self.pipes = pipes
         self.startupTimeout = startupTimeout
-        pipes.forEach { $0.writers += 1 }
+        for pipe in pipes { pipe.writers += 1 }
     }
 
     // MARK: The script
@@ -145,9 +145,9 @@ final class SimulatedProcess {
         life = .zombie(exit)
         kernel.trace.note("process ends", Int(id), at: kernel.clock)
         closeListener()
-        conversations.forEach { $0.processEnded() }
+        for conversation in conversations { conversation.processEnded() }
         conversations = []
-        pipes.forEach { $0.writers -= 1 }
+        for pipe in pipes { pipe.writers -= 1 }
         kernel.children.orphan(childrenOf: self, kernel)
         if let parent, parent.isRunning {
             kernel.children.remove(self)  // A good parent reaps at once.

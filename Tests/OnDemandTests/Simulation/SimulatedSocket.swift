@@ -201,7 +201,7 @@ final class SimulatedListener {
 
     func close() {
         isClosed = true
-        queue.forEach { $0.reset() }
+        for socket in queue { socket.reset() }
         queue = []
     }
 }

@@ -4,10 +4,17 @@
 extension Simulation {
     // MARK: After every turn
 
+    /// A turn that did nothing has nothing to judge.
     func judgeTurn(_ household: Household<SimulatedKernel>) {
+        guard kernel.progress != judgedProgress else { return }
+        judgedProgress = kernel.progress
         let proxy = household.proxy
         var leases = Array(repeating: 0, count: plan.services.count)
-        for index in proxy.links.indices {
+        var (index, left) = (0, proxy.links.count)
+        while left > 0 {
+            defer { index += 1 }
+            guard proxy.links.isTaken(index) else { continue }
+            left -= 1
             let link = proxy.links[index]
             judgeBounds(of: link)
             if let lease = link.lease, lease.generation == proxy.upstreams[lease.backend.index].gate.openGeneration {
@@ -23,7 +30,8 @@ extension Simulation {
         let head = HeadLimits().maximumHeadBytes
         let machine = link.conversation?.machine
         let holdings = [
-            link.up.pending.count, link.down.pending.count, machine?.toClient.count ?? 0, machine?.toUpstream.count ?? 0,
+            link.up.pending.count, link.down.pending.count, machine?.toClient.count ?? 0,
+            machine?.toUpstream.count ?? 0,
             machine?.inbound.count ?? 0, machine?.answerHead.count ?? 0,
         ]
         if let most = holdings.max(), most > Limits.scratchBytes + 2 * head {
@@ -94,14 +102,18 @@ extension Simulation {
         case expected: break
         case .answered(503) where mayBeRefused:
             let isDisabled = !plan.services[client.script.service].isEnabled
-            if exchange.retryAfter == nil, !isDisabled { kernel.complain("\(client.name) was refused without Retry-After") }
+            if exchange.retryAfter == nil, !isDisabled {
+                kernel.complain("\(client.name) was refused without Retry-After")
+            }
         case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
         case .answered(408) where client.isSlow || kernel.hasJumped: break
         case .cut where mayBeRefused || exchange.request.endsRudely: break
         default:
             kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
         }
-        if exchange.isShort, !mayBeRefused { kernel.complain("\(client.name) read less than was said, and a proper end") }
+        if exchange.isShort, !mayBeRefused {
+            kernel.complain("\(client.name) read less than was said, and a proper end")
+        }
         judgePatience(exchange, client)
     }
 

@@ -8,7 +8,8 @@ final class Simulation {
     private(set) var household: Household<SimulatedKernel>?
     private(set) var clients: [VirtualClient] = []
     private(set) var turns = 0
-    private var strangers: [SimulatedListener] = []
+    /// How far the kernel's count had come when a turn was last judged.
+    var judgedProgress = -1
 
     var complaints: [String] { kernel.complaints }
 
@@ -61,7 +62,9 @@ final class Simulation {
         for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
         for (moment, signal) in plan.signals { kernel.plan(after: moment) { [kernel] in kernel.raise(signal) } }
-        if let (moment, seconds) = plan.wallJump { kernel.plan(after: moment) { [kernel] in kernel.wallOffset += seconds } }
+        if let (moment, seconds) = plan.wallJump {
+            kernel.plan(after: moment) { [kernel] in kernel.wallOffset += seconds }
+        }
         if let (moment, jump) = plan.clockJump {
             kernel.plan(after: moment) { [kernel] in
                 kernel.clock = kernel.clock + jump

@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 /// Each scenario again and again, the n-th call that may fail doing so, for n = 1, 2, 3, until none is left.
 @Suite("Simulation: the n-th kernel call fails")
@@ -11,8 +12,14 @@ struct SimulationFailingCallTests {
         ("several at once", Plan(clients: [.get(), .chat(), .get(.chunked(3000), at: .milliseconds(3)), posting])),
         ("a crash", Plan(services: [crashing], clients: [.get(), .get(at: .seconds(3))])),
         ("a failed start", Plan(services: [failing], clients: [.get(), .get(at: .seconds(4))])),
-        ("a request in the stop window", Plan(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])),
-        ("a shutdown in the middle", Plan(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))),
+        (
+            "a request in the stop window",
+            Plan(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])
+        ),
+        (
+            "a shutdown in the middle",
+            Plan(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))
+        ),
     ]
 
     private static var keptAlive: ClientScript {
@@ -43,7 +50,9 @@ struct SimulationFailingCallTests {
         return service
     }
 
-    @Test("whichever call fails, nothing leaks, nobody waits for ever, and afterwards all is well", arguments: scenarios.indices)
+    @Test(
+        "whichever call fails, nothing leaks, nobody waits for ever, and afterwards all is well",
+        arguments: scenarios.indices)
     func nthCall(index: Int) throws {
         var plan = Self.scenarios[index].plan
         plan.logLevel = .error

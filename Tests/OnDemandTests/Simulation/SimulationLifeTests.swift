@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 @Suite("Simulation: the ordinary life of a backend")
 struct SimulationLifeTests {

@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 /// Trouble of the machine the daemon runs on; the numbers are those of the list of traps.
 @Suite("Simulation: the machine's trouble")
@@ -26,7 +27,9 @@ struct SimulationMachineTests {
     @Test("D6 a day that passes at once ends no tunnel and leaves nothing behind")
     func clockJump() throws {
         for moment in [Duration.milliseconds(10), .milliseconds(500), .seconds(4), .milliseconds(7001)] {
-            var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .milliseconds(3999))])
+            var plan = Plan(clients: [
+                .chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .milliseconds(3999)),
+            ])
             plan.clockJump = (moment, .seconds(86_400))
             let simulation = try Simulation.run(plan)
             #expect(simulation.complaints == [], "\(moment)")
@@ -59,7 +62,9 @@ struct SimulationMachineTests {
         service.children[0].output = [.init(after: .milliseconds(1), bytes: flood)]
         let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
         #expect(simulation.complaints == [])
-        #expect(simulation.kernel.logLines.count { String(decoding: $0, as: UTF8.self).hasSuffix("line=noise\n") } >= 200_000)
+        #expect(
+            simulation.kernel.logLines.count { String(decoding: $0, as: UTF8.self).hasSuffix("line=noise\n") }
+                >= 200_000)
         #expect(simulation.kernel.logged(.output).contains { $0.contains("line=\"the end\"") })
     }
 }

@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 /// What others fell into while a backend runs; the numbers are those of the list of traps.
 @Suite("Simulation: running")
@@ -38,7 +39,8 @@ struct SimulationRunTests {
     @Test("R6 frames right behind the upgrade and right behind the 101 arrive, however the bytes are cut")
     func eagerFrames() throws {
         for seed: UInt64 in 0..<60 {
-            var eager = ClientScript.Request(.chat(.init(up: 9, down: 9, ending: seed.isMultiple(of: 2) ? .client : .backend)))
+            var eager = ClientScript.Request(
+                .chat(.init(up: 9, down: 9, ending: seed.isMultiple(of: 2) ? .client : .backend)))
             eager.isEager = true
             var client = ClientScript(requests: [eager])
             if seed > 20 { client.pieces = (Int(seed), .microseconds(30)) }

@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 /// What others fell into while something starts; the numbers are those of the list of traps.
 @Suite("Simulation: starting")
@@ -26,7 +27,8 @@ struct SimulationStartTests {
         }
     }
 
-    @Test("S2 a child that exits early fails its waiters at once", arguments: [Exit.status(0), .status(1), .signal(11)])
+    @Test(
+        "S2 a child that exits early fails its waiters at once", arguments: [Exit.status(0), .status(1), .signal(11)])
     func earlyExit(exit: Exit) throws {
         var service = Plan.Service()
         service.policy.startupTimeout = .seconds(30)
@@ -87,9 +89,11 @@ struct SimulationStartTests {
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(2010))
     }
 
-    @Test("S8 a client that leaves while held does not abort the start", arguments: [
-        ClientScript.Leaving.close, .reset, .end,
-    ])
+    @Test(
+        "S8 a client that leaves while held does not abort the start",
+        arguments: [
+            ClientScript.Leaving.close, .reset, .end,
+        ])
     func leavesWhileHeld(how: ClientScript.Leaving) throws {
         var leaver = ClientScript.chat()
         leaver.leaves = (.milliseconds(5), how)
@@ -129,7 +133,8 @@ struct SimulationStartTests {
     func shortestIdleTime() throws {
         var service = Plan.Service()
         service.policy.idleTimeout = .nanoseconds(1)
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat(), .get(at: .milliseconds(21))]))
+        let simulation = try Simulation.run(
+            Plan(services: [service], clients: [.get(), .chat(), .get(at: .milliseconds(21))]))
         #expect(simulation.complaints == [])
     }
 }

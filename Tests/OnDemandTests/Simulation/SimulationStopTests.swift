@@ -1,5 +1,6 @@
-@testable import OnDemand
 import Testing
+
+@testable import OnDemand
 
 /// What others fell into while something stops; the numbers are those of the list of traps.
 @Suite("Simulation: stopping")
@@ -26,7 +27,8 @@ struct SimulationStopTests {
     func generations() throws {
         var service = Plan.Service()
         service.children = [
-            ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: .init(lingers: .milliseconds(900))), .healthy,
+            ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: .init(lingers: .milliseconds(900))),
+            .healthy,
         ]
         // Late to notice, late to leave, while the next life is in use.
         var late = ClientScript.chat(.init(up: 300, down: 300, pause: .milliseconds(30)))
@@ -45,7 +47,8 @@ struct SimulationStopTests {
     func ignoresTerminate() throws {
         var service = Plan.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true)), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
+        let simulation = try Simulation.run(
+            Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(2100))
@@ -56,7 +59,8 @@ struct SimulationStopTests {
     func grandchildStays() throws {
         var service = Plan.Service()
         service.children = [ChildScript(grandchild: .init(ignoresTerminate: true, keepsPort: true)), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
+        let simulation = try Simulation.run(
+            Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
@@ -85,7 +89,9 @@ struct SimulationStopTests {
     func zombies() throws {
         var service = Plan.Service()
         let grandchild = ChildScript.Grandchild(lingers: .milliseconds(300))
-        service.children = [ChildScript(exitsAfter: .seconds(1), grandchild: grandchild), ChildScript(grandchild: grandchild)]
+        service.children = [
+            ChildScript(exitsAfter: .seconds(1), grandchild: grandchild), ChildScript(grandchild: grandchild),
+        ]
         let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(4))]))
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.all.isEmpty)

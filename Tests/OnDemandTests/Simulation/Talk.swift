@@ -61,8 +61,11 @@ struct Talk {
         if let position = listening.firstWrong {
             kernel.complain("chat \(key): the \(side) heard a wrong byte at \(position)")
         }
+        if listening.hasHeardFarewell, !kernel.isLeaving {
+            kernel.complain("chat \(key): the \(side) was sent away although nobody is leaving")
+        }
         if listening.received > toHear { kernel.complain("chat \(key): the \(side) heard more than was said") }
-        if end == .heard, chat.ending.isPolite, !hasHeardAll {
+        if end == .heard, chat.ending.isPolite, !hasHeardAll, !listening.hasHeardFarewell {
             kernel.ledger.incomplete.append(
                 .init(key: key, sentence: "the \(side) heard an end after \(listening.received) of \(toHear) bytes"))
         }
