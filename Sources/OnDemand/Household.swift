@@ -124,12 +124,12 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     /// A reader that stopped reading is asked ever more rarely; one that is merely slow is served at once.
     private func retryLog() {
         log.flush()
-        logRetryPause = log.hasBacklog ? min(logRetryPause * 2, Limits.logRetryLongest) : Limits.logRetryFirst
+        logRetryPause = log.isWorthRetrying ? min(logRetryPause * 2, Limits.logRetryLongest) : Limits.logRetryFirst
         logRetryIsArmed = false
     }
 
     private func armLogRetry() {
-        guard log.hasBacklog, !logRetryIsArmed else { return }
+        guard log.isWorthRetrying, !logRetryIsArmed else { return }
         logRetryIsArmed = true
         reactor.arm(.logRetry, at: kernel.now() + logRetryPause)
     }

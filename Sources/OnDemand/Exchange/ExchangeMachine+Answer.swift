@@ -41,7 +41,8 @@ extension ExchangeMachine {
         upstreamIsSpent = true
         toUpstream.removeAll()
         guard answer == nil else {
-            phase = .finishing(keepAlive: false)
+            // An orderly end would make an answer without a length look complete (RFC 9112, 8).
+            phase = .cutting
             return
         }
         respond(response)

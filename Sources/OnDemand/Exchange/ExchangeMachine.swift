@@ -24,6 +24,8 @@ struct ExchangeMachine {
         case watching
         /// The last bytes of an answer are on their way to the client.
         case finishing(keepAlive: Bool)
+        /// An answer that had begun cannot be finished: what there is of it goes out, then the connection breaks.
+        case cutting
         /// Our direction is closed; what the client still sends is discarded, so that it can read its answer.
         case lingering
         /// Both sides agreed to speak WebSocket.
@@ -125,13 +127,14 @@ struct ExchangeMachine {
         case .connecting(let id): return .connect(id)
         case .serving(let resource): return .serve(resource)
         case .waiting, .awaitingConnection: return .rest
-        case .readingHead, .relaying, .watching, .finishing, .lingering: break
+        case .readingHead, .relaying, .watching, .finishing, .cutting, .lingering: break
         }
         if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
         if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
         if wantsUpstreamBytes, upstream.contains(.readable) { return .receive(.upstream) }
         if wantsClientBytes, client.contains(.readable) { return .receive(.client) }
         if phase == .finishing(keepAlive: false), toClient.isEmpty { return .endSendingToClient }
+        if phase == .cutting, toClient.isEmpty { return .hangUp(.upstreamReset) }
         return .rest
     }
 
@@ -173,7 +176,7 @@ struct ExchangeMachine {
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? .keepAlive : .head) : .flush
         case .awaitingConnection: .connect
         case .relaying: deadlineWhileRelaying
-        case .finishing: .flush
+        case .finishing, .cutting: .flush
         case .lingering: .linger
         case .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
         }
@@ -273,7 +276,7 @@ struct ExchangeMachine {
         case .lingering: phase = .over(.done)
         case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
         case .finishing: phase = .finishing(keepAlive: false)
-        case .turningAway, .serving, .tunnel, .over: break
+        case .cutting, .turningAway, .serving, .tunnel, .over: break
         }
     }
 

@@ -17,4 +17,7 @@ enum Hangup: String, Sendable {
     /// The daemon ended the tunnel with a close frame.
     case farewell
     case shuttingDown = "shutting_down"
+
+    /// The client must not take what it has for everything there was: its connection is reset, not closed.
+    var isAbrupt: Bool { self == .upstreamReset }
 }

@@ -26,6 +26,8 @@ protocol Kernel: AnyObject {
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)
+    /// Closes so that the peer sees a reset and not an end (socket(7), SO_LINGER).
+    func reset(_ descriptor: Descriptor)
 
     // MARK: Readiness
 

@@ -157,6 +157,13 @@ extension LinuxKernel {
         precondition(status == 0 || errno != EBADF, "shutdown on a descriptor that is not ours")
     }
 
+    func reset(_ descriptor: Descriptor) {
+        var abruptly = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(
+            descriptor.raw, SOL_SOCKET, SO_LINGER, &abruptly, socklen_t(MemoryLayout<linger>.size))
+        close(descriptor)
+    }
+
     func close(_ descriptor: Descriptor) {
         let status = Glibc.close(descriptor.raw)
         precondition(status == 0 || errno != EBADF, "closed twice: \(descriptor.raw)")

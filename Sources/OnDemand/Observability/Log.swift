@@ -9,6 +9,8 @@ final class Log {
     /// What a slow reader has still to get, oldest first.
     private var backlog: [[UInt8]] = []
     private var backlogBytes = 0
+    /// Attempts in a row that handed nothing over, since something was last said.
+    private var vainAttempts = 0
     /// Lines that found the backlog full.
     private var dropped: Int64 = 0
 
@@ -26,6 +28,7 @@ final class Log {
     }
 
     private func tell(_ event: LogEvent, _ fields: [LogField]) {
+        vainAttempts = 0
         let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format)
         let taken = backlog.isEmpty ? write(line) : 0
         guard taken < line.count else { return }
@@ -38,8 +41,9 @@ final class Log {
         backlogBytes += line.count - taken
     }
 
-    /// Whether `flush` is to be called again soon.
-    var hasBacklog: Bool { !backlog.isEmpty }
+    /// Whether `flush` is to be called again soon. A reader that has stopped for good is not asked again before there
+    /// is something new to say: asleep nothing wakes, whatever becomes of the log.
+    var isWorthRetrying: Bool { !backlog.isEmpty && vainAttempts < Limits.logRetries }
 
     /// Tries again to hand over what waits; what had to be dropped meanwhile is counted in a line of its own.
     func flush() {
@@ -53,6 +57,7 @@ final class Log {
             }
             finished += 1
         }
+        vainAttempts = finished > 0 ? 0 : vainAttempts + 1
         backlog.removeFirst(finished)
         guard backlog.isEmpty else { return }
         backlog = []

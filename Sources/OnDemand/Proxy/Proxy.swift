@@ -227,7 +227,7 @@ final class Proxy<K: Kernel> {
         } else if let lease = link.lease {
             log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
         }
-        kernel.close(link.client.descriptor)
+        if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         links.remove(index: index)
         if let lease = link.lease { giveBack(lease) }

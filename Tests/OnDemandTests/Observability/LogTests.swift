@@ -50,10 +50,10 @@ struct LogTests {
         let log = log()
         reader.room = 0
         for number in 0..<20 { log(.output, LogField("number", number)) }
-        #expect(log.hasBacklog)
+        #expect(log.isWorthRetrying)
         #expect(reader.heard.isEmpty)
         var flushes = 0
-        while log.hasBacklog {
+        while log.isWorthRetrying {
             reader.room = 7
             log.flush()
             flushes += 1
@@ -70,9 +70,9 @@ struct LogTests {
         log(.ready)
         reader.room = nil
         log(.bye)
-        #expect(log.hasBacklog)
+        #expect(log.isWorthRetrying)
         log.flush()
-        #expect(!log.hasBacklog)
+        #expect(!log.isWorthRetrying)
         #expect(reader.lines == ["now info    ready", "now info    bye"])
     }
 
@@ -84,7 +84,7 @@ struct LogTests {
         for _ in 0..<40 { log(.crashed, LogField("line", long)) }
         reader.room = nil
         log.flush()
-        #expect(!log.hasBacklog)
+        #expect(!log.isWorthRetrying)
         let told = reader.lines.count { $0.contains("crashed") }
         #expect(told * long.utf8.count <= Limits.logBacklogBytes)
         #expect(told >= 14)

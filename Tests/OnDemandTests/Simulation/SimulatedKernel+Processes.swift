@@ -33,6 +33,8 @@ struct ChildTable {
         for child in all where child.parent === process { child.parent = nil }
     }
 
+    func family(of leader: Int32) -> [SimulatedProcess] { all.filter { $0.family == leader } }
+
     func members(of group: Int32) -> [SimulatedProcess] { all.filter { $0.group == group } }
 
     mutating func takeZombie() -> SimulatedProcess? {
@@ -97,11 +99,10 @@ extension SimulatedKernel {
     func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
-        let members = children.members(of: leader.number)
-        for member in members { member.hear(signal) }
+        for member in children.family(of: leader.number) { member.hear(signal) }
     }
 
-    func familyExists(of leader: ProcessID) -> Bool { !children.members(of: leader.number).isEmpty }
+    func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader.number).isEmpty }
 
     func reap() -> ExitedProcess? {
         guard let process = children.takeZombie(), case .zombie(let exit) = process.life else { return nil }

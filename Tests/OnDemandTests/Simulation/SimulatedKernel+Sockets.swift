@@ -29,6 +29,11 @@ extension SimulatedKernel {
         return Descriptor(raw: raw)
     }
 
+    func reset(_ descriptor: Descriptor) {
+        if case .socket(let socket)? = files[descriptor.raw] { socket.reset() }
+        close(descriptor)
+    }
+
     func close(_ descriptor: Descriptor) {
         guard let file = file(descriptor, "close") else { return }
         trace.note("close", Int(descriptor.raw), at: clock)

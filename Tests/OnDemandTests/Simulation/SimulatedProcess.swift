@@ -17,6 +17,8 @@ final class SimulatedProcess {
     let script: ChildScript
     /// It left the group in which it was born.
     var isDetached = false
+    /// The leader it descends from, whatever group it is in now.
+    private(set) lazy var family = group
     private(set) var life = Life.running
     private(set) var heardTerminate = false
     private(set) var listener: SimulatedListener?
@@ -83,6 +85,7 @@ final class SimulatedProcess {
             kernel: kernel, id: id, group: plan.isDetached ? id : group, parent: self, service: service, script: script,
             pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
         grandchild.isDetached = plan.isDetached
+        grandchild.family = family
         kernel.children.all.append(grandchild)
         if plan.keepsPort { grandchild.inheritsListener(of: self) }
         if let duration = plan.staysFor { grandchild.whileRunning(after: duration) { $0.end(.status(0)) } }

@@ -144,8 +144,6 @@ struct SimulationRunTests {
         service.children = [ChildScript(exitsAfter: .milliseconds(60), exit: .signal(9))]
         service.children[0].resetsAtEnd = true
         let simulation = try Simulation.run(Plan(services: [service], clients: [.get(.untilClose(20_000_000))]))
-        withKnownIssue("an end is all that a client is told of a reset of its backend's") {
-            #expect(simulation.outcomes(of: 0) == [.cut])
-        }
+        #expect(simulation.outcomes(of: 0) == [.cut])
     }
 }

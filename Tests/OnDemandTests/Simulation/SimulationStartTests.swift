@@ -22,9 +22,7 @@ struct SimulationStartTests {
         service.children = [ChildScript(listensAfter: .milliseconds(100))]
         service.stranger = (.milliseconds(10), .seconds(20))
         let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
-        withKnownIssue("whoever accepts counts as ready, whether it is our child or not") {
-            #expect(simulation.complaints == [])
-        }
+        #expect(simulation.complaints == [])
     }
 
     @Test(

@@ -80,9 +80,7 @@ struct SimulationStopTests {
         var service = Plan.Service()
         service.children = [ChildScript(grandchild: .init(isDetached: true)), .healthy]
         let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
-        withKnownIssue("only the group is signalled") {
-            #expect(simulation.kernel.children.all.isEmpty)
-        }
+        #expect(simulation.kernel.children.all.isEmpty)
     }
 
     @Test("P5 every process is reaped, grandchildren that became ours as well")
