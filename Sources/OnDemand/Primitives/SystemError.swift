@@ -22,6 +22,7 @@ struct Errno: Hashable, Sendable {
     static let permissionDenied = Errno(number: 13)
     static let brokenPipe = Errno(number: 32)
     static let notDirectory = Errno(number: 20)
+    static let isDirectory = Errno(number: 21)
     static let addressInUse = Errno(number: 98)
     static let noBufferSpace = Errno(number: 105)
     static let timedOut = Errno(number: 110)
@@ -43,6 +44,7 @@ extension Errno: CustomStringConvertible {
         case .permissionDenied: "permission denied"
         case .brokenPipe: "the other side is closed"
         case .notDirectory: "not a directory"
+        case .isDirectory: "is a directory"
         case .addressInUse: "address already in use"
         case .noBufferSpace: "no buffer space"
         case .timedOut: "timed out"
