@@ -23,7 +23,6 @@ enum LogEvent: String, CaseIterable, Sendable {
     case tunnelClosed = "tunnel_closed"
     case badRequest = "bad_request"
     case upstreamTrouble = "upstream_trouble"
-    case request
 
     var level: LogLevel {
         switch self {
@@ -34,7 +33,7 @@ enum LogEvent: String, CaseIterable, Sendable {
             .output,
             .refused:
             .info
-        case .held, .tunnelOpened, .tunnelClosed, .badRequest, .request: .debug
+        case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }
     }
 }
