@@ -2,8 +2,8 @@ import Synchronization
 
 /// Who may use a backend right now: an open bit, the generation and a lease count in one atomic word.
 ///
-/// That word is the whole promise "no request is handed to a backend that is about to be stopped": entering succeeds only
-/// while it is open, and closing an idle gate succeeds only while nobody is inside.
+/// That word is the whole promise "no request is handed to a backend that is about to be stopped": entering succeeds
+/// only while it is open, and closing an idle gate succeeds only while nobody is inside.
 final class BackendGate: Sendable {
     private let word: Atomic<UInt64>
 

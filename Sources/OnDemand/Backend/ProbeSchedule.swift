@@ -1,4 +1,5 @@
-/// When to ask a starting backend whether it accepts connections yet, as a pure function of how long it has been starting.
+/// When to ask a starting backend whether it accepts connections yet, as a pure function of how long it has been
+/// starting.
 ///
 /// Dense at first, because small servers are up in milliseconds; then in proportion to the time already spent, so that
 /// asking adds about a fiftieth to a boot and costs well under a hundredth of a core.

@@ -3,8 +3,8 @@ import Glibc
 /// Processes that a daemon left behind because it was killed: found by what is written in their environment.
 ///
 /// The parent-death signal ends the process that was spawned; its children it does not reach. Everything a backend
-/// starts inherits its variables, so whoever names a supervisor that no longer lives is an orphan. A process that writes
-/// over its environment to change its title hides from this; such servers watch their own parent.
+/// starts inherits its variables, so whoever names a supervisor that no longer lives is an orphan. A process that
+/// writes over its environment to change its title hides from this; such servers watch their own parent.
 extension LinuxKernel {
     private static let marker = "ONDEMANDD_SUPERVISOR="
 
