@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+struct TidyTests {
+    private let sources = SourceTree.library + SourceTree.executable
+    private var all: [SourceFile] { sources + SourceTree.tests }
+
+    @Test("there is something to look at")
+    func found() {
+        #expect(SourceTree.library.count > 80)
+        #expect(SourceTree.executable.count >= 3)
+        #expect(all.allSatisfy { !$0.text.isEmpty })
+    }
+
+    @Test("no line is longer than 120 characters but for literals that would be worse cut in two")
+    func lineLength() {
+        for file in all {
+            let isTest = file.path.hasPrefix("Tests/")
+            for (number, line) in file.lines.enumerated() where line.count > 120 {
+                if isTest, line.contains("\"") { continue }
+                Issue.record("\(file.path):\(number + 1) has \(line.count) characters")
+            }
+            #expect(file.text.hasSuffix("\n") && !file.text.hasSuffix("\n\n"), "\(file.path)")
+        }
+    }
+
+    @Test("every file of the daemon opens with a sentence on what it is for")
+    func openingSentence() {
+        for file in sources {
+            let first = file.lines.first { line in
+                !line.isEmpty && !line.hasPrefix("import ") && !line.hasPrefix("@testable ")
+            }
+            #expect(first?.hasPrefix("/// ") == true || first?.hasPrefix("// ") == true, "\(file.path)")
+        }
+    }
+
+    @Test("nothing is left to be done without an issue that says so")
+    func leftovers() {
+        let words = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]
+        for file in all {
+            for word in words { #expect(!file.text.contains(word), "\(file.path) says \(word)") }
+        }
+    }
+
+    @Test("every limit has a user: a number that nobody keeps is no limit")
+    func limits() throws {
+        let limits = try #require(SourceTree.library.first { $0.name == "Limits.swift" })
+        let names = limits.code.matches(of: /static let (\w+)/).map { String($0.1) }
+        #expect(names.count > 20)
+        let others = sources.filter { $0.name != "Limits.swift" }.map(\.code).joined()
+        for name in names { #expect(others.contains("Limits.\(name)"), "Limits.\(name) is kept by nobody") }
+    }
+
+    @Test("every event of the log is told by somebody")
+    func logEvents() throws {
+        let declared = try #require(SourceTree.library.first { $0.name == "LogEvent.swift" })
+        let others = sources.filter { $0.name != declared.name }.map(\.code).joined()
+        for event in LogEvent.allCases {
+            let isTold = others.contains(
+                try Regex("(?:log|record|tell|write)\\(\\s*(?:[^()]*\\? )?\\.\(event)\\b|: \\.\(event),"))
+            #expect(isTold, "\(event) is told by nobody")
+        }
+    }
+
+    @Test("a function fits on a screen: at most sixty lines")
+    func functionLength() {
+        for file in sources {
+            var start: (line: Int, indent: Int, name: Substring)?
+            for (number, line) in file.lines.enumerated() {
+                let indent = line.prefix { $0 == " " }.count
+                if let match = line.firstMatch(of: /\b(?:func (\w+)|init\??)\s*[<(]/), !line.contains("//") {
+                    start = (number, indent, match.1 ?? "init")
+                } else if let begun = start, indent == begun.indent, line.dropFirst(indent) == "}" {
+                    let length = number - begun.line + 1
+                    #expect(length <= 60, "\(file.path): \(begun.name) has \(length) lines")
+                    start = nil
+                }
+            }
+        }
+    }
+
+    @Test("a test's display name is a sentence or a subject, and no two tests of a file share one")
+    func testNames() {
+        for file in SourceTree.tests {
+            let names = file.text.matches(of: /@Test\(\s*"((?:[^"\\]|\\.)+)"/).map { String($0.1) }
+            #expect(Set(names).count == names.count, "\(file.path)")
+            #expect(
+                !file.text.contains(/(?m)^ +@Test(?:\(\)|\(\.|\(arguments| +func|$)/),
+                "\(file.path): a test without a name")
+        }
+    }
+}

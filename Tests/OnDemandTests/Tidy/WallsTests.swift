@@ -1,0 +1,105 @@
+import Testing
+
+/// The rooms of the library and who may know whom: docs/ARCHITECTURE.md in a form that fails.
+struct WallsTests {
+    /// A room may name types of its own, and of these.
+    private static let mayName: [String: [String]] = [
+        "Primitives": [],
+        "HTTP": ["Primitives"],
+        "WebSocket": ["Primitives"],
+        "Routing": ["Primitives"],
+        "JSON": ["Primitives"],
+        "Kernel": ["Primitives"],
+        "Observability": ["Primitives"],
+        "Backend": ["Primitives"],
+        "Exchange": ["Primitives", "HTTP", "WebSocket", "Routing", "Backend"],
+        "Reactor": ["Primitives", "Kernel", "Observability"],
+        "Supervisor": ["Primitives", "Kernel", "Reactor", "Backend", "Observability"],
+        "Status": ["Primitives", "Observability", "Routing"],
+        "Proxy": [
+            "Primitives", "Kernel", "Reactor", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
+            "Observability", "Status",
+        ],
+        "Configuration": ["Primitives", "JSON", "Backend", "Routing"],
+    ]
+
+    /// Wiring stands outside the rooms and may know all of them; nobody may know it.
+    private static let wiring = ["Daemon.swift", "Household.swift", "Version.swift"]
+
+    /// Which room each type was declared in. A name that two rooms use tells nothing.
+    private static let home: [String: String] = {
+        var homes: [String: Set<String>] = [:]
+        for file in SourceTree.library {
+            for type in file.declaredTypes { homes[type, default: []].insert(file.folder) }
+        }
+        return homes.compactMapValues { $0.count == 1 ? $0.first : nil }
+    }()
+
+    /// Types inside others, by room: there they mean themselves, whatever lives elsewhere under that name.
+    private static let nested: [String: Set<String>] = SourceTree.library.reduce(into: [:]) { nested, file in
+        nested[file.folder, default: []].formUnion(file.nestedTypes)
+    }
+
+    @Test("no file names a type of a room it may not know")
+    func walls() {
+        for file in SourceTree.library where !Self.wiring.contains(file.folder) {
+            let known = (Self.mayName[file.folder] ?? []) + [file.folder]
+            for name in file.names.subtracting(Self.nested[file.folder] ?? []).sorted() {
+                guard let home = Self.home[name], !known.contains(home) else { continue }
+                Issue.record("\(file.path) names \(name), which lives in \(home)")
+            }
+        }
+    }
+
+    @Test("every room has its row in the table, and every row its room")
+    func rooms() {
+        let rooms = Set(SourceTree.library.map(\.folder)).subtracting(Self.wiring)
+        #expect(rooms == Set(Self.mayName.keys))
+    }
+
+    @Test("the test finds what it looks for: a type of each room, and a forbidden name")
+    func selfCheck() {
+        #expect(Self.home["BackendMachine"] == "Backend")
+        #expect(Self.home["RequestHead"] == "HTTP")
+        #expect(Self.home["LinuxKernel"] == "Kernel")
+        #expect(Set(Self.home.values).isSuperset(of: Self.mayName.keys))
+        let file = SourceFile(path: "Sources/OnDemand/HTTP/X.swift", text: "let a = \"\\(BackendGate())\" // Slab")
+        #expect(file.names == ["BackendGate"])
+        let other = SourceFile(path: "Sources/OnDemand/HTTP/Y.swift", text: "let b = \"http://Slab\"; BackendGate()\n")
+        #expect(other.names == ["BackendGate"])
+    }
+
+    @Test("only the kernel imports the system, only the gate imports atomics, and nobody imports Foundation")
+    func imports() {
+        for file in SourceTree.library {
+            for module in file.imports {
+                switch module {
+                case "CLinux", "Glibc": #expect(file.folder == "Kernel", "\(file.path) imports \(module)")
+                case "Synchronization": #expect(file.name == "BackendGate.swift", "\(file.path) imports \(module)")
+                default: Issue.record("\(file.path) imports \(module)")
+                }
+            }
+        }
+        for file in SourceTree.executable {
+            #expect(Set(file.imports).isSubset(of: ["Glibc", "OnDemand"]), "\(file.path) imports \(file.imports)")
+        }
+    }
+
+    @Test("memory is handled without a net in the kernel's room only, and once where the executable prints")
+    func unsafeCode() {
+        for file in SourceTree.library where file.folder != "Kernel" {
+            #expect(!file.code.contains(/\bunsafe\b/), "\(file.path)")
+        }
+        for file in SourceTree.executable {
+            let count = file.code.matches(of: /\bunsafe\b/).count
+            #expect(count <= (file.name == "Main.swift" ? 1 : 0), "\(file.path) has \(count)")
+        }
+    }
+
+    @Test("no concurrency of the language: a program that starts no task has one thread, and a seed replays")
+    func noTasks() {
+        for file in SourceTree.library + SourceTree.executable {
+            #expect(!file.code.contains(/\b(?:async|await|actor|Task)\b/), "\(file.path)")
+        }
+    }
+}
