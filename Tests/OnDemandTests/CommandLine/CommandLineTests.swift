@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+struct CommandLineTests {
+    @Test("asked for help it helps, and that is a success", arguments: ["--help", "-h"])
+    func help(argument: String) throws {
+        let run = try Executable(argument)
+        #expect(run.status == 0)
+        #expect(run.output.hasPrefix("Usage: ondemandd --config FILE"))
+        for option in ["--config", "--check", "--help", "--version"] { #expect(run.output.contains(option)) }
+        #expect(run.errors.isEmpty)
+    }
+
+    @Test("asked for its version it says one line")
+    func version() throws {
+        let run = try Executable("--version")
+        #expect(run.status == 0 && run.output == "ondemandd \(Version.text)\n" && run.errors.isEmpty)
+    }
+
+    @Test(
+        "arguments that make no sense are named, with the usage, and end in 64",
+        arguments: [
+            (["--colour"], "unknown argument --colour"), (["--config"], "--config needs a file"),
+            (["--config="], "--config FILE is missing"), (["--check"], "--config FILE is missing"),
+            ([], "--config FILE is missing"), (["file.json"], "unknown argument file.json"),
+            (["--config", "a.json", "extra"], "unknown argument extra"),
+        ])
+    func mistakes(arguments: [String], sentence: String) throws {
+        let run = try Executable(arguments)
+        #expect(run.status == 64)
+        #expect(run.errors.hasPrefix("ondemandd: \(sentence)\n\nUsage: "))
+        #expect(run.output.isEmpty)
+    }
+
+    @Test("a sound configuration is checked without a word")
+    func soundConfiguration() throws {
+        let file = try TemporaryFile(Sample.example)
+        for arguments in [["--check", "--config", file.path], ["--config=\(file.path)", "--check"]] {
+            let run = try Executable(arguments)
+            #expect(run.status == 0 && run.output.isEmpty && run.errors.isEmpty, "\(run)")
+        }
+    }
+
+    @Test("the configuration reads the environment it is given")
+    func environment() throws {
+        let file = try TemporaryFile(Sample.example)
+        let run = try Executable("--check", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "perhaps"])
+        #expect(run.status == 78)
+        #expect(run.errors.contains("perhaps") && run.errors.contains("ENABLE_ACTION_CABLE"))
+    }
+
+    @Test("every error of a wrong configuration is told with file, line and column, and ends in 78")
+    func wrongConfiguration() throws {
+        let file = try TemporaryFile("{\n  \"listne\": \"127.0.0.1:0\",\n  \"reverse_proxies\": 7\n}\n")
+        for check in [true, false] {
+            let run = try Executable(["--config", file.path] + (check ? ["--check"] : []))
+            #expect(run.status == 78 && run.output.isEmpty)
+            #expect(run.errors.contains("\(file.path):2:3: error: "))
+            #expect(run.errors.contains("\(file.path):3:22: error: "))
+        }
+    }
+
+    @Test("text that is no JSON is told at its place")
+    func noJSON() throws {
+        let file = try TemporaryFile("{\n  \"listen\": oops\n}\n")
+        let run = try Executable("--check", "--config", file.path)
+        #expect(run.status == 78 && run.errors.hasPrefix("\(file.path):2:13: error: "))
+    }
+
+    @Test("a file that cannot be read is named, with the reason, and ends in 78", arguments: [true, false])
+    func unreadable(check: Bool) throws {
+        let run = try Executable(["--config", "/nowhere/at/all.json"] + (check ? ["--check"] : []))
+        #expect(run.status == 78)
+        #expect(run.errors == "/nowhere/at/all.json: error: no such file or directory\n")
+        let directory = try Executable(["--config", "/tmp"] + (check ? ["--check"] : []))
+        #expect(directory.status == 78 && directory.errors == "/tmp: error: is a directory\n")
+    }
+
+    @Test("an address that the system refuses is named and ends in 71")
+    func refusedAddress() throws {
+        let kernel = try LinuxKernel()
+        let listener = try kernel.listen(at: .ipv4(octets: [127, 0, 0, 1], port: 0))
+        defer { kernel.close(listener.descriptor) }
+        let text = "{\"listen\": \"\(listener.address)\", \"reverse_proxies\": [{\(Sample.plain)}]}"
+        let file = try TemporaryFile(text)
+        let run = try Executable("--config", file.path)
+        #expect(run.status == 71)
+        #expect(run.errors.hasSuffix("ondemandd: bind \(listener.address): address already in use\n"))
+    }
+}
