@@ -106,7 +106,10 @@ struct BackendGateTests {
         for _ in 0..<visitors {
             finished.enter()
             Thread.detachNewThread {
-                for _ in 0..<100_000 { house.visit() }
+                for turn in 0..<100_000 {
+                    house.visit()
+                    if turn % 16 == 0 { house.tryToClose() }
+                }
                 house.visitorsGone.wrappingAdd(1, ordering: .acquiringAndReleasing)
                 finished.leave()
             }
@@ -121,7 +124,7 @@ struct BackendGateTests {
     }
 }
 
-/// A gate, its visitors, and one who closes and opens it.
+/// A gate, its visitors, and those who close and open it.
 private final class House: Sendable {
     let gate = BackendGate()
     let inside = Atomic(0)

@@ -88,7 +88,9 @@ struct AdmissionTests {
     func disabled() {
         var talk = ExchangeTalk("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
-        #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.hasSuffix("The service \"off\" is disabled.\n"))
+        #expect(
+            talk.client.hasPrefix("HTTP/1.1 503 ")
+                && talk.client.hasSuffix("The service \"off\" is disabled.\n"))
         #expect(!talk.client.contains("Retry-After"))
         #expect(talk.machine.phase == .readingHead)
     }

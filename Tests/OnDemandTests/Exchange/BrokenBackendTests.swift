@@ -77,7 +77,8 @@ struct BrokenBackendTests {
 
     @Test("chunks that break off into nonsense end the answer where it was still sound")
     func brokenChunks() {
-        let talk = answer(of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
+        let talk = answer(
+            of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
         #expect(talk.client == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
         #expect(talk.sawEnd && talk.leases == 0)
     }

@@ -56,15 +56,40 @@ struct DeadlineTests {
         #expect(talk.client.hasSuffix("\n" + hello))
     }
 
-    @Test("while the client still sends its body the backend owes no answer")
-    func bodyUnderWay() {
+    @Test("a client has to go on sending its body: 408, and the backend is given back")
+    func body() {
         var talk = ExchangeTalk(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
+        #expect(talk.machine.deadline == .body)
+        let moved = talk.machine.moved
+        talk.clientMore("def")
+        #expect(talk.machine.deadline == .body && talk.machine.moved > moved, "who moves has more time")
+        talk.deadlineFires()
+        #expect(talk.client.hasPrefix("HTTP/1.1 408 ") && talk.leases == 0 && talk.sawEnd)
+    }
+
+    @Test("while the client still sends its body the backend owes no answer; after it, it does")
+    func bodyUnderWay() {
+        var talk = ExchangeTalk(
+            "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
+            backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
         #expect(talk.machine.deadline != .response)
-        talk.clientMore("defghi")
+        talk.clientMore("def")
         #expect(talk.machine.deadline == .response)
+    }
+
+    @Test("a client that stops taking an answer is given up while the backend still speaks")
+    func stalled() {
+        let pieces = ["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc"].map { Array($0.utf8) }
+        var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
+        talk.clientTakes = 0
+        talk.run()
+        #expect(talk.machine.phase == .relaying && talk.machine.deadline == .flush)
+        talk.deadlineFires()
+        #expect(talk.hangup == .stalled)
     }
 
     @Test("once an answer has begun it may take its time")
@@ -103,7 +128,7 @@ struct DeadlineTests {
 
     @Test(
         "every deadline has a limit, and the short ones are short",
-        arguments: [ExchangeMachine.Deadline.head, .keepAlive, .connect, .response, .flush, .linger])
+        arguments: [ExchangeMachine.Deadline.head, .keepAlive, .body, .connect, .response, .flush, .linger])
     func limits(deadline: ExchangeMachine.Deadline) {
         #expect(ExchangeMachine.limit(of: deadline) > .zero)
         #expect(ExchangeMachine.limit(of: deadline) <= .seconds(120))

@@ -114,7 +114,8 @@ struct RelayTests {
     func withoutBody(method: String, answer: String) {
         let request = get.replacing("GET", with: method, maxReplacements: 1)
         for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = ExchangeTalk(pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+            var talk = ExchangeTalk(
+                pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
             #expect(talk.client == answer + hello)
             #expect(talk.leases == 0)
@@ -140,7 +141,8 @@ struct RelayTests {
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         #expect(talk.sawEnd)
 
-        var chunked = ExchangeTalk(request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+        var chunked = ExchangeTalk(
+            request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
         chunked.run()
         #expect(chunked.client.hasPrefix("HTTP/1.1 502 "))
     }
