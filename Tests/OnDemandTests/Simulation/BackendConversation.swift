@@ -135,7 +135,7 @@ final class BackendConversation: SocketOwner {
         isAsked = true
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
         guard process.takesRequest() else { return }
-        if process.heardTerminate, !kernel.isLeaving {
+        if process.heardTerminate, !kernel.isLeaving, kernel.trouble[process.service] == nil {
             kernel.complain("a request reached process \(process.id), which has been told to stop")
         }
         switch process.script.manners {

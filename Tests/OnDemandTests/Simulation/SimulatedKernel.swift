@@ -61,6 +61,7 @@ final class SimulatedKernel: Kernel {
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.
     var isLeaving = false
+    var isCramped = false
     /// Everybody's patience ended at once.
     var hasJumped = false
     var ledger = Ledger()
@@ -90,7 +91,7 @@ final class SimulatedKernel: Kernel {
     func wake() { isQuiet = false }
 
     func drawCapacity() -> Int {
-        dice.chance(faults.smallBuffers) ? dice.number(in: 1...600) : dice.one(of: [4096, 65_536, 200_000])
+        dice.chance(faults.smallBuffers) ? dice.number(in: 16...600) : dice.one(of: [4096, 65_536, 200_000])
     }
 
     func drawLatency() -> Duration {
@@ -100,6 +101,9 @@ final class SimulatedKernel: Kernel {
     }
 
     /// The owner of a peer's end looks at it a little later; many changes are one look.
+    /// So slow, by its own doing, that nobody's patience means anything.
+    var isSlow: Bool { hasJumped || isCramped }
+
     func lookLater(at socket: SimulatedSocket) {
         guard socket.owner != nil, !socket.isLookedAfter else { return }
         socket.isLookedAfter = true

@@ -42,6 +42,9 @@ final class Simulation {
         }
         kernel.faults = plan.faults
         kernel.descriptorLimit = plan.descriptorLimit
+        kernel.isCramped = plan.descriptorLimit < 1024 || plan.faults.smallBuffers > 0 && plan.faults.slowNetwork > 0
+        // Somebody else gives some back.
+        kernel.plan(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
         arrange()
         runUntilQuiet()
         if plan.terminates == nil, household?.hasLeft == false {

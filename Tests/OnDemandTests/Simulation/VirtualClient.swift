@@ -96,7 +96,7 @@ final class VirtualClient: SocketOwner {
     }
 
     private func loseItsPatience() {
-        guard !isOver, !kernel.hasJumped else { return }
+        guard !isOver, !kernel.isSlow else { return }
         kernel.complain("\(name) is still connected after a quarter of an hour")
         socket?.close()
         over()
@@ -229,7 +229,9 @@ final class VirtualClient: SocketOwner {
             guard reader.isComplete else { return }
             answered()
         }
-        if !isOver, !isTalking, current == exchanges.count, reader.hasBegun {
+        // Frames that come after an upgrade was refused are a bad request, and told so.
+        let wasEager = exchanges.last?.request.isEager ?? false
+        if !isOver, !isTalking, current == exchanges.count, reader.hasBegun, !wasEager {
             kernel.complain("\(name) was told more than it had asked for")
         }
     }
