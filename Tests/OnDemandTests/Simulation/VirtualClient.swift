@@ -210,7 +210,8 @@ final class VirtualClient: SocketOwner {
             return converse()
         }
         if isTalking { talk?.judge(end: .none, kernel) }
-        reader.end()
+        // A reset is no proper end of an answer without a length.
+        if !socket.isReset { reader.end() }
         if reader.isComplete, current < exchanges.count { answered() }
         socket.close()
         over()
