@@ -21,6 +21,7 @@ struct Executable {
         process.executableURL = URL(filePath: Self.path)
         process.arguments = arguments
         process.environment = environment
+        process.currentDirectoryURL = FileManager.default.temporaryDirectory
         let (output, errors) = (Pipe(), Pipe())
         (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
