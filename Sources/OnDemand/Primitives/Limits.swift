@@ -41,7 +41,8 @@ enum Limits {
     /// The first and the longest pause before a backlog is tried again.
     static let logRetryFirst: Duration = .milliseconds(5)
     static let logRetryLongest: Duration = .seconds(1)
-    /// Vain attempts in a row before a reader of the log is left alone until there is something new: about half a minute.
+    /// Vain attempts in a row before a reader of the log is left alone until there is something new: about half a
+    /// minute.
     static let logRetries = 40
 
     // MARK: Waiting for peers
