@@ -33,7 +33,8 @@ struct BrokenBackendTests {
         for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
             let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n", "3\r\nab", end: end))
             #expect(talk.client == "HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n3\r\nab")
-            #expect(talk.sawEnd && talk.requests.count == 1 && talk.leases == 0)
+            #expect(talk.hangup == .upstreamReset && !talk.sawEnd)
+            #expect(talk.requests.count == 1 && talk.leases == 0)
         }
     }
 
@@ -75,12 +76,19 @@ struct BrokenBackendTests {
         }
     }
 
+    @Test("an answer without a length that breaks off is broken for the client too, once it has what there is")
+    func withinCloseDelimitedBody() {
+        let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\r\n", "half", end: .breaks))
+        #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
+        #expect(talk.hangup == .upstreamReset && !talk.sawEnd && talk.requests.count == 1)
+    }
+
     @Test("chunks that break off into nonsense end the answer where it was still sound")
     func brokenChunks() {
         let talk = answer(
             of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
         #expect(talk.client == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        #expect(talk.sawEnd && talk.leases == 0)
+        #expect(talk.hangup == .upstreamReset && talk.leases == 0)
     }
 
     @Test("a backend that does not accept is a 502 that names the service, and gives the lease back")
