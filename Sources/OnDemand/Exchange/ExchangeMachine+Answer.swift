@@ -158,16 +158,20 @@ extension ExchangeMachine {
     mutating func takeTunnelBytes() -> TunnelBytes {
         defer {
             toClient.removeAll()
+            toUpstream.removeAll()
             inbound = []
             earlyFrames = []
         }
-        return TunnelBytes(toClient: toClient, earlyFrames: earlyFrames, toUpstream: inbound)
+        return TunnelBytes(
+            toClient: toClient, earlyFrames: earlyFrames, restOfHead: toUpstream, toUpstream: inbound)
     }
 
     struct TunnelBytes {
         let toClient: ByteQueue
         /// The part of `toClient` that is frames already.
         let earlyFrames: [UInt8]
+        /// What a backend that answered before it had read the whole head has still to read of it.
+        let restOfHead: ByteQueue
         let toUpstream: [UInt8]
     }
 }

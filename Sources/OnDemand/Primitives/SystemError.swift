@@ -18,6 +18,7 @@ struct Errno: Hashable, Sendable {
     static let noSuchFile = Errno(number: 2)
     static let tooManyFilesInSystem = Errno(number: 23)
     static let tooManyFiles = Errno(number: 24)
+    static let tryAgain = Errno(number: 11)
     static let outOfMemory = Errno(number: 12)
     static let permissionDenied = Errno(number: 13)
     static let brokenPipe = Errno(number: 32)

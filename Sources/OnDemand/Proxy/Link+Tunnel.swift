@@ -12,7 +12,8 @@ extension Link {
     mutating func openTunnel(_ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool) {
         conversation = nil
         down.pending = bytes.toClient
-        up.pending = ByteQueue(bytes.toUpstream)
+        up.pending = bytes.restOfHead
+        up.pending.append(bytes.toUpstream)
         clientFrames = FrameTracker(
             role: .fromClient, maximumMessageBytes: nil, extensionsNegotiated: extensionsNegotiated)
         serverFrames = FrameTracker(

@@ -24,6 +24,9 @@ extension Supervisor {
         case .connected(let descriptor):
             kernel.close(descriptor)
             return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
+        case .failed(.tryAgain) where backend.probe.purpose == .checkAddress:
+            // A Unix socket whose queue is full says so at once (unix(7)): somebody listens there.
+            return probeEnded(of: backend, accepted: true)
         case .failed:
             return probeEnded(of: backend, accepted: false)
         case .inProgress(let descriptor):
