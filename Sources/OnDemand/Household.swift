@@ -42,7 +42,9 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             write: { kernel.log($0.span) })
         reactor = Reactor(kernel: kernel)
         upstreams = configuration.services.map { service in
-            .init(name: service.name, address: service.target.address, gate: BackendGate())
+            .init(
+                name: service.name, address: service.target.address, gate: BackendGate(),
+                idleWhen: service.launch == nil ? .noConnections : service.policy.idleWhen)
         }
         supervisor = Supervisor(
             backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log,
@@ -222,7 +224,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
                 paths: service.paths.map(\.text), webSocket: service.websocket, generation: 0, process: nil,
                 residentBytes: nil,
-                open: upstreams[index].gate.leases, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil,
+                open: proxy.openCount(of: BackendID(index: index)), waiting: 0, starts: 0, lastBoot: nil, lastExit: nil,
                 lastFailure: nil, idleTimeout: nil)
             supervisor.describe(BackendID(index: index), in: &description)
             return description

@@ -1,5 +1,6 @@
 """How a backend is put back to sleep: when, how thoroughly, and what a client sees who comes at that moment."""
 
+import json
 import os
 import signal
 import time
@@ -160,3 +161,43 @@ def test_a_stopped_backend_does_not_take_a_signal_meant_for_nobody(start):
 def test_a_state_that_never_changed_is_as_old_as_the_daemon(start):
     daemon = start(sleeping_double())
     assert 0 <= daemon.status()["state_age_ms"] < 10_000
+
+
+def test_server_pings_do_not_keep_it_awake_where_only_client_data_counts(start):
+    daemon = start(sleeping_double(idle_timeout="1500ms", idle_when="no_client_data"))
+    cable = ["Sec-WebSocket-Protocol: actioncable-v1-json"]
+    tunnel = daemon.open_tunnel(extra=cable)
+    assert json.loads(tunnel.read_frame()[1]) == {"type": "welcome"}
+    for _ in range(3):
+        time.sleep(0.8)
+        tunnel.send(wire.text_frame('{"command":"subscribe","identifier":"{\\"channel\\":\\"A\\"}"}'))
+    daemon.assert_never("idle")
+    spoke = time.monotonic()
+    daemon.wait_for("idle")
+    assert 1.4 < time.monotonic() - spoke < 2.2
+    frames = []
+    while not frames or frames[-1][0] != 8:
+        frames.append(tunnel.read_frame())
+    assert frames[-1] == (8, b"\x03\xe9"), "going away, at a frame boundary"
+    tunnel.send(wire.close_frame(1001))
+    assert tunnel.has_ended()
+    daemon.wait_for("stopped")
+
+
+def test_at_a_shutdown_tunnels_get_a_close_frame(start):
+    daemon = start(sleeping_double())
+    tunnels = [daemon.open_tunnel() for _ in range(5)]
+    daemon.signal(signal.SIGTERM)
+    for tunnel in tunnels:
+        assert tunnel.read_frame() == (8, b"\x03\xe9")
+        tunnel.send(wire.close_frame(1001))
+        assert tunnel.has_ended()
+    assert daemon.wait(within=3) == 0
+
+
+def test_a_minimum_uptime_holds_an_idle_stop_back(start):
+    daemon = start(sleeping_double(idle_timeout="100ms", min_uptime="1s"))
+    begun = time.monotonic()
+    daemon.open_tunnel().close()
+    daemon.wait_for("idle")
+    assert 0.9 < time.monotonic() - begun < 1.6

@@ -7,7 +7,13 @@ import Synchronization
 final class BackendGate: Sendable {
     private let word: Atomic<UInt64>
 
-    init() { word = Atomic(0) }
+    /// When a tunnel's client last sent data, in nanoseconds; only where that decides on idleness.
+    private let clientData: Atomic<Int64>
+
+    init() {
+        word = Atomic(0)
+        clientData = Atomic(0)
+    }
 
     // Bit 63: open. Bits 32 to 62: generation. Bits 0 to 31: leases.
     private static let openBit: UInt64 = 1 << 63
@@ -67,6 +73,11 @@ final class BackendGate: Sendable {
     func closeByForce() {
         word.bitwiseAnd(~(Self.openBit | 0xffff_ffff), ordering: .acquiringAndReleasing)
     }
+
+    /// A client that holds no lease has said something.
+    func noteClientData(at now: Instant) { clientData.store(now.nanoseconds, ordering: .relaxed) }
+
+    var lastClientData: Instant { Instant(nanoseconds: clientData.load(ordering: .relaxed)) }
 
     /// How many are inside, for the status page.
     var leases: Int { Int(Self.leases(of: word.load(ordering: .relaxed))) }

@@ -31,6 +31,8 @@ struct BackendMachine {
         var cause: StopCause
         /// The step of the stop plan that is being waited for.
         var step: Int
+        /// Before the first step: the tunnels that did not keep it awake are ended politely.
+        static let takingLeave = -1
         /// How the first process of the group ended, once it has.
         var exit: Exit?
         /// Clients that arrived meanwhile: they get a fresh start.
@@ -57,6 +59,10 @@ struct BackendMachine {
         case lastLeaseReturned(Generation)
         case gateClosed
         case gateBusy
+        /// Nobody is inside, but a tunnel's client has said something within the idle timeout.
+        case clientDataSeen(at: Instant)
+        /// No tunnel is left of those that did not keep this generation awake.
+        case lastDormantEnded(Generation)
         case timerFired(BackendTimer)
         /// The process that was spawned has ended.
         case exited(Exit)
@@ -81,6 +87,8 @@ struct BackendMachine {
         case refuse([Ticket], Refusal, retryAfter: Duration)
         case arm(BackendTimer, at: Instant)
         case disarm(BackendTimer)
+        /// Tell the clients of dormant tunnels that the backend goes away.
+        case takeLeave(Generation, over: Duration)
         case signal(StopSignal)
         /// Everything that belonged to this generation is over.
         case endGeneration(Generation)
@@ -122,10 +130,10 @@ struct BackendMachine {
         case .shutdownRequested:
             state = .retired
             return []
-        case .abandoned, .lastLeaseReturned:
+        case .abandoned, .lastLeaseReturned, .lastDormantEnded:
             return []  // Posted before the answer was read.
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // asked only while starting
-            .gateClosed, .gateBusy, .timerFired,  // no gate to close, no timer armed
+            .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
             .exited, .groupGone,  // no process
             .hurried:  // only while stopping
             impossible(event)
@@ -168,7 +176,7 @@ struct BackendMachine {
         case (.probing, .probeSucceeded):
             state = .ready(since: now)
             return [.disarm(.startup), .openGate(generation, leases: start.waiting.count)]
-                + (start.waiting.isEmpty ? armIdle(now) : [.admit(start.waiting, generation)])
+                + (start.waiting.isEmpty ? armIdle(from: now, readySince: now) : [.admit(start.waiting, generation)])
         case (.probing, .timerFired(.startup)):
             return [.stopProbing]
                 + fail(.startTimedOut(after: policy.startupTimeout), start.waiting, exit: nil, now, jitter)
@@ -181,14 +189,15 @@ struct BackendMachine {
         case (.checkingAddress, .shutdownRequested):
             state = .retired
             return [.stopProbing] + refuseForShutdown(start.waiting)
-        case (_, .lastLeaseReturned), (_, .startRequested):
+        case (_, .lastLeaseReturned), (_, .lastDormantEnded), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
         case (.probing, .groupGone):
             impossible(event)  // The leader's own exit comes first.
         case (.spawning, .shutdownRequested):
             impossible(event)  // Spawning is answered before anything else is told.
         case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
-            (_, .gateClosed), (_, .gateBusy), (_, .timerFired), (_, .exited), (_, .groupGone), (_, .hurried):
+            (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
+            (_, .hurried):
             impossible(event)  // Each is asked for in one phase only.
         }
     }
@@ -237,11 +246,17 @@ struct BackendMachine {
             // It found the gate closed and asked while the answer "ready" was on its way.
             return [.enterGate, .admit([ticket], generation)]
         case .lastLeaseReturned(let returned):
-            return returned == generation ? armIdle(now) : []
+            return returned == generation ? armIdle(from: now, readySince: since) : []
         case .timerFired(.idle):
             return [.tryCloseGate]  // May fail, so the state waits for the answer.
         case .gateBusy:
             return []  // Somebody came in; the clock starts again when the last one leaves.
+        case .clientDataSeen(let instant):
+            return armIdle(from: instant, readySince: since)
+        case .gateClosed where policy.idleWhen == .noClientData:
+            state = .stopping(Stop(cause: .idle, step: Stop.takingLeave))
+            let limit = now + policy.closeJitter + Limits.closeTimeout
+            return [.takeLeave(generation, over: policy.closeJitter), .arm(.stopStep, at: limit)]
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
         case .exited(let exit):
@@ -253,8 +268,8 @@ struct BackendMachine {
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
         case .shutdownRequested:
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
-        case .abandoned, .startRequested:
-            return []  // Posted before the answer was read; already up.
+        case .abandoned, .lastDormantEnded, .startRequested:
+            return []  // Posted before the answer was read; others may come; already up.
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
             .timerFired,  // disarmed on the way here
             .groupGone,  // the leader's own exit comes first
@@ -263,9 +278,9 @@ struct BackendMachine {
         }
     }
 
-    private func armIdle(_ now: Instant) -> [Effect] {
+    private func armIdle(from quiet: Instant, readySince since: Instant) -> [Effect] {
         guard let idle = policy.idleTimeout, !policy.alwaysOn else { return [] }
-        return [.arm(.idle, at: now + idle)]
+        return [.arm(.idle, at: max(quiet + idle, since + policy.minimumUptime))]
     }
 
     // MARK: Stopping
@@ -304,10 +319,13 @@ struct BackendMachine {
             stop.waiting = []
             stop.cause = .shutdown
             return refuseForShutdown(waiting)
-        case .lastLeaseReturned, .startRequested:
+        case .lastDormantEnded(let ended) where ended == generation && stop.step == Stop.takingLeave:
+            stop.step = 0
+            return take(step: 0, now)
+        case .lastLeaseReturned, .lastDormantEnded, .startRequested:
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
-            .gateClosed, .gateBusy, .timerFired:  // asked and armed only while ready
+            .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // asked and armed only while ready
             impossible(event)
         }
     }
@@ -356,10 +374,10 @@ struct BackendMachine {
         case .shutdownRequested:
             state = .retired
             return [.disarm(.coolDown)]
-        case .abandoned, .lastLeaseReturned, .startRequested:
+        case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
-            .timerFired, .exited, .groupGone, .hurried:
+            .clientDataSeen, .timerFired, .exited, .groupGone, .hurried:
             impossible(event)  // No process, no gate, one timer.
         }
     }
@@ -367,9 +385,9 @@ struct BackendMachine {
     private func whileRetired(_ event: Event) -> [Effect] {
         switch event {
         case .wanted(let ticket): refuseForShutdown([ticket])
-        case .abandoned, .lastLeaseReturned, .startRequested, .shutdownRequested, .hurried: []
+        case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested, .shutdownRequested, .hurried: []
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
-            .timerFired, .exited, .groupGone:
+            .clientDataSeen, .timerFired, .exited, .groupGone:
             impossible(event)  // Nothing was asked for and no process is left.
         }
     }

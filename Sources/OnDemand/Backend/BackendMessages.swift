@@ -8,6 +8,8 @@ enum BackendRequest: Equatable, Sendable {
     case abandoned(BackendID, Ticket)
     /// Nobody uses this generation any more.
     case lastLeaseReturned(BackendID, Generation)
+    /// No tunnel is left of those that did not keep this generation awake.
+    case lastDormantEnded(BackendID, Generation)
 }
 
 /// From the supervisor: what becomes of them.
@@ -17,6 +19,8 @@ enum BackendAnswer: Equatable, Sendable {
     case refused(Ticket, Refusal, retryAfter: Duration)
     /// The process is gone, and with it everything that was connected to it.
     case generationEnded(BackendID, Generation)
+    /// It will be stopped although tunnels are open: their clients are to be told, within this time.
+    case takeLeave(BackendID, Generation, over: Duration)
     /// For those who watch.
     case stateChanged(BackendID)
 }

@@ -1,9 +1,23 @@
+/// What keeps a backend awake.
+enum IdleWhen: String, CaseIterable, Sendable {
+    /// Every request in progress and every open tunnel.
+    case noConnections = "no_connections"
+    /// Requests in progress, and tunnels whose client sends text or binary frames. Pings, pongs and whatever the server
+    /// says do not count: an Action Cable server pings every three seconds whether anybody is there or not.
+    case noClientData = "no_client_data"
+}
+
 /// The numbers a backend lives by. The defaults here are the defaults of the configuration.
 struct BackendPolicy: Equatable, Sendable {
     /// From spawn to the first successful readiness probe; then the waiting clients are refused.
     var startupTimeout: Duration = .seconds(30)
     /// From the end of the last connection or request to the stop; nil never stops it.
     var idleTimeout: Duration? = .seconds(15 * 60)
+    var idleWhen = IdleWhen.noConnections
+    /// However quiet it is, an idle backend is not stopped before it has been ready for this long.
+    var minimumUptime: Duration = .zero
+    /// Close frames to tunnels that an idle stop ends are spread over this long.
+    var closeJitter: Duration = .seconds(1)
     var stopPlan = StopPlan.politely(for: .seconds(10))
     /// Clients held while the backend is down; more are refused with 503.
     var maximumWaiting = 256

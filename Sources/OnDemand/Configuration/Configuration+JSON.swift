@@ -165,7 +165,7 @@ extension ConfigurationDecoder {
     private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
         let keys = [
             "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
-            "stop", "max_waiting", "restart_backoff",
+            "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime",
         ]
         guard let fields = fields(of: node, keys: keys) else { return }
         draft.launch = launch(fields)
@@ -229,6 +229,10 @@ extension ConfigurationDecoder {
             if fields["stop_timeout"] != nil { report(plan, "stop and stop_timeout exclude each other; keep one") }
             policy.stopPlan = stopPlan(plan) ?? policy.stopPlan
         }
+        if let idleWhen = fields["idle_when"] {
+            policy.idleWhen = choice(idleWhen, of: IdleWhen.self) ?? policy.idleWhen
+        }
+        if let uptime = fields["min_uptime"] { policy.minimumUptime = duration(uptime)?.value ?? policy.minimumUptime }
         if let waiting = fields["max_waiting"] {
             policy.maximumWaiting = integer(waiting, in: 1...Self.maximumWaitingLimit) ?? policy.maximumWaiting
         }

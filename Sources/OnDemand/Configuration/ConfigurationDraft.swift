@@ -40,13 +40,16 @@ extension ConfigurationDraft {
     func configuration() -> Configuration {
         Configuration(
             listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
-            services: services.map { $0.service() }, log: log, drainTimeout: drainTimeout, closeJitter: closeJitter)
+            services: services.map { $0.service(closeJitter: closeJitter) }, log: log, drainTimeout: drainTimeout,
+            closeJitter: closeJitter)
     }
 }
 
 extension ServiceDraft {
-    fileprivate func service() -> Configuration.Service {
+    fileprivate func service(closeJitter: Duration) -> Configuration.Service {
         guard let name, let target else { preconditionFailure("a missing name or target has been reported") }
+        var policy = policy
+        policy.closeJitter = closeJitter
         return Configuration.Service(
             name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
             headers: headers, launch: launch, policy: policy)

@@ -8,6 +8,8 @@ struct Link {
     var generation: UInt32 = 0
     /// What keeps the backend awake.
     var lease: Lease?
+    /// The lease has been given back: the tunnel lasts no longer than the backend's own reasons to stay awake.
+    var isDormant = false
     /// Heads, bodies and deadlines; gone once the tunnel is open.
     var conversation: Conversation?
     /// Client to backend.

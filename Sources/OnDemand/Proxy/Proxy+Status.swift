@@ -14,6 +14,9 @@ extension Proxy {
         }
     }
 
+    /// Requests and tunnels in progress, whether they keep the backend awake or not.
+    func openCount(of id: BackendID) -> Int { upstreams[id.index].gate.leases + upstreams[id.index].dormant }
+
     /// Something a watcher would see has changed. Without watchers this costs nothing, and a burst is told once.
     func statusChanged() {
         guard !watchers.isEmpty, !statusIsDirty else { return }

@@ -5,7 +5,7 @@ final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let requests: Mailbox<BackendRequest>
-    let upstreams: [Upstream]
+    private(set) var upstreams: [Upstream]
     unowned let status: any StatusSource
     var listeners: [Listener] = []
     var links = Slab<Link>()
@@ -27,6 +27,9 @@ final class Proxy<K: Kernel> {
         let name: String
         let address: SocketAddress
         let gate: BackendGate
+        var idleWhen = IdleWhen.noConnections
+        /// Tunnels that do not keep the current generation awake.
+        var dormant = 0
     }
 
     init(
@@ -167,6 +170,9 @@ final class Proxy<K: Kernel> {
             conversation.machine.refused(refusal, retryAfter: retryAfter)
             logRefusal(refusal, id, conversation)
             drive(index)
+        case .takeLeave(let id, let generation, let window):
+            takeLeave(of: .init(backend: id, generation: generation), .goingAway, over: window)
+            if upstreams[id.index].dormant == 0 { requests.post(.lastDormantEnded(id, generation)) }
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
         case .stateChanged:
@@ -213,7 +219,7 @@ final class Proxy<K: Kernel> {
         links[index].upstream = nil
         if let lease = links[index].lease {
             links[index].lease = nil
-            giveBack(lease)
+            endUse(of: lease, wasDormant: links[index].isDormant)
         }
     }
 
@@ -230,7 +236,31 @@ final class Proxy<K: Kernel> {
         if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         links.remove(index: index)
-        if let lease = link.lease { giveBack(lease) }
+        if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
+    }
+
+    private func endUse(of lease: Link.Lease, wasDormant: Bool) {
+        guard wasDormant else { return giveBack(lease) }
+        upstreams[lease.backend.index].dormant -= 1
+        if upstreams[lease.backend.index].dormant == 0 {
+            requests.post(.lastDormantEnded(lease.backend, lease.generation))
+        }
+        statusChanged()
+    }
+
+    /// From here on it is the client's data that keeps the backend awake, not the tunnel.
+    private func becomeDormant(_ index: Int) {
+        guard let lease = links[index].lease, upstreams[lease.backend.index].idleWhen == .noClientData else { return }
+        links[index].isDormant = true
+        upstreams[lease.backend.index].dormant += 1
+        giveBack(lease)
+    }
+
+    private func noteClientData(_ index: Int) {
+        guard links[index].hasClientData else { return }
+        links[index].hasClientData = false
+        guard links[index].isDormant, let lease = links[index].lease else { return }
+        upstreams[lease.backend.index].gate.noteClientData(at: kernel.now())
     }
 
     /// Whatever the supervisor decides about this client comes too late.
@@ -251,11 +281,13 @@ final class Proxy<K: Kernel> {
             log(.tunnelOpened, service(id), LogField("client", conversation.machine.remoteAddress))
         }
         links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
+        becomeDormant(index)
         relay(index)
     }
 
     func relay(_ index: Int) {
         let progress = links[index].relay(through: kernel, scratch: &scratch)
+        noteClientData(index)
         if links[index].farewell == .said { releaseBackend(of: index) }
         switch progress {
         case .rest: break

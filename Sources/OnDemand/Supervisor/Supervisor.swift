@@ -36,6 +36,7 @@ final class Supervisor<K: Kernel> {
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.
             if let backend = backends[id] { tell(backend, .lastLeaseReturned(generation)) }
+        case .lastDormantEnded(let id, let generation): tell(known(id), .lastDormantEnded(generation))
         }
     }
 
@@ -118,7 +119,9 @@ final class Supervisor<K: Kernel> {
         case .openGate(let generation, let leases): backend.gate.open(generation, leases: leases)
         case .enterGate:
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
-        case .tryCloseGate: return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
+        case .tryCloseGate: return tryCloseGate(of: backend)
+        case .takeLeave(let generation, let window):
+            answers.post(.takeLeave(backend.id, generation, over: window))
         case .closeGateByForce: backend.gate.closeByForce()
         case .admit(let tickets, let generation):
             for ticket in tickets { answers.post(.admitted(backend.id, ticket, generation)) }
@@ -133,6 +136,15 @@ final class Supervisor<K: Kernel> {
         case .endGeneration(let generation): end(generation, of: backend)
         }
         return nil
+    }
+
+    private func tryCloseGate(of backend: SupervisedBackend) -> BackendMachine.Event {
+        let policy = backend.machine.policy
+        if policy.idleWhen == .noClientData, let idle = policy.idleTimeout {
+            let last = backend.gate.lastClientData
+            guard last + idle <= kernel.now() else { return .clientDataSeen(at: last) }
+        }
+        return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
     }
 
     // MARK: Processes

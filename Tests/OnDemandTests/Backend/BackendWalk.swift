@@ -13,6 +13,7 @@ struct BackendWalk {
         case exit(takesGroupAlong: Bool)
         case groupEnds
         case deliverLastLease
+        case clientSpeaks, dormantEnd
         case shutDown, hurry
     }
 
@@ -33,6 +34,8 @@ struct BackendWalk {
     private var process = Process.none
     private var spawnSucceeds = true
     private var isShutDown = false
+    private var lastClientData: Instant?
+    private var isTakingLeave = false
     /// The first promise that was broken, in words.
     private(set) var complaint: String?
 
@@ -58,6 +61,8 @@ struct BackendWalk {
         if process == .alive { moves += [.exit(takesGroupAlong: true), .exit(takesGroupAlong: false)] }
         if process == .leaderGone { moves.append(.groupEnds) }
         if !lastLeases.isEmpty { moves.append(.deliverLastLease) }
+        if machine.policy.idleWhen == .noClientData, gate.isOpen { moves.append(.clientSpeaks) }
+        if isTakingLeave { moves.append(.dormantEnd) }
         if !isShutDown { moves.append(.shutDown) }
         if case .stopping = machine.state { moves.append(.hurry) }
         return moves
@@ -93,6 +98,10 @@ struct BackendWalk {
             if takesGroupAlong { endGroup() }
         case .groupEnds: endGroup()
         case .deliverLastLease: tell(.lastLeaseReturned(lastLeases.removeFirst()))
+        case .clientSpeaks: lastClientData = now
+        case .dormantEnd:
+            isTakingLeave = false
+            tell(.lastDormantEnded(machine.generation))
         case .shutDown:
             isShutDown = true
             tell(.shutdownRequested)
@@ -115,6 +124,7 @@ struct BackendWalk {
 
     private mutating func endGroup() {
         process = .none
+        isTakingLeave = false
         tell(.groupGone)
     }
 
@@ -148,7 +158,14 @@ struct BackendWalk {
         case .enterGate:
             let entered = gate.enter()
             expect(entered != nil, "a client was let in through a closed gate")
-        case .tryCloseGate: return gate.closeIfEmpty() ? .gateClosed : .gateBusy
+        case .tryCloseGate:
+            if let lastClientData, let idle = machine.policy.idleTimeout, lastClientData + idle > now {
+                return .clientDataSeen(at: lastClientData)
+            }
+            return gate.closeIfEmpty() ? .gateClosed : .gateBusy
+        case .takeLeave(let generation, _):
+            expect(!gate.isOpen && generation == machine.generation, "leave was taken of somebody else")
+            isTakingLeave = true
         case .closeGateByForce: gate.closeByForce()
         case .admit(let tickets, let generation):
             expect(gate.generation == generation, "admitted to a generation that is not open")
@@ -162,7 +179,9 @@ struct BackendWalk {
             expect(instant >= now, "\(timer) was armed in the past")
             timers[timer] = instant
         case .disarm(let timer): timers[timer] = nil
-        case .signal: expect(process != .none, "a signal to nobody")
+        case .signal:
+            isTakingLeave = false
+            expect(process != .none, "a signal to nobody")
         case .endGeneration(let generation):
             expect(process == .none && generation == machine.generation, "a generation ended before its group")
             inside.removeAll { $0 == generation }
