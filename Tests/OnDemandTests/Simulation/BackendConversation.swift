@@ -135,7 +135,9 @@ final class BackendConversation: SocketOwner {
         isAsked = true
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
         guard process.takesRequest() else { return }
-        if process.heardTerminate, !kernel.isLeaving, kernel.trouble[process.service] == nil {
+        // Who left while its request was on its way is nobody's client any more.
+        let isWanted = socket.peer != nil && !socket.peerHasEnded
+        if process.heardTerminate, isWanted, !kernel.isLeaving, kernel.trouble[process.service] == nil {
             kernel.complain("a request reached process \(process.id), which has been told to stop")
         }
         switch process.script.manners {

@@ -56,7 +56,8 @@ extension ChildScript {
             script.grandchild = .init(
                 bornAfter: dice.duration(.zero ... .milliseconds(50)), ignoresTerminate: dice.chance(30),
                 lingers: dice.duration(.zero ... .milliseconds(800)), keepsPort: dice.chance(40),
-                keepsPipes: dice.chance(60), staysFor: dice.chance(30) ? .seconds(3) : nil)
+                keepsPipes: dice.chance(60), isDetached: dice.chance(30),
+                staysFor: dice.chance(30) ? .seconds(3) : nil)
         }
         if isRough, dice.chance(50) { spoil(&script, &dice) }
         return script
@@ -107,7 +108,8 @@ extension ClientScript {
         script.thinks = dice.one(of: [.zero, .milliseconds(5), .milliseconds(400), .seconds(3)])
         if dice.chance(20) {
             let isLarge = script.requests.contains { ($0.post?.count ?? 0) > 1000 }
-            script.pieces = (dice.number(in: (isLarge ? 100 : 1)...300), dice.duration(.zero ... .milliseconds(10)))
+            let pause = dice.duration(.microseconds(50) ... .milliseconds(10))
+            script.pieces = (dice.number(in: (isLarge ? 100 : 1)...300), pause)
         }
         // Nobody limits how long a large body may take.
         if dice.chance(10), script.requests.allSatisfy({ ($0.post?.count ?? 0) < 1000 }) {

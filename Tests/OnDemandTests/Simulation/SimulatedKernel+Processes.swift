@@ -78,9 +78,9 @@ extension SimulatedKernel {
             process: ProcessID(number: id), output: insert(.pipe(output)), errors: insert(.pipe(errors)))
     }
 
-    /// At most one life of a backend at any time; who left its session is out of reach.
+    /// At most one life of a backend at any time, whoever left its session included.
     private func judgeGenerations(of service: Int) {
-        for process in children.all where process.service == service && !process.isDetached {
+        for process in children.all where process.service == service {
             complain("service \(service) is started while process \(process.id) of an earlier life is there")
         }
     }
@@ -119,7 +119,7 @@ extension SimulatedKernel {
 
     func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
         guard let listener = listeners[address] else { return nil }
-        return !listener.isStranger
+        return children.family(of: leader.number).contains { $0 === listener.process }
     }
 
     func endOrphans(within patience: Duration) -> [ProcessDescription] { [] }

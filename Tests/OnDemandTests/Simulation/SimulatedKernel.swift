@@ -91,7 +91,7 @@ final class SimulatedKernel: Kernel {
     func wake() { isQuiet = false }
 
     func drawCapacity() -> Int {
-        dice.chance(faults.smallBuffers) ? dice.number(in: 16...600) : dice.one(of: [4096, 65_536, 200_000])
+        dice.chance(faults.smallBuffers) ? dice.number(in: 16...600) : dice.one(of: [4096, 65_536, 200_000, 1_000_000])
     }
 
     func drawLatency() -> Duration {
@@ -100,10 +100,10 @@ final class SimulatedKernel: Kernel {
             : dice.duration(.microseconds(5) ... .microseconds(200))
     }
 
-    /// The owner of a peer's end looks at it a little later; many changes are one look.
     /// So slow, by its own doing, that nobody's patience means anything.
     var isSlow: Bool { hasJumped || isCramped }
 
+    /// The owner of a peer's end looks at it a little later; many changes are one look.
     func lookLater(at socket: SimulatedSocket) {
         guard socket.owner != nil, !socket.isLookedAfter else { return }
         socket.isLookedAfter = true

@@ -77,7 +77,7 @@ extension Simulation {
         }
         if left > 0, !kernel.hasJumped { kernel.complain("\(left) descriptors are left open at the end") }
         // Who has no time left cannot wait for the last one, yet must have told it.
-        for process in kernel.children.all where !process.isDetached && (process.isRunning || !kernel.hasJumped) {
+        for process in kernel.children.all where process.isRunning || !kernel.hasJumped {
             kernel.complain("process \(process.id) outlived the daemon, or was never reaped")
         }
     }

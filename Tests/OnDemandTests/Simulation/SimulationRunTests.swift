@@ -77,6 +77,18 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
+    @Test("what one turn could not carry is carried by the next, without waiting for an event")
+    func moreThanOneTurn() throws {
+        for seed: UInt64 in 1...30 {
+            var plan = Plan(seed: seed, clients: [.chat(.init(up: 0, down: 1500, pause: .zero, burst: 60_000))])
+            plan.faults = Faults(slowTurns: 100)
+            plan.asksAgain = false
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "seed \(seed)")
+            #expect(simulation.outcomes(of: 0) == [.chatted], "seed \(seed)")
+        }
+    }
+
     @Test("R7 who takes nothing at all of an answer is let go, and who takes little by little is not")
     func neverReads() throws {
         var never = ClientScript.get(.length(700_000))

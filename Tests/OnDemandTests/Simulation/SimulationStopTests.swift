@@ -31,8 +31,9 @@ struct SimulationStopTests {
             .healthy,
         ]
         // Late to notice, late to leave, while the next life is in use.
-        var late = ClientScript.chat(.init(up: 300, down: 300, pause: .milliseconds(30)))
+        var late = ClientScript.chat(.init(up: 0, down: 300, ending: .backend, pause: .milliseconds(30)))
         late.reading = .slow(bytes: 50, every: .milliseconds(40))
+        late.leaves = (.milliseconds(3200), .reset)
         let clients = [late, late, .chat(.init(up: 60, down: 60, pause: .milliseconds(40)), at: .milliseconds(2500))]
         for seed: UInt64 in 1...20 {
             var plan = Plan(seed: seed, services: [service], clients: clients)
