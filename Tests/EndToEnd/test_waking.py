@@ -34,8 +34,9 @@ def test_fifty_simultaneous_upgrades_cause_exactly_one_start(start):
         client.send(upgrade())
     assert [client.read_head().status for client in clients] == [101] * 50
     assert daemon.starts() == 1
-    assert len(daemon.events("first_hit")) == 1
     assert daemon.status()["open"] == 50
+    daemon.wait_for_count(1, "first_hit")
+    assert len(daemon.events("first_hit")) == 1
     for client in clients:
         client.close()
 

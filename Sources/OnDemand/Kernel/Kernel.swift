@@ -49,8 +49,11 @@ protocol Kernel: AnyObject {
     func familyExists(of leader: ProcessID) -> Bool
     /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
     func endOrphans(within patience: Duration) -> [ProcessDescription]
-    /// A child, or an orphan we inherited, that has exited: now it is gone for good.
-    func reap() -> ExitedProcess?
+    /// A child, or an orphan we inherited, that has exited and still holds its number, so that nobody else is meant by
+    /// it; the same one again until it is reaped.
+    func nextExited() -> ExitedProcess?
+    /// Now it is gone for good.
+    func reap(_ process: ProcessID)
     /// Who listens there, as far as /proc tells.
     func listenerOwner(at address: SocketAddress) -> ProcessDescription?
     /// Whether who listens there is of this family; nil when nobody can tell, as for an address of another machine.

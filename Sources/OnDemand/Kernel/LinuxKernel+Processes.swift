@@ -156,9 +156,9 @@ extension LinuxKernel {
 
     // MARK: Ending and reaping
 
-    func reap() -> ExitedProcess? {
+    func nextExited() -> ExitedProcess? {
         var information = unsafe siginfo_t()
-        while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG) != 0 {
+        while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 {
             guard errno == EINTR else { return nil }  // ECHILD: no children at all.
         }
         let child = unsafe information._sifields._sigchld
@@ -167,6 +167,10 @@ extension LinuxKernel {
         return ExitedProcess(
             process: ProcessID(number: child.si_pid), exit: exited ? .status(child.si_status) : .signal(child.si_status)
         )
+    }
+
+    func reap(_ process: ProcessID) {
+        while waitpid(process.number, nil, WNOHANG) < 0, errno == EINTR {}
     }
 
     // MARK: Signals to the daemon

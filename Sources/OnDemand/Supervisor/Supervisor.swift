@@ -44,7 +44,9 @@ final class Supervisor<K: Kernel> {
 
     /// A child, or an orphan that became ours, has ended (SIGCHLD; one signal may stand for many).
     func reapChildren() {
-        while let ended = kernel.reap() {
+        while let ended = kernel.nextExited() {
+            // Whatever is signalled because of this must not reach a stranger with the same number (trap P6).
+            defer { kernel.reap(ended.process) }
             guard let backend = inOrder.first(where: { $0.child?.process == ended.process }) else { continue }
             drainOutput(of: backend)
             backend.child?.exit = ended.exit

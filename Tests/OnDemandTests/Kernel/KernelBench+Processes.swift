@@ -38,7 +38,10 @@ extension KernelBench {
     func reaped() -> ExitedProcess? {
         let deadline = kernel.now() + .seconds(2)
         while kernel.now() < deadline {
-            if let ended = kernel.reap() { return ended }
+            if let ended = kernel.nextExited() {
+                kernel.reap(ended.process)
+                return ended
+            }
             _ = kernel.wait(until: kernel.now() + .milliseconds(2))
         }
         return nil

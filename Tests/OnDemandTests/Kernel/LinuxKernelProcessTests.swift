@@ -15,7 +15,7 @@ struct LinuxKernelProcessTests {
             #expect(child.exit == .status(7))
             #expect(try bench.shell("kill -9 $$").exit == .signal(9))
             #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0))
-            #expect(bench.kernel.reap() == nil)
+            #expect(bench.kernel.nextExited() == nil)
         }
     }
 
@@ -190,7 +190,7 @@ struct LinuxKernelProcessTests {
             bench.kernel.signal(familyOf: spawned.process, .terminate)
             #expect(bench.reaped()?.exit == .signal(15), "the orphan is ours to reap")
             #expect(!bench.kernel.familyExists(of: spawned.process), "nobody is left")
-            #expect(bench.kernel.reap() == nil, "nothing is left to reap")
+            #expect(bench.kernel.nextExited() == nil, "nothing is left to reap")
         }
     }
 
@@ -273,7 +273,7 @@ struct LinuxKernelProcessTests {
             let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
             for _ in 0..<100 { #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0)) }
             #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count == before)
-            #expect(bench.kernel.reap() == nil)
+            #expect(bench.kernel.nextExited() == nil)
         }
     }
 }

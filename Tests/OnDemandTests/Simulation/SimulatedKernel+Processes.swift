@@ -37,10 +37,15 @@ struct ChildTable {
 
     func members(of group: Int32) -> [SimulatedProcess] { all.filter { $0.group == group } }
 
-    mutating func takeZombie() -> SimulatedProcess? {
-        guard let index = all.firstIndex(where: { !$0.isRunning && $0.parent == nil }) else { return nil }
+    /// The first of those who wait for their parent to look.
+    var firstZombie: SimulatedProcess? { all.first { !$0.isRunning && $0.parent == nil } }
+
+    /// False when there is no such zombie.
+    mutating func reap(_ process: Int32) -> Bool {
+        guard let index = all.firstIndex(where: { $0.id == process && !$0.isRunning }) else { return false }
         reaped += 1
-        return all.remove(at: index)
+        all.remove(at: index)
+        return true
     }
 
     /// Nobody is sent to a process that has been told to stop; only a daemon that leaves may finish what it began.
@@ -104,11 +109,15 @@ extension SimulatedKernel {
 
     func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader.number).isEmpty }
 
-    func reap() -> ExitedProcess? {
-        guard let process = children.takeZombie(), case .zombie(let exit) = process.life else { return nil }
-        progressed()
-        trace.note("reap", Int(process.id), at: clock)
+    func nextExited() -> ExitedProcess? {
+        guard let process = children.firstZombie, case .zombie(let exit) = process.life else { return nil }
         return ExitedProcess(process: ProcessID(number: process.id), exit: exit)
+    }
+
+    func reap(_ process: ProcessID) {
+        progressed()
+        trace.note("reap", Int(process.number), at: clock)
+        if !children.reap(process.number) { complain("process \(process.number) was reaped although it had not ended") }
     }
 
     func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
