@@ -23,6 +23,8 @@ enum Limits {
     /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
     static let acceptPause: Duration = .milliseconds(100)
 
+    /// When the last of so many connections has ended, the memory that they took goes back to the system.
+    static let crowd = 256
     /// Steps of one conversation per turn, for the same reason; far more than any request needs.
     static let stepsPerTurn = 64
 

@@ -23,6 +23,7 @@ extension Proxy {
         let conversation = Link.Conversation(machine: machine)
         let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
         links[place.index].generation = place.generation
+        if links.count == Limits.crowd { hadCrowd = true }
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
             drive(place.index)

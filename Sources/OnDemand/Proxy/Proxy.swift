@@ -9,6 +9,8 @@ final class Proxy<K: Kernel> {
     unowned let status: any StatusSource
     var listeners: [Listener] = []
     var links = Slab<Link>()
+    /// There were so many links at once that what they leave behind is worth giving back.
+    var hadCrowd = false
     /// Those who watch the status, in the order they came.
     var watchers: [Token] = []
     var statusIsDirty = false
@@ -237,6 +239,10 @@ final class Proxy<K: Kernel> {
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         links.remove(index: index)
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
+        if links.count == 0, hadCrowd {
+            hadCrowd = false
+            kernel.giveBackMemory()
+        }
     }
 
     private func endUse(of lease: Link.Lease, wasDormant: Bool) {
