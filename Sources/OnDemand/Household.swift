@@ -117,6 +117,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .acceptPause(let listener): proxy.resumeAccepting(listener)
         case .backend(let id, let timer): supervisor.timerFired(id, timer)
         case .probe(let id): supervisor.probeTimerFired(id)
+        case .slowStart(let id): supervisor.noteSlowStart(id)
         case .status: proxy.refreshStatus()
         case .logRetry: retryLog()
         case .shutdown: shutdownTimerFired()

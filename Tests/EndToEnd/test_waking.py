@@ -10,7 +10,7 @@ import pytest
 
 import processes
 import wire
-from daemon import launches_double, on_demand, service, sleeping_double
+from daemon import double, launches_double, on_demand, service, sleeping_double
 from wire import Listener, Wire, free_port, request, upgrade
 
 BACKEND = str(Path(__file__).with_name("backend.py"))
@@ -321,3 +321,20 @@ def test_an_upgrade_is_answered_soon_after_the_backend_accepts(start, tmp_path, 
     measured(f"added to a boot of about {boot + 0.015:.2f} s (median, p99 of {repetitions})",
              f"{statistics.median(added) * 1000:.1f}, {worst * 1000:.1f} ms")
     assert statistics.median(added) <= 0.020
+
+
+def test_a_start_that_takes_three_times_as_long_as_usual_is_worth_a_warning(start, tmp_path):
+    delay = tmp_path / "delay"
+    delay.write_text("20ms")
+    port = wire.free_port()
+    daemon = start(service(port, on_demand=on_demand(
+        "sh", "-c", f"exec {double()} --port {port} --listen-after $(cat {delay})", idle_timeout="50ms")))
+    for generation in (1, 2, 3):
+        daemon.open_tunnel().close()
+        daemon.wait_for("stopped", generation=generation)
+    daemon.assert_never("slow_start")
+    delay.write_text("900ms")
+    daemon.open_tunnel()
+    slow = daemon.wait_for("slow_start")
+    assert slow["so_far_ms"] >= 500 > slow["median_ms"]
+    assert daemon.wait_for("ready", generation=4)

@@ -13,6 +13,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case started, ready
     case firstHit = "first_hit"
     case idle, stopping, stopped
+    case slowStart = "slow_start"
     case startFailed = "start_failed"
     case crashed
     case coolingDown = "cooling_down"
@@ -27,7 +28,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     var level: LogLevel {
         switch self {
         case .startFailed, .crashed, .systemTrouble: .error
-        case .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored, .orphanEnded:
+        case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
+            .orphanEnded:
             .warning
         case .listening, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle, .stopping, .stopped,
             .output,

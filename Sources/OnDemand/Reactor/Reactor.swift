@@ -47,6 +47,7 @@ enum TimerKey: Hashable {
     case acceptPause(listener: Int)
     case backend(BackendID, BackendTimer)
     case probe(BackendID)
+    case slowStart(BackendID)
     case status
     case logRetry
     case shutdown

@@ -44,6 +44,7 @@ final class SupervisedBackend {
         var starts = 0
         var stateSince = Instant(nanoseconds: 0)
         var lastBoot: Duration?
+        var boots = BootTimes()
         var lastExit: String?
         var lastFailure: String?
     }

@@ -29,6 +29,7 @@ extension Supervisor {
         }
         let after = StateWord(backend.machine.state)
         guard after != before else { return }
+        if before == .starting { reactor.disarm(.slowStart(backend.id)) }
         backend.history.stateSince = kernel.now()
         if after == .ready { noteReady(backend) }
         if after == .stopping, let child = backend.child, child.exit == nil {
@@ -49,15 +50,25 @@ extension Supervisor {
 
     private func noteStarted(_ backend: SupervisedBackend) {
         guard let child = backend.child else { return }
+        if let slow = backend.history.boots.slowAfter { reactor.arm(.slowStart(backend.id), at: kernel.now() + slow) }
         log(
             .started, service(backend), generation(backend), LogField("pid", child.process.number),
             LogField("command", ([backend.command.command] + backend.command.arguments).joined(separator: " ")))
+    }
+
+    func noteSlowStart(_ id: BackendID) {
+        guard let backend = inOrder.first(where: { $0.id == id }), let child = backend.child else { return }
+        let elapsed = kernel.now() - child.spawnedAt
+        log(
+            .slowStart, service(backend), generation(backend), LogField("so_far_ms", elapsed.wholeMilliseconds),
+            LogField("median_ms", backend.history.boots.median?.wholeMilliseconds ?? 0))
     }
 
     private func noteReady(_ backend: SupervisedBackend) {
         guard let child = backend.child else { return }
         let boot = kernel.now() - child.spawnedAt
         backend.history.lastBoot = boot
+        backend.history.boots.record(boot)
         backend.history.lastFailure = nil
         log(
             .ready, service(backend), generation(backend), LogField("pid", child.process.number),

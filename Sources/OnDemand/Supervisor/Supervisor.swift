@@ -128,7 +128,8 @@ final class Supervisor<K: Kernel> {
         case .admit(let tickets, let generation):
             for ticket in tickets { answers.post(.admitted(backend.id, ticket, generation)) }
         case .refuse(let tickets, let refusal, let retryAfter):
-            for ticket in tickets { answers.post(.refused(ticket, refusal, retryAfter: retryAfter)) }
+            let learned = learnedRetry(of: backend, after: refusal) ?? retryAfter
+            for ticket in tickets { answers.post(.refused(ticket, refusal, retryAfter: learned)) }
         case .arm(let timer, let instant): reactor.arm(.backend(backend.id, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.backend(backend.id, timer))
         case .signal(let signal):
@@ -147,6 +148,12 @@ final class Supervisor<K: Kernel> {
             guard last + idle <= kernel.now() else { return .clientDataSeen(at: last) }
         }
         return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
+    }
+
+    /// Who finds the queue full comes back when this start is usually over.
+    private func learnedRetry(of backend: SupervisedBackend, after refusal: Refusal) -> Duration? {
+        guard case .queueFull = refusal, let child = backend.child else { return nil }
+        return backend.history.boots.retryAfter(elapsed: kernel.now() - child.spawnedAt)
     }
 
     // MARK: Processes

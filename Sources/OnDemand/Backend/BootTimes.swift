@@ -1,0 +1,29 @@
+/// How long a backend's recent starts took, from spawn to ready: what a waiting client may be told, and what is slow.
+struct BootTimes: Equatable, Sendable {
+    /// Enough to forget a bad day, few enough to sort at each question.
+    static let remembered = 20
+    /// Fewer tell nothing about what is usual.
+    static let fewest = 3
+    /// A start is slow from this many medians on, and never before `leastSlow`: three times nothing is still nothing.
+    static let slowFactor = 3
+    static let leastSlow: Duration = .milliseconds(500)
+
+    private var recent: [Duration] = []
+
+    mutating func record(_ boot: Duration) {
+        if recent.count == Self.remembered { recent.removeFirst() }
+        recent.append(boot)
+    }
+
+    /// The middle one, the longer of two; nil before any start.
+    var median: Duration? { recent.isEmpty ? nil : recent.sorted()[recent.count / 2] }
+
+    /// How long after the spawn a start is worth a warning; nil while nothing is known.
+    var slowAfter: Duration? {
+        guard recent.count >= Self.fewest, let median else { return nil }
+        return max(median * Self.slowFactor, Self.leastSlow)
+    }
+
+    /// When a client that cannot be held should come back: when this start is usually over.
+    func retryAfter(elapsed: Duration) -> Duration { max((median ?? .zero) - elapsed, .seconds(1)) }
+}
