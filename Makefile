@@ -38,6 +38,11 @@ unit: ## machines, parsers, simulation: everything without a real backend
 	swift build --build-tests
 	swift test --skip-build
 
+.PHONY: simulate
+simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or one again (SEED=...)
+	$(if $(SEED),SIMULATION_SEED=$(SEED),SIMULATION_SEEDS=$(or $(SEEDS),10000)) swift test -c release \
+		-Xswiftc -enable-testing --scratch-path .build/simulation --filter SimulationSwarm
+
 .PHONY: e2e
 e2e: ## real processes, real clients, the real Rails application
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
