@@ -1,0 +1,79 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+/// docs/LIFECYCLE.md holds what the machine answers, so it cannot fall behind.
+struct LifecycleDocumentTests {
+    private static let file = Corpus.repository.appending(path: "docs/LIFECYCLE.md")
+    private static let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->\n")
+    private static let refresh = "UPDATE_DOCUMENTS=1 swift test --filter LifecycleDocument"
+
+    private let document: String
+    private let isUpdate = ProcessInfo.processInfo.environment["UPDATE_DOCUMENTS"] == "1"
+
+    init() throws { document = try String(contentsOf: Self.file, encoding: .utf8) }
+
+    @Test("the table of the document is what the machine answers")
+    func table() throws {
+        let start = try #require(document.range(of: Self.begin), "the marker of the beginning is missing")
+        let stop = try #require(document.range(of: Self.end), "the marker of the end is missing")
+        let (written, fresh) = (document[start.upperBound..<stop.lowerBound], "\n\(LifecycleTable.text)\n")
+        guard written != fresh else { return }
+        if isUpdate {
+            let updated = document[..<start.upperBound] + fresh + document[stop.lowerBound...]
+            return try String(updated).write(to: Self.file, atomically: true, encoding: .utf8)
+        }
+        let (old, new) = (written.split(separator: "\n"), fresh.split(separator: "\n"))
+        let line = zip(old, new).first { $0 != $1 }?.1 ?? "(another number of lines)"
+        Issue.record("docs/LIFECYCLE.md has fallen behind the machine; to write it anew: \(Self.refresh). Now: \(line)")
+    }
+
+    @Test("the picture shows every way from state to state, and none that does not exist")
+    func picture() throws {
+        let parts = document.components(separatedBy: "```mermaid\n")
+        let picture = try #require(parts.dropFirst().first?.components(separatedBy: "```").first)
+        let arrows = picture.matches(of: /(?m)^ +([a-z_]+ --> [a-z_]+)/).map { String($0.1) }
+        #expect(Set(arrows) == LifecycleTable.arrows)
+        #expect(Set(arrows).count == arrows.count)
+    }
+
+    @Test("the defaults it names are those a backend lives by")
+    func defaults() throws {
+        let policy = BackendPolicy()
+        let idle = try #require(policy.idleTimeout)
+        let stop = policy.stopPlan.steps.map { "\($0.signal.name), \($0.patience.shortText)" }
+        let (first, longest) = (policy.backoff.first.shortText, policy.backoff.longest.shortText)
+        for row in [
+            "| `startup_timeout` | \(policy.startupTimeout.shortText) |",
+            "| `idle_timeout` | \(idle.shortText) |",
+            "| `idle_when` | `\(policy.idleWhen.rawValue)` |",
+            "| `min_uptime` | \(policy.minimumUptime == .zero ? "0" : policy.minimumUptime.shortText) |",
+            "| `stop_timeout` or `stop` | \((stop + ["KILL"]).joined(separator: ", ")) |",
+            "| `max_waiting` | \(policy.maximumWaiting) |",
+            "| `restart_backoff` | \(first), doubling up to \(longest) |",
+            "| stable uptime | \(Limits.stableUptime.shortText) |",
+        ] { #expect(document.contains("\n" + row)) }
+    }
+
+    @Test("each machine is in the place that it was brought to, and each event is of its own kind")
+    func places() {
+        for place in LifecyclePlace.allCases { #expect(LifecyclePlace(place.machine().state) == place) }
+        for event in LifecycleEvent.allCases {
+            #expect(LifecycleEvent(event.sample(Generation(number: 1))) == event)
+        }
+    }
+
+    #if compiler(>=6.3)  // From here on an exit test takes values along.
+        @Test("what cannot happen traps", arguments: LifecyclePlace.allCases)
+        func impossible(place: LifecyclePlace) async {
+            for event in LifecycleEvent.allCases where place.impossible.contains(event) {
+                await #expect(processExitsWith: .failure, "\(event) while \(place)") {
+                    [place = place as LifecyclePlace, event = event as LifecycleEvent] in
+                    let machine = place.machine()
+                    _ = machine.after(event.sample(machine.generation))
+                }
+            }
+        }
+    #endif
+}

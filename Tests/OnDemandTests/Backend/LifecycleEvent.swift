@@ -1,0 +1,101 @@
+@testable import OnDemand
+
+/// Everything that can happen to a backend, one case per kind of event; an event that is new to the machine must be
+/// given its place here before this compiles.
+enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
+    case wanted, abandoned, startRequested
+    case addressFree, addressTaken
+    case spawned, spawnFailed, probeSucceeded
+    case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, lastDormantEnded
+    case startupTimer = "timerFired(.startup)"
+    case idleTimer = "timerFired(.idle)"
+    case stopStepTimer = "timerFired(.stopStep)"
+    case coolDownTimer = "timerFired(.coolDown)"
+    case exited, groupGone
+    case shutdownRequested, hurried
+
+    static let answersOfStart: Set<Self> = [.addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded]
+    static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
+    static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
+    static let endsOfProcess: Set<Self> = [.exited, .groupGone]
+
+    init(_ event: BackendMachine.Event) {
+        self =
+            switch event {
+            case .wanted: .wanted
+            case .abandoned: .abandoned
+            case .startRequested: .startRequested
+            case .addressFree: .addressFree
+            case .addressTaken: .addressTaken
+            case .spawned: .spawned
+            case .spawnFailed: .spawnFailed
+            case .probeSucceeded: .probeSucceeded
+            case .lastLeaseReturned: .lastLeaseReturned
+            case .gateClosed: .gateClosed
+            case .gateBusy: .gateBusy
+            case .clientDataSeen: .clientDataSeen
+            case .lastDormantEnded: .lastDormantEnded
+            case .timerFired(.startup): .startupTimer
+            case .timerFired(.idle): .idleTimer
+            case .timerFired(.stopStep): .stopStepTimer
+            case .timerFired(.coolDown): .coolDownTimer
+            case .exited: .exited
+            case .groupGone: .groupGone
+            case .shutdownRequested: .shutdownRequested
+            case .hurried: .hurried
+            }
+    }
+
+    /// One such event, as a machine of this generation might be told at noon. Ticket 1 is whoever waits already.
+    func sample(_ generation: Generation) -> BackendMachine.Event {
+        switch self {
+        case .wanted: .wanted(Ticket(number: 2))
+        case .abandoned: .abandoned(Ticket(number: 1))
+        case .startRequested: .startRequested
+        case .addressFree: .addressFree
+        case .addressTaken: .addressTaken
+        case .spawned: .spawned
+        case .spawnFailed: .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "puma"))
+        case .probeSucceeded: .probeSucceeded
+        case .lastLeaseReturned: .lastLeaseReturned(generation)
+        case .gateClosed: .gateClosed
+        case .gateBusy: .gateBusy
+        case .clientDataSeen: .clientDataSeen(at: noon + .seconds(-60))
+        case .lastDormantEnded: .lastDormantEnded(generation)
+        case .startupTimer: .timerFired(.startup)
+        case .idleTimer: .timerFired(.idle)
+        case .stopStepTimer: .timerFired(.stopStep)
+        case .coolDownTimer: .timerFired(.coolDown)
+        case .exited: .exited(.status(1))
+        case .groupGone: .groupGone
+        case .shutdownRequested: .shutdownRequested
+        case .hurried: .hurried
+        }
+    }
+
+    var words: String {
+        switch self {
+        case .wanted: "a client asks for it"
+        case .abandoned: "a client that asked has left"
+        case .startRequested: "the daemon wants it without a client (always on)"
+        case .addressFree: "nobody answers at its address"
+        case .addressTaken: "a stranger answers at its address"
+        case .spawned: "its process runs"
+        case .spawnFailed: "its process could not be started"
+        case .probeSucceeded: "it accepts a connection"
+        case .lastLeaseReturned: "the last connection or request has ended"
+        case .gateClosed: "nobody was inside, and the gate is closed"
+        case .gateBusy: "somebody is inside, and the gate stays open"
+        case .clientDataSeen: "the client of a WebSocket said something a minute ago, and the gate stays open"
+        case .lastDormantEnded: "the last WebSocket of those that did not keep it awake has ended"
+        case .startupTimer: "the startup timer has run out"
+        case .idleTimer: "the idle timer has run out"
+        case .stopStepTimer: "the stop timer has run out"
+        case .coolDownTimer: "the rest is over"
+        case .exited: "its process has ended"
+        case .groupGone: "nothing is left of its family of processes"
+        case .shutdownRequested: "the daemon is told to leave"
+        case .hurried: "the daemon is told to hurry"
+        }
+    }
+}

@@ -1,0 +1,239 @@
+@testable import OnDemand
+
+/// The places in a backend's life between which the machine's answers differ, and how to get there.
+enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
+    case asleep
+    case checkingAddress, spawning, probing
+    case ready
+    case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
+    case coolingDown
+    case retired
+
+    init(_ state: BackendMachine.State) {
+        self =
+            switch state {
+            case .asleep: .asleep
+            case .starting(let start):
+                switch start.phase {
+                case .checkingAddress: .checkingAddress
+                case .spawning: .spawning
+                case .probing: .probing
+                }
+            case .ready: .ready
+            case .stopping(let stop):
+                switch stop.cause {
+                case .idle: stop.step == BackendMachine.Stop.takingLeave ? .takingLeave : .stoppingIdle
+                case .failure(_, restAfter: false): .stoppingForgiven
+                case .failure(_, restAfter: true): .stoppingFailed
+                case .shutdown: .stoppingForShutdown
+                }
+            case .coolingDown: .coolingDown
+            case .retired: .retired
+            }
+    }
+
+    /// The defaults of the configuration, so that the numbers of the table are those an operator starts with.
+    func machine(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
+        switch self {
+        case .asleep: Lives.asleep(policy)
+        case .checkingAddress: Lives.checking(policy)
+        case .spawning: Lives.spawning(policy)
+        case .probing: Lives.probing(policy)
+        case .ready: Lives.ready(policy)
+        case .takingLeave: Lives.stopping(policy.with { $0.idleWhen = .noClientData })
+        case .stoppingIdle: Lives.stopping(policy)
+        case .stoppingForgiven: Lives.ready(policy).after(.exited(.status(1)))
+        case .stoppingFailed: Lives.failing(policy)
+        case .stoppingForShutdown: Lives.leaving(policy)
+        case .coolingDown: Lives.coolingDown(policy)
+        case .retired: Lives.retired(policy)
+        }
+    }
+
+    /// What cannot happen here. All else is told to the machine, so what is missing from a list traps; what is too much
+    /// on one is found by telling it to a machine in a process of its own.
+    var impossible: Set<LifecycleEvent> {
+        let (start, gate, timers) = (LifecycleEvent.answersOfStart, LifecycleEvent.answersOfGate, LifecycleEvent.timers)
+        let noProcess = LifecycleEvent.endsOfProcess
+        return switch self {
+        case .asleep:
+            start.union(gate).union(timers).union(noProcess).union([.hurried])
+        case .checkingAddress:
+            start.subtracting([.addressFree, .addressTaken]).union(gate).union(timers).union(noProcess)
+                .union([.hurried])
+        case .spawning:
+            start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
+                .union([.hurried, .shutdownRequested])
+        case .probing:
+            start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
+                .union([.groupGone, .hurried])
+        case .ready:
+            start.union(timers.subtracting([.idleTimer])).union([.groupGone, .hurried])
+        case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown:
+            start.union(gate).union(timers.subtracting([.stopStepTimer]))
+        case .coolingDown:
+            start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.hurried])
+        case .retired:
+            start.union(gate).union(timers).union(noProcess)
+        }
+    }
+
+    var word: String { Supervisor<SimulatedKernel>.StateWord(machine().state).rawValue }
+
+    private var detail: String? {
+        switch self {
+        case .asleep, .ready, .coolingDown, .retired: nil
+        case .checkingAddress: "is its address free?"
+        case .spawning: "its process is created"
+        case .probing: "does it accept connections?"
+        case .takingLeave: "idle, the clients that are left are told"
+        case .stoppingIdle: "idle"
+        case .stoppingForgiven: "crashed, forgiven"
+        case .stoppingFailed: "failed, a rest follows"
+        case .stoppingForShutdown: "the daemon leaves"
+        }
+    }
+
+    var title: String { "`\(word)`" + (detail.map { " (\($0))" } ?? "") }
+}
+
+// MARK: Circumstances
+
+/// Something that happens, and what else is the case, if that makes a difference.
+struct LifecycleCircumstance {
+    var words = ""
+    var machine: BackendMachine
+    var event: BackendMachine.Event
+    var now = noon
+
+    init(_ words: String = "", _ machine: BackendMachine, _ event: LifecycleEvent) {
+        self.words = words
+        self.machine = machine
+        self.event = event.sample(machine.generation)
+    }
+}
+
+extension LifecyclePlace {
+    /// Nothing at all for what cannot happen here.
+    func circumstances(of event: LifecycleEvent) -> [LifecycleCircumstance] {
+        guard !impossible.contains(event) else { return [] }
+        switch self {
+        case .checkingAddress, .spawning, .probing: return whileStarting(event)
+        case .ready: return whileReady(event)
+        case .takingLeave, .stoppingIdle, .stoppingForgiven: return whileStoppingWithHope(event)
+        case .stoppingForShutdown: return whileStoppingForShutdown(event)
+        case .coolingDown where event == .coolDownTimer:
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("always on", machine(.neverIdle), event),
+            ]
+        case .asleep, .stoppingFailed, .coolingDown, .retired:
+            return [LifecycleCircumstance("", machine(), event)]
+        }
+    }
+
+    private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        switch event {
+        case .wanted: hold(machine())
+        case .probeSucceeded:
+            [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("nobody waits any more", machine().after(.abandoned(Ticket(number: 1))), event),
+            ]
+        default: [LifecycleCircumstance("", machine(), event)]
+        }
+    }
+
+    private func whileReady(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        let usual = LifecycleCircumstance("", machine(), event)
+        switch event {
+        case .lastLeaseReturned:
+            let slow = machine(BackendPolicy().with { $0.minimumUptime = .seconds(3600) })
+            return [
+                usual, LifecycleCircumstance("with a `min_uptime` of 1h, just started", slow, event),
+                LifecycleCircumstance("always on, or `idle_timeout` is `\"0\"`", machine(.neverIdle), event),
+            ] + ofEarlierLife(event)
+        case .gateClosed:
+            let lenient = machine(BackendPolicy().with { $0.idleWhen = .noClientData })
+            return [usual, LifecycleCircumstance("`idle_when` is `no_client_data`", lenient, event)]
+        case .exited:
+            let limit = Limits.stableUptime
+            let again = afterCrash()
+            var late = LifecycleCircumstance("ready for \(limit.shortText) or longer", again, event)
+            late.now = noon + limit
+            return [
+                LifecycleCircumstance("the first failure", machine(), event),
+                LifecycleCircumstance(
+                    "not the first failure, ready for less than \(limit.shortText)", again, event),
+                late,
+            ]
+        default: return [usual]
+        }
+    }
+
+    /// Who comes now gets a fresh start.
+    private func whileStoppingWithHope(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        let held = machine().after(.wanted(Ticket(number: 1)))
+        switch event {
+        case .wanted: return hold(machine())
+        case .abandoned, .shutdownRequested: return [LifecycleCircumstance("", held, event)]
+        case .groupGone:
+            let usual = [
+                LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", held, event),
+            ]
+            if self == .stoppingForgiven {
+                return usual + [LifecycleCircumstance("always on", machine(.neverIdle), event)]
+            }
+            let policy = machine().policy
+            let forgiven = afterCrash(policy).after(.timerFired(.idle), .gateClosed)
+            return usual + [LifecycleCircumstance("it had failed before", forgiven, event)]
+        case .lastDormantEnded where self == .takingLeave:
+            return [LifecycleCircumstance("", machine(), event)] + ofEarlierLife(event)
+        default: return [LifecycleCircumstance("", machine(), event)]
+        }
+    }
+
+    private func whileStoppingForShutdown(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        let usual = LifecycleCircumstance("", machine(), event)
+        let alsoIdle = Self.takingLeave.machine().after(.shutdownRequested)
+        let told = LifecycleCircumstance("the clients that are left were just told", alsoIdle, event)
+        return switch event {
+        case .lastDormantEnded: [told] + ofEarlierLife(event)
+        case .stopStepTimer, .hurried: [told, usual]
+        default: [usual]
+        }
+    }
+
+    /// Ready again, with a failure to remember.
+    private func afterCrash(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
+        Self.stoppingForgiven.machine(policy).after(
+            .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded)
+    }
+
+    private func hold(_ machine: BackendMachine) -> [LifecycleCircumstance] {
+        var full = machine
+        for number in 1000..<1000 + UInt64(machine.policy.maximumWaiting - machine.waitingCount) {
+            full = full.after(.wanted(Ticket(number: number)))
+        }
+        return [
+            LifecycleCircumstance("", machine, .wanted),
+            LifecycleCircumstance("`max_waiting` clients wait already", full, .wanted),
+        ]
+    }
+
+    private func ofEarlierLife(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        var late = LifecycleCircumstance("of an earlier life", machine(), event)
+        late.event = event.sample(Generation(number: 0))
+        return [late]
+    }
+}
+
+extension BackendPolicy {
+    fileprivate static var neverIdle: BackendPolicy { BackendPolicy().with { $0.alwaysOn = true } }
+
+    fileprivate func with(_ change: (inout BackendPolicy) -> Void) -> BackendPolicy {
+        var policy = self
+        change(&policy)
+        return policy
+    }
+}
