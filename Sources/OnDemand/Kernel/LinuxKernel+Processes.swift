@@ -14,9 +14,8 @@ extension LinuxKernel {
             throw error
         }
         var process: pid_t = 0
-        let status = withoutRaisedFileLimit {
-            posixSpawn(&process, executable, command, environment, output: output.write, errors: errors.write)
-        }
+        let status = posixSpawn(
+            &process, executable, command, environment, output: output.write, errors: errors.write)
         _ = Glibc.close(output.write)
         _ = Glibc.close(errors.write)
         guard status == 0 else {
@@ -60,8 +59,11 @@ extension LinuxKernel {
         let helping = launchHelper.map { _ in LaunchHelper.arguments(parent: getpid(), executable: executable) }
         return unsafe withCStrings((helping ?? []) + [command.command] + command.arguments) { arguments in
             unsafe withCStrings(environment) { environment in
-                unsafe posix_spawn(
-                    &process, launchHelper ?? executable, &actions, &attributes, arguments, environment)
+                // Not before: under the lower limit the actions above refuse descriptors beyond it.
+                withoutRaisedFileLimit {
+                    unsafe posix_spawn(
+                        &process, launchHelper ?? executable, &actions, &attributes, arguments, environment)
+                }
             }
         }
     }
