@@ -177,6 +177,21 @@ struct LinuxKernelProcessTests {
         }
     }
 
+    @Test("a child's output is ours also when it comes through a descriptor beyond the child's limit")
+    func descriptorsBeyondTheLimit() async {
+        await #expect(processExitsWith: .success) {
+            var limit = rlimit()
+            unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            limit.rlim_cur = 128
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            let bench = try KernelBench()
+            for _ in 0..<200 { _ = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            let finished = try bench.shell("echo out; echo err >&2")
+            #expect(finished.output == "out\n")
+            #expect(finished.errors == "err\n")
+        }
+    }
+
     @Test("a signal reaches the whole group, and the family exists until its last member was reaped")
     func group() async {
         await #expect(processExitsWith: .success) {
