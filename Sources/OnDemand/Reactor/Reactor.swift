@@ -4,6 +4,8 @@ final class Reactor<K: Kernel> {
     private var timers = TimerQueue<TimerKey>()
     /// Connections that used up their share of this turn and have more to do.
     private var unfinished: [Token] = []
+    /// The same, for asking.
+    private var awaited: Set<Token> = []
 
     init(kernel: K) { self.kernel = kernel }
 
@@ -12,13 +14,18 @@ final class Reactor<K: Kernel> {
     var hasTimers: Bool { !timers.isEmpty }
 
     /// Asks for another turn for this token, after everybody else had theirs.
-    func resumeLater(_ token: Token) { unfinished.append(token) }
+    ///
+    /// One turn each, however often it is asked for: both sockets of a busy tunnel ask, and so do those turns again.
+    func resumeLater(_ token: Token) {
+        if awaited.insert(token).inserted { unfinished.append(token) }
+    }
 
     /// One turn: wait, events, timers that are due, and the turns that were asked for.
     func turn(_ tenant: some Tenant) {
         let count = kernel.wait(until: unfinished.isEmpty ? timers.next : kernel.now())
         let resumed = unfinished
         unfinished.removeAll(keepingCapacity: true)
+        awaited.removeAll(keepingCapacity: true)
         for position in 0..<count {
             let event = kernel.event(at: position)
             tenant.ready(event.token, event.readiness)
