@@ -1,10 +1,11 @@
 """Nobody outlives what started him: families of processes, killed daemons, and strangers at the door."""
 
+import socket
 import time
 
 import processes
 import wire
-from daemon import double, on_demand, service, sleeping_double
+from daemon import double, launches_double, on_demand, service, sleeping_double
 from wire import free_port
 
 
@@ -90,3 +91,11 @@ def test_a_command_that_cannot_be_executed_says_so(start, tmp_path):
     answer = daemon.ask(wire.upgrade())
     assert answer.status == 503 and time.monotonic() - began < 2
     assert "cannot execute" in daemon.wait_for("output", stream="stderr")["line"]
+
+
+def test_a_stranger_on_the_same_port_of_another_address_is_in_nobodys_way(start):
+    port = free_port()
+    with socket.create_server(("127.0.0.2", port)):
+        daemon = start(service(port, on_demand=launches_double(port, startup_timeout="2s")))
+        assert daemon.ask(wire.request()).status == 200
+        daemon.assert_never("stranger")

@@ -37,23 +37,44 @@ extension LinuxKernel {
         contents(of: "/proc/\(process)/comm")?.split(separator: "\n").first.map { String($0) } ?? "?"
     }
 
-    /// A socket in state LISTEN on this port (any local address: a wildcard listener takes ours too) or path.
+    /// A socket in state LISTEN on this path, or on this address and port; only where nobody has the very address does
+    /// a wildcard listener take what is sent there, and others on the same port never do.
     private static func listenerInode(at address: SocketAddress) -> String? {
-        switch address {
-        case .unix(let path):
+        guard let port = address.port else {
+            guard case .unix(let path) = address else { return nil }
             return firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.map { String($0[6]) }
-        case .ipv4(_, let port), .ipv6(_, let port):
-            let digits = String(port, radix: 16, uppercase: true)
-            let suffix = ":" + String(repeating: "0", count: 4 - digits.count) + digits
-            for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-                // Listeners come first: what follows may be ten thousand connections that are not worth reading.
-                let row = firstRow(of: table) {
-                    $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1].hasSuffix(suffix))
-                }
-                if let row, row[3] == "0A" { return String(row[9]) }
-            }
-            return nil
         }
+        for place in localAddresses(taking: address) {
+            let local = "\(place):\(hexadecimal(UInt32(port), digits: 4))"
+            // Listeners come first: what follows may be ten thousand connections that are not worth reading.
+            let row = firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
+                $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
+            }
+            if let row, row[3] == "0A" { return String(row[9]) }
+        }
+        return nil
+    }
+
+    /// As the tables write them: four octets at a time as one number of this machine, the most specific first.
+    private static func localAddresses(taking address: SocketAddress) -> [String] {
+        let written = { (octets: [UInt8]) in
+            stride(from: 0, to: octets.count, by: 4).map { first in
+                let number = octets[first..<first + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                return hexadecimal(UInt32(littleEndian: number), digits: 8)
+            }.joined()
+        }
+        let anyVersion6 = String(repeating: "0", count: 32)
+        return switch address {
+        case .ipv4(let octets, _):
+            [written(octets), written(Array(repeating: 0, count: 10) + [255, 255] + octets), "00000000", anyVersion6]
+        case .ipv6(let octets, _): [written(octets), anyVersion6]
+        case .unix: []
+        }
+    }
+
+    private static func hexadecimal(_ number: UInt32, digits: Int) -> String {
+        let text = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: digits - text.utf8.count) + text
     }
 
     /// Reads no further than to the row that is wanted.

@@ -246,6 +246,23 @@ struct LinuxKernelSocketTests {
         #expect(kernel.listenerOwner(at: unix) == nil)
     }
 
+    @Test("a listener on the same port of another address is not the one that is asked for")
+    func listenerOfAnotherAddress() throws {
+        let listener = try kernel.listen(at: KernelBench.anyPort)
+        defer { kernel.close(listener.descriptor) }
+        let port = try #require(listener.address.port)
+        #expect(kernel.listenerOwner(at: .ipv4(octets: [127, 0, 0, 2], port: port)) == nil)
+        let loopback6 = Array(repeating: UInt8(0), count: 15) + [1]
+        #expect(kernel.listenerOwner(at: .ipv6(octets: loopback6, port: port)) == nil)
+        let six = try kernel.listen(at: .ipv6(octets: loopback6, port: port))
+        defer { kernel.close(six.descriptor) }
+        #expect(kernel.listenerOwner(at: six.address)?.process == ProcessID(number: getpid()))
+        let wildcard = try kernel.listen(at: .ipv4(octets: [0, 0, 0, 0], port: 0))
+        defer { kernel.close(wildcard.descriptor) }
+        let any = try #require(wildcard.address.port)
+        #expect(kernel.listenerOwner(at: .ipv4(octets: [127, 0, 0, 1], port: any)) != nil, "it takes every address")
+    }
+
     // MARK: Time and memory
 
     @Test("a wait with a deadline ends there: not before, and not much later")
