@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import signal
+import struct
 import subprocess
 import threading
 import time
@@ -485,3 +487,19 @@ def test_a_connection_that_sends_nothing_wakes_nothing(start):
     daemon.assert_never("started")
     for client in [*silent, half]:
         client.close()
+
+
+def test_a_tunnel_that_opens_during_the_shutdown_ends_with_a_close_frame_at_once(start):
+    with wire.Listener() as listener:
+        daemon = start(service(listener.port))
+        with daemon.connect() as client:
+            client.send(upgrade())
+            backend = listener.accept()
+            backend.read_head()
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_for("shutting_down")
+            backend.send(wire.SWITCHING)
+            assert client.read_head().status == 101
+            assert client.read_frame() == (8, struct.pack("!H", 1001))
+            client.send(wire.close_frame(1001))
+            assert daemon.wait(2) == 0

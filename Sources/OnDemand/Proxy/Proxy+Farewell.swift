@@ -15,7 +15,7 @@ extension Proxy {
         }
     }
 
-    private func takeLeave(of index: Int, _ code: CloseCode) {
+    func takeLeave(of index: Int, _ code: CloseCode) {
         links[index].takeLeave(code)
         reactor.arm(.conversation(clientToken(index)), at: kernel.now() + Limits.closeTimeout)
         relay(index)

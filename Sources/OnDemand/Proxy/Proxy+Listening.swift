@@ -69,12 +69,14 @@ extension Proxy {
             kernel.stopListening(listener.descriptor, at: listener.address)
         }
         listeners = []
+        isDraining = true
         for index in links.indices {
             guard let conversation = links[index].conversation else { continue }
             conversation.machine.request?.wantsKeepAlive = false
             switch conversation.machine.phase {
             case .readingHead, .watching, .lingering: close(index, .shuttingDown)
             case .waiting(let id): turnAway(from: id, index, conversation)
+            case .finishing: conversation.machine.phase = .finishing(keepAlive: false)
             default: break
             }
         }

@@ -14,6 +14,8 @@ final class Proxy<K: Kernel> {
     /// Those who watch the status, in the order they came.
     var watchers: [Token] = []
     var statusIsDirty = false
+    /// The daemon is leaving: nobody is to stay longer than its request takes.
+    var isDraining = false
     var scratch: [UInt8]
     private var waiting: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
@@ -288,7 +290,8 @@ final class Proxy<K: Kernel> {
         }
         links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
         becomeDormant(index)
-        relay(index)
+        // Whoever was still on the way to a tunnel when the others were told is told now.
+        if isDraining { takeLeave(of: index, .goingAway) } else { relay(index) }
     }
 
     func relay(_ index: Int) {
