@@ -503,3 +503,11 @@ def test_a_tunnel_that_opens_during_the_shutdown_ends_with_a_close_frame_at_once
             assert client.read_frame() == (8, struct.pack("!H", 1001))
             client.send(wire.close_frame(1001))
             assert daemon.wait(2) == 0
+
+
+def test_what_the_client_may_not_ask_is_not_held_against_the_backend(start):
+    with wire.Listener() as listener:
+        daemon = start(service(listener.port))
+        for text in (b"GET /cable HTTP/2.7\r\nHost: x\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n"):
+            assert daemon.ask(text).status in (501, 505)
+        daemon.assert_never("upstream_trouble")

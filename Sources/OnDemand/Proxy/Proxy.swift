@@ -333,8 +333,10 @@ final class Proxy<K: Kernel> {
 
     private func noteComplaint(of conversation: Link.Conversation) {
         guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
+        // 501 and 505 are about what the client sent.
+        let isAboutBackend = response.status == 502 || response.status == 504
         log(
-            response.status >= 500 ? .upstreamTrouble : .badRequest, LogField("status", response.status),
+            isAboutBackend ? .upstreamTrouble : .badRequest, LogField("status", response.status),
             LogField("reason", response.body), LogField("client", conversation.machine.remoteAddress),
             LogField("request", conversation.machine.request?.line ?? ""))
     }
