@@ -4,8 +4,6 @@ final class Reactor<K: Kernel> {
     private var timers = TimerQueue<TimerKey>()
     /// Connections that used up their share of this turn and have more to do.
     private var unfinished: [Token] = []
-    /// The same, for asking.
-    private var awaited: Set<Token> = []
 
     init(kernel: K) { self.kernel = kernel }
 
@@ -17,7 +15,8 @@ final class Reactor<K: Kernel> {
     ///
     /// One turn each, however often it is asked for: both sockets of a busy tunnel ask, and so do those turns again.
     func resumeLater(_ token: Token) {
-        if awaited.insert(token).inserted { unfinished.append(token) }
+        // Few are busy at one moment; a set would make the runtime read every conformance, megabytes, on first use.
+        if !unfinished.contains(token) { unfinished.append(token) }
     }
 
     /// One turn: wait, events, timers that are due, and the turns that were asked for.
@@ -25,7 +24,6 @@ final class Reactor<K: Kernel> {
         let count = kernel.wait(until: unfinished.isEmpty ? timers.next : kernel.now())
         let resumed = unfinished
         unfinished.removeAll(keepingCapacity: true)
-        awaited.removeAll(keepingCapacity: true)
         for position in 0..<count {
             let event = kernel.event(at: position)
             tenant.ready(event.token, event.readiness)
