@@ -23,7 +23,7 @@ def test_a_thousand_starts_and_stops_grow_nothing(start, measured):
 
     def footprint():
         # The status listener's own connection must have gone from the count.
-        return len(processes.open_descriptors(daemon.pid)), processes.resident_kib(daemon.pid)
+        return len(processes.open_descriptors(daemon.pid)), processes.anonymous_kib(daemon.pid)
 
     for generation in range(1, WARM_UP + 1):
         live(generation)
@@ -36,7 +36,7 @@ def test_a_thousand_starts_and_stops_grow_nothing(start, measured):
 
     processes.eventually(lambda: footprint()[0] <= descriptors, what=f"at most {descriptors} descriptors")
     grown = footprint()[1] - resident
-    measured("1,000 lives of the double: time, growth of VmRSS", f"{seconds:.1f} s, {grown} KiB")
+    measured("1,000 lives of the double: time, growth of RssAnon", f"{seconds:.1f} s, {grown} KiB")
     assert daemon.starts() == WARM_UP + CYCLES
     assert processes.children(daemon.pid) == [] and daemon.offspring() == []
     assert grown <= 256

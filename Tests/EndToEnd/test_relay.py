@@ -209,7 +209,7 @@ def test_a_backend_that_ends_its_side_still_gets_the_rest(relay, upstream):
 def test_a_slow_reader_stops_the_other_side_and_costs_no_memory(relay, upstream, reader, measured):
     client, backend, _ = tunnel(relay, upstream)
     slow, fast = (client, backend) if reader == "client" else (backend, client)
-    before = processes.resident_kib(relay.pid)
+    before = processes.anonymous_kib(relay.pid)
 
     size = 64 * 1024 * 1024
     block = os.urandom(1024 * 1024)
@@ -231,7 +231,7 @@ def test_a_slow_reader_stops_the_other_side_and_costs_no_memory(relay, upstream,
         settled = written[0]
         time.sleep(0.4)
     assert settled < size / 2, "nobody reads, so the writer must be held back"
-    grown = processes.resident_kib(relay.pid) - before
+    grown = processes.anonymous_kib(relay.pid) - before
     assert grown <= 512, f"the daemon grew by {grown} KiB for one slow {reader}"
 
     received, count = hashlib.sha256(), 0
@@ -464,7 +464,7 @@ def test_a_malformed_or_ambiguous_head_gets_400_and_wakes_nothing(start, name, s
 
 def test_a_head_without_end_is_refused_and_wakes_nothing(start):
     daemon = start(sleeping_double(path="/*"))
-    before = processes.resident_kib(daemon.pid)
+    before = processes.anonymous_kib(daemon.pid)
     with daemon.connect() as client:
         try:
             client.send(b"GET /cable HTTP/1.1\r\nHost: a\r\n" + b"X-Filler: " + b"f" * 1_000_000)
@@ -475,7 +475,7 @@ def test_a_head_without_end_is_refused_and_wakes_nothing(start):
         except ConnectionResetError:
             pass  # The refusal was overtaken by the reset that unread bytes cause.
     daemon.assert_never("started")
-    assert processes.resident_kib(daemon.pid) - before <= 512
+    assert processes.anonymous_kib(daemon.pid) - before <= 512
 
 
 def test_a_connection_that_sends_nothing_wakes_nothing(start):

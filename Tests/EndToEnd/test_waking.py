@@ -338,3 +338,13 @@ def test_a_start_that_takes_three_times_as_long_as_usual_is_worth_a_warning(star
     slow = daemon.wait_for("slow_start")
     assert slow["so_far_ms"] >= 500 > slow["median_ms"]
     assert daemon.wait_for("ready", generation=4)
+
+
+def test_a_request_with_its_end_right_behind_it_is_answered_by_a_backend_that_is_awake(start):
+    daemon = start(sleeping_double(path="/*"))
+    assert daemon.ask(request(path="/awake")).status == 200
+    for _ in range(20):
+        client = daemon.connect()
+        client.send(request(path="/once"))
+        client.finish_sending()
+        assert client.read_response().status == 200

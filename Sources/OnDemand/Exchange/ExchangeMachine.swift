@@ -141,7 +141,8 @@ struct ExchangeMachine {
     /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
     private var isHeld: Bool {
         switch phase {
-        case .waiting, .awaitingConnection: true
+        case .waiting: true
+        case .awaitingConnection: request?.upgrade == .webSocket
         case .relaying: request?.upgrade == .webSocket && answer == nil
         default: false
         }

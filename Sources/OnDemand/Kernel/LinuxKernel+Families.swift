@@ -25,6 +25,8 @@ extension LinuxKernel {
     /// Zombies count in a group until they are reaped, so a group that does not exist can never come back.
     func familyExists(of leader: ProcessID) -> Bool {
         if kill(-leader.number, 0) == 0 || errno != ESRCH { return true }
+        // Without a descriptor to look with, nobody can say that they are gone; the next step of the stop asks again.
+        guard Self.canOpenFiles() else { return true }
         if !strays(of: leader.number).isEmpty { return true }
         launches.ended(leader.number)
         return false

@@ -30,6 +30,14 @@ extension LinuxKernel {
         return entries(of: directory).contains { linkTarget(of: "\(directory)/\($0)") == "socket:[\(inode)]" }
     }
 
+    /// False when the process or the system has run out of descriptors.
+    static func canOpenFiles() -> Bool {
+        let raw = unsafe open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else { return false }
+        _ = Glibc.close(raw)
+        return true
+    }
+
     /// Everybody's, by number.
     static func processes() -> [Int32] { entries(of: "/proc").compactMap { Int32($0) } }
 

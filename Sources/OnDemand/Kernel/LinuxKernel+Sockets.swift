@@ -31,15 +31,22 @@ extension LinuxKernel {
         setStreamOptions(raw)
     }
 
-    /// No delay for small frames; a peer that vanished without a FIN is noticed within half a minute.
+    /// A client that vanished without a FIN is noticed within half a minute, also while data is on its way to it. The
+    /// same time ends the connection of one that takes nothing at all for so long (tcp(7), TCP_USER_TIMEOUT).
     private func setStreamOptions(_ raw: Int32) {
+        setKeepAlive(raw)
+        set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
+    }
+
+    /// No delay for small frames; quiet connections are probed. A backend may be busy for longer than a client may be
+    /// silent, and its process is watched anyhow.
+    private func setKeepAlive(_ raw: Int32) {
         let tcp = Int32(IPPROTO_TCP)
         set(raw, tcp, TCP_NODELAY, 1)
         set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
         set(raw, tcp, TCP_KEEPIDLE, Int32(Limits.keepAliveIdle.components.seconds))
         set(raw, tcp, TCP_KEEPINTVL, Int32(Limits.keepAliveInterval.components.seconds))
         set(raw, tcp, TCP_KEEPCNT, Limits.keepAliveProbes)
-        set(raw, tcp, TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
     }
 
     private func set(_ raw: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
@@ -101,7 +108,7 @@ extension LinuxKernel {
     func connect(to address: SocketAddress) -> ConnectResult {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
-        if address.port != nil { setStreamOptions(raw) }
+        if address.port != nil { setKeepAlive(raw) }
         while true {
             if unsafe address.withSockaddr({ unsafe Glibc.connect(raw, $0, $1) }) == 0 {
                 return .connected(Descriptor(raw: raw))

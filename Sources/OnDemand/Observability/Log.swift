@@ -29,6 +29,11 @@ final class Log {
 
     private func tell(_ event: LogEvent, _ fields: [LogField]) {
         vainAttempts = 0
+        // Known to be full: a line that nobody will read is not even written.
+        guard backlogBytes < Limits.logBacklogBytes else {
+            dropped += 1
+            return
+        }
         let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format)
         let taken = backlog.isEmpty ? write(line) : 0
         guard taken < line.count else { return }
