@@ -1,0 +1,91 @@
+"""Every configuration in examples/ in front of the real server it names."""
+
+import json
+import subprocess
+
+import pytest
+import websockets.sync.client
+
+import processes
+import rails
+import wire
+from daemon import REPOSITORY, executable
+
+EXAMPLES = REPOSITORY / "examples"
+
+
+def services(name):
+    return json.loads((EXAMPLES / f"{name}.json").read_text())["reverse_proxies"]
+
+
+def ports(*names):
+    return {name: str(wire.free_port()) for name in names}
+
+
+def messages(daemon, path, said, count):
+    host, port = daemon.address
+    with websockets.sync.client.connect(f"ws://{host}:{port}{path}", open_timeout=20) as socket:
+        socket.send(said)
+        return [socket.recv(timeout=5) for _ in range(count)]
+
+
+def test_an_asgi_application_wakes_for_a_page_and_for_a_websocket_and_sleeps_again(start):
+    rails.need("uvicorn")
+    daemon = start(*services("asgi"), environment={**ports("ASGI_PORT"), "IDLE_TIMEOUT": "300ms"})
+
+    answer = daemon.ask(wire.request(path="/hello"), patience=20)
+    assert (answer.status, answer.body) == (200, b"You asked for /hello.\n")
+    assert messages(daemon, "/chat", "hi", 1) == ["You said 'hi'."]
+
+    daemon.wait_for("stopped", within=10)
+    processes.eventually(lambda: not daemon.offspring(), what="no process of the application")
+    assert messages(daemon, "/chat", "again", 1) == ["You said 'again'."]
+
+
+def test_websocketd_wakes_for_a_websocket_and_each_gets_a_process_of_its_own(start):
+    rails.need("websocketd")
+    daemon = start(*services("websocketd"), environment={**ports("WEBSOCKETD_PORT"), "IDLE_TIMEOUT": "300ms"})
+
+    assert messages(daemon, "/count", "3\n", 3) == ["1", "2", "3"]
+    assert messages(daemon, "/count", "2\n", 2) == ["1", "2"]
+    daemon.wait_for("stopped", within=10)
+    assert daemon.starts() == 1
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = rails.Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.mark.timeout(90)
+def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_asked_for(start, redis):
+    rails.need("puma", "uvicorn", "websocketd")
+    environment = {**ports("CABLE_PORT", "ASGI_PORT", "WEBSOCKETD_PORT"), "REDIS_URL": redis.url}
+    daemon = start(*services("development"), environment=environment)
+
+    answer = daemon.ask(wire.request(path="/api/users"), patience=20)
+    assert (answer.status, answer.body) == (200, b"You asked for /users.\n")
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "asleep"]
+
+    assert messages(daemon, "/count", "1\n", 1) == ["1"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "ready"]
+
+    host, port = daemon.address
+    origin = f"http://{host}:{port}"
+    connecting = websockets.sync.client.connect(
+        f"ws://{host}:{port}/cable", subprotocols=["actioncable-v1-json"], origin=origin, open_timeout=30)
+    with connecting as cable:
+        assert json.loads(cable.recv(timeout=10)) == {"type": "welcome"}
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["ready", "ready", "ready"]
+
+
+def test_every_example_is_a_valid_configuration():
+    names = sorted(path.stem for path in EXAMPLES.glob("*.json"))
+    assert {"actioncable", "asgi", "demo", "development", "websocketd"} <= set(names)
+    for name in names:
+        checked = subprocess.run(
+            [executable(), "--check", "--config", str(EXAMPLES / f"{name}.json")], cwd=REPOSITORY,
+            capture_output=True, text=True, timeout=10)
+        assert (checked.returncode, checked.stderr) == (0, ""), name
