@@ -43,7 +43,9 @@ public enum Daemon {
         let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
         let environment = Dictionary(variables, uniquingKeysWith: { first, _ in first })
         do throws(ConfigurationErrors) {
-            return .success(try Configuration.read(bytes, environment: environment))
+            let configuration = try Configuration.read(
+                bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+            return .success(configuration)
         } catch {
             return .failure(Message(text: error.rendered(file: file)))
         }

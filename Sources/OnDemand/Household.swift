@@ -49,6 +49,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         supervisor = Supervisor(
             backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log,
             answers: answers)
+        supervisor.environment = configuration.environment
         proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
         for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
             log(.orphanEnded, LogField("pid", orphan.process.number), LogField("process", orphan.name))

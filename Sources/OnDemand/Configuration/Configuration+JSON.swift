@@ -1,7 +1,13 @@
 /// Decodes the configuration file: which keys there are, what each holds, and what stands when it is left out.
 extension Configuration {
-    /// Reads a whole file; every independent mistake is found in one run.
-    static func read(_ bytes: [UInt8], environment: [String: String]) throws(ConfigurationErrors) -> Configuration {
+    /// How a file that the configuration names is read.
+    typealias Reading = (_ file: String) throws(SystemError) -> [UInt8]
+
+    /// Reads a whole file; every independent mistake is found in one run. What `env_file` says has to be right first,
+    /// because everything else is read with its values.
+    static func read(
+        _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile
+    ) throws(ConfigurationErrors) -> Configuration {
         let root: JSONValue
         do {
             root = try JSONReader.read(bytes, duplicateKeys: .kept)
@@ -9,18 +15,28 @@ extension Configuration {
             let finding = ConfigurationError(path: "", position: error.position, sentence: error.sentence)
             throw ConfigurationErrors([finding])
         }
-        var decoder = ConfigurationDecoder(environment: environment)
-        let draft = decoder.configuration(ConfigurationNode(path: "", value: root))
+        let node = ConfigurationNode(path: "", value: root)
+        let variables = try ConfigurationDecoder.environmentFile(of: node, environment, reading)
+        let pairs = variables.map { ($0.name, $0.value) }
+        var decoder = ConfigurationDecoder(environment: environment.merging(pairs) { _, new in new })
+        let draft = decoder.configuration(node)
         let errors = decoder.errors + draft.conflicts()
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
-        return draft.configuration()
+        return draft.configuration(variables)
+    }
+
+    /// Where there are no files but the one that is read.
+    static func noFile(_ file: String) throws(SystemError) -> [UInt8] {
+        throw SystemError(call: "open", code: .noSuchFile, subject: file)
     }
 }
 
 extension ConfigurationDecoder {
     fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
         var draft = ConfigurationDraft()
-        let keys = ["$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter"]
+        let keys = [
+            "$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter", "env_file",
+        ]
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {

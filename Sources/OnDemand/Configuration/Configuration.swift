@@ -8,6 +8,8 @@ struct Configuration: Equatable, Sendable {
     var drainTimeout: Duration = .seconds(10)
     /// At a shutdown, close frames to WebSockets are spread over this long.
     var closeJitter: Duration = .seconds(1)
+    /// From `env_file`: set for every process, over the daemon's own variables and under those of the service.
+    var environment: [LaunchCommand.Variable] = []
 
     /// A `reverse_proxies` entry. Its position is its `BackendID`.
     struct Service: Equatable, Sendable {

@@ -37,11 +37,11 @@ struct Located<Value> {
 
 extension ConfigurationDraft {
     /// Asked only once nothing was reported, so nothing is missing.
-    func configuration() -> Configuration {
+    func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
             services: services.map { $0.service(closeJitter: closeJitter) }, log: log, drainTimeout: drainTimeout,
-            closeJitter: closeJitter)
+            closeJitter: closeJitter, environment: environment)
     }
 }
 

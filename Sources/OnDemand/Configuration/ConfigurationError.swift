@@ -4,12 +4,15 @@ struct ConfigurationError: Error, Equatable, Sendable {
     let path: String
     let position: TextPosition
     let sentence: String
+    /// Where that is not the configuration file itself but one it names.
+    var file: String?
 
     var line: Int { position.line }
     var column: Int { position.column }
 
     /// The way compilers write it, so that editors can jump there.
-    func rendered(file: String) -> String {
+    func rendered(file configurationFile: String) -> String {
+        let file = file ?? configurationFile
         let subject = path.isEmpty ? "" : "\(path): "
         return "\(file):\(line):\(column): error: \(subject)\(sentence)"
     }

@@ -9,6 +9,8 @@ final class Supervisor<K: Kernel> {
     /// By position, because no decision may depend on the order of a dictionary.
     let inOrder: [SupervisedBackend]
     var scratch: [UInt8]
+    /// What every process gets besides its own variables.
+    var environment: [LaunchCommand.Variable] = []
 
     var kernel: K { reactor.kernel }
 
@@ -160,7 +162,7 @@ final class Supervisor<K: Kernel> {
 
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
         do throws(SystemError) {
-            let spawned = try kernel.spawn(backend.command)
+            let spawned = try kernel.spawn(backend.command.over(environment))
             let (index, generation) = (backend.id.index, backend.machine.generation.number)
             backend.child = .init(
                 process: spawned.process, spawnedAt: kernel.now(), output: .init(descriptor: spawned.output),
