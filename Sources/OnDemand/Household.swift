@@ -243,7 +243,7 @@ extension Configuration {
         let rules = services.map { service in
             ServiceRules(
                 name: service.name, targetPath: service.target.path, authority: service.target.authority,
-                webSocket: service.websocket, headers: service.headers)
+                webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn)
         }
         return ExchangeRules(routes: routeTable, services: rules)
     }

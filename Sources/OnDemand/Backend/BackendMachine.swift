@@ -48,6 +48,8 @@ struct BackendMachine {
 
     enum Event: Equatable {
         case wanted(Ticket)
+        /// A client asks that must not cause a start of its own.
+        case wantedIfAwake(Ticket)
         case abandoned(Ticket)
         /// An always-on backend is started by the daemon itself.
         case startRequested
@@ -100,13 +102,15 @@ struct BackendMachine {
     private(set) var generation = Generation(number: 0)
     /// Failed starts and early crashes in a row.
     private(set) var failures = 0
+    /// Fell asleep by itself; until then only an operator wakes it.
+    private(set) var sleepsUntil: Instant?
 
     init(policy: BackendPolicy) { self.policy = policy }
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
         switch state {
-        case .asleep: whileAsleep(event)
+        case .asleep: whileAsleep(event, now)
         case .starting(let start): whileStarting(start, event, now, jitter)
         case .ready(let since): whileReady(since, event, now, jitter)
         case .stopping(let stop): whileStopping(stop, event, now, jitter)
@@ -121,10 +125,15 @@ struct BackendMachine {
 
     // MARK: Asleep
 
-    private mutating func whileAsleep(_ event: Event) -> [Effect] {
+    private mutating func whileAsleep(_ event: Event, _ now: Instant) -> [Effect] {
         switch event {
         case .wanted(let ticket):
+            if let until = sleepsUntil, until > now {
+                return [.refuse([ticket], .sleepsOn, retryAfter: until - now)]
+            }
             return beginStart(for: [ticket])
+        case .wantedIfAwake(let ticket):
+            return [mayNotWake(ticket)]
         case .startRequested:
             return beginStart(for: [])
         case .shutdownRequested:
@@ -141,6 +150,7 @@ struct BackendMachine {
     }
 
     private mutating func beginStart(for tickets: [Ticket]) -> [Effect] {
+        sleepsUntil = nil
         state = .starting(Start(phase: .checkingAddress, waiting: tickets))
         return [.checkAddress]
     }
@@ -152,7 +162,7 @@ struct BackendMachine {
     ) -> [Effect] {
         var start = start
         switch (start.phase, event) {
-        case (_, .wanted(let ticket)):
+        case (_, .wanted(let ticket)), (_, .wantedIfAwake(let ticket)):
             guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
             start.waiting.append(ticket)
             state = .starting(start)
@@ -206,6 +216,10 @@ struct BackendMachine {
         .refuse([ticket], .queueFull(limit: policy.maximumWaiting), retryAfter: .seconds(1))
     }
 
+    private func mayNotWake(_ ticket: Ticket) -> Effect {
+        .refuse([ticket], .mayNotWake, retryAfter: Refusal.asleepRetry)
+    }
+
     private func refuseForShutdown(_ tickets: [Ticket]) -> [Effect] {
         tickets.isEmpty ? [] : [.refuse(tickets, .shuttingDown, retryAfter: Refusal.shutdownRetry)]
     }
@@ -242,7 +256,7 @@ struct BackendMachine {
         _ since: Instant, _ event: Event, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         switch event {
-        case .wanted(let ticket):
+        case .wanted(let ticket), .wantedIfAwake(let ticket):
             // It found the gate closed and asked while the answer "ready" was on its way.
             return [.enterGate, .admit([ticket], generation)]
         case .lastLeaseReturned(let returned):
@@ -302,7 +316,9 @@ struct BackendMachine {
         defer { if case .stopping = state { state = .stopping(stop) } }
         switch event {
         case .wanted(let ticket):
-            return hold(ticket, &stop, now, jitter)
+            return hold(ticket, mayWake: true, &stop, now, jitter)
+        case .wantedIfAwake(let ticket):
+            return hold(ticket, mayWake: false, &stop, now, jitter)
         case .abandoned(let ticket):
             stop.waiting.removeAll { $0 == ticket }
             return []
@@ -330,14 +346,20 @@ struct BackendMachine {
         }
     }
 
-    private func hold(_ ticket: Ticket, _ stop: inout Stop, _ now: Instant, _ jitter: Double) -> [Effect] {
+    private func hold(
+        _ ticket: Ticket, mayWake: Bool, _ stop: inout Stop, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
         switch stop.cause {
         case .shutdown:
             return refuseForShutdown([ticket])
         case .failure(let reason, restAfter: true):
             let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
             return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
+        case .idle where policy.minimumSleep > .zero:
+            return [.refuse([ticket], .sleepsOn, retryAfter: policy.minimumSleep)]
         case .idle, .failure:
+            // Once somebody waits who may, a start follows, and anybody joins it.
+            guard mayWake || policy.alwaysOn || !stop.waiting.isEmpty else { return [mayNotWake(ticket)] }
             guard stop.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
             stop.waiting.append(ticket)
             return []
@@ -352,7 +374,10 @@ struct BackendMachine {
         case .failure(let reason, restAfter: true):
             return coolDown(reason: reason, now, jitter)
         case .idle, .failure:
-            if case .idle = stop.cause { failures = 0 }
+            if case .idle = stop.cause {
+                failures = 0
+                sleepsUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil
+            }
             state = .asleep
             return stop.waiting.isEmpty && !policy.alwaysOn ? [] : beginStart(for: stop.waiting)
         }
@@ -364,7 +389,7 @@ struct BackendMachine {
         _ until: Instant, _ reason: String, _ event: Event, _ now: Instant
     ) -> [Effect] {
         switch event {
-        case .wanted(let ticket):
+        case .wanted(let ticket), .wantedIfAwake(let ticket):
             // Never nothing and never less: the client may have asked just before a timer that is due.
             let left = max(until - now, .milliseconds(1))
             return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: left)]
@@ -384,7 +409,7 @@ struct BackendMachine {
 
     private func whileRetired(_ event: Event) -> [Effect] {
         switch event {
-        case .wanted(let ticket): refuseForShutdown([ticket])
+        case .wanted(let ticket), .wantedIfAwake(let ticket): refuseForShutdown([ticket])
         case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested, .shutdownRequested, .hurried: []
         case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
             .clientDataSeen, .timerFired, .exited, .groupGone:

@@ -2,8 +2,9 @@
 
 /// From the proxy: what its clients need.
 enum BackendRequest: Equatable, Sendable {
-    /// A client waits; it is answered exactly once, unless it is abandoned first.
-    case wanted(BackendID, Ticket)
+    /// A client waits; it is answered exactly once, unless it is abandoned first. Who may not wake the backend is
+    /// refused where it would take a new start.
+    case wanted(BackendID, Ticket, mayWake: Bool)
     /// The waiting client has left.
     case abandoned(BackendID, Ticket)
     /// Nobody uses this generation any more.

@@ -16,6 +16,8 @@ struct BackendPolicy: Equatable, Sendable {
     var idleWhen = IdleWhen.noConnections
     /// However quiet it is, an idle backend is not stopped before it has been ready for this long.
     var minimumUptime: Duration = .zero
+    /// After an idle stop no request wakes it for this long.
+    var minimumSleep: Duration = .zero
     /// Close frames to tunnels that an idle stop ends are spread over this long.
     var closeJitter: Duration = .seconds(1)
     var stopPlan = StopPlan.politely(for: .seconds(10))

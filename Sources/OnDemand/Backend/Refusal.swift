@@ -11,11 +11,17 @@ enum Refusal: Equatable, Sendable {
     /// It failed a moment ago and rests until the next attempt.
     case coolingDown(reason: String)
     case queueFull(limit: Int)
+    /// It sleeps, and this is none of the requests that may wake it (`wake_on`).
+    case mayNotWake
+    /// It went to sleep a moment ago, and nobody may wake it yet (`min_sleep`).
+    case sleepsOn
     case disabled
     case shuttingDown
 
     /// A daemon that is restarted by its manager is most often back by then.
     static let shutdownRetry: Duration = .seconds(5)
+    /// Who may not wake a backend can only look again whether somebody else has.
+    static let asleepRetry: Duration = .seconds(30)
 
     /// One stable word for logs and counters.
     var word: String {
@@ -26,6 +32,8 @@ enum Refusal: Equatable, Sendable {
         case .addressTaken: "address_taken"
         case .coolingDown: "cooling_down"
         case .queueFull: "queue_full"
+        case .mayNotWake: "may_not_wake"
+        case .sleepsOn: "sleeps_on"
         case .disabled: "disabled"
         case .shuttingDown: "shutting_down"
         }
@@ -40,6 +48,8 @@ enum Refusal: Equatable, Sendable {
         case .addressTaken: "could not be started: its address is in use"
         case .coolingDown(let reason): "\(reason); the next start is due shortly"
         case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
+        case .mayNotWake: "is asleep, and a request like this does not wake it"
+        case .sleepsOn: "has just gone to sleep and cannot be woken yet"
         case .disabled: "is disabled"
         case .shuttingDown: "is shutting down"
         }

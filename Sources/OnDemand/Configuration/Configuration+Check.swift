@@ -2,6 +2,7 @@
 extension ConfigurationDraft {
     func conflicts() -> [ConfigurationError] {
         repeatedNames() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets() + reversedBackoffs()
+            + vainUpgrades()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
@@ -67,6 +68,16 @@ extension ConfigurationDraft {
         services.compactMap(\.backoff).compactMap { backoff in
             guard backoff.value.first > backoff.value.longest else { return nil }
             return backoff.error("\"min\" (default 1s) is longer than \"max\" (default 60s)")
+        }
+    }
+}
+
+extension ConfigurationDraft {
+    /// Without WebSockets every upgrade is an ordinary request.
+    fileprivate func vainUpgrades() -> [ConfigurationError] {
+        services.filter { !$0.websocket }.compactMap(\.wakeOn).compactMap { rule in
+            guard rule.value.conditions?.contains(.upgrade) == true else { return nil }
+            return rule.error("waits for upgrades, which only pass where \"websocket\" is true")
         }
     }
 }

@@ -181,7 +181,7 @@ extension ConfigurationDecoder {
     private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
         let keys = [
             "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
-            "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime",
+            "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime", "min_sleep", "wake_on",
         ]
         guard let fields = fields(of: node, keys: keys) else { return }
         draft.launch = launch(fields)
@@ -190,6 +190,7 @@ extension ConfigurationDecoder {
             draft.backoff = self.backoff(backoff)
             draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff
         }
+        if let wakeOn = fields["wake_on"] { draft.wakeOn = wakeRule(wakeOn) }
     }
 
     private mutating func launch(_ fields: Fields) -> LaunchCommand {
@@ -249,6 +250,7 @@ extension ConfigurationDecoder {
             policy.idleWhen = choice(idleWhen, of: IdleWhen.self) ?? policy.idleWhen
         }
         if let uptime = fields["min_uptime"] { policy.minimumUptime = duration(uptime)?.value ?? policy.minimumUptime }
+        if let sleep = fields["min_sleep"] { policy.minimumSleep = duration(sleep)?.value ?? policy.minimumSleep }
         if let waiting = fields["max_waiting"] {
             policy.maximumWaiting = integer(waiting, in: 1...Self.maximumWaitingLimit) ?? policy.maximumWaiting
         }
@@ -284,6 +286,43 @@ extension ConfigurationDecoder {
             throw ValueProblem(
                 "is none of \(names.joined(separator: ", "))\(Suggestion.sentence(for: name, among: names))")
         }?.value
+    }
+
+    /// `"any"`, or what a request must have one of, such as `["upgrade", {"header": "X-Wake"}, {"path": "/cable"}]`.
+    private mutating func wakeRule(_ node: ConfigurationNode) -> Located<WakeRule>? {
+        guard case .string = node.value.content else {
+            return node.located(WakeRule(conditions: oneOrMore(node).compactMap { wakeCondition($0) }))
+        }
+        return parsed(node, expected: "a word") { text throws(ValueProblem) in
+            text == "any" ? .any : WakeRule(conditions: [try Self.wakeWord(text)])
+        }
+    }
+
+    private static func wakeWord(_ text: String) throws(ValueProblem) -> WakeRule.Condition {
+        switch text {
+        case "upgrade": return .upgrade
+        case "any": throw ValueProblem("means every request, so it stands alone and not in a list")
+        default: throw ValueProblem("is neither any nor upgrade; other conditions are written {\"header\": \"X-Wake\"}")
+        }
+    }
+
+    private mutating func wakeCondition(_ node: ConfigurationNode) -> WakeRule.Condition? {
+        guard case .object = node.value.content else {
+            let expected = "\"upgrade\", {\"header\": NAME} or {\"path\": PATH}"
+            return parsed(node, expected: expected, by: Self.wakeWord)?.value
+        }
+        guard let fields = fields(of: node, keys: ["header", "path"]) else { return nil }
+        switch (fields["header"], fields["path"]) {
+        case (let header?, nil):
+            return parsed(header, expected: "the name of a header") { text throws(ValueProblem) in
+                try HeaderText.checkToken(text)
+                return .header(text)
+            }?.value
+        case (nil, let path?): return pattern(path).map { .path($0.value) }
+        default:
+            report(node, "one condition is a \"header\" or a \"path\"; several stand next to each other in a list")
+            return nil
+        }
     }
 
     private mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {

@@ -25,6 +25,8 @@ struct Configuration: Equatable, Sendable {
         /// Absent: a plain proxy to something that already runs.
         var launch: LaunchCommand?
         var policy = BackendPolicy()
+        /// Which requests may start it.
+        var wakeOn = WakeRule.any
     }
 
     struct Target: Equatable, Sendable {

@@ -19,6 +19,7 @@ struct ServiceDraft {
     var launch: LaunchCommand?
     var policy = BackendPolicy()
     var backoff: Located<RestartBackoff>?
+    var wakeOn: Located<WakeRule>?
 }
 
 /// A value and where it was written.
@@ -52,6 +53,6 @@ extension ServiceDraft {
         policy.closeJitter = closeJitter
         return Configuration.Service(
             name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
-            headers: headers, launch: launch, policy: policy)
+            headers: headers, launch: launch, policy: policy, wakeOn: wakeOn?.value ?? .any)
     }
 }

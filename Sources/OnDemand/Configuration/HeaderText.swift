@@ -9,10 +9,15 @@ enum HeaderText {
         "transfer-encoding", "upgrade",
     ]
 
-    static func checkName(_ name: String) throws(ValueProblem) {
+    /// Whether a request can have a field of this name at all.
+    static func checkToken(_ name: String) throws(ValueProblem) {
         guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte) else {
             throw ValueProblem("is no header name (RFC 9110, 5.1)")
         }
+    }
+
+    static func checkName(_ name: String) throws(ValueProblem) {
+        try checkToken(name)
         let lowercased = name.lowercased()
         guard !reserved.contains(lowercased), !lowercased.hasPrefix("sec-websocket-") else {
             throw ValueProblem("cannot be set; the daemon needs this header itself to route and delimit messages")

@@ -28,6 +28,9 @@ extension ExchangeMachine {
             askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing))
         if case .backend(let id) = match?.destination {
             accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted)
+            accepted.mayWake = rules.services[id.index].wakeOn.allows(
+                path: path(of: head).span, isUpgrade: accepted.upgrade == .webSocket
+            ) { !head.values(of: $0, in: inbound.span).isEmpty }
             if accepted.upgrade == .webSocket, let key = head.text(of: "sec-websocket-key", in: inbound.span) {
                 accepted.expectedAccept = Handshake.acceptValue(forKey: key)
             }

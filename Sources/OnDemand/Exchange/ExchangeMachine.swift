@@ -78,6 +78,8 @@ struct ExchangeMachine {
         var body: BodyReader
         /// What the backend will read, until it is on its way.
         var upstreamHead: [UInt8] = []
+        /// Whether it may wake a backend that sleeps.
+        var mayWake = true
         /// What the backend must answer to the client's key (RFC 6455, 4.2.2).
         var expectedAccept = ""
     }

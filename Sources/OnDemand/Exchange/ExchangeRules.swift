@@ -21,4 +21,6 @@ struct ServiceRules: Sendable {
     let authority: String
     let webSocket: Bool
     let headers: [HeaderTemplate]
+    /// Which requests may wake it.
+    var wakeOn = WakeRule.any
 }

@@ -127,7 +127,7 @@ final class Proxy<K: Kernel> {
             conversation.ticket = (ticket, id)
             conversation.machine.held(id)
             log(.held, service(id), LogField("client", conversation.machine.remoteAddress))
-            requests.post(.wanted(id, ticket))
+            requests.post(.wanted(id, ticket, mayWake: conversation.machine.request?.mayWake ?? true))
             statusChanged()
         }
     }

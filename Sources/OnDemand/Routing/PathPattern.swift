@@ -76,6 +76,31 @@ extension PathPattern {
         return parts.joined() + (isPrefix ? "/*" : "")
     }
 
+    /// Whether this is one of the paths it stands for, judged as `RouteTable` does; raw, without a query.
+    func matches(_ path: Span<UInt8>) -> Bool {
+        guard path.count > 0, path[0] == UInt8(ascii: "/"), !PathSyntax.hasDotSegment(path) else { return false }
+        var start = 0
+        for segment in segments {
+            guard start < path.count else { return false }
+            var end = start + 1
+            while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
+            guard Self.fits(segment, path.extracting((start + 1)..<end)) else { return false }
+            start = end
+        }
+        return isPrefix || start == path.count
+    }
+
+    private static func fits(_ segment: Segment, _ bytes: Span<UInt8>) -> Bool {
+        switch segment {
+        case .placeholder: return !bytes.isEmpty
+        case .literal(let text):
+            let wanted = text.utf8Span.span
+            guard wanted.count == bytes.count else { return false }
+            for index in bytes.indices where bytes[index] != wanted[index] { return false }
+            return true
+        }
+    }
+
     /// Whether there is a path for which neither pattern is more specific than the other.
     func overlaps(_ other: PathPattern) -> Bool { shape == other.shape }
 }

@@ -33,7 +33,8 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
-        case .wanted(let id, let ticket): tell(known(id), .wanted(ticket))
+        case .wanted(let id, let ticket, let mayWake):
+            tell(known(id), mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .abandoned(let id, let ticket): tell(known(id), .abandoned(ticket))
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.

@@ -39,6 +39,7 @@ struct BackendMachineTests {
         "asleep",
         arguments: [
             Row(.wanted(one), .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
+            Row(.wantedIfAwake(one), .asleep, [.refuse([one], .mayNotWake, retryAfter: .seconds(30))]),
             Row(.startRequested, .starting(Start(phase: .checkingAddress, waiting: [])), [.checkAddress]),
             Row(.shutdownRequested, .retired, []),
             Row(.abandoned(one), .asleep, []),
@@ -50,6 +51,7 @@ struct BackendMachineTests {
         "starting: is the address free?",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
+            Row(.wantedIfAwake(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
             Row(.abandoned(one), .starting(Start(phase: .checkingAddress, waiting: [])), []),
             Row(.addressFree, .starting(Start(phase: .spawning, waiting: [one])), [.spawn(first)]),
             Row(

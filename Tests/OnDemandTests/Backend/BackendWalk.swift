@@ -5,7 +5,7 @@
 struct BackendWalk {
     /// What may happen next in the world around the machine.
     enum Move: Equatable {
-        case arrive, arriveLate, leaveQueue, leaveAfterAdmission, leave
+        case arrive, arriveLate, arriveWithoutWaking, leaveQueue, leaveAfterAdmission, leave
         case addressIsFree(spawns: Bool)
         case addressIsTaken
         case accept
@@ -52,6 +52,7 @@ struct BackendWalk {
 
     var moves: [Move] {
         var moves: [Move] = [.arrive]
+        if !gate.isOpen { moves.append(.arriveWithoutWaking) }
         if gate.isOpen { moves.append(.arriveLate) }
         if !waiting.isEmpty { moves.append(.leaveQueue) }
         if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
@@ -74,6 +75,10 @@ struct BackendWalk {
         case .arrive:
             if let generation = gate.enter() { inside.append(generation) } else { ask() }
         case .arriveLate: ask()
+        case .arriveWithoutWaking:
+            let mayJoin = machine.policy.alwaysOn || !waiting.isEmpty || machine.state.isStarting
+            ask(mayWake: false)
+            expect(mayJoin || waiting.isEmpty, "who may not wake it is held where nothing will start")
         case .leaveQueue: tell(.abandoned(waiting.removeFirst()))
         case .leave: leave()
         case .leaveAfterAdmission:
@@ -110,11 +115,14 @@ struct BackendWalk {
         checkPromises()
     }
 
-    private mutating func ask() {
+    private mutating func ask(mayWake: Bool = true) {
         lastTicket += 1
         let ticket = Ticket(number: lastTicket)
         waiting.append(ticket)
-        tell(.wanted(ticket))
+        let mustSleep = machine.state == .asleep && machine.sleepsUntil.map { $0 > now } ?? false
+        tell(mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
+        let state = machine.state
+        expect(!mustSleep || state == .asleep, "woken although it has still to sleep")
     }
 
     private mutating func leave() {
@@ -238,4 +246,8 @@ struct BackendWalk {
         expect(unanswered.isEmpty, "\(unanswered) never got an answer")
         expect(!gate.isOpen, "the gate outlived the daemon")
     }
+}
+
+extension BackendMachine.State {
+    fileprivate var isStarting: Bool { if case .starting = self { true } else { false } }
 }

@@ -26,6 +26,7 @@ struct BackendWalkTests {
             (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2), "on demand"),
             (BackendPolicy(idleTimeout: nil, maximumWaiting: 2), "never idle"),
             (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumWaiting: 2), "by client data"),
+            (BackendPolicy(idleTimeout: .seconds(2), minimumSleep: .seconds(3), maximumWaiting: 2), "sleeps on"),
             (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
         ])
     func everyWay(policy: BackendPolicy, name: String) {

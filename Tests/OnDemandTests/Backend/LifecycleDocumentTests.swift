@@ -49,6 +49,7 @@ struct LifecycleDocumentTests {
             "| `idle_timeout` | \(idle.shortText) |",
             "| `idle_when` | `\(policy.idleWhen.rawValue)` |",
             "| `min_uptime` | \(policy.minimumUptime == .zero ? "0" : policy.minimumUptime.shortText) |",
+            "| `min_sleep` | \(policy.minimumSleep == .zero ? "0" : policy.minimumSleep.shortText) |",
             "| `stop_timeout` or `stop` | \((stop + ["KILL"]).joined(separator: ", ")) |",
             "| `max_waiting` | \(policy.maximumWaiting) |",
             "| `restart_backoff` | \(first), doubling up to \(longest) |",

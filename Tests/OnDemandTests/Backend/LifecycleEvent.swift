@@ -3,7 +3,7 @@
 /// Everything that can happen to a backend, one case per kind of event; an event that is new to the machine must be
 /// given its place here before this compiles.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
-    case wanted, abandoned, startRequested
+    case wanted, wantedIfAwake, abandoned, startRequested
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
     case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, lastDormantEnded
@@ -23,6 +23,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         self =
             switch event {
             case .wanted: .wanted
+            case .wantedIfAwake: .wantedIfAwake
             case .abandoned: .abandoned
             case .startRequested: .startRequested
             case .addressFree: .addressFree
@@ -50,6 +51,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     func sample(_ generation: Generation) -> BackendMachine.Event {
         switch self {
         case .wanted: .wanted(Ticket(number: 2))
+        case .wantedIfAwake: .wantedIfAwake(Ticket(number: 2))
         case .abandoned: .abandoned(Ticket(number: 1))
         case .startRequested: .startRequested
         case .addressFree: .addressFree
@@ -76,6 +78,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     var words: String {
         switch self {
         case .wanted: "a client asks for it"
+        case .wantedIfAwake: "a client asks that may not wake it (`wake_on`)"
         case .abandoned: "a client that asked has left"
         case .startRequested: "the daemon wants it without a client (always on)"
         case .addressFree: "nobody answers at its address"

@@ -127,6 +127,12 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
             ]
+        case .asleep where event == .wanted:
+            let sleepy = Self.stoppingIdle.machine(BackendPolicy().with { $0.minimumSleep = .seconds(60) })
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.groupGone), event),
+            ]
         case .asleep, .stoppingFailed, .coolingDown, .retired:
             return [LifecycleCircumstance("", machine(), event)]
         }
@@ -134,7 +140,7 @@ extension LifecyclePlace {
 
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         switch event {
-        case .wanted: hold(machine())
+        case .wanted, .wantedIfAwake: hold(machine(), event)
         case .probeSucceeded:
             [
                 LifecycleCircumstance("", machine(), event),
@@ -175,7 +181,15 @@ extension LifecyclePlace {
     private func whileStoppingWithHope(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         let held = machine().after(.wanted(Ticket(number: 1)))
         switch event {
-        case .wanted: return hold(machine())
+        case .wanted where self != .stoppingForgiven:
+            let sleepy = machine(BackendPolicy().with { $0.minimumSleep = .seconds(60) })
+            return hold(machine(), event) + [LifecycleCircumstance("with a `min_sleep` of 1m", sleepy, event)]
+        case .wanted: return hold(machine(), event)
+        case .wantedIfAwake:
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("others wait who may", held, event),
+            ]
         case .abandoned, .shutdownRequested: return [LifecycleCircumstance("", held, event)]
         case .groupGone:
             let usual = [
@@ -210,14 +224,14 @@ extension LifecyclePlace {
             .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded)
     }
 
-    private func hold(_ machine: BackendMachine) -> [LifecycleCircumstance] {
+    private func hold(_ machine: BackendMachine, _ event: LifecycleEvent) -> [LifecycleCircumstance] {
         var full = machine
         for number in 1000..<1000 + UInt64(machine.policy.maximumWaiting - machine.waitingCount) {
             full = full.after(.wanted(Ticket(number: number)))
         }
         return [
-            LifecycleCircumstance("", machine, .wanted),
-            LifecycleCircumstance("`max_waiting` clients wait already", full, .wanted),
+            LifecycleCircumstance("", machine, event),
+            LifecycleCircumstance("`max_waiting` clients wait already", full, event),
         ]
     }
 

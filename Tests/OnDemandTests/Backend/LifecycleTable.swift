@@ -87,9 +87,9 @@ extension BackendMachine.Effect {
         case .enterGate: "count the client as inside"
         case .tryCloseGate: "close the gate if nobody is inside"
         case .closeGateByForce: "close the gate, whoever is inside"
-        case .admit: event == .wanted ? "let the client in" : "let everybody in who waits"
+        case .admit: event.isAsking ? "let the client in" : "let everybody in who waits"
         case .refuse(_, let refusal, let retryAfter):
-            "503 \(event == .wanted ? "to the client" : "to everybody who waits") "
+            "503 \(event.isAsking ? "to the client" : "to everybody who waits") "
                 + "(`\(refusal.word)`), come back in \(retryAfter.shortText)"
         case .arm(let timer, let instant): "set \(timer.words): \((instant - now).shortText)"
         case .disarm(let timer): "clear \(timer.words)"
@@ -109,4 +109,9 @@ extension BackendTimer {
         case .coolDown: "the rest"
         }
     }
+}
+
+extension LifecycleEvent {
+    /// One client, which is answered alone.
+    fileprivate var isAsking: Bool { self == .wanted || self == .wantedIfAwake }
 }

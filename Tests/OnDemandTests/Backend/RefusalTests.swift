@@ -6,8 +6,8 @@ struct RefusalTests {
     private static let all: [Refusal] = [
         .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
-        .addressTaken, .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256), .disabled,
-        .shuttingDown,
+        .addressTaken, .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
+        .mayNotWake, .sleepsOn, .disabled, .shuttingDown,
     ]
 
     @Test("every refusal has a word of its own, in the alphabet of the log")
@@ -36,6 +36,8 @@ struct RefusalTests {
                 "could not be started: its address is in use",
                 "ended before it was ready; the next start is due shortly",
                 "is starting, and 256 clients already wait for it",
+                "is asleep, and a request like this does not wake it",
+                "has just gone to sleep and cannot be woken yet",
                 "is disabled",
                 "is shutting down",
             ])

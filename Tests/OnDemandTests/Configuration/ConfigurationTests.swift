@@ -55,6 +55,26 @@ struct ConfigurationTests {
         #expect(!policy.alwaysOn)
     }
 
+    @Test("wake_on is a word, one condition or a list of them; min_sleep is a duration")
+    func waking() throws {
+        let cable = WakeRule.Condition.path(try PathPattern(parsing: "/cable"))
+        let rules: [(String, WakeRule)] = [
+            ("\"any\"", .any), ("\"${ANY}\"", .any), ("\"upgrade\"", WakeRule(conditions: [.upgrade])),
+            (#"{"header": "X-Wake"}"#, WakeRule(conditions: [.header("X-Wake")])),
+            (
+                #"["upgrade", {"header": "Host"}, {"path": "/cable"}]"#,
+                WakeRule(conditions: [.upgrade, .header("Host"), cable])
+            ),
+        ]
+        for (text, rule) in rules {
+            let onDemand = #""websocket":true,"on_demand":{"command":"x","min_sleep":"90s","wake_on":\#(text)}"#
+            let file = Sample.file(service: Sample.plain, onDemand)
+            let service = try #require(try read(file, ["ANY": "any"]).services.first)
+            #expect(service.wakeOn == rule)
+            #expect(service.policy.minimumSleep == .seconds(90))
+        }
+    }
+
     @Test("an idle_timeout of zero means never", arguments: ["0", "0s"])
     func neverIdle(text: String) throws {
         let onDemand = #""on_demand":{"command":"x","idle_timeout":"\#(text)"}"#

@@ -50,6 +50,25 @@ struct AdmissionTests {
         #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
     }
 
+    @Test(
+        "whether a request may wake its backend is read from its own path, headers and upgrade",
+        arguments: [
+            ("GET /app/x HTTP/1.1\r\nHost: a\r\n\r\n", false), ("GET /app/go?x HTTP/1.1\r\nHost: a\r\n\r\n", true),
+            ("GET /app/x HTTP/1.1\r\nHost: a\r\nx-wake:\r\n\r\n", true),
+            (upgradeRequest.replacing("/cable", with: "/app/y"), true),
+        ])
+    func mayWake(request: String, expected: Bool) throws {
+        let pattern = try PathPattern(parsing: "/app/*")
+        let rule = WakeRule(conditions: [.upgrade, .header("X-Wake"), .path(try PathPattern(parsing: "/app/go"))])
+        let service = ServiceRules(
+            name: "app", targetPath: "/elsewhere", authority: "a", webSocket: true, headers: [], wakeOn: rule)
+        let route = Route(pattern: pattern, destination: .backend(BackendID(index: 0)))
+        var talk = ExchangeTalk(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
+        talk.admission = .held
+        talk.run()
+        #expect(talk.machine.request?.mayWake == expected)
+    }
+
     @Test("Retry-After is never zero")
     func retryAfterZero() {
         var talk = ExchangeTalk(get)

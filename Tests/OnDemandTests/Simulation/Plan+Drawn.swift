@@ -33,6 +33,8 @@ extension Plan.Service {
         ])
         service.policy.maximumWaiting = dice.one(of: [256, 256, 256, 2])
         service.policy.alwaysOn = dice.chance(10)
+        if dice.chance(10) { service.policy.minimumSleep = dice.duration(.zero ... .seconds(4)) }
+        if dice.chance(10) { service.wakeOn = WakeRule(conditions: [.upgrade]) }
         service.webSocket = true
         service.children = (0..<dice.number(in: 1...4)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
         if isRough, dice.chance(10) {

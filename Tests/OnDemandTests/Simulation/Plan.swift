@@ -13,6 +13,9 @@ struct Plan {
         var launches = true
         var isEnabled = true
         var webSocket = true
+        var wakeOn = WakeRule.any
+        /// Its target is the process of another service.
+        var sharesTarget: Int?
     }
 
     var seed: UInt64 = 1
@@ -48,9 +51,11 @@ struct Plan {
                     Configuration.Service(
                         name: "s\(index)", enabled: service.isEnabled,
                         paths: [try PathPattern(parsing: "/s\(index)/*")],
-                        target: .init(address: Self.address(of: index), authority: "127.0.0.1", path: nil),
+                        target: .init(
+                            address: Self.address(of: service.sharesTarget ?? index), authority: "127.0.0.1", path: nil),
                         websocket: service.webSocket,
-                        launch: service.launches ? LaunchCommand(command: "\(index)") : nil, policy: service.policy)
+                        launch: service.launches ? LaunchCommand(command: "\(index)") : nil, policy: service.policy,
+                        wakeOn: service.wakeOn)
                 },
                 log: .init(level: logLevel, format: .text))
         }

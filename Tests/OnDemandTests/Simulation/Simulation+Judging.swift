@@ -138,6 +138,7 @@ extension Simulation {
         if kernel.failedVerb != nil { reasons.append("a failed call") }
         if plan.clients.count > service.policy.maximumWaiting { reasons.append("a short queue") }
         if kernel.hasJumped { reasons.append("a day that passed at once") }
+        if service.wakeOn != .any || service.policy.minimumSleep > .zero { reasons.append("a sleep") }
         if plan.terminates != nil { reasons.append("a shutdown") }
         if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
         return reasons

@@ -128,14 +128,15 @@ final class Simulation {
             for process in kernel.children.all where process.service == index && process.isLeader && process.isSpoilt {
                 process.end(.signal(9))
             }
-            // Longer than any rest after a failure.
-            var script = ClientScript.get(at: .seconds(61))
+            // Longer than any rest after a failure, and what wakes everybody.
+            var script = ClientScript.chat(at: .seconds(61))
+            if service.wakeOn == .any { script = .get(at: .seconds(61)) }
             script.service = index
             addClient(1000 + index, script)
         }
         kernel.wake()
         runUntilQuiet()
-        for client in clients[first...] where client.exchanges[0].outcome != .answered(200) {
+        for client in clients[first...] where client.exchanges[0].outcome != client.exchanges[0].expectedOutcome {
             kernel.complain("afterwards service \(client.script.service) answers \(client.exchanges[0].outcome)")
         }
         judgeQuiet()
