@@ -6,6 +6,7 @@ SHELL := /bin/bash
 # The released daemon carries the Swift runtime in itself: one file to copy to another machine.
 RELEASE := swift build -c release
 STATIC := .build/static
+BENCH := .build/bench/bench
 
 .PHONY: help
 help: ## this list
@@ -44,8 +45,19 @@ simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or on
 		-Xswiftc -enable-testing --scratch-path .build/simulation --filter SimulationSwarm
 
 .PHONY: e2e
-e2e: ## real processes, real clients, the real Rails application
+e2e: $(BENCH) ## real processes, real clients, the real Rails application
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
+
+.PHONY: bench
+bench: build $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a minute's look
+	Bench/install-peers
+	Bench/run $(if $(QUICK),--quick)
+
+# The load, the floor and the backend of the benchmark, with the compiler that Swift brings.
+$(BENCH): $(wildcard Bench/Load/*)
+	@mkdir -p $(@D)
+	@PATH="$$(dirname "$$(readlink -f "$$(command -v swift)")"):$$PATH" clang -D_GNU_SOURCE -std=c17 -O2 \
+		-Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
 .PHONY: release
 release: build ## a stripped executable, and one that needs no library at all

@@ -1,0 +1,299 @@
+"""One measurement at a time: starts the load beside a proxy and says what came of it."""
+
+import json
+import os
+import re
+import resource
+import signal
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from targets import BENCH, BOTH_CORES, LOAD_CORE, OnDemandSleeping, Target, free_port, launch
+
+
+class Failed(Exception):
+    pass
+
+
+class Load:
+    """The load generator as a process that can be stopped between its steps."""
+
+    def __init__(self, target, work, steps=False, **options):
+        arguments = ["load", "--connect", target.address, "--listen", target.backend, "--work", work]
+        for name, value in options.items():
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+        for pid in target.pids():
+            arguments += ["--pid", str(pid)]
+        self.process = launch(
+            LOAD_CORE, [BENCH, *arguments, *(["--steps"] if steps else [])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def reach(self, step):
+        line = self.process.stdout.readline()
+        if not line or json.loads(line).get("step") != step:
+            raise Failed(self.process.communicate()[1].strip() or line.strip())
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        output, complaints = self.process.communicate()
+        if self.process.returncode != 0:
+            raise Failed(complaints.strip().splitlines()[0] if complaints.strip() else "it ended without a word")
+        return json.loads(output.splitlines()[-1])
+
+
+def run(target, work, **options):
+    """A plain run, with how much it was disturbed: the share of time that somebody had to wait for a core."""
+    result = Load(target, work, **options).result()
+    waits = [result["load_wait"], result["steal"] / os.cpu_count()]
+    if not target.is_threaded:
+        waits.append(result["proxy_wait"])
+    result["disturbed"] = max(waits) / result["seconds"]
+    return result
+
+
+def echo(target, connections, size, seconds):
+    result = run(target, "echo", connections=connections, bytes=size, seconds=seconds, warm_up=min(0.15, seconds))
+    result["rate"] = result["messages"] / result["seconds"]
+    result["cpu"] = result["proxy_cpu"] / max(result["messages"], 1) * 100_000
+    return result
+
+
+def bulk(target, work, connections, seconds):
+    result = run(target, work, connections=connections, seconds=seconds, warm_up=0.1)
+    result["rate"] = result["bytes"] / result["seconds"] / 1e6
+    result["cpu"] = result["proxy_cpu"] / max(result["bytes"], 1) * 1e9
+    return result
+
+
+def churn(target, seconds):
+    result = run(target, "churn", connections=16, seconds=seconds)
+    result["rate"] = result["cycles"] / result["seconds"]
+    result["cpu"] = result["proxy_cpu"] / max(result["cycles"], 1) * 1000
+    return result
+
+
+def http(target, seconds):
+    """wrk beside an echo process on the load's core."""
+    backend = launch(LOAD_CORE, [BENCH, "echo", target.backend])
+    try:
+        time.sleep(0.05)
+        before = cpu_seconds(target.pids())
+        client = launch(
+            LOAD_CORE, ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://{target.address}/"],
+            stdout=subprocess.PIPE, text=True)
+        text = client.communicate()[0]
+        used = cpu_seconds(target.pids()) - before
+    finally:
+        backend.terminate()
+        backend.wait()
+    wrong = re.search(r"Non-2xx.*|Socket errors.*", text)
+    if wrong:
+        raise Failed(wrong.group())
+    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
+    return {"rate": rate, "cpu": used / requests * 100_000, "disturbed": 0.0}
+
+
+def cpu_seconds(pids):
+    """To the nanosecond, of all threads that still live."""
+    total = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(task.read_text().split()[0])
+            except OSError:
+                pass
+    return total / 1e9
+
+
+# Memory
+
+
+def status_field(pid, field):
+    """In bytes, or as a plain number."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * (1024 if line.endswith("kB") else 1)
+    return 0
+
+
+def proportional_bytes(pids):
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1)) * 1024
+    return total
+
+
+def kernel_bytes():
+    """What the kernel holds in unreclaimable slabs: sockets, files, watched descriptors."""
+    return int(re.search(r"^SUnreclaim:\s+(\d+)", Path("/proc/meminfo").read_text(), re.M).group(1)) * 1024
+
+
+def idle(target, connections, settle=2):
+    """Memory with none, with all of them quiet, and after they have gone; always a fresh process."""
+    target.start()
+    try:
+        time.sleep(0.3)
+        before = proportional_bytes(target.pids())
+        load = Load(target, "idle", steps=True, connections=connections)
+        load.reach("ready")
+        kernel_before = kernel_bytes()
+        load.go_on()
+        load.reach("open")
+        load.go_on()
+        load.reach("idle")
+        time.sleep(settle)
+        during, kernel_during = proportional_bytes(target.pids()), kernel_bytes()
+        load.go_on()
+        load.reach("done")
+        load.go_on()
+        load.result()
+        time.sleep(settle)
+        after = proportional_bytes(target.pids())
+    finally:
+        target.stop()
+    grown = during - before
+    return {
+        "memory": grown / connections, "kernel": (kernel_during - kernel_before) / connections,
+        "kept": max(0, after - before) / max(grown, 1), "none": before, "all": during, "after": after,
+        "disturbed": 0.0}
+
+
+def ping(target, connections, seconds):
+    target.start()
+    try:
+        result = run(target, "ping", connections=connections, seconds=seconds)
+        result["memory"] = proportional_bytes(target.pids())
+    finally:
+        target.stop()
+    if result["messages"] < connections * (seconds // 3):
+        raise Failed(f"only {result['messages']} pings arrived")
+    result["cpu"] = result["proxy_cpu"] / result["seconds"] * 1000
+    return result
+
+
+def asleep(targets, seconds):
+    """All of them at once, nobody speaks to them: nobody's sleep costs another anything."""
+    for target in targets:
+        target.start()
+    time.sleep(1.5)
+
+    def switches(target):
+        tasks = [task.name for pid in target.pids() for task in Path(f"/proc/{pid}/task").iterdir()]
+        fields = "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"
+        return sum(status_field(task, field) for task in tasks for field in fields)
+
+    before = [switches(target) for target in targets]
+    time.sleep(seconds)
+    found = {}
+    for target, count in zip(targets, before):
+        found[target.name] = {
+            "switches": switches(target) - count, "rss": sum(status_field(pid, "VmRSS") for pid in target.pids()),
+            "pss": proportional_bytes(target.pids()), "disturbed": 0.0}
+        target.stop()
+    return found
+
+
+# System calls
+
+
+def system_calls(target, connections, messages):
+    """Counted by strace between two steps, so that nothing but these messages is counted."""
+    load = Load(target, "echo", steps=True, connections=connections, messages=messages)
+    load.reach("ready")
+    load.go_on()
+    load.reach("open")
+    counts = target.folder / "strace"
+    counts.unlink(missing_ok=True)
+    attach = [argument for pid in target.pids() for argument in ("-p", str(pid))]
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-c", "-o", str(counts), *attach], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while b"attached" not in tracer.stderr.readline():
+        pass
+    load.go_on()
+    load.reach("done")
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate()
+    load.go_on()
+    result = load.result()
+    total = next(line for line in counts.read_text().splitlines() if line.endswith("total")).split()
+    # "100.00 0.1 3 CALLS [ERRORS] total": the wait that strace interrupts is not a message's.
+    return {"calls": (int(total[3]) - 1) / result["messages"], "disturbed": 0.0}
+
+
+# Cold starts
+
+
+def cold_alone(folder, boot_ms, samples):
+    """The backend's own time from its spawn to its first accept, in milliseconds."""
+    stamp = Path(folder) / f"alone-{boot_ms}"
+    command = [BENCH, "boot", f"127.0.0.1:{free_port()}", str(boot_ms), stamp]
+    text = subprocess.run(
+        [BENCH, "cold", str(samples), stamp, "alone", *command], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) / 1e6 for line in text.splitlines()]
+
+
+def cold_on_demand(folder, boot_ms, samples):
+    stamp = Path(folder) / f"on-demand-{boot_ms}"
+    target = OnDemandSleeping(Path(folder) / f"boot-{boot_ms}", boot_ms, stamp)
+    # A start needs two processes at once, so nobody is kept from a core.
+    target.core = BOTH_CORES
+    target.start()
+    time.sleep(0.1)
+    try:
+        before = cpu_seconds([target.process.pid])
+        finished = subprocess.run(
+            [BENCH, "cold", str(samples), stamp, "client", target.address], capture_output=True, text=True)
+        if finished.returncode != 0:
+            raise Failed(finished.stderr.strip())
+        used = cpu_seconds([target.process.pid]) - before
+    finally:
+        target.stop()
+    return [int(line.split()[0]) / 1e6 for line in finished.stdout.splitlines()], used
+
+
+def cold_activated(folder, boot_ms, samples):
+    """systemd-socket-activate becomes the backend at the first connection, so each sample is another one."""
+    stamp = Path(folder) / f"activated-{boot_ms}"
+
+    class Activated(Target):
+        name = f"socket-activate-{boot_ms}"
+
+        def command(self):
+            return ["systemd-socket-activate", "-l", self.address, BENCH, "boot", "inherited", str(boot_ms), stamp]
+
+    times = []
+    for _ in range(samples):
+        target = Activated(folder)
+        target.core = BOTH_CORES
+        target.start()
+        client = subprocess.Popen(
+            [BENCH, "cold", "1", stamp, "client", target.address], stdout=subprocess.PIPE, text=True)
+        times.append(int(client.stdout.readline().split()[0]) / 1e6)
+        target.stop()
+        client.communicate()
+    return times
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def raise_file_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def median(values):
+    return statistics.median(values)
