@@ -1,0 +1,86 @@
+"""Counts what the daemon spends on a stretch of work: instructions and allocations by callgrind, calls by strace.
+
+Counts and not times, so that they mean the same on a busy machine. A stretch is measured twice, short and long; the
+difference is the work's, and starting and stopping cancel out.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import processes
+import wire
+from daemon import REPOSITORY, executable
+
+BENCH = REPOSITORY / ".build" / "bench" / "bench"
+ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
+
+
+def thresholds():
+    return json.loads(Path(__file__).with_name("cost.json").read_text())
+
+
+class Relay:
+    """The daemon in front of the benchmark's backend, under a tool that counts."""
+
+    def __init__(self, folder, tool):
+        self.port, self.backend_port = wire.free_port(), wire.free_port()
+        service = {"name": "cost", "path": "/*", "target": f"http://127.0.0.1:{self.backend_port}", "websocket": True}
+        file = Path(folder) / f"cost-{self.port}.json"
+        file.write_text(json.dumps({"listen": f"127.0.0.1:{self.port}", "reverse_proxies": [service]}))
+        self.process = subprocess.Popen(
+            [*tool, executable(), "--config", str(file)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            # Dictionaries in the same order each time.
+            env={**os.environ, "SWIFT_DETERMINISTIC_HASHING": "1"})
+        wanted = f"0100007F:{self.port:04X} 00000000:0000 0A"
+        processes.eventually(
+            lambda: wanted in Path("/proc/net/tcp").read_text(), within=30, every=0.05, what="a listening daemon")
+
+    def load(self, *arguments):
+        command = [
+            BENCH, "load", "--connect", f"127.0.0.1:{self.port}", "--listen", f"127.0.0.1:{self.backend_port}",
+            *map(str, arguments)]
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=50)
+        assert finished.returncode == 0, finished.stderr
+        return json.loads(finished.stdout)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        assert self.process.wait(30) == 0
+
+
+def counted(folder, *arguments):
+    """Instructions and allocations of a whole life with this load."""
+    file = Path(folder) / f"callgrind-{wire.free_port()}"
+    relay = Relay(folder, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"])
+    relay.load(*arguments)
+    relay.end()
+    return callgrind_counts(file.read_text())
+
+
+def callgrind_counts(text):
+    """`totals`, and the calls of whatever gives memory (callgrind's format: names are told once, then by number)."""
+    names, callee, allocations = {}, None, 0
+    for line in text.splitlines():
+        if line.startswith("cfn="):
+            number, _, name = line[4:].partition(" ")
+            callee = names.setdefault(number, name) if name else names.get(number, "")
+        elif line.startswith("fn="):
+            number, _, name = line[3:].partition(" ")
+            if name:
+                names[number] = name
+        elif line.startswith("calls="):
+            if callee.split("'")[0] in ALLOCATORS:
+                allocations += int(line[6:].split()[0])
+    return int(re.search(r"^totals: (\d+)", text, re.M).group(1)), allocations
+
+
+def per_unit(folder, arguments, units):
+    """Instructions and allocations per unit, from a short and a long stretch of them."""
+    short, long = units
+    first = counted(folder, *arguments(short))
+    second = counted(folder, *arguments(long))
+    return tuple((after - before) / (long - short) for before, after in zip(first, second))
