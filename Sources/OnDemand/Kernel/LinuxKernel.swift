@@ -6,7 +6,7 @@ import Glibc
 @safe final class LinuxKernel: Kernel {
     private let epoll: Int32
     /// Filled by each wait and read in place.
-    private var events: [epoll_event]
+    private let events: UnsafeMutableBufferPointer<epoll_event>
     private var hasNanosecondWait = true
     /// What children get back: ours is raised, and a child that uses select(2) must not see descriptors over 1024.
     let originalFileLimit: rlimit
@@ -25,7 +25,8 @@ import Glibc
         guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
-        unsafe events = Array(repeating: epoll_event(), count: Self.eventsPerWait)
+        unsafe events = .allocate(capacity: Self.eventsPerWait)
+        unsafe events.initialize(repeating: epoll_event())
         originalFileLimit = Self.raiseFileLimit()
         // A peer that went away is an answer of send(2), never a reason to die.
         Glibc.signal(SIGPIPE, SIG_IGN)
@@ -34,6 +35,7 @@ import Glibc
     deinit {
         _ = Glibc.close(epoll)
         _ = Glibc.close(nullDevice)
+        unsafe events.deallocate()
     }
 
     /// Two descriptors per WebSocket: the hard limit is what the operator granted.
@@ -92,18 +94,18 @@ import Glibc
 
     private func waitPrecisely(until deadline: Instant?) -> Int32 {
         guard let deadline else {
-            return unsafe epoll_pwait2(epoll, &events, Int32(Self.eventsPerWait), nil, nil)
+            return unsafe epoll_pwait2(epoll, events.baseAddress!, Int32(Self.eventsPerWait), nil, nil)
         }
         let left = max(0, (deadline - now()).wholeNanoseconds)
         var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
-        return unsafe epoll_pwait2(epoll, &events, Int32(Self.eventsPerWait), &timeout, nil)
+        return unsafe epoll_pwait2(epoll, events.baseAddress!, Int32(Self.eventsPerWait), &timeout, nil)
     }
 
     /// Milliseconds rounded up: woken a little late, never early and then again.
     private func waitRoundedUp(until deadline: Instant?) -> Int32 {
         let left = deadline.map { max(0, ($0 - now()).wholeNanoseconds) }
         let milliseconds = left.map { min(($0 + 999_999) / 1_000_000, Int64(Int32.max)) } ?? -1
-        return unsafe epoll_wait(epoll, &events, Int32(Self.eventsPerWait), Int32(milliseconds))
+        return unsafe epoll_wait(epoll, events.baseAddress!, Int32(Self.eventsPerWait), Int32(milliseconds))
     }
 
     func event(at position: Int) -> ReadinessEvent {

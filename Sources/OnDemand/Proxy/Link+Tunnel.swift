@@ -8,6 +8,44 @@ extension Link {
         case over(Hangup)
     }
 
+    /// What an event of one of its sockets came to.
+    enum News {
+        /// The socket is not this link's any more.
+        case stale
+        /// There is no tunnel yet; the conversation goes on.
+        case conversing
+        case relayed(Turn)
+    }
+
+    struct Turn {
+        let progress: Progress
+        /// The client sent data through a tunnel that only that keeps a backend awake for.
+        let clientSpoke: Bool
+        let saidFarewell: Bool
+    }
+
+    /// All that an event means for a tunnel, in one call: this is the way of every message, and the link stays where it
+    /// is meanwhile.
+    mutating func take(
+        _ readiness: Readiness, for token: Token, through kernel: some Kernel, scratch: inout [UInt8]
+    ) -> News {
+        if token.role == .upstream {
+            guard upstream != nil, upstream!.number == token.generation else { return .stale }
+            upstream!.learn(readiness)
+        } else {
+            guard generation == token.generation else { return .stale }
+            client.learn(readiness)
+        }
+        return conversation == nil ? .relayed(turn(through: kernel, scratch: &scratch)) : .conversing
+    }
+
+    mutating func turn(through kernel: some Kernel, scratch: inout [UInt8]) -> Turn {
+        let progress = relay(through: kernel, scratch: &scratch)
+        let clientSpoke = hasClientData && isDormant
+        hasClientData = false
+        return Turn(progress: progress, clientSpoke: clientSpoke, saidFarewell: farewell == .said)
+    }
+
     /// What came in one piece with the heads goes first, and is followed from its first byte.
     mutating func openTunnel(_ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool) {
         conversation = nil

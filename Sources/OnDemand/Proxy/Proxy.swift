@@ -52,20 +52,14 @@ final class Proxy<K: Kernel> {
     // MARK: Events
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        guard isCurrent(token) else { return }
-        if token.role == .upstream {
-            links[token.index].upstream?.learn(readiness)
-            finishConnecting(token.index)
-        } else {
-            links[token.index].client.learn(readiness)
+        guard links.isTaken(token.index) else { return }
+        switch links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch) {
+        case .stale: break
+        case .relayed(let turn): ended(turn, of: token.index)
+        case .conversing:
+            if token.role == .upstream { finishConnecting(token.index) }
+            converse(token.index)
         }
-        drive(token.index)
-    }
-
-    /// A late event must not be taken for news of the connection that came after it.
-    private func isCurrent(_ token: Token) -> Bool {
-        guard token.role == .upstream else { return links.contains(index: token.index, generation: token.generation) }
-        return links.isTaken(token.index) && links[token.index].upstream?.number == token.generation
     }
 
     func drive(_ index: Int) {
@@ -265,9 +259,7 @@ final class Proxy<K: Kernel> {
     }
 
     private func noteClientData(_ index: Int) {
-        guard links[index].hasClientData else { return }
-        links[index].hasClientData = false
-        guard links[index].isDormant, let lease = links[index].lease else { return }
+        guard let lease = links[index].lease else { return }
         upstreams[lease.backend.index].gate.noteClientData(at: kernel.now())
     }
 
@@ -295,10 +287,13 @@ final class Proxy<K: Kernel> {
     }
 
     func relay(_ index: Int) {
-        let progress = links[index].relay(through: kernel, scratch: &scratch)
-        noteClientData(index)
-        if links[index].farewell == .said { releaseBackend(of: index) }
-        switch progress {
+        ended(links[index].turn(through: kernel, scratch: &scratch), of: index)
+    }
+
+    private func ended(_ turn: Link.Turn, of index: Int) {
+        if turn.clientSpoke { noteClientData(index) }
+        if turn.saidFarewell { releaseBackend(of: index) }
+        switch turn.progress {
         case .rest: break
         case .more: reactor.resumeLater(clientToken(index))
         case .over(let hangup): close(index, hangup)

@@ -19,11 +19,17 @@ final class Reactor<K: Kernel> {
         if !unfinished.contains(token) { unfinished.append(token) }
     }
 
+    private func takeUnfinished() -> [Token] {
+        // Mostly nobody: then there is nothing to exchange, and nothing to allocate.
+        guard !unfinished.isEmpty else { return [] }
+        defer { unfinished = [] }
+        return unfinished
+    }
+
     /// One turn: wait, events, timers that are due, and the turns that were asked for.
     func turn(_ tenant: some Tenant) {
         let count = kernel.wait(until: unfinished.isEmpty ? timers.next : kernel.now())
-        let resumed = unfinished
-        unfinished.removeAll(keepingCapacity: true)
+        let resumed = takeUnfinished()
         for position in 0..<count {
             let event = kernel.event(at: position)
             tenant.ready(event.token, event.readiness)

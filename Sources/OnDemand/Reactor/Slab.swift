@@ -3,19 +3,15 @@
 /// Slots live in chunks that never move and are given back when they are empty, so that ten thousand connections cost
 /// memory while they last and not afterwards.
 struct Slab<Element> {
-    private struct Slot {
-        var element: Element?
-        var generation: UInt32
-    }
-
-    private struct Chunk {
-        var slots: ContiguousArray<Slot>
-        var used: Int
-    }
-
     private static var slotsPerChunk: Int { 64 }
 
-    private var chunks: [Chunk?] = []
+    /// The generation of every slot, 0 while nobody has it. Beside the elements, so that who only asks whether a token
+    /// is still good copies no element.
+    private var generations: [UInt32] = []
+    /// Without slots where a chunk was given back.
+    private var chunks: [ContiguousArray<Element?>] = []
+    /// Taken slots, by chunk.
+    private var used: [Int] = []
     /// Free slots, the lowest last; only of chunks that exist.
     private var free: [Int] = []
     /// Generations go on counting where a chunk was given back.
@@ -28,71 +24,70 @@ struct Slab<Element> {
         let generation = nextGeneration
         nextGeneration = nextGeneration == 0xff_ffff ? 1 : nextGeneration + 1
         let (chunk, offset) = Self.place(index)
-        chunks[chunk]!.slots[offset] = Slot(element: element, generation: generation)
-        chunks[chunk]!.used += 1
+        chunks[chunk][offset] = element
+        generations[index] = generation
+        used[chunk] += 1
         count += 1
         return (index, generation)
     }
 
     func contains(index: Int, generation: UInt32) -> Bool {
-        let (chunk, offset) = Self.place(index)
-        guard chunk < chunks.count, let slots = chunks[chunk]?.slots else { return false }
-        return slots[offset].element != nil && slots[offset].generation == generation
+        generation != 0 && index < generations.count && generations[index] == generation
     }
 
-    func isTaken(_ index: Int) -> Bool {
-        let (chunk, offset) = Self.place(index)
-        return chunk < chunks.count && chunks[chunk]?.slots[offset].element != nil
-    }
+    func isTaken(_ index: Int) -> Bool { index < generations.count && generations[index] != 0 }
 
-    /// The element of a slot that is known to be taken.
+    /// The element of a slot that is known to be taken. Reading copies it; what happens for every message asks a
+    /// mutating method of the element instead, which works in place.
     subscript(index: Int) -> Element {
         _read {
             let (chunk, offset) = Self.place(index)
-            yield chunks[chunk]!.slots[offset].element!
+            yield chunks[chunk][offset]!
         }
         _modify {
             let (chunk, offset) = Self.place(index)
-            yield &chunks[chunk]!.slots[offset].element!
+            yield &chunks[chunk][offset]!
         }
     }
 
     mutating func remove(index: Int) {
+        precondition(isTaken(index), "a slot was emptied twice")
         let (chunk, offset) = Self.place(index)
-        precondition(chunks[chunk]?.slots[offset].element != nil, "a slot was emptied twice")
-        chunks[chunk]!.slots[offset] = Slot(element: nil, generation: 0)
-        chunks[chunk]!.used -= 1
+        chunks[chunk][offset] = nil
+        generations[index] = 0
+        used[chunk] -= 1
         count -= 1
         free.append(index)
-        if chunks[chunk]!.used == 0 { giveBack(chunk) }
+        if used[chunk] == 0 { giveBack(chunk) }
     }
 
     /// The numbers of all taken slots, in order.
-    var indices: [Int] {
-        chunks.indices.flatMap { chunk in
-            (chunks[chunk]?.slots ?? []).indices.compactMap { offset in
-                chunks[chunk]!.slots[offset].element == nil ? nil : chunk * Self.slotsPerChunk + offset
-            }
-        }
-    }
+    var indices: [Int] { generations.indices.filter { generations[$0] != 0 } }
 
     private static func place(_ index: Int) -> (chunk: Int, offset: Int) {
         (index / slotsPerChunk, index % slotsPerChunk)
     }
 
     private mutating func grow() {
-        let empty = ContiguousArray(repeating: Slot(element: nil, generation: 0), count: Self.slotsPerChunk)
-        let chunk = chunks.firstIndex { $0 == nil } ?? chunks.count
-        if chunk == chunks.count { chunks.append(nil) }
-        chunks[chunk] = Chunk(slots: empty, used: 0)
+        let chunk = chunks.firstIndex(where: \.isEmpty) ?? chunks.count
+        if chunk == chunks.count {
+            chunks.append([])
+            used.append(0)
+            generations += Array(repeating: 0, count: Self.slotsPerChunk)
+        }
+        chunks[chunk] = ContiguousArray(repeating: nil, count: Self.slotsPerChunk)
         free += (0..<Self.slotsPerChunk).reversed().map { chunk * Self.slotsPerChunk + $0 }
     }
 
     /// One empty chunk is kept, so that a lone connection that comes and goes does not allocate each time.
     private mutating func giveBack(_ chunk: Int) {
         guard free.count > 2 * Self.slotsPerChunk else { return }
-        chunks[chunk] = nil
+        chunks[chunk] = []
         free.removeAll { $0 / Self.slotsPerChunk == chunk }
-        while let last = chunks.last, last == nil { chunks.removeLast() }
+        while let last = chunks.last, last.isEmpty {
+            chunks.removeLast()
+            used.removeLast()
+            generations.removeLast(Self.slotsPerChunk)
+        }
     }
 }
