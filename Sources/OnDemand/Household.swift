@@ -243,9 +243,11 @@ extension Configuration {
         let rules = services.map { service in
             ServiceRules(
                 name: service.name, targetPath: service.target.path, authority: service.target.authority,
-                webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn)
+                webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn,
+                limits: service.limits, origins: service.origins)
         }
-        return ExchangeRules(routes: routeTable, services: rules)
+        return ExchangeRules(
+            routes: routeTable, services: rules, limits: limits, trustedProxies: trustedProxies, addsVia: via)
     }
 
     /// The status listener's own routes; they are no services and wake nothing.
@@ -256,7 +258,7 @@ extension Configuration {
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .status(resource))
         }
-        return ExchangeRules(routes: RouteTable(routes), services: [])
+        return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits)
     }
 
     /// How long the slowest backend may take to be gone.

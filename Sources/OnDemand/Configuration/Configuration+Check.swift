@@ -2,7 +2,7 @@
 extension ConfigurationDraft {
     func conflicts() -> [ConfigurationError] {
         repeatedNames() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets() + reversedBackoffs()
-            + vainUpgrades()
+            + vainUpgrades() + unreachableTargets()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
@@ -62,6 +62,13 @@ extension ConfigurationDraft {
             }
             return target.error("two commands cannot both listen at \(target.value.address), see \(other.place)")
         }
+    }
+
+    /// A target that fills the head by itself would be refused as a head, and its own limit never be reached.
+    private func unreachableTargets() -> [ConfigurationError] {
+        guard let limits, limits.value.maximumTargetBytes >= limits.value.maximumHeadBytes else { return [] }
+        let sentence = "\"max_target_bytes\" (default 8KiB) must be below \"max_head_bytes\" (default 16KiB)"
+        return [limits.error(sentence)]
     }
 
     private func reversedBackoffs() -> [ConfigurationError] {

@@ -36,15 +36,19 @@ extension ConfigurationDecoder {
         var draft = ConfigurationDraft()
         let keys = [
             "$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter", "env_file",
+            "limits", "trusted_proxies", "via",
         ]
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
             draft.listen = listeners(listen)
         }
+        if let limits = fields["limits"] { draft.limits = self.limits(limits) }
         if let proxies = required("reverse_proxies", in: fields, purpose: "it lists the services") {
-            draft.services = services(proxies)
+            draft.services = services(proxies, limits: draft.limits?.value.service ?? ServiceLimits())
         }
+        if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
+        if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
         if let status = fields["status"] { draft.status = self.status(status) }
         if let log = fields["log"] { draft.log = self.log(log) }
         if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }
@@ -96,15 +100,17 @@ extension ConfigurationDecoder {
 // MARK: - Services
 
 extension ConfigurationDecoder {
-    private mutating func services(_ node: ConfigurationNode) -> [ServiceDraft] {
+    private mutating func services(_ node: ConfigurationNode, limits: ServiceLimits) -> [ServiceDraft] {
         guard let items = items(of: node, expected: "a list of services") else { return [] }
         if items.isEmpty { report(node, "the list is empty; it needs at least one service") }
-        return items.map { service($0) }
+        return items.map { service($0, limits: limits) }
     }
 
-    private mutating func service(_ node: ConfigurationNode) -> ServiceDraft {
-        var draft = ServiceDraft()
-        let keys = ["name", "enabled", "path", "target", "websocket", "headers", "on_demand"]
+    private mutating func service(_ node: ConfigurationNode, limits: ServiceLimits) -> ServiceDraft {
+        var draft = ServiceDraft(limits: limits)
+        let keys = [
+            "name", "enabled", "path", "target", "websocket", "headers", "on_demand", "limits", "allowed_origins",
+        ]
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let name = required("name", in: fields, purpose: "every log line of the service begins with it") {
             draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
@@ -119,6 +125,8 @@ extension ConfigurationDecoder {
         }
         if let websocket = fields["websocket"] { draft.websocket = boolean(websocket) ?? draft.websocket }
         if let headers = fields["headers"] { draft.headers = self.headers(headers) }
+        if let origins = fields["allowed_origins"] { draft.origins = self.origins(origins) }
+        if let own = fields["limits"] { draft.limits = self.limits(own, over: limits) }
         if let onDemand = fields["on_demand"] { self.onDemand(onDemand, into: &draft) }
         return draft
     }

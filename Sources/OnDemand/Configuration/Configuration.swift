@@ -4,6 +4,11 @@ struct Configuration: Equatable, Sendable {
     var status: Status?
     var services: [Service] = []
     var log = Log()
+    var limits = PeerLimits()
+    /// The neighbours whose word about a client is taken.
+    var trustedProxies = TrustedProxies()
+    /// Whether backends are told that a request came through here.
+    var via = false
     /// At a shutdown: how long requests may take to finish before they are cut.
     var drainTimeout: Duration = .seconds(10)
     /// At a shutdown, close frames to WebSockets are spread over this long.
@@ -22,6 +27,9 @@ struct Configuration: Equatable, Sendable {
         var websocket = false
         /// Set on every forwarded request, replacing what the client sent under the same name.
         var headers: [HeaderTemplate] = []
+        /// The pages that may open a WebSocket here.
+        var origins: [OriginRule] = [.any]
+        var limits = ServiceLimits()
         /// Absent: a plain proxy to something that already runs.
         var launch: LaunchCommand?
         var policy = BackendPolicy()

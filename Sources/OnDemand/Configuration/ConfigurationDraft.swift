@@ -4,6 +4,9 @@ struct ConfigurationDraft {
     var status: Located<SocketAddress>?
     var services: [ServiceDraft] = []
     var log = Configuration.Log()
+    var limits: Located<PeerLimits>?
+    var trustedProxies = TrustedProxies()
+    var via = false
     var drainTimeout = Configuration().drainTimeout
     var closeJitter = Configuration().closeJitter
 }
@@ -16,6 +19,8 @@ struct ServiceDraft {
     var target: Located<Configuration.Target>?
     var websocket = false
     var headers: [HeaderTemplate] = []
+    var origins: [OriginRule] = [.any]
+    var limits = ServiceLimits()
     var launch: LaunchCommand?
     var policy = BackendPolicy()
     var backoff: Located<RestartBackoff>?
@@ -41,7 +46,8 @@ extension ConfigurationDraft {
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
-            services: services.map { $0.service(closeJitter: closeJitter) }, log: log, drainTimeout: drainTimeout,
+            services: services.map { $0.service(closeJitter: closeJitter) }, log: log,
+            limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via, drainTimeout: drainTimeout,
             closeJitter: closeJitter, environment: environment)
     }
 }
@@ -53,6 +59,7 @@ extension ServiceDraft {
         policy.closeJitter = closeJitter
         return Configuration.Service(
             name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
-            headers: headers, launch: launch, policy: policy, wakeOn: wakeOn?.value ?? .any)
+            headers: headers, origins: origins, limits: limits, launch: launch, policy: policy,
+            wakeOn: wakeOn?.value ?? .any)
     }
 }

@@ -17,23 +17,29 @@ extension ExchangeMachine {
     }
 
     private mutating func accept(_ head: RequestHead) throws {
-        let framing = try BodyFraming.ofRequest(head, in: inbound.span)
-        let asked = try UpgradeIntent.of(head, in: inbound.span)
         let match = rules.routes.find(path(of: head).span)
+        let limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
+        let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
+        let asked = try UpgradeIntent.of(head, in: inbound.span)
+        let provenance = Provenance(of: head, in: inbound.span, from: peer, trusting: rules.trustedProxies)
         var accepted = RequestInFlight(
-            service: match?.destination.service,
+            service: match?.destination.service, client: provenance.client,
+            id: RequestIdentity.of(
+                head, in: inbound.span, made: RequestIdentity.made(connection: identity, request: requestCount)),
             line: "\(String(inbound.span, head.method)) \(String(inbound.span, head.target))",
             version: head.version, isHead: head.isHead,
             upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
-            askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing))
+            askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive,
+            body: BodyReader(framing, limits: limits))
         if case .backend(let id) = match?.destination {
-            accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted)
+            accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted, provenance)
             accepted.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path(of: head).span, isUpgrade: accepted.upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
             if accepted.upgrade == .webSocket, let key = head.text(of: "sec-websocket-key", in: inbound.span) {
                 accepted.expectedAccept = Handshake.acceptValue(forKey: key)
             }
+            accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
         }
         let method = String(inbound.span, head.method)
         request = accepted
@@ -49,6 +55,9 @@ extension ExchangeMachine {
         case .disabled(let id):
             phase = .turningAway(id)
         case .backend(let id):
+            guard request!.refusedOrigin == nil else {
+                return respond(CannedResponse(status: 403, body: "This page may not open a WebSocket here."))
+            }
             phase = .entering(id)
         case .status(let resource):
             guard method == "GET" || method == "HEAD" else {
@@ -69,8 +78,21 @@ extension ExchangeMachine {
         return rules.services[id.index].webSocket
     }
 
+    private func maximumBodyBytes(of destination: Destination?) -> UInt64? {
+        let limits = destination?.service.map { rules.services[$0.index].limits } ?? rules.limits.service
+        return limits.maximumBodyBytes
+    }
+
+    /// Browsers let any page open a WebSocket to anywhere, with the cookies of there: who may is for the server to
+    /// decide, before anything wakes (RFC 6455, 10.2).
+    private func refusedOrigin(of head: RequestHead, asking asked: UpgradeIntent, for id: BackendID) -> String? {
+        guard asked == .webSocket else { return nil }
+        let origins = head.values(of: "origin", in: inbound.span).map { String(inbound.span, $0) }
+        return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
+    }
+
     private func upstreamHead(
-        of head: RequestHead, for id: BackendID, _ match: Match, _ request: RequestInFlight
+        of head: RequestHead, for id: BackendID, _ match: Match, _ request: RequestInFlight, _ provenance: Provenance
     ) -> [UInt8] {
         let service = rules.services[id.index]
         let host = head.host.map { String(inbound.span, $0) } ?? ""
@@ -81,13 +103,31 @@ extension ExchangeMachine {
         var output: [UInt8] = []
         HeadRewriter.request(
             head, in: inbound.span, target: target,
-            set: service.headers.map {
-                (name: $0.name, value: $0.value(remoteAddress: remoteAddress, scheme: "http", host: host))
-            },
-            authority: service.authority, upgrade: request.upgrade,
+            set: fieldsToSet(on: head, request, provenance, configured: service.headers, host: host),
+            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: service.authority,
+            upgrade: request.upgrade,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
         return output
+    }
+
+    /// Ours first; what the operator sets under the same name stands instead.
+    private func fieldsToSet(
+        on head: RequestHead, _ request: RequestInFlight, _ provenance: Provenance, configured: [HeaderTemplate],
+        host: String
+    ) -> [(name: String, value: String)] {
+        var fields = provenance.fields + [("X-Request-Id", request.id)]
+        if rules.addsVia {
+            let earlier = head.values(of: "via", in: inbound.span).map { String(inbound.span, $0) }
+            let version = head.version == .http11 ? "1.1" : "1.0"
+            fields.append(("Via", (earlier + ["\(version) ondemandd"]).joined(separator: ", ")))
+        }
+        let own = fields.filter { field in !configured.contains { $0.name.lowercased() == field.name.lowercased() } }
+        return own
+            + configured.map {
+                let value = $0.value(remoteAddress: provenance.client, scheme: provenance.scheme, host: host)
+                return (name: $0.name, value: value)
+            }
     }
 
     /// Passes on as much of the body as has been read; what lies behind it belongs to the next request.

@@ -35,8 +35,10 @@ struct ExchangeMachine {
 
     var phase = Phase.readingHead
     let rules: ExchangeRules
-    /// As `$remote_addr` shows it.
-    let remoteAddress: String
+    /// Who is at the other end of the connection.
+    let peer: SocketAddress
+    /// Random; the names of its requests begin with it.
+    let identity: UInt64
 
     /// Read from the client and not yet used: the start of a head, a body's bytes, a pipelined request.
     var inbound: [UInt8] = []
@@ -67,6 +69,12 @@ struct ExchangeMachine {
 
     struct RequestInFlight {
         let service: BackendID?
+        /// Whoever asks, which is the peer unless that is a trusted proxy.
+        let client: String
+        /// What this request is called in logs.
+        let id: String
+        /// The page that asked for a WebSocket and may not.
+        var refusedOrigin: String?
         /// Method and target as they came, for the log.
         let line: String
         let version: HTTPVersion
@@ -89,9 +97,10 @@ struct ExchangeMachine {
         let keepAlive: Bool
     }
 
-    init(rules: ExchangeRules, remoteAddress: String) {
+    init(rules: ExchangeRules, peer: SocketAddress, identity: UInt64) {
         self.rules = rules
-        self.remoteAddress = remoteAddress
+        self.peer = peer
+        self.identity = identity
         headParser = RequestHeadParser(limits: rules.headLimits)
     }
 
@@ -192,14 +201,14 @@ struct ExchangeMachine {
         return requestBodyIsOpen && toUpstream.isEmpty ? .body : .response
     }
 
-    static func limit(of deadline: Deadline) -> Duration {
+    func limit(of deadline: Deadline) -> Duration {
         switch deadline {
-        case .head: Limits.headTimeout
+        case .head: rules.limits.headTimeout
         case .keepAlive: Limits.keepAliveTimeout
-        case .body: Limits.bodyTimeout
+        case .body: serviceLimits.bodyTimeout
         case .connect: Limits.connectTimeout
-        case .response: Limits.responseTimeout
-        case .flush: Limits.stallTimeout
+        case .response: serviceLimits.responseTimeout
+        case .flush: serviceLimits.stallTimeout
         case .linger: Limits.lingerTimeout
         }
     }
@@ -215,6 +224,14 @@ struct ExchangeMachine {
         case .linger: phase = .over(.done)
         }
     }
+
+    private var serviceLimits: ServiceLimits {
+        guard let service = request?.service else { return rules.limits.service }
+        return rules.services[service.index].limits
+    }
+
+    /// As `$remote_addr` shows it and the log.
+    var remoteAddress: String { request?.client ?? peer.host }
 
     /// For the client's eyes: which service, nothing else.
     var serviceSentence: String {

@@ -3,12 +3,27 @@ final class ExchangeRules: Sendable {
     let routes: RouteTable
     /// By the index of their `BackendID`.
     let services: [ServiceRules]
-    let headLimits: HeadLimits
+    let limits: PeerLimits
+    /// Whose word about a client is taken.
+    let trustedProxies: TrustedProxies
+    /// Whether backends are told that the request came through here (RFC 9110, 7.6.3).
+    let addsVia: Bool
 
-    init(routes: RouteTable, services: [ServiceRules], headLimits: HeadLimits = HeadLimits()) {
+    init(
+        routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
+        trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false
+    ) {
         self.routes = routes
         self.services = services
-        self.headLimits = headLimits
+        self.limits = limits
+        self.trustedProxies = trustedProxies
+        self.addsVia = addsVia
+    }
+
+    var headLimits: HeadLimits {
+        HeadLimits(
+            maximumHeadBytes: limits.maximumHeadBytes, maximumFields: limits.maximumHeaderFields,
+            maximumTargetBytes: limits.maximumTargetBytes)
     }
 }
 
@@ -23,4 +38,7 @@ struct ServiceRules: Sendable {
     let headers: [HeaderTemplate]
     /// Which requests may wake it.
     var wakeOn = WakeRule.any
+    var limits = ServiceLimits()
+    /// The pages that may open a WebSocket here.
+    var origins: [OriginRule] = [.any]
 }

@@ -2,12 +2,14 @@
 struct HeadRewriter {
     /// Writes a request's head for the backend.
     ///
-    /// A client's fields named in `set` give way to ours, also when spelled with `_` for `-`. `Host` stays as it
+    /// A client's fields named in `set` give way to ours, also when spelled with `_` for `-`; those whose names begin
+    /// with one of `without` stay behind. `Host` stays as it
     /// came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0 for a client
     /// that speaks no more and could not read a chunked answer.
     static func request(
         _ head: RequestHead, in bytes: Span<UInt8>, target: [UInt8], set: [(name: String, value: String)],
-        authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false, version: HTTPVersion = .http11,
+        without prefixes: [String] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
+        version: HTTPVersion = .http11,
         into output: inout [UInt8]
     ) {
         precondition(isVisible(target), "a request target must not be empty or contain whitespace")
@@ -23,7 +25,7 @@ struct HeadRewriter {
         }
         let hopByHop = HopByHop(head, in: bytes)
         for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
-            if isReplaced(field.name, by: set, in: bytes) { continue }
+            if isReplaced(field.name, by: set, in: bytes) || isRemoved(field.name, by: prefixes, in: bytes) { continue }
             output.append(from: bytes, head.line(of: index))
         }
         for field in set { append(field.name, field.value, to: &output) }
@@ -83,6 +85,14 @@ struct HeadRewriter {
         _ name: ByteRange, by set: [(name: String, value: String)], in bytes: Span<UInt8>
     ) -> Bool {
         for field in set where bytes.resembles(field.name, in: name) { return true }
+        return false
+    }
+
+    private static func isRemoved(_ name: ByteRange, by prefixes: [String], in bytes: Span<UInt8>) -> Bool {
+        for prefix in prefixes where prefix.utf8.count <= name.count {
+            let start = ByteRange(name.lower, name.lower + prefix.utf8.count)
+            if bytes.resembles(prefix, in: start) { return true }
+        }
         return false
     }
 

@@ -19,7 +19,7 @@ extension Proxy {
     }
 
     private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, _ rules: ExchangeRules) {
-        let machine = ExchangeMachine(rules: rules, remoteAddress: peer.host)
+        let machine = ExchangeMachine(rules: rules, peer: peer, identity: kernel.random())
         let conversation = Link.Conversation(machine: machine)
         let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
         links[place.index].generation = place.generation

@@ -120,7 +120,7 @@ final class Proxy<K: Kernel> {
             waiting[ticket] = clientToken(index)
             conversation.ticket = (ticket, id)
             conversation.machine.held(id)
-            log(.held, service(id), LogField("client", conversation.machine.remoteAddress))
+            log.record(.held, [service(id)] + about(conversation))
             requests.post(.wanted(id, ticket, mayWake: conversation.machine.request?.mayWake ?? true))
             statusChanged()
         }
@@ -131,10 +131,10 @@ final class Proxy<K: Kernel> {
         conversation.machine.admitted(to: id)
         if greeted[id.index] != generation {
             greeted[id.index] = generation
-            log(
-                .firstHit, service(id), LogField("generation", generation.number),
-                LogField("client", conversation.machine.remoteAddress),
-                LogField("request", conversation.machine.request?.line ?? ""))
+            log.record(
+                .firstHit,
+                [service(id), LogField("generation", generation.number)] + about(conversation)
+                    + [LogField("request", conversation.machine.request?.line ?? "")])
         }
         statusChanged()
     }
@@ -145,9 +145,14 @@ final class Proxy<K: Kernel> {
     }
 
     func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
-        log(
-            .refused, service(id), LogField("reason", refusal.word), LogField("status", 503),
-            LogField("client", conversation.machine.remoteAddress))
+        let reasons = [LogField("reason", refusal.word), LogField("status", 503)]
+        log.record(.refused, [service(id)] + reasons + about(conversation))
+    }
+
+    /// Who asks, and what this request is called everywhere.
+    private func about(_ conversation: Link.Conversation) -> [LogField] {
+        let client = LogField("client", conversation.machine.remoteAddress)
+        return [client] + (conversation.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
     }
 
     private func service(_ id: BackendID) -> LogField { LogField("service", upstreams[id.index].name) }
@@ -278,7 +283,7 @@ final class Proxy<K: Kernel> {
         reactor.disarm(.conversation(clientToken(index)))
         let bytes = conversation.machine.takeTunnelBytes()
         if let id = conversation.machine.request?.service {
-            log(.tunnelOpened, service(id), LogField("client", conversation.machine.remoteAddress))
+            log.record(.tunnelOpened, [service(id)] + about(conversation))
         }
         links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
         becomeDormant(index)
@@ -310,7 +315,7 @@ final class Proxy<K: Kernel> {
         guard wanted != conversation.armed else { return }
         conversation.armed = wanted
         if let wanted {
-            let limit = ExchangeMachine.limit(of: wanted.deadline)
+            let limit = machine.limit(of: wanted.deadline)
             reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit)
         } else {
             reactor.disarm(.conversation(clientToken(index)))
@@ -330,9 +335,9 @@ final class Proxy<K: Kernel> {
         guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
         // 501 and 505 are about what the client sent.
         let isAboutBackend = response.status == 502 || response.status == 504
-        log(
-            isAboutBackend ? .upstreamTrouble : .badRequest, LogField("status", response.status),
-            LogField("reason", response.body), LogField("client", conversation.machine.remoteAddress),
-            LogField("request", conversation.machine.request?.line ?? ""))
+        var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(conversation)
+        fields.append(LogField("request", conversation.machine.request?.line ?? ""))
+        if let origin = conversation.machine.request?.refusedOrigin { fields.append(LogField("origin", origin)) }
+        log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
     }
 }

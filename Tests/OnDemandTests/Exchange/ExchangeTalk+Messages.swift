@@ -6,8 +6,19 @@ extension ExchangeTalk {
     static let get = "GET /app/x?y=1 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 
     /// The same, as its backend reads it.
-    static let getUpstream =
-        "GET /x?y=1 HTTP/1.1\r\nHost: example.com\r\nX-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\n"
+    static let getUpstream = getUpstream(1)
+
+    /// The same, as the n-th request of its connection.
+    static func getUpstream(_ number: Int) -> String {
+        "GET /x?y=1 HTTP/1.1\r\nHost: example.com\r\n\(told(number))Connection: close\r\n\r\n"
+    }
+
+    /// What the app's backend is told about the client of the n-th request.
+    static func told(_ number: Int = 1) -> String {
+        "X-Forwarded-Proto: http\r\nX-Forwarded-Host: example.com\r\n"
+            + "Forwarded: for=10.0.0.9;host=example.com;proto=http\r\n"
+            + "X-Request-Id: 0000000000000007-\(number)\r\nX-Forwarded-For: 10.0.0.9\r\n"
+    }
 
     /// A whole answer.
     static let hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

@@ -52,8 +52,11 @@ struct ExchangeTalk {
         self.init(pieces: clientSends.isEmpty ? [] : [Array(clientSends.utf8)], rules: rules, backends: backends)
     }
 
-    init(pieces: [[UInt8]], rules: ExchangeRules = ExchangeTalk.rules, backends: [Backend]) {
-        machine = ExchangeMachine(rules: rules, remoteAddress: "10.0.0.9")
+    init(
+        pieces: [[UInt8]], rules: ExchangeRules = ExchangeTalk.rules,
+        peer: SocketAddress = .ipv4(octets: [10, 0, 0, 9], port: 5), backends: [Backend]
+    ) {
+        machine = ExchangeMachine(rules: rules, peer: peer, identity: 7)
         self.clientSends = pieces
         self.backends = backends
     }

@@ -33,7 +33,7 @@ struct RelayTests {
         var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
         (talk.clientTakes, talk.backendTakes) = (count, count)
         talk.run()
-        #expect(talk.requests == [getUpstream, getUpstream])
+        #expect(talk.requests == [getUpstream, ExchangeTalk.getUpstream(2)])
         #expect(talk.client == hello + hello)
     }
 
@@ -55,13 +55,13 @@ struct RelayTests {
         let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n\r\nname=GET "
         let sent =
             "POST /x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n"
-            + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\nname=GET "
+            + "\(ExchangeTalk.told())Connection: close\r\n\r\nname=GET "
         for pieces in Splits.all(of: Array((post + get).utf8)) {
             var talk = ExchangeTalk(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
-            #expect(talk.requests == [sent, getUpstream])
+            #expect(talk.requests == [sent, ExchangeTalk.getUpstream(2)])
             #expect(talk.client == hello + hello)
         }
     }
@@ -72,13 +72,13 @@ struct RelayTests {
         let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n\(body)"
         let sent =
             "POST /x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n"
-            + "X-Forwarded-For: 10.0.0.9\r\nConnection: close\r\n\r\n\(body)"
+            + "\(ExchangeTalk.told())Connection: close\r\n\r\n\(body)"
         for pieces in Splits.all(of: Array((post + get).utf8)) {
             var talk = ExchangeTalk(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
-            #expect(talk.requests == [sent, getUpstream])
+            #expect(talk.requests == [sent, ExchangeTalk.getUpstream(2)])
             #expect(talk.client == hello + hello)
         }
     }

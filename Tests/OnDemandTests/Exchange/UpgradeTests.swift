@@ -42,7 +42,8 @@ struct UpgradeTests {
         #expect(
             talk.requests == [
                 "GET /cable HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \(key)\r\n"
-                    + "Origin: http://a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+                    + "Origin: http://a\r\nX-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n"
+                    + "Forwarded: for=10.0.0.9;host=a;proto=http\r\nX-Request-Id: 0000000000000007-1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
             ])
     }
 

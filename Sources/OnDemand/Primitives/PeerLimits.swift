@@ -1,0 +1,29 @@
+/// What peers may send and hold before they are refused: `limits` of the configuration, with its defaults.
+struct PeerLimits: Equatable, Sendable {
+    /// From the first byte of a head to its end; then 408.
+    var headTimeout = Limits.headTimeout
+    /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
+    var maximumHeadBytes = 16 * 1024
+    /// Real requests carry ten to forty fields (431).
+    var maximumHeaderFields = 128
+    /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
+    var maximumTargetBytes = 8 * 1024
+    /// Of one listener; nil leaves it to the number of descriptors.
+    var maximumConnections: Int?
+    /// Of one client's address, over all listeners.
+    var maximumConnectionsPerAddress: Int?
+    /// For services that say nothing else, and for requests that belong to none.
+    var service = ServiceLimits()
+}
+
+/// The part of it that a service may set for itself.
+struct ServiceLimits: Equatable, Sendable {
+    /// Content of a request's body, without chunk framing (413); nil leaves the size to the backend.
+    var maximumBodyBytes: UInt64?
+    /// A request body of which nothing arrives for this long is given up (408).
+    var bodyTimeout = Limits.bodyTimeout
+    /// From the last byte of a request to the end of the answer's head (504).
+    var responseTimeout = Limits.responseTimeout
+    /// A client that takes nothing of what waits for it for this long is given up.
+    var stallTimeout = Limits.stallTimeout
+}

@@ -1,0 +1,111 @@
+import Testing
+
+@testable import OnDemand
+
+/// Limits, origins and trusted neighbours as an operator writes them.
+@Suite struct LimitKeyTests {
+    private func read(_ top: String, service: String = "") throws -> Configuration {
+        let service = "{\(Sample.plain)\(service.isEmpty ? "" : ",\(service)")}"
+        let text = "{\"listen\": 2, \"reverse_proxies\": [\(service)]\(top.isEmpty ? "" : ",\(top)")}"
+        return try Configuration.read(Array(text.utf8), environment: ["OFF": "off"])
+    }
+
+    @Test("every limit reaches its place, and what a service says stands for it alone")
+    func limits() throws {
+        let configuration = try read(
+            """
+            "limits": {"head_timeout": "1s", "max_head_bytes": "32KiB", "max_header_fields": 9, "max_target_bytes": 100,
+              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "stall_timeout": "4s"}
+            """, service: #""limits": {"max_body_bytes": "${OFF}", "response_timeout": "9s"}"#)
+        let limits = configuration.limits
+        #expect(limits.headTimeout == .seconds(1) && limits.maximumHeadBytes == 32_768)
+        #expect(limits.maximumHeaderFields == 9 && limits.maximumTargetBytes == 100)
+        #expect(limits.service.maximumBodyBytes == 1_048_576 && limits.service.bodyTimeout == .seconds(2))
+        var expected = limits.service
+        (expected.maximumBodyBytes, expected.responseTimeout) = (nil, .seconds(9))
+        #expect(configuration.services[0].limits == expected)
+        #expect(try read("").limits == PeerLimits() && read("").services[0].limits == ServiceLimits())
+    }
+
+    @Test("a size is a number of bytes or says its unit", arguments: [("0B", 0), ("1KiB", 1024), ("3GiB", 3 << 30)])
+    func sizes(text: String, bytes: UInt64) throws {
+        #expect(try SizeText.parse(text) == bytes)
+    }
+
+    @Test(
+        "a limit that cannot be is refused with a sentence",
+        arguments: [
+            (#""max_head_bytes": "16""#, "has no unit; write"), (#""max_head_bytes": "16KB""#, "has the unknown unit"),
+            (#""max_head_bytes": "big""#, "is no size; write"), (#""max_head_bytes": 10"#, "expected a size from 1024"),
+            (#""max_body_bytes": -1"#, "expected a size from 0"),
+            (#""max_body_bytes": true"#, "expected a size such as"),
+            (#""max_body_bytes": "99999999999GiB""#, "is more than can be counted"),
+            (#""head_timeout": "0""#, "a duration of zero has no meaning here"),
+            (#""max_header_fields": 3"#, "expected a whole number from 8 to 10000"),
+            (#""max_target_bytes": "16KiB""#, #"must be below "max_head_bytes""#),
+            (#""max_bytes": 1"#, "unknown key"),
+        ])
+    func mistakes(limit: String, sentence: String) throws {
+        let errors = #expect(throws: ConfigurationErrors.self) { try read("\"limits\": {\(limit)}") }
+        #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
+    }
+
+    @Test("a head's limits are no service's: which service it is, the head itself says")
+    func headLimitsOfServices() throws {
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try read("", service: #""limits": {"max_head_bytes": 4096}"#)
+        }
+        #expect(errors?.all.first?.path == "reverse_proxies[0].limits")
+    }
+
+    @Test("origins are taken as browsers write them")
+    func origins() throws {
+        let text = #""allowed_origins": ["https://App.example:443", "http://a:80", "https://*.b.example:8443", "*"]"#
+        let expected: [OriginRule] = [
+            .exact("https://app.example"), .exact("http://a"), .below(scheme: "https://", domain: ".b.example:8443"),
+            .any,
+        ]
+        #expect(try read("", service: text).services[0].origins == expected)
+        #expect(try read("").services[0].origins == [.any])
+        #expect(try OriginText.parse("https://[::1]:1") == .exact("https://[::1]:1"))
+        #expect(try OriginText.parse("chrome-extension://abc") == .exact("chrome-extension://abc"))
+    }
+
+    @Test(
+        "an origin that no browser sends is refused with a sentence",
+        arguments: [
+            ("example.com", "is no origin; write"), ("null", "is no origin; write"), ("https://", "has no host"),
+            ("https://a/b", "has more than a scheme"), ("https://u@a", "has more than a scheme"),
+            ("https://a.*.b", "has a character that a host cannot have"), ("https://*a", "has a star that is not"),
+            ("https://*.", "has a star that is not"), ("https://a:b", "has no number for a port"),
+        ])
+    func badOrigins(text: String, sentence: String) throws {
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try read("", service: "\"allowed_origins\": \"\(text)\"")
+        }
+        #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
+    }
+
+    @Test("trusted neighbours are words, networks and addresses")
+    func trusted() throws {
+        let trusted = try read(
+            #""trusted_proxies": ["loopback", "192.0.2.0/24", "2001:db8::/32", "::1"], "via": true"#)
+        #expect(trusted.via && trusted.trustedProxies.includesUnixSockets)
+        #expect(trusted.trustedProxies.includes([192, 0, 2, 77]) && trusted.trustedProxies.includes([127, 3, 2, 1]))
+        #expect(!trusted.trustedProxies.includes([10, 0, 0, 1]))
+        #expect(try read(#""trusted_proxies": ["private"]"#).trustedProxies.includes([172, 31, 255, 255]))
+        #expect(try read("").trustedProxies == TrustedProxies())
+    }
+
+    @Test(
+        "a network that cannot be is refused with a sentence",
+        arguments: [
+            ("localhost", "is no network; write"), ("10.0.0.0/33", "has no number from 0 to 32"),
+            ("10.0.0.0/", "has no number"), ("10.0.0.1/8", "has bits set behind the first 8"),
+            ("::/129", "has no number from 0 to 128"), ("10.0.0.0/+8", "has no number"),
+        ])
+    func badNetworks(text: String, sentence: String) throws {
+        let errors = #expect(throws: ConfigurationErrors.self) { try read("\"trusted_proxies\": [\"\(text)\"]") }
+        #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
+    }
+}

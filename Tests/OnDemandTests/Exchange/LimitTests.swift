@@ -1,0 +1,145 @@
+import Testing
+
+@testable import OnDemand
+
+private let hello = ExchangeTalk.hello
+
+/// What the operator's limits do to a conversation.
+struct LimitTests {
+    private func rules(_ limits: PeerLimits, app: ServiceLimits? = nil) -> ExchangeRules {
+        let route = Route(pattern: .fixed("/app/*"), destination: .backend(BackendID(index: 0)))
+        let service = ServiceRules(
+            name: "app", targetPath: nil, authority: "", webSocket: true, headers: [], limits: app ?? limits.service)
+        return ExchangeRules(routes: RouteTable([route]), services: [service], limits: limits)
+    }
+
+    private func post(_ framing: String, _ body: String) -> String {
+        "POST /app/x HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n\(body)"
+    }
+
+    @Test(
+        "a body that says it is too long is refused before anybody is asked: 413, also to a client that waits for 100")
+    func announcedBody() {
+        var limits = PeerLimits()
+        limits.service.maximumBodyBytes = 5
+        for expectation in ["", "Expect: 100-continue\r\n"] {
+            var talk = ExchangeTalk(post("\(expectation)Content-Length: 6", ""), rules: rules(limits))
+            talk.run()
+            #expect(talk.client.hasPrefix("HTTP/1.1 413 Content Too Large\r\n") && talk.sawEnd)
+            #expect(!talk.steps.contains(.enterGate(BackendID(index: 0))))
+        }
+        var talk = ExchangeTalk(post("Content-Length: 5", "12345"), rules: rules(limits), backends: .init(hello))
+        talk.run()
+        #expect(talk.client == hello)
+    }
+
+    @Test("a chunked body that grows too long is cut off: 413, and the backend never sees its end")
+    func growingBody() {
+        var limits = PeerLimits()
+        limits.service.maximumBodyBytes = 5
+        var talk = ExchangeTalk(
+            post("Transfer-Encoding: chunked", "5\r\n12345\r\n1\r\n6\r\n0\r\n\r\n"), rules: rules(limits),
+            backends: .init(hello, readsFirst: .max))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 413 ") && talk.sawEnd && talk.leases == 0)
+        #expect(talk.requests.allSatisfy { !$0.hasSuffix("0\r\n\r\n") })
+    }
+
+    @Test("a service's own limit stands over the common one, in both directions")
+    func overridden() {
+        var limits = PeerLimits()
+        limits.service.maximumBodyBytes = 1
+        var talk = ExchangeTalk(
+            post("Content-Length: 5", "12345"), rules: rules(limits, app: ServiceLimits()), backends: .init(hello))
+        talk.run()
+        #expect(talk.client == hello)
+    }
+
+    @Test("heads have the operator's bounds: bytes, fields and target")
+    func heads() {
+        var limits = PeerLimits()
+        limits.maximumHeadBytes = 1024
+        limits.maximumHeaderFields = 8
+        limits.maximumTargetBytes = 64
+        let fields = (0..<8).map { "X-\($0): 1\r\n" }.joined()
+        let cases = [
+            ("GET /app/x HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 1024))\r\n\r\n", 431),
+            ("GET /app/x HTTP/1.1\r\nHost: a\r\n\(fields)\r\n", 431),
+            ("GET /app/\(String(repeating: "x", count: 64)) HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        ]
+        for (request, status) in cases {
+            var talk = ExchangeTalk(request, rules: rules(limits))
+            talk.run()
+            #expect(talk.client.hasPrefix("HTTP/1.1 \(status) ") && talk.sawEnd)
+        }
+    }
+
+    @Test("each wait has the limit of its service, and before that the common one")
+    func timeouts() {
+        var limits = PeerLimits()
+        limits.headTimeout = .seconds(1)
+        limits.service.stallTimeout = .seconds(2)
+        var own = ServiceLimits()
+        own.bodyTimeout = .seconds(3)
+        own.responseTimeout = .seconds(4)
+        own.stallTimeout = .seconds(5)
+        var talk = ExchangeTalk(
+            post("Content-Length: 5", "1"), rules: rules(limits, app: own), backends: .init(hello, readsFirst: .max))
+        #expect(talk.machine.limit(of: .head) == .seconds(1) && talk.machine.limit(of: .flush) == .seconds(2))
+        talk.run()
+        #expect(talk.machine.deadline == .body)
+        #expect(
+            [.body, .response, .flush].map { talk.machine.limit(of: $0) } == [.seconds(3), .seconds(4), .seconds(5)])
+    }
+}
+
+/// Which pages may open a WebSocket: nobody is woken for the others.
+struct OriginTests {
+    private func answer(_ origins: [OriginRule], _ fields: String) -> String {
+        let route = Route(pattern: .fixed("/cable"), destination: .backend(BackendID(index: 0)))
+        let service = ServiceRules(
+            name: "cable", targetPath: nil, authority: "", webSocket: true, headers: [], origins: origins)
+        let request = ExchangeTalk.upgradeRequest.replacing("Origin: http://a\r\n", with: fields)
+        var talk = ExchangeTalk(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
+        talk.admission = .held
+        talk.run()
+        return talk.machine.phase == .waiting(BackendID(index: 0)) ? "held" : String(talk.client.prefix(12))
+    }
+
+    @Test("a page elsewhere is told 403 before anything wakes; so is an upgrade with no origin, or with two")
+    func refused() {
+        let rules = [OriginRule.exact("https://app.example"), .below(scheme: "https://", domain: ".app.example")]
+        let mayPass = [
+            "https://app.example", "https://a.app.example", "https://a.b.app.example", "HTTPS://App.Example",
+        ]
+        for origin in mayPass { #expect(answer(rules, "Origin: \(origin)\r\n") == "held", "\(origin)") }
+        let mayNot = [
+            "https://evil.example", "http://app.example", "https://app.example:444", "https://app.example.evil",
+            "https://evilapp.example", "https://.app.example", "null", "https://evil.example/.app.example",
+            "https://evil:x.app.example", "https://user@a.app.example", "",
+        ]
+        for origin in mayNot { #expect(answer(rules, "Origin: \(origin)\r\n") == "HTTP/1.1 403", "\(origin)") }
+        #expect(answer(rules, "") == "HTTP/1.1 403")
+        let two = "Origin: https://app.example\r\nOrigin: https://evil.example\r\n"
+        #expect(answer(rules, two) == "HTTP/1.1 403")
+    }
+
+    @Test("a star lets everybody in, and that is the default")
+    func any() {
+        for fields in ["", "Origin: null\r\n", "Origin: https://evil.example\r\n"] {
+            #expect(answer([.any], fields) == "held")
+        }
+    }
+
+    @Test("plain requests are no matter of origins: browsers keep their answers from other pages themselves")
+    func plain() {
+        let route = Route(pattern: .fixed("/*"), destination: .backend(BackendID(index: 0)))
+        let service = ServiceRules(
+            name: "a", targetPath: nil, authority: "", webSocket: true, headers: [], origins: [.exact("https://a")])
+        var talk = ExchangeTalk(
+            "GET / HTTP/1.1\r\nHost: a\r\nOrigin: https://evil\r\n\r\n",
+            rules: ExchangeRules(routes: RouteTable([route]), services: [service]), backends: .init(hello))
+        talk.run()
+        #expect(talk.client == hello)
+    }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+struct ProvenanceTests {
+    private static let edge = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 9)
+    private static let stranger = SocketAddress.ipv4(octets: [203, 0, 113, 9], port: 9)
+    private static let loopback = TrustedProxies(networks: TrustedProxies.loopback, includesUnixSockets: true)
+
+    private func told(
+        _ fields: [String], from peer: SocketAddress, trusting: TrustedProxies = Self.loopback
+    ) throws -> (client: String, scheme: String, fields: [String]) {
+        let bytes = Array("GET / HTTP/1.1\r\nHost: app:8443\r\n\((fields + ["", ""]).joined(separator: "\r\n"))".utf8)
+        let provenance = Provenance(of: try requestHead(bytes), in: bytes.span, from: peer, trusting: trusting)
+        return (provenance.client, provenance.scheme, provenance.fields.map { "\($0.name): \($0.value)" })
+    }
+
+    @Test("what a stranger says about itself does not count")
+    func stranger() throws {
+        let lies = [
+            "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil",
+            "Forwarded: for=1.1.1.1",
+        ]
+        let told = try told(lies, from: Self.stranger)
+        #expect(told.client == "203.0.113.9" && told.scheme == "http")
+        #expect(
+            told.fields == [
+                "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: http", "X-Forwarded-Host: app:8443",
+                "Forwarded: for=203.0.113.9;host=\"app:8443\";proto=http",
+            ])
+    }
+
+    @Test("a trusted proxy's chain is continued, and its scheme and host are kept, in the new field too")
+    func trusted() throws {
+        let told = try told(
+            ["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: www.example"],
+            from: Self.edge)
+        #expect(told.client == "198.51.100.7" && told.scheme == "https")
+        #expect(
+            told.fields == [
+                "X-Forwarded-For: 198.51.100.7, 127.0.0.1", "X-Forwarded-Proto: https",
+                "X-Forwarded-Host: www.example",
+                "Forwarded: for=198.51.100.7, for=127.0.0.1;host=www.example;proto=https",
+            ])
+    }
+
+    @Test("the client is the last in the chain that is not trusted: what stands before it, it said itself")
+    func chain() throws {
+        let told = try told(["X-Forwarded-For: 6.6.6.6, 198.51.100.7", "X-Forwarded-For: 127.0.0.2"], from: Self.edge)
+        #expect(told.client == "198.51.100.7")
+        #expect(told.fields[0] == "X-Forwarded-For: 6.6.6.6, 198.51.100.7, 127.0.0.2, 127.0.0.1")
+        #expect(try self.told(["X-Forwarded-For: 127.0.0.3, 127.0.0.2"], from: Self.edge).client == "127.0.0.3")
+        #expect(try self.told(["X-Forwarded-For: 127.0.0.3, unknown"], from: Self.edge).client == "unknown")
+        #expect(try self.told([], from: Self.edge).client == "127.0.0.1")
+    }
+
+    @Test("a proxy that speaks RFC 7239 is understood and continued")
+    func forwarded() throws {
+        let told = try told(
+            [#"Forwarded: for="[2001:db8::1]:4711";proto=HTTPS;host="a;b, c", for=127.0.0.2"#], from: Self.edge)
+        #expect(told.client == "[2001:db8::1]:4711" && told.scheme == "https")
+        let expected =
+            #"Forwarded: for="[2001:db8::1]:4711";proto=HTTPS;host="a;b, c", for=127.0.0.2, "#
+            + #"for=127.0.0.1;host="a;b, c";proto=https"#
+        #expect(told.fields.last == expected)
+    }
+
+    @Test("a peer on a Unix socket has no address, and is trusted where the machine is")
+    func unixSocket() throws {
+        let peer = SocketAddress.unix(path: "")
+        let told = try told(["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: wss"], from: peer)
+        #expect(told.client == "198.51.100.7" && told.scheme == "https")
+        #expect(told.fields[0] == "X-Forwarded-For: 198.51.100.7")
+        #expect(told.fields.last == "Forwarded: for=198.51.100.7, for=unknown;host=\"app:8443\";proto=https")
+        let untrusted = try self.told(["X-Forwarded-For: 1.1.1.1"], from: peer, trusting: TrustedProxies())
+        #expect(untrusted.fields.map { $0.split(separator: ":")[0] }.first == "X-Forwarded-Proto")
+    }
+
+    @Test("an IPv6 peer stands in brackets and quotes where the grammar wants them")
+    func ipv6() throws {
+        let peer = SocketAddress.ipv6(octets: [0x20, 1] + Array(repeating: 0, count: 13) + [1], port: 1)
+        let told = try told([], from: peer)
+        #expect(told.fields[0] == "X-Forwarded-For: 2001::1")
+        #expect(told.fields.last == "Forwarded: for=\"[2001::1]\";host=\"app:8443\";proto=http")
+    }
+
+    @Test("any bytes in these fields are read without a trap", arguments: 0..<200 as Range<UInt64>)
+    func anything(seed: UInt64) throws {
+        var random = Seeded(seed: seed)
+        let pieces = ["for=", "\"", "\\", ";", ",", "=", "[", "]", ":", "1.2.3.4", "::1", " ", "proto=https", "\u{e9}"]
+        let value = (0..<Int.random(in: 0...12, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+            .joined()
+        let told = try told(["X-Forwarded-For: \(value)", "Forwarded: \(value)"], from: Self.edge)
+        #expect(told.fields.allSatisfy { $0.utf8.allSatisfy(HTTPByte.isText) })
+    }
+
+    // MARK: In a conversation
+
+    private func asked(_ fields: String, peer: SocketAddress, rules: ExchangeRules) -> String {
+        let request = "GET /x HTTP/1.1\r\nHost: app\r\n\(fields)\r\n"
+        var talk = ExchangeTalk(
+            pieces: [Array(request.utf8)], rules: rules, peer: peer, backends: [.init(ExchangeTalk.hello)])
+        talk.run()
+        return talk.requests.first ?? ""
+    }
+
+    private func rules(_ headers: [HeaderTemplate] = [], addsVia: Bool = false) -> ExchangeRules {
+        let route = Route(pattern: .fixed("/*"), destination: .backend(BackendID(index: 0)))
+        let service = ServiceRules(name: "a", targetPath: nil, authority: "", webSocket: false, headers: headers)
+        return ExchangeRules(
+            routes: RouteTable([route]), services: [service], trustedProxies: Self.loopback, addsVia: addsVia)
+    }
+
+    @Test("a stranger's fields do not reach the backend, however they are spelled; a trusted proxy's do")
+    func spellings() {
+        let lies = "X_Forwarded_For: 1.1.1.1\r\nx-forwarded-ssl: on\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 1.1.1.1\r\n"
+        let spoofed = asked(lies, peer: Self.stranger, rules: rules()).lowercased()
+        #expect(!spoofed.contains("1.1.1.1") && !spoofed.contains("ssl") && !spoofed.contains("port: 1"))
+        let passed = asked(lies, peer: Self.edge, rules: rules()).lowercased()
+        #expect(passed.contains("x-forwarded-ssl: on\r\n") && passed.contains("x-real-ip: 1.1.1.1\r\n"))
+        #expect(!passed.contains("x_forwarded_for"))
+    }
+
+    @Test("what the operator sets stands instead, and its variables tell the client behind the proxy")
+    func configured() {
+        let headers = [
+            HeaderTemplate(name: "x-forwarded-for", parts: [.remoteAddress]),
+            HeaderTemplate(name: "X-Scheme", parts: [.scheme]),
+        ]
+        let request = asked(
+            "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n", peer: Self.edge, rules: rules(headers))
+        #expect(
+            request.contains("\r\nx-forwarded-for: 198.51.100.7\r\n") && request.contains("\r\nX-Scheme: https\r\n"))
+        #expect(!request.contains("X-Forwarded-For"))
+    }
+
+    @Test("a request keeps its identifier if that is a plain one, and else gets its own")
+    func identifier() {
+        let kept = asked("X-Request-Id: abc-123/x=\r\n", peer: Self.stranger, rules: rules())
+        #expect(kept.contains("\r\nX-Request-Id: abc-123/x=\r\n"))
+        let strange = [
+            "", "X-Request-Id: a b\r\n", "X-Request-Id: a\r\nX-Request-Id: b\r\n", "X-Request-Id:\r\n",
+            "X-Request-Id: \(String(repeating: "a", count: 129))\r\n", "X-Request-Id: \"}\r\n",
+        ]
+        for fields in strange {
+            let request = asked(fields, peer: Self.stranger, rules: rules())
+            #expect(request.contains("\r\nX-Request-Id: 0000000000000007-1\r\n"), "\(fields)")
+            #expect(request.components(separatedBy: "X-Request-Id").count == 2)
+        }
+    }
+
+    @Test("Via is added only where it is asked for, behind what stands there")
+    func via() {
+        #expect(!asked("", peer: Self.stranger, rules: rules()).contains("Via"))
+        let request = asked("Via: 1.0 edge\r\n", peer: Self.stranger, rules: rules(addsVia: true))
+        #expect(request.contains("\r\nVia: 1.0 edge, 1.1 ondemandd\r\n"))
+    }
+}
