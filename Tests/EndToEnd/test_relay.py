@@ -66,7 +66,7 @@ def test_everything_in_the_head_but_hop_by_hop_and_configured_fields_arrives_as_
     assert head.first_line == "GET /cable?token=a%2Fb&x=%7e HTTP/1.1"
     assert head.value("Upgrade") == "websocket" and head.value("Connection").lower() == "upgrade"
 
-    ours = ("upgrade", "connection", *(name.lower() for name in FORWARDED))
+    ours = ("upgrade", "connection", "forwarded", "x-request-id", *(name.lower() for name in FORWARDED))
     normal = [f"{name}:{value}" for name, value in head.fields if name.lower() not in ours]
     assert normal == [f"{name}:{value.strip()}" for name, _, value in (line.partition(":") for line in sent)]
     assert client.read_head().raw == SWITCHING, "the 101 comes back untouched"
