@@ -119,6 +119,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .backend(let id, let timer): supervisor.timerFired(id, timer)
         case .probe(let id): supervisor.probeTimerFired(id)
         case .slowStart(let id): supervisor.noteSlowStart(id)
+        case .startDelay(let id): supervisor.startDelayIsOver(id)
         case .status: proxy.refreshStatus()
         case .logRetry: retryLog()
         case .shutdown: shutdownTimerFired()
@@ -207,6 +208,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
 
     private func proceedWithDeparture() {
         if departure == .draining, proxy.isDrained { stopBackends() }
+        supervisor.proceedWithShutdown()
         if departure == .stopping, supervisor.isRetired { leave() }
     }
 

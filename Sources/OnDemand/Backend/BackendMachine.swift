@@ -18,6 +18,8 @@ struct BackendMachine {
 
     struct Start: Equatable {
         enum Phase: Equatable {
+            /// What it requires is made ready first.
+            case awaitingRequirements
             /// Is the address free? A stranger that answers there must never get our clients.
             case checkingAddress
             case spawning
@@ -53,6 +55,10 @@ struct BackendMachine {
         case abandoned(Ticket)
         /// An always-on backend is started by the daemon itself.
         case startRequested
+        /// All that it requires is ready, and stays so for as long as it lives.
+        case requirementsReady
+        /// Something that it requires cannot be had before so much time has passed.
+        case requirementRefused(String, Refusal, retryAfter: Duration)
         case addressFree
         case addressTaken
         case spawned
@@ -76,6 +82,10 @@ struct BackendMachine {
     }
 
     enum Effect: Equatable {
+        /// Hold on to everything in `requires`; what is held already stays held.
+        case holdRequirements
+        /// From here on they may idle out.
+        case releaseRequirements
         case checkAddress
         case spawn(Generation)
         case startProbing
@@ -109,6 +119,12 @@ struct BackendMachine {
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
+        let wasHolding = isHoldingRequirements
+        let effects = answer(event, now, jitter)
+        return wasHolding && !isHoldingRequirements ? effects + [.releaseRequirements] : effects
+    }
+
+    private mutating func answer(_ event: Event, _ now: Instant, _ jitter: Double) -> [Effect] {
         switch state {
         case .asleep: whileAsleep(event, now)
         case .starting(let start): whileStarting(start, event, now, jitter)
@@ -116,6 +132,14 @@ struct BackendMachine {
         case .stopping(let stop): whileStopping(stop, event, now, jitter)
         case .coolingDown(let until, let reason): whileCoolingDown(until, reason, event, now)
         case .retired: whileRetired(event)
+        }
+    }
+
+    /// From the wish to start until nothing is left of its processes, whichever way that goes.
+    private var isHoldingRequirements: Bool {
+        switch state {
+        case .starting, .ready, .stopping: !policy.requires.isEmpty
+        case .asleep, .coolingDown, .retired: false
         }
     }
 
@@ -141,7 +165,8 @@ struct BackendMachine {
             return []
         case .abandoned, .lastLeaseReturned, .lastDormantEnded:
             return []  // Posted before the answer was read.
-        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // asked only while starting
+        case .requirementsReady, .requirementRefused,  // asked only while starting
+            .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
             .exited, .groupGone,  // no process
             .hurried:  // only while stopping
@@ -151,6 +176,10 @@ struct BackendMachine {
 
     private mutating func beginStart(for tickets: [Ticket]) -> [Effect] {
         sleepsUntil = nil
+        guard policy.requires.isEmpty else {
+            state = .starting(Start(phase: .awaitingRequirements, waiting: tickets))
+            return [.holdRequirements]
+        }
         state = .starting(Start(phase: .checkingAddress, waiting: tickets))
         return [.checkAddress]
     }
@@ -172,6 +201,11 @@ struct BackendMachine {
             start.waiting.removeAll { $0 == ticket }
             state = .starting(start)
             return []
+        case (.awaitingRequirements, .requirementsReady):
+            state = .starting(Start(phase: .checkingAddress, waiting: start.waiting))
+            return [.checkAddress]
+        case (.awaitingRequirements, .requirementRefused(let name, let refusal, let retryAfter)):
+            return rest(after: .requirementFailed(name, refusal.sentence), for: retryAfter, start.waiting, now)
         case (.checkingAddress, .addressFree):
             generation = generation.next
             state = .starting(Start(phase: .spawning, waiting: start.waiting))
@@ -196,7 +230,7 @@ struct BackendMachine {
         case (.probing, .shutdownRequested):
             return [.stopProbing, .disarm(.startup)] + refuseForShutdown(start.waiting)
                 + beginStop(Stop(cause: .shutdown, step: 0), now)
-        case (.checkingAddress, .shutdownRequested):
+        case (.awaitingRequirements, .shutdownRequested), (.checkingAddress, .shutdownRequested):
             state = .retired
             return [.stopProbing] + refuseForShutdown(start.waiting)
         case (_, .lastLeaseReturned), (_, .lastDormantEnded), (_, .startRequested):
@@ -205,7 +239,8 @@ struct BackendMachine {
             impossible(event)  // The leader's own exit comes first.
         case (.spawning, .shutdownRequested):
             impossible(event)  // Spawning is answered before anything else is told.
-        case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
+        case (_, .requirementsReady), (_, .requirementRefused),
+            (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
             (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
             (_, .hurried):
             impossible(event)  // Each is asked for in one phase only.
@@ -232,6 +267,15 @@ struct BackendMachine {
         let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: delay)]
         let cause = StopCause.failure(reason: refusal.sentence, restAfter: true)
         return told + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
+    }
+
+    /// The failure of what it requires is not counted as its own; when that may be tried again, so may this.
+    private mutating func rest(
+        after refusal: Refusal, for pause: Duration, _ waiting: [Ticket], _ now: Instant
+    ) -> [Effect] {
+        state = .coolingDown(until: now + pause, reason: refusal.sentence)
+        let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: pause)]
+        return told + [.arm(.coolDown, at: now + pause)]
     }
 
     /// A start that failed before there was a process.
@@ -274,7 +318,9 @@ struct BackendMachine {
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
         case .exited(let exit):
-            let stable = now - since >= Limits.stableUptime
+            // What is not to be started again may have done all it had to do.
+            let isDone = !policy.restarts && exit == .status(0)
+            let stable = isDone || now - since >= Limits.stableUptime
             if stable { failures = 0 }
             // The first crash is forgiven: the next request starts it again at once. Then it rests, ever longer.
             let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: failures > 0)
@@ -284,7 +330,8 @@ struct BackendMachine {
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
         case .abandoned, .lastDormantEnded, .startRequested:
             return []  // Posted before the answer was read; others may come; already up.
-        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
+        case .requirementsReady, .requirementRefused,  // only while starting
+            .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .timerFired,  // disarmed on the way here
             .groupGone,  // the leader's own exit comes first
             .hurried:  // only while stopping
@@ -340,7 +387,8 @@ struct BackendMachine {
             return take(step: 0, now)
         case .lastLeaseReturned, .lastDormantEnded, .startRequested:
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
-        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,  // only while starting
+        case .requirementsReady, .requirementRefused,  // only while starting
+            .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // asked and armed only while ready
             impossible(event)
         }
@@ -379,7 +427,7 @@ struct BackendMachine {
                 sleepsUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil
             }
             state = .asleep
-            return stop.waiting.isEmpty && !policy.alwaysOn ? [] : beginStart(for: stop.waiting)
+            return stop.waiting.isEmpty && !policy.comesBack ? [] : beginStart(for: stop.waiting)
         }
     }
 
@@ -395,14 +443,14 @@ struct BackendMachine {
             return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: left)]
         case .timerFired(.coolDown):
             state = .asleep
-            return policy.alwaysOn ? beginStart(for: []) : []
+            return policy.comesBack ? beginStart(for: []) : []
         case .shutdownRequested:
             state = .retired
             return [.disarm(.coolDown)]
         case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
-        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
-            .clientDataSeen, .timerFired, .exited, .groupGone, .hurried:
+        case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
+            .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone, .hurried:
             impossible(event)  // No process, no gate, one timer.
         }
     }
@@ -411,8 +459,8 @@ struct BackendMachine {
         switch event {
         case .wanted(let ticket), .wantedIfAwake(let ticket): refuseForShutdown([ticket])
         case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested, .shutdownRequested, .hurried: []
-        case .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy,
-            .clientDataSeen, .timerFired, .exited, .groupGone:
+        case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
+            .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
             impossible(event)  // Nothing was asked for and no process is left.
         }
     }

@@ -25,5 +25,12 @@ struct BackendPolicy: Equatable, Sendable {
     var maximumWaiting = 256
     /// Started with the daemon and never idled out.
     var alwaysOn = false
+    /// Started again after it has ended by itself; off, its end is final until somebody asks for it.
+    var restarts = true
     var backoff = RestartBackoff()
+    /// The backends that are made ready before it starts and may idle out only after it, by name.
+    var requires: [String] = []
+
+    /// Whether it needs nobody to come back after a crash or a rest.
+    var comesBack: Bool { alwaysOn && restarts }
 }

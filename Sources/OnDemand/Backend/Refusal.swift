@@ -8,6 +8,8 @@ enum Refusal: Equatable, Sendable {
     case spawnFailed(SystemError)
     /// Something else already accepts connections where the backend would listen.
     case addressTaken
+    /// Something that it requires could not be made ready: its name, and what is the matter with it.
+    case requirementFailed(String, String)
     /// It failed a moment ago and rests until the next attempt.
     case coolingDown(reason: String)
     case queueFull(limit: Int)
@@ -23,6 +25,9 @@ enum Refusal: Equatable, Sendable {
     /// Who may not wake a backend can only look again whether somebody else has.
     static let asleepRetry: Duration = .seconds(30)
 
+    /// Whoever requires what is not there looks for it again after this long; only an operator can bring it.
+    static let requirementRetry: Duration = .seconds(5)
+
     /// One stable word for logs and counters.
     var word: String {
         switch self {
@@ -30,6 +35,7 @@ enum Refusal: Equatable, Sendable {
         case .exitedEarly: "exited_early"
         case .spawnFailed: "spawn_failed"
         case .addressTaken: "address_taken"
+        case .requirementFailed: "requirement_failed"
         case .coolingDown: "cooling_down"
         case .queueFull: "queue_full"
         case .mayNotWake: "may_not_wake"
@@ -46,6 +52,7 @@ enum Refusal: Equatable, Sendable {
         case .exitedEarly: "ended before it was ready"
         case .spawnFailed: "could not be started"
         case .addressTaken: "could not be started: its address is in use"
+        case .requirementFailed(let name, let sentence): "requires \(name), which \(sentence)"
         case .coolingDown(let reason): "\(reason); the next start is due shortly"
         case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
         case .mayNotWake: "is asleep, and a request like this does not wake it"

@@ -11,9 +11,18 @@ struct Generation: Hashable, Comparable, Sendable {
     var next: Generation { Generation(number: number &+ 1) }
 }
 
-/// A client that waits for a backend: the one thing the proxy and the supervisor both know about it.
+/// A client that waits for a backend: the one thing the proxy and the supervisor both know about it. Backends that
+/// require others wait with tickets, too; theirs are counted from the upper half of the numbers.
 struct Ticket: Hashable, Sendable {
     let number: UInt64
+
+    private static let firstOfBackends: UInt64 = 1 << 63
+
+    init(number: UInt64) { self.number = number }
+
+    init(ofBackend count: UInt64) { number = Self.firstOfBackends + count }
+
+    var isOfBackend: Bool { number > Self.firstOfBackends }
 }
 
 /// A process as the kernel numbers it. Valid until reaped, and only its parent can rely on that.

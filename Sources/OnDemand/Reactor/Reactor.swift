@@ -59,6 +59,7 @@ enum TimerKey: Hashable {
     case backend(BackendID, BackendTimer)
     case probe(BackendID)
     case slowStart(BackendID)
+    case startDelay(BackendID)
     case status
     case logRetry
     case shutdown

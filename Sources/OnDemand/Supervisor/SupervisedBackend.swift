@@ -1,14 +1,29 @@
 /// One backend as the supervisor sees it: its machine, its gate, and the process that is alive for it, if any.
 final class SupervisedBackend {
+    enum Kind: String {
+        /// It has clients of the proxy.
+        case service
+        /// Only other backends need it.
+        case process
+    }
+
     let id: BackendID
+    let kind: Kind
     let name: String
-    let address: SocketAddress
+    /// Where it accepts connections; without one it is ready as soon as it runs.
+    let address: SocketAddress?
+    /// What is always on is started this long after the daemon.
+    let startDelay: Duration
     let command: LaunchCommand
     let gate: BackendGate
     var machine: BackendMachine
     var child: Child?
     var probe = Probe()
     var history = History()
+    /// What it holds on to while it lives: one for each name in `requires`.
+    var holds: [Hold] = []
+    /// At a shutdown each has its turn.
+    var isToldToLeave = false
 
     struct Child {
         let process: ProcessID
@@ -39,6 +54,20 @@ final class SupervisedBackend {
         var sawStranger = false
     }
 
+    /// The wish of one backend that another one be ready; once that is so, it is a lease like a client's.
+    struct Hold {
+        enum State: Equatable {
+            case asked
+            case held(Generation)
+            /// It ended or could not be had, and is not awaited.
+            case lost
+        }
+        let required: SupervisedBackend
+        /// Of this wish alone; an answer to an earlier one finds nobody.
+        var ticket: Ticket
+        var state = State.asked
+    }
+
     /// For people who ask later.
     struct History {
         var starts = 0
@@ -50,12 +79,14 @@ final class SupervisedBackend {
     }
 
     init(
-        id: BackendID, name: String, address: SocketAddress, command: LaunchCommand, policy: BackendPolicy,
-        gate: BackendGate
+        id: BackendID, kind: Kind = .service, name: String, address: SocketAddress?, command: LaunchCommand,
+        policy: BackendPolicy, gate: BackendGate, startDelay: Duration = .zero
     ) {
         self.id = id
+        self.kind = kind
         self.name = name
         self.address = address
+        self.startDelay = startDelay
         self.command = command
         self.gate = gate
         machine = BackendMachine(policy: policy)

@@ -90,7 +90,11 @@ extension Supervisor {
         switch (before, event) {
         case (.starting, .addressTaken):
             noteStranger(backend)
-            failed(backend, .addressTaken, detail: "something already accepts connections on \(backend.address)")
+            failed(
+                backend, .addressTaken, detail: "something already accepts connections on \(addressText(backend))")
+        case (.starting, .requirementRefused(let name, let refusal, _)):
+            let refusal = Refusal.requirementFailed(name, refusal.sentence)
+            failed(backend, refusal, detail: refusal.sentence)
         case (.starting, .spawnFailed(let error)):
             failed(backend, .spawnFailed(error), detail: error.description)
         case (.starting, .exited(let exit)):
@@ -99,7 +103,9 @@ extension Supervisor {
             let limit = backend.machine.policy.startupTimeout
             failed(
                 backend, .startTimedOut(after: limit),
-                detail: "did not accept connections on \(backend.address) within \(limit.shortText)")
+                detail: "did not accept connections on \(addressText(backend)) within \(limit.shortText)")
+        case (.ready, .exited(.status(0))) where !backend.machine.policy.restarts:
+            break  // It has done its work; `stopped` says so.
         case (.ready, .exited(let exit)):
             backend.history.lastFailure = "ended unexpectedly with \(exit)"
             log(
@@ -118,11 +124,13 @@ extension Supervisor {
             LogField("directory", backend.command.workingDirectory))
     }
 
+    private func addressText(_ backend: SupervisedBackend) -> String { backend.address?.description ?? "no address" }
+
     func noteStranger(_ backend: SupervisedBackend) {
-        let owner = kernel.listenerOwner(at: backend.address)
+        let owner = backend.address.flatMap { kernel.listenerOwner(at: $0) }
         log.record(
             .stranger,
-            [service(backend), LogField("address", backend.address.description)]
+            [service(backend), LogField("address", addressText(backend))]
                 + (owner.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
     }
 }

@@ -19,8 +19,12 @@ extension Supervisor {
     }
 
     private func attemptProbe(of backend: SupervisedBackend) -> BackendMachine.Event? {
+        // Without an address nobody can be in its way, and it is ready as soon as it runs.
+        guard let address = backend.address else {
+            return probeEnded(of: backend, accepted: backend.probe.purpose == .readiness)
+        }
         backend.probe.attempt += 1
-        switch kernel.connect(to: backend.address) {
+        switch kernel.connect(to: address) {
         case .connected(let descriptor):
             kernel.close(descriptor)
             return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
@@ -73,8 +77,10 @@ extension Supervisor {
     /// A stranger that took the address after we had looked must not get our clients either. It is looked at again at
     /// the next attempt; our own process will most likely have ended by then, because the address is in use.
     private func isAcceptedByOurs(_ backend: SupervisedBackend) -> Bool {
-        guard backend.probe.purpose == .readiness, let child = backend.child else { return true }
-        guard kernel.listener(at: backend.address, belongsToFamilyOf: child.process) == false else { return true }
+        guard backend.probe.purpose == .readiness, let child = backend.child, let address = backend.address else {
+            return true
+        }
+        guard kernel.listener(at: address, belongsToFamilyOf: child.process) == false else { return true }
         if !backend.probe.sawStranger { noteStranger(backend) }
         backend.probe.sawStranger = true
         return false

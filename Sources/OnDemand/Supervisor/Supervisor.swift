@@ -6,11 +6,16 @@ final class Supervisor<K: Kernel> {
     let log: Log
     let answers: Mailbox<BackendAnswer>
     private(set) var backends: [BackendID: SupervisedBackend] = [:]
-    /// By position, because no decision may depend on the order of a dictionary.
+    /// In the order in which they start, and a list, because no decision may depend on the order of a dictionary.
     let inOrder: [SupervisedBackend]
     var scratch: [UInt8]
     /// What every process gets besides its own variables.
     var environment: [LaunchCommand.Variable] = []
+    var errands: [Errand] = []
+    private var isOnErrands = false
+    private var lastTicket: UInt64 = 0
+    private(set) var isLeaving = false
+    private(set) var isHurrying = false
 
     var kernel: K { reactor.kernel }
 
@@ -18,7 +23,8 @@ final class Supervisor<K: Kernel> {
         self.reactor = reactor
         self.log = log
         self.answers = answers
-        inOrder = backends
+        let entries = backends.map { StartOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
+        inOrder = StartOrder.positions(of: entries).map { backends[$0] }
         self.backends = Dictionary(uniqueKeysWithValues: backends.map { ($0.id, $0) })
         scratch = Array(repeating: 0, count: backends.isEmpty ? 0 : Limits.outputReadBytes)
     }
@@ -28,8 +34,16 @@ final class Supervisor<K: Kernel> {
     /// Starts what is always on.
     func begin() {
         for backend in inOrder { backend.history.stateSince = kernel.now() }
-        for backend in inOrder where backend.machine.policy.alwaysOn { tell(backend, .startRequested) }
+        for backend in inOrder where backend.machine.policy.alwaysOn {
+            if backend.startDelay > .zero {
+                reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
+            } else {
+                tell(backend, .startRequested)
+            }
+        }
     }
+
+    func startDelayIsOver(_ id: BackendID) { tell(known(id), .startRequested) }
 
     func handle(_ request: BackendRequest) {
         switch request {
@@ -55,21 +69,26 @@ final class Supervisor<K: Kernel> {
             backend.child?.exit = ended.exit
             let lastSignal = backend.child?.lastSignal
             backend.child?.endedBy = lastSignal
-            tell(backend, .exited(ended.exit))
+            // Nothing is started again for a daemon that leaves.
+            if isLeaving { backend.isToldToLeave = true }
+            tell(backend, [.exited(ended.exit)] + (isLeaving ? [.shutdownRequested] : []))
         }
         // An orphan may have been the last of a group.
         for backend in inOrder where groupIsGone(backend) { tell(backend, .groupGone) }
     }
 
     func shutDown() {
-        for backend in inOrder { tell(backend, .shutdownRequested) }
+        isLeaving = true
+        proceedWithShutdown()
     }
 
-    /// The operator is in a hurry: the next step of each stop plan, now.
+    /// The operator is in a hurry: the next step of each stop plan, now, and nobody waits for another one's end.
     func hurry() {
+        isHurrying = true
         for backend in inOrder {
             if case .stopping = backend.machine.state { tell(backend, .hurried) }
         }
+        proceedWithShutdown()
     }
 
     /// Without any patience: whoever is still there ends now.
@@ -79,7 +98,13 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    var isAllAsleep: Bool { inOrder.allSatisfy { $0.machine.state == .asleep } }
+    /// Nobody is awake but those who always are.
+    var isAllAsleep: Bool {
+        inOrder.allSatisfy { backend in
+            guard case .ready = backend.machine.state else { return backend.machine.state == .asleep }
+            return backend.machine.policy.alwaysOn && backend.gate.leases == 0
+        }
+    }
 
     var isRetired: Bool { inOrder.allSatisfy { $0.machine.state == .retired } }
 
@@ -90,9 +115,28 @@ final class Supervisor<K: Kernel> {
 
     // MARK: The machine's driver
 
-    /// Brings an event in and carries the effects out; what they report is told in turn, never in between.
-    func tell(_ backend: SupervisedBackend, _ event: BackendMachine.Event) {
-        var events = [event]
+    func tell(_ backend: SupervisedBackend, _ event: BackendMachine.Event) { tell(backend, [event]) }
+
+    /// What the others have to be told because of it comes after, one by one.
+    private func tell(_ backend: SupervisedBackend, _ events: [BackendMachine.Event]) {
+        precondition(!isOnErrands, "an event in the middle of another one")
+        isOnErrands = true
+        defer { isOnErrands = false }
+        bring(events, to: backend)
+        while !errands.isEmpty {
+            switch errands.removeFirst() {
+            case .event(let backend, let event): bring(event, to: backend)
+            case .granted(let ticket, let generation, let required): granted(ticket, generation, by: required)
+            case .refused(let ticket, let refusal, let retryAfter): refused(ticket, refusal, retryAfter: retryAfter)
+            }
+        }
+    }
+
+    func bring(_ event: BackendMachine.Event, to backend: SupervisedBackend) { bring([event], to: backend) }
+
+    /// Brings events in and carries the effects out; what they report is told in turn, never in between.
+    private func bring(_ events: [BackendMachine.Event], to backend: SupervisedBackend) {
+        var events = events
         while !events.isEmpty {
             let event = events.removeFirst()
             let before = StateWord(backend.machine.state)
@@ -101,6 +145,7 @@ final class Supervisor<K: Kernel> {
             for effect in effects {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
+            if StateWord(backend.machine.state) != before { renewHolds(on: backend) }
             if events.isEmpty, groupIsGone(backend) { events.append(.groupGone) }
         }
     }
@@ -117,6 +162,8 @@ final class Supervisor<K: Kernel> {
         _ effect: BackendMachine.Effect, for backend: SupervisedBackend
     ) -> BackendMachine.Event? {
         switch effect {
+        case .holdRequirements: return holdRequirements(of: backend)
+        case .releaseRequirements: releaseRequirements(of: backend)
         case .checkAddress: return startProbe(of: backend, .checkAddress)
         case .startProbing: return startProbe(of: backend, .readiness)
         case .stopProbing: stopProbe(of: backend)
@@ -126,13 +173,14 @@ final class Supervisor<K: Kernel> {
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return tryCloseGate(of: backend)
         case .takeLeave(let generation, let window):
+            guard backend.kind == .service else { return .lastDormantEnded(generation) }
             answers.post(.takeLeave(backend.id, generation, over: window))
-        case .closeGateByForce: backend.gate.closeByForce()
-        case .admit(let tickets, let generation):
-            for ticket in tickets { answers.post(.admitted(backend.id, ticket, generation)) }
+        case .closeGateByForce:
+            backend.gate.closeByForce()
+            loseHolds(on: backend)
+        case .admit(let tickets, let generation): admit(tickets, generation, to: backend)
         case .refuse(let tickets, let refusal, let retryAfter):
-            let learned = learnedRetry(of: backend, after: refusal) ?? retryAfter
-            for ticket in tickets { answers.post(.refused(ticket, refusal, retryAfter: learned)) }
+            refuse(tickets, refusal, retryAfter: learnedRetry(of: backend, after: refusal) ?? retryAfter)
         case .arm(let timer, let instant): reactor.arm(.backend(backend.id, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.backend(backend.id, timer))
         case .signal(let signal):
@@ -142,6 +190,32 @@ final class Supervisor<K: Kernel> {
         case .endGeneration(let generation): end(generation, of: backend)
         }
         return nil
+    }
+
+    private func admit(_ tickets: [Ticket], _ generation: Generation, to backend: SupervisedBackend) {
+        for ticket in tickets {
+            if ticket.isOfBackend {
+                errands.append(.granted(ticket, generation, by: backend))
+            } else {
+                answers.post(.admitted(backend.id, ticket, generation))
+            }
+        }
+    }
+
+    private func refuse(_ tickets: [Ticket], _ refusal: Refusal, retryAfter: Duration) {
+        for ticket in tickets {
+            if ticket.isOfBackend {
+                errands.append(.refused(ticket, refusal, retryAfter: retryAfter))
+            } else {
+                answers.post(.refused(ticket, refusal, retryAfter: retryAfter))
+            }
+        }
+    }
+
+    /// For the wish of a backend.
+    func nextTicket() -> Ticket {
+        lastTicket += 1
+        return Ticket(ofBackend: lastTicket)
     }
 
     private func tryCloseGate(of backend: SupervisedBackend) -> BackendMachine.Event {

@@ -48,6 +48,61 @@ struct BackendMachineTests {
     func asleep(row: Row) { row.check(Lives.asleep()) }
 
     @Test(
+        "starting: what it requires comes first",
+        arguments: [
+            Row(.wanted(two), .starting(Start(phase: .awaitingRequirements, waiting: [one, two])), []),
+            Row(.abandoned(one), .starting(Start(phase: .awaitingRequirements, waiting: [])), []),
+            Row(.requirementsReady, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
+            Row(
+                .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
+                .coolingDown(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready"),
+                [
+                    .refuse(
+                        [one], .requirementFailed("redis", "ended before it was ready"), retryAfter: .seconds(4)),
+                    .arm(.coolDown, at: noon + .seconds(4)), .releaseRequirements,
+                ]),
+            Row(
+                .shutdownRequested, .retired,
+                [.stopProbing, .refuse([one], .shuttingDown, retryAfter: .seconds(5)), .releaseRequirements]),
+            Row(.lastLeaseReturned(first), .starting(Start(phase: .awaitingRequirements, waiting: [one])), []),
+            Row(.startRequested, .starting(Start(phase: .awaitingRequirements, waiting: [one])), []),
+        ])
+    func awaitingRequirements(row: Row) { row.check(Lives.awaiting()) }
+
+    @Test("what it requires is let go of when nothing is left of its processes, and not before")
+    func letsGoLast() {
+        var machine = Lives.awaiting().after(.requirementsReady, .addressFree, .spawned, .probeSucceeded)
+        #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseRequirements))
+        #expect(machine.apply(.groupGone, at: noon).last == .releaseRequirements)
+    }
+
+    @Test("a restart for those who wait lets go of nothing, and asks again what may have been lost")
+    func holdsOnForRestart() {
+        let ready = Lives.awaiting().after(.requirementsReady, .addressFree, .spawned, .probeSucceeded)
+        var machine = ready.after(.exited(crash), .wanted(two))
+        #expect(
+            machine.apply(.groupGone, at: noon) == [.disarm(.stopStep), .endGeneration(first), .holdRequirements])
+        #expect(machine.state == .starting(Start(phase: .awaitingRequirements, waiting: [two])))
+    }
+
+    @Test("the failure of a requirement is not counted as its own")
+    func failureOfAnother() {
+        let machine = Lives.awaiting().after(
+            .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)))
+        #expect(machine.failures == 0)
+    }
+
+    @Test("what is not to be started again stays down after its end, whatever that was", arguments: [0, 1] as [Int32])
+    func stays(status: Int32) {
+        var policy = Lives.policy
+        (policy.alwaysOn, policy.restarts) = (true, false)
+        let machine = Lives.ready(policy).after(.exited(.status(status)), .groupGone)
+        #expect(machine.state == .asleep && machine.failures == Int(status))
+        let coolingDown = Lives.spawning(policy).after(.spawnFailed(noCommand), .timerFired(.coolDown))
+        #expect(coolingDown.state == .asleep)
+    }
+
+    @Test(
         "starting: is the address free?",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),

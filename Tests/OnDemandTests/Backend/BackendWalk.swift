@@ -6,6 +6,7 @@ struct BackendWalk {
     /// What may happen next in the world around the machine.
     enum Move: Equatable {
         case arrive, arriveLate, arriveWithoutWaking, leaveQueue, leaveAfterAdmission, leave
+        case requirementsGetReady, requirementFails
         case addressIsFree(spawns: Bool)
         case addressIsTaken
         case accept
@@ -25,6 +26,9 @@ struct BackendWalk {
     private(set) var timers: [BackendTimer: Instant] = [:]
     private(set) var isProbing = false
     private(set) var isChecking = false
+    /// Asked for and not answered yet; and whether it would be kept awake.
+    private(set) var isAwaiting = false
+    private(set) var isHolding = false
     /// Those who wait, those who were let in with their generation, and how often anybody was answered.
     private(set) var waiting: [Ticket] = []
     private(set) var inside: [Generation] = []
@@ -56,6 +60,7 @@ struct BackendWalk {
         if gate.isOpen { moves.append(.arriveLate) }
         if !waiting.isEmpty { moves.append(.leaveQueue) }
         if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
+        if isAwaiting { moves += [.requirementsGetReady, .requirementFails] }
         if isChecking { moves += [.addressIsFree(spawns: true), .addressIsFree(spawns: false), .addressIsTaken] }
         if isProbing { moves.append(.accept) }
         moves += [BackendTimer.startup, .idle, .stopStep, .coolDown].filter { timers[$0] != nil }.map { .fire($0) }
@@ -84,6 +89,12 @@ struct BackendWalk {
         case .leaveAfterAdmission:
             tell(.abandoned(Ticket(number: 0)))
             leave()
+        case .requirementsGetReady:
+            isAwaiting = false
+            tell(.requirementsReady)
+        case .requirementFails:
+            isAwaiting = false
+            tell(.requirementRefused("redis", .addressTaken, retryAfter: .seconds(3)))
         case .addressIsFree(let spawns):
             isChecking = false
             spawnSucceeds = spawns
@@ -149,6 +160,12 @@ struct BackendWalk {
 
     private mutating func perform(_ effect: BackendMachine.Effect) -> BackendMachine.Event? {
         switch effect {
+        case .holdRequirements:
+            expect(process == .none && !isAwaiting, "requirements are asked for before there is a process")
+            (isAwaiting, isHolding) = (true, true)
+        case .releaseRequirements:
+            expect(isHolding && process == .none, "let go of what it still needs, or never had")
+            (isAwaiting, isHolding) = (false, false)
         case .checkAddress:
             expect(
                 !isChecking && !isProbing && process == .none, "an address is checked only before there is a process")
@@ -211,14 +228,19 @@ struct BackendWalk {
         expect(machine.waitingCount == waiting.count, "the machine and its clients disagree on who waits")
         expect(waiting.count <= machine.policy.maximumWaiting, "too many wait")
         expect(gate.isOpen == isReady, "the gate is open in \(machine.state)")
+        let needs = !machine.policy.requires.isEmpty && (process != .none || isChecking || isAwaiting)
+        let promise = "requirements are held: \(isHolding), in \(machine.state)"
+        expect(isHolding == needs, promise)
         switch machine.state {
         case .asleep, .retired:
             expect(armed.isEmpty, "\(armed) armed while \(machine.state)")
             expect(process == .none && !isProbing && !isChecking && waiting.isEmpty, "something is left of a life")
         case .starting(let start):
-            if case .probing = start.phase {
-                expect(armed == [.startup] && isProbing, "a start without an end")
-            } else {
+            switch start.phase {
+            case .awaitingRequirements:
+                expect(armed.isEmpty && isAwaiting && process == .none, "waiting for nothing in \(start.phase)")
+            case .probing: expect(armed == [.startup] && isProbing, "a start without an end")
+            case .checkingAddress, .spawning:
                 expect(armed.isEmpty && isChecking && process == .none, "waiting for nothing in \(start.phase)")
             }
         case .ready:

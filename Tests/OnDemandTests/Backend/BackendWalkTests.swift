@@ -28,12 +28,14 @@ struct BackendWalkTests {
             (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumWaiting: 2), "by client data"),
             (BackendPolicy(idleTimeout: .seconds(2), minimumSleep: .seconds(3), maximumWaiting: 2), "sleeps on"),
             (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
+            (BackendPolicy(maximumWaiting: 2, alwaysOn: true, restarts: false), "not restarted"),
+            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2, requires: ["redis"]), "with a requirement"),
         ])
     func everyWay(policy: BackendPolicy, name: String) {
         var count = 0
         let broken = walk(BackendWalk(policy: policy), depth: 7, &count)
         #expect(broken == nil, "\(name)")
-        #expect(count > 5_000)
+        #expect(count > 3_000)
     }
 
     @Test("no sequence of six moves breaks a promise, from each place of a life")

@@ -4,6 +4,7 @@
 /// given its place here before this compiles.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case wanted, wantedIfAwake, abandoned, startRequested
+    case requirementsReady, requirementRefused
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
     case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, lastDormantEnded
@@ -14,7 +15,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case exited, groupGone
     case shutdownRequested, hurried
 
-    static let answersOfStart: Set<Self> = [.addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded]
+    static let answersOfStart: Set<Self> = [
+        .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
+    ]
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
     static let endsOfProcess: Set<Self> = [.exited, .groupGone]
@@ -26,6 +29,8 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .wantedIfAwake: .wantedIfAwake
             case .abandoned: .abandoned
             case .startRequested: .startRequested
+            case .requirementsReady: .requirementsReady
+            case .requirementRefused: .requirementRefused
             case .addressFree: .addressFree
             case .addressTaken: .addressTaken
             case .spawned: .spawned
@@ -54,6 +59,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wantedIfAwake: .wantedIfAwake(Ticket(number: 2))
         case .abandoned: .abandoned(Ticket(number: 1))
         case .startRequested: .startRequested
+        case .requirementsReady: .requirementsReady
+        case .requirementRefused:
+            .requirementRefused("redis", .exitedEarly(.status(1)), retryAfter: .seconds(1))
         case .addressFree: .addressFree
         case .addressTaken: .addressTaken
         case .spawned: .spawned
@@ -81,6 +89,8 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wantedIfAwake: "a client asks that may not wake it (`wake_on`)"
         case .abandoned: "a client that asked has left"
         case .startRequested: "the daemon wants it without a client (always on)"
+        case .requirementsReady: "everything that it requires is ready"
+        case .requirementRefused: "something that it requires could not be made ready"
         case .addressFree: "nobody answers at its address"
         case .addressTaken: "a stranger answers at its address"
         case .spawned: "its process runs"

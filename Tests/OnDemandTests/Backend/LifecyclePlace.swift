@@ -3,7 +3,7 @@
 /// The places in a backend's life between which the machine's answers differ, and how to get there.
 enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case asleep
-    case checkingAddress, spawning, probing
+    case awaitingRequirements, checkingAddress, spawning, probing
     case ready
     case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
     case coolingDown
@@ -15,6 +15,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
             case .asleep: .asleep
             case .starting(let start):
                 switch start.phase {
+                case .awaitingRequirements: .awaitingRequirements
                 case .checkingAddress: .checkingAddress
                 case .spawning: .spawning
                 case .probing: .probing
@@ -36,6 +37,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     func machine(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
         switch self {
         case .asleep: Lives.asleep(policy)
+        case .awaitingRequirements: Lives.awaiting(policy)
         case .checkingAddress: Lives.checking(policy)
         case .spawning: Lives.spawning(policy)
         case .probing: Lives.probing(policy)
@@ -58,6 +60,9 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         return switch self {
         case .asleep:
             start.union(gate).union(timers).union(noProcess).union([.hurried])
+        case .awaitingRequirements:
+            start.subtracting([.requirementsReady, .requirementRefused]).union(gate).union(timers).union(noProcess)
+                .union([.hurried])
         case .checkingAddress:
             start.subtracting([.addressFree, .addressTaken]).union(gate).union(timers).union(noProcess)
                 .union([.hurried])
@@ -83,6 +88,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     private var detail: String? {
         switch self {
         case .asleep, .ready, .coolingDown, .retired: nil
+        case .awaitingRequirements: "what it requires is made ready"
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
@@ -118,7 +124,7 @@ extension LifecyclePlace {
     func circumstances(of event: LifecycleEvent) -> [LifecycleCircumstance] {
         guard !impossible.contains(event) else { return [] }
         switch self {
-        case .checkingAddress, .spawning, .probing: return whileStarting(event)
+        case .awaitingRequirements, .checkingAddress, .spawning, .probing: return whileStarting(event)
         case .ready: return whileReady(event)
         case .takingLeave, .stoppingIdle, .stoppingForgiven: return whileStoppingWithHope(event)
         case .stoppingForShutdown: return whileStoppingForShutdown(event)

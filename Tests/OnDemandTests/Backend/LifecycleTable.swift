@@ -79,6 +79,8 @@ private struct LifecycleAnswer {
 extension BackendMachine.Effect {
     fileprivate func words(_ event: LifecycleEvent, _ now: Instant) -> String {
         switch self {
+        case .holdRequirements: "hold on to everything that it requires, and start what of it is not ready"
+        case .releaseRequirements: "let go of everything that it required"
         case .checkAddress: "see whether anybody answers at its address"
         case .spawn: "run the command, as a new generation"
         case .startProbing: "knock at its address"

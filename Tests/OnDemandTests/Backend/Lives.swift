@@ -11,6 +11,13 @@ enum Lives {
 
     static func asleep(_ policy: BackendPolicy = policy) -> BackendMachine { BackendMachine(policy: policy) }
 
+    /// Of a backend that requires another one, and of no other.
+    static func awaiting(_ policy: BackendPolicy = policy) -> BackendMachine {
+        var policy = policy
+        policy.requires = ["redis"]
+        return asleep(policy).after(.wanted(Ticket(number: 1)))
+    }
+
     static func checking(_ policy: BackendPolicy = policy) -> BackendMachine {
         asleep(policy).after(.wanted(Ticket(number: 1)))
     }

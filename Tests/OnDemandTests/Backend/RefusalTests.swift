@@ -6,7 +6,8 @@ struct RefusalTests {
     private static let all: [Refusal] = [
         .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
-        .addressTaken, .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
+        .addressTaken, .requirementFailed("redis", "did not become ready within 30s"),
+        .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
         .mayNotWake, .sleepsOn, .disabled, .shuttingDown,
     ]
 
@@ -34,6 +35,7 @@ struct RefusalTests {
                 "ended before it was ready",
                 "could not be started",
                 "could not be started: its address is in use",
+                "requires redis, which did not become ready within 30s",
                 "ended before it was ready; the next start is due shortly",
                 "is starting, and 256 clients already wait for it",
                 "is asleep, and a request like this does not wake it",

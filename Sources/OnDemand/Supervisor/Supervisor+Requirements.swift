@@ -1,0 +1,136 @@
+/// Backends that require others: they wait for them as clients do, with a ticket and then a lease, so that idleness,
+/// generations and refusals need no rules of their own.
+extension Supervisor {
+    /// What is still to be told to a backend that is not the one whose effects are carried out just now.
+    enum Errand {
+        case event(SupervisedBackend, BackendMachine.Event)
+        /// The answers to a wish of one backend for another.
+        case granted(Ticket, Generation, by: SupervisedBackend)
+        case refused(Ticket, Refusal, retryAfter: Duration)
+    }
+
+    /// Asks for what is not held yet; an answer at once where there is nothing to wait for.
+    func holdRequirements(of backend: SupervisedBackend) -> BackendMachine.Event? {
+        for name in backend.machine.policy.requires where !backend.holds.contains(where: { $0.required.name == name }) {
+            guard let required = inOrder.first(where: { $0.name == name }) else {
+                return .requirementRefused(name, .disabled, retryAfter: Refusal.requirementRetry)
+            }
+            backend.holds.append(.init(required: required, ticket: nextTicket()))
+            ask(for: backend.holds.count - 1, of: backend)
+        }
+        for position in backend.holds.indices where backend.holds[position].state == .lost {
+            ask(for: position, of: backend)
+        }
+        return hasAllItRequires(backend) ? .requirementsReady : nil
+    }
+
+    func releaseRequirements(of backend: SupervisedBackend) {
+        for hold in backend.holds {
+            switch hold.state {
+            case .asked: errands.append(.event(hold.required, .abandoned(hold.ticket)))
+            case .held(let generation): giveBack(generation, of: hold.required)
+            case .lost: break
+            }
+        }
+        backend.holds = []
+    }
+
+    private func ask(for position: Int, of backend: SupervisedBackend) {
+        backend.holds[position].ticket = nextTicket()
+        backend.holds[position].state = .asked
+        errands.append(.event(backend.holds[position].required, .wanted(backend.holds[position].ticket)))
+    }
+
+    private func giveBack(_ generation: Generation, of required: SupervisedBackend) {
+        guard required.gate.leave(generation) else { return }
+        errands.append(.event(required, .lastLeaseReturned(generation)))
+    }
+
+    private func hasAllItRequires(_ backend: SupervisedBackend) -> Bool {
+        backend.holds.allSatisfy { hold in
+            switch hold.state {
+            case .asked: false
+            case .held: true
+            case .lost: !hold.required.machine.policy.restarts
+            }
+        }
+    }
+
+    private func isAwaiting(_ backend: SupervisedBackend) -> Bool {
+        guard case .starting(let start) = backend.machine.state else { return false }
+        return start.phase == .awaitingRequirements
+    }
+
+    private func wish(_ ticket: Ticket) -> (backend: SupervisedBackend, position: Int)? {
+        for backend in inOrder {
+            if let position = backend.holds.firstIndex(where: { $0.ticket == ticket }) { return (backend, position) }
+        }
+        return nil
+    }
+
+    // MARK: What became of a wish
+
+    func granted(_ ticket: Ticket, _ generation: Generation, by required: SupervisedBackend) {
+        // Whoever wished for it may have been stopped meanwhile.
+        guard let (backend, position) = wish(ticket) else { return giveBack(generation, of: required) }
+        backend.holds[position].state = .held(generation)
+        if isAwaiting(backend), hasAllItRequires(backend) { bring(.requirementsReady, to: backend) }
+    }
+
+    /// Who runs already is left alone, and its wish is renewed when that may help.
+    func refused(_ ticket: Ticket, _ refusal: Refusal, retryAfter: Duration) {
+        guard let (backend, position) = wish(ticket) else { return }
+        backend.holds[position].state = .lost
+        guard isAwaiting(backend) else { return }
+        let name = backend.holds[position].required.name
+        bring(.requirementRefused(name, refusal, retryAfter: retryAfter), to: backend)
+    }
+
+    /// Its gate was closed although others are inside: they go on, and it has to come back for them.
+    func loseHolds(on required: SupervisedBackend) {
+        for backend in inOrder {
+            for position in backend.holds.indices where backend.holds[position].required === required {
+                guard case .held = backend.holds[position].state else { continue }
+                backend.holds[position].state = .lost
+                if required.machine.policy.restarts { ask(for: position, of: backend) }
+            }
+        }
+    }
+
+    /// It could be had again, and somebody who runs may have gone without it.
+    func renewHolds(on required: SupervisedBackend) {
+        guard required.machine.policy.restarts else { return }
+        for backend in inOrder {
+            for position in backend.holds.indices
+            where backend.holds[position].required === required && backend.holds[position].state == .lost {
+                ask(for: position, of: backend)
+            }
+        }
+    }
+
+    // MARK: Leaving in order
+
+    /// Tells those to stop whom nobody needs any more: a service when all that require it are gone, a process when
+    /// everything that started after it is gone.
+    func proceedWithShutdown() {
+        guard isLeaving else { return }
+        for (position, backend) in inOrder.enumerated().reversed() where !backend.isToldToLeave {
+            guard isHurrying || mayLeave(backend, before: inOrder[(position + 1)...]) else { continue }
+            backend.isToldToLeave = true
+            reactor.disarm(.startDelay(backend.id))
+            tell(backend, .shutdownRequested)
+        }
+    }
+
+    /// Without a process of its own it serves nobody, so nobody has to go first.
+    private func mayLeave(_ backend: SupervisedBackend, before others: ArraySlice<SupervisedBackend>) -> Bool {
+        switch backend.machine.state {
+        case .asleep, .coolingDown, .retired: return true
+        case .starting, .ready, .stopping: break
+        }
+        return others.allSatisfy { other in
+            let mustGoFirst = backend.kind == .process || other.machine.policy.requires.contains(backend.name)
+            return !mustGoFirst || other.machine.state == .retired
+        }
+    }
+}
