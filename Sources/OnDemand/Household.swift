@@ -47,8 +47,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
                 idleWhen: service.launch == nil ? .noConnections : service.policy.idleWhen)
         }
         supervisor = Supervisor(
-            backends: Self.backends(of: configuration, upstreams.map(\.gate)), reactor: reactor, log: log,
-            answers: answers)
+            backends: Self.processes(of: configuration) + Self.backends(of: configuration, upstreams.map(\.gate)),
+            reactor: reactor, log: log, answers: answers)
         supervisor.environment = configuration.environment
         proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
         for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
@@ -68,6 +68,16 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             return SupervisedBackend(
                 id: BackendID(index: index), name: service.name, address: service.target.address, command: launch,
                 policy: service.policy, gate: gates[index])
+        }
+    }
+
+    /// Their numbers lie behind those of the services.
+    private static func processes(of configuration: Configuration) -> [SupervisedBackend] {
+        configuration.processes.enumerated().filter(\.element.enabled).map { index, process in
+            SupervisedBackend(
+                id: BackendID(index: configuration.services.count + index), kind: .process, name: process.name,
+                address: process.address, command: process.launch, policy: process.policy, gate: BackendGate(),
+                startDelay: process.startDelay)
         }
     }
 
@@ -226,16 +236,21 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         let services = configuration.services.enumerated().map { index, service in
             var description = Snapshot.Service(
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
-                paths: service.paths.map(\.text), webSocket: service.websocket, generation: 0, process: nil,
-                residentBytes: nil,
-                open: proxy.openCount(of: BackendID(index: index)), waiting: 0, starts: 0, lastBoot: nil, lastExit: nil,
-                lastFailure: nil, idleTimeout: nil)
+                paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
+            description.open = proxy.openCount(of: BackendID(index: index))
             supervisor.describe(BackendID(index: index), in: &description)
+            return description
+        }
+        let processes = configuration.processes.enumerated().map { index, process in
+            var description = Snapshot.Service(
+                name: process.name, kind: .process, state: "disabled", stateAge: kernel.now() - began,
+                requires: process.policy.requires)
+            supervisor.describe(BackendID(index: configuration.services.count + index), in: &description)
             return description
         }
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
-            listening: addresses.map(\.description), services: services)
+            listening: addresses.map(\.description), services: services + processes)
     }
 }
 
@@ -263,10 +278,12 @@ extension Configuration {
         return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits)
     }
 
-    /// How long the slowest backend may take to be gone.
+    /// How long it may take until all are gone: the slowest service, and then one after the other those that are ended
+    /// after somebody else.
     fileprivate var longestStop: Duration {
-        services.map { service in
-            service.policy.stopPlan.steps.reduce(.zero) { $0 + $1.patience }
-        }.max() ?? .zero
+        let policies = services.map(\.policy) + processes.map(\.policy)
+        let required = Set(policies.flatMap(\.requires))
+        let inTurn = services.filter { required.contains($0.name) }.map(\.policy) + processes.map(\.policy)
+        return inTurn.reduce(services.map(\.policy.stopPlan.length).max() ?? .zero) { $0 + $1.stopPlan.length }
     }
 }

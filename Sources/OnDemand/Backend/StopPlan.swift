@@ -9,6 +9,9 @@ struct StopPlan: Equatable, Sendable {
     /// KILL without a patience of its own always follows the last of these.
     let steps: [Step]
 
+    /// All patience together.
+    var length: Duration { steps.reduce(.zero) { $0 + $1.patience } }
+
     /// SIGTERM, then after `stopTimeout` SIGKILL.
     static func politely(for stopTimeout: Duration) -> StopPlan {
         StopPlan(steps: [Step(signal: .terminate, patience: stopTimeout)])

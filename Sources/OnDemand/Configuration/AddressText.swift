@@ -18,6 +18,20 @@ enum AddressText {
         return try address(host: host, port: port(portText))
     }
 
+    /// `host:port` or `unix:/path`, where a process accepts connections: something that can be connected to.
+    static func process(_ text: String) throws(ValueProblem) -> SocketAddress {
+        let address = try listen(text)
+        switch address {
+        case .unix: return address
+        case .ipv4(let octets, let port), .ipv6(let octets, let port):
+            guard port > 0 else { throw ValueProblem("has the port 0, which nothing can be reached at") }
+            guard octets.contains(where: { $0 != 0 }) else {
+                throw ValueProblem("names no address that can be connected to; write one, as in \"127.0.0.1:6379\"")
+            }
+            return address
+        }
+    }
+
     /// `http://host:port/path` or `unix:/socket:/path`; the path part is optional in both.
     static func target(_ text: String) throws(ValueProblem) -> Configuration.Target {
         if let rest = rest(of: text, behind: "unix:") { return try unixTarget(rest) }

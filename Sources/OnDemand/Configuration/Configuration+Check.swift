@@ -2,12 +2,12 @@
 extension ConfigurationDraft {
     func conflicts() -> [ConfigurationError] {
         repeatedNames() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets() + reversedBackoffs()
-            + vainUpgrades() + unreachableTargets()
+            + vainUpgrades() + unreachableTargets() + impossibleRequirements()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
         var first: [String: Located<String>] = [:]
-        return services.compactMap(\.name).compactMap { name in
+        return (services.map(\.name) + processes.map(\.name)).compactMap { $0 }.compactMap { name in
             guard let other = first[name.value] else {
                 first[name.value] = name
                 return nil
@@ -44,23 +44,23 @@ extension ConfigurationDraft {
 
     /// A target that is one of the daemon's own listeners would send every request round and round.
     private func loops() -> [ConfigurationError] {
-        services.compactMap(\.target).compactMap { target in
-            guard let listener = allListeners.first(where: { $0.value.answers(target.value.address) }) else {
-                return nil
-            }
-            return target.error("\(target.value.address) is this daemon itself, at \(listener.place)")
+        let targets = services.compactMap { $0.target?.address } + processes.compactMap(\.address)
+        return targets.compactMap { target in
+            guard let listener = allListeners.first(where: { $0.value.answers(target.value) }) else { return nil }
+            return target.error("\(target.value) is this daemon itself, at \(listener.place)")
         }
     }
 
     /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
     private func sharedTargets() -> [ConfigurationError] {
-        var first: [SocketAddress: Located<Configuration.Target>] = [:]
-        return services.filter { $0.enabled && $0.launch != nil }.compactMap(\.target).compactMap { target in
-            guard let other = first[target.value.address] else {
-                first[target.value.address] = target
+        var first: [SocketAddress: Located<SocketAddress>] = [:]
+        let launched = services.filter { $0.enabled && $0.launch != nil }.compactMap { $0.target?.address }
+        return (launched + processes.filter(\.enabled).compactMap(\.address)).compactMap { target in
+            guard let other = first[target.value] else {
+                first[target.value] = target
                 return nil
             }
-            return target.error("two commands cannot both listen at \(target.value.address), see \(other.place)")
+            return target.error("two commands cannot both listen at \(target.value), see \(other.place)")
         }
     }
 
@@ -72,7 +72,7 @@ extension ConfigurationDraft {
     }
 
     private func reversedBackoffs() -> [ConfigurationError] {
-        services.compactMap(\.backoff).compactMap { backoff in
+        (services.map(\.backoff) + processes.map(\.backoff)).compactMap { $0 }.compactMap { backoff in
             guard backoff.value.first > backoff.value.longest else { return nil }
             return backoff.error("\"min\" (default 1s) is longer than \"max\" (default 60s)")
         }
@@ -86,6 +86,12 @@ extension ConfigurationDraft {
             guard rule.value.conditions?.contains(.upgrade) == true else { return nil }
             return rule.error("waits for upgrades, which only pass where \"websocket\" is true")
         }
+    }
+}
+
+extension Located<Configuration.Target> {
+    fileprivate var address: Located<SocketAddress> {
+        Located<SocketAddress>(value: value.address, path: path, position: position)
     }
 }
 

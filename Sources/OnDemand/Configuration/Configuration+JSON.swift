@@ -36,7 +36,7 @@ extension ConfigurationDecoder {
         var draft = ConfigurationDraft()
         let keys = [
             "$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter", "env_file",
-            "limits", "trusted_proxies", "via",
+            "limits", "trusted_proxies", "via", "managed_processes",
         ]
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
@@ -49,6 +49,7 @@ extension ConfigurationDecoder {
         }
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
+        if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
         if let status = fields["status"] { draft.status = self.status(status) }
         if let log = fields["log"] { draft.log = self.log(log) }
         if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }
@@ -134,7 +135,7 @@ extension ConfigurationDecoder {
     private static let nameByteLimit = 64
 
     /// Plain enough to stand unquoted in log lines and commands.
-    private static func serviceName(_ text: String) throws(ValueProblem) -> String {
+    static func serviceName(_ text: String) throws(ValueProblem) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -190,10 +191,13 @@ extension ConfigurationDecoder {
         let keys = [
             "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
             "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime", "min_sleep", "wake_on",
+            "requires",
         ]
         guard let fields = fields(of: node, keys: keys) else { return }
         draft.launch = launch(fields)
         draft.policy = policy(fields)
+        if let enabled = fields["enabled"] { draft.policy.alwaysOn = flag(enabled).map { !$0 } ?? false }
+        if let requires = fields["requires"] { draft.requires = requirements(requires) }
         if let backoff = fields["restart_backoff"] {
             draft.backoff = self.backoff(backoff)
             draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff
@@ -201,7 +205,7 @@ extension ConfigurationDecoder {
         if let wakeOn = fields["wake_on"] { draft.wakeOn = wakeRule(wakeOn) }
     }
 
-    private mutating func launch(_ fields: Fields) -> LaunchCommand {
+    mutating func launch(_ fields: Fields) -> LaunchCommand {
         let command = required("command", in: fields, purpose: "it names the program to start")
         var launch = LaunchCommand(command: command.flatMap { systemText($0, isEmptyAllowed: false) } ?? "")
         if let arguments = fields["args"] {
@@ -240,9 +244,8 @@ extension ConfigurationDecoder {
     /// More than this no single machine can hold open.
     private static let maximumWaitingLimit = 1_000_000
 
-    private mutating func policy(_ fields: Fields) -> BackendPolicy {
+    mutating func policy(_ fields: Fields) -> BackendPolicy {
         var policy = BackendPolicy()
-        if let enabled = fields["enabled"] { policy.alwaysOn = flag(enabled).map { !$0 } ?? policy.alwaysOn }
         if let startup = fields["startup_timeout"] { policy.startupTimeout = span(startup) ?? policy.startupTimeout }
         if let idle = fields["idle_timeout"], let duration = duration(idle)?.value {
             policy.idleTimeout = duration == .zero ? nil : duration
@@ -333,7 +336,7 @@ extension ConfigurationDecoder {
         }
     }
 
-    private mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {
+    mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {
         guard let fields = fields(of: node, keys: ["min", "max"]) else { return nil }
         var backoff = RestartBackoff()
         if let first = fields["min"] { backoff.first = span(first) ?? backoff.first }

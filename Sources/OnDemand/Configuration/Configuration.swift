@@ -3,6 +3,7 @@ struct Configuration: Equatable, Sendable {
     var listen: [SocketAddress] = []
     var status: Status?
     var services: [Service] = []
+    var processes: [Process] = []
     var log = Log()
     var limits = PeerLimits()
     /// The neighbours whose word about a client is taken.
@@ -35,6 +36,24 @@ struct Configuration: Equatable, Sendable {
         var policy = BackendPolicy()
         /// Which requests may start it.
         var wakeOn = WakeRule.any
+    }
+
+    /// A `managed_processes` entry: something to run that has no routes.
+    struct Process: Equatable, Sendable {
+        /// When it is started.
+        enum Start: String, CaseIterable, Sendable {
+            case withDaemon = "with_daemon"
+            case whenRequired = "when_required"
+        }
+
+        var name: String
+        var enabled = true
+        var launch: LaunchCommand
+        /// Where it accepts connections once it is ready; absent: it is ready as soon as it runs.
+        var address: SocketAddress?
+        /// From the daemon's start to its own.
+        var startDelay: Duration = .zero
+        var policy = BackendPolicy(alwaysOn: true)
     }
 
     struct Target: Equatable, Sendable {

@@ -3,6 +3,7 @@ struct ConfigurationDraft {
     var listen: [Located<SocketAddress>] = []
     var status: Located<SocketAddress>?
     var services: [ServiceDraft] = []
+    var processes: [ProcessDraft] = []
     var log = Configuration.Log()
     var limits: Located<PeerLimits>?
     var trustedProxies = TrustedProxies()
@@ -25,6 +26,19 @@ struct ServiceDraft {
     var policy = BackendPolicy()
     var backoff: Located<RestartBackoff>?
     var wakeOn: Located<WakeRule>?
+    var requires: [Located<String>] = []
+}
+
+/// One entry of `managed_processes`, likewise.
+struct ProcessDraft {
+    var name: Located<String>?
+    var enabled = true
+    var launch = LaunchCommand(command: "")
+    var address: Located<SocketAddress>?
+    var startDelay = Duration.zero
+    var policy = BackendPolicy()
+    var backoff: Located<RestartBackoff>?
+    var requires: [Located<String>] = []
 }
 
 /// A value and where it was written.
@@ -46,8 +60,9 @@ extension ConfigurationDraft {
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), status: status.map { Configuration.Status(listen: $0.value) },
-            services: services.map { $0.service(closeJitter: closeJitter) }, log: log,
-            limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via, drainTimeout: drainTimeout,
+            services: services.map { $0.service(closeJitter: closeJitter) }, processes: processes.map { $0.process() },
+            log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
+            drainTimeout: drainTimeout,
             closeJitter: closeJitter, environment: environment)
     }
 }
@@ -57,9 +72,21 @@ extension ServiceDraft {
         guard let name, let target else { preconditionFailure("a missing name or target has been reported") }
         var policy = policy
         policy.closeJitter = closeJitter
+        policy.requires = requires.map(\.value)
         return Configuration.Service(
             name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
             headers: headers, origins: origins, limits: limits, launch: launch, policy: policy,
             wakeOn: wakeOn?.value ?? .any)
+    }
+}
+
+extension ProcessDraft {
+    fileprivate func process() -> Configuration.Process {
+        guard let name else { preconditionFailure("a missing name has been reported") }
+        var policy = policy
+        policy.requires = requires.map(\.value)
+        return Configuration.Process(
+            name: name.value, enabled: enabled, launch: launch, address: address?.value, startDelay: startDelay,
+            policy: policy)
     }
 }

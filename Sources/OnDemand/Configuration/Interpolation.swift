@@ -1,4 +1,4 @@
-/// Fills in `${NAME}` and `${NAME:-default}` from the environment, as a shell would.
+/// Fills in `${NAME}`, `${NAME:-default}` and `${NAME:+value}` from the environment, as a shell would.
 struct Interpolation {
     let environment: [String: String]
 
@@ -41,20 +41,25 @@ struct Interpolation {
         return Expanded(text: String(decoding: result, as: UTF8.self), origins: origins)
     }
 
-    /// An empty variable counts as absent where there is a default (POSIX shell, 2.6.2, `:-`).
+    /// An empty variable counts as absent behind a colon (POSIX shell, 2.6.2, `:-` and `:+`).
     private func value(of inside: ArraySlice<UInt8>, dollars: Dollars) throws(ValueProblem) -> (String, String) {
         let name = String(decoding: inside.prefix(while: Self.isNameByte), as: UTF8.self)
         let operation = String(decoding: inside.dropFirst(name.utf8.count), as: UTF8.self)
         let isName = name.utf8.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
         let hasDefault = operation.utf8.starts(with: ":-".utf8)
-        guard isName, hasDefault || operation.isEmpty else {
+        let hasAlternative = operation.utf8.starts(with: ":+".utf8)
+        guard isName, hasDefault || hasAlternative || operation.isEmpty else {
             let written = String(decoding: inside, as: UTF8.self)
-            throw ValueProblem("\("${\(written)}".quoted) is neither ${NAME} nor ${NAME:-default}")
+            throw ValueProblem("\("${\(written)}".quoted) is none of ${NAME}, ${NAME:-default}, ${NAME:+value}")
         }
-        let fallback = String(decoding: operation.utf8.dropFirst(2), as: UTF8.self)
-        guard !fallback.contains("${") else { throw ValueProblem("the default of ${\(name)} holds another \"${\"") }
+        let word = String(decoding: operation.utf8.dropFirst(2), as: UTF8.self)
+        guard !word.contains("${") else {
+            throw ValueProblem("the \(hasDefault ? "default" : "value") of ${\(name)} holds another \"${\"")
+        }
         let value = environment[name]
-        if hasDefault, value?.isEmpty ?? true { return (name, fallback) }
+        let isAbsent = value?.isEmpty ?? true
+        if hasAlternative { return (name, isAbsent ? "" : word) }
+        if hasDefault, isAbsent { return (name, word) }
         guard let value else {
             throw ValueProblem(
                 "the environment variable \(name) is not set; write ${\(name):-default} to do without it")

@@ -1,20 +1,26 @@
 /// A plain copy of states and counters, for status and metrics: taken when somebody asks, never kept up to date.
 struct Snapshot: Equatable {
     struct Service: Equatable {
+        /// A service has routes; a managed process is only required by others.
+        enum Kind: String { case service, process }
+
         var name: String
+        var kind = Kind.service
         /// disabled, asleep, starting, ready, stopping, cooling_down, external or retired.
         var state: String
         /// How long it has been so.
         var stateAge: Duration
-        var paths: [String]
-        var webSocket: Bool
-        var generation: UInt32
+        var paths: [String] = []
+        var webSocket = false
+        /// The names of what is ready before it starts.
+        var requires: [String] = []
+        var generation: UInt32 = 0
         var process: ProcessID?
         var residentBytes: Int?
         /// Requests and tunnels in progress.
-        var open: Int
-        var waiting: Int
-        var starts: Int
+        var open = 0
+        var waiting = 0
+        var starts = 0
         var lastBoot: Duration?
         var lastExit: String?
         var lastFailure: String?

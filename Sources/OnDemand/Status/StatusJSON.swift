@@ -5,11 +5,13 @@
 ///       "listening": ["127.0.0.1:3000"],    where clients connect, as bound: host:port, [ipv6]:port, unix:/path
 ///       "services": [{                      in the order of the configuration
 ///         "name": "action-cable",
+///         "kind": "service",                service or process: the latter has no paths and no clients
 ///         "state": "ready",                 disabled, asleep, starting, ready, stopping, cooling_down, external,
 ///                                           retired
 ///         "state_age_ms": 4100,             how long it has been so
 ///         "paths": ["/cable"],              as configured, with their placeholders
 ///         "websocket": true,                whether upgrades may pass
+///         "requires": ["redis"],            the names of what is made ready before it starts
 ///         "generation": 3,                  which life of the backend this is or was, 0 before the first
 ///         "pid": 4711 or null,
 ///         "resident_bytes": 71303168 or null,
@@ -43,10 +45,12 @@ enum StatusJSON {
     private static func text(of service: Snapshot.Service) -> String {
         object([
             ("name", JSONText.quoted(service.name)),
+            ("kind", JSONText.quoted(service.kind.rawValue)),
             ("state", JSONText.quoted(service.state)),
             ("state_age_ms", number(service.stateAge)),
             ("paths", array(service.paths.map(JSONText.quoted))),
             ("websocket", service.webSocket ? "true" : "false"),
+            ("requires", array(service.requires.map(JSONText.quoted))),
             ("generation", number(service.generation)),
             ("pid", number(service.process?.number)),
             ("resident_bytes", number(service.residentBytes)),

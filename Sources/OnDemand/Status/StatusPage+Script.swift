@@ -36,6 +36,7 @@ extension StatusPage {
         const plural = (number, singular, plural) => (number === 1 ? singular : plural);
 
         function meaning(service, quiet) {
+          if (service.kind === "process") return meaningOfProcess(service);
           const { state, waiting, open, last_boot_ms: boot, idle_timeout_ms: idle } = service;
           const last = boot === null ? "" : ` The last boot took ${precise(boot)}.`;
           switch (state) {
@@ -50,6 +51,21 @@ extension StatusPage {
             case "cooling_down": return "It failed and rests a moment. Clients are told to come back later.";
             case "external": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
             case "disabled": return "Switched off in the configuration: never started, and clients get 503 at once.";
+            case "retired": return "The daemon is shutting down.";
+            default: return "";
+          }
+        }
+
+        function meaningOfProcess({ state, open, idle_timeout_ms: idle }) {
+          switch (state) {
+            case "asleep": return idle === null ? "It has ended, and nothing starts it again."
+              : "No process is running. It starts before whoever requires it.";
+            case "starting": return "It is not ready yet.";
+            case "ready": return open > 0 ? `${count(open, "backend")} ${plural(open, "requires", "require")} it now.`
+              : idle === null ? "It stays awake." : "Nobody requires it now, and it falls asleep soon.";
+            case "stopping": return "It was asked to end.";
+            case "cooling_down": return "It failed and rests a moment.";
+            case "disabled": return "Switched off in the configuration: never started.";
             case "retired": return "The daemon is shutting down.";
             default: return "";
           }
@@ -84,6 +100,7 @@ extension StatusPage {
             this.since = now() - service.state_age_ms;
             this.noteQuiet(before);
             this.timeline.note(before, service, this.since);
+            one(".visit", this.root).hidden = service.kind === "process";
             this.visitor.update(service, listening);
             this.showFacts();
             if (before?.state !== service.state) this.showState(before);
@@ -120,7 +137,8 @@ extension StatusPage {
               boot: service.last_boot_ms === null ? "never" : precise(service.last_boot_ms),
               exit: service.last_exit ?? "never" };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
-            say(one(".paths", this.root), service.paths.join("  "));
+            const needs = service.requires.length > 0 ? [`requires ${service.requires.join(", ")}`] : [];
+            say(one(".paths", this.root), [...service.paths, ...needs].join("  "));
             const trouble = one(".trouble", this.root);
             trouble.hidden = service.last_failure === null;
             say(trouble, `Last failure: ${service.last_failure ?? ""}`);

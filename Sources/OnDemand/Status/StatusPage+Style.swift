@@ -45,6 +45,7 @@ extension StatusPage {
         .meaning { margin-top: .3rem; max-width: 40rem; }
         .trouble { margin-top: .4rem; color: var(--failed); overflow-wrap: anywhere; }
 
+        .visit[hidden] { display: none; }
         .visit { background: var(--well); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem;
           display: grid; grid-template-columns: 2fr 3fr; gap: .9rem 1.4rem; min-height: 10.3rem; }
         button { font: inherit; font-weight: 600; padding: .55rem 1.1rem; min-height: 2.75rem; border-radius: .6rem;

@@ -8,6 +8,8 @@ extension Supervisor {
         service.generation = backend.machine.generation.number
         service.process = backend.child?.process
         service.residentBytes = backend.child.flatMap { kernel.residentBytes(of: $0.process) }
+        // Nobody but other backends is inside of a process.
+        if backend.kind == .process { service.open = backend.gate.leases }
         service.waiting = backend.machine.waitingCount
         service.starts = backend.history.starts
         service.lastBoot = backend.history.lastBoot

@@ -169,6 +169,8 @@ struct InterpolationTests {
             ("", "", []), ("plain $A $ $$ {A} }", "plain $A $ $$ {A} }", []), ("${A}", "1", ["A"]),
             ("<${A}${A}>", "<11>", ["A", "A"]), ("${EMPTY}", "", ["EMPTY"]), ("${EMPTY:-x}", "x", ["EMPTY"]),
             ("${UNSET:-x y:-z}", "x y:-z", ["UNSET"]), ("${UNSET:-}", "", ["UNSET"]), ("${A:-x}", "1", ["A"]),
+            ("${A:+x y}", "x y", ["A"]),
+            ("${UNSET:+x}", "", ["UNSET"]), ("${EMPTY:+x}", "", ["EMPTY"]), ("${A:+}", "", ["A"]),
             ("$${A}", "${A}", []), ("$$${A}", "$${A}", []), ("${MONEY}", "$5 ${A}", ["MONEY"]),
             ("\u{e9}${A}\u{1F600}", "\u{e9}1\u{1F600}", ["A"]),
         ] as [(String, String, [String])])
@@ -188,11 +190,13 @@ struct InterpolationTests {
         "each wrong variable is named",
         arguments: [
             ("${UNSET}", "the environment variable UNSET is not set; write ${UNSET:-default}"),
-            ("a ${A", "has no closing brace"), ("${", "has no closing brace"), ("${}", "\"${}\" is neither"),
-            ("${1A}", "\"${1A}\" is neither"), ("${A-x}", "\"${A-x}\" is neither"),
-            ("${A:+x}", "\"${A:+x}\" is neither"),
-            ("${A:}", "\"${A:}\" is neither"), ("${A B}", "\"${A B}\" is neither"), ("${UNSET:-${A}}", "holds another"),
-            ("${\u{e9}}", "is neither"),
+            ("a ${A", "has no closing brace"), ("${", "has no closing brace"), ("${}", "\"${}\" is none of"),
+            ("${1A}", "\"${1A}\" is none of"), ("${A-x}", "\"${A-x}\" is none of"),
+            ("${A+x}", "\"${A+x}\" is none of"), ("${UNSET:=x}", "\"${UNSET:=x}\" is none of"),
+            ("${A:}", "\"${A:}\" is none of"), ("${A B}", "\"${A B}\" is none of"),
+            ("${UNSET:-${A}}", "the default of ${UNSET} holds another"),
+            ("${A:+${A}}", "the value of ${A} holds another"),
+            ("${\u{e9}}", "is none of ${NAME}, ${NAME:-default}, ${NAME:+value}"),
         ])
     func wrong(template: String, sentence: String) {
         let problem = #expect(throws: ValueProblem.self) { try interpolation.expand(template) }

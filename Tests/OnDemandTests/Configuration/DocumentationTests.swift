@@ -23,13 +23,15 @@ struct DocumentationTests {
 
     @Test("the example of all defaults says what the types say")
     func defaults() throws {
-        let service = try #require(
-            try Configuration.read(Array(blocks("json")[2].utf8), environment: [:]).services.first)
+        let configuration = try Configuration.read(Array(blocks("json")[2].utf8), environment: [:])
+        let service = try #require(configuration.services.first)
         let target = try AddressText.target("unix:/tmp/cable.sock:/cable")
         let expected = Configuration.Service(
             name: "cable", paths: [try PathPattern(parsing: "/cable")], target: target,
             launch: LaunchCommand(command: "puma"))
         #expect(service == expected)
+        let worker = Configuration.Process(name: "worker", launch: LaunchCommand(command: "sidekiq"))
+        #expect(configuration.processes == [worker])
     }
 
     @Test("the wrong example is answered with exactly the errors shown")

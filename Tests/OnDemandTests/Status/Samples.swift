@@ -11,7 +11,8 @@ extension Snapshot {
 extension Snapshot.Service {
     static let awake = Snapshot.Service(
         name: "action-cable", state: "ready", stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
-        webSocket: true, generation: 3, process: ProcessID(number: 4711), residentBytes: 71_303_168, open: 2,
+        webSocket: true, requires: ["redis"], generation: 3, process: ProcessID(number: 4711),
+        residentBytes: 71_303_168, open: 2,
         waiting: 1, starts: 4,
         lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
         idleTimeout: .seconds(8))

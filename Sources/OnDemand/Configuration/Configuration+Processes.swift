@@ -1,0 +1,155 @@
+/// Decodes what runs without routes, and who requires whom.
+extension ConfigurationDecoder {
+    /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
+    private static let processLimit = 256
+
+    mutating func processes(_ node: ConfigurationNode) -> [ProcessDraft] {
+        guard let items = items(of: node, expected: "a list of processes") else { return [] }
+        if items.count > Self.processLimit { report(node, "the list has more than \(Self.processLimit) items") }
+        return items.prefix(Self.processLimit).map { process($0) }
+    }
+
+    private mutating func process(_ node: ConfigurationNode) -> ProcessDraft {
+        var draft = ProcessDraft()
+        let keys = [
+            "name", "enabled", "command", "args", "working_dir", "env", "address", "requires", "start", "start_delay",
+            "auto_restart", "restart_backoff", "startup_timeout", "idle_timeout", "stop_timeout", "stop",
+        ]
+        guard let fields = fields(of: node, keys: keys) else { return draft }
+        if let name = required("name", in: fields, purpose: "every log line of the process begins with it") {
+            draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
+        }
+        if let enabled = fields["enabled"] { draft.enabled = flag(enabled) ?? draft.enabled }
+        draft.launch = launch(fields)
+        draft.policy = policy(fields)
+        if let address = fields["address"] {
+            draft.address = parsed(
+                address, expected: "an address such as \"127.0.0.1:6379\"", by: AddressText.process)
+        }
+        if let requires = fields["requires"] { draft.requires = requirements(requires) }
+        if let restart = fields["auto_restart"] { draft.policy.restarts = flag(restart) ?? draft.policy.restarts }
+        if let backoff = fields["restart_backoff"] {
+            draft.backoff = self.backoff(backoff)
+            draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff
+        }
+        start(fields, into: &draft)
+        return draft
+    }
+
+    private mutating func start(_ fields: Fields, into draft: inout ProcessDraft) {
+        let start = fields["start"].flatMap { choice($0, of: Configuration.Process.Start.self) } ?? .withDaemon
+        draft.policy.alwaysOn = start == .withDaemon
+        if let delay = fields["start_delay"] {
+            draft.startDelay = duration(delay)?.value ?? draft.startDelay
+            if start == .whenRequired { report(delay, "this is for what starts with the daemon; nobody waits longer") }
+        }
+        if let idle = fields["idle_timeout"], start == .withDaemon {
+            report(idle, "what starts with the daemon stays; \"start\": \"when_required\" makes it idle out")
+        }
+        if let startup = fields["startup_timeout"], fields["address"] == nil {
+            report(startup, "without an \"address\" it is ready as soon as it runs, and there is nothing to wait for")
+        }
+    }
+
+    /// What is empty is left out, so that a variable can decide: `"${FLY_APP_NAME:+redis}"`.
+    mutating func requirements(_ node: ConfigurationNode) -> [Located<String>] {
+        guard let items = items(of: node, expected: "a list of names") else { return [] }
+        var first: [String: Located<String>] = [:]
+        return items.compactMap { item in
+            let name = parsed(item, expected: "a name in quotes") { text throws(ValueProblem) in
+                text.isEmpty ? "" : try Self.serviceName(text)
+            }
+            guard let name, !name.value.isEmpty else { return nil }
+            if let other = first[name.value] {
+                report(item, "\(name.value.quoted) is required already, see \(other.place)")
+                return nil
+            }
+            first[name.value] = name
+            return name
+        }
+    }
+}
+
+// MARK: - Who requires whom
+
+extension ConfigurationDraft {
+    /// Something that can be required, or requires others.
+    private struct Member {
+        let name: Located<String>
+        let isEnabled: Bool
+        let isStartedByUs: Bool
+        let requires: [Located<String>]
+    }
+
+    private var members: [Member] {
+        let services = services.compactMap { service in
+            service.name.map { name in
+                Member(
+                    name: name, isEnabled: service.enabled, isStartedByUs: service.launch != nil,
+                    requires: service.requires)
+            }
+        }
+        let processes = processes.compactMap { process in
+            process.name.map { name in
+                Member(name: name, isEnabled: process.enabled, isStartedByUs: true, requires: process.requires)
+            }
+        }
+        return services + processes
+    }
+
+    func impossibleRequirements() -> [ConfigurationError] {
+        let members = members
+        let known = Dictionary(members.map { ($0.name.value, $0) }, uniquingKeysWith: { first, _ in first })
+        let broken = members.flatMap { member in
+            member.requires.compactMap { error(in: $0, of: member, known, members.map(\.name.value)) }
+        }
+        return broken + circles(of: members) + forgotten(members)
+    }
+
+    private func error(
+        in required: Located<String>, of member: Member, _ known: [String: Member], _ names: [String]
+    ) -> ConfigurationError? {
+        let name = required.value.quoted
+        guard required.value != member.name.value else { return required.error("\(name) cannot require itself") }
+        guard let other = known[required.value] else {
+            let hint = Suggestion.sentence(for: required.value, among: names)
+            return required.error("\(name) is the name of no process and no service\(hint)")
+        }
+        if !other.isStartedByUs {
+            return required.error("\(name) has no command, so this daemon cannot start it; leave it out")
+        }
+        if member.isEnabled, !other.isEnabled {
+            let requirer = member.name.value.quoted
+            return required.error("\(name) is not enabled, and \(requirer) cannot start without it")
+        }
+        return nil
+    }
+
+    /// Each circle once, at one of the requirements that make it; without that one the next is looked for.
+    private func circles(of members: [Member]) -> [ConfigurationError] {
+        var entries = members.map { member in
+            StartOrder.Entry(
+                name: member.name.value, requires: member.requires.map(\.value).filter { $0 != member.name.value })
+        }
+        var errors: [ConfigurationError] = []
+        while let cycle = StartOrder.cycle(in: entries), let place = entries.firstIndex(where: { $0.name == cycle[0] })
+        {
+            let circle = cycle.joined(separator: " -> ")
+            if let required = members[place].requires.first(where: { $0.value == cycle[1] }) {
+                errors.append(required.error("these require each other, so none can be the first: \(circle)"))
+            }
+            let rest = entries[place].requires.filter { $0 != cycle[1] }
+            entries[place] = StartOrder.Entry(name: cycle[0], requires: rest)
+        }
+        return errors
+    }
+
+    /// A process that nobody asks for would be a line of configuration without effect.
+    private func forgotten(_ members: [Member]) -> [ConfigurationError] {
+        let required = Set(members.flatMap { $0.requires.map(\.value) })
+        return processes.filter { !$0.policy.alwaysOn && $0.enabled }.compactMap(\.name).compactMap { name in
+            guard !required.contains(name.value) else { return nil }
+            return name.error("nobody requires \(name.value.quoted), so it would never be started")
+        }
+    }
+}
