@@ -14,6 +14,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private var addresses: [SocketAddress] = []
     private var departure = Departure.staying
     private var isHurrying = false
+    private var isKilling = false
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
@@ -125,6 +126,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     func timerFired(_ key: TimerKey) {
         switch key {
         case .conversation(let token): proxy.deadlineFired(token)
+        case .connectRetry(let token): proxy.retryConnect(token)
         case .acceptPause(let listener): proxy.resumeAccepting(listener)
         case .backend(let id, let timer): supervisor.timerFired(id, timer)
         case .probe(let id): supervisor.probeTimerFired(id)
@@ -208,12 +210,12 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     }
 
     private func shutdownTimerFired() {
-        if departure == .draining {
-            stopBackends()
-        } else {
-            supervisor.killAll()
-            leave()
-        }
+        guard departure == .stopping else { return stopBackends() }
+        guard !isKilling else { return leave() }
+        // Patience is over, also when it ended at once because a day went by; what is killed is still waited for.
+        isKilling = true
+        supervisor.killAll()
+        reactor.arm(.shutdown, at: kernel.now() + Limits.killGrace)
     }
 
     private func proceedWithDeparture() {

@@ -19,6 +19,8 @@ enum Refusal: Equatable, Sendable {
     case sleepsOn
     case disabled
     case shuttingDown
+    /// The process or the machine has no descriptor or no memory left for a connection to it.
+    case noRoom
 
     /// A daemon that is restarted by its manager is most often back by then.
     static let shutdownRetry: Duration = .seconds(5)
@@ -27,6 +29,8 @@ enum Refusal: Equatable, Sendable {
 
     /// Whoever requires what is not there looks for it again after this long; only an operator can bring it.
     static let requirementRetry: Duration = .seconds(5)
+    /// What ran out comes back when somebody leaves.
+    static let noRoomRetry: Duration = .seconds(1)
 
     /// One stable word for logs and counters.
     var word: String {
@@ -42,6 +46,7 @@ enum Refusal: Equatable, Sendable {
         case .sleepsOn: "sleeps_on"
         case .disabled: "disabled"
         case .shuttingDown: "shutting_down"
+        case .noRoom: "no_room"
         }
     }
 
@@ -59,6 +64,7 @@ enum Refusal: Equatable, Sendable {
         case .sleepsOn: "has just gone to sleep and cannot be woken yet"
         case .disabled: "is disabled"
         case .shuttingDown: "is shutting down"
+        case .noRoom: "cannot be connected to: too many connections are open"
         }
     }
 }

@@ -159,6 +159,11 @@ struct ExchangeMachine {
         }
     }
 
+    /// It has had its answers and has not begun to ask again.
+    var isBetweenRequests: Bool {
+        phase == .readingHead && requestCount > 0 && inbound.isEmpty && toClient.isEmpty
+    }
+
     private var wantsClientBytes: Bool {
         switch phase {
         case .readingHead, .watching, .lingering: true
@@ -195,10 +200,12 @@ struct ExchangeMachine {
     }
 
     /// Who is to move next has a limit, except a backend that has begun to answer: it may stream as slowly as it likes.
+    /// A client that owes the rest of its body meanwhile may not, unless something moves in either direction.
     private var deadlineWhileRelaying: Deadline? {
         guard toClient.isEmpty else { return .flush }
-        guard answer == nil else { return nil }
-        return requestBodyIsOpen && toUpstream.isEmpty ? .body : .response
+        let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
+        guard answer == nil else { return waitsForBody ? .body : nil }
+        return waitsForBody ? .body : .response
     }
 
     func limit(of deadline: Deadline) -> Duration {
@@ -259,6 +266,18 @@ struct ExchangeMachine {
         toUpstream.append(request!.upstreamHead)
         request!.upstreamHead = []
         forwardBody()
+    }
+
+    /// The backend's queue is full: the connection is still to be made, within the same limit.
+    mutating func connectAgain(to id: BackendID) {
+        guard phase == .awaitingConnection else { return }
+        phase = .connecting(id)
+    }
+
+    /// The system has nothing left to make a connection of; the lease goes back, and the client may try again.
+    mutating func foundNoRoom() {
+        upstreamIsSpent = true
+        refused(.noRoom, retryAfter: Refusal.noRoomRetry)
     }
 
     mutating func connectFailed() {

@@ -5,6 +5,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case shuttingDown = "shutting_down"
     case hurrying, bye
     case listenerPaused = "listener_paused"
+    case listenerResumed = "listener_resumed"
     case signalIgnored = "signal_ignored"
     case systemTrouble = "system_trouble"
     case linesDropped = "lines_dropped"
@@ -31,7 +32,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
             .orphanEnded:
             .warning
-        case .listening, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle, .stopping, .stopped,
+        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle,
+            .stopping, .stopped,
             .output,
             .refused:
             .info

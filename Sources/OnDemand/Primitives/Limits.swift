@@ -22,6 +22,9 @@ enum Limits {
     static let acceptsPerTurn = 64
     /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
     static let acceptPause: Duration = .milliseconds(100)
+    /// When descriptors run out, so many connections that wait for a next request are closed to make room: enough for a
+    /// burst, few enough that most browsers keep theirs.
+    static let idleLinksClosedForRoom = 16
 
     /// When the last of so many connections has ended, the memory that they took goes back to the system.
     static let crowd = 256
@@ -59,6 +62,8 @@ enum Limits {
     static let responseTimeout: Duration = .seconds(60)
     /// From connect to connected; a backend that is ready accepts at once or its queue is full; then 504.
     static let connectTimeout: Duration = .seconds(5)
+    /// A Unix socket whose queue is full says so at once and never again (unix(7)): asked anew after this long.
+    static let connectRetryPause: Duration = .milliseconds(10)
     /// After our last byte we read and discard for this long, so that the answer is not destroyed by a reset
     /// (RFC 9112, 9.6).
     static let lingerTimeout: Duration = .seconds(2)
@@ -87,4 +92,6 @@ enum Limits {
     static let outputReadsAtEnd = 16
     /// The daemon's own shutdown may take the longest stop plan and this on top before it gives up waiting.
     static let shutdownGrace: Duration = .seconds(5)
+    /// Then everybody is killed, and gets this long to be gone and reaped before the daemon itself ends.
+    static let killGrace: Duration = .seconds(1)
 }

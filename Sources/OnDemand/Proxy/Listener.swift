@@ -5,4 +5,6 @@ struct Listener {
     let rules: ExchangeRules
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false
+    /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.
+    var isStarved = false
 }

@@ -12,10 +12,27 @@ extension Proxy {
             guard listeners.indices.contains(index), !listeners[index].isPaused else { return }
             switch kernel.accept(from: listeners[index].descriptor) {
             case .accepted(let descriptor, let peer): welcome(descriptor, peer, listeners[index].rules)
-            case .wouldBlock: return
-            case .failed(let code): pause(index, because: code)
+            case .wouldBlock: return noteRecovery(of: index)
+            case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
             }
         }
+    }
+
+    /// Nobody waits any more; one who was accepted now and then would not have meant that.
+    private func noteRecovery(of index: Int) {
+        guard listeners[index].isStarved else { return }
+        listeners[index].isStarved = false
+        log(.listenerResumed, LogField("address", listeners[index].address.description))
+    }
+
+    /// Closes connections that only wait for a next request, as a server may at any time (RFC 9112, 9.5). False when
+    /// that is no remedy, or none is left.
+    func makeRoom(because code: Errno) -> Bool {
+        guard code == .tooManyFiles || code == .tooManyFilesInSystem else { return false }
+        let idle = links.indices.lazy.filter { self.links[$0].conversation?.machine.isBetweenRequests ?? false }
+        let chosen = Array(idle.prefix(Limits.idleLinksClosedForRoom))
+        for index in chosen { close(index, .idle) }
+        return !chosen.isEmpty
     }
 
     private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, _ rules: ExchangeRules) {
@@ -38,9 +55,11 @@ extension Proxy {
         listeners[index].isPaused = true
         kernel.unwatch(listeners[index].descriptor)
         reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
+        guard !listeners[index].isStarved else { return }
+        listeners[index].isStarved = true
         log(
             .listenerPaused, LogField("address", listeners[index].address.description),
-            LogField("reason", code.description), LogField("pause_ms", Limits.acceptPause.wholeMilliseconds))
+            LogField("reason", code.description))
     }
 
     func resumeAccepting(_ index: Int) {

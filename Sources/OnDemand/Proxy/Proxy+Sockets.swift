@@ -1,7 +1,12 @@
 /// The conversation's dealings with its two sockets.
 extension Proxy {
     func connect(to id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
-        switch kernel.connect(to: upstreams[id.index].address) {
+        switch connectMakingRoom(to: upstreams[id.index].address) {
+        case .failed(.tryAgain):
+            conversation.machine.connectionStarted()
+            reactor.arm(.connectRetry(clientToken(index)), at: kernel.now() + Limits.connectRetryPause)
+        case .failed(let code) where code.isExhaustion:
+            findNoRoom(for: id, conversation)
         case .failed:
             conversation.machine.connectFailed()
         case .connected(let descriptor):
@@ -13,6 +18,26 @@ extension Proxy {
         }
     }
 
+    private func connectMakingRoom(to address: SocketAddress) -> ConnectResult {
+        let first = kernel.connect(to: address)
+        guard case .failed(let code) = first, makeRoom(because: code) else { return first }
+        return kernel.connect(to: address)
+    }
+
+    private func findNoRoom(for id: BackendID, _ conversation: Link.Conversation) {
+        conversation.machine.foundNoRoom()
+        logRefusal(.noRoom, id, conversation)
+    }
+
+    func retryConnect(_ token: Token) {
+        guard links.contains(index: token.index, generation: token.generation),
+            let conversation = links[token.index].conversation, links[token.index].upstream == nil,
+            let lease = links[token.index].lease
+        else { return }
+        conversation.machine.connectAgain(to: lease.backend)
+        drive(token.index)
+    }
+
     private func watchUpstream(_ descriptor: Descriptor, _ index: Int, _ conversation: Link.Conversation) -> Bool {
         lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         links[index].upstream = .init(descriptor: descriptor, number: lastUpstreamNumber)
@@ -22,7 +47,11 @@ extension Proxy {
             return true
         } catch {
             log(.systemTrouble, LogField("detail", error.description))
-            conversation.machine.connectFailed()
+            guard error.code.isExhaustion, let lease = links[index].lease else {
+                conversation.machine.connectFailed()
+                return false
+            }
+            findNoRoom(for: lease.backend, conversation)
             return false
         }
     }

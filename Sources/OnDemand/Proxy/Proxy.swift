@@ -218,9 +218,11 @@ final class Proxy<K: Kernel> {
     }
 
     func releaseBackend(of index: Int) {
-        if let upstream = links[index].upstream { kernel.close(upstream.descriptor) }
+        let upstream = links[index].upstream
+        if let upstream { kernel.close(upstream.descriptor) }
         links[index].upstream = nil
         if let lease = links[index].lease {
+            if upstream == nil { reactor.disarm(.connectRetry(clientToken(index))) }
             links[index].lease = nil
             endUse(of: lease, wasDormant: links[index].isDormant)
         }
@@ -230,6 +232,7 @@ final class Proxy<K: Kernel> {
     func close(_ index: Int, _ hangup: Hangup) {
         let link = links[index]
         reactor.disarm(.conversation(clientToken(index)))
+        if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(clientToken(index))) }
         if let conversation = link.conversation {
             abandonTicket(of: conversation)
             watchers.removeAll { $0 == clientToken(index) }

@@ -55,6 +55,8 @@ protocol Tenant: AnyObject {
 enum TimerKey: Hashable {
     /// A conversation's current deadline, whatever it is.
     case conversation(Token)
+    /// The next attempt to connect to a backend whose queue was full.
+    case connectRetry(Token)
     case acceptPause(listener: Int)
     case backend(BackendID, BackendTimer)
     case probe(BackendID)

@@ -8,7 +8,7 @@ struct RefusalTests {
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
         .addressTaken, .requirementFailed("redis", "did not become ready within 30s"),
         .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
-        .mayNotWake, .sleepsOn, .disabled, .shuttingDown,
+        .mayNotWake, .sleepsOn, .disabled, .shuttingDown, .noRoom,
     ]
 
     @Test("every refusal has a word of its own, in the alphabet of the log")
@@ -42,6 +42,7 @@ struct RefusalTests {
                 "has just gone to sleep and cannot be woken yet",
                 "is disabled",
                 "is shutting down",
+                "cannot be connected to: too many connections are open",
             ])
     }
 

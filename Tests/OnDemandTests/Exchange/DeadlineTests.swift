@@ -99,6 +99,43 @@ struct DeadlineTests {
         #expect(talk.machine.phase == .relaying && talk.machine.deadline == nil)
     }
 
+    @Test("a client that stops sending its body while the answer has begun is cut off when nothing moves any more")
+    func bodyBehindAnswer() {
+        var talk = ExchangeTalk(
+            "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+            backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
+        talk.run()
+        #expect(talk.machine.phase == .relaying && talk.machine.deadline == .body)
+        let moved = talk.machine.moved
+        talk.clientMore("def")
+        #expect(talk.machine.moved > moved, "who moves has more time")
+        talk.deadlineFires()
+        #expect(talk.hangup == .upstreamReset && talk.leases == 0)
+    }
+
+    @Test("a backend whose queue is full is asked again, within the limit of one connection")
+    func queueIsFull() {
+        var talk = ExchangeTalk(get, backends: .init(hello))
+        talk.admission = .connectIsSlow
+        talk.run()
+        talk.admission = .open
+        talk.machine.connectAgain(to: BackendID(index: 1))
+        #expect(talk.machine.deadline == nil, "the step comes next, and the deadline that is armed stays")
+        talk.run()
+        #expect(talk.client == hello && talk.leases == 0)
+    }
+
+    @Test("where there is no room for a connection the lease goes back and the client is told to try again")
+    func noRoom() {
+        var talk = ExchangeTalk(get)
+        talk.admission = .connectIsSlow
+        talk.run()
+        talk.machine.foundNoRoom()
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.contains("\r\nRetry-After: 1\r\n"))
+        #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+    }
+
     @Test("a client that does not take its last bytes is given up")
     func flush() {
         var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -30,6 +30,8 @@ struct Faults: Equatable {
     var smallBuffers = 0
     /// Taking a connection fails for want of descriptors, although there are some.
     var failingAccepts = 0
+    /// A connection to a backend that listens is to be tried again, as with a Unix socket whose queue is full.
+    var fullQueues = 0
     /// A connection to a backend that listens is refused.
     var refusedConnects = 0
     var failingSpawns = 0
@@ -51,7 +53,7 @@ struct Faults: Equatable {
     private static var gentle: [WritableKeyPath<Faults, Int>] {
         [
             \.partialReads, \.partialWrites, \.stalls, \.lateEvents, \.duplicateEvents, \.staleEvents,
-            \.shuffledEvents, \.lateTimers, \.slowTurns, \.lateSignals, \.slowNetwork, \.pendingConnects,
+            \.shuffledEvents, \.lateTimers, \.slowTurns, \.lateSignals, \.slowNetwork, \.pendingConnects, \.fullQueues,
             \.smallBuffers, \.lostLogLines,
         ]
     }

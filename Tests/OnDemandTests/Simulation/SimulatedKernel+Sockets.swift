@@ -69,7 +69,10 @@ extension SimulatedKernel {
     func accept(from descriptor: Descriptor) -> AcceptResult {
         guard case .listener(let listener) = file(descriptor, "accept") else { return .failed(.badDescriptor) }
         guard !listener.queue.isEmpty else { return .wouldBlock }
-        guard hasRoom, !fails("accept"), !dice.chance(faults.failingAccepts) else { return .failed(.tooManyFiles) }
+        guard hasRoom, !fails("accept"), !dice.chance(faults.failingAccepts) else {
+            hasLackedDescriptors = true
+            return .failed(.tooManyFiles)
+        }
         let accepted = insert(.socket(listener.queue.removeFirst()))
         progressed()
         trace.note("accept", Int(accepted.raw), at: clock)
@@ -83,6 +86,7 @@ extension SimulatedKernel {
         let service = children.service(at: address)
         guard hasRoom, !fails("connect") else {
             note(trouble: "exhaustion", of: service)
+            hasLackedDescriptors = true
             return .failed(.tooManyFiles)
         }
         let listener = listeners[address]
@@ -90,6 +94,7 @@ extension SimulatedKernel {
         let isRefused = listener == nil || listener?.isStranger == false && dice.chance(faults.refusedConnects)
         if isRefused, listener != nil { note(trouble: "a refused connection", of: service) }
         if isRefused, !dice.chance(faults.pendingConnects) { return .failed(.connectionRefused) }
+        if !isRefused, listener?.isStranger == false, dice.chance(faults.fullQueues) { return .failed(.tryAgain) }
         let (ours, theirs) = SimulatedSocket.pair(self)
         let descriptor = insert(.socket(ours))
         trace.note("connect", Int(descriptor.raw), at: clock)

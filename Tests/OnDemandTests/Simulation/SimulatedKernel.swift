@@ -62,6 +62,8 @@ final class SimulatedKernel: Kernel {
     /// Set when the daemon has been asked to leave.
     var isLeaving = false
     var isCramped = false
+    /// Who was between two requests may have been let go to make room.
+    var hasLackedDescriptors = false
     /// Everybody's patience ended at once.
     var hasJumped = false
     var ledger = Ledger()

@@ -43,6 +43,42 @@ struct SimulationMachineTests {
         plan.descriptorLimit = limit
         let simulation = try Simulation.run(plan)
         #expect(simulation.complaints == [])
+        let outcomes = simulation.clients.flatMap { $0.exchanges.map(\.outcome) }
+        #expect(outcomes.allSatisfy { $0 == .answered(200) || $0 == .answered(503) }, "the backend is not to blame")
+        let (pauses, ends) = (simulation.kernel.logged(.listenerPaused), simulation.kernel.logged(.listenerResumed))
+        #expect(pauses.count == ends.count && pauses.count <= 6, "the log tells of a pause once, and of its end")
+    }
+
+    @Test("who waits with an open connection for nothing makes room when descriptors run out")
+    func roomIsMade() throws {
+        let clients = (0..<30).map { number in
+            var client = ClientScript.get(at: .milliseconds(30) * number)
+            client.lingers = .seconds(60)
+            return client
+        }
+        var plan = Plan(clients: clients)
+        // Two of the daemon's own, two of its child's, and a few clients that have been served.
+        plan.descriptorLimit = 13
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        for client in 0..<30 {
+            #expect(simulation.outcomes(of: client) == [.answered(200)])
+            #expect(try #require(simulation.wait(of: client)) < .milliseconds(50))
+        }
+        #expect(simulation.kernel.logged(.listenerPaused).isEmpty)
+    }
+
+    @Test("D6 a day that passes at any moment of a shutdown leaves no child unreaped")
+    func clockJumpWhileLeaving() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true))]
+        for offset in 0..<40 {
+            var plan = Plan(services: [service], clients: [.get(), .chat()], terminates: .seconds(1))
+            plan.clockJump = (.milliseconds(990) + .milliseconds(50) * offset, .seconds(86_400))
+            plan.logLevel = .error
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(offset)")
+        }
     }
 
     @Test("a reader of the log that takes nothing holds up nothing")
