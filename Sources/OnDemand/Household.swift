@@ -5,6 +5,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     let log: Log
     let reactor: Reactor<K>
     let supervisor: Supervisor<K>
+    let manager: ServiceManager<K>
     private var proxyWhenBuilt: Proxy<K>?
     private let requests = Mailbox<BackendRequest>()
     private let answers = Mailbox<BackendAnswer>()
@@ -42,6 +43,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             },
             write: { kernel.log($0.span) })
         reactor = Reactor(kernel: kernel)
+        manager = ServiceManager(reactor: reactor)
         upstreams = configuration.services.map { service in
             .init(
                 name: service.name, address: service.target.address, gate: BackendGate(),
@@ -59,6 +61,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         try openListeners()
         openPlainProxies()
         supervisor.begin()
+        manager.ready()
+        tellStatus()
     }
 
     // MARK: Building
@@ -93,6 +97,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private func openListeners() throws(SystemError) {
         let rules = configuration.exchangeRules
         for address in configuration.listen { addresses.append(try open(address, rules, purpose: "clients")) }
+        for name in configuration.inherited { try openInherited(name, rules) }
+        defer { closeUnused() }
         guard let status = configuration.status else { return }
         _ = try open(status.listen, configuration.statusRules, purpose: "status")
     }
@@ -100,10 +106,41 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     private func open(
         _ address: SocketAddress, _ rules: ExchangeRules, purpose: String
     ) throws(SystemError) -> SocketAddress {
+        if let socket = manager.takeListener(at: address) { return try open(socket, at: address, rules, purpose) }
         let listening = try kernel.listen(at: address)
         try proxy.open(Listener(descriptor: listening.descriptor, address: listening.address, rules: rules))
         log(.listening, LogField("address", listening.address.description), LogField("for", purpose))
         return listening.address
+    }
+
+    private func open(
+        _ socket: InheritedListener, at address: SocketAddress, _ rules: ExchangeRules, _ purpose: String
+    ) throws(SystemError) -> SocketAddress {
+        try proxy.open(Listener(descriptor: socket.descriptor, address: address, rules: rules, isInherited: true))
+        log(
+            .listening, LogField("address", address.description), LogField("for", purpose),
+            LogField("inherited", socket.name))
+        return address
+    }
+
+    private func openInherited(_ name: String, _ rules: ExchangeRules) throws(SystemError) {
+        let sockets = manager.takeListeners(named: name)
+        guard !sockets.isEmpty else {
+            throw SystemError(call: "listen", code: .noSuchFile, subject: "fd:\(name), which no manager has opened")
+        }
+        for socket in sockets {
+            guard let address = socket.address else { continue }
+            addresses.append(try open(socket, at: address, rules, "clients"))
+        }
+    }
+
+    private func closeUnused() {
+        for socket in manager.takeRest() {
+            log(
+                .socketUnused, LogField("name", socket.name), LogField("descriptor", socket.descriptor.raw),
+                LogField("address", socket.address?.description ?? "it does not listen"))
+            kernel.close(socket.descriptor)
+        }
     }
 
     // MARK: Running
@@ -134,6 +171,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .startDelay(let id): supervisor.startDelayIsOver(id)
         case .status: proxy.refreshStatus()
         case .logRetry: retryLog()
+        case .watchdog: manager.keepWatchdogQuiet()
         case .shutdown: shutdownTimerFired()
         }
     }
@@ -157,11 +195,19 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             requests.takeAll().forEach(supervisor.handle)
             for answer in answers.takeAll() {
                 proxy.handle(answer)
-                if case .stateChanged = answer, supervisor.isAllAsleep { kernel.giveBackMemory() }
+                guard case .stateChanged = answer else { continue }
+                tellStatus()
+                if supervisor.isAllAsleep { kernel.giveBackMemory() }
             }
         }
         proceedWithDeparture()
         armLogRetry()
+    }
+
+    private func tellStatus() {
+        let all = supervisor.inOrder
+        let awake = all.count { if case .ready = $0.machine.state { true } else { false } }
+        manager.status("\(awake) of \(all.count) backends awake")
     }
 
     // MARK: Leaving
@@ -183,6 +229,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .staying:
             departure = .draining
             log(.shuttingDown, LogField("open", proxy.links.count))
+            manager.stopping()
             proxy.drain(over: configuration.closeJitter)
             reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
         case .draining:

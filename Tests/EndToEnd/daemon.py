@@ -72,7 +72,9 @@ class Daemon:
 
     was_killed = False
 
-    def __init__(self, folder, services, listen="127.0.0.1:0", environment=None, directory=None, log=None):
+    def __init__(self, folder, services, listen="127.0.0.1:0", environment=None, directory=None, log=None,
+                 wrapper=(), popen=None, wait=True):
+        """wrapper is a command that runs the daemon; popen adds to how it is started."""
         status_port = wire.free_port()
         listens = [listen] if isinstance(listen, str) else listen
         self.status_address = ("127.0.0.1", status_port)
@@ -93,24 +95,29 @@ class Daemon:
         self._news = threading.Condition()
         self._log_ended = False
         self.process = subprocess.Popen(
-            [executable(), "--config", str(self.file)],
+            [*wrapper, executable(), "--config", str(self.file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=directory or REPOSITORY,
             env={**os.environ, **(environment or {}), name: value},
             start_new_session=True,
+            **(popen or {}),
         )
         threading.Thread(target=self._read_log, daemon=True).start()
-        status = f"127.0.0.1:{status_port}"
-        self.addresses = self._wait(
-            lambda: self._listening(status, len(listens)), 5.0, f"{len(listens)} addresses being listened on")
+        if wait:
+            self.addresses = self._wait(
+                lambda: self._listening(len(listens)), 5.0, f"{len(listens)} addresses being listened on")
 
     # Addresses
 
-    def _listening(self, status, count):
-        found = [record["address"] for record in self.events("listening") if record["address"] != status]
-        return [parsed_address(text) for text in found] if len(found) >= count else None
+    def listening(self):
+        """Every address that clients can come in by, so far."""
+        return [parsed_address(record["address"]) for record in self.events("listening", **{"for": "clients"})]
+
+    def _listening(self, count):
+        found = self.listening()
+        return found if len(found) >= count else None
 
     @property
     def pid(self):

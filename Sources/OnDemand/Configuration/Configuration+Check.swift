@@ -1,8 +1,8 @@
 /// The rules between fields: what each allows alone but not together.
 extension ConfigurationDraft {
     func conflicts() -> [ConfigurationError] {
-        repeatedNames() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets() + reversedBackoffs()
-            + vainUpgrades() + unreachableTargets() + impossibleRequirements()
+        repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets()
+            + reversedBackoffs() + vainUpgrades() + unreachableTargets() + impossibleRequirements()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
@@ -13,6 +13,17 @@ extension ConfigurationDraft {
                 return nil
             }
             return name.error("\(name.value.quoted) is already the name at \(other.place)")
+        }
+    }
+
+    private func repeatedInherited() -> [ConfigurationError] {
+        var first: [String: Located<String>] = [:]
+        return inherited.compactMap { name in
+            guard let other = first[name.value] else {
+                first[name.value] = name
+                return nil
+            }
+            return name.error("\("fd:\(name.value)".quoted) is already listened on at \(other.place)")
         }
     }
 

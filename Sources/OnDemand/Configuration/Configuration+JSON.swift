@@ -41,7 +41,7 @@ extension ConfigurationDecoder {
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
-            draft.listen = listeners(listen)
+            listeners(listen, into: &draft)
         }
         if let limits = fields["limits"] { draft.limits = self.limits(limits) }
         if let proxies = required("reverse_proxies", in: fields, purpose: "it lists the services") {
@@ -60,10 +60,27 @@ extension ConfigurationDecoder {
     /// Each is compared with all others, and holds a descriptor from the start.
     private static let listenerLimit = 64
 
-    private mutating func listeners(_ node: ConfigurationNode) -> [Located<SocketAddress>] {
+    private mutating func listeners(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         let nodes = oneOrMore(node)
         if nodes.count > Self.listenerLimit { report(node, "the list has more than \(Self.listenerLimit) items") }
-        return nodes.prefix(Self.listenerLimit).compactMap { address($0) }
+        for node in nodes.prefix(Self.listenerLimit) {
+            if case .string(let text) = node.value.content, text.hasPrefix("fd:") {
+                if let name = inheritedName(node) { draft.inherited.append(name) }
+            } else if let address = address(node) {
+                draft.listen.append(address)
+            }
+        }
+    }
+
+    /// `fd:NAME`, as in a socket unit's `FileDescriptorName=NAME` (systemd.socket(5)).
+    private mutating func inheritedName(_ node: ConfigurationNode) -> Located<String>? {
+        parsed(node, expected: "a name behind \"fd:\"") { text throws(ValueProblem) in
+            let name = String(text.dropFirst(3))
+            guard (1...255).contains(name.utf8.count),
+                name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") })
+            else { throw ValueProblem("names no inherited socket; write its FileDescriptorName behind \"fd:\"") }
+            return name
+        }
     }
 
     /// For editors only.

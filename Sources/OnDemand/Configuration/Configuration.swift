@@ -1,6 +1,8 @@
 /// Everything an operator can say, as plain values with every default visible.
 struct Configuration: Equatable, Sendable {
     var listen: [SocketAddress] = []
+    /// Names of sockets that the manager opens for us (`fd:NAME` in `listen`).
+    var inherited: [String] = []
     var status: Status?
     var services: [Service] = []
     var processes: [Process] = []

@@ -65,6 +65,12 @@ protocol Kernel: AnyObject {
     /// From now on the daemon's signals arrive as readiness of this descriptor.
     func openSignals() throws(SystemError) -> Descriptor
     func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
+    /// Lets the manager that started the daemon know; nothing happens where there is none (sd_notify(3)).
+    func tellManager(_ message: String)
+    /// How often it wants to hear that the daemon lives; nil is never (sd_watchdog_enabled(3)).
+    var watchdogInterval: Duration? { get }
+    /// The sockets that it opened for the daemon, told once (sd_listen_fds(3)).
+    func inheritedListeners() -> [InheritedListener]
     /// Before a long sleep: whatever can be had back without asking anybody.
     func giveBackMemory()
     /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.

@@ -50,6 +50,15 @@ struct SpawnedProcess: Equatable {
     let errors: Descriptor
 }
 
+/// A socket that was open when the daemon began, meant for it.
+struct InheritedListener: Equatable {
+    let descriptor: Descriptor
+    /// What its socket unit calls it.
+    let name: String
+    /// nil when it does not listen for connections.
+    let address: SocketAddress?
+}
+
 struct ExitedProcess: Equatable {
     let process: ProcessID
     let exit: Exit

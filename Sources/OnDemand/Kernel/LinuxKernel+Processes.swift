@@ -112,8 +112,10 @@ extension LinuxKernel {
 
     /// What a manager told this daemon, or a daemon above it, is not for its children.
     private static func isOurs(_ name: String) -> Bool {
-        ["ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC"]
-            .contains(name)
+        [
+            "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
+            "WATCHDOG_PID",
+        ].contains(name)
     }
 
     /// This process's environment, in its order.

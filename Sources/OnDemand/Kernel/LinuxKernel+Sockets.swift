@@ -33,7 +33,7 @@ extension LinuxKernel {
 
     /// A client that vanished without a FIN is noticed within half a minute, also while data is on its way to it. The
     /// same time ends the connection of one that takes nothing at all for so long (tcp(7), TCP_USER_TIMEOUT).
-    private func setStreamOptions(_ raw: Int32) {
+    func setStreamOptions(_ raw: Int32) {
         setKeepAlive(raw)
         set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
     }
@@ -83,7 +83,7 @@ extension LinuxKernel {
         close(listener)
     }
 
-    private func localAddress(of raw: Int32) -> SocketAddress? {
+    func localAddress(of raw: Int32) -> SocketAddress? {
         unsafe SocketAddress.filled { unsafe getsockname(raw, $0, $1) }
     }
 

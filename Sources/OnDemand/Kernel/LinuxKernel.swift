@@ -16,6 +16,8 @@ import Glibc
     private static let eventsPerWait = 512
 
     var launches = Launches()
+    /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
+    let manager: ManagerSocket?
     /// An executable that understands `LaunchHelper`; nil spawns commands as they are.
     let launchHelper: String?
 
@@ -25,6 +27,7 @@ import Glibc
         guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
+        manager = Self.openManager()
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())
         originalFileLimit = Self.raiseFileLimit()
@@ -35,6 +38,7 @@ import Glibc
     deinit {
         _ = Glibc.close(epoll)
         _ = Glibc.close(nullDevice)
+        if let manager { _ = Glibc.close(manager.raw) }
         unsafe events.deallocate()
     }
 

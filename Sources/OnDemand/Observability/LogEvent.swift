@@ -6,6 +6,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case hurrying, bye
     case listenerPaused = "listener_paused"
     case listenerResumed = "listener_resumed"
+    case socketUnused = "socket_unused"
     case signalIgnored = "signal_ignored"
     case systemTrouble = "system_trouble"
     case linesDropped = "lines_dropped"
@@ -30,6 +31,7 @@ enum LogEvent: String, CaseIterable, Sendable {
         switch self {
         case .startFailed, .crashed, .systemTrouble: .error
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
+            .socketUnused,
             .orphanEnded:
             .warning
         case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle,

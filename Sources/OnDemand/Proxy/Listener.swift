@@ -3,6 +3,8 @@ struct Listener {
     let descriptor: Descriptor
     let address: SocketAddress
     let rules: ExchangeRules
+    /// Opened by the manager, who keeps it for the next daemon: closed here, and its file is left alone.
+    var isInherited = false
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false
     /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.

@@ -85,7 +85,7 @@ extension Proxy {
     func drain(over window: Duration) {
         for (index, listener) in listeners.enumerated() {
             reactor.disarm(.acceptPause(listener: index))
-            kernel.stopListening(listener.descriptor, at: listener.address)
+            stopListening(listener)
         }
         listeners = []
         isDraining = true
@@ -100,6 +100,14 @@ extension Proxy {
             }
         }
         takeLeave(of: nil, .goingAway, over: window)
+    }
+
+    private func stopListening(_ listener: Listener) {
+        if listener.isInherited {
+            kernel.close(listener.descriptor)
+        } else {
+            kernel.stopListening(listener.descriptor, at: listener.address)
+        }
     }
 
     /// Everybody who was to be served has been; who only lingers has its answer.

@@ -64,5 +64,6 @@ enum TimerKey: Hashable {
     case startDelay(BackendID)
     case status
     case logRetry
+    case watchdog
     case shutdown
 }

@@ -131,6 +131,15 @@ struct ConfigurationTests {
         #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
     }
 
+    @Test("fd:NAME stands for sockets that a manager opens, alone or next to addresses")
+    func inherited() throws {
+        let services = "\"reverse_proxies\": [{\(Sample.plain)}]"
+        let mixed = try read("{\"listen\": [\"fd:web\", 3000, \"fd:w-2\"], \(services)}")
+        #expect(mixed.inherited == ["web", "w-2"] && mixed.listen.count == 1)
+        let alone = try read("{\"listen\": \"fd:web\", \(services)}")
+        #expect(alone.inherited == ["web"] && alone.listen.isEmpty)
+    }
+
     @Test("the environment is filled into any string, and never into keys")
     func environment() throws {
         let service = """

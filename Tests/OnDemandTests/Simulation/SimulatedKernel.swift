@@ -55,6 +55,10 @@ final class SimulatedKernel: Kernel {
     // The world outside.
     var listeners: [SocketAddress: SimulatedListener] = [:]
     var children = ChildTable()
+    /// What the manager has heard, how often it wants to hear something, and what it opened.
+    private(set) var managerHeard: [String] = []
+    var watchdogInterval: Duration?
+    var inherited: [InheritedListener] = []
     var pendingSignals: [DaemonSignal] = []
     var logLines: [[UInt8]] = []
     /// What really went wrong for a service, so that its clients may be told.
@@ -84,6 +88,13 @@ final class SimulatedKernel: Kernel {
     }
 
     func random() -> UInt64 { dice.next() }
+
+    func tellManager(_ message: String) { managerHeard.append(message) }
+
+    func inheritedListeners() -> [InheritedListener] {
+        defer { inherited = [] }
+        return inherited
+    }
 
     func plan(after delay: Duration, _ action: @escaping () -> Void) {
         schedule.plan(at: clock + delay, action)

@@ -14,6 +14,7 @@ struct WallsTests {
         "Backend": ["Primitives"],
         "Exchange": ["Primitives", "HTTP", "WebSocket", "Routing", "Backend"],
         "Reactor": ["Primitives", "Kernel", "Observability"],
+        "Manager": ["Primitives", "Kernel", "Reactor"],
         "Supervisor": ["Primitives", "Kernel", "Reactor", "Backend", "Observability"],
         "Status": ["Primitives", "Observability", "Routing"],
         "Proxy": [
