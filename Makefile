@@ -59,6 +59,15 @@ $(BENCH): $(wildcard Bench/Load/*)
 	@PATH="$$(dirname "$$(readlink -f "$$(command -v swift)")"):$$PATH" clang -D_GNU_SOURCE -std=c17 -O2 \
 		-Wall -Wextra -Werror -o $@ $(filter %.c,$^)
 
+.PHONY: cycles
+cycles: ## ten thousand real starts and stops (CYCLES=...): no descriptor, process or memory may be left
+	cd Tests/EndToEnd && CYCLES=$(or $(CYCLES),10000) ../../.build/venv/bin/python -m pytest test_endurance.py
+
+.PHONY: sanitize
+sanitize: ## the Swift tests with the address sanitizer, then with the thread sanitizer
+	swift test --sanitize=address --scratch-path .build/address
+	swift test --sanitize=thread --scratch-path .build/thread
+
 .PHONY: release
 release: build ## a stripped executable, and one that needs no library at all
 	swift build -c release -Xswiftc -static-executable --product ondemandd --scratch-path $(STATIC)

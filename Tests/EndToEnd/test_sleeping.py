@@ -147,7 +147,7 @@ def test_a_backend_that_ends_by_itself_while_idle_is_asleep_and_starts_again(sta
     processes.eventually(opened, within=10, every=0.1, what="a second life")
 
 
-def test_a_stopped_backend_does_not_take_a_signal_meant_for_nobody(start):
+def test_p6_a_stopped_backend_does_not_take_a_signal_meant_for_nobody(start):
     # A backend killed from outside while it is being stopped is still one stop, reported once.
     daemon = start(sleeping_double("--ignore-term", idle_timeout="100ms", stop_timeout="3s"))
     daemon.open_tunnel().close()

@@ -428,7 +428,7 @@ struct BackendLifeTests {
         #expect(machine.apply(.timerFired(.coolDown), at: noon) == [.checkAddress])
     }
 
-    @Test("without an idle timeout nothing ever stops it")
+    @Test("P10 without an idle timeout nothing ever stops it, whatever it works at without clients")
     func neverIdle() {
         var policy = Lives.policy
         policy.idleTimeout = nil

@@ -27,7 +27,7 @@ struct DeadlineTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 408 Request Timeout\r\n") && talk.sawEnd)
     }
 
-    @Test("who waits for a backend has no deadline of its own: the backend's start has")
+    @Test("S9 who waits for a backend has no deadline of its own: the backend's start has")
     func held() {
         var talk = ExchangeTalk(get)
         talk.admission = .held

@@ -113,7 +113,7 @@ import Testing
         #expect(replaced == ["GET /t HTTP/1.1", "Host: c"])
     }
 
-    @Test("a WebSocket upgrade is asked anew, its own fields stay")
+    @Test("R4 a WebSocket upgrade is asked anew, its own fields stay")
     func upgrade() throws {
         let head = [
             "GET / HTTP/1.1", "Host: a", "Connection: keep-alive, Upgrade, Sec-WebSocket-Key",

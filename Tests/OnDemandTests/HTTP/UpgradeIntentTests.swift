@@ -26,7 +26,7 @@ import Testing
         return try intent(Array(([line] + kept + fields + ["", ""]).joined(separator: "\r\n").utf8))
     }
 
-    @Test("a well-formed handshake is one, in any case, over several fields, in lists")
+    @Test("R3 a well-formed handshake is one, in any case, over several fields, in lists")
     func webSocket() throws {
         #expect(try handshake() == .success(.webSocket))
         #expect(try handshake("Connection", with: "connection: keep-alive, Upgrade") == .success(.webSocket))

@@ -19,7 +19,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a child has three descriptors, an empty standard input, and blocking output")
+    @Test("S10 a child has three descriptors, an empty standard input, and blocking output")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelBench()
@@ -35,7 +35,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a child hears every signal, whatever its parent blocks and ignores")
+    @Test("S10 a child hears every signal, whatever its parent blocks and ignores")
     func signals() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelBench()
@@ -162,7 +162,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("the daemon raises its own limit of descriptors, and gives its children the one it was given")
+    @Test("R11 the daemon raises its own limit of descriptors, and gives its children the one it was given")
     func fileLimit() async {
         await #expect(processExitsWith: .success) {
             var limit = rlimit()

@@ -28,7 +28,7 @@ struct TargetRewriterTests {
         #expect(rewritten("/api/users", 4, nil, "page=2") == "/api/users?page=2")
     }
 
-    @Test("path and query stay byte for byte, whatever they hold")
+    @Test("R5 path and query stay byte for byte, whatever they hold")
     func bytes() {
         let query = "q=%20+&&a=b?c=d/.."
         #expect(rewritten("/api/a%2Fb/%e9;x=1", 4, "/v1", query) == "/v1/a%2Fb/%e9;x=1?\(query)")
