@@ -31,13 +31,10 @@ enum LogEvent: String, CaseIterable, Sendable {
         switch self {
         case .startFailed, .crashed, .systemTrouble: .error
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
-            .socketUnused,
-            .orphanEnded:
+            .socketUnused, .orphanEnded:
             .warning
         case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle,
-            .stopping, .stopped,
-            .output,
-            .refused:
+            .stopping, .stopped, .output, .refused:
             .info
         case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

@@ -14,6 +14,30 @@ struct SimulationMachineTests {
         #expect(simulation.outcomes(of: 0) == [.chatted])
     }
 
+    @Test("D1 SIGHUP at any moment of a start makes no second process")
+    func hangUpWhileStarting() throws {
+        for offset in 0..<40 {
+            var plan = Plan(clients: [.get(), .chat(at: .milliseconds(5))])
+            plan.signals = [(.milliseconds(1) * offset, .hangUp), (.milliseconds(1) * (offset + 3), .hangUp)]
+            plan.logLevel = .error
+            plan.asksAgain = false
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(offset)")
+            #expect(simulation.outcomes(of: 0) == [.answered(200)] && simulation.outcomes(of: 1) == [.chatted])
+            #expect(simulation.kernel.children.born == 1, "\(offset)")
+        }
+    }
+
+    @Test("D2 SIGHUP while a backend is used leaves it its process, and the next client meets the same one")
+    func hangUpWhileReady() throws {
+        var plan = Plan(clients: [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))])
+        plan.signals = [(.seconds(1), .hangUp), (.seconds(3), .hangUp)]
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.children.born == 1)
+    }
+
     @Test("D6 a wall clock that is set a day ahead or back changes nothing", arguments: [86_400, -86_400] as [Int64])
     func wallClock(seconds: Int64) throws {
         var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .seconds(9))])
@@ -22,6 +46,24 @@ struct SimulationMachineTests {
         let simulation = try Simulation.run(plan)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.trace.digest == undisturbed.kernel.trace.digest)
+    }
+
+    @Test(
+        "D6 after a suspend of an hour an idle clock goes on where it stood, and clients that died have stopped counting"
+    )
+    func suspend() throws {
+        // The monotonic clock stands still meanwhile: all that is seen of it is a wall clock that is an hour later, and
+        // connections that keepalive finds dead half a minute after the machine is back.
+        var gone = ClientScript.chat(.init(up: 400, down: 400, pause: .seconds(1)))
+        gone.leaves = (.seconds(34), .reset)
+        var plan = Plan(clients: [.get(), gone])
+        plan.wallJump = (.seconds(4), 3600)
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.children.born == 1)
+        let idle = simulation.kernel.logged(.idle)
+        #expect(idle.count == 1 && idle[0].hasPrefix("2027-01-15T09:00:40"), "\(idle)")
     }
 
     @Test("D6 a day that passes at once ends no tunnel and leaves nothing behind")

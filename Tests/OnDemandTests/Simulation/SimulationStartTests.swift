@@ -115,6 +115,17 @@ struct SimulationStartTests {
         #expect(simulation.outcomes(of: 2) == [.answered(503)])
     }
 
+    @Test("S4 a backend that accepts before it can answer keeps its clients waiting, and its 404 is an answer")
+    func acceptsEarly() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(answersAfter: .seconds(4)), .healthy]
+        let clients = [ClientScript.get(), .get(.refusedUpgrade), .chat(at: .milliseconds(500))]
+        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)] && simulation.outcomes(of: 1) == [.answered(404)])
+        #expect(simulation.outcomes(of: 2) == [.chatted])
+    }
+
     @Test("S11 P9 a backend that became ready for nobody lives its idle time, and no longer")
     func readyForNobody() throws {
         var leaver = ClientScript.get()
