@@ -170,6 +170,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         case .slowStart(let id): supervisor.noteSlowStart(id)
         case .startDelay(let id): supervisor.startDelayIsOver(id)
         case .status: proxy.refreshStatus()
+        case .crowdSettled: kernel.giveBackMemory()
         case .logRetry: retryLog()
         case .watchdog: manager.keepWatchdogQuiet()
         case .shutdown: shutdownTimerFired()

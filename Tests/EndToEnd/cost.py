@@ -4,6 +4,7 @@ Counts and not times, so that they mean the same on a busy machine. A stretch is
 difference is the work's, and starting and stopping cancel out.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -46,6 +47,22 @@ class Relay:
         finished = subprocess.run(command, capture_output=True, text=True, timeout=50)
         assert finished.returncode == 0, finished.stderr
         return json.loads(finished.stdout)
+
+    @contextlib.contextmanager
+    def crowd(self, connections):
+        """So many quiet WebSockets, each of which has echoed once."""
+        command = [
+            BENCH, "load", "--connect", f"127.0.0.1:{self.port}", "--listen", f"127.0.0.1:{self.backend_port}",
+            "--work", "idle", "--connections", str(connections), "--steps"]
+        load = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for step in "ready", "open":
+            assert json.loads(load.stdout.readline())["step"] == step
+            load.stdin.write("\n")
+            load.stdin.flush()
+        assert json.loads(load.stdout.readline())["step"] == "idle"
+        yield
+        output, _ = load.communicate("\n\n", timeout=20)
+        assert load.returncode == 0, output
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -33,6 +33,12 @@ def name(pid):
     return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
 
 
+def file_kib(pid):
+    """Of files, programs and libraries: what is in memory for this process, in proportion."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss_File:"))
+
+
 def children(pid):
     """Direct children, zombies included: a zombie is a child nobody waited for."""
     found = []

@@ -31,6 +31,19 @@ def test_a_websocket_from_connect_to_close_costs_few_instructions_and_allocation
     assert allocations <= limits["allocations_per_connection"]
 
 
+def test_a_crowd_that_has_settled_gives_back_what_opening_it_needed(tmp_path, measured):
+    relay = cost.Relay(tmp_path, [])
+    asleep = processes.file_kib(relay.process.pid)
+    with relay.crowd(300):
+        opened = processes.file_kib(relay.process.pid)
+        assert opened > asleep + 300, "opening 300 tunnels runs through code that sleeping does not need"
+        processes.eventually(
+            lambda: processes.file_kib(relay.process.pid) <= asleep + 300, within=5, every=0.1,
+            what=f"at most {asleep + 300} KiB of files in memory")
+        measured("pages of files, 300 tunnels: open, settled", f"{opened}, {processes.file_kib(relay.process.pid)} KiB")
+    relay.end()
+
+
 def test_a_message_costs_six_system_calls(tmp_path, measured):
     counts = tmp_path / "strace"
 

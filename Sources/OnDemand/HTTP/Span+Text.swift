@@ -2,11 +2,11 @@
 extension Span<UInt8> {
     /// Whether the piece reads `text`, ASCII case ignored.
     func equals(_ text: String, in range: ByteRange) -> Bool {
-        guard range.count == text.utf8.count else { return false }
-        var index = range.lower
-        for byte in text.utf8 {
-            guard HTTPByte.lowercased(self[index]) == HTTPByte.lowercased(byte) else { return false }
-            index += 1
+        let wanted = text.utf8.span
+        guard range.count == wanted.count else { return false }
+        for offset in wanted.indices
+        where HTTPByte.lowercased(self[range.lower + offset]) != HTTPByte.lowercased(wanted[offset]) {
+            return false
         }
         return true
     }

@@ -14,7 +14,8 @@ enum Limits {
     // MARK: Relaying
 
     /// One read takes at most this much, and so no direction of a connection ever holds more than this in user space.
-    /// Large, because in bulk the size of a read is the whole story.
+    /// Large, because in bulk the size of a read is the whole story, and no larger: beyond this nothing is won
+    /// (docs/decisions/0004-one-large-buffer.md).
     static let scratchBytes = 64 * 1024
     /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
     static let chunksPerTurn = 4
@@ -26,8 +27,11 @@ enum Limits {
     /// burst, few enough that most browsers keep theirs.
     static let idleLinksClosedForRoom = 16
 
-    /// When the last of so many connections has ended, the memory that they took goes back to the system.
+    /// When the last of so many connections has ended, the memory that they took goes back to the system; and so does
+    /// what opening so many tunnels needed, once no more come.
     static let crowd = 256
+    /// How long no such number of tunnels has opened before that: the pages come back for the next ones.
+    static let crowdPause: Duration = .seconds(1)
     /// Steps of one conversation per turn, for the same reason; far more than any request needs.
     static let stepsPerTurn = 64
 

@@ -25,6 +25,9 @@ struct Link {
     /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
     var hasClientData = false
 
+    /// Stands where there is no link.
+    static var vacant: Link { Link(client: .init(descriptor: Descriptor(raw: -1))) }
+
     struct End {
         let descriptor: Descriptor
         /// Tells the connections apart that a link has had to its backend, one after the other.
@@ -64,5 +67,30 @@ struct Link {
         }
 
         init(machine: ExchangeMachine) { self.machine = machine }
+
+        func next(client: Readiness, upstream: Readiness) -> ExchangeMachine.Step {
+            Self.next(&machine, client, upstream)
+        }
+
+        /// The deadline that is right now.
+        var wanted: ArmedDeadline? { Self.wanted(&machine) }
+
+        func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
+
+        // Asked in place: for a question to a property of a class the machine would be copied, and all that it holds
+        // be retained, at every step.
+
+        private static func next(
+            _ machine: inout ExchangeMachine, _ client: Readiness, _ upstream: Readiness
+        ) -> ExchangeMachine.Step { machine.next(client: client, upstream: upstream) }
+
+        private static func limit(
+            _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline
+        ) -> Duration { machine.limit(of: deadline) }
+
+        private static func wanted(_ machine: inout ExchangeMachine) -> ArmedDeadline? {
+            guard let deadline = machine.deadline else { return nil }
+            return ArmedDeadline(deadline: deadline, request: machine.requestCount, moved: machine.moved)
+        }
     }
 }

@@ -8,9 +8,11 @@ final class Proxy<K: Kernel> {
     private(set) var upstreams: [Upstream]
     unowned let status: any StatusSource
     var listeners: [Listener] = []
-    var links = Slab<Link>()
+    var links = Slab(vacant: Link.vacant)
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
+    /// Tunnels opened since what opening them needed was last to be given back.
+    private var newTunnels = 0
     /// Those who watch the status, in the order they came.
     var watchers: [Token] = []
     var statusIsDirty = false
@@ -71,7 +73,7 @@ final class Proxy<K: Kernel> {
         guard let conversation = links[index].conversation else { return }
         for _ in 0..<Limits.stepsPerTurn {
             let upstream = links[index].upstream?.readiness ?? []
-            let step = conversation.machine.next(client: links[index].client.readiness, upstream: upstream)
+            let step = conversation.next(client: links[index].client.readiness, upstream: upstream)
             guard perform(step, index, conversation) else { return }
             noteComplaint(of: conversation)
             if step == .rest { return armDeadline(of: index, conversation) }
@@ -290,8 +292,17 @@ final class Proxy<K: Kernel> {
         }
         links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
         becomeDormant(index)
+        noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
         if isDraining { takeLeave(of: index, .goingAway) } else { relay(index) }
+    }
+
+    /// Opening a tunnel runs through code that an open one does not need: after many, those pages are given back.
+    private func noteCrowd() {
+        newTunnels += 1
+        guard newTunnels >= Limits.crowd else { return }
+        newTunnels = 0
+        reactor.arm(.crowdSettled, at: kernel.now() + Limits.crowdPause)
     }
 
     func relay(_ index: Int) {
@@ -311,14 +322,11 @@ final class Proxy<K: Kernel> {
     // MARK: Deadlines
 
     private func armDeadline(of index: Int, _ conversation: Link.Conversation) {
-        let machine = conversation.machine
-        let wanted = machine.deadline.map {
-            Link.Conversation.ArmedDeadline(deadline: $0, request: machine.requestCount, moved: machine.moved)
-        }
+        let wanted = conversation.wanted
         guard wanted != conversation.armed else { return }
         conversation.armed = wanted
         if let wanted {
-            let limit = machine.limit(of: wanted.deadline)
+            let limit = conversation.limit(of: wanted.deadline)
             reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit)
         } else {
             reactor.disarm(.conversation(clientToken(index)))

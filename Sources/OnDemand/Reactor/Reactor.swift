@@ -63,6 +63,7 @@ enum TimerKey: Hashable {
     case slowStart(BackendID)
     case startDelay(BackendID)
     case status
+    case crowdSettled
     case logRetry
     case watchdog
     case shutdown

@@ -8,8 +8,11 @@ struct Slab<Element> {
     /// The generation of every slot, 0 while nobody has it. Beside the elements, so that who only asks whether a token
     /// is still good copies no element.
     private var generations: [UInt32] = []
-    /// Without slots where a chunk was given back.
-    private var chunks: [ContiguousArray<Element?>] = []
+    /// Without slots where a chunk was given back. No optionals: what looks at one field of an element would copy it
+    /// whole to see whether it is there.
+    private var chunks: [ContiguousArray<Element>] = []
+    /// Stands in every slot that nobody has.
+    private let vacant: Element
     /// Taken slots, by chunk.
     private var used: [Int] = []
     /// Free slots, the lowest last; only of chunks that exist.
@@ -17,6 +20,8 @@ struct Slab<Element> {
     /// Generations go on counting where a chunk was given back.
     private var nextGeneration: UInt32 = 1
     private(set) var count = 0
+
+    init(vacant: Element) { self.vacant = vacant }
 
     mutating func insert(_ element: Element) -> (index: Int, generation: UInt32) {
         if free.isEmpty { grow() }
@@ -37,23 +42,22 @@ struct Slab<Element> {
 
     func isTaken(_ index: Int) -> Bool { index < generations.count && generations[index] != 0 }
 
-    /// The element of a slot that is known to be taken. Reading copies it; what happens for every message asks a
-    /// mutating method of the element instead, which works in place.
+    /// The element of a slot that is known to be taken.
     subscript(index: Int) -> Element {
         _read {
             let (chunk, offset) = Self.place(index)
-            yield chunks[chunk][offset]!
+            yield chunks[chunk][offset]
         }
         _modify {
             let (chunk, offset) = Self.place(index)
-            yield &chunks[chunk][offset]!
+            yield &chunks[chunk][offset]
         }
     }
 
     mutating func remove(index: Int) {
         precondition(isTaken(index), "a slot was emptied twice")
         let (chunk, offset) = Self.place(index)
-        chunks[chunk][offset] = nil
+        chunks[chunk][offset] = vacant
         generations[index] = 0
         used[chunk] -= 1
         count -= 1
@@ -75,7 +79,7 @@ struct Slab<Element> {
             used.append(0)
             generations += Array(repeating: 0, count: Self.slotsPerChunk)
         }
-        chunks[chunk] = ContiguousArray(repeating: nil, count: Self.slotsPerChunk)
+        chunks[chunk] = ContiguousArray(repeating: vacant, count: Self.slotsPerChunk)
         free += (0..<Self.slotsPerChunk).reversed().map { chunk * Self.slotsPerChunk + $0 }
     }
 

@@ -3,21 +3,33 @@ package enum SHA1 {
     package static func digest(_ message: [UInt8]) -> [UInt8] {
         var state = State()
         let padded = pad(message)
-        for block in stride(from: 0, to: padded.count, by: 64) { state.mix(padded[block..<block + 64]) }
-        return [state.a, state.b, state.c, state.d, state.e].flatMap(bigEndian)
+        var words = [UInt32](repeating: 0, count: 80)
+        for block in stride(from: 0, to: padded.count, by: 64) {
+            state.mix(padded.span.extracting(block..<block + 64), &words)
+        }
+        var digest: [UInt8] = []
+        digest.reserveCapacity(20)
+        for word in [state.a, state.b, state.c, state.d, state.e] { append(word, to: &digest) }
+        return digest
     }
 
     /// Section 4: a one bit, zeros, and the length in bits as the last eight bytes of a block.
     private static func pad(_ message: [UInt8]) -> [UInt8] {
-        var padded = message
+        let zeros = (64 + 55 - message.count % 64) % 64
+        var padded: [UInt8] = []
+        padded.reserveCapacity(message.count + 1 + zeros + 8)
+        padded += message
         padded.append(0x80)
-        padded += [UInt8](repeating: 0, count: (64 + 56 - padded.count % 64) % 64)
+        for _ in 0..<zeros { padded.append(0) }
         let bitCount = UInt64(message.count) * 8
-        return padded + bigEndian(UInt32(bitCount >> 32)) + bigEndian(UInt32(truncatingIfNeeded: bitCount))
+        append(UInt32(bitCount >> 32), to: &padded)
+        append(UInt32(truncatingIfNeeded: bitCount), to: &padded)
+        return padded
     }
 
-    private static func bigEndian(_ word: UInt32) -> [UInt8] {
-        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> $0) }
+    /// The highest byte first.
+    private static func append(_ word: UInt32, to bytes: inout [UInt8]) {
+        for shift: UInt32 in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
     }
 
     /// The five words of section 6.1, under the letters the RFC gives them.
@@ -28,12 +40,13 @@ package enum SHA1 {
         var d: UInt32 = 0x1032_5476
         var e: UInt32 = 0xc3d2_e1f0
 
-        mutating func mix(_ block: ArraySlice<UInt8>) {
-            let schedule = Self.schedule(block)
+        /// `words` is room for the schedule of one block, used again for the next.
+        mutating func mix(_ block: Span<UInt8>, _ words: inout [UInt32]) {
+            Self.schedule(block, &words)
             var next = self
-            for (round, word) in schedule.enumerated() {
+            for round in 0..<80 {
                 let (function, constant) = next.roundFunction(round)
-                let rotated = rotateLeft(next.a, 5) &+ function &+ next.e &+ word &+ constant
+                let rotated = rotateLeft(next.a, 5) &+ function &+ next.e &+ words[round] &+ constant
                 next.e = next.d
                 next.d = next.c
                 next.c = rotateLeft(next.b, 30)
@@ -57,14 +70,15 @@ package enum SHA1 {
             }
         }
 
-        private static func schedule(_ block: ArraySlice<UInt8>) -> [UInt32] {
-            var words: [UInt32] = stride(from: block.startIndex, to: block.endIndex, by: 4).map { offset in
-                block[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
+        private static func schedule(_ block: Span<UInt8>, _ words: inout [UInt32]) {
+            for index in 0..<16 {
+                let high = UInt32(block[4 * index]) << 24 | UInt32(block[4 * index + 1]) << 16
+                words[index] = high | UInt32(block[4 * index + 2]) << 8 | UInt32(block[4 * index + 3])
             }
             for index in 16..<80 {
-                words.append(rotateLeft(words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16], 1))
+                let mixed = words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]
+                words[index] = rotateLeft(mixed, 1)
             }
-            return words
         }
     }
 
