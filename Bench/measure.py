@@ -82,12 +82,12 @@ def http(target, seconds):
     backend = launch(LOAD_CORE, [BENCH, "echo", target.backend])
     try:
         time.sleep(0.05)
-        before = cpu_seconds(target.pids())
+        before = scheduled(target.pids())
         client = launch(
             LOAD_CORE, ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://{target.address}/"],
             stdout=subprocess.PIPE, text=True)
         text = client.communicate()[0]
-        used = cpu_seconds(target.pids()) - before
+        used, waited = (after - earlier for after, earlier in zip(scheduled(target.pids()), before))
     finally:
         backend.terminate()
         backend.wait()
@@ -96,19 +96,21 @@ def http(target, seconds):
         raise Failed(wrong.group())
     requests = int(re.search(r"(\d+) requests in", text).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-    return {"rate": rate, "cpu": used / requests * 100_000, "disturbed": 0.0}
+    disturbed = 0.0 if target.is_threaded else waited / seconds
+    return {"rate": rate, "cpu": used / requests * 100_000, "disturbed": disturbed}
 
 
-def cpu_seconds(pids):
-    """To the nanosecond, of all threads that still live."""
-    total = 0
+def scheduled(pids):
+    """Seconds on a core and seconds of waiting for one, of all threads that still live."""
+    run = wait = 0
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
             try:
-                total += int(task.read_text().split()[0])
+                ran, waited, _ = task.read_text().split()
             except OSError:
-                pass
-    return total / 1e9
+                continue
+            run, wait = run + int(ran), wait + int(waited)
+    return run / 1e9, wait / 1e9
 
 
 # Memory
@@ -250,12 +252,12 @@ def cold_on_demand(folder, boot_ms, samples):
     target.start()
     time.sleep(0.1)
     try:
-        before = cpu_seconds([target.process.pid])
+        before = scheduled([target.process.pid])[0]
         finished = subprocess.run(
             [BENCH, "cold", str(samples), stamp, "client", target.address], capture_output=True, text=True)
         if finished.returncode != 0:
             raise Failed(finished.stderr.strip())
-        used = cpu_seconds([target.process.pid]) - before
+        used = scheduled([target.process.pid])[0] - before
     finally:
         target.stop()
     return [int(line.split()[0]) / 1e6 for line in finished.stdout.splitlines()], used
