@@ -80,11 +80,11 @@ extension ExchangeMachine {
         return true
     }
 
-    /// Only a 101 that answers this client's own key opens a tunnel (RFC 6455, 4.1).
+    /// Only a 101 that answers this client's own key, once, opens a tunnel (RFC 6455, 4.1 and 11.3.3).
     private mutating func openTunnel(_ head: ResponseHead) {
-        let accepted = head.text(of: "sec-websocket-accept", in: answerHead.span)
+        let accepted = head.values(of: "sec-websocket-accept", in: answerHead.span)
         guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: answerHead.span),
-            accepted == request!.expectedAccept
+            accepted.map({ String(answerHead.span, $0) }) == [request!.expectedAccept]
         else {
             let sentence = "\(serviceSentence) switched protocols without being asked properly."
             return failUpstream(CannedResponse(status: 502, body: sentence))

@@ -54,6 +54,7 @@ struct UpgradeTests {
             switched.replacing("Sec-WebSocket-Accept: \(accept)\r\n", with: ""),
             switched.replacing("Upgrade: websocket", with: "Upgrade: h2c"),
             switched.replacing("Connection: Upgrade\r\n", with: ""),
+            switched.replacing("Upgrade: websocket", with: "Upgrade: websocket\r\nSec-WebSocket-Accept: AAAA"),
         ])
     func wrongAnswer(answer: String) {
         var talk = ExchangeTalk(upgradeRequest, backends: .init(answer + "early"))
