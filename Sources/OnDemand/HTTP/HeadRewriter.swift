@@ -26,7 +26,7 @@ struct HeadRewriter {
         let hopByHop = HopByHop(head, in: bytes)
         for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
             if isReplaced(field.name, by: set, in: bytes) || isRemoved(field.name, by: prefixes, in: bytes) { continue }
-            output.append(from: bytes, head.line(of: index))
+            append(index, of: head, in: bytes, to: &output)
         }
         for field in set { append(field.name, field.value, to: &output) }
         if upgrade == .webSocket {
@@ -56,7 +56,7 @@ struct HeadRewriter {
         output += "\r\n".utf8
         let hopByHop = HopByHop(head, in: bytes)
         for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
-            output.append(from: bytes, head.line(of: index))
+            append(index, of: head, in: bytes, to: &output)
         }
         if head.status >= 200 {
             appendPersistence(keepAlive, defaultsToKeepAlive: clientVersion == .http11, to: &output)
@@ -73,6 +73,22 @@ struct HeadRewriter {
         } else if !defaultsToKeepAlive {
             append("Connection", "keep-alive", to: &output)
         }
+    }
+
+    /// Writes a field as it came, except that tabs around its value become one space: there are servers that read
+    /// `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is no part of the value).
+    private static func append(
+        _ index: Int, of head: some MessageHead, in bytes: Span<UInt8>, to output: inout [UInt8]
+    ) {
+        let field = head.fields[index]
+        let line = head.line(of: index)
+        let before = bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower))
+        let behind = bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper))
+        guard before != nil || behind != nil else { return output.append(from: bytes, line) }
+        output.append(from: bytes, field.name)
+        output += ": ".utf8
+        output.append(from: bytes, field.value)
+        output += "\r\n".utf8
     }
 
     private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {

@@ -36,14 +36,22 @@ import Testing
 
     @Test("fields travel byte for byte, in order, with duplicates and odd spacing")
     func transparency() throws {
-        let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1 \t\r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
+        let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
         var output = Array("before".utf8)
         HeadRewriter.request(
             try requestHead(bytes), in: bytes.span, target: Array("/c?d".utf8), set: [], authority: "z",
             upgrade: .none, into: &output)
         let expected =
-            "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1 \t\r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
+            "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
         #expect(String(decoding: output, as: UTF8.self) == expected)
+    }
+
+    @Test("a tab around a value becomes a space, for there are servers that take it for a part of the value")
+    func tabs() throws {
+        let head = ["POST / HTTP/1.1", "Host:\ta", "Transfer-Encoding: \tchunked", "X: a\tb", "Y:\t", "Z:c\t "]
+        #expect(
+            try request(head, target: "/", keepAlive: true)
+                == ["POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked", "X: a\tb", "Y: ", "Z: c"])
     }
 
     @Test("bytes that are not text pass unchanged")
@@ -142,7 +150,7 @@ import Testing
         var random = Seeded(seed: seed)
         var lines = ["POST /x HTTP/1.1", "Host: a"]
         let names = ["X-A", "Cookie", "Via", "Keep-Alive", "TE", "x-b", "Accept", "Upgrade", "X-Hop"]
-        let values = ["", "1", " a, b ", "\t\"q\"", "keep-alive", "x:y"]
+        let values = ["", "1", " a, b ", "\"q\"", "keep-alive", "x:y"]
         for _ in 0..<Int.random(in: 0...8, using: &random) {
             lines.append("\(names.randomElement(using: &random)!):\(values.randomElement(using: &random)!)")
         }
