@@ -14,8 +14,9 @@ struct HopByHop {
     }
 
     /// `TE` too: its one useful word, `trailers`, would be a promise about our connection, and trailers pass anyway.
-    /// `HTTP2-Settings` means nothing without the h2c upgrade that is never passed (RFC 9113, 3.1).
-    static let always = ["connection", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings"]
+    /// `HTTP2-Settings` means nothing without the h2c upgrade that is never passed (RFC 9113, 3.1). `Close` is a
+    /// reserved name (RFC 9110, 18.4): our own `Connection: close` would name it as ours.
+    static let always = ["connection", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings", "close"]
 
     /// Names that `Connection` cannot remove. RFC 9110, 7.6.1 forbids listing fields meant for everybody; clients
     /// that do try to hide credentials, origins or forwarding fields from a backend that decides by them.
