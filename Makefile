@@ -29,10 +29,11 @@ build: ## the daemon and the test double, optimised, with the Swift runtime insi
 test: ## everything: tools, format, unit tests, simulation, end to end
 	scripts/install-test-tools
 	$(MAKE) --no-print-directory lint unit build e2e
+	$(MAKE) --no-print-directory fuzz RUNS=20000
 
 .PHONY: lint
 lint: ## formatting, strictly
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests Fuzz
 
 .PHONY: unit
 unit: ## machines, parsers, simulation: everything without a real backend
@@ -43,6 +44,10 @@ unit: ## machines, parsers, simulation: everything without a real backend
 simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or one again (SEED=...)
 	$(if $(SEED),SIMULATION_SEED=$(SEED),SIMULATION_SEEDS=$(or $(SEEDS),10000)) swift test -c release \
 		-Xswiftc -enable-testing --scratch-path .build/simulation --filter SimulationSwarm
+
+.PHONY: fuzz
+fuzz: ## inputs nobody thought of, for every parser (FUZZER=name, RUNS=n or SECONDS=60 each)
+	@scripts/fuzz $(FUZZER) $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(or $(SECONDS),60))
 
 .PHONY: e2e
 e2e: $(BENCH) ## real processes, real clients, the real Rails application

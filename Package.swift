@@ -33,3 +33,16 @@ let package = Package(
             name: "OnDemandTests", dependencies: ["OnDemand"], exclude: ["Corpus"], swiftSettings: strict),
     ]
 )
+
+// `make fuzz` builds the promises of the tests once more, around libFuzzer; nothing else sees these targets.
+if Context.environment["FUZZ"] != nil {
+    package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
+    package.targets.removeAll { $0.isTest }
+    package.targets += [
+        .target(
+            name: "FuzzTargets", dependencies: ["OnDemand"], path: "Tests/OnDemandTests/Fuzzing",
+            exclude: ["FuzzReplayTests.swift"], swiftSettings: strict),
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: strict),
+    ]
+}

@@ -1,0 +1,19 @@
+// What libFuzzer calls: the target that FUZZER names, with one input after the other.
+
+import Glibc
+
+@testable import FuzzTargets
+
+private let target = unsafe getenv("FUZZER").flatMap { unsafe FuzzTarget.named(String(cString: $0)) }
+
+@c(LLVMFuzzerTestOneInput)
+func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    guard let target else { fatalError("FUZZER names none of \(FuzzTarget.all.map(\.name))") }
+    let input = unsafe Array(UnsafeBufferPointer(start: data, count: count))
+    do throws(Complaint) {
+        try target.check(input)
+    } catch {
+        fatalError("\(target.name): \(error)")
+    }
+    return 0
+}
