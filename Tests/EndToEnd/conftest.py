@@ -1,6 +1,9 @@
 """Fixtures: daemons that end with their test, and the table of measurements printed at the end of the run."""
 
+import shutil
+
 import pytest
+from selenium import webdriver
 
 from daemon import Daemon, double, executable
 
@@ -33,6 +36,20 @@ def start(request, tmp_path):
     wrongs = [daemon.clean_up() for daemon in daemons if hasattr(daemon, "process")]
     wrongs = [wrong for wrong in wrongs if wrong]
     assert not wrongs, "; ".join(wrongs)
+
+
+@pytest.fixture
+def browser():
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert chromium and driver, "the page is tested in Debian's chromium with chromium-driver; make test installs them"
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,1180"]:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The status page in a real browser: a visitor watches the whole life of the demo's backend, and takes part in it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -9,8 +8,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -70,20 +67,6 @@ def demo():
     yield demo
     if demo.process.poll() is None:
         demo.stop()
-
-
-@pytest.fixture
-def browser():
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium and driver, "the page is tested in Debian's chromium with chromium-driver; make test installs them"
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1000,1180"]:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
 
 
 class Page:
