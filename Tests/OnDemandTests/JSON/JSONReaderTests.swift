@@ -9,13 +9,23 @@ struct JSONReaderTests {
     @Test("every text of the corpus is accepted or refused as its name says", arguments: Corpus.files(in: "json"))
     func corpus(name: String) throws {
         let bytes = try Corpus.bytes(of: "json/\(name)")
-        if name.hasPrefix("y_") {
-            #expect(throws: Never.self) { try JSONReader.read(bytes) }
-        } else {
-            let error = #expect(throws: JSONError.self) { try JSONReader.read(bytes) }
-            #expect(error.map { Corpus.contains($0.position, bytes) } ?? false)
-            #expect(error?.sentence.isEmpty == false)
+        switch name.prefix(2) {
+        case "y_": #expect(throws: Never.self) { try JSONReader.read(bytes) }
+        case "n_": try expectRefused(bytes)
+        case "i_": if (try? JSONReader.read(bytes)) == nil { try expectRefused(bytes) }
+        default: Issue.record("\(name) does not say what is expected of it")
         }
+    }
+
+    private func expectRefused(_ bytes: [UInt8]) throws {
+        let error = #expect(throws: JSONError.self) { try JSONReader.read(bytes) }
+        #expect(error.map { Corpus.contains($0.position, bytes) } ?? false)
+        #expect(error?.sentence.isEmpty == false)
+    }
+
+    @Test("the corpus has some hundred texts, and says of each what is expected")
+    func corpusSize() {
+        #expect(Corpus.files(in: "json").count >= 600)
     }
 
     @Test("what this reader accepts, Foundation reads as the same value", arguments: Corpus.files(in: "json", "y_"))
