@@ -12,6 +12,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "frame-stream", check: FrameStreamPromise.check),
         FuzzTarget(name: "json", check: TextPromise.checkJSON),
         FuzzTarget(name: "configuration", check: TextPromise.checkConfiguration),
+        FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -23,14 +23,18 @@ enum TextPromise {
         do throws(ConfigurationErrors) {
             _ = try Configuration.read(input, environment: ["NAME": "value", "PORT": "3000", "EMPTY": ""])
         } catch {
-            for finding in error.all {
-                try promise(!finding.sentence.isEmpty, "an error without a sentence: \(finding)")
-                try promise(contains(finding.position, input), "\(finding.position) is not in the text: \(text(input))")
-            }
-            let line = error.rendered(file: "file.json").utf8
-            try promise(
-                line.count { $0 == UInt8(ascii: "\n") } == error.all.count - 1, "an error takes more than one line")
+            try checkFindings(of: error, in: input)
         }
+    }
+
+    /// Each finding is one line with a sentence and a place.
+    static func checkFindings(of errors: ConfigurationErrors, in input: [UInt8]) throws(Complaint) {
+        for finding in errors.all {
+            try promise(!finding.sentence.isEmpty, "an error without a sentence: \(finding)")
+            try promise(contains(finding.position, input), "\(finding.position) is not in the text: \(text(input))")
+        }
+        let lines = errors.rendered(file: "file").utf8.count { $0 == UInt8(ascii: "\n") } + 1
+        try promise(lines == errors.all.count, "\(errors.all.count) findings take \(lines) lines")
     }
 
     private static func rendered(_ value: JSONValue) -> String {
