@@ -91,6 +91,9 @@ enum AddressText {
             throw ValueProblem("names a socket by more than \(unixPathLimit) bytes, which the system cannot hold")
         }
         guard !path.utf8.contains(0) else { throw ValueProblem("has a zero byte in the path of its socket") }
+        guard !path.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            throw ValueProblem("has a control character in the path of its socket")
+        }
         return .unix(path: path)
     }
 }

@@ -57,6 +57,7 @@ struct AddressTextTests {
             ("[::1]3000", "something other than a port"), ("[::g]:1", "no IPv6 address"), ("[fe80::1%eth0]:1", "zones"),
             ("[127.0.0.1]:1", "no IPv6 address"), ("example.com:80", "has the host name \"example.com\""),
             ("*:80", "0.0.0.0"), ("unix:", "names no socket"), ("unix:/a:/b", "has a colon"), ("unix:/\0", "zero byte"),
+            ("unix:/a\nb", "control character"),
             ("unix:/\(String(repeating: "x", count: 107))", "more than 107 bytes"),
             ("http://127.0.0.1:1", "several colons"),
         ])
