@@ -14,7 +14,17 @@ extension Plan {
         if dice.chance(15) { plan.terminates = dice.duration(.zero ... .seconds(12)) }
         if dice.chance(5) { plan.descriptorLimit = dice.number(in: 4...14) }
         if dice.chance(3) { plan.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
+        if dice.chance(40) { plan.drawProcesses(with: &dice, isRough: isRough) }
         return plan
+    }
+
+    /// What comes later in the list may be required by what comes earlier, so there are no circles.
+    private mutating func drawProcesses(with dice: inout Seeded, isRough: Bool) {
+        processes = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
+        let names = processes.indices.map { "p\($0)" }
+        for index in services.indices { services[index].policy.requires = names.filter { _ in dice.chance(60) } }
+        if processes.count == 2, dice.chance(40) { processes[0].policy.requires = ["p1"] }
+        if services.count == 2, dice.chance(20) { services[0].policy.requires.append("s1") }
     }
 }
 
@@ -42,6 +52,19 @@ extension Plan.Service {
             service.stranger = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
         }
         return service
+    }
+}
+
+extension Plan.Process {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> Plan.Process {
+        var process = Plan.Process()
+        process.policy.idleTimeout = dice.one(of: [.milliseconds(1), .milliseconds(300), .seconds(2)])
+        process.policy.alwaysOn = dice.chance(40)
+        process.policy.restarts = dice.chance(85)
+        process.hasAddress = dice.chance(70)
+        if process.policy.alwaysOn, dice.chance(30) { process.startDelay = dice.duration(.zero ... .seconds(3)) }
+        process.children = (0..<dice.number(in: 1...3)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
+        return process
     }
 }
 

@@ -18,8 +18,19 @@ struct Plan {
         var sharesTarget: Int?
     }
 
+    /// Something to run without routes. Processes are numbered behind the services, and called `p0`, `p1` ...
+    struct Process {
+        var policy = BackendPolicy(
+            startupTimeout: .seconds(2), idleTimeout: .seconds(5), stopPlan: .politely(for: .seconds(2)))
+        var children: [ChildScript] = [.healthy]
+        /// Whether anybody is told where it accepts connections.
+        var hasAddress = true
+        var startDelay = Duration.zero
+    }
+
     var seed: UInt64 = 1
     var services: [Service] = [Service()]
+    var processes: [Process] = []
     var clients: [ClientScript] = []
     var faults = Faults.none
     /// The n-th kernel call that may fail does.
@@ -57,18 +68,42 @@ struct Plan {
                         launch: service.launches ? LaunchCommand(command: "\(index)") : nil, policy: service.policy,
                         wakeOn: service.wakeOn)
                 },
+                processes: processes.enumerated().map { index, process in
+                    let number = services.count + index
+                    return Configuration.Process(
+                        name: "p\(index)", launch: LaunchCommand(command: "\(number)"),
+                        address: process.hasAddress ? Self.address(of: number) : nil, startDelay: process.startDelay,
+                        policy: process.policy)
+                },
                 log: .init(level: logLevel, format: .text))
         }
     }
 }
 
 extension Plan {
+    private var names: [String] { services.indices.map { "s\($0)" } + processes.indices.map { "p\($0)" } }
+
+    func policy(of number: Int) -> BackendPolicy {
+        number < services.count ? services[number].policy : processes[number - services.count].policy
+    }
+
+    /// The numbers of what this one requires itself.
+    func requirements(of number: Int) -> [Int] {
+        policy(of: number).requires.compactMap { names.firstIndex(of: $0) }
+    }
+
+    /// And of what that requires in turn.
+    func allRequirements(of number: Int) -> Set<Int> {
+        requirements(of: number).reduce(into: []) { $0.formUnion(allRequirements(of: $1).union([$1])) }
+    }
+
     /// For whoever replays a seed.
     var story: String {
         let services = services.enumerated().map { "service \($0): \($1)" }
+        let processes = processes.enumerated().map { "process \($0): \($1)" }
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
         let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
-        return (["\(faults)"] + services + clients + [rest]).joined(separator: "\n").replacing(
+        return (["\(faults)"] + services + processes + clients + [rest]).joined(separator: "\n").replacing(
             "OnDemandTests.", with: ""
         )
         .replacing("OnDemand.", with: "")

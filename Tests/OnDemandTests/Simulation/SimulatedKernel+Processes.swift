@@ -9,6 +9,9 @@ struct ChildTable {
     var addresses: [SocketAddress] = []
     var startupTimeouts: [Duration] = []
     var starts: [Int] = []
+    /// By service: those that must be ready before it starts, and whether that can be seen from outside.
+    var requirements: [[Int]] = []
+    var tellsReadiness: [Bool] = []
     private(set) var reaped = 0
     private(set) var born = 0
     private var lastID: Int32 = 200
@@ -68,6 +71,7 @@ extension SimulatedKernel {
             throw SystemError(call: "pipe2", code: .tooManyFiles, subject: command.command)
         }
         judgeGenerations(of: service)
+        judgeRequirements(of: service)
         let id = children.freeID(&dice)
         let (output, errors) = (SimulatedPipe(), SimulatedPipe())
         let scripts = children.scripts[service]
@@ -90,6 +94,27 @@ extension SimulatedKernel {
         }
     }
 
+    /// What is required is ready first, unless something of it has failed on its own.
+    private func judgeRequirements(of service: Int) {
+        for required in children.requirements[service] where trouble[required] == nil && failedVerb == nil {
+            let runs = children.all.contains { $0.service == required && $0.isLeader && $0.isRunning }
+            let listens = listeners[children.addresses[required]]?.isStranger == false
+            guard !runs || children.tellsReadiness[required] && !listens else { continue }
+            complain("service \(service) is started before \(required), which it requires, is ready")
+        }
+    }
+
+    /// What is required outlives those that require it.
+    private func judgeStop(of leader: Int32) {
+        guard let process = children.all.first(where: { $0.id == leader && $0.isRunning }), !mayHurry, !hasJumped,
+            trouble[process.service] == nil, failedVerb == nil
+        else { return }
+        for other in children.all
+        where other.isRunning && children.requirements[other.service].contains(process.service) {
+            complain("service \(process.service) is stopped while \(other.service), which requires it, runs")
+        }
+    }
+
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
         guard case .pipe(let pipe) = file(descriptor, "read") else { return .failed(.badDescriptor) }
         guard !pipe.bytes.isEmpty else { return pipe.writers == 0 ? .ended : .wouldBlock }
@@ -104,6 +129,7 @@ extension SimulatedKernel {
     func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
+        judgeStop(of: leader.number)
         for member in children.family(of: leader.number) { member.hear(signal) }
     }
 
@@ -146,7 +172,10 @@ extension SimulatedKernel {
         guard file(descriptor, "nextSignal") != nil, !pendingSignals.isEmpty else { return nil }
         progressed()
         let signal = pendingSignals.removeFirst()
-        if signal == .terminate { isLeaving = true }
+        if signal == .terminate {
+            mayHurry = isLeaving
+            isLeaving = true
+        }
         return signal
     }
 

@@ -65,6 +65,8 @@ final class SimulatedKernel: Kernel {
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.
     var isLeaving = false
+    /// And once more.
+    var mayHurry = false
     var isCramped = false
     /// Who was between two requests may have been let go to make room.
     var hasLackedDescriptors = false

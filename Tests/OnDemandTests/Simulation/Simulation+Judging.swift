@@ -21,8 +21,17 @@ extension Simulation {
                 leases[lease.backend.index] += 1
             }
         }
-        for (service, upstream) in proxy.upstreams.enumerated() where upstream.gate.leases != leases[service] {
-            kernel.complain("service \(service) counts \(upstream.gate.leases) leases; \(leases[service]) are held")
+        leases += plan.processes.map { _ in 0 }
+        for hold in household.supervisor.inOrder.flatMap(\.holds) {
+            guard case .held(let generation) = hold.state, generation == hold.required.gate.openGeneration else {
+                continue
+            }
+            leases[hold.required.id.index] += 1
+        }
+        let gates = household.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id.index, $0.gate) }
+        for (number, gate) in proxy.upstreams.map(\.gate).enumerated().map({ ($0, $1) }) + gates
+        where gate.leases != leases[number] {
+            kernel.complain("service \(number) counts \(gate.leases) leases; \(leases[number]) are held")
         }
     }
 
@@ -46,19 +55,19 @@ extension Simulation {
         for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
         if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
         if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
-        for (service, backend) in zip(plan.services, household.supervisor.inOrder) where service.launches {
-            judgeRest(of: backend, service)
-        }
+        for backend in household.supervisor.inOrder { judgeRest(of: backend) }
         let expected = 2 + 2 * household.supervisor.inOrder.count { $0.child != nil }
         if kernel.files.count != expected {
             kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")
         }
     }
 
-    private func judgeRest(of backend: SupervisedBackend, _ service: Plan.Service) {
-        let staysAwake = service.policy.alwaysOn || service.policy.idleTimeout == nil
+    private func judgeRest(of backend: SupervisedBackend) {
+        let policy = backend.machine.policy
+        // Nobody but another backend can be inside now.
+        let staysAwake = policy.alwaysOn || policy.idleTimeout == nil || backend.gate.leases > 0
         switch backend.machine.state {
-        case .asleep where !service.policy.alwaysOn: break
+        case .asleep where !policy.comesBack && backend.gate.leases == 0: break
         case .ready where staysAwake: break
         default: kernel.complain("\(backend.name) rests while \(backend.machine.state)")
         }
@@ -123,9 +132,12 @@ extension Simulation {
         guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow, !kernel.isSlow else {
             return
         }
-        let policy = plan.services[client.script.service].policy
-        let stop = policy.stopPlan.steps.reduce(Duration.zero) { $0 + $1.patience } + .seconds(2)
-        let patience = policy.startupTimeout + stop + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
+        let service = client.script.service
+        let starts = [service] + plan.allRequirements(of: service)
+        let start = starts.map { plan.policy(of: $0) }.reduce(Duration.zero) { sum, policy in
+            sum + policy.startupTimeout + policy.stopPlan.length + .seconds(2)
+        }
+        let patience = start + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
         if answered - asked > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
             kernel.complain("\(client.name) waited \(answered - asked) for its answer")
         }
@@ -134,6 +146,10 @@ extension Simulation {
     /// Why this client may have been told something else than its backend's answer.
     private func excuses(for client: VirtualClient) -> [String] {
         var reasons = Array(kernel.trouble[client.script.service] ?? [])
+        for required in plan.allRequirements(of: client.script.service) {
+            reasons += kernel.trouble[required] ?? []
+            if plan.policy(of: required).minimumSleep > .zero { reasons.append("a sleep of what it requires") }
+        }
         let service = plan.services[client.script.service]
         if kernel.failedVerb != nil { reasons.append("a failed call") }
         if plan.clients.count > service.policy.maximumWaiting { reasons.append("a short queue") }

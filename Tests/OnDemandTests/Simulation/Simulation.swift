@@ -18,7 +18,15 @@ final class Simulation {
         kernel = SimulatedKernel(seed: plan.seed)
         kernel.failingCall = plan.failingCall
         for (index, service) in plan.services.enumerated() {
-            kernel.children.add(service, at: Plan.address(of: index))
+            kernel.children.add(service.children, service.policy, at: Plan.address(of: index))
+        }
+        for (index, process) in plan.processes.enumerated() {
+            kernel.children.add(process.children, process.policy, at: Plan.address(of: plan.services.count + index))
+        }
+        for number in kernel.children.services {
+            kernel.children.requirements.append(plan.requirements(of: number))
+            let hasAddress = number < plan.services.count || plan.processes[number - plan.services.count].hasAddress
+            kernel.children.tellsReadiness.append(hasAddress)
         }
     }
 
@@ -123,14 +131,17 @@ final class Simulation {
         kernel.failingCall = 0
         kernel.descriptorLimit = 1024
         let first = clients.count
-        for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
-            kernel.children.heal(index)
-            for process in kernel.children.all where process.service == index && process.isLeader && process.isSpoilt {
+        for number in kernel.children.services {
+            kernel.children.heal(number)
+            for process in kernel.children.all where process.service == number && process.isLeader && process.isSpoilt {
                 process.end(.signal(9))
             }
-            // Longer than any rest after a failure, and what wakes everybody.
-            var script = ClientScript.chat(at: .seconds(61))
-            if service.wakeOn == .any { script = .get(at: .seconds(61)) }
+        }
+        for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
+            // Longer than any rest after a failure, its own and of what it requires, and what wakes everybody.
+            let moment = Duration.seconds(plan.processes.isEmpty ? 61 : 125)
+            var script = ClientScript.chat(at: moment)
+            if service.wakeOn == .any { script = .get(at: moment) }
             script.service = index
             addClient(1000 + index, script)
         }
@@ -144,10 +155,10 @@ final class Simulation {
 }
 
 extension ChildTable {
-    mutating func add(_ service: Plan.Service, at address: SocketAddress) {
-        scripts.append(service.children)
+    mutating func add(_ children: [ChildScript], _ policy: BackendPolicy, at address: SocketAddress) {
+        scripts.append(children)
         addresses.append(address)
-        startupTimeouts.append(service.policy.startupTimeout)
+        startupTimeouts.append(policy.startupTimeout)
         starts.append(0)
     }
 

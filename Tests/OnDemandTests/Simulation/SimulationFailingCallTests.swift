@@ -20,7 +20,14 @@ struct SimulationFailingCallTests {
             "a shutdown in the middle",
             Plan(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))
         ),
+        ("something required", Plan(services: [requiring], processes: [.init()], clients: [.get()])),
     ]
+
+    private static var requiring: Plan.Service {
+        var service = Plan.Service()
+        service.policy.requires = ["p0"]
+        return service
+    }
 
     private static var keptAlive: ClientScript {
         ClientScript(requests: [.init(.length(10)), .init(.untilClose(10)), .init(.nothing)], isPipelined: true)

@@ -1,0 +1,225 @@
+import Testing
+
+@testable import OnDemand
+
+/// Backends that require others, and processes without routes, in the whole daemon.
+@Suite("Simulation: more than one process")
+struct SimulationRequirementTests {
+    private func plan(
+        _ processes: [Plan.Process] = [.init()], _ clients: [ClientScript] = [.get()],
+        change: (inout Plan.Service) -> Void = { _ in }
+    ) -> Plan {
+        var service = Plan.Service()
+        service.policy.requires = ["p0"]
+        change(&service)
+        var plan = Plan(services: [service], processes: processes, clients: clients)
+        plan.asksAgain = false
+        return plan
+    }
+
+    private func alwaysOn(_ change: (inout Plan.Process) -> Void = { _ in }) -> Plan.Process {
+        var process = Plan.Process()
+        process.policy.alwaysOn = true
+        change(&process)
+        return process
+    }
+
+    @Test("what is required is ready before, and idles out after whoever requires it")
+    func order() throws {
+        let simulation = try Simulation.run(plan())
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        #expect(
+            simulation.lives == [
+                "started p0", "ready p0", "started s0", "ready s0", "idle s0", "stopping s0", "stopped s0", "idle p0",
+                "stopping p0", "stopped p0",
+            ])
+    }
+
+    @Test("a chain is started from its end, and sleeps from its beginning")
+    func chain() throws {
+        var first = Plan.Process()
+        first.policy.requires = ["p1"]
+        let simulation = try Simulation.run(plan([first, .init()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0.hasPrefix("ready") } == ["ready p1", "ready p0", "ready s0"])
+        #expect(simulation.lives.filter { $0.hasPrefix("stopped") } == ["stopped s0", "stopped p0", "stopped p1"])
+    }
+
+    @Test("one that several require is started once, and stays for the last of them")
+    func shared() throws {
+        var plan = plan()
+        plan.services.append(plan.services[0])
+        var other = ClientScript.get(at: .seconds(4))
+        other.service = 1
+        plan.clients.append(other)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0.hasSuffix("p0") }.count == 5, "one life")
+        #expect(simulation.lives.last == "stopped p0")
+    }
+
+    @Test("one that is never ready is named to the clients, and nothing is started for them")
+    func neverReady() throws {
+        var process = Plan.Process()
+        process.children = [ChildScript(listensAfter: nil)]
+        let simulation = try Simulation.run(plan([process], [.get(), .get(at: .milliseconds(2500))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)] && simulation.outcomes(of: 1) == [.answered(503)])
+        let body = String(decoding: simulation.clients[0].exchanges[0].body, as: UTF8.self)
+        #expect(body.contains("requires p0, which did not become ready within 2s"), "\(body)")
+        #expect(simulation.clients[1].exchanges[0].retryAfter != nil)
+        #expect(simulation.kernel.logged(.startFailed).contains { $0.contains("reason=requirement_failed") })
+        #expect(!simulation.lives.contains("started s0"))
+    }
+
+    @Test("its failure does not stick: when it can be had again, so can whoever requires it")
+    func doesNotStick() throws {
+        var process = Plan.Process()
+        process.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(10)), .healthy]
+        let simulation = try Simulation.run(plan([process], [.get(), .get(at: .seconds(2))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)] && simulation.outcomes(of: 1) == [.answered(200)])
+    }
+
+    @Test("a crash of what is required ends no conversation, and brings it back at once", arguments: [true, false])
+    func crash(isAlwaysOn: Bool) throws {
+        var process = Plan.Process()
+        process.policy.alwaysOn = isAlwaysOn
+        process.children = [ChildScript(exitsAfter: .seconds(1), exit: .signal(11)), .healthy]
+        let chat = Wish.Chat(up: 30, down: 30, pause: .milliseconds(100))
+        let simulation = try Simulation.run(plan([process], [.chat(chat)]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.chatted])
+        let lives = simulation.lives
+        let crashed = try #require(lives.firstIndex(of: "crashed p0"))
+        #expect(lives[crashed...].prefix(4) == ["crashed p0", "stopped p0", "started p0", "ready p0"])
+        #expect(lives.filter { $0 == "started s0" }.count == 1)
+        #expect(!isAlwaysOn || !lives.contains("idle p0"))
+        #expect(isAlwaysOn || lives.last == "stopped p0", "the hold went over to the new life, and ended with it")
+    }
+
+    @Test("one that keeps crashing rests between, and comes back for whoever runs without it")
+    func crashLoop() throws {
+        var process = Plan.Process()
+        process.children = Array(repeating: ChildScript(exitsAfter: .milliseconds(200)), count: 4) + [.healthy]
+        let chat = Wish.Chat(up: 40, down: 40, pause: .seconds(1))
+        let simulation = try Simulation.run(plan([process], [.chat(chat)]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.chatted])
+        #expect(simulation.lives.filter { $0 == "started p0" }.count == 5)
+        #expect(simulation.lives.last == "stopped p0")
+    }
+
+    @Test("it may crash at any moment of the start that waits for it")
+    func crashDuringStart() throws {
+        for offset in 0..<80 {
+            var process = Plan.Process()
+            process.children = [ChildScript(exitsAfter: .microseconds(500) * offset), .healthy]
+            var plan = plan([process], [.get(), .get(at: .seconds(3))])
+            plan.logLevel = .error
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(offset)")
+            #expect(simulation.outcomes(of: 1) == [.answered(200)], "\(offset)")
+        }
+    }
+
+    @Test("the daemon may be asked to leave at any moment of such a start")
+    func leavesWhileStarting() throws {
+        for offset in 0..<120 {
+            var plan = plan([.init(), alwaysOn()], [.get(), .chat()])
+            plan.terminates = .microseconds(500) * offset
+            plan.logLevel = .error
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "\(offset)")
+        }
+    }
+
+    @Test("processes start in the order of the file, and at a shutdown end in the reverse of it, after the services")
+    func shutdown() throws {
+        var plan = plan([alwaysOn(), alwaysOn(), alwaysOn()], [.chat(.init(up: 400, down: 400, pause: .seconds(1)))])
+        for index in plan.processes.indices { plan.processes[index].children[0].lingers = .milliseconds(300) }
+        plan.terminates = .seconds(3)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        let lives = simulation.lives
+        #expect(lives.filter { $0.hasPrefix("started") } == ["started p0", "started p1", "started p2", "started s0"])
+        #expect(
+            lives.suffix(8) == [
+                "stopping s0", "stopped s0", "stopping p2", "stopped p2", "stopping p1", "stopped p1", "stopping p0",
+                "stopped p0",
+            ])
+    }
+
+    @Test("a process that requires a later one is started after it and ended before it")
+    func shutdownAgainstTheFile() throws {
+        var plan = plan([alwaysOn { $0.policy.requires = ["p1"] }, alwaysOn()], [])
+        plan.terminates = .seconds(3)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0.hasPrefix("started") } == ["started p1", "started p0"])
+        #expect(simulation.lives.filter { $0.hasPrefix("stopped") } == ["stopped p0", "stopped p1"])
+    }
+
+    @Test("who asks twice waits for nobody's turn")
+    func hurries() throws {
+        var plan = plan([alwaysOn(), alwaysOn()], [])
+        for index in plan.processes.indices { plan.processes[index].policy.stopPlan = .politely(for: .seconds(600)) }
+        plan.processes[1].children = [ChildScript(ignoresTerminate: true)]
+        plan.terminates = .seconds(1)
+        plan.signals = [(.seconds(2), .terminate)]
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(try #require(simulation.kernel.logged(.bye).first).hasPrefix("2027-01-15T08:00:03"))
+    }
+
+    @Test("what crashes while the daemon leaves is not started again")
+    func crashWhileLeaving() throws {
+        var plan = plan([alwaysOn { $0.children = [ChildScript(exitsAfter: .milliseconds(2100)), .healthy] }])
+        plan.services[0].children = [ChildScript(lingers: .milliseconds(900))]
+        plan.terminates = .seconds(2)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0 == "started p0" }.count == 1)
+    }
+
+    @Test("without auto_restart an end is logged, and that is it", arguments: [0, 3] as [Int32])
+    func once(status: Int32) throws {
+        let script = ChildScript(exitsAfter: .seconds(1), exit: .status(status))
+        let process = alwaysOn {
+            $0.children = [script]
+            $0.policy.restarts = false
+            $0.hasAddress = false
+        }
+        let simulation = try Simulation.run(plan([process], []) { $0.policy.requires = [] })
+        #expect(simulation.complaints == [])
+        let expected = ["started p0", "ready p0"] + (status == 0 ? [] : ["crashed p0"]) + ["stopped p0"]
+        #expect(simulation.lives == expected)
+    }
+
+    @Test("start_delay puts a start off, except for whoever requires it now")
+    func startDelay() throws {
+        let delayed = alwaysOn { $0.startDelay = .seconds(20) }
+        let alone = try Simulation.run(plan([delayed], []))
+        #expect(alone.complaints == [])
+        #expect(alone.kernel.logged(.started).first?.hasPrefix("2027-01-15T08:00:21") == true)
+        let required = try Simulation.run(plan([delayed], [.get(at: .seconds(2))]))
+        #expect(required.complaints == [])
+        #expect(required.kernel.logged(.started).first?.hasPrefix("2027-01-15T08:00:03") == true)
+        #expect(required.lives.filter { $0 == "started p0" }.count == 1)
+    }
+}
+
+extension Simulation {
+    /// The steps of all lives, in the order of the log: `started p0`, `ready p0` ...
+    fileprivate var lives: [String] {
+        let steps: [LogEvent] = [.started, .ready, .idle, .stopping, .stopped, .crashed]
+        return kernel.logLines.compactMap { line in
+            let words = String(decoding: line, as: UTF8.self).split { " \n".contains($0) }
+            guard let step = steps.first(where: { words.contains(Substring($0.rawValue)) }),
+                let service = words.first(where: { $0.hasPrefix("service=") })
+            else { return nil }
+            return "\(step.rawValue) \(service.dropFirst("service=".count))"
+        }
+    }
+}
