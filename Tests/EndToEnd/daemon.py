@@ -73,7 +73,7 @@ class Daemon:
     was_killed = False
 
     def __init__(self, folder, services, listen="127.0.0.1:0", environment=None, directory=None, log=None,
-                 wrapper=(), popen=None, wait=True):
+                 wrapper=(), popen=None, wait=True, managed_processes=()):
         """wrapper is a command that runs the daemon; popen adds to how it is started."""
         status_port = wire.free_port()
         listens = [listen] if isinstance(listen, str) else listen
@@ -81,6 +81,7 @@ class Daemon:
         configuration = {
             "listen": listen,
             "status": {"listen": f"127.0.0.1:{status_port}"},
+            "managed_processes": list(managed_processes),
             "reverse_proxies": services,
             "log": {"level": "info", "format": "json", **(log or {})},
         }
