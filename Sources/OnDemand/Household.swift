@@ -47,7 +47,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         upstreams = configuration.services.map { service in
             .init(
                 name: service.name, address: service.target.address, gate: BackendGate(),
-                idleWhen: service.launch == nil ? .noConnections : service.policy.idleWhen)
+                idleWhen: service.launch == nil ? .noConnections : service.policy.idleWhen, limits: service.limits)
         }
         supervisor = Supervisor(
             backends: Self.processes(of: configuration) + Self.backends(of: configuration, upstreams.map(\.gate)),
@@ -164,6 +164,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         switch key {
         case .conversation(let token): proxy.deadlineFired(token)
         case .connectRetry(let token): proxy.retryConnect(token)
+        case .pace(let token): proxy.paceTimerFired(token)
         case .acceptPause(let listener): proxy.resumeAccepting(listener)
         case .backend(let id, let timer): supervisor.timerFired(id, timer)
         case .probe(let id): supervisor.probeTimerFired(id)
@@ -288,6 +289,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
                 paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
             description.open = proxy.openCount(of: BackendID(index: index))
+            description.traffic = proxy.traffic[index]
             supervisor.describe(BackendID(index: index), in: &description)
             return description
         }

@@ -73,8 +73,8 @@ class Daemon:
     was_killed = False
 
     def __init__(self, folder, services, listen="127.0.0.1:0", environment=None, directory=None, log=None,
-                 wrapper=(), popen=None, wait=True, managed_processes=()):
-        """wrapper is a command that runs the daemon; popen adds to how it is started."""
+                 wrapper=(), popen=None, wait=True, managed_processes=(), top=None):
+        """wrapper is a command that runs the daemon; popen adds to how it is started; top adds to the configuration."""
         status_port = wire.free_port()
         listens = [listen] if isinstance(listen, str) else listen
         self.status_address = ("127.0.0.1", status_port)
@@ -84,6 +84,7 @@ class Daemon:
             "managed_processes": list(managed_processes),
             "reverse_proxies": services,
             "log": {"level": "info", "format": "json", **(log or {})},
+            **(top or {}),
         }
         self.file = Path(folder) / f"ondemandd-{uuid.uuid4().hex[:8]}.json"
         self.file.write_text(json.dumps(configuration, indent=2))

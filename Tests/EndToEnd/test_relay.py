@@ -15,7 +15,8 @@ import wire
 from daemon import service, sleeping_double
 from rails import need
 from test_waking import scripted
-from wire import SWITCHING, Listener, close_frame, free_port, request, text_frame, upgrade
+from wire import (
+    SWITCHING, Listener, close_frame, free_port, masked_frame, plain_frame, request, text_frame, upgrade)
 
 FORWARDED = {"X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme", "X-Forwarded-Host": "$host"}
 
@@ -87,8 +88,8 @@ def test_any_spelling_of_connection_upgrade_is_an_upgrade(relay, upstream, conne
     client, backend, head = tunnel(relay, upstream, connection=connection)
     assert head.value("Upgrade") == "websocket"
     assert "upgrade" in head.value("Connection").lower()
-    client.send(b"through")
-    assert backend.read_exactly(7) == b"through"
+    client.send(text_frame("through"))
+    assert backend.read_frame() == (1, b"through")
 
 
 def test_fields_named_by_connection_stay_on_their_hop(relay, upstream):
@@ -177,32 +178,34 @@ def test_an_answer_that_trickles_out_byte_by_byte_is_relayed(relay, upstream):
     client.send(upgrade())
     backend = upstream.accept()
     backend.read_head()
-    for byte in SWITCHING + b"hello":
+    for byte in SWITCHING + plain_frame(1, b"hello"):
         backend.send(bytes([byte]))
         time.sleep(0.0005)
-    assert client.read_head().raw == SWITCHING and client.read_exactly(5) == b"hello"
+    assert client.read_head().raw == SWITCHING and client.read_frame() == (1, b"hello")
 
 
 def test_a_client_that_ends_its_side_still_gets_the_rest(relay, upstream):
     client, backend, _ = tunnel(relay, upstream)
-    client.send(b"last words")
+    client.send(text_frame("last words"))
     client.finish_sending()
-    assert backend.read_to_end() == b"last words"
+    assert backend.read_frame() == (1, b"last words") and backend.has_ended()
     time.sleep(0.1)
-    backend.send(b"answer after the end" * 10_000)
+    answer = plain_frame(1, b"answer after the end") * 10_000
+    backend.send(answer)
     backend.close()
-    assert client.read_to_end() == b"answer after the end" * 10_000
+    assert client.read_to_end() == answer
 
 
 def test_a_backend_that_ends_its_side_still_gets_the_rest(relay, upstream):
     client, backend, _ = tunnel(relay, upstream)
-    backend.send(b"server is done")
+    backend.send(plain_frame(1, b"server is done"))
     backend.finish_sending()
-    assert client.read_to_end() == b"server is done"
+    assert client.read_to_end() == plain_frame(1, b"server is done")
     time.sleep(0.1)
-    client.send(b"client is not" * 10_000)
+    more = text_frame("client is not") * 10_000
+    client.send(more)
     client.finish_sending()
-    assert backend.read_to_end() == b"client is not" * 10_000
+    assert backend.read_to_end() == more
 
 
 @pytest.mark.parametrize("reader", ["client", "backend"])
@@ -212,7 +215,10 @@ def test_a_slow_reader_stops_the_other_side_and_costs_no_memory(relay, upstream,
     before = processes.anonymous_kib(relay.pid)
 
     size = 64 * 1024 * 1024
-    block = os.urandom(1024 * 1024)
+    frame = plain_frame if fast is backend else masked_frame
+    # Sixteen frames of a mebibyte in all, heads included.
+    head = len(frame(2, b"\0" * 65_530)) - 65_530
+    block = b"".join(frame(2, os.urandom(65_536 - head)) for _ in range(16))
     sent = hashlib.sha256()
     written = [0]
 
@@ -258,8 +264,8 @@ def test_a_vanished_client_ends_the_tunnel_on_the_other_side(relay, upstream):
 def test_the_kernel_watches_both_ends_of_a_tunnel_for_peers_that_vanished(relay, upstream):
     need("ss")
     client, backend, _ = tunnel(relay, upstream)
-    client.send(b"seen")
-    assert backend.read_exactly(4) == b"seen"
+    client.send(text_frame("seen"))
+    assert backend.read_frame() == (1, b"seen")
     for filter in (f"sport = :{relay.port}", f"dport = :{upstream.port}"):
         command = ["ss", "--no-header", "--tcp", "--numeric", "--options", "state", "established", filter]
         # While bytes are not acknowledged yet, another timer is shown in its place.

@@ -255,6 +255,26 @@ def text_frame(text):
     return head + mask + _masked(payload, mask)
 
 
+def masked_frame(opcode, payload, length=None):
+    """A client's frame; `length` announces another length than the payload has."""
+    mask = os.urandom(4)
+    return _frame_head(opcode, length or len(payload), 0x80) + mask + _masked(payload, mask)
+
+
+def plain_frame(opcode, payload):
+    """A server's frame."""
+    return _frame_head(opcode, len(payload), 0) + payload
+
+
+def _frame_head(opcode, length, masked):
+    first = bytes([0x80 | opcode])
+    if length < 126:
+        return first + bytes([masked | length])
+    if length < 65_536:
+        return first + bytes([masked | 126]) + struct.pack("!H", length)
+    return first + bytes([masked | 127]) + struct.pack("!Q", length)
+
+
 def close_frame(code=1000):
     mask = os.urandom(4)
     return bytes([0x88, 0x82]) + mask + _masked(struct.pack("!H", code), mask)

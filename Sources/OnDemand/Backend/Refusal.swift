@@ -21,6 +21,8 @@ enum Refusal: Equatable, Sendable {
     case shuttingDown
     /// The process or the machine has no descriptor or no memory left for a connection to it.
     case noRoom
+    /// As many requests and tunnels as the service may have.
+    case tooManyConnections(limit: Int)
 
     /// A daemon that is restarted by its manager is most often back by then.
     static let shutdownRetry: Duration = .seconds(5)
@@ -31,6 +33,9 @@ enum Refusal: Equatable, Sendable {
     static let requirementRetry: Duration = .seconds(5)
     /// What ran out comes back when somebody leaves.
     static let noRoomRetry: Duration = .seconds(1)
+
+    /// Requests end quickly, tunnels some day.
+    static let crowdRetry: Duration = .seconds(1)
 
     /// One stable word for logs and counters.
     var word: String {
@@ -47,6 +52,7 @@ enum Refusal: Equatable, Sendable {
         case .disabled: "disabled"
         case .shuttingDown: "shutting_down"
         case .noRoom: "no_room"
+        case .tooManyConnections: "too_many_connections"
         }
     }
 
@@ -65,6 +71,7 @@ enum Refusal: Equatable, Sendable {
         case .disabled: "is disabled"
         case .shuttingDown: "is shutting down"
         case .noRoom: "cannot be connected to: too many connections are open"
+        case .tooManyConnections(let limit): "has as many connections as it may have, which is \(limit)"
         }
     }
 }

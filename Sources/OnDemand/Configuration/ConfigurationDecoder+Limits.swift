@@ -1,9 +1,17 @@
 /// Decodes `limits`, at the top and in services, and who may ask through whom.
 extension ConfigurationDecoder {
-    private static let serviceKeys = ["max_body_bytes", "body_timeout", "response_timeout", "stall_timeout"]
+    private static let serviceKeys = [
+        "max_body_bytes", "body_timeout", "response_timeout", "stall_timeout", "max_message_size",
+        "max_backend_message_size", "max_message_rate", "max_connections",
+    ]
+    /// More than this no single machine can hold open.
+    private static let connectionLimit = 1_000_000
+    private static let rateLimit = 1_000_000
 
     mutating func limits(_ node: ConfigurationNode) -> Located<PeerLimits>? {
-        let keys = ["head_timeout", "max_head_bytes", "max_header_fields", "max_target_bytes"] + Self.serviceKeys
+        let keys =
+            ["head_timeout", "max_head_bytes", "max_header_fields", "max_target_bytes", "max_connections_per_address"]
+            + Self.serviceKeys
         guard let fields = fields(of: node, keys: keys) else { return nil }
         var limits = PeerLimits()
         if let head = fields["head_timeout"] { limits.headTimeout = span(head) ?? limits.headTimeout }
@@ -16,7 +24,12 @@ extension ConfigurationDecoder {
         if let target = fields["max_target_bytes"] {
             limits.maximumTargetBytes = size(target, in: 64...1_048_576).map(Int.init) ?? limits.maximumTargetBytes
         }
+        if let count = fields["max_connections_per_address"] {
+            limits.maximumConnectionsPerAddress = self.count(count) ?? limits.maximumConnectionsPerAddress
+        }
         take(fields, into: &limits.service)
+        // At the top it is each listener's, not each service's.
+        (limits.maximumConnections, limits.service.maximumConnections) = (limits.service.maximumConnections, nil)
         return node.located(limits)
     }
 
@@ -37,6 +50,29 @@ extension ConfigurationDecoder {
             limits.responseTimeout = span(response) ?? limits.responseTimeout
         }
         if let stall = fields["stall_timeout"] { limits.stallTimeout = span(stall) ?? limits.stallTimeout }
+        takeMessages(fields, into: &limits)
+        if let count = fields["max_connections"] {
+            limits.maximumConnections = self.count(count) ?? limits.maximumConnections
+        }
+    }
+
+    private mutating func takeMessages(_ fields: Fields, into limits: inout ServiceLimits) {
+        let sizes: ClosedRange<UInt64> = 1...SizeText.largest
+        if let size = fields["max_message_size"] {
+            limits.maximumMessageBytes = bound(size, { $0.size($1, in: sizes) }) ?? limits.maximumMessageBytes
+        }
+        if let size = fields["max_backend_message_size"] {
+            limits.maximumBackendMessageBytes =
+                bound(size, { $0.size($1, in: sizes) }) ?? limits.maximumBackendMessageBytes
+        }
+        if let rate = fields["max_message_rate"] {
+            limits.maximumMessageRate =
+                bound(rate, { $0.integer($1, in: 1...Self.rateLimit) }) ?? limits.maximumMessageRate
+        }
+    }
+
+    private mutating func count(_ node: ConfigurationNode) -> Int?? {
+        bound(node) { $0.integer($1, in: 1...Self.connectionLimit) }
     }
 
     mutating func origins(_ node: ConfigurationNode) -> [OriginRule] {

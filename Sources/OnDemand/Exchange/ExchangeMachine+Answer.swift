@@ -90,8 +90,8 @@ extension ExchangeMachine {
             return failUpstream(CannedResponse(status: 502, body: sentence))
         }
         extensionsNegotiated = !head.values(of: "sec-websocket-extensions", in: answerHead.span).isEmpty
-        // The head and the frames that came with it, byte for byte.
-        toClient.append(answerHead)
+        // Byte for byte; the frames that came with it follow.
+        toClient.append(answerHead[..<head.byteCount])
         earlyFrames = Array(answerHead[head.byteCount...])
         answerHead = []
         phase = .tunnel
@@ -163,12 +163,13 @@ extension ExchangeMachine {
             earlyFrames = []
         }
         return TunnelBytes(
-            toClient: toClient, earlyFrames: earlyFrames, restOfHead: toUpstream, toUpstream: inbound)
+            head: toClient, earlyFrames: earlyFrames, restOfHead: toUpstream, toUpstream: inbound)
     }
 
     struct TunnelBytes {
-        let toClient: ByteQueue
-        /// The part of `toClient` that is frames already.
+        /// The 101, and whatever is left of answers before it.
+        let head: ByteQueue
+        /// What the backend sent behind it.
         let earlyFrames: [UInt8]
         /// What a backend that answered before it had read the whole head has still to read of it.
         let restOfHead: ByteQueue

@@ -354,6 +354,11 @@ struct ExchangeMachine {
         phase = .finishing(keepAlive: keepAlive)
     }
 
+    /// There are too many connections: this one is told so instead of being read from.
+    mutating func turnAway() {
+        respond(CannedResponse(status: 503, body: "There are too many connections; try again later."), closing: true)
+    }
+
     /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
     var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
 

@@ -6,10 +6,14 @@ struct Pump {
     /// the bound is one read.
     var pending = ByteQueue()
     var sourceEnded = false
+    /// The source sends faster than it may; a timer ends this.
+    var isHeldBack = false
+    /// Bytes the sink has taken, so that who is slow, yet takes some, is not taken for one who stalls.
+    var moved: UInt32 = 0
     /// We told the sink that nothing more comes.
     var sinkEnded = false
 
-    var wantsToRead: Bool { !sourceEnded && pending.isEmpty }
+    var wantsToRead: Bool { !sourceEnded && pending.isEmpty && !isHeldBack }
     var wantsToWrite: Bool { !pending.isEmpty }
     var wantsToEndSink: Bool { sourceEnded && pending.isEmpty && !sinkEnded }
     var isFinished: Bool { sinkEnded }

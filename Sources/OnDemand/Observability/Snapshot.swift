@@ -25,6 +25,8 @@ struct Snapshot: Equatable {
         var lastExit: String?
         var lastFailure: String?
         var idleTimeout: Duration?
+        /// Of its tunnels, since the daemon began.
+        var traffic = Traffic()
     }
 
     var version: String

@@ -35,6 +35,12 @@ enum Limits {
     /// Steps of one conversation per turn, for the same reason; far more than any request needs.
     static let stepsPerTurn = 64
 
+    /// Clients that are told at one moment that there are too many of them; more are closed without a word, because
+    /// telling takes a descriptor for a while.
+    static let turnedAwayAtOnce = 64
+    /// Different codes of close frames that are counted by themselves, per service: all that are registered, and some.
+    static let closeCodesCounted = 32
+
     // MARK: Status
 
     /// Those who watch get ages and memory anew this often, and only while somebody watches.

@@ -26,4 +26,13 @@ struct ServiceLimits: Equatable, Sendable {
     var responseTimeout = Limits.responseTimeout
     /// A client that takes nothing of what waits for it for this long is given up.
     var stallTimeout = Limits.stallTimeout
+    /// Payload of one WebSocket message from a client, as it travels (close 1009): a message is held in a backend's
+    /// memory until it is complete.
+    var maximumMessageBytes: UInt64? = 128 * 1024
+    /// The same for what the backend says; it is trusted with its own messages.
+    var maximumBackendMessageBytes: UInt64?
+    /// Frames per second from one client before the daemon reads more slowly; nil reads as fast as it can.
+    var maximumMessageRate: Int?
+    /// Requests and tunnels at a time, held ones too (503).
+    var maximumConnections: Int?
 }

@@ -21,13 +21,17 @@ extension Link {
         let progress: Progress
         /// The client sent data through a tunnel that only that keeps a backend awake for.
         let clientSpoke: Bool
+        let beganFarewell: Bool
         let saidFarewell: Bool
+        /// Something rare: a goodbye began, a rule was broken, somebody is too slow or too fast.
+        let needsCare: Bool
     }
 
     /// All that an event means for a tunnel, in one call: this is the way of every message, and the link stays where it
     /// is meanwhile.
     mutating func take(
-        _ readiness: Readiness, for token: Token, through kernel: some Kernel, scratch: inout [UInt8]
+        _ readiness: Readiness, for token: Token, through kernel: some Kernel, scratch: inout [UInt8],
+        traffic: inout [Traffic]
     ) -> News {
         if token.role == .upstream {
             guard upstream != nil, upstream!.number == token.generation else { return .stale }
@@ -36,64 +40,102 @@ extension Link {
             guard generation == token.generation else { return .stale }
             client.learn(readiness)
         }
-        return conversation == nil ? .relayed(turn(through: kernel, scratch: &scratch)) : .conversing
+        return conversation == nil ? .relayed(turn(through: kernel, scratch: &scratch, traffic: &traffic)) : .conversing
     }
 
-    mutating func turn(through kernel: some Kernel, scratch: inout [UInt8]) -> Turn {
-        let progress = relay(through: kernel, scratch: &scratch)
+    /// `traffic` is that of all services, by their index.
+    mutating func turn(through kernel: some Kernel, scratch: inout [UInt8], traffic: inout [Traffic]) -> Turn {
+        let wasLeaving = farewell != .none
+        let progress = relay(through: kernel, scratch: &scratch, traffic: &traffic)
         let clientSpoke = hasClientData && isDormant
         hasClientData = false
-        return Turn(progress: progress, clientSpoke: clientSpoke, saidFarewell: farewell == .said)
+        let beganFarewell = !wasLeaving && farewell != .none
+        return Turn(
+            progress: progress, clientSpoke: clientSpoke, beganFarewell: beganFarewell,
+            saidFarewell: farewell == .said,
+            needsCare: beganFarewell || offence != nil || up.isHeldBack || mayStall)
     }
 
     /// What came in one piece with the heads goes first, and is followed from its first byte.
-    mutating func openTunnel(_ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool) {
+    mutating func openTunnel(
+        _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, limits: ServiceLimits,
+        _ traffic: inout Traffic
+    ) {
         conversation = nil
-        down.pending = bytes.toClient
-        up.pending = bytes.restOfHead
-        up.pending.append(bytes.toUpstream)
+        pace = limits.maximumMessageRate.map { Pace(messagesPerSecond: $0) }
         clientFrames = FrameTracker(
-            role: .fromClient, maximumMessageBytes: nil, extensionsNegotiated: extensionsNegotiated)
+            role: .fromClient, maximumMessageBytes: limits.maximumMessageBytes,
+            extensionsNegotiated: extensionsNegotiated)
         serverFrames = FrameTracker(
-            role: .fromServer, maximumMessageBytes: nil, extensionsNegotiated: extensionsNegotiated)
-        noteServerFrames(bytes.earlyFrames.span)
-        noteClientFrames(bytes.toUpstream.span)
+            role: .fromServer, maximumMessageBytes: limits.maximumBackendMessageBytes,
+            extensionsNegotiated: extensionsNegotiated)
+        traffic.tunnels += 1
+        up.pending = bytes.restOfHead
+        down.pending = bytes.head
+        let early = Self.follow(bytes.earlyFrames.span, &serverFrames, &traffic.fromBackend)
+        down.pending.append(bytes.earlyFrames[..<early.count])
+        note(early, from: .upstream, &traffic)
+        let eager = Self.follow(bytes.toUpstream.span, &clientFrames, &traffic.fromClients)
+        up.pending.append(bytes.toUpstream[..<eager.count])
+        note(eager, from: .client, &traffic)
     }
 
     /// Moves what can be moved in both directions; reads are shared out so that nobody starves.
-    mutating func relay(through kernel: some Kernel, scratch: inout [UInt8]) -> Progress {
+    private mutating func relay(
+        through kernel: some Kernel, scratch: inout [UInt8], traffic: inout [Traffic]
+    ) -> Progress {
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
-        let upward = pumpUp(kernel, &scratch)
-        if case .over = upward { return .over(.clientReset) }
-        let downward = pumpDown(kernel, &scratch)
-        if case .over = downward { return .over(.upstreamReset) }
+        guard let service = lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
+        let upward = pumpUp(kernel, &scratch, &traffic[service])
+        if case .over = upward { return upward }
+        let downward = pumpDown(kernel, &scratch, &traffic[service])
+        if case .over(let hangup) = downward, farewell == .said || !sayThatBackendBroke() { return .over(hangup) }
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
         if up.isFinished && down.isFinished { return .over(.done) }
-        if backendIsGone && down.pending.isEmpty && downward == .rest { return .over(.backendGone) }
+        if backendIsGone && down.pending.isEmpty && downward == .rest {
+            return sayThatBackendBroke() ? finishFarewell(through: kernel, scratch: &scratch) : .over(.backendGone)
+        }
         return upward == .more || downward == .more ? .more : .rest
     }
 
-    private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout [UInt8]) -> Progress {
+    /// Bytes wait for the client, and nobody looks yet whether it takes them.
+    private var mayStall: Bool { stalledAt == nil && farewell == .none && !down.pending.isEmpty }
+
+    private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic) -> Progress
+    {
         if !Self.flush(&up, to: &upstream!, kernel) { return .over(.clientReset) }
         for _ in 0..<Limits.chunksPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
-            switch Self.pass(&up, from: &client, to: &upstream!, kernel, &scratch) {
-            case .bytes(let count): noteClientFrames(scratch.span.extracting(0..<count))
+            let passed = Self.pass(
+                &up, &clientFrames, from: &client, to: &upstream!, kernel, &scratch, &traffic.fromClients)
+            switch passed {
+            case .piece(let piece):
+                note(piece, from: .client, &traffic)
+                slowDown(piece.news, kernel)
             case .nothing: break
             case .broken: return .over(.clientReset)
             }
         }
+        // The close frame behind the last valid one.
+        if offence != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
         Self.endSink(of: &up, upstream!, kernel)
         return up.wantsToRead && client.readiness.contains(.readable) ? .more : .rest
     }
 
-    private mutating func pumpDown(_ kernel: some Kernel, _ scratch: inout [UInt8]) -> Progress {
+    private mutating func pumpDown(
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+    ) -> Progress {
         if !Self.flush(&down, to: &client, kernel) { return .over(.upstreamReset) }
         takeLeaveIfPossible()
         for _ in 0..<Limits.chunksPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
-            switch Self.pass(&down, from: &upstream!, to: &client, kernel, &scratch) {
-            case .bytes(let count): noteServerFrames(scratch.span.extracting(0..<count))
+            let passed = Self.pass(
+                &down, &serverFrames, from: &upstream!, to: &client, kernel, &scratch, &traffic.fromBackend)
+            switch passed {
+            case .piece(let piece):
+                note(piece, from: .upstream, &traffic)
+                // In the middle of a frame nothing can be said any more.
+                if offence?.side == .upstream, farewell != .said { return .over(.upstreamReset) }
             case .nothing: break
             case .broken: return .over(.upstreamReset)
             }
@@ -102,29 +144,51 @@ extension Link {
         Self.endSink(of: &down, client, kernel)
         return down.wantsToRead && upstream!.readiness.contains(.readable) ? .more : .rest
     }
+
+    /// Only where a pace is set is the clock looked at.
+    private mutating func slowDown(_ news: FrameNews, _ kernel: some Kernel) {
+        guard pace != nil, news.frames > 0 else { return }
+        let now = kernel.now()
+        pace!.spend(news.frames, at: now)
+        if pace!.next(after: now) != nil { up.isHeldBack = true }
+    }
 }
 
 // MARK: - One direction
 
 extension Link {
     private enum Passed {
-        case bytes(Int)
+        case piece(Piece)
         case nothing
         case broken
     }
 
+    /// What was read in one go: how much of it may travel on, and what it held.
+    private struct Piece {
+        let count: Int
+        let news: FrameNews
+        var violation: FrameViolation?
+        /// Whether what may travel on ends between two frames.
+        var endsAtBoundary = true
+    }
+
     /// One read, and at once one write: only what the sink does not take is copied.
     private static func pass(
-        _ pump: inout Pump, from source: inout End, to sink: inout End, _ kernel: some Kernel, _ scratch: inout [UInt8]
+        _ pump: inout Pump, _ frames: inout FrameTracker?, from source: inout End, to sink: inout End,
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic.Direction
     ) -> Passed {
         switch kernel.receive(from: source.descriptor, into: &scratch) {
         case .bytes(let count):
             source.noteRead(count, of: scratch.count)
+            let piece = follow(scratch.span.extracting(0..<count), &frames, &traffic)
+            guard piece.count > 0 else { return .piece(piece) }
             let maySend = sink.readiness.contains(.writable)
-            let result = maySend ? kernel.send(scratch.span.extracting(0..<count), to: sink.descriptor) : .wouldBlock
-            guard let sent = sink.note(result, of: count) else { return .broken }
-            if sent < count { pump.pending = ByteQueue(scratch[sent..<count]) }
-            return .bytes(count)
+            let result =
+                maySend ? kernel.send(scratch.span.extracting(0..<piece.count), to: sink.descriptor) : .wouldBlock
+            guard let sent = sink.note(result, of: piece.count) else { return .broken }
+            pump.moved &+= UInt32(truncatingIfNeeded: sent)
+            if sent < piece.count { pump.pending = ByteQueue(scratch[sent..<piece.count]) }
+            return .piece(piece)
         case .wouldBlock:
             source.readiness.remove(.readable)
             return .nothing
@@ -141,6 +205,7 @@ extension Link {
         guard pump.wantsToWrite, sink.readiness.contains(.writable) else { return true }
         let result = pump.pending.withSpan { kernel.send($0, to: sink.descriptor) }
         guard let sent = sink.note(result, of: pump.pending.count) else { return false }
+        pump.moved &+= UInt32(truncatingIfNeeded: sent)
         pump.pending.removeFirst(sent)
         return true
     }
@@ -155,20 +220,61 @@ extension Link {
 // MARK: - Frames
 
 extension Link {
-    /// What is no frame is passed on all the same: from then on this side is a stream of bytes to us.
-    private mutating func noteClientFrames(_ bytes: Span<UInt8>) {
-        guard clientFrames != nil else { return }
+    /// How much of this may travel on. Of a frame that breaks the rules nothing does, except for what of its header
+    /// came in an earlier read.
+    private static func follow(
+        _ bytes: Span<UInt8>, _ frames: inout FrameTracker?, _ traffic: inout Traffic.Direction
+    ) -> Piece {
+        guard frames != nil else { return Piece(count: 0, news: FrameNews()) }
+        let beganAtBoundary = frames!.isAtBoundary
         do throws(FrameError) {
-            if try clientFrames!.advance(bytes).dataFrameBegan { hasClientData = true }
+            let news = try frames!.advance(bytes)
+            traffic.add(news, bytes: bytes.count)
+            return Piece(count: bytes.count, news: news)
         } catch {
-            clientFrames = nil
-            hasClientData = true
+            frames = nil
+            traffic.add(error.newsBefore, bytes: error.validPrefix)
+            return Piece(
+                count: error.validPrefix, news: error.newsBefore, violation: error.violation,
+                endsAtBoundary: beganAtBoundary || error.validPrefix > 0)
         }
     }
 
-    private mutating func noteServerFrames(_ bytes: Span<UInt8>) {
-        guard serverFrames != nil else { return }
-        do throws(FrameError) { _ = try serverFrames!.advance(bytes) } catch { serverFrames = nil }
+    private mutating func note(_ piece: Piece, from side: Side, _ traffic: inout Traffic) {
+        if let code = piece.news.closeCode { traffic.noteClose(code.number) }
+        if side == .client, piece.news.dataFrameBegan { hasClientData = true }
+        guard let violation = piece.violation else { return }
+        offence = Offence(side: side, violation: violation)
+        switch side {
+        case .client: endClient(violation, atBoundary: piece.endsAtBoundary)
+        case .upstream: endBackend(violation, atBoundary: piece.endsAtBoundary)
+        }
+    }
+
+    /// The client is told why, and the backend that its client is going.
+    private mutating func endClient(_ violation: FrameViolation, atBoundary: Bool) {
+        // Whom nobody reads needs no mask that cannot be guessed: what is masked here is ours (RFC 6455, 10.3).
+        if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
+        up.sourceEnded = true
+        if farewell != .said { farewell = .wanted(violation.closeCode) }
+    }
+
+    /// To its client a backend that breaks the rules is a server with an unexpected condition (RFC 6455, 7.4.1).
+    private mutating func endBackend(_ violation: FrameViolation, atBoundary: Bool) {
+        down.sourceEnded = true
+        guard atBoundary else { return }
+        down.pending.append(FrameWriter.close(.internalError))
+        farewell = .said
+    }
+}
+
+extension Traffic.Direction {
+    fileprivate mutating func add(_ news: FrameNews, bytes count: Int) {
+        bytes &+= UInt64(count)
+        frames &+= UInt64(news.frames)
+        messages &+= UInt64(news.messages)
+        pings &+= UInt64(news.pings)
+        pongs &+= UInt64(news.pongs)
     }
 }
 
@@ -186,9 +292,22 @@ extension Link {
     private mutating func takeLeaveIfPossible() {
         guard case .wanted(let code) = farewell, let serverFrames, serverFrames.isAtBoundary else { return }
         // Who has said goodbye already needs no second one (RFC 6455, 5.5.1).
-        if !serverFrames.hasSeenClose { down.pending.append(FrameWriter.close(code)) }
+        if !serverFrames.hasSeenClose {
+            down.pending.append(FrameWriter.close(code, reason: offence?.violation.reason ?? ""))
+        }
         farewell = .said
         down.sourceEnded = true
+    }
+
+    /// A backend that broke off has said no goodbye: we say it, where it can be read as one (RFC 6455, 7.4.1).
+    private mutating func sayThatBackendBroke() -> Bool {
+        guard farewell == .none, !down.sourceEnded, let serverFrames, serverFrames.isAtBoundary,
+            !serverFrames.hasSeenClose
+        else { return false }
+        down.pending.append(FrameWriter.close(.internalError))
+        down.sourceEnded = true
+        farewell = .said
+        return true
     }
 
     /// The close frame goes out; what the client still sends is discarded until it has answered or gone.
@@ -199,8 +318,10 @@ extension Link {
             switch kernel.receive(from: client.descriptor, into: &scratch) {
             case .bytes(let count):
                 client.noteRead(count, of: scratch.count)
-                noteClientFrames(scratch.span.extracting(0..<count))
-                if down.pending.isEmpty, clientFrames?.hasSeenClose ?? true { return .over(.farewell) }
+                var ignored = Traffic.Direction()
+                _ = Self.follow(scratch.span.extracting(0..<count), &clientFrames, &ignored)
+                // Of one who broke the rules nothing is read any more; its end, or the timer, is awaited.
+                if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.farewell) }
             case .wouldBlock: client.readiness.remove(.readable)
             case .ended, .failed: return .over(.farewell)
             }

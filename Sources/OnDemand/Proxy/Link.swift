@@ -18,10 +18,18 @@ struct Link {
     var down = Pump()
     /// The backend's process is gone: when what it said has been passed on, the tunnel is over.
     var backendIsGone = false
-    /// Where frames begin and end in what each side sends; nil once a side sent something else.
+    /// Where frames begin and end in what each side sends; nil once a side broke the rules.
     var clientFrames: FrameTracker?
     var serverFrames: FrameTracker?
     var farewell = Farewell.none
+    /// Who broke which rule, until the proxy has taken note.
+    var offence: Offence?
+    /// How far the client had got when the stall timer was armed; nil while it is not.
+    var stalledAt: UInt32?
+    /// How fast the client may send, where that is limited.
+    var pace: Pace?
+    /// Where this connection is counted.
+    var admission = Admission.counted(listener: 0, site: nil)
     /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
     var hasClientData = false
 
@@ -44,6 +52,18 @@ struct Link {
         case wanted(CloseCode)
         /// The close frame is on its way; nothing else follows it, and the client has a moment to answer.
         case said
+    }
+
+    struct Offence: Equatable {
+        let side: Side
+        let violation: FrameViolation
+    }
+
+    enum Admission: Equatable {
+        /// With its listener and where it comes from; the latter only where that is limited.
+        case counted(listener: Int, site: ClientSite?)
+        /// It is only told that there are too many.
+        case turnedAway
     }
 
     struct Lease: Equatable {

@@ -5,6 +5,9 @@ struct Listener {
     let rules: ExchangeRules
     /// Opened by the manager, who keeps it for the next daemon: closed here, and its file is left alone.
     var isInherited = false
+    /// Unlike its place in the list it is nobody else's, ever.
+    var number = 0
+    var crowd = Crowd()
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false
     /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.

@@ -17,8 +17,13 @@ extension Proxy {
 
     func takeLeave(of index: Int, _ code: CloseCode) {
         links[index].takeLeave(code)
-        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + Limits.closeTimeout)
+        armFarewell(of: index)
         relay(index)
+    }
+
+    func armFarewell(of index: Int) {
+        links[index].stalledAt = nil
+        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + Limits.closeTimeout)
     }
 
     /// Either it is time to say goodbye, or it was said and not answered, or could not be said in time.

@@ -1,7 +1,9 @@
 /// Taking new connections, and pausing where taking more would only fail and spin.
 extension Proxy {
     func open(_ listener: Listener) throws(SystemError) {
+        lastListenerNumber += 1
         listeners.append(listener)
+        listeners[listeners.count - 1].number = lastListenerNumber
         try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(listeners.count - 1))
     }
 
@@ -11,7 +13,7 @@ extension Proxy {
         for _ in 0..<Limits.acceptsPerTurn {
             guard listeners.indices.contains(index), !listeners[index].isPaused else { return }
             switch kernel.accept(from: listeners[index].descriptor) {
-            case .accepted(let descriptor, let peer): welcome(descriptor, peer, listeners[index].rules)
+            case .accepted(let descriptor, let peer): welcome(descriptor, peer, at: index)
             case .wouldBlock: return noteRecovery(of: index)
             case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
             }
@@ -35,10 +37,15 @@ extension Proxy {
         return !chosen.isEmpty
     }
 
-    private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, _ rules: ExchangeRules) {
+    private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, at listener: Int) {
+        guard let admission = admission(of: peer, at: listener) else { return kernel.reset(descriptor) }
+        let rules = listeners[listener].rules
         let machine = ExchangeMachine(rules: rules, peer: peer, identity: kernel.random())
         let conversation = Link.Conversation(machine: machine)
-        let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
+        if admission == .turnedAway { conversation.machine.turnAway() }
+        var link = Link(client: .init(descriptor: descriptor), conversation: conversation)
+        link.admission = admission
+        let place = links.insert(link)
         links[place.index].generation = place.generation
         if links.count == Limits.crowd { hadCrowd = true }
         do throws(SystemError) {
@@ -48,6 +55,42 @@ extension Proxy {
             log(.systemTrouble, LogField("detail", error.description))
             close(place.index, .clientReset)
         }
+    }
+
+    /// nil when there are so many that not even that can be told.
+    private func admission(of peer: SocketAddress, at index: Int) -> Link.Admission? {
+        let limits = listeners[index].rules.limits
+        let site = limits.maximumConnectionsPerAddress == nil ? nil : ClientSite(peer)
+        if !listeners[index].crowd.hasRoom(under: limits.maximumConnections) {
+            let address = LogField("address", listeners[index].address.description)
+            if listeners[index].crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
+        } else if let site, !sites[site, default: Crowd()].hasRoom(under: limits.maximumConnectionsPerAddress) {
+            if sites[site]!.isNews() { tellOfCrowd(limits.maximumConnectionsPerAddress, LogField("client", peer.host)) }
+        } else {
+            listeners[index].crowd.enter()
+            if let site { sites[site, default: Crowd()].enter() }
+            return .counted(listener: listeners[index].number, site: site)
+        }
+        guard turnedAway < Limits.turnedAwayAtOnce else { return nil }
+        turnedAway += 1
+        return .turnedAway
+    }
+
+    private func tellOfCrowd(_ limit: Int?, _ who: LogField) {
+        log(.refused, LogField("reason", "too_many_connections"), LogField("limit", limit ?? 0), who)
+    }
+
+    func leaveCrowd(_ admission: Link.Admission) {
+        guard case .counted(let number, let site) = admission else {
+            turnedAway -= 1
+            return
+        }
+        let place = listeners.firstIndex { $0.number == number }
+        if let place { listeners[place].crowd.leave(under: listeners[place].rules.limits.maximumConnections) }
+        guard let site else { return }
+        let limit = place.flatMap { listeners[$0].rules.limits.maximumConnectionsPerAddress }
+        sites[site]!.leave(under: limit)
+        if sites[site]!.count == 0 { sites[site] = nil }
     }
 
     /// A listener that cannot be served is ready all the time: rest instead of spinning, and let the queue wait.

@@ -9,6 +9,13 @@ final class Proxy<K: Kernel> {
     unowned let status: any StatusSource
     var listeners: [Listener] = []
     var links = Slab(vacant: Link.vacant)
+    /// By the index of the service; beside the upstreams, because every message touches it.
+    private(set) var traffic: [Traffic]
+    /// How many connections each address has, where that is limited.
+    var sites: [ClientSite: Crowd] = [:]
+    /// Connections that are only told that there are too many.
+    var turnedAway = 0
+    var lastListenerNumber = 0
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
     /// Tunnels opened since what opening them needed was last to be given back.
@@ -34,6 +41,9 @@ final class Proxy<K: Kernel> {
         let address: SocketAddress
         let gate: BackendGate
         var idleWhen = IdleWhen.noConnections
+        var limits = ServiceLimits()
+        /// Clients that wait for it.
+        var held = 0
         /// Tunnels that do not keep the current generation awake.
         var dormant = 0
     }
@@ -47,6 +57,7 @@ final class Proxy<K: Kernel> {
         self.log = log
         self.requests = requests
         self.status = status
+        traffic = Array(repeating: Traffic(), count: upstreams.count)
         scratch = Array(repeating: 0, count: Limits.scratchBytes)
         greeted = Array(repeating: nil, count: upstreams.count)
     }
@@ -55,7 +66,7 @@ final class Proxy<K: Kernel> {
 
     func ready(_ token: Token, _ readiness: Readiness) {
         guard links.isTaken(token.index) else { return }
-        switch links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch) {
+        switch links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch, traffic: &traffic) {
         case .stale: break
         case .relayed(let turn): ended(turn, of: token.index)
         case .conversing:
@@ -114,6 +125,13 @@ final class Proxy<K: Kernel> {
     // MARK: Admission
 
     private func enterGate(of id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+        if let limit = upstreams[id.index].limits.maximumConnections,
+            openCount(of: id) + upstreams[id.index].held >= limit
+        {
+            let refusal = Refusal.tooManyConnections(limit: limit)
+            conversation.machine.refused(refusal, retryAfter: Refusal.crowdRetry)
+            return logRefusal(refusal, id, conversation)
+        }
         if let generation = upstreams[id.index].gate.enter() {
             admit(index, conversation, to: id, generation)
         } else {
@@ -121,6 +139,7 @@ final class Proxy<K: Kernel> {
             let ticket = Ticket(number: lastTicket)
             waiting[ticket] = clientToken(index)
             conversation.ticket = (ticket, id)
+            upstreams[id.index].held += 1
             conversation.machine.held(id)
             log.record(.held, [service(id)] + about(conversation))
             requests.post(.wanted(id, ticket, mayWake: conversation.machine.request?.mayWake ?? true))
@@ -190,6 +209,7 @@ final class Proxy<K: Kernel> {
             links.contains(index: token.index, generation: token.generation),
             let conversation = links[token.index].conversation
         else { return nil }
+        if let (_, id) = conversation.ticket { upstreams[id.index].held -= 1 }
         conversation.ticket = nil
         return (token.index, conversation)
     }
@@ -233,17 +253,20 @@ final class Proxy<K: Kernel> {
     /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
     func close(_ index: Int, _ hangup: Hangup) {
         let link = links[index]
-        reactor.disarm(.conversation(clientToken(index)))
-        if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(clientToken(index))) }
+        let token = clientToken(index)
+        reactor.disarm(.conversation(token))
+        if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(token)) }
         if let conversation = link.conversation {
             abandonTicket(of: conversation)
-            watchers.removeAll { $0 == clientToken(index) }
+            watchers.removeAll { $0 == token }
         } else if let lease = link.lease {
             log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
         }
         if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         links.remove(index: index)
+        leaveCrowd(link.admission)
+        if link.pace != nil { reactor.disarm(.pace(token)) }
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
         if links.count == 0, hadCrowd {
             hadCrowd = false
@@ -277,6 +300,7 @@ final class Proxy<K: Kernel> {
     func abandonTicket(of conversation: Link.Conversation) {
         guard let (ticket, id) = conversation.ticket else { return }
         conversation.ticket = nil
+        upstreams[id.index].held -= 1
         waiting[ticket] = nil
         requests.post(.abandoned(id, ticket))
         statusChanged()
@@ -290,7 +314,10 @@ final class Proxy<K: Kernel> {
         if let id = conversation.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(conversation))
         }
-        links[index].openTunnel(bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated)
+        guard let service = links[index].lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
+        links[index].openTunnel(
+            bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated,
+            limits: upstreams[service].limits, &traffic[service])
         becomeDormant(index)
         noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
@@ -306,11 +333,12 @@ final class Proxy<K: Kernel> {
     }
 
     func relay(_ index: Int) {
-        ended(links[index].turn(through: kernel, scratch: &scratch), of: index)
+        ended(links[index].turn(through: kernel, scratch: &scratch, traffic: &traffic), of: index)
     }
 
     private func ended(_ turn: Link.Turn, of index: Int) {
         if turn.clientSpoke { noteClientData(index) }
+        if turn.needsCare { attend(to: index, beganFarewell: turn.beganFarewell) }
         if turn.saidFarewell { releaseBackend(of: index) }
         switch turn.progress {
         case .rest: break
@@ -335,7 +363,7 @@ final class Proxy<K: Kernel> {
 
     func deadlineFired(_ token: Token) {
         guard links.contains(index: token.index, generation: token.generation) else { return }
-        guard let conversation = links[token.index].conversation else { return farewellDue(token.index) }
+        guard let conversation = links[token.index].conversation else { return tunnelTimerFired(token.index) }
         guard let armed = conversation.armed else { return }
         conversation.armed = nil
         conversation.machine.deadlineFired(armed.deadline)

@@ -57,6 +57,8 @@ enum TimerKey: Hashable {
     case conversation(Token)
     /// The next attempt to connect to a backend whose queue was full.
     case connectRetry(Token)
+    /// A client that sent too fast may be read from again.
+    case pace(Token)
     case acceptPause(listener: Int)
     case backend(BackendID, BackendTimer)
     case probe(BackendID)

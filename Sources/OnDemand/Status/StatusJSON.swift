@@ -21,7 +21,13 @@
 ///         "last_boot_ms": 1512 or null,     from spawn to ready
 ///         "last_exit": "status 0" or null,
 ///         "last_failure": "..." or null,    of the last start; null again once a later one succeeded
-///         "idle_timeout_ms": 8000 or null   null: it is never stopped for idleness
+///         "idle_timeout_ms": 8000 or null,  null: it is never stopped for idleness
+///         "tunnels": {                      what passed through its WebSockets since the daemon began
+///           "opened": 12,
+///           "from_clients": { "bytes": 1, "frames": 1, "messages": 1, "pings": 0, "pongs": 0 },
+///           "from_backend": { ... },
+///           "closes": { "1000": 3, "other": 0 }   close frames by their code; other: of codes beyond the first 32
+///         }
 ///       }] }
 ///
 /// Keys may be added without a new version; readers ignore those they do not know.
@@ -61,6 +67,22 @@ enum StatusJSON {
             ("last_exit", quoted(service.lastExit)),
             ("last_failure", quoted(service.lastFailure)),
             ("idle_timeout_ms", number(service.idleTimeout)),
+            ("tunnels", text(of: service.traffic)),
+        ])
+    }
+
+    private static func text(of traffic: Traffic) -> String {
+        let closes = traffic.closeCodes.map { ("\($0.code)", "\($0.count)") } + [("other", "\(traffic.otherCloses)")]
+        return object([
+            ("opened", "\(traffic.tunnels)"), ("from_clients", text(of: traffic.fromClients)),
+            ("from_backend", text(of: traffic.fromBackend)), ("closes", object(closes)),
+        ])
+    }
+
+    private static func text(of direction: Traffic.Direction) -> String {
+        object([
+            ("bytes", "\(direction.bytes)"), ("frames", "\(direction.frames)"), ("messages", "\(direction.messages)"),
+            ("pings", "\(direction.pings)"), ("pongs", "\(direction.pongs)"),
         ])
     }
 

@@ -8,7 +8,7 @@ struct RefusalTests {
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
         .addressTaken, .requirementFailed("redis", "did not become ready within 30s"),
         .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
-        .mayNotWake, .sleepsOn, .disabled, .shuttingDown, .noRoom,
+        .mayNotWake, .sleepsOn, .disabled, .shuttingDown, .noRoom, .tooManyConnections(limit: 9),
     ]
 
     @Test("every refusal has a word of its own, in the alphabet of the log")
@@ -43,6 +43,7 @@ struct RefusalTests {
                 "is disabled",
                 "is shutting down",
                 "cannot be connected to: too many connections are open",
+                "has as many connections as it may have, which is 9",
             ])
     }
 

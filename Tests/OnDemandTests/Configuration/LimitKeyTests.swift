@@ -27,6 +27,25 @@ import Testing
         #expect(try read("").limits == PeerLimits() && read("").services[0].limits == ServiceLimits())
     }
 
+    @Test("connections are limited per listener at the top and per service in one, and neither is inherited")
+    func connections() throws {
+        let top = #""limits": {"max_connections": 5, "max_connections_per_address": 2, "max_message_rate": 9}"#
+        let configuration = try read(top, service: #""limits": {"max_connections": 3, "max_message_rate": "off"}"#)
+        #expect(configuration.limits.maximumConnections == 5 && configuration.limits.maximumConnectionsPerAddress == 2)
+        #expect(configuration.limits.service.maximumConnections == nil)
+        #expect(configuration.services[0].limits.maximumConnections == 3)
+        #expect(configuration.services[0].limits.maximumMessageRate == nil)
+        #expect(try read(top).services[0].limits.maximumConnections == nil)
+        #expect(try read(top).services[0].limits.maximumMessageRate == 9)
+    }
+
+    @Test("messages are limited from clients unless that is lifted, and from backends only where it is said")
+    func messages() throws {
+        let limits = try read(#""limits": {"max_message_size": "off", "max_backend_message_size": "1MiB"}"#).limits
+        #expect(limits.service.maximumMessageBytes == nil && limits.service.maximumBackendMessageBytes == 1_048_576)
+        #expect(try read("").limits.service.maximumMessageBytes == 131_072)
+    }
+
     @Test("a size is a number of bytes or says its unit", arguments: [("0B", 0), ("1KiB", 1024), ("3GiB", 3 << 30)])
     func sizes(text: String, bytes: UInt64) throws {
         #expect(try SizeText.parse(text) == bytes)
@@ -43,7 +62,10 @@ import Testing
             (#""head_timeout": "0""#, "a duration of zero has no meaning here"),
             (#""max_header_fields": 3"#, "expected a whole number from 8 to 10000"),
             (#""max_target_bytes": "16KiB""#, #"must be below "max_head_bytes""#),
-            (#""max_bytes": 1"#, "unknown key"),
+            (#""max_connections": 0"#, "expected a whole number from 1"),
+            (#""max_connections": "many""#, "expected a whole number, found"),
+            (#""max_message_size": 0"#, "expected a size from 1"),
+            (#""max_message_rate": "fast""#, "expected a whole number, found"), (#""max_bytes": 1"#, "unknown key"),
         ])
     func mistakes(limit: String, sentence: String) throws {
         let errors = #expect(throws: ConfigurationErrors.self) { try read("\"limits\": {\(limit)}") }

@@ -117,7 +117,7 @@ struct ExchangeTalk {
         case .hangUp(let reason): hangup = reason
         case .openTunnel:
             let bytes = machine.takeTunnelBytes()
-            tunnel = (bytes.toClient.bytes, bytes.toUpstream)
+            tunnel = (bytes.head.bytes + bytes.earlyFrames, bytes.toUpstream)
         case .enterGate(let id):
             if admission == .held { return machine.held(id) }
             leases += 1

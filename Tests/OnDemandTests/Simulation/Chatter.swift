@@ -78,6 +78,8 @@ struct Listening {
 
     /// Close, going away (RFC 6455, 7.4.1).
     private static let goingAway: [UInt8] = [0x88, 2, 0x03, 0xe9]
+    /// Close, internal error: the backend broke off.
+    private static let internalError: [UInt8] = [0x88, 2, 0x03, 0xf3]
 
     var hasHeardFarewell: Bool { farewell == Self.goingAway }
 
@@ -114,7 +116,9 @@ struct Listening {
 
     private mutating func hearFarewell(_ bytes: ArraySlice<UInt8>) {
         farewell += bytes
-        guard chatter.isBoundary(key: key, at: received), Self.goingAway.starts(with: farewell) else {
+        guard chatter.isBoundary(key: key, at: received),
+            Self.goingAway.starts(with: farewell) || Self.internalError.starts(with: farewell)
+        else {
             firstWrong = firstWrong ?? received
             return
         }

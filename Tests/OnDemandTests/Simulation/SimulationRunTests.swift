@@ -100,6 +100,18 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
+    @Test("R7 who takes nothing at all in a tunnel is let go, and its backend may sleep")
+    func neverReadsInTunnel() throws {
+        var never = ClientScript.chat(.init(up: 0, down: 2000, pause: .zero, burst: 60_000))
+        never.reading = .never
+        var plan = Plan(clients: [never, .get(at: .seconds(60))])
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.kernel.children.born == 2, "the first one slept in between")
+    }
+
     @Test("R7 who stops in the middle of a body is told, and its backend may sleep")
     func stopsInTheBody() throws {
         var request = ClientScript.Request(.nothing)

@@ -15,7 +15,15 @@ extension Snapshot.Service {
         residentBytes: 71_303_168, open: 2,
         waiting: 1, starts: 4,
         lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
-        idleTimeout: .seconds(8))
+        idleTimeout: .seconds(8), traffic: traffic)
+
+    private static let traffic: Traffic = {
+        var traffic = Traffic()
+        traffic.fromClients = .init(bytes: 9, frames: 4, messages: 3, pings: 2, pongs: 1)
+        traffic.tunnels = 2
+        traffic.noteClose(1000)
+        return traffic
+    }()
 
     static let untouched = Snapshot.Service(
         name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], webSocket: false, generation: 0,

@@ -22,6 +22,11 @@ import Testing
                     "paths": ["/cable", "/{region}/cable"], "websocket": true, "generation": 3, "pid": 4711,
                     "resident_bytes": 71_303_168, "open": 2, "waiting": 1, "starts": 4, "last_boot_ms": 1512,
                     "last_exit": "status 0", "last_failure": "said \"no\"\nand left", "idle_timeout_ms": 8000,
+                    "tunnels": [
+                        "opened": 2, "closes": ["1000": 1, "other": 0],
+                        "from_clients": ["bytes": 9, "frames": 4, "messages": 3, "pings": 2, "pongs": 1],
+                        "from_backend": ["bytes": 0, "frames": 0, "messages": 0, "pings": 0, "pongs": 0],
+                    ],
                 ] as NSDictionary
             ],
         ]
@@ -35,7 +40,7 @@ import Testing
         for key in ["pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "idle_timeout_ms"] {
             #expect(service[key] is NSNull, "\(key)")
         }
-        #expect(service.count == 17)
+        #expect(service.count == 18)
     }
 
     @Test("no services, no listeners and no memory figure are still valid")

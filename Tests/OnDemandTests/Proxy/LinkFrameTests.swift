@@ -1,0 +1,195 @@
+import Testing
+
+@testable import OnDemand
+
+private let key = MaskingKey(1, 2, 3, 4)
+private let hello = FrameWriter.text("hello", key: key)
+private let goodbye = FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))
+
+/// What a tunnel does with frames that must not travel on.
+struct LinkFrameTests {
+    /// Everything RFC 6455 forbids a client and that can be seen without looking into a payload.
+    private static let offences: [(FrameViolation, [UInt8])] = [
+        (.unmaskedFromClient, FrameWriter.text("plain")), (.reservedBits, [0xc1] + hello.dropFirst()),
+        (.unknownOpcode, [0x83] + hello.dropFirst()), (.fragmentedControlFrame, [0x09, 0x80, 1, 2, 3, 4]),
+        (.longControlFrame, [0x89, 0xfe, 0, 126, 1, 2, 3, 4]), (.closeBodyOfOneByte, [0x88, 0x81, 1, 2, 3, 4, 9]),
+        (.continuationWithoutStart, [0x80, 0x80, 1, 2, 3, 4]),
+        (.lengthOutOfRange, [0x82, 0xff, 0x80, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]),
+        (.lengthNotMinimal, [0x82, 0xfe, 0, 5, 1, 2, 3, 4, 1, 2, 3, 4, 5]),
+        (.messageTooBig, [0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 1, 1, 2, 3, 4]),
+    ]
+
+    private func close(_ violation: FrameViolation) -> [UInt8] {
+        FrameWriter.close(violation.closeCode, reason: violation.reason)
+    }
+
+    @Test("a client's forbidden frame does not travel on: the client is told why, the backend that it goes")
+    func fromClient() {
+        for (violation, frame) in Self.offences {
+            let bench = TunnelBench()
+            bench.clientSays(hello + frame + hello)
+            #expect(bench.heardByBackend == hello + goodbye, "\(violation)")
+            #expect(bench.heardByClient == close(violation), "\(violation)")
+            #expect(bench.link.offence == .init(side: .client, violation: violation))
+            #expect(bench.link.farewell == .said)
+        }
+    }
+
+    @Test("however the bytes are cut, no payload of the offending frame arrives, and nothing after it")
+    func splits() {
+        for (violation, frame) in Self.offences {
+            for pieces in Splits.all(of: hello + frame) {
+                let bench = TunnelBench()
+                for piece in pieces { bench.clientSays(piece) }
+                bench.clientSays(hello)
+                let heard = bench.heardByBackend
+                let valid = heard.starts(with: hello) ? heard.dropFirst(hello.count) : []
+                #expect(heard.starts(with: hello), "\(violation)")
+                let isPartOfHeader = valid.count < 14 && frame.starts(with: valid)
+                #expect(Array(valid) == goodbye || isPartOfHeader, "\(violation): \(valid)")
+                #expect(bench.heardByClient == close(violation), "\(violation)")
+            }
+        }
+    }
+
+    @Test("the client is told only when the backend's own frame is through")
+    func boundary() {
+        let bench = TunnelBench()
+        let frame = FrameWriter.text("a frame in two pieces")
+        bench.backendSays(Array(frame[..<4]))
+        bench.clientSays(FrameWriter.text("plain"))
+        #expect(bench.heardByClient == Array(frame[..<4]))
+        #expect(bench.link.farewell == .wanted(.protocolError))
+        bench.backendSays(Array(frame[4...]))
+        #expect(bench.heardByClient == Array(frame[4...]) + close(.unmaskedFromClient))
+        #expect(bench.link.farewell == .said)
+    }
+
+    @Test("after its goodbye a client may say what it likes: it is discarded until it ends")
+    func afterwards() {
+        let bench = TunnelBench()
+        bench.clientSays(FrameWriter.text("plain") + hello)
+        bench.clientSays(hello + hello)
+        #expect(bench.heardByBackend == goodbye)
+        bench.client.end()
+        #expect(bench.run() == .over(.farewell))
+    }
+
+    @Test("a backend that breaks the rules is an internal error to its client, behind its last whole frame")
+    func fromBackend() {
+        let bench = TunnelBench()
+        let good = FrameWriter.text("good")
+        bench.backendSays(good + FrameWriter.text("masked", key: key))
+        #expect(bench.heardByClient == good + FrameWriter.close(.internalError))
+        #expect(bench.link.offence == .init(side: .upstream, violation: .maskedFromServer))
+    }
+
+    @Test("a backend that breaks the rules in a header that is half sent breaks the client's connection")
+    func fromBackendHalfSent() {
+        let bench = TunnelBench()
+        bench.backendSays([0x81])
+        _ = bench.backend.send([0x85][...])
+        #expect(bench.run() == .over(.upstreamReset))
+    }
+
+    @Test("what came with the handshake is judged like everything after it")
+    func eager() {
+        let client = TunnelBench(eager: hello + FrameWriter.text("plain"))
+        client.run()
+        #expect(client.heardByBackend == hello + goodbye && client.heardByClient == close(.unmaskedFromClient))
+        let backend = TunnelBench(early: FrameWriter.text("hi") + [0x83])
+        backend.run()
+        #expect(backend.heardByClient == FrameWriter.text("hi") + FrameWriter.close(.internalError))
+    }
+
+    @Test("a negotiated extension gives the reserved bits a meaning")
+    func extensions() {
+        let bench = TunnelBench(extensions: true)
+        let compressed = [0xc1] + hello.dropFirst()
+        bench.clientSays(compressed)
+        #expect(bench.heardByBackend == compressed && bench.link.offence == nil)
+    }
+
+    @Test("a message is as large as its fragments together, control frames between them apart")
+    func messageSize() {
+        var limits = ServiceLimits()
+        limits.maximumMessageBytes = 10
+        let five = FrameWriter.frame(.text, [1, 2, 3, 4, 5], isFinal: false, key: key)
+        let more = FrameWriter.frame(.continuation, [1, 2, 3, 4, 5], key: key)
+        let ping = FrameWriter.ping([9, 9, 9], key: key)
+        let bench = TunnelBench(limits)
+        bench.clientSays(five + ping + more + hello)
+        #expect(bench.heardByBackend == five + ping + more + hello && bench.link.offence == nil)
+        bench.clientSays(five + ping + FrameWriter.frame(.continuation, [1, 2, 3, 4, 5, 6], key: key))
+        #expect(bench.heardByBackend == five + ping + goodbye, "a goodbye may stand between two fragments")
+        #expect(bench.heardByClient == close(.messageTooBig))
+    }
+
+    @Test("a backend may send messages of any size unless that is limited, too")
+    func backendMessageSize() {
+        let large = FrameWriter.binary(Array(repeating: 7, count: 200_000))
+        var limits = ServiceLimits()
+        limits.maximumBackendMessageBytes = 1000
+        for (limits, arrives) in [(ServiceLimits(), true), (limits, false)] {
+            let bench = TunnelBench(limits)
+            bench.backendSays(Array(large[..<60_000]))
+            let heard = bench.heardByClient
+            #expect(heard == (arrives ? Array(large[..<60_000]) : FrameWriter.close(.internalError)))
+        }
+    }
+
+    @Test("a backend that breaks off is an internal error to a client that can be told so")
+    func brokenBackend() {
+        let bench = TunnelBench()
+        bench.backendSays(FrameWriter.text("good"))
+        bench.backend.reset()
+        bench.run()
+        #expect(bench.heardByClient == FrameWriter.text("good") + FrameWriter.close(.internalError))
+        let inFrame = TunnelBench()
+        inFrame.backendSays([0x81, 5, 1])
+        inFrame.backend.reset()
+        #expect(inFrame.run() == .over(.upstreamReset))
+    }
+
+    @Test("a backend's own goodbye passes as it is, and needs no second one")
+    func ownGoodbye() {
+        let bench = TunnelBench()
+        bench.backendSays(FrameWriter.close(CloseCode(4000), reason: "own"))
+        bench.backend.reset()
+        bench.run()
+        #expect(bench.heardByClient == FrameWriter.close(CloseCode(4000), reason: "own"))
+    }
+
+    @Test("both directions are counted: bytes, frames, messages, pings, pongs and close codes")
+    func traffic() {
+        let bench = TunnelBench(early: FrameWriter.ping())
+        bench.clientSays(hello + FrameWriter.pong(key: key) + FrameWriter.close(CloseCode(4001), key: key))
+        bench.backendSays(FrameWriter.text("a") + FrameWriter.close(.normal))
+        let said = hello.count + FrameWriter.pong(key: key).count + FrameWriter.close(.normal, key: key).count
+        #expect(
+            bench.traffic.fromClients
+                == .init(bytes: UInt64(said), frames: 3, messages: 1, pings: 0, pongs: 1))
+        #expect(bench.traffic.fromBackend == .init(bytes: 9, frames: 3, messages: 1, pings: 1, pongs: 0))
+        #expect(bench.traffic.closeCodes == [.init(code: 4001, count: 1), .init(code: 1000, count: 1)])
+        #expect(bench.traffic.tunnels == 1)
+    }
+
+    @Test("who sends faster than it may is not read from until its time has come, and loses nothing")
+    func pace() {
+        var limits = ServiceLimits()
+        limits.maximumMessageRate = 2
+        let bench = TunnelBench(limits)
+        bench.clientSays(hello + hello)
+        #expect(!bench.link.up.isHeldBack)
+        bench.clientSays(hello + hello)
+        #expect(bench.link.up.isHeldBack && bench.heardByBackend == hello + hello + hello + hello)
+        bench.clientSays(hello)
+        #expect(bench.heardByBackend.isEmpty)
+        bench.backendSays(FrameWriter.text("still here"))
+        #expect(bench.heardByClient == FrameWriter.text("still here"), "the other direction is as fast as ever")
+        #expect(bench.link.pace?.next(after: bench.kernel.now()) == bench.kernel.now() + .seconds(1))
+        bench.link.up.isHeldBack = false
+        bench.run()
+        #expect(bench.heardByBackend == hello)
+    }
+}

@@ -1,0 +1,51 @@
+@testable import OnDemand
+
+/// One open tunnel on a simulated kernel, with both of its far ends in the test's hands.
+final class TunnelBench {
+    let kernel = SimulatedKernel(seed: 1)
+    let client: SimulatedSocket
+    let backend: SimulatedSocket
+    var link: Link
+    private var allTraffic = [Traffic()]
+    var traffic: Traffic { allTraffic[0] }
+    private var scratch = [UInt8](repeating: 0, count: Limits.scratchBytes)
+
+    init(
+        _ limits: ServiceLimits = ServiceLimits(), extensions: Bool = false, early: [UInt8] = [], eager: [UInt8] = []
+    ) {
+        let (nearClient, farClient) = SimulatedSocket.pair(kernel)
+        let (nearBackend, farBackend) = SimulatedSocket.pair(kernel)
+        (client, backend) = (farClient, farBackend)
+        link = Link(client: .init(descriptor: kernel.insert(.socket(nearClient))))
+        link.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
+        let bytes = ExchangeMachine.TunnelBytes(
+            head: ByteQueue(), earlyFrames: early, restOfHead: ByteQueue(), toUpstream: eager)
+        link.openTunnel(bytes, extensionsNegotiated: extensions, limits: limits, &allTraffic[0])
+        link.lease = .init(backend: BackendID(index: 0), generation: Generation(number: 1))
+    }
+
+    /// Turns until there is nothing more to do.
+    @discardableResult
+    func run() -> Link.Progress {
+        for _ in 0..<1000 {
+            link.client.readiness.formUnion([.readable, .writable])
+            link.upstream?.readiness.formUnion([.readable, .writable])
+            let progress = link.turn(through: kernel, scratch: &scratch, traffic: &allTraffic).progress
+            if progress != .more { return progress }
+        }
+        return .more
+    }
+
+    func clientSays(_ bytes: [UInt8]) {
+        _ = client.send(bytes[...])
+        run()
+    }
+
+    func backendSays(_ bytes: [UInt8]) {
+        _ = backend.send(bytes[...])
+        run()
+    }
+
+    var heardByClient: [UInt8] { Array(client.take(.max)) }
+    var heardByBackend: [UInt8] { Array(backend.take(.max)) }
+}
