@@ -1,0 +1,82 @@
+"""The daemon behind a TLS terminator: whom it believes, and what the backend is told."""
+
+import pytest
+
+import rails
+import wire
+from daemon import service
+from edge import Edge
+from wire import Listener, request, upgrade
+
+BEHIND_PROXY = {"trusted_proxies": ["loopback"]}
+
+
+@pytest.fixture
+def edge(tmp_path):
+    made = []
+
+    def begin(daemon, **options):
+        made.append(Edge(tmp_path, daemon.port, **options))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def upstream():
+    with Listener() as listener:
+        yield listener
+
+
+def test_behind_a_trusted_terminator_the_backend_hears_of_the_client_and_of_tls(start, upstream, edge):
+    daemon = start(service(upstream.port, path="/*"), top=BEHIND_PROXY)
+    with edge(daemon).connect() as client:
+        client.send(request(path="/", host="app.example", extra=["X-Forwarded-For: 198.51.100.7"]))
+        head = upstream.accept().read_head()
+    assert head.value("Host") == "app.example"
+    assert head.value("X-Forwarded-Proto") == "https"
+    # haproxy adds a field of its own to the client's, and we the proxy's address.
+    assert head.value("X-Forwarded-For") == "198.51.100.7, 127.0.0.1, 127.0.0.1"
+    assert head.value("Forwarded").endswith("for=127.0.0.1;host=app.example;proto=https")
+
+
+def test_an_untrusted_terminators_word_does_not_count(start, upstream, edge):
+    daemon = start(service(upstream.port, path="/*"))
+    with edge(daemon).connect() as client:
+        client.send(request(path="/", host="app.example"))
+        head = upstream.accept().read_head()
+    assert head.value("X-Forwarded-Proto") == "http" and head.value("X-Forwarded-For") == "127.0.0.1"
+
+
+def test_a_requests_identifier_is_the_same_for_the_backend_and_in_the_log(start, upstream):
+    daemon = start(service(upstream.port, path="/*"))
+    with daemon.connect() as client:
+        client.send(request(path="/", extra=["X-Request-Id: from-the-client"]))
+        assert upstream.accept().read_head().value("X-Request-Id") == "from-the-client"
+    assert daemon.wait_for("first_hit")["request_id"] == "from-the-client"
+    with daemon.connect() as client:
+        client.send(request(path="/"))
+        made = upstream.accept().read_head().value("X-Request-Id")
+    assert len(made) == 18 and made.endswith("-1")
+
+
+def test_rails_takes_a_page_behind_tls_for_its_own_and_no_other(start, edge, tmp_path):
+    rails.need("puma", "ruby")
+    redis = rails.Redis(tmp_path)
+    try:
+        daemon = start(
+            rails.example_service(wire.free_port(), "60s"), top=BEHIND_PROXY,
+            environment={"ENABLE_ACTION_CABLE": "true", "REDIS_URL": redis.url})
+        front = edge(daemon)
+        protocol = "Sec-WebSocket-Protocol: actioncable-v1-json, actioncable-unsupported"
+        with front.connect() as client:
+            answer = client.ask(upgrade(host="app.example", extra=["Origin: https://app.example", protocol]))
+            assert answer.status == 101
+            assert client.read_frame() == (1, b'{"type":"welcome"}')
+        for origin in ("https://elsewhere.example", "http://app.example"):
+            with front.connect() as client:
+                assert client.ask(upgrade(host="app.example", extra=[f"Origin: {origin}", protocol])).status == 404
+    finally:
+        redis.stop()
