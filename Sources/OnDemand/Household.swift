@@ -95,8 +95,12 @@ final class Household<K: Kernel>: Tenant, StatusSource {
     }
 
     private func openListeners() throws(SystemError) {
-        let rules = configuration.exchangeRules
-        for address in configuration.listen { addresses.append(try open(address, rules, purpose: "clients")) }
+        let rules = configuration.exchangeRules(expectsProxyHeader: false)
+        let announced = configuration.exchangeRules(expectsProxyHeader: true)
+        for address in configuration.listen {
+            let isAnnounced = configuration.proxyProtocol.contains(address)
+            addresses.append(try open(address, isAnnounced ? announced : rules, purpose: "clients"))
+        }
         for name in configuration.inherited { try openInherited(name, rules) }
         defer { closeUnused() }
         guard let status = configuration.status else { return }
@@ -308,7 +312,7 @@ final class Household<K: Kernel>: Tenant, StatusSource {
 
 extension Configuration {
     /// What conversations on the public listeners have to know.
-    fileprivate var exchangeRules: ExchangeRules {
+    fileprivate func exchangeRules(expectsProxyHeader: Bool) -> ExchangeRules {
         let rules = services.map { service in
             ServiceRules(
                 name: service.name, targetPath: service.target.path, authority: service.target.authority,
@@ -316,7 +320,8 @@ extension Configuration {
                 limits: service.limits, origins: service.origins)
         }
         return ExchangeRules(
-            routes: routeTable, services: rules, limits: limits, trustedProxies: trustedProxies, addsVia: via)
+            routes: routeTable, services: rules, limits: limits, trustedProxies: trustedProxies, addsVia: via,
+            expectsProxyHeader: expectsProxyHeader)
     }
 
     /// The status listener's own routes; they are no services and wake nothing.

@@ -76,7 +76,7 @@ class Daemon:
                  wrapper=(), popen=None, wait=True, managed_processes=(), top=None):
         """wrapper is a command that runs the daemon; popen adds to how it is started; top adds to the configuration."""
         status_port = wire.free_port()
-        listens = [listen] if isinstance(listen, str) else listen
+        listens = listen if isinstance(listen, list) else [listen]
         self.status_address = ("127.0.0.1", status_port)
         configuration = {
             "listen": listen,

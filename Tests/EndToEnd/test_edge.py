@@ -80,3 +80,29 @@ def test_rails_takes_a_page_behind_tls_for_its_own_and_no_other(start, edge, tmp
                 assert client.ask(upgrade(host="app.example", extra=[f"Origin: {origin}", protocol])).status == 404
     finally:
         redis.stop()
+
+
+@pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2-ssl"])
+def test_a_proxy_in_front_of_bytes_announces_its_clients(start, upstream, edge, version):
+    daemon = start(
+        service(upstream.port, path="/*"), listen={"address": "127.0.0.1:0", "proxy_protocol": True},
+        top={"limits": {"max_connections_per_address": 1}})
+    front = edge(daemon, proxy_protocol=version)
+    with front.connect() as client:
+        client.send(request(path="/", host="app.example", extra=["X-Forwarded-For: 6.6.6.6"]))
+        head = upstream.accept().read_head()
+        assert head.value("X-Forwarded-For") == "127.0.0.1"
+        assert head.value("X-Forwarded-Proto") == ("https" if version.endswith("ssl") else "http")
+        # The limit counts the client that was announced.
+        with front.connect() as second:
+            assert second.ask(request(path="/nowhere")).status == 503
+
+
+def test_who_comes_to_an_announced_address_without_a_header_gets_400(start, upstream):
+    daemon = start(
+        service(upstream.port, path="/*"), listen={"address": "127.0.0.1:0", "proxy_protocol": True})
+    answer = daemon.ask(request(path="/"))
+    assert answer.status == 400 and b"PROXY" in answer.body
+    with daemon.connect() as client:
+        client.send(b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 443\r\n" + request(path="/"))
+        assert upstream.accept().read_head().value("X-Forwarded-For") == "198.51.100.7"

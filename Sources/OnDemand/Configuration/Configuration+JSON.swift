@@ -66,7 +66,7 @@ extension ConfigurationDecoder {
         for node in nodes.prefix(Self.listenerLimit) {
             if case .string(let text) = node.value.content, text.hasPrefix("fd:") {
                 if let name = inheritedName(node) { draft.inherited.append(name) }
-            } else if let address = address(node) {
+            } else if let address = listener(node, announced: &draft.proxyProtocol) {
                 draft.listen.append(address)
             }
         }
@@ -81,6 +81,20 @@ extension ConfigurationDecoder {
             else { throw ValueProblem("names no inherited socket; write its FileDescriptorName behind \"fd:\"") }
             return name
         }
+    }
+
+    /// An address, or an object that says more about it.
+    private mutating func listener(
+        _ node: ConfigurationNode, announced: inout [SocketAddress]
+    ) -> Located<SocketAddress>? {
+        guard case .object = node.value.content else { return address(node) }
+        guard let fields = fields(of: node, keys: ["address", "proxy_protocol"]),
+            let text = required("address", in: fields, purpose: "it says where to listen")
+        else { return nil }
+        let isAnnounced = fields["proxy_protocol"].flatMap { boolean($0) } ?? false
+        guard let address = address(text) else { return nil }
+        if isAnnounced { announced.append(address.value) }
+        return address
     }
 
     /// For editors only.

@@ -1,6 +1,8 @@
 /// Everything an operator can say, as plain values with every default visible.
 struct Configuration: Equatable, Sendable {
     var listen: [SocketAddress] = []
+    /// Those of them whose connections begin with a PROXY header.
+    var proxyProtocol: [SocketAddress] = []
     /// Names of sockets that the manager opens for us (`fd:NAME` in `listen`).
     var inherited: [String] = []
     var status: Status?

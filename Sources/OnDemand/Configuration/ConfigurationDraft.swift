@@ -1,6 +1,7 @@
 /// What could be decoded, each value with its place, so that rules between fields can name both sides.
 struct ConfigurationDraft {
     var listen: [Located<SocketAddress>] = []
+    var proxyProtocol: [SocketAddress] = []
     var inherited: [Located<String>] = []
     var status: Located<SocketAddress>?
     var services: [ServiceDraft] = []
@@ -60,7 +61,7 @@ extension ConfigurationDraft {
     /// Asked only once nothing was reported, so nothing is missing.
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
-            listen: listen.map(\.value), inherited: inherited.map(\.value),
+            listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
             status: status.map { Configuration.Status(listen: $0.value) },
             services: services.map { $0.service(closeJitter: closeJitter) }, processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,

@@ -111,10 +111,9 @@ extension ExchangeMachine {
     private mutating func acceptFinal(_ head: ResponseHead) throws {
         let framing = try BodyFraming.ofResponse(head, in: answerHead.span, toHeadRequest: request!.isHead)
         // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
-        let mustClose =
-            !request!.body.isFinished || framing == .untilClose || hasTunnelBytes
+        let unchunks = framing == .chunked && request!.version == .http10
+        let mustClose = !request!.body.isFinished || framing == .untilClose || unchunks || hasTunnelBytes
         let keepAlive = request!.wantsKeepAlive && !mustClose
-        guard !(framing == .chunked && request!.version == .http10) else { throw FramingError.transferEncodingInHTTP10 }
         var output: [UInt8] = []
         HeadRewriter.response(
             head, in: answerHead.span, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
@@ -122,7 +121,7 @@ extension ExchangeMachine {
         toClient.append(output)
         let rest = answerHead[head.byteCount...]
         answerHead = []
-        answer = AnswerInFlight(body: BodyReader(framing), keepAlive: keepAlive)
+        answer = AnswerInFlight(body: BodyReader(framing), keepAlive: keepAlive, unchunks: unchunks)
         forwardAnswer(rest)
     }
 
@@ -130,8 +129,14 @@ extension ExchangeMachine {
 
     private mutating func forwardAnswer(_ bytes: ArraySlice<UInt8>) {
         do {
-            let count = try answer!.body.consume(bytes.span)
-            toClient.append(bytes.prefix(count))
+            var content: [ByteRange] = []
+            let unchunks = answer!.unchunks
+            let count = try answer!.body.consume(bytes.span) { if unchunks { content.append($0) } }
+            if unchunks {
+                for piece in content { toClient.append(bytes[(bytes.startIndex + piece.lower)...].prefix(piece.count)) }
+            } else {
+                toClient.append(bytes.prefix(count))
+            }
             // Whatever follows the end is nobody's answer and goes no further.
             if answer!.body.isFinished { finishAnswer() }
         } catch {

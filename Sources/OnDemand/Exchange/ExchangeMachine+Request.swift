@@ -1,5 +1,19 @@
 /// The request's way up: a head is judged and rewritten, its body is framed and passed on.
 extension ExchangeMachine {
+    /// Whose connection it is, a proxy says before anything else; without that nothing on it can be believed.
+    mutating func readProxyHeader() {
+        do throws(ProxyHeaderError) {
+            guard let header = try ProxyHeader.examine(inbound.span) else { return }
+            peer = header.client ?? peer
+            isEncrypted = header.isEncrypted
+            inbound.removeFirst(header.byteCount)
+            if inbound.isEmpty { inbound = [] }
+            phase = .arriving
+        } catch {
+            respond(CannedResponse(status: 400, body: error.reason), closing: true)
+        }
+    }
+
     /// Looks for a whole head at the front of what has been read.
     mutating func readHead() {
         do {
@@ -21,7 +35,8 @@ extension ExchangeMachine {
         let limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
         let asked = try UpgradeIntent.of(head, in: inbound.span)
-        let provenance = Provenance(of: head, in: inbound.span, from: peer, trusting: rules.trustedProxies)
+        let provenance = Provenance(
+            of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
         var accepted = RequestInFlight(
             service: match?.destination.service, client: provenance.client,
             id: RequestIdentity.of(

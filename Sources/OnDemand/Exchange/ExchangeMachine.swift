@@ -4,6 +4,10 @@
 /// bounded: one unread head or one read's worth of bytes in each direction.
 struct ExchangeMachine {
     enum Phase: Equatable {
+        /// A proxy is to say first whose connection this is.
+        case readingProxyHeader
+        /// Now that it is known who comes: may it stay?
+        case arriving
         /// Between requests, or a head has begun to arrive.
         case readingHead
         /// The head is complete: may it enter the backend's gate?
@@ -33,10 +37,12 @@ struct ExchangeMachine {
         case over(Hangup)
     }
 
-    var phase = Phase.readingHead
+    var phase: Phase
     let rules: ExchangeRules
-    /// Who is at the other end of the connection.
-    let peer: SocketAddress
+    /// Who is at the other end of the connection, or of the proxy's that announced it.
+    var peer: SocketAddress
+    /// The proxy that announced it was spoken to in TLS.
+    var isEncrypted = false
     /// Random; the names of its requests begin with it.
     let identity: UInt64
 
@@ -95,18 +101,23 @@ struct ExchangeMachine {
     struct AnswerInFlight {
         var body: BodyReader
         let keepAlive: Bool
+        /// A client that knows no chunks gets what is in them, and its connection's end for theirs.
+        let unchunks: Bool
     }
 
     init(rules: ExchangeRules, peer: SocketAddress, identity: UInt64) {
         self.rules = rules
         self.peer = peer
         self.identity = identity
+        phase = rules.expectsProxyHeader ? .readingProxyHeader : .readingHead
         headParser = RequestHeadParser(limits: rules.headLimits)
     }
 
     // MARK: What to do next
 
     enum Step: Equatable {
+        /// Answer with `welcomed` or `turnAway`.
+        case welcome
         case enterGate(BackendID)
         /// Answer with `refused(.disabled)`.
         case turnAway(BackendID)
@@ -133,12 +144,13 @@ struct ExchangeMachine {
         switch phase {
         case .over: preconditionFailure("answered above")
         case .tunnel: return .openTunnel
+        case .arriving: return .welcome
         case .entering(let id): return .enterGate(id)
         case .turningAway(let id): return .turnAway(id)
         case .connecting(let id): return .connect(id)
         case .serving(let resource): return .serve(resource)
         case .waiting, .awaitingConnection: return .rest
-        case .readingHead, .relaying, .watching, .finishing, .cutting, .lingering: break
+        case .readingProxyHeader, .readingHead, .relaying, .watching, .finishing, .cutting, .lingering: break
         }
         if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
         if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
@@ -166,7 +178,7 @@ struct ExchangeMachine {
 
     private var wantsClientBytes: Bool {
         switch phase {
-        case .readingHead, .watching, .lingering: true
+        case .readingProxyHeader, .readingHead, .watching, .lingering: true
         case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
         default: false
         }
@@ -190,12 +202,13 @@ struct ExchangeMachine {
     /// What is being waited for with a limit; nil where a limit is somebody else's or none is right.
     var deadline: Deadline? {
         switch phase {
+        case .readingProxyHeader: .head
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? .keepAlive : .head) : .flush
         case .awaitingConnection: .connect
         case .relaying: deadlineWhileRelaying
         case .finishing, .cutting: .flush
         case .lingering: .linger
-        case .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
+        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
         }
     }
 
@@ -248,6 +261,12 @@ struct ExchangeMachine {
 
     // MARK: Admission
 
+    /// Who was announced may stay; what came behind its header is its first request.
+    mutating func welcomed() {
+        phase = .readingHead
+        if !inbound.isEmpty { readHead() }
+    }
+
     mutating func held(_ id: BackendID) { phase = .waiting(id) }
 
     /// Inside the gate: a lease is held from here to `releaseUpstream`.
@@ -288,6 +307,9 @@ struct ExchangeMachine {
 
     mutating func receivedFromClient(_ bytes: ArraySlice<UInt8>) {
         switch phase {
+        case .readingProxyHeader:
+            inbound += bytes
+            readProxyHeader()
         case .readingHead:
             inbound += bytes
             readHead()
@@ -311,7 +333,7 @@ struct ExchangeMachine {
         case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && answer == nil):
             phase = .over(.clientLeft)
         case .entering, .waiting, .connecting, .awaitingConnection: phase = .over(.clientLeft)
-        case .watching: phase = .over(.clientClosed)
+        case .watching, .readingProxyHeader, .arriving: phase = .over(.clientClosed)
         case .lingering: phase = .over(.done)
         case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
         case .finishing: phase = .finishing(keepAlive: false)

@@ -8,16 +8,19 @@ final class ExchangeRules: Sendable {
     let trustedProxies: TrustedProxies
     /// Whether backends are told that the request came through here (RFC 9110, 7.6.3).
     let addsVia: Bool
+    /// Clients come through a proxy that announces them, each connection with a header of its own.
+    let expectsProxyHeader: Bool
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
-        trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false
+        trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false
     ) {
         self.routes = routes
         self.services = services
         self.limits = limits
         self.trustedProxies = trustedProxies
         self.addsVia = addsVia
+        self.expectsProxyHeader = expectsProxyHeader
     }
 
     var headLimits: HeadLimits {

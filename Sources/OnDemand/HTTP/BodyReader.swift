@@ -34,8 +34,11 @@ struct BodyReader {
         if case .untilClose = state { true } else { false }
     }
 
-    /// How many of these bytes belong to the body. After an error the stream is of no use.
-    mutating func consume(_ bytes: Span<UInt8>) throws(FramingError) -> Int {
+    /// How many of these bytes belong to the body; `noteChunk` is told what is content among chunk framing. After an
+    /// error the stream is of no use.
+    mutating func consume(
+        _ bytes: Span<UInt8>, noteChunk: (ByteRange) -> Void = { _ in }
+    ) throws(FramingError) -> Int {
         guard !isTooLarge else { throw .bodyTooLarge }
         switch state {
         case .finished:
@@ -47,7 +50,7 @@ struct BodyReader {
             state = taken == remaining ? .finished : .length(remaining: remaining - taken)
             return Int(taken)
         case .chunked(var scanner):
-            let taken = try scanner.consume(bytes)
+            let taken = try scanner.consume(bytes, note: noteChunk)
             state = scanner.isFinished ? .finished : .chunked(scanner)
             return taken
         }

@@ -25,8 +25,8 @@ struct ChunkScanner {
 
     var isFinished: Bool { expected == .nothing }
 
-    /// How many of these bytes belong to the body.
-    mutating func consume(_ bytes: Span<UInt8>) throws(FramingError) -> Int {
+    /// How many of these bytes belong to the body; `note` is told which of them are its content.
+    mutating func consume(_ bytes: Span<UInt8>, note: (ByteRange) -> Void) throws(FramingError) -> Int {
         var index = 0
         while index < bytes.count, expected != .nothing {
             guard expected == .data else {
@@ -35,6 +35,7 @@ struct ChunkScanner {
                 continue
             }
             let stride = min(size, UInt64(bytes.count - index))
+            note(ByteRange(index, index + Int(stride)))
             size -= stride
             index += Int(stride)
             if size == 0 { expected = .dataReturn }

@@ -40,7 +40,8 @@ struct HeadRewriter {
 
     /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, it is a copy.
     ///
-    /// An interim answer says nothing about the connection (RFC 9110, 15.2).
+    /// An interim answer says nothing about the connection (RFC 9110, 15.2), and a client of HTTP/1.0 is told nothing
+    /// about chunks, which it is not sent (RFC 9112, 6.1).
     static func response(
         _ head: ResponseHead, in bytes: Span<UInt8>, keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
         into output: inout [UInt8]
@@ -56,6 +57,7 @@ struct HeadRewriter {
         output += "\r\n".utf8
         let hopByHop = HopByHop(head, in: bytes)
         for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
+            if clientVersion == .http10, isAboutChunks(field.name, in: bytes) { continue }
             append(index, of: head, in: bytes, to: &output)
         }
         if head.status >= 200 {
@@ -110,6 +112,10 @@ struct HeadRewriter {
             if bytes.resembles(prefix, in: start) { return true }
         }
         return false
+    }
+
+    private static func isAboutChunks(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
+        bytes.equals("transfer-encoding", in: name) || bytes.equals("trailer", in: name)
     }
 
     private static func isNamed(_ name: String, _ other: String) -> Bool {

@@ -60,7 +60,9 @@ extension Proxy {
     /// nil when there are so many that not even that can be told.
     private func admission(of peer: SocketAddress, at index: Int) -> Link.Admission? {
         let limits = listeners[index].rules.limits
-        let site = limits.maximumConnectionsPerAddress == nil ? nil : ClientSite(peer)
+        // A proxy's own address is nobody's; whose connection it is, it has still to say.
+        let isAnnounced = listeners[index].rules.expectsProxyHeader
+        let site = limits.maximumConnectionsPerAddress == nil || isAnnounced ? nil : ClientSite(peer)
         if !listeners[index].crowd.hasRoom(under: limits.maximumConnections) {
             let address = LogField("address", listeners[index].address.description)
             if listeners[index].crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
@@ -74,6 +76,21 @@ extension Proxy {
         guard turnedAway < Limits.turnedAwayAtOnce else { return nil }
         turnedAway += 1
         return .turnedAway
+    }
+
+    /// The proxy has said who comes: now its address can be counted.
+    func welcomeAnnounced(_ index: Int, _ conversation: Link.Conversation) {
+        let limit = conversation.machine.rules.limits.maximumConnectionsPerAddress
+        guard limit != nil, let site = ClientSite(conversation.machine.peer),
+            case .counted(let listener, nil) = links[index].admission
+        else { return conversation.machine.welcomed() }
+        guard sites[site, default: Crowd()].hasRoom(under: limit) else {
+            if sites[site]!.isNews() { tellOfCrowd(limit, LogField("client", conversation.machine.peer.host)) }
+            return conversation.machine.turnAway()
+        }
+        sites[site, default: Crowd()].enter()
+        links[index].admission = .counted(listener: listener, site: site)
+        conversation.machine.welcomed()
     }
 
     private func tellOfCrowd(_ limit: Int?, _ who: LogField) {
@@ -136,7 +153,7 @@ extension Proxy {
             guard let conversation = links[index].conversation else { continue }
             conversation.machine.request?.wantsKeepAlive = false
             switch conversation.machine.phase {
-            case .readingHead, .watching, .lingering: close(index, .shuttingDown)
+            case .readingProxyHeader, .readingHead, .watching, .lingering: close(index, .shuttingDown)
             case .waiting(let id): turnAway(from: id, index, conversation)
             case .finishing: conversation.machine.phase = .finishing(keepAlive: false)
             default: break

@@ -97,6 +97,7 @@ final class Proxy<K: Kernel> {
     private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ conversation: Link.Conversation) -> Bool {
         switch step {
         case .rest: break
+        case .welcome: welcomeAnnounced(index, conversation)
         case .hangUp(let hangup): close(index, hangup)
         case .openTunnel: openTunnel(index, conversation)
         case .enterGate(let id): enterGate(of: id, index, conversation)

@@ -108,6 +108,22 @@ import Testing
         #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
     }
 
+    @Test("a listener may be an object that says whether a proxy announces its clients")
+    func proxyProtocol() throws {
+        let text = """
+            {"listen": [{"address": 5, "proxy_protocol": true}, {"address": "[::1]:6"}, "unix:/s"],
+             "reverse_proxies": [{\(Sample.plain)}]}
+            """
+        let configuration = try Configuration.read(Array(text.utf8), environment: [:])
+        #expect(configuration.listen.map(\.description) == ["0.0.0.0:5", "[::1]:6", "unix:/s"])
+        #expect(configuration.proxyProtocol == [.ipv4(octets: [0, 0, 0, 0], port: 5)])
+        let wrong = #"{"listen": {"proxy_protocol": 1, "adress": 5}, "reverse_proxies": [{\#(Sample.plain)}]}"#
+        let errors = #expect(throws: ConfigurationErrors.self) {
+            try Configuration.read(Array(wrong.utf8), environment: [:])
+        }
+        #expect(errors?.all.map(\.path) == ["listen", "listen"])
+    }
+
     @Test("trusted neighbours are words, networks and addresses")
     func trusted() throws {
         let trusted = try read(

@@ -28,6 +28,8 @@ struct ExchangeTalk {
 
     var machine: ExchangeMachine
     var admission = Admission.open
+    /// What a driver says to one who was announced by a proxy.
+    var mayStay = true
     /// Backends for the connections to come, in order.
     var backends: [Backend]
     /// What the client sends next; then it is silent, or at its end.
@@ -114,6 +116,7 @@ struct ExchangeTalk {
     private mutating func perform(_ step: ExchangeMachine.Step) {
         switch step {
         case .rest: break
+        case .welcome: if mayStay { machine.welcomed() } else { machine.turnAway() }
         case .hangUp(let reason): hangup = reason
         case .openTunnel:
             let bytes = machine.takeTunnelBytes()

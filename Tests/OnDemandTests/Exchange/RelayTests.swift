@@ -141,10 +141,23 @@ struct RelayTests {
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         #expect(talk.sawEnd)
 
-        var chunked = ExchangeTalk(
-            request, backends: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
-        chunked.run()
-        #expect(chunked.client.hasPrefix("HTTP/1.1 502 "))
+    }
+
+    @Test("an HTTP/1.0 client gets the content of chunks, in every split, and the end of its connection for theirs")
+    func oldClientAndChunks() {
+        let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+        let answer =
+            "HTTP/1.1 200 OK\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + "4;a=b\r\nwiki\r\n5\r\npedia\r\n0\r\nX: 1\r\n\r\n"
+        for pieces in Splits.all(of: Array(answer.utf8)) {
+            var talk = ExchangeTalk(pieces: [Array(request.utf8)], backends: [.init(pieces: pieces)])
+            talk.run()
+            #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwikipedia")
+            #expect(talk.sawEnd && talk.leases == 0)
+        }
+        var broken = ExchangeTalk(request, backends: .init(String(answer.dropLast(20)), end: .closes))
+        broken.run()
+        #expect(broken.hangup == .upstreamReset, "half of it must not look like all of it")
     }
 
     @Test("an HTTP/1.0 client that asks for it keeps its connection")
