@@ -101,7 +101,7 @@ extension ExchangeMachine {
     /// Browsers let any page open a WebSocket to anywhere, with the cookies of there: who may is for the server to
     /// decide, before anything wakes (RFC 6455, 10.2).
     private func refusedOrigin(of head: RequestHead, asking asked: UpgradeIntent, for id: BackendID) -> String? {
-        guard asked == .webSocket else { return nil }
+        guard asked == .webSocket, !rules.services[id.index].origins.contains(.any) else { return nil }
         let origins = head.values(of: "origin", in: inbound.span).map { String(inbound.span, $0) }
         return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
     }

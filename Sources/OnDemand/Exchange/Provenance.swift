@@ -12,6 +12,8 @@ struct Provenance: Equatable {
     private let chain: [String]
     private let host: String?
     private let peer: SocketAddress
+    /// Its address as text, which is asked for more than once.
+    private let peerText: String
     /// `Forwarded` as a trusted proxy sent it.
     private let forwarded: [String]
 
@@ -21,8 +23,9 @@ struct Provenance: Equatable {
     ) {
         let ownHost = head.host.map { String(bytes, $0) }
         self.peer = peer
+        peerText = peer.host
         guard proxies.includes(peer) else {
-            (client, chain, forwarded, host) = (peer.host, [], [], ownHost)
+            (client, chain, forwarded, host) = (peerText, [], [], ownHost)
             scheme = isEncrypted ? "https" : "http"
             return
         }
@@ -30,7 +33,7 @@ struct Provenance: Equatable {
         forwarded = Self.texts(head.values(of: "forwarded", in: bytes), bytes)
         let elements = ForwardedText.elements(of: forwarded)
         chain = told.isEmpty ? elements.compactMap { $0["for"] } : told
-        client = Self.client(of: chain, proxies) ?? peer.host
+        client = Self.client(of: chain, proxies) ?? peerText
         scheme =
             Self.scheme(Self.texts(head.elements(of: "x-forwarded-proto", in: bytes), bytes).last)
             ?? Self.scheme(elements.last { $0["proto"] != nil }?["proto"]) ?? (isEncrypted ? "https" : "http")
@@ -49,7 +52,7 @@ struct Provenance: Equatable {
     /// For the backend, in the place of the client's own.
     var fields: [Field] {
         var fields: [Field] = []
-        let addresses = chain + (peer.port == nil ? [] : [peer.host])
+        let addresses = chain + (peer.port == nil ? [] : [peerText])
         if !addresses.isEmpty { fields.append(("X-Forwarded-For", addresses.joined(separator: ", "))) }
         fields.append(("X-Forwarded-Proto", scheme))
         if let host { fields.append(("X-Forwarded-Host", host)) }
@@ -61,9 +64,18 @@ struct Provenance: Equatable {
     /// in the old ones.
     private var forwardedValue: String {
         let earlier = forwarded.isEmpty ? chain.map { "for=\(ForwardedText.node($0))" } : forwarded
-        var own = "for=\(peer.port == nil ? "unknown" : ForwardedText.node(peer.host))"
+        var own = "for=\(node)"
         if let host { own += ";host=\(ForwardedText.value(host))" }
         return (earlier + ["\(own);proto=\(scheme)"]).joined(separator: ", ")
+    }
+
+    /// RFC 7239, 6.
+    private var node: String {
+        switch peer {
+        case .ipv4: peerText
+        case .ipv6: "\"[\(peerText)]\""
+        case .unix: "unknown"
+        }
     }
 
     private static func texts(_ ranges: [ByteRange], _ bytes: Span<UInt8>) -> [String] {

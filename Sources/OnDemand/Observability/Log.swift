@@ -23,8 +23,9 @@ final class Log {
 
     func callAsFunction(_ event: LogEvent, _ fields: LogField...) { record(event, fields) }
 
-    func record(_ event: LogEvent, _ fields: [LogField]) {
-        if event.level <= level { tell(event, fields) }
+    /// The fields are made only for a line that is written.
+    func record(_ event: LogEvent, _ fields: @autoclosure () -> [LogField]) {
+        if event.level <= level { tell(event, fields()) }
     }
 
     private func tell(_ event: LogEvent, _ fields: [LogField]) {

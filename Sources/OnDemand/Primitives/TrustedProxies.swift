@@ -39,6 +39,7 @@ struct TrustedProxies: Equatable, Sendable {
 
     /// An IPv4 address in IPv6 clothes is the same host (RFC 4291, 2.5.5.2).
     func includes(_ octets: [UInt8]) -> Bool {
+        guard !networks.isEmpty else { return false }
         let mapped = Array(repeating: 0, count: 10) + [0xff, 0xff] as [UInt8]
         let plain = octets.count == 16 && octets.starts(with: mapped) ? Array(octets[12...]) : octets
         return networks.contains { $0.contains(plain) }
