@@ -37,7 +37,7 @@ def front(start, echo):
     return start(service(echo.port, path="/*", **LARGE_MESSAGES))
 
 
-LARGE_MESSAGES = {}
+LARGE_MESSAGES = {"limits": {"max_message_size": "off"}}
 
 
 def url(daemon, path="/", scheme="ws"):
