@@ -69,10 +69,10 @@ final class Household<K: Kernel>: Tenant, StatusSource {
 
     private static func backends(of configuration: Configuration, _ gates: [BackendGate]) -> [SupervisedBackend] {
         configuration.services.enumerated().compactMap { index, service in
-            guard service.enabled, let launch = service.launch else { return nil }
+            guard let launch = service.launch else { return nil }
             return SupervisedBackend(
                 id: BackendID(index: index), name: service.name, address: service.target.address, command: launch,
-                policy: service.policy, gate: gates[index])
+                policy: service.policy, gate: gates[index], isEnabled: service.enabled)
         }
     }
 

@@ -41,11 +41,12 @@ final class BackendGate: Sendable {
         return nil
     }
 
-    /// One less inside. True when that was the last one of a generation that is still open: somebody may start a clock.
-    /// A lease of an earlier generation, or of one that was ended by force, no longer counts.
+    /// One less inside. True when that was the last one of its generation: somebody may start a clock, or where the
+    /// gate is closed already has waited for this. A lease of an earlier generation, or of one that was ended by force,
+    /// no longer counts.
     func leave(_ generation: Generation) -> Bool {
         var seen = word.load(ordering: .acquiring)
-        while seen & Self.openBit != 0, Self.generation(of: seen) == generation {
+        while Self.counts(seen), Self.generation(of: seen) == generation {
             precondition(Self.leases(of: seen) > 0, "a lease was returned twice")
             let (done, now) = word.weakCompareExchange(
                 expected: seen, desired: seen - 1, ordering: .acquiringAndReleasing)
@@ -54,6 +55,9 @@ final class BackendGate: Sendable {
         }
         return false
     }
+
+    /// A closed gate counts those who were inside when it was closed, and nobody after a close by force.
+    private static func counts(_ word: UInt64) -> Bool { word & openBit != 0 || leases(of: word) > 0 }
 
     /// Opens for a new generation with the waiting clients already inside.
     func open(_ generation: Generation, leases: Int) {
@@ -68,6 +72,9 @@ final class BackendGate: Sendable {
             expected: seen, desired: seen & ~Self.openBit, ordering: .acquiringAndReleasing
         ).exchanged
     }
+
+    /// Closes to newcomers: whoever is inside may finish and is still counted.
+    func close() { word.bitwiseAnd(~Self.openBit, ordering: .acquiringAndReleasing) }
 
     /// Closes whoever is inside: their leases end with the generation.
     func closeByForce() {

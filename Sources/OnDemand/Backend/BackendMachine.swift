@@ -33,19 +33,33 @@ struct BackendMachine {
         var cause: StopCause
         /// The step of the stop plan that is being waited for.
         var step: Int
-        /// Before the first step: the tunnels that did not keep it awake are ended politely.
+        /// Before the first step: the clients that are left are told and have a moment.
         static let takingLeave = -1
         /// How the first process of the group ended, once it has.
         var exit: Exit?
         /// Clients that arrived meanwhile: they get a fresh start.
         var waiting: [Ticket] = []
+        /// An operator wants it back, whether anybody waits or not.
+        var startsAgain = false
     }
 
     enum StopCause: Equatable {
         case idle
+        case ordered
         case shutdown
         /// It ended by itself or never became ready; the group may still hold others.
         case failure(reason: String, restAfter: Bool)
+    }
+
+    /// The operator's last word that still counts; gone with the daemon.
+    enum Standing: Equatable {
+        case usual
+        /// Kept awake whoever comes or goes.
+        case pinned
+        /// Starts when it is asked for, and until then not by itself even if it is always on.
+        case stopped
+        /// Never starts.
+        case disabled
     }
 
     enum Event: Equatable {
@@ -69,13 +83,14 @@ struct BackendMachine {
         case gateBusy
         /// Nobody is inside, but a tunnel's client has said something within the idle timeout.
         case clientDataSeen(at: Instant)
-        /// No tunnel is left of those that did not keep this generation awake.
-        case lastDormantEnded(Generation)
+        /// Nobody is left of those who were told that this generation goes away.
+        case everybodyLeft(Generation)
         case timerFired(BackendTimer)
         /// The process that was spawned has ended.
         case exited(Exit)
         /// Nothing is left of its process group.
         case groupGone
+        case ordered(BackendOrder)
         case shutdownRequested
         /// Do not wait for the current step of the stop plan.
         case hurried
@@ -94,13 +109,15 @@ struct BackendMachine {
         /// One more lease of the open gate, for a client that asked just before it opened.
         case enterGate
         case tryCloseGate
+        /// To newcomers; who is inside is still counted.
+        case closeGate
         case closeGateByForce
         case admit([Ticket], Generation)
-        case refuse([Ticket], Refusal, retryAfter: Duration)
+        case refuse([Ticket], Refusal, retryAfter: Duration?)
         case arm(BackendTimer, at: Instant)
         case disarm(BackendTimer)
-        /// Tell the clients of dormant tunnels that the backend goes away.
-        case takeLeave(Generation, over: Duration)
+        /// Tell the clients of open tunnels that the backend goes away, and why.
+        case takeLeave(Generation, LeaveReason, over: Duration)
         case signal(StopSignal)
         /// Everything that belonged to this generation is over.
         case endGeneration(Generation)
@@ -114,8 +131,15 @@ struct BackendMachine {
     private(set) var failures = 0
     /// Fell asleep by itself; until then only an operator wakes it.
     private(set) var sleepsUntil: Instant?
+    private(set) var standing: Standing
 
-    init(policy: BackendPolicy) { self.policy = policy }
+    init(policy: BackendPolicy, standing: Standing = .usual) {
+        self.policy = policy
+        self.standing = standing
+    }
+
+    /// Starts again by itself, whatever ended it.
+    private var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
@@ -152,18 +176,24 @@ struct BackendMachine {
     private mutating func whileAsleep(_ event: Event, _ now: Instant) -> [Effect] {
         switch event {
         case .wanted(let ticket):
+            if standing == .disabled { return refuse([ticket], .disabled) }
             if let until = sleepsUntil, until > now {
                 return [.refuse([ticket], .sleepsOn, retryAfter: until - now)]
             }
             return beginStart(for: [ticket])
         case .wantedIfAwake(let ticket):
-            return [mayNotWake(ticket)]
+            return refuse([ticket], standing == .disabled ? .disabled : .mayNotWake)
         case .startRequested:
-            return beginStart(for: [])
+            return standing == .disabled ? [] : beginStart(for: [])
+        case .ordered(let order):
+            let wasDisabled = standing == .disabled
+            stand(after: order)
+            let isUp = wasDisabled ? order == .enable && policy.alwaysOn : order.wantsIt
+            return isUp ? beginStart(for: []) : []
         case .shutdownRequested:
             state = .retired
             return []
-        case .abandoned, .lastLeaseReturned, .lastDormantEnded:
+        case .abandoned, .lastLeaseReturned, .everybodyLeft:
             return []  // Posted before the answer was read.
         case .requirementsReady, .requirementRefused,  // asked only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
@@ -176,6 +206,7 @@ struct BackendMachine {
 
     private mutating func beginStart(for tickets: [Ticket]) -> [Effect] {
         sleepsUntil = nil
+        if standing == .stopped { standing = .usual }
         guard policy.requires.isEmpty else {
             state = .starting(Start(phase: .awaitingRequirements, waiting: tickets))
             return [.holdRequirements]
@@ -228,16 +259,21 @@ struct BackendMachine {
             return [.stopProbing, .disarm(.startup)]
                 + fail(.exitedEarly(exit), start.waiting, exit: exit, now, jitter)
         case (.probing, .shutdownRequested):
-            return [.stopProbing, .disarm(.startup)] + refuseForShutdown(start.waiting)
+            return [.stopProbing, .disarm(.startup)] + refuse(start.waiting, .shuttingDown)
                 + beginStop(Stop(cause: .shutdown, step: 0), now)
         case (.awaitingRequirements, .shutdownRequested), (.checkingAddress, .shutdownRequested):
             state = .retired
-            return [.stopProbing] + refuseForShutdown(start.waiting)
-        case (_, .lastLeaseReturned), (_, .lastDormantEnded), (_, .startRequested):
+            return [.stopProbing] + refuse(start.waiting, .shuttingDown)
+        case (.probing, .ordered(let order)):
+            stand(after: order)
+            return whileProbing(start.waiting, order, now)
+        case (.awaitingRequirements, .ordered(let order)), (.checkingAddress, .ordered(let order)):
+            return whileChecking(start.waiting, order)
+        case (_, .lastLeaseReturned), (_, .everybodyLeft), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
         case (.probing, .groupGone):
             impossible(event)  // The leader's own exit comes first.
-        case (.spawning, .shutdownRequested):
+        case (.spawning, .shutdownRequested), (.spawning, .ordered):
             impossible(event)  // Spawning is answered before anything else is told.
         case (_, .requirementsReady), (_, .requirementRefused),
             (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
@@ -251,12 +287,31 @@ struct BackendMachine {
         .refuse([ticket], .queueFull(limit: policy.maximumWaiting), retryAfter: .seconds(1))
     }
 
-    private func mayNotWake(_ ticket: Ticket) -> Effect {
-        .refuse([ticket], .mayNotWake, retryAfter: Refusal.asleepRetry)
+    private func refuse(_ tickets: [Ticket], _ refusal: Refusal) -> [Effect] {
+        tickets.isEmpty ? [] : [.refuse(tickets, refusal, retryAfter: refusal.usualRetry)]
     }
 
-    private func refuseForShutdown(_ tickets: [Ticket]) -> [Effect] {
-        tickets.isEmpty ? [] : [.refuse(tickets, .shuttingDown, retryAfter: Refusal.shutdownRetry)]
+    private mutating func whileChecking(_ waiting: [Ticket], _ order: BackendOrder) -> [Effect] {
+        stand(after: order)
+        guard order.endsIt else { return [] }
+        state = .asleep
+        return [.stopProbing] + refuse(waiting, order.refusal)
+    }
+
+    /// Who waits is told when the operator wants it stopped, and waits on when it is to start anew.
+    private mutating func whileProbing(
+        _ waiting: [Ticket], _ order: BackendOrder, _ now: Instant
+    ) -> [Effect] {
+        switch order {
+        case .start, .pin, .unpin, .enable:
+            return []
+        case .stop, .disable:
+            return [.stopProbing, .disarm(.startup)] + refuse(waiting, order.refusal)
+                + beginStop(Stop(cause: .ordered, step: 0), now)
+        case .restart:
+            let stop = Stop(cause: .ordered, step: 0, waiting: waiting, startsAgain: true)
+            return [.stopProbing, .disarm(.startup)] + beginStop(stop, now)
+        }
     }
 
     /// A start that failed after the spawn: everybody is told at once, then the rest of the group is ended.
@@ -312,9 +367,7 @@ struct BackendMachine {
         case .clientDataSeen(let instant):
             return armIdle(from: instant, readySince: since)
         case .gateClosed where policy.idleWhen == .noClientData:
-            state = .stopping(Stop(cause: .idle, step: Stop.takingLeave))
-            let limit = now + policy.closeJitter + Limits.closeTimeout
-            return [.takeLeave(generation, over: policy.closeJitter), .arm(.stopStep, at: limit)]
+            return takeLeave(Stop(cause: .idle, step: Stop.takingLeave), .goingAway, now)
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
         case .exited(let exit):
@@ -326,9 +379,13 @@ struct BackendMachine {
             let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: failures > 0)
             if failures == 0 && !stable { failures = 1 }
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
+        case .ordered(let order):
+            let wasPinned = standing == .pinned
+            stand(after: order)
+            return whileReady(since, order, wasPinned: wasPinned, now)
         case .shutdownRequested:
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
-        case .abandoned, .lastDormantEnded, .startRequested:
+        case .abandoned, .everybodyLeft, .startRequested:
             return []  // Posted before the answer was read; others may come; already up.
         case .requirementsReady, .requirementRefused,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
@@ -339,8 +396,28 @@ struct BackendMachine {
         }
     }
 
+    private mutating func whileReady(
+        _ since: Instant, _ order: BackendOrder, wasPinned: Bool, _ now: Instant
+    ) -> [Effect] {
+        switch order {
+        case .start, .enable:
+            return []
+        case .pin:
+            return [.disarm(.idle)]
+        case .unpin:
+            // Somebody may be inside: then the gate stays open, and the clock starts again when the last one leaves.
+            return wasPinned ? armIdle(from: now, readySince: since) : []
+        case .stop, .disable:
+            let stop = Stop(cause: .ordered, step: Stop.takingLeave)
+            return [.disarm(.idle), .closeGate] + takeLeave(stop, .goingAway, now)
+        case .restart:
+            let stop = Stop(cause: .ordered, step: Stop.takingLeave, startsAgain: true)
+            return [.disarm(.idle), .closeGate] + takeLeave(stop, .restarts, now)
+        }
+    }
+
     private func armIdle(from quiet: Instant, readySince since: Instant) -> [Effect] {
-        guard let idle = policy.idleTimeout, !policy.alwaysOn else { return [] }
+        guard let idle = policy.idleTimeout, !policy.alwaysOn, standing != .pinned else { return [] }
         return [.arm(.idle, at: max(quiet + idle, since + policy.minimumUptime))]
     }
 
@@ -349,6 +426,13 @@ struct BackendMachine {
     private mutating func beginStop(_ stop: Stop, _ now: Instant) -> [Effect] {
         state = .stopping(stop)
         return take(step: stop.step, now)
+    }
+
+    /// Clients that are still connected are told before anybody is signalled.
+    private mutating func takeLeave(_ stop: Stop, _ reason: LeaveReason, _ now: Instant) -> [Effect] {
+        state = .stopping(stop)
+        let limit = now + policy.closeJitter + Limits.closeTimeout
+        return [.takeLeave(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 
     private func take(step: Int, _ now: Instant) -> [Effect] {
@@ -377,15 +461,19 @@ struct BackendMachine {
             return []
         case .groupGone:
             return [.disarm(.stopStep), .endGeneration(generation)] + afterStop(stop, now, jitter)
+        case .ordered(let order):
+            guard stop.cause != .shutdown else { return [] }
+            stand(after: order)
+            return whileStopping(&stop, order)
         case .shutdownRequested:
             let waiting = stop.waiting
             stop.waiting = []
             stop.cause = .shutdown
-            return refuseForShutdown(waiting)
-        case .lastDormantEnded(let ended) where ended == generation && stop.step == Stop.takingLeave:
+            return refuse(waiting, .shuttingDown)
+        case .everybodyLeft(let ended) where ended == generation && stop.step == Stop.takingLeave:
             stop.step = 0
             return take(step: 0, now)
-        case .lastLeaseReturned, .lastDormantEnded, .startRequested:
+        case .lastLeaseReturned, .everybodyLeft, .startRequested:
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
         case .requirementsReady, .requirementRefused,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
@@ -394,20 +482,47 @@ struct BackendMachine {
         }
     }
 
+    private mutating func whileStopping(_ stop: inout Stop, _ order: BackendOrder) -> [Effect] {
+        switch order {
+        case .start, .restart, .pin:
+            guard standing != .disabled else { return [] }
+            // An operator does not wait for a rest; the failure counts all the same.
+            if case .failure(let reason, restAfter: true) = stop.cause {
+                failures += 1
+                stop.cause = .failure(reason: reason, restAfter: false)
+            }
+            stop.startsAgain = true
+            return []
+        case .stop:
+            stop.startsAgain = false
+            return []
+        case .disable:
+            let waiting = stop.waiting
+            stop.waiting = []
+            stop.startsAgain = false
+            return refuse(waiting, .disabled)
+        case .unpin, .enable:
+            return []
+        }
+    }
+
     private func hold(
         _ ticket: Ticket, mayWake: Bool, _ stop: inout Stop, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
+        let startsAnyhow = stop.startsAgain || comesBack
         switch stop.cause {
         case .shutdown:
-            return refuseForShutdown([ticket])
+            return refuse([ticket], .shuttingDown)
+        case _ where standing == .disabled:
+            return refuse([ticket], .disabled)
         case .failure(let reason, restAfter: true):
             let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
             return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
-        case .idle where policy.minimumSleep > .zero:
+        case .idle where policy.minimumSleep > .zero && !startsAnyhow:
             return [.refuse([ticket], .sleepsOn, retryAfter: policy.minimumSleep)]
-        case .idle, .failure:
+        case .idle, .ordered, .failure:
             // Once somebody waits who may, a start follows, and anybody joins it.
-            guard mayWake || policy.alwaysOn || !stop.waiting.isEmpty else { return [mayNotWake(ticket)] }
+            guard mayWake || startsAnyhow || !stop.waiting.isEmpty else { return refuse([ticket], .mayNotWake) }
             guard stop.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
             stop.waiting.append(ticket)
             return []
@@ -419,15 +534,16 @@ struct BackendMachine {
         case .shutdown:
             state = .retired
             return []
-        case .failure(let reason, restAfter: true):
+        case .failure(let reason, restAfter: true) where standing != .disabled:
             return coolDown(reason: reason, now, jitter)
-        case .idle, .failure:
+        case .idle, .ordered, .failure:
             if case .idle = stop.cause {
                 failures = 0
                 sleepsUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil
             }
             state = .asleep
-            return stop.waiting.isEmpty && !policy.comesBack ? [] : beginStart(for: stop.waiting)
+            let isWanted = !stop.waiting.isEmpty || stop.startsAgain || comesBack
+            return isWanted ? beginStart(for: stop.waiting) : []
         }
     }
 
@@ -443,11 +559,14 @@ struct BackendMachine {
             return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: left)]
         case .timerFired(.coolDown):
             state = .asleep
-            return policy.comesBack ? beginStart(for: []) : []
+            return comesBack ? beginStart(for: []) : []
+        case .ordered(let order):
+            stand(after: order)
+            return whileCoolingDown(order)
         case .shutdownRequested:
             state = .retired
             return [.disarm(.coolDown)]
-        case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested:
+        case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
         case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
             .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone, .hurried:
@@ -455,15 +574,55 @@ struct BackendMachine {
         }
     }
 
+    private mutating func whileCoolingDown(_ order: BackendOrder) -> [Effect] {
+        switch order {
+        case .start, .restart, .pin:
+            return [.disarm(.coolDown)] + beginStart(for: [])
+        case .disable:
+            state = .asleep
+            return [.disarm(.coolDown)]
+        case .stop, .unpin, .enable:
+            return []  // The rest protects from whoever wakes it next.
+        }
+    }
+
     private func whileRetired(_ event: Event) -> [Effect] {
         switch event {
-        case .wanted(let ticket), .wantedIfAwake(let ticket): refuseForShutdown([ticket])
-        case .abandoned, .lastLeaseReturned, .lastDormantEnded, .startRequested, .shutdownRequested, .hurried: []
+        case .wanted(let ticket), .wantedIfAwake(let ticket): refuse([ticket], .shuttingDown)
+        case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested, .ordered, .shutdownRequested, .hurried:
+            []
         case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
             .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
             impossible(event)  // Nothing was asked for and no process is left.
         }
     }
+}
+
+// MARK: - Orders
+
+extension BackendMachine {
+    /// The last word counts; yet what is disabled is enabled before it is anything else.
+    private mutating func stand(after order: BackendOrder) {
+        switch (standing, order) {
+        case (_, .disable): standing = .disabled
+        case (.disabled, .enable), (.pinned, .unpin): standing = .usual
+        case (.disabled, _), (_, .start), (_, .restart), (_, .enable), (_, .unpin): break
+        case (_, .pin): standing = .pinned
+        case (_, .stop): standing = .stopped
+        }
+    }
+}
+
+extension BackendOrder {
+    fileprivate var endsIt: Bool {
+        switch self {
+        case .stop, .disable: true
+        case .start, .restart, .pin, .unpin, .enable: false
+        }
+    }
+
+    /// What those are told who wait for what is not to start.
+    fileprivate var refusal: Refusal { self == .disable ? .disabled : .stopped }
 }
 
 extension BackendMachine {

@@ -4,24 +4,32 @@
 enum BackendRequest: Equatable, Sendable {
     /// A client waits; it is answered exactly once, unless it is abandoned first. Who may not wake the backend is
     /// refused where it would take a new start.
-    case wanted(BackendID, Ticket, mayWake: Bool)
+    case wanted(BackendID, Ticket, WakeCause, mayWake: Bool)
     /// The waiting client has left.
     case abandoned(BackendID, Ticket)
     /// Nobody uses this generation any more.
     case lastLeaseReturned(BackendID, Generation)
-    /// No tunnel is left of those that did not keep this generation awake.
-    case lastDormantEnded(BackendID, Generation)
+    /// Nobody is left of those who were told that this generation goes away.
+    case everybodyLeft(BackendID, Generation)
 }
 
 /// From the supervisor: what becomes of them.
 enum BackendAnswer: Equatable, Sendable {
     /// Ready, and one lease of this generation is already held for this client.
     case admitted(BackendID, Ticket, Generation)
-    case refused(Ticket, Refusal, retryAfter: Duration)
+    case refused(Ticket, Refusal, retryAfter: Duration?)
     /// The process is gone, and with it everything that was connected to it.
     case generationEnded(BackendID, Generation)
     /// It will be stopped although tunnels are open: their clients are to be told, within this time.
-    case takeLeave(BackendID, Generation, over: Duration)
+    case takeLeave(BackendID, Generation, LeaveReason, over: Duration)
     /// For those who watch.
     case stateChanged(BackendID)
+}
+
+/// Why clients are asked to go although they did nothing wrong.
+enum LeaveReason: Equatable, Sendable {
+    /// The backend is stopped.
+    case goingAway
+    /// It is stopped and started again: coming back at once is welcome.
+    case restarts
 }

@@ -18,6 +18,8 @@ enum Refusal: Equatable, Sendable {
     /// It went to sleep a moment ago, and nobody may wake it yet (`min_sleep`).
     case sleepsOn
     case disabled
+    /// An operator stopped it while it was starting.
+    case stopped
     case shuttingDown
     /// The process or the machine has no descriptor or no memory left for a connection to it.
     case noRoom
@@ -37,6 +39,16 @@ enum Refusal: Equatable, Sendable {
     /// Requests end quickly, tunnels some day.
     static let crowdRetry: Duration = .seconds(1)
 
+    /// Where the backend's own times say nothing about when to come back; nobody knows when it is enabled again.
+    var usualRetry: Duration? {
+        switch self {
+        case .shuttingDown: Self.shutdownRetry
+        case .mayNotWake: Self.asleepRetry
+        case .disabled: nil
+        default: .seconds(1)
+        }
+    }
+
     /// One stable word for logs and counters.
     var word: String {
         switch self {
@@ -50,6 +62,7 @@ enum Refusal: Equatable, Sendable {
         case .mayNotWake: "may_not_wake"
         case .sleepsOn: "sleeps_on"
         case .disabled: "disabled"
+        case .stopped: "stopped"
         case .shuttingDown: "shutting_down"
         case .noRoom: "no_room"
         case .tooManyConnections: "too_many_connections"
@@ -69,6 +82,7 @@ enum Refusal: Equatable, Sendable {
         case .mayNotWake: "is asleep, and a request like this does not wake it"
         case .sleepsOn: "has just gone to sleep and cannot be woken yet"
         case .disabled: "is disabled"
+        case .stopped: "was stopped by its operator"
         case .shuttingDown: "is shutting down"
         case .noRoom: "cannot be connected to: too many connections are open"
         case .tooManyConnections(let limit): "has as many connections as it may have, which is \(limit)"

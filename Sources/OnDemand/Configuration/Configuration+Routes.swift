@@ -4,7 +4,9 @@ extension Configuration {
         RouteTable(
             services.enumerated().flatMap { index, service in
                 let backend = BackendID(index: index)
-                let destination: Destination = service.enabled ? .backend(backend) : .disabled(backend)
+                // What can be started can be enabled while the daemon runs: its machine knows, and refuses meanwhile.
+                let isAsked = service.enabled || service.launch != nil
+                let destination: Destination = isAsked ? .backend(backend) : .disabled(backend)
                 return service.paths.map { Route(pattern: $0, destination: destination) }
             })
     }

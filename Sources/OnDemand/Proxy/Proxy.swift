@@ -46,6 +46,8 @@ final class Proxy<K: Kernel> {
         var held = 0
         /// Tunnels that do not keep the current generation awake.
         var dormant = 0
+        /// The generation whose clients are asked to go, and with which code; nobody is added to it.
+        var leaving: (generation: Generation, code: CloseCode)?
     }
 
     init(
@@ -143,7 +145,9 @@ final class Proxy<K: Kernel> {
             upstreams[id.index].held += 1
             conversation.machine.held(id)
             log.record(.held, [service(id)] + about(conversation))
-            requests.post(.wanted(id, ticket, mayWake: conversation.machine.request?.mayWake ?? true))
+            let request = conversation.machine.request
+            let cause: WakeCause = request?.upgrade == .webSocket ? .upgrade : .request
+            requests.post(.wanted(id, ticket, cause, mayWake: request?.mayWake ?? true))
             statusChanged()
         }
     }
@@ -195,9 +199,12 @@ final class Proxy<K: Kernel> {
             conversation.machine.refused(refusal, retryAfter: retryAfter)
             logRefusal(refusal, id, conversation)
             drive(index)
-        case .takeLeave(let id, let generation, let window):
-            takeLeave(of: .init(backend: id, generation: generation), .goingAway, over: window)
-            if upstreams[id.index].dormant == 0 { requests.post(.lastDormantEnded(id, generation)) }
+        case .takeLeave(let id, let generation, let reason, let window):
+            let lease = Link.Lease(backend: id, generation: generation)
+            let code = reason == .restarts ? CloseCode.serviceRestart : .goingAway
+            upstreams[id.index].leaving = (generation, code)
+            takeLeave(of: lease, code, over: window)
+            noteDeparture(from: lease)
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
         case .stateChanged:
@@ -227,8 +234,13 @@ final class Proxy<K: Kernel> {
     }
 
     private func giveBack(_ lease: Link.Lease) {
-        if upstreams[lease.backend.index].gate.leave(lease.generation) {
-            requests.post(.lastLeaseReturned(lease.backend, lease.generation))
+        let gate = upstreams[lease.backend.index].gate
+        if gate.leave(lease.generation) {
+            if gate.isOpen {
+                requests.post(.lastLeaseReturned(lease.backend, lease.generation))
+            } else {
+                noteDeparture(from: lease)
+            }
         }
         statusChanged()
     }
@@ -278,10 +290,15 @@ final class Proxy<K: Kernel> {
     private func endUse(of lease: Link.Lease, wasDormant: Bool) {
         guard wasDormant else { return giveBack(lease) }
         upstreams[lease.backend.index].dormant -= 1
-        if upstreams[lease.backend.index].dormant == 0 {
-            requests.post(.lastDormantEnded(lease.backend, lease.generation))
-        }
+        noteDeparture(from: lease)
         statusChanged()
+    }
+
+    /// Of those who are asked to go, was this the last one?
+    private func noteDeparture(from lease: Link.Lease) {
+        let upstream = upstreams[lease.backend.index]
+        guard upstream.leaving?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
+        requests.post(.everybodyLeft(lease.backend, lease.generation))
     }
 
     /// From here on it is the client's data that keeps the backend awake, not the tunnel.
@@ -322,7 +339,15 @@ final class Proxy<K: Kernel> {
         becomeDormant(index)
         noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
-        if isDraining { takeLeave(of: index, .goingAway) } else { relay(index) }
+        if isDraining {
+            takeLeave(of: index, .goingAway)
+        } else if let lease = links[index].lease, let leaving = upstreams[lease.backend.index].leaving,
+            leaving.generation == lease.generation
+        {
+            takeLeave(of: index, leaving.code)
+        } else {
+            relay(index)
+        }
     }
 
     /// Opening a tunnel runs through code that an open one does not need: after many, those pages are given back.

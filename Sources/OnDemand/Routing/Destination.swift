@@ -1,7 +1,7 @@
 /// Where a request goes. Closed on purpose: a new kind of destination makes the compiler list what it must answer.
 enum Destination: Hashable, Sendable {
     case backend(BackendID)
-    /// The service's ENABLE flag is off: answered at once, nothing is ever started.
+    /// The service's ENABLE flag is off, and there is nothing that could be started: answered at once.
     case disabled(BackendID)
     /// The daemon's own status listener.
     case status(StatusResource)

@@ -71,16 +71,25 @@ final class SupervisedBackend {
     /// For people who ask later.
     struct History {
         var starts = 0
+        var wakes = WakeCounts()
+        /// Who wanted the next start first, while there is one to come.
+        var nextWake: WakeCause?
+        var memory = MemoryAccount()
         var stateSince = Instant(nanoseconds: 0)
         var lastBoot: Duration?
         var boots = BootTimes()
         var lastExit: String?
         var lastFailure: String?
+
+        mutating func noteBirth(at now: Instant) {
+            starts += 1
+            memory.noteBirth(at: now)
+        }
     }
 
     init(
         id: BackendID, kind: Kind = .service, name: String, address: SocketAddress?, command: LaunchCommand,
-        policy: BackendPolicy, gate: BackendGate, startDelay: Duration = .zero
+        policy: BackendPolicy, gate: BackendGate, startDelay: Duration = .zero, isEnabled: Bool = true
     ) {
         self.id = id
         self.kind = kind
@@ -89,6 +98,50 @@ final class SupervisedBackend {
         self.startDelay = startDelay
         self.command = command
         self.gate = gate
-        machine = BackendMachine(policy: policy)
+        machine = BackendMachine(policy: policy, standing: isEnabled ? .usual : .disabled)
+    }
+}
+
+/// How often a backend was started for what.
+struct WakeCounts: Equatable {
+    private var counts = Array(repeating: 0, count: WakeCause.allCases.count)
+
+    subscript(cause: WakeCause) -> Int {
+        get { counts[Self.position(of: cause)] }
+        set { counts[Self.position(of: cause)] = newValue }
+    }
+
+    private static func position(of cause: WakeCause) -> Int { WakeCause.allCases.firstIndex(of: cause)! }
+}
+
+/// What a backend's sleep is worth: how long it had a process, and the memory it would have held while it had none.
+struct MemoryAccount: Equatable {
+    /// Of its lives that have ended.
+    private var alive = Duration.zero
+    private var savedByteSeconds = 0.0
+    private var bornAt: Instant?
+    private var endedAt: Instant?
+    /// What it held when it was last looked at.
+    private(set) var lastResidentBytes: Int?
+
+    mutating func noteResident(_ bytes: Int?) { lastResidentBytes = bytes ?? lastResidentBytes }
+
+    mutating func noteBirth(at now: Instant) {
+        savedByteSeconds = saved(at: now)
+        (bornAt, endedAt) = (now, nil)
+    }
+
+    mutating func noteEnd(at now: Instant) {
+        alive = timeAlive(at: now)
+        (bornAt, endedAt) = (nil, now)
+    }
+
+    /// Since the daemon began.
+    func timeAlive(at now: Instant) -> Duration { alive + (bornAt.map { now - $0 } ?? .zero) }
+
+    /// Bytes times seconds; what was never measured saves nothing.
+    func saved(at now: Instant) -> Double {
+        guard let endedAt, let lastResidentBytes else { return savedByteSeconds }
+        return savedByteSeconds + Double(lastResidentBytes) * Double((now - endedAt).wholeMilliseconds) / 1000
     }
 }

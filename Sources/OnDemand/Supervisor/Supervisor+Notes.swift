@@ -31,8 +31,10 @@ extension Supervisor {
         guard after != before else { return }
         if before == .starting { reactor.disarm(.slowStart(backend.id)) }
         backend.history.stateSince = kernel.now()
+        noteWake(of: backend)
         if after == .ready { noteReady(backend) }
         if after == .stopping, let child = backend.child, child.exit == nil {
+            backend.history.memory.noteResident(kernel.residentBytes(of: child.process))
             log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
         }
         if case .coolingDown(let until, let reason) = backend.machine.state {
@@ -40,6 +42,25 @@ extension Supervisor {
             log(.coolingDown, service(backend), LogField("reason", reason), LogField("rest_ms", rest))
         }
         answers.post(.stateChanged(backend.id))
+    }
+
+    /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
+    func noteWish(of cause: WakeCause, for backend: SupervisedBackend) {
+        switch backend.machine.state {
+        case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? cause
+        case .coolingDown where cause == .operator: backend.history.nextWake = cause  // Nobody else ends a rest.
+        case .starting, .ready, .coolingDown, .retired: break
+        }
+    }
+
+    /// What comes back without being wanted is always on, or an operator has pinned it.
+    private func noteWake(of backend: SupervisedBackend) {
+        if case .starting = backend.machine.state {
+            let itself: WakeCause = backend.machine.standing == .pinned ? .operator : .alwaysOn
+            backend.history.wakes[backend.history.nextWake ?? itself] += 1
+        }
+        // A wish counts for the start that it led to.
+        if StateWord(backend.machine.state) != .stopping { backend.history.nextWake = nil }
     }
 
     private func service(_ backend: SupervisedBackend) -> LogField { LogField("service", backend.name) }

@@ -38,6 +38,7 @@ extension Supervisor {
     private func ask(for position: Int, of backend: SupervisedBackend) {
         backend.holds[position].ticket = nextTicket()
         backend.holds[position].state = .asked
+        noteWish(of: .required, for: backend.holds[position].required)
         errands.append(.event(backend.holds[position].required, .wanted(backend.holds[position].ticket)))
     }
 
@@ -90,7 +91,9 @@ extension Supervisor {
     func loseHolds(on required: SupervisedBackend) {
         for backend in inOrder {
             for position in backend.holds.indices where backend.holds[position].required === required {
-                guard case .held = backend.holds[position].state else { continue }
+                guard case .held(let generation) = backend.holds[position].state else { continue }
+                // A gate that is closed to newcomers only would wait for it.
+                _ = required.gate.leave(generation)
                 backend.holds[position].state = .lost
                 if required.machine.policy.restarts { ask(for: position, of: backend) }
             }

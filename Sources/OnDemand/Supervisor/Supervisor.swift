@@ -34,7 +34,8 @@ final class Supervisor<K: Kernel> {
     /// Starts what is always on.
     func begin() {
         for backend in inOrder { backend.history.stateSince = kernel.now() }
-        for backend in inOrder where backend.machine.policy.alwaysOn {
+        for backend in inOrder where backend.machine.policy.alwaysOn && backend.machine.standing != .disabled {
+            noteWish(of: .alwaysOn, for: backend)
             if backend.startDelay > .zero {
                 reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
             } else {
@@ -47,13 +48,14 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
-        case .wanted(let id, let ticket, let mayWake):
+        case .wanted(let id, let ticket, let cause, let mayWake):
+            if mayWake { noteWish(of: cause, for: known(id)) }
             tell(known(id), mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .abandoned(let id, let ticket): tell(known(id), .abandoned(ticket))
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.
             if let backend = backends[id] { tell(backend, .lastLeaseReturned(generation)) }
-        case .lastDormantEnded(let id, let generation): tell(known(id), .lastDormantEnded(generation))
+        case .everybodyLeft(let id, let generation): tell(known(id), .everybodyLeft(generation))
         }
     }
 
@@ -172,9 +174,12 @@ final class Supervisor<K: Kernel> {
         case .enterGate:
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return tryCloseGate(of: backend)
-        case .takeLeave(let generation, let window):
-            guard backend.kind == .service else { return .lastDormantEnded(generation) }
-            answers.post(.takeLeave(backend.id, generation, over: window))
+        case .takeLeave(let generation, let reason, let window):
+            guard backend.kind == .service else { return .everybodyLeft(generation) }
+            answers.post(.takeLeave(backend.id, generation, reason, over: window))
+        case .closeGate:
+            backend.gate.close()
+            loseHolds(on: backend)
         case .closeGateByForce:
             backend.gate.closeByForce()
             loseHolds(on: backend)
@@ -202,10 +207,10 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    private func refuse(_ tickets: [Ticket], _ refusal: Refusal, retryAfter: Duration) {
+    private func refuse(_ tickets: [Ticket], _ refusal: Refusal, retryAfter: Duration?) {
         for ticket in tickets {
             if ticket.isOfBackend {
-                errands.append(.refused(ticket, refusal, retryAfter: retryAfter))
+                errands.append(.refused(ticket, refusal, retryAfter: retryAfter ?? Refusal.requirementRetry))
             } else {
                 answers.post(.refused(ticket, refusal, retryAfter: retryAfter))
             }
@@ -244,7 +249,7 @@ final class Supervisor<K: Kernel> {
                 errors: .init(descriptor: spawned.errors))
             watchOutput(spawned.output, as: Token(.childOutput, index: index, generation: generation))
             watchOutput(spawned.errors, as: Token(.childErrors, index: index, generation: generation))
-            backend.history.starts += 1
+            backend.history.noteBirth(at: kernel.now())
             return .spawned
         } catch {
             return .spawnFailed(error)
@@ -262,6 +267,7 @@ final class Supervisor<K: Kernel> {
 
     private func end(_ generation: Generation, of backend: SupervisedBackend) {
         closeOutput(of: backend)
+        backend.history.memory.noteEnd(at: kernel.now())
         backend.child = nil
         answers.post(.generationEnded(backend.id, generation))
     }

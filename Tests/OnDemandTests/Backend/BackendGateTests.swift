@@ -6,7 +6,7 @@ import Testing
 
 struct BackendGateTests {
     private enum Move: CaseIterable {
-        case enter, leaveFirst, leaveLast, closeIfEmpty, closeByForce, open
+        case enter, leaveFirst, leaveLast, closeIfEmpty, close, closeByForce, open
     }
 
     @Test("every sequence of moves ends as it does with the slow model, move by move")
@@ -30,6 +30,9 @@ struct BackendGateTests {
                     #expect(gate.leave(generation) == model.leave(generation))
                 case .closeIfEmpty:
                     #expect(gate.closeIfEmpty() == model.closeIfEmpty())
+                case .close:
+                    gate.close()
+                    model.close()
                 case .closeByForce:
                     gate.closeByForce()
                     model.closeByForce()
@@ -72,6 +75,18 @@ struct BackendGateTests {
         #expect(!gate.closeIfEmpty())
         #expect(gate.leave(generation))
         #expect(gate.closeIfEmpty())
+    }
+
+    @Test("a gate that is closed to newcomers still counts who is inside, and tells when the last one has left")
+    func closedToNewcomers() {
+        let gate = BackendGate()
+        let generation = Generation(number: 3)
+        gate.open(generation, leases: 2)
+        gate.close()
+        #expect(gate.enter() == nil && !gate.isOpen && gate.leases == 2)
+        #expect(!gate.leave(generation))
+        #expect(gate.leave(generation))
+        #expect(!gate.leave(generation))
     }
 
     @Test("a lease that outlived its generation changes nothing in the next one")

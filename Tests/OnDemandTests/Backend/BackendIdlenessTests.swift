@@ -22,8 +22,8 @@ import Testing
     func leaveFirst() {
         var machine = Lives.ready(Self.byData).after(.timerFired(.idle))
         let leave = machine.apply(.gateClosed, at: later(60))
-        #expect(leave == [.takeLeave(Self.first, over: .seconds(3)), .arm(.stopStep, at: later(65))])
-        let stop = machine.apply(.lastDormantEnded(Self.first), at: later(61))
+        #expect(leave == [.takeLeave(Self.first, .goingAway, over: .seconds(3)), .arm(.stopStep, at: later(65))])
+        let stop = machine.apply(.everybodyLeft(Self.first), at: later(61))
         #expect(stop == [.signal(.terminate), .arm(.stopStep, at: later(71))])
     }
 
@@ -38,7 +38,7 @@ import Testing
     @Test("tunnels of an earlier generation end nothing")
     func earlierGeneration() {
         var machine = Lives.ready(Self.byData).after(.timerFired(.idle), .gateClosed)
-        #expect(machine.apply(.lastDormantEnded(Generation(number: 0)), at: later(61)) == [])
+        #expect(machine.apply(.everybodyLeft(Generation(number: 0)), at: later(61)) == [])
     }
 
     @Test("who comes while the others are told to go waits for a fresh start")
@@ -46,7 +46,7 @@ import Testing
         var machine = Lives.ready(Self.byData).after(.timerFired(.idle), .gateClosed)
         let ticket = Ticket(number: 9)
         #expect(machine.apply(.wanted(ticket), at: later(61)) == [])
-        _ = machine.apply(.lastDormantEnded(Self.first), at: later(61))
+        _ = machine.apply(.everybodyLeft(Self.first), at: later(61))
         _ = machine.apply(.exited(.status(0)), at: later(62))
         let effects = machine.apply(.groupGone, at: later(62))
         #expect(effects == [.disarm(.stopStep), .endGeneration(Self.first), .checkAddress])

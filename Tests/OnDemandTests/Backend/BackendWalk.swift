@@ -14,7 +14,8 @@ struct BackendWalk {
         case exit(takesGroupAlong: Bool)
         case groupEnds
         case deliverLastLease
-        case clientSpeaks, dormantEnd
+        case clientSpeaks, everybodyLeaves
+        case order(BackendOrder)
         case shutDown, hurry
     }
 
@@ -40,10 +41,13 @@ struct BackendWalk {
     private var isShutDown = false
     private var lastClientData: Instant?
     private var isTakingLeave = false
+    /// What an operator may ask for on this walk.
+    private let orders: [BackendOrder]
     /// The first promise that was broken, in words.
     private(set) var complaint: String?
 
-    init(policy: BackendPolicy) {
+    init(policy: BackendPolicy, orders: [BackendOrder] = []) {
+        self.orders = orders
         machine = BackendMachine(policy: policy)
         if policy.alwaysOn { tell(.startRequested) }
     }
@@ -68,7 +72,8 @@ struct BackendWalk {
         if process == .leaderGone { moves.append(.groupEnds) }
         if !lastLeases.isEmpty { moves.append(.deliverLastLease) }
         if machine.policy.idleWhen == .noClientData, gate.isOpen { moves.append(.clientSpeaks) }
-        if isTakingLeave { moves.append(.dormantEnd) }
+        if isTakingLeave, gate.inside == 0 { moves.append(.everybodyLeaves) }
+        moves += orders.map { .order($0) }
         if !isShutDown { moves.append(.shutDown) }
         if case .stopping = machine.state { moves.append(.hurry) }
         return moves
@@ -81,7 +86,7 @@ struct BackendWalk {
             if let generation = gate.enter() { inside.append(generation) } else { ask() }
         case .arriveLate: ask()
         case .arriveWithoutWaking:
-            let mayJoin = machine.policy.alwaysOn || !waiting.isEmpty || machine.state.isStarting
+            let mayJoin = startsAnyhow || !waiting.isEmpty
             ask(mayWake: false)
             expect(mayJoin || waiting.isEmpty, "who may not wake it is held where nothing will start")
         case .leaveQueue: tell(.abandoned(waiting.removeFirst()))
@@ -115,9 +120,10 @@ struct BackendWalk {
         case .groupEnds: endGroup()
         case .deliverLastLease: tell(.lastLeaseReturned(lastLeases.removeFirst()))
         case .clientSpeaks: lastClientData = now
-        case .dormantEnd:
+        case .order(let order): tell(.ordered(order))
+        case .everybodyLeaves:
             isTakingLeave = false
-            tell(.lastDormantEnded(machine.generation))
+            tell(.everybodyLeft(machine.generation))
         case .shutDown:
             isShutDown = true
             tell(.shutdownRequested)
@@ -138,7 +144,7 @@ struct BackendWalk {
 
     private mutating func leave() {
         let generation = inside.removeFirst()
-        if gate.leave(generation) { lastLeases.append(generation) }
+        if gate.leave(generation), gate.isOpen { lastLeases.append(generation) }
     }
 
     private mutating func endGroup() {
@@ -188,9 +194,10 @@ struct BackendWalk {
                 return .clientDataSeen(at: lastClientData)
             }
             return gate.closeIfEmpty() ? .gateClosed : .gateBusy
-        case .takeLeave(let generation, _):
+        case .takeLeave(let generation, _, _):
             expect(!gate.isOpen && generation == machine.generation, "leave was taken of somebody else")
             isTakingLeave = true
+        case .closeGate: gate.close()
         case .closeGateByForce: gate.closeByForce()
         case .admit(let tickets, let generation):
             expect(gate.generation == generation, "admitted to a generation that is not open")
@@ -198,7 +205,7 @@ struct BackendWalk {
             inside += tickets.map { _ in generation }
         case .refuse(let tickets, _, let retryAfter):
             expect(!tickets.isEmpty, "nobody was refused")
-            expect(retryAfter > .zero, "told to come back \(retryAfter) from now")
+            expect(retryAfter ?? .seconds(1) > .zero, "told to come back at once, or before now")
             for ticket in tickets { answer(ticket) }
         case .arm(let timer, let instant):
             expect(instant >= now, "\(timer) was armed in the past")
@@ -221,6 +228,13 @@ struct BackendWalk {
         waiting.removeAll { $0 == ticket }
     }
 
+    /// It starts, or will, whether anybody asks or not.
+    private var startsAnyhow: Bool {
+        if case .stopping(let stop) = machine.state, stop.startsAgain { return true }
+        let comesBack = machine.standing == .pinned || machine.standing == .usual && machine.policy.alwaysOn
+        return comesBack || machine.state.isStarting
+    }
+
     // MARK: What must hold after every move
 
     private mutating func checkPromises() {
@@ -235,7 +249,9 @@ struct BackendWalk {
         case .asleep, .retired:
             expect(armed.isEmpty, "\(armed) armed while \(machine.state)")
             expect(process == .none && !isProbing && !isChecking && waiting.isEmpty, "something is left of a life")
+            expect(machine.standing != .pinned || machine.state == .retired, "pinned, and it sleeps")
         case .starting(let start):
+            expect(machine.standing != .disabled, "it starts although it is disabled")
             switch start.phase {
             case .awaitingRequirements:
                 expect(armed.isEmpty && isAwaiting && process == .none, "waiting for nothing in \(start.phase)")
@@ -245,7 +261,9 @@ struct BackendWalk {
             }
         case .ready:
             expect(armed.isSubset(of: [.idle]) && !isProbing && waiting.isEmpty, "leftovers of the start")
-            let mayIdle = machine.policy.idleTimeout != nil && !machine.policy.alwaysOn
+            expect(machine.standing != .disabled, "awake although it is disabled")
+            let mayIdle =
+                machine.policy.idleTimeout != nil && !machine.policy.alwaysOn && machine.standing != .pinned
             if mayIdle, gate.inside == 0, lastLeases.isEmpty {
                 expect(armed == [.idle], "empty, and nothing will ever stop it")
             }

@@ -38,6 +38,27 @@ struct BackendWalkTests {
         #expect(count > 3_000)
     }
 
+    @Test(
+        "no sequence of four moves breaks a promise while an operator gives orders",
+        arguments: [
+            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2), "on demand"),
+            (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumWaiting: 2), "by client data"),
+            (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
+        ])
+    func everyWayWithOrders(policy: BackendPolicy, name: String) {
+        let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
+        let toCrashed = toReady + [.exit(takesGroupAlong: false)]
+        for start in [[], Array(toReady.prefix(2)), toReady, toCrashed] {
+            var walker = BackendWalk(policy: policy, orders: BackendOrder.allCases)
+            // What is always on has begun to start without anybody.
+            for move in start { walker.make(move) }
+            var count = 0
+            let broken = walk(walker, depth: 4, &count)
+            #expect(broken == nil, "\(name)")
+            #expect(count > 2_000)
+        }
+    }
+
     @Test("no sequence of six moves breaks a promise, from each place of a life")
     func everyWayFromReady() {
         let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
@@ -56,7 +77,9 @@ struct BackendWalkTests {
     func longLives(seed: UInt64) {
         var generator = Seeded(seed: seed)
         for _ in 0..<500 {
-            var walker = BackendWalk(policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 3))
+            var walker = BackendWalk(
+                policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 3),
+                orders: seed % 2 == 0 ? BackendOrder.allCases : [])
             var moves: [BackendWalk.Move] = []
             for _ in 0..<60 {
                 // A shutdown ends the story, so it comes rarely.

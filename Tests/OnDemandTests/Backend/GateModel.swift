@@ -2,10 +2,12 @@
 
 /// A gate as slow and as obvious as can be, to hold the real one against.
 struct GateModel {
-    private(set) var generation: Generation?
+    private var latest: Generation?
+    private(set) var isOpen = false
     private(set) var inside = 0
 
-    var isOpen: Bool { generation != nil }
+    /// That can be entered.
+    var generation: Generation? { isOpen ? latest : nil }
 
     mutating func enter() -> Generation? {
         if isOpen { inside += 1 }
@@ -13,24 +15,26 @@ struct GateModel {
     }
 
     mutating func leave(_ leaving: Generation) -> Bool {
-        guard generation == leaving else { return false }
+        guard latest == leaving, isOpen || inside > 0 else { return false }
         inside -= 1
         return inside == 0
     }
 
     mutating func open(_ opened: Generation, leases: Int) {
-        generation = opened
+        (latest, isOpen) = (opened, true)
         inside = leases
     }
 
     mutating func closeIfEmpty() -> Bool {
         guard isOpen, inside == 0 else { return false }
-        generation = nil
+        isOpen = false
         return true
     }
 
+    mutating func close() { isOpen = false }
+
     mutating func closeByForce() {
-        generation = nil
+        isOpen = false
         inside = 0
     }
 }

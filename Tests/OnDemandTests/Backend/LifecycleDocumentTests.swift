@@ -59,7 +59,7 @@ struct LifecycleDocumentTests {
 
     @Test("each machine is in the place that it was brought to, and each event is of its own kind")
     func places() {
-        for place in LifecyclePlace.allCases { #expect(LifecyclePlace(place.machine().state) == place) }
+        for place in LifecyclePlace.allCases { #expect(LifecyclePlace(place.machine()) == place) }
         for event in LifecycleEvent.allCases {
             #expect(LifecycleEvent(event.sample(Generation(number: 1))) == event)
         }

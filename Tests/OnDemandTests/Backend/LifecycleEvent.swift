@@ -7,12 +7,19 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case requirementsReady, requirementRefused
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
-    case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, lastDormantEnded
+    case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, everybodyLeft
     case startupTimer = "timerFired(.startup)"
     case idleTimer = "timerFired(.idle)"
     case stopStepTimer = "timerFired(.stopStep)"
     case coolDownTimer = "timerFired(.coolDown)"
     case exited, groupGone
+    case startOrdered = "ordered(.start)"
+    case stopOrdered = "ordered(.stop)"
+    case restartOrdered = "ordered(.restart)"
+    case pinOrdered = "ordered(.pin)"
+    case unpinOrdered = "ordered(.unpin)"
+    case disableOrdered = "ordered(.disable)"
+    case enableOrdered = "ordered(.enable)"
     case shutdownRequested, hurried
 
     static let answersOfStart: Set<Self> = [
@@ -21,6 +28,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
     static let endsOfProcess: Set<Self> = [.exited, .groupGone]
+    static let orders: Set<Self> = [
+        .startOrdered, .stopOrdered, .restartOrdered, .pinOrdered, .unpinOrdered, .disableOrdered, .enableOrdered,
+    ]
 
     init(_ event: BackendMachine.Event) {
         self =
@@ -40,13 +50,20 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .gateClosed: .gateClosed
             case .gateBusy: .gateBusy
             case .clientDataSeen: .clientDataSeen
-            case .lastDormantEnded: .lastDormantEnded
+            case .everybodyLeft: .everybodyLeft
             case .timerFired(.startup): .startupTimer
             case .timerFired(.idle): .idleTimer
             case .timerFired(.stopStep): .stopStepTimer
             case .timerFired(.coolDown): .coolDownTimer
             case .exited: .exited
             case .groupGone: .groupGone
+            case .ordered(.start): .startOrdered
+            case .ordered(.stop): .stopOrdered
+            case .ordered(.restart): .restartOrdered
+            case .ordered(.pin): .pinOrdered
+            case .ordered(.unpin): .unpinOrdered
+            case .ordered(.disable): .disableOrdered
+            case .ordered(.enable): .enableOrdered
             case .shutdownRequested: .shutdownRequested
             case .hurried: .hurried
             }
@@ -71,13 +88,20 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .gateClosed: .gateClosed
         case .gateBusy: .gateBusy
         case .clientDataSeen: .clientDataSeen(at: noon + .seconds(-60))
-        case .lastDormantEnded: .lastDormantEnded(generation)
+        case .everybodyLeft: .everybodyLeft(generation)
         case .startupTimer: .timerFired(.startup)
         case .idleTimer: .timerFired(.idle)
         case .stopStepTimer: .timerFired(.stopStep)
         case .coolDownTimer: .timerFired(.coolDown)
         case .exited: .exited(.status(1))
         case .groupGone: .groupGone
+        case .startOrdered: .ordered(.start)
+        case .stopOrdered: .ordered(.stop)
+        case .restartOrdered: .ordered(.restart)
+        case .pinOrdered: .ordered(.pin)
+        case .unpinOrdered: .ordered(.unpin)
+        case .disableOrdered: .ordered(.disable)
+        case .enableOrdered: .ordered(.enable)
         case .shutdownRequested: .shutdownRequested
         case .hurried: .hurried
         }
@@ -100,13 +124,20 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .gateClosed: "nobody was inside, and the gate is closed"
         case .gateBusy: "somebody is inside, and the gate stays open"
         case .clientDataSeen: "the client of a WebSocket said something a minute ago, and the gate stays open"
-        case .lastDormantEnded: "the last WebSocket of those that did not keep it awake has ended"
+        case .everybodyLeft: "nobody is left of the clients that were told"
         case .startupTimer: "the startup timer has run out"
         case .idleTimer: "the idle timer has run out"
         case .stopStepTimer: "the stop timer has run out"
         case .coolDownTimer: "the rest is over"
         case .exited: "its process has ended"
         case .groupGone: "nothing is left of its family of processes"
+        case .startOrdered: "an operator starts it"
+        case .stopOrdered: "an operator stops it"
+        case .restartOrdered: "an operator restarts it"
+        case .pinOrdered: "an operator pins it"
+        case .unpinOrdered: "an operator unpins it"
+        case .disableOrdered: "an operator disables it"
+        case .enableOrdered: "an operator enables it"
         case .shutdownRequested: "the daemon is told to leave"
         case .hurried: "the daemon is told to hurry"
         }

@@ -6,13 +6,14 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case awaitingRequirements, checkingAddress, spawning, probing
     case ready
     case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
-    case coolingDown
+    case leavingByOrder, stoppingByOrder
+    case coolingDown, disabled
     case retired
 
-    init(_ state: BackendMachine.State) {
+    init(_ machine: BackendMachine) {
         self =
-            switch state {
-            case .asleep: .asleep
+            switch machine.state {
+            case .asleep: machine.standing == .disabled ? .disabled : .asleep
             case .starting(let start):
                 switch start.phase {
                 case .awaitingRequirements: .awaitingRequirements
@@ -24,6 +25,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
             case .stopping(let stop):
                 switch stop.cause {
                 case .idle: stop.step == BackendMachine.Stop.takingLeave ? .takingLeave : .stoppingIdle
+                case .ordered: stop.step == BackendMachine.Stop.takingLeave ? .leavingByOrder : .stoppingByOrder
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
                 case .shutdown: .stoppingForShutdown
@@ -44,10 +46,14 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .ready: Lives.ready(policy)
         case .takingLeave: Lives.stopping(policy.with { $0.idleWhen = .noClientData })
         case .stoppingIdle: Lives.stopping(policy)
+        case .leavingByOrder: Lives.ready(policy).after(.ordered(.stop))
+        case .stoppingByOrder:
+            Lives.ready(policy).after(.ordered(.stop), .everybodyLeft(Generation(number: 1)))
         case .stoppingForgiven: Lives.ready(policy).after(.exited(.status(1)))
         case .stoppingFailed: Lives.failing(policy)
         case .stoppingForShutdown: Lives.leaving(policy)
         case .coolingDown: Lives.coolingDown(policy)
+        case .disabled: Lives.asleep(policy).after(.ordered(.disable))
         case .retired: Lives.retired(policy)
         }
     }
@@ -58,7 +64,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         let (start, gate, timers) = (LifecycleEvent.answersOfStart, LifecycleEvent.answersOfGate, LifecycleEvent.timers)
         let noProcess = LifecycleEvent.endsOfProcess
         return switch self {
-        case .asleep:
+        case .asleep, .disabled:
             start.union(gate).union(timers).union(noProcess).union([.hurried])
         case .awaitingRequirements:
             start.subtracting([.requirementsReady, .requirementRefused]).union(gate).union(timers).union(noProcess)
@@ -68,13 +74,14 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 .union([.hurried])
         case .spawning:
             start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
-                .union([.hurried, .shutdownRequested])
+                .union([.hurried, .shutdownRequested]).union(LifecycleEvent.orders)
         case .probing:
             start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
                 .union([.groupGone, .hurried])
         case .ready:
             start.union(timers.subtracting([.idleTimer])).union([.groupGone, .hurried])
-        case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown:
+        case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown, .leavingByOrder,
+            .stoppingByOrder:
             start.union(gate).union(timers.subtracting([.stopStepTimer]))
         case .coolingDown:
             start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.hurried])
@@ -89,6 +96,9 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         switch self {
         case .asleep, .ready, .coolingDown, .retired: nil
         case .awaitingRequirements: "what it requires is made ready"
+        case .disabled: "disabled"
+        case .leavingByOrder: "ordered, the clients are told"
+        case .stoppingByOrder: "ordered"
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
@@ -126,9 +136,15 @@ extension LifecyclePlace {
         switch self {
         case .awaitingRequirements, .checkingAddress, .spawning, .probing: return whileStarting(event)
         case .ready: return whileReady(event)
-        case .takingLeave, .stoppingIdle, .stoppingForgiven: return whileStoppingWithHope(event)
+        case .takingLeave, .stoppingIdle, .stoppingForgiven, .leavingByOrder, .stoppingByOrder:
+            return whileStoppingWithHope(event)
         case .stoppingForShutdown: return whileStoppingForShutdown(event)
         case .coolingDown where event == .coolDownTimer:
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("always on", machine(.neverIdle), event),
+            ]
+        case .disabled where event == .enableOrdered:
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
@@ -139,7 +155,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.groupGone), event),
             ]
-        case .asleep, .stoppingFailed, .coolingDown, .retired:
+        case .asleep, .disabled, .stoppingFailed, .coolingDown, .retired:
             return [LifecycleCircumstance("", machine(), event)]
         }
     }
@@ -165,6 +181,11 @@ extension LifecyclePlace {
                 usual, LifecycleCircumstance("with a `min_uptime` of 1h, just started", slow, event),
                 LifecycleCircumstance("always on, or `idle_timeout` is `\"0\"`", machine(.neverIdle), event),
             ] + ofEarlierLife(event)
+        case .unpinOrdered:
+            let pinned = machine().after(.ordered(.pin))
+            return [
+                LifecycleCircumstance("pinned", pinned, event), LifecycleCircumstance("not pinned", machine(), event),
+            ]
         case .gateClosed:
             let lenient = machine(BackendPolicy().with { $0.idleWhen = .noClientData })
             return [usual, LifecycleCircumstance("`idle_when` is `no_client_data`", lenient, event)]
@@ -187,7 +208,7 @@ extension LifecyclePlace {
     private func whileStoppingWithHope(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         let held = machine().after(.wanted(Ticket(number: 1)))
         switch event {
-        case .wanted where self != .stoppingForgiven:
+        case .wanted where self == .takingLeave || self == .stoppingIdle:
             let sleepy = machine(BackendPolicy().with { $0.minimumSleep = .seconds(60) })
             return hold(machine(), event) + [LifecycleCircumstance("with a `min_sleep` of 1m", sleepy, event)]
         case .wanted: return hold(machine(), event)
@@ -196,7 +217,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("others wait who may", held, event),
             ]
-        case .abandoned, .shutdownRequested: return [LifecycleCircumstance("", held, event)]
+        case .abandoned, .shutdownRequested, .disableOrdered: return [LifecycleCircumstance("", held, event)]
         case .groupGone:
             let usual = [
                 LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", held, event),
@@ -204,10 +225,14 @@ extension LifecyclePlace {
             if self == .stoppingForgiven {
                 return usual + [LifecycleCircumstance("always on", machine(.neverIdle), event)]
             }
+            if self == .leavingByOrder || self == .stoppingByOrder {
+                let restart = machine().after(.ordered(.restart))
+                return usual + [LifecycleCircumstance("an operator wants it back", restart, event)]
+            }
             let policy = machine().policy
             let forgiven = afterCrash(policy).after(.timerFired(.idle), .gateClosed)
             return usual + [LifecycleCircumstance("it had failed before", forgiven, event)]
-        case .lastDormantEnded where self == .takingLeave:
+        case .everybodyLeft where self == .takingLeave || self == .leavingByOrder:
             return [LifecycleCircumstance("", machine(), event)] + ofEarlierLife(event)
         default: return [LifecycleCircumstance("", machine(), event)]
         }
@@ -218,7 +243,7 @@ extension LifecyclePlace {
         let alsoIdle = Self.takingLeave.machine().after(.shutdownRequested)
         let told = LifecycleCircumstance("the clients that are left were just told", alsoIdle, event)
         return switch event {
-        case .lastDormantEnded: [told] + ofEarlierLife(event)
+        case .everybodyLeft: [told] + ofEarlierLife(event)
         case .stopStepTimer, .hurried: [told, usual]
         default: [usual]
         }

@@ -52,7 +52,7 @@ private struct LifecycleAnswer {
         let before = circumstance.machine
         var after = before
         let orders = after.apply(circumstance.event, at: circumstance.now)
-        to = LifecyclePlace(after.state)
+        to = LifecyclePlace(after)
         let words = orders.map { $0.words(event, circumstance.now) } + Self.memory(of: before, after, orders)
         effects = words.isEmpty ? "nothing" : words.joined(separator: "; ")
         let (name, condition) = ("`\(event.rawValue)`", circumstance.words)
@@ -72,6 +72,10 @@ private struct LifecycleAnswer {
         if case .stopping(let old) = before.state, case .stopping(let new) = after.state, old.exit != new.exit {
             words.append("remember how it ended")
         }
+        if case .stopping(let old) = before.state, case .stopping(let new) = after.state {
+            if new.startsAgain, !old.startsAgain { words.append("start it again afterwards") }
+        }
+        if after.standing != before.standing { words.append("remember that it is \(after.standing)") }
         return words
     }
 }
@@ -92,10 +96,13 @@ extension BackendMachine.Effect {
         case .admit: event.isAsking ? "let the client in" : "let everybody in who waits"
         case .refuse(_, let refusal, let retryAfter):
             "503 \(event.isAsking ? "to the client" : "to everybody who waits") "
-                + "(`\(refusal.word)`), come back in \(retryAfter.shortText)"
+                + "(`\(refusal.word)`)" + (retryAfter.map { ", come back in \($0.shortText)" } ?? "")
         case .arm(let timer, let instant): "set \(timer.words): \((instant - now).shortText)"
         case .disarm(let timer): "clear \(timer.words)"
-        case .takeLeave(_, let window): "close frames (1001) to the WebSockets that are left, over \(window.shortText)"
+        case .takeLeave(_, let reason, let window):
+            "close frames (\(reason == .restarts ? "1012" : "1001")) to the WebSockets that are left, "
+                + "over \(window.shortText)"
+        case .closeGate: "close the gate to newcomers"
         case .signal(let signal): "\(signal.name) to its family of processes"
         case .endGeneration: "end every connection to this generation"
         }

@@ -8,7 +8,7 @@ struct RefusalTests {
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
         .addressTaken, .requirementFailed("redis", "did not become ready within 30s"),
         .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
-        .mayNotWake, .sleepsOn, .disabled, .shuttingDown, .noRoom, .tooManyConnections(limit: 9),
+        .mayNotWake, .sleepsOn, .disabled, .stopped, .shuttingDown, .noRoom, .tooManyConnections(limit: 9),
     ]
 
     @Test("every refusal has a word of its own, in the alphabet of the log")
@@ -41,6 +41,7 @@ struct RefusalTests {
                 "is asleep, and a request like this does not wake it",
                 "has just gone to sleep and cannot be woken yet",
                 "is disabled",
+                "was stopped by its operator",
                 "is shutting down",
                 "cannot be connected to: too many connections are open",
                 "has as many connections as it may have, which is 9",

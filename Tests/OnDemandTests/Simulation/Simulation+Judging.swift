@@ -17,9 +17,7 @@ extension Simulation {
             left -= 1
             let link = proxy.links[index]
             judgeBounds(of: link)
-            if let lease = link.lease, lease.generation == proxy.upstreams[lease.backend.index].gate.openGeneration {
-                leases[lease.backend.index] += 1
-            }
+            if let lease = link.lease, counts(lease, household), !link.isDormant { leases[lease.backend.index] += 1 }
         }
         leases += plan.processes.map { _ in 0 }
         for hold in household.supervisor.inOrder.flatMap(\.holds) {
@@ -31,8 +29,18 @@ extension Simulation {
         let gates = household.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id.index, $0.gate) }
         for (number, gate) in proxy.upstreams.map(\.gate).enumerated().map({ ($0, $1) }) + gates
         where gate.leases != leases[number] {
+            // A gate that was closed by force counts nobody any more.
+            guard gate.isOpen || gate.leases > 0 else { continue }
             kernel.complain("service \(number) counts \(gate.leases) leases; \(leases[number]) are held")
         }
+    }
+
+    /// Whether a gate has counted it: that of the life that is, or is just ending.
+    private func counts(_ lease: Link.Lease, _ household: Household<SimulatedKernel>) -> Bool {
+        let gate = household.proxy.upstreams[lease.backend.index].gate
+        guard !gate.isOpen else { return lease.generation == gate.openGeneration }
+        let backend = household.supervisor.inOrder.first { $0.id == lease.backend }
+        return lease.generation == backend?.machine.generation
     }
 
     private func judgeBounds(of link: Link) {
@@ -63,11 +71,13 @@ extension Simulation {
     }
 
     private func judgeRest(of backend: SupervisedBackend) {
-        let policy = backend.machine.policy
+        let (policy, standing) = (backend.machine.policy, backend.machine.standing)
         // Nobody but another backend can be inside now.
-        let staysAwake = policy.alwaysOn || policy.idleTimeout == nil || backend.gate.leases > 0
+        let staysAwake =
+            policy.alwaysOn || policy.idleTimeout == nil || standing == .pinned || backend.gate.leases > 0
+        let comesBack = standing == .pinned || standing == .usual && policy.comesBack
         switch backend.machine.state {
-        case .asleep where !policy.comesBack && backend.gate.leases == 0: break
+        case .asleep where !comesBack && backend.gate.leases == 0: break
         case .ready where staysAwake: break
         default: kernel.complain("\(backend.name) rests while \(backend.machine.state)")
         }
