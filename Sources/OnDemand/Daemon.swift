@@ -51,3 +51,73 @@ public enum Daemon {
         }
     }
 }
+
+// MARK: - Control
+
+extension Daemon {
+    /// How a command for a running daemon ended.
+    public enum CommandOutcome: Equatable, Sendable {
+        case done
+        /// The daemon's own sentence on why it could not be done.
+        case failed(String)
+        /// The arguments make no sense.
+        case mistake(String)
+        case configurationIsWrong(String)
+        /// No daemon answers.
+        case unavailable(String)
+        case systemRefused(String)
+    }
+
+    /// Asks a running daemon; `print` gets what it says as it says it, and false from it ends the command.
+    public static func carryOut(_ command: ControlCommand, print: ([UInt8]) -> Bool) -> CommandOutcome {
+        switch address(for: command) {
+        case .failure(let end): end.outcome
+        case .success(let address): ask(address, command, print: print)
+        }
+    }
+
+    private struct CommandEnd: Error {
+        let outcome: CommandOutcome
+    }
+
+    private static func address(for command: ControlCommand) -> Result<SocketAddress, CommandEnd> {
+        let variable = LinuxKernel.environment().first { $0.name == ControlAddress.variable }?.value
+        if let text = command.socket ?? variable.flatMap({ $0.isEmpty ? nil : $0 }) {
+            guard text.hasPrefix("unix:"), let address = try? AddressText.listen(text) else {
+                return .failure(CommandEnd(outcome: .mistake("\(text) is no control socket; write unix:PATH")))
+            }
+            return .success(address)
+        }
+        guard let file = command.configurationFile else { return .success(ControlAddress.usual) }
+        switch read(file) {
+        case .failure(let message):
+            return .failure(CommandEnd(outcome: .configurationIsWrong(message.text)))
+        case .success(let configuration):
+            guard let address = configuration.control else {
+                let sentence = "\(file): error: there is no \"control\", so its daemon takes no commands"
+                return .failure(CommandEnd(outcome: .configurationIsWrong(sentence)))
+            }
+            return .success(address)
+        }
+    }
+
+    private static func ask(
+        _ address: SocketAddress, _ command: ControlCommand, print: ([UInt8]) -> Bool
+    ) -> CommandOutcome {
+        let kernel: LinuxKernel
+        do throws(SystemError) { kernel = try LinuxKernel() } catch { return .systemRefused(error.description) }
+        var complaint: [UInt8] = []
+        do throws(ControlClient<LinuxKernel>.Failure) {
+            let client = try ControlClient(kernel: kernel, address: address, patience: command.patience)
+            let (method, target) = command.request
+            let status = try client.ask(method, target) { status, bytes in
+                if status == 200 { return print(Array(bytes)) }
+                complaint += bytes
+                return true
+            }
+            return status == 200 ? .done : .failed(String(decoding: complaint, as: UTF8.self))
+        } catch {
+            return .unavailable(error.sentence(address))
+        }
+    }
+}

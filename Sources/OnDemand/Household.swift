@@ -1,5 +1,5 @@
 /// All parts of one daemon on one reactor: hands events to whom they belong and carries messages between the drivers.
-final class Household<K: Kernel>: Tenant, StatusSource {
+final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     let configuration: Configuration
     let kernel: K
     let log: Log
@@ -53,7 +53,8 @@ final class Household<K: Kernel>: Tenant, StatusSource {
             backends: Self.processes(of: configuration) + Self.backends(of: configuration, upstreams.map(\.gate)),
             reactor: reactor, log: log, answers: answers)
         supervisor.environment = configuration.environment
-        proxyWhenBuilt = Proxy(upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self)
+        proxyWhenBuilt = Proxy(
+            upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self, controlled: self)
         for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
             log(.orphanEnded, LogField("pid", orphan.process.number), LogField("process", orphan.name))
         }
@@ -78,11 +79,11 @@ final class Household<K: Kernel>: Tenant, StatusSource {
 
     /// Their numbers lie behind those of the services.
     private static func processes(of configuration: Configuration) -> [SupervisedBackend] {
-        configuration.processes.enumerated().filter(\.element.enabled).map { index, process in
+        configuration.processes.enumerated().map { index, process in
             SupervisedBackend(
                 id: BackendID(index: configuration.services.count + index), kind: .process, name: process.name,
                 address: process.address, command: process.launch, policy: process.policy, gate: BackendGate(),
-                startDelay: process.startDelay)
+                startDelay: process.startDelay, isEnabled: process.enabled)
         }
     }
 
@@ -103,15 +104,19 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         }
         for name in configuration.inherited { try openInherited(name, rules) }
         defer { closeUnused() }
-        guard let status = configuration.status else { return }
-        _ = try open(status.listen, configuration.statusRules, purpose: "status")
+        if let status = configuration.status {
+            _ = try open(status.listen, configuration.statusRules, purpose: "status")
+        }
+        if let control = configuration.control {
+            _ = try open(control, Configuration.controlRules, purpose: "control", privately: true)
+        }
     }
 
     private func open(
-        _ address: SocketAddress, _ rules: ExchangeRules, purpose: String
+        _ address: SocketAddress, _ rules: ExchangeRules, purpose: String, privately: Bool = false
     ) throws(SystemError) -> SocketAddress {
         if let socket = manager.takeListener(at: address) { return try open(socket, at: address, rules, purpose) }
-        let listening = try kernel.listen(at: address)
+        let listening = try kernel.listen(at: address, privately: privately)
         try proxy.open(Listener(descriptor: listening.descriptor, address: listening.address, rules: rules))
         log(.listening, LogField("address", listening.address.description), LogField("for", purpose))
         return listening.address
@@ -285,6 +290,17 @@ final class Household<K: Kernel>: Tenant, StatusSource {
         log.flush()
     }
 
+    // MARK: Control
+
+    var serviceNames: [String] {
+        let names = configuration.services.map(\.name)
+        return names + supervisor.inOrder.map(\.name).filter { !names.contains($0) }
+    }
+
+    func backend(named name: String) -> BackendID? { supervisor.inOrder.first { $0.name == name }?.id }
+
+    func lastOutput(of id: BackendID) -> [String] { supervisor.backends[id]?.tail.lines ?? [] }
+
     // MARK: Status
 
     func snapshot() -> Snapshot {
@@ -333,6 +349,11 @@ extension Configuration {
             Route(pattern: .fixed(path), destination: .status(resource))
         }
         return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits)
+    }
+
+    /// The control socket's questions read their path themselves.
+    fileprivate static var controlRules: ExchangeRules {
+        ExchangeRules(routes: RouteTable([Route(pattern: .fixed("/*"), destination: .control)]), services: [])
     }
 
     /// How long it may take until all are gone: the slowest service, and then one after the other those that are ended

@@ -1,14 +1,20 @@
+import OnDemand
+
 /// What the command line asks for.
 enum Arguments: Equatable {
     case run(configurationFile: String)
     case check(configurationFile: String)
-    case help
+    /// For a daemon that runs already.
+    case control(ControlCommand)
+    /// What to print.
+    case help(String)
     case version
-    /// One sentence on what is wrong.
-    case mistake(String)
+    /// One sentence on what is wrong, and how it is used.
+    case mistake(String, usage: String = Self.usage)
 
     static let usage = """
         Usage: ondemandd --config FILE [--check]
+               ondemandd COMMAND ...
 
         Starts a server when the first request or WebSocket upgrade for it arrives, joins the
         two, and stops the server again when nobody has needed it for a while.
@@ -18,15 +24,27 @@ enum Arguments: Equatable {
           --help         this text
           --version      the version
 
+        Commands for a daemon that runs already; ondemandd COMMAND --help says more:
+
+        \(ControlCommand.list)
         """
 
     init(_ words: [String]) {
+        switch ControlCommand.read(words) {
+        case .command(let command)?: self = .control(command)
+        case .help(let text)?: self = .help(text)
+        case .mistake(let sentence, let usage)?: self = .mistake(sentence, usage: usage)
+        case nil: self.init(daemonWords: words)
+        }
+    }
+
+    private init(daemonWords words: [String]) {
         var file: String?
         var check = false
         var rest = words[...]
         while let word = rest.popFirst() {
             switch word {
-            case "--help", "-h": self = .help
+            case "--help", "-h": self = .help(Self.usage)
             case "--version": self = .version
             case "--check":
                 check = true

@@ -12,15 +12,17 @@ struct Main {
 
     private static func perform(_ arguments: Arguments) -> ExitCode {
         switch arguments {
-        case .help:
-            write(Arguments.usage, to: STDOUT_FILENO)
+        case .help(let text):
+            write(text, to: STDOUT_FILENO)
             return .success
         case .version:
             write("ondemandd \(Version.text)\n", to: STDOUT_FILENO)
             return .success
-        case .mistake(let sentence):
-            write("ondemandd: \(sentence)\n\n\(Arguments.usage)", to: STDERR_FILENO)
+        case .mistake(let sentence, let usage):
+            write("ondemandd: \(sentence)\n\n\(usage)", to: STDERR_FILENO)
             return .usage
+        case .control(let command):
+            return report(Daemon.carryOut(command) { write($0, to: STDOUT_FILENO) })
         case .check(let file):
             return report(Daemon.check(configurationFile: file))
         case .run(let file):
@@ -41,8 +43,37 @@ struct Main {
         }
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
-        let bytes = Array(text.utf8)
-        _ = unsafe Glibc.write(descriptor, bytes, bytes.count)
+    private static func report(_ outcome: Daemon.CommandOutcome) -> ExitCode {
+        switch outcome {
+        case .done:
+            return .success
+        case .failed(let sentence):
+            write("ondemandd: \(sentence)", to: STDERR_FILENO)
+            return .failed
+        case .mistake(let sentence):
+            write("ondemandd: \(sentence)\n", to: STDERR_FILENO)
+            return .usage
+        case .unavailable(let sentence):
+            write("ondemandd: \(sentence)\n", to: STDERR_FILENO)
+            return .unavailable
+        case .configurationIsWrong(let message):
+            return report(Daemon.Outcome.configurationIsWrong(message))
+        case .systemRefused(let message):
+            return report(Daemon.Outcome.systemRefused(message))
+        }
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
+
+    /// False when nobody reads it any more.
+    @discardableResult
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = unsafe Glibc.write(descriptor, rest, rest.count)
+            guard count > 0 || errno == EINTR else { return false }
+            rest.removeFirst(max(0, count))
+        }
+        return true
     }
 }

@@ -264,22 +264,17 @@ struct BackendMachine {
         case (.awaitingRequirements, .shutdownRequested), (.checkingAddress, .shutdownRequested):
             state = .retired
             return [.stopProbing] + refuse(start.waiting, .shuttingDown)
-        case (.probing, .ordered(let order)):
-            stand(after: order)
-            return whileProbing(start.waiting, order, now)
-        case (.awaitingRequirements, .ordered(let order)), (.checkingAddress, .ordered(let order)):
-            return whileChecking(start.waiting, order)
+        case (_, .ordered(let order)):
+            return whileStarting(start, order, now)
         case (_, .lastLeaseReturned), (_, .everybodyLeft), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
-        case (.probing, .groupGone):
-            impossible(event)  // The leader's own exit comes first.
-        case (.spawning, .shutdownRequested), (.spawning, .ordered):
+        case (.spawning, .shutdownRequested):
             impossible(event)  // Spawning is answered before anything else is told.
         case (_, .requirementsReady), (_, .requirementRefused),
             (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
             (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
             (_, .hurried):
-            impossible(event)  // Each is asked for in one phase only.
+            impossible(event)  // Each is asked for in one phase only; a leader's exit comes before its group's end.
         }
     }
 
@@ -291,7 +286,15 @@ struct BackendMachine {
         tickets.isEmpty ? [] : [.refuse(tickets, refusal, retryAfter: refusal.usualRetry)]
     }
 
-    private mutating func whileChecking(_ waiting: [Ticket], _ order: BackendOrder) -> [Effect] {
+    private mutating func whileStarting(_ start: Start, _ order: BackendOrder, _ now: Instant) -> [Effect] {
+        switch start.phase {
+        case .awaitingRequirements, .checkingAddress: beforeProcess(start.waiting, order)
+        case .spawning: impossible(.ordered(order))  // Spawning is answered before anything else is told.
+        case .probing: whileProbing(start.waiting, order, now)
+        }
+    }
+
+    private mutating func beforeProcess(_ waiting: [Ticket], _ order: BackendOrder) -> [Effect] {
         stand(after: order)
         guard order.endsIt else { return [] }
         state = .asleep
@@ -302,6 +305,7 @@ struct BackendMachine {
     private mutating func whileProbing(
         _ waiting: [Ticket], _ order: BackendOrder, _ now: Instant
     ) -> [Effect] {
+        stand(after: order)
         switch order {
         case .start, .pin, .unpin, .enable:
             return []

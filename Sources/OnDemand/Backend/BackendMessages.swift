@@ -11,6 +11,8 @@ enum BackendRequest: Equatable, Sendable {
     case lastLeaseReturned(BackendID, Generation)
     /// Nobody is left of those who were told that this generation goes away.
     case everybodyLeft(BackendID, Generation)
+    /// An operator asks for something; answered exactly once, at once or when it is done.
+    case ordered(BackendID, BackendOrder, Ticket, waits: Bool)
 }
 
 /// From the supervisor: what becomes of them.
@@ -22,6 +24,9 @@ enum BackendAnswer: Equatable, Sendable {
     case generationEnded(BackendID, Generation)
     /// It will be stopped although tunnels are open: their clients are to be told, within this time.
     case takeLeave(BackendID, Generation, LeaveReason, over: Duration)
+    case orderEnded(Ticket, OrderOutcome)
+    /// A line of its output, for those who follow it.
+    case printed(BackendID, String)
     /// For those who watch.
     case stateChanged(BackendID)
 }

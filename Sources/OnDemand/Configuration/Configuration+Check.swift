@@ -40,7 +40,7 @@ extension ConfigurationDraft {
         }
     }
 
-    private var allListeners: [Located<SocketAddress>] { listen + (status.map { [$0] } ?? []) }
+    private var allListeners: [Located<SocketAddress>] { listen + [status, control].compactMap(\.self) }
 
     private func collidingListeners() -> [ConfigurationError] {
         let listeners = allListeners

@@ -35,8 +35,8 @@ extension ConfigurationDecoder {
     fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
         var draft = ConfigurationDraft()
         let keys = [
-            "$schema", "listen", "reverse_proxies", "status", "log", "drain_timeout", "close_jitter", "env_file",
-            "limits", "trusted_proxies", "via", "managed_processes",
+            "$schema", "listen", "reverse_proxies", "status", "control", "log", "drain_timeout", "close_jitter",
+            "env_file", "limits", "trusted_proxies", "via", "managed_processes",
         ]
         guard let fields = fields(of: node, keys: keys) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
@@ -51,6 +51,7 @@ extension ConfigurationDecoder {
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
         if let status = fields["status"] { draft.status = self.status(status) }
+        if let control = fields["control"] { draft.control = self.control(control) }
         if let log = fields["log"] { draft.log = self.log(log) }
         if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }
         if let jitter = fields["close_jitter"] { draft.closeJitter = duration(jitter)?.value ?? draft.closeJitter }
@@ -118,6 +119,15 @@ extension ConfigurationDecoder {
             let listen = required("listen", in: fields, purpose: "it says where the status page is")
         else { return nil }
         return address(listen)
+    }
+
+    /// Who may open the file may give orders; a port would ask nobody who they are.
+    private mutating func control(_ node: ConfigurationNode) -> Located<SocketAddress>? {
+        parsed(node, expected: "a Unix socket such as \"\(ControlAddress.usual)\"") { text throws(ValueProblem) in
+            let address = text.hasPrefix("unix:") ? try AddressText.listen(text) : nil
+            guard let address else { throw ValueProblem("is no Unix socket; write unix: in front of its path") }
+            return address
+        }
     }
 
     private mutating func log(_ node: ConfigurationNode) -> Configuration.Log {

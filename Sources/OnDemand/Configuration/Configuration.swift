@@ -6,6 +6,8 @@ struct Configuration: Equatable, Sendable {
     /// Names of sockets that the manager opens for us (`fd:NAME` in `listen`).
     var inherited: [String] = []
     var status: Status?
+    /// The Unix socket on which operators give orders.
+    var control: SocketAddress?
     var services: [Service] = []
     var processes: [Process] = []
     var log = Log()

@@ -80,6 +80,8 @@ extension ExchangeMachine {
                 return respond(CannedResponse(status: 405, body: "Only GET is served here.", fields: [allow]))
             }
             phase = .serving(resource)
+        case .control:
+            phase = .controlling
         }
     }
 
@@ -170,7 +172,7 @@ extension Destination {
     var service: BackendID? {
         switch self {
         case .backend(let id), .disabled(let id): id
-        case .status: nil
+        case .status, .control: nil
         }
     }
 }

@@ -24,7 +24,11 @@ struct ExchangeMachine {
         case relaying
         /// The daemon's own status is to be served.
         case serving(StatusResource)
-        /// The client watches the status; whatever it sends is ignored.
+        /// An operator asks for something.
+        case controlling
+        /// What was ordered is under way; its end is the answer.
+        case ordering
+        /// The client watches the status, or what a backend prints; whatever it sends is ignored.
         case watching
         /// The last bytes of an answer are on their way to the client.
         case finishing(keepAlive: Bool)
@@ -123,6 +127,7 @@ struct ExchangeMachine {
         case turnAway(BackendID)
         case connect(BackendID)
         case serve(StatusResource)
+        case control
         case receive(Side)
         case send(Side)
         /// Close the backend's connection and return the lease.
@@ -149,7 +154,8 @@ struct ExchangeMachine {
         case .turningAway(let id): return .turnAway(id)
         case .connecting(let id): return .connect(id)
         case .serving(let resource): return .serve(resource)
-        case .waiting, .awaitingConnection: return .rest
+        case .controlling: return .control
+        case .waiting, .ordering, .awaitingConnection: return .rest
         case .readingProxyHeader, .readingHead, .relaying, .watching, .finishing, .cutting, .lingering: break
         }
         if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
@@ -164,7 +170,7 @@ struct ExchangeMachine {
     /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
     private var isHeld: Bool {
         switch phase {
-        case .waiting: true
+        case .waiting, .ordering: true
         case .awaitingConnection: request?.upgrade == .webSocket
         case .relaying: request?.upgrade == .webSocket && answer == nil
         default: false
@@ -208,7 +214,9 @@ struct ExchangeMachine {
         case .relaying: deadlineWhileRelaying
         case .finishing, .cutting: .flush
         case .lingering: .linger
-        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .watching, .tunnel, .over: nil
+        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering, .watching,
+            .tunnel, .over:
+            nil
         }
     }
 
@@ -332,12 +340,12 @@ struct ExchangeMachine {
             phase = toClient.isEmpty ? .over(.clientClosed) : .finishing(keepAlive: false)
         case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && answer == nil):
             phase = .over(.clientLeft)
-        case .entering, .waiting, .connecting, .awaitingConnection: phase = .over(.clientLeft)
+        case .entering, .waiting, .ordering, .connecting, .awaitingConnection: phase = .over(.clientLeft)
         case .watching, .readingProxyHeader, .arriving: phase = .over(.clientClosed)
         case .lingering: phase = .over(.done)
         case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
         case .finishing: phase = .finishing(keepAlive: false)
-        case .cutting, .turningAway, .serving, .tunnel, .over: break
+        case .cutting, .turningAway, .serving, .controlling, .tunnel, .over: break
         }
     }
 
@@ -390,11 +398,14 @@ struct ExchangeMachine {
         return complaint
     }
 
-    /// The whole response of the status listener.
+    /// The whole response of the status listener or the control socket.
     mutating func served(_ bytes: [UInt8]) {
         toClient.append(bytes)
         phase = .finishing(keepAlive: request!.wantsKeepAlive && request!.body.isFinished)
     }
+
+    /// The answer follows when the order is carried out.
+    mutating func ordered() { phase = .ordering }
 
     /// The head of an answer without an end.
     mutating func servedStream(_ bytes: [UInt8]) {

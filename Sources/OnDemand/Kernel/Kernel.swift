@@ -13,8 +13,11 @@ protocol Kernel: AnyObject {
 
     // MARK: Sockets
 
-    /// Binds and listens; the address in the answer has the port the kernel chose when 0 was asked for.
-    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress)
+    /// Binds and listens; the address in the answer has the port the kernel chose when 0 was asked for. A Unix socket
+    /// is for everybody who may enter its directory, or from its first moment for the daemon's own user only.
+    func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    )
     /// Closes it, and removes its file when it has one, so that nobody finds a door without a house.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
@@ -75,4 +78,10 @@ protocol Kernel: AnyObject {
     func giveBackMemory()
     /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.
     func log(_ line: Span<UInt8>) -> Int
+}
+
+extension Kernel {
+    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+        try listen(at: address, privately: false)
+    }
 }

@@ -3,12 +3,17 @@ import Glibc
 
 /// The socket verbs: every socket is born non-blocking and close-on-exec.
 extension LinuxKernel {
-    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+    func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    ) {
         if case .unix(let path) = address { try removeStaleSocket(at: path, address) }
         let raw = try openSocket(for: address)
         do throws(SystemError) {
             try prepareListener(raw, for: address)
+            // The mask is the process's, and nobody else runs in it; a mode that is set afterwards leaves a gap.
+            let mask = privately ? umask(0o177) : nil
             let bound = unsafe address.withSockaddr { unsafe Glibc.bind(raw, $0, $1) }
+            if let mask { umask(mask) }
             guard bound == 0 else { throw SystemError(call: "bind", code: .current, subject: "\(address)") }
             guard Glibc.listen(raw, Int32(SOMAXCONN)) == 0 else {
                 throw SystemError(call: "listen", code: .current, subject: "\(address)")

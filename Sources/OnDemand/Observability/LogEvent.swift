@@ -12,6 +12,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case linesDropped = "lines_dropped"
     case orphanEnded = "orphan_ended"
     // A backend's life.
+    case ordered
     case started, ready
     case firstHit = "first_hit"
     case idle, stopping, stopped
@@ -33,8 +34,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
             .socketUnused, .orphanEnded:
             .warning
-        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .started, .ready, .firstHit, .idle,
-            .stopping, .stopped, .output, .refused:
+        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .ordered, .started, .ready, .firstHit,
+            .idle, .stopping, .stopped, .output, .refused:
             .info
         case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

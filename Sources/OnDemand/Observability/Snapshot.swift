@@ -27,6 +27,19 @@ struct Snapshot: Equatable {
         var idleTimeout: Duration?
         /// Of its tunnels, since the daemon began.
         var traffic = Traffic()
+        /// An operator keeps it awake.
+        var isPinned = false
+        /// How often it was started for what.
+        var wakes: [Count] = []
+        /// How long it had a process since the daemon began; nil where it is not ours to run.
+        var timeAlive: Duration?
+        /// The memory that it would have held while it had none, by what it held just before it was last stopped.
+        var savedByteSeconds: Double?
+    }
+
+    struct Count: Equatable {
+        let name: String
+        let count: Int
     }
 
     var version: String
@@ -35,6 +48,15 @@ struct Snapshot: Equatable {
     /// Where clients connect, as bound.
     var listening: [String]
     var services: [Service]
+}
+
+extension Snapshot.Service {
+    /// The part of this time that it had a process.
+    func share(of uptime: Duration) -> Double? {
+        timeAlive.map { uptime > .zero ? min(1, $0 / uptime) : 0 }
+    }
+
+    var savedMegabyteHours: Double? { savedByteSeconds.map { $0 / 1_000_000 / 3600 } }
 }
 
 /// Who can make one.

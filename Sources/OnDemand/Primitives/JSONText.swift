@@ -9,12 +9,34 @@ enum JSONText {
             case "\n": quoted += "\\n"
             case "\r": quoted += "\\r"
             case "\t": quoted += "\\t"
-            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            case _ where scalar.isControl: quoted += escaped(scalar)
             default: quoted.unicodeScalars.append(scalar)
             }
         }
         return quoted + "\""
+    }
+
+    fileprivate static func escaped(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+}
+
+extension Unicode.Scalar {
+    /// Not only ASCII has some: a terminal takes U+009B for the beginning of a command.
+    fileprivate var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) }
+}
+
+extension String {
+    /// For a terminal: what would command it is written out, but for the tab.
+    var withoutControls: String {
+        guard unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else { return self }
+        return unicodeScalars.reduce(into: "") { text, scalar in
+            if scalar.isControl && scalar != "\t" {
+                text += JSONText.escaped(scalar)
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
     }
 }

@@ -84,6 +84,11 @@ enum Limits {
     /// An answer of which the client took nothing for this long is given up.
     static let stallTimeout: Duration = .seconds(10)
 
+    // MARK: Control
+
+    /// A daemon answers what it can answer at once within this time, or the command line gives up (exit code 69).
+    static let controlPatience: Duration = .seconds(10)
+
     // MARK: Supervision
 
     /// What a killed daemon left behind gets this long between TERM and KILL when the next one starts.
@@ -98,6 +103,10 @@ enum Limits {
     static let outputReadsPerTurn = 4
     /// One read of a backend's output: what a pipe holds by default (pipe(7)).
     static let outputReadBytes = 64 * 1024
+    /// The last lines of a backend's output that an operator can still ask for, by number and by size: a stack trace
+    /// or two, and no more memory than one read takes.
+    static let keptOutputLines = 200
+    static let keptOutputBytes = 64 * 1024
     /// What a backend printed last is read after its end, up to this many times, in case somebody else still prints.
     static let outputReadsAtEnd = 16
     /// The daemon's own shutdown may take the longest stop plan and this on top before it gives up waiting.

@@ -155,6 +155,10 @@ extension Proxy {
             switch conversation.machine.phase {
             case .readingProxyHeader, .readingHead, .watching, .lingering: close(index, .shuttingDown)
             case .waiting(let id): turnAway(from: id, index, conversation)
+            case .ordering:
+                abandonTicket(of: conversation)
+                serve(CannedResponse(status: 503, body: "ondemandd is shutting down."), conversation)
+                drive(index)
             case .finishing: conversation.machine.phase = .finishing(keepAlive: false)
             default: break
             }

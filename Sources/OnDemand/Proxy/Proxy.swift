@@ -7,6 +7,7 @@ final class Proxy<K: Kernel> {
     let requests: Mailbox<BackendRequest>
     private(set) var upstreams: [Upstream]
     unowned let status: any StatusSource
+    unowned let controlled: any ControlSource
     var listeners: [Listener] = []
     var links = Slab(vacant: Link.vacant)
     /// By the index of the service; beside the upstreams, because every message touches it.
@@ -23,6 +24,8 @@ final class Proxy<K: Kernel> {
     /// Those who watch the status, in the order they came.
     var watchers: [Token] = []
     var statusIsDirty = false
+    /// Those who follow what a backend prints.
+    var followers: [Follower] = []
     /// The daemon is leaving: nobody is to stay longer than its request takes.
     var isDraining = false
     var scratch: [UInt8]
@@ -52,13 +55,14 @@ final class Proxy<K: Kernel> {
 
     init(
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
-        status: any StatusSource
+        status: any StatusSource, controlled: any ControlSource
     ) {
         self.upstreams = upstreams
         self.reactor = reactor
         self.log = log
         self.requests = requests
         self.status = status
+        self.controlled = controlled
         traffic = Array(repeating: Traffic(), count: upstreams.count)
         scratch = Array(repeating: 0, count: Limits.scratchBytes)
         greeted = Array(repeating: nil, count: upstreams.count)
@@ -106,6 +110,7 @@ final class Proxy<K: Kernel> {
         case .turnAway(let id): turnAway(from: id, conversation)
         case .connect(let id): connect(to: id, index, conversation)
         case .serve(let resource): serve(resource, index, conversation)
+        case .control: control(index, conversation)
         case .receive(.client): receiveFromClient(index, conversation)
         case .receive(.upstream): receiveFromUpstream(index, conversation)
         case .send(.client): sendToClient(index, conversation)
@@ -138,10 +143,7 @@ final class Proxy<K: Kernel> {
         if let generation = upstreams[id.index].gate.enter() {
             admit(index, conversation, to: id, generation)
         } else {
-            lastTicket += 1
-            let ticket = Ticket(number: lastTicket)
-            waiting[ticket] = clientToken(index)
-            conversation.ticket = (ticket, id)
+            let ticket = issueTicket(for: id, index, conversation)
             upstreams[id.index].held += 1
             conversation.machine.held(id)
             log.record(.held, [service(id)] + about(conversation))
@@ -150,6 +152,15 @@ final class Proxy<K: Kernel> {
             requests.post(.wanted(id, ticket, cause, mayWake: request?.mayWake ?? true))
             statusChanged()
         }
+    }
+
+    /// The supervisor's answer will find this conversation by it.
+    func issueTicket(for id: BackendID, _ index: Int, _ conversation: Link.Conversation) -> Ticket {
+        lastTicket += 1
+        let ticket = Ticket(number: lastTicket)
+        waiting[ticket] = clientToken(index)
+        conversation.ticket = (ticket, id)
+        return ticket
     }
 
     private func admit(_ index: Int, _ conversation: Link.Conversation, to id: BackendID, _ generation: Generation) {
@@ -207,6 +218,12 @@ final class Proxy<K: Kernel> {
             noteDeparture(from: lease)
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
+        case .orderEnded(let ticket, let outcome):
+            guard let (index, conversation) = answered(ticket) else { return }
+            serve(CannedResponse(outcome), conversation)
+            drive(index)
+        case .printed(let id, let line):
+            pass(line, of: id)
         case .stateChanged:
             statusChanged()
         }
@@ -217,9 +234,14 @@ final class Proxy<K: Kernel> {
             links.contains(index: token.index, generation: token.generation),
             let conversation = links[token.index].conversation
         else { return nil }
-        if let (_, id) = conversation.ticket { upstreams[id.index].held -= 1 }
-        conversation.ticket = nil
+        forgetTicket(of: conversation)
         return (token.index, conversation)
+    }
+
+    /// An operator has a ticket too, and is nobody who is held.
+    private func forgetTicket(of conversation: Link.Conversation) {
+        if let id = conversation.machine.request?.service { upstreams[id.index].held -= 1 }
+        conversation.ticket = nil
     }
 
     /// The process is gone. Its sockets have told so already, or somebody else still holds them.
@@ -272,6 +294,7 @@ final class Proxy<K: Kernel> {
         if let conversation = link.conversation {
             abandonTicket(of: conversation)
             watchers.removeAll { $0 == token }
+            followers.removeAll { $0.token == token }
         } else if let lease = link.lease {
             log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
         }
@@ -317,8 +340,7 @@ final class Proxy<K: Kernel> {
     /// Whatever the supervisor decides about this client comes too late.
     func abandonTicket(of conversation: Link.Conversation) {
         guard let (ticket, id) = conversation.ticket else { return }
-        conversation.ticket = nil
-        upstreams[id.index].held -= 1
+        forgetTicket(of: conversation)
         waiting[ticket] = nil
         requests.post(.abandoned(id, ticket))
         statusChanged()

@@ -5,6 +5,8 @@ enum Destination: Hashable, Sendable {
     case disabled(BackendID)
     /// The daemon's own status listener.
     case status(StatusResource)
+    /// The daemon's own control socket.
+    case control
 }
 
 /// What the status listener serves; none of it wakes anything or counts as use.

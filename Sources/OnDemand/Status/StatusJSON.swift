@@ -27,7 +27,12 @@
 ///           "from_clients": { "bytes": 1, "frames": 1, "messages": 1, "pings": 0, "pongs": 0 },
 ///           "from_backend": { ... },
 ///           "closes": { "1000": 3, "other": 0 }   close frames by their code; other: of codes beyond the first 32
-///         }
+///         },
+///         "pinned": false,                  kept awake by an operator
+///         "wakes": { "upgrade": 2, ... },   starts, by what they were for: upgrade, request, operator,
+///                                           always_on, required
+///         "resident_share": 0.0312 or null, the part of the daemon's time that it had a process
+///         "saved_mb_hours": 118.25 or null  time without a process, times the memory it held before it was stopped
 ///       }] }
 ///
 /// Keys may be added without a new version; readers ignore those they do not know.
@@ -44,11 +49,11 @@ enum StatusJSON {
                 ])
             ),
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
-            ("services", array(snapshot.services.map { text(of: $0) })),
+            ("services", array(snapshot.services.map { text(of: $0, snapshot.uptime) })),
         ])
     }
 
-    private static func text(of service: Snapshot.Service) -> String {
+    private static func text(of service: Snapshot.Service, _ uptime: Duration) -> String {
         object([
             ("name", JSONText.quoted(service.name)),
             ("kind", JSONText.quoted(service.kind.rawValue)),
@@ -68,6 +73,10 @@ enum StatusJSON {
             ("last_failure", quoted(service.lastFailure)),
             ("idle_timeout_ms", number(service.idleTimeout)),
             ("tunnels", text(of: service.traffic)),
+            ("pinned", service.isPinned ? "true" : "false"),
+            ("wakes", object(service.wakes.map { ($0.name, "\($0.count)") })),
+            ("resident_share", decimal(service.share(of: uptime), places: 4)),
+            ("saved_mb_hours", decimal(service.savedMegabyteHours, places: 2)),
         ])
     }
 
@@ -95,6 +104,10 @@ enum StatusJSON {
     private static func number(_ value: (some BinaryInteger)?) -> String { value.map { "\($0)" } ?? "null" }
 
     private static func number(_ duration: Duration?) -> String { number(duration?.wholeMilliseconds) }
+
+    private static func decimal(_ value: Double?, places: Int) -> String {
+        value.map { DecimalText.of($0, places: places) } ?? "null"
+    }
 
     private static func quoted(_ text: String?) -> String { text.map(JSONText.quoted) ?? "null" }
 }

@@ -24,6 +24,9 @@ final class SupervisedBackend {
     var holds: [Hold] = []
     /// At a shutdown each has its turn.
     var isToldToLeave = false
+    var tail = OutputTail()
+    /// Orders whose end somebody waits for, each with a connection of its own.
+    var orders: [PendingOrder] = []
 
     struct Child {
         let process: ProcessID

@@ -3,18 +3,25 @@ extension Supervisor {
     func describe(_ id: BackendID, in service: inout Snapshot.Service) {
         guard let backend = inOrder.first(where: { $0.id == id }) else { return }
         let now = kernel.now()
-        service.state = StateWord(backend.machine.state).rawValue
+        let (state, standing, memory) = (backend.machine.state, backend.machine.standing, backend.history.memory)
+        service.state = standing == .disabled && state == .asleep ? "disabled" : StateWord(state).rawValue
+        service.isPinned = standing == .pinned
         service.stateAge = now - backend.history.stateSince
         service.generation = backend.machine.generation.number
         service.process = backend.child?.process
         service.residentBytes = backend.child.flatMap { kernel.residentBytes(of: $0.process) }
         // Nobody but other backends is inside of a process.
         if backend.kind == .process { service.open = backend.gate.leases }
+        backend.history.memory.noteResident(service.residentBytes)
+        service.timeAlive = memory.timeAlive(at: now)
+        service.savedByteSeconds = memory.saved(at: now)
+        service.wakes = WakeCause.allCases.map { .init(name: $0.rawValue, count: backend.history.wakes[$0]) }
         service.waiting = backend.machine.waitingCount
         service.starts = backend.history.starts
         service.lastBoot = backend.history.lastBoot
         service.lastExit = backend.history.lastExit
         service.lastFailure = backend.history.lastFailure
-        service.idleTimeout = backend.machine.policy.alwaysOn ? nil : backend.machine.policy.idleTimeout
+        let staysAwake = backend.machine.policy.alwaysOn || standing == .pinned
+        service.idleTimeout = staysAwake ? nil : backend.machine.policy.idleTimeout
     }
 }

@@ -33,6 +33,11 @@ extension Supervisor {
     private func record(_ line: String, of backend: SupervisedBackend, _ path: PipePath) {
         let stream = path == \.errors ? "stderr" : "stdout"
         log(.output, LogField("service", backend.name), LogField("stream", stream), LogField("line", line))
+        let clock = kernel.wallClock()
+        let time = TimeText.utc(seconds: clock.seconds, nanoseconds: clock.nanoseconds)
+        let record = "\(time) \(stream) \(line.withoutControls)\n"
+        backend.tail.add(record)
+        answers.post(.printed(backend.id, record))
     }
 
     private func closePipe(of backend: SupervisedBackend, _ path: PipePath) {

@@ -51,7 +51,11 @@ final class Supervisor<K: Kernel> {
         case .wanted(let id, let ticket, let cause, let mayWake):
             if mayWake { noteWish(of: cause, for: known(id)) }
             tell(known(id), mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
-        case .abandoned(let id, let ticket): tell(known(id), .abandoned(ticket))
+        case .abandoned(let id, let ticket):
+            known(id).orders.removeAll { $0.ticket == ticket }
+            tell(known(id), .abandoned(ticket))
+        case .ordered(let id, let order, let ticket, let waits):
+            carryOut(order, for: ticket, waits: waits, on: known(id))
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.
             if let backend = backends[id] { tell(backend, .lastLeaseReturned(generation)) }
@@ -144,6 +148,7 @@ final class Supervisor<K: Kernel> {
             let before = StateWord(backend.machine.state)
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             note(event, from: before, of: backend)
+            answerOrders(on: backend)
             for effect in effects {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
@@ -268,6 +273,8 @@ final class Supervisor<K: Kernel> {
     private func end(_ generation: Generation, of backend: SupervisedBackend) {
         closeOutput(of: backend)
         backend.history.memory.noteEnd(at: kernel.now())
+        // Whoever was to leave and has not is no longer counted.
+        backend.gate.closeByForce()
         backend.child = nil
         answers.post(.generationEnded(backend.id, generation))
     }

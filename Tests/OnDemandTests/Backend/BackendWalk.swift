@@ -217,6 +217,7 @@ struct BackendWalk {
         case .endGeneration(let generation):
             expect(process == .none && generation == machine.generation, "a generation ended before its group")
             inside.removeAll { $0 == generation }
+            gate.closeByForce()
         }
         return nil
     }

@@ -78,6 +78,25 @@ struct CommandLineTests {
         #expect(directory.status == 78 && directory.errors == "/tmp: error: is a directory\n")
     }
 
+    @Test("a command without a daemon names the socket and ends in 69")
+    func noDaemon() throws {
+        let run = try Executable("status", "--control", "unix:/nowhere/at/all.sock")
+        #expect(run.status == 69 && run.output.isEmpty)
+        #expect(run.errors == "ondemandd: no daemon answers at unix:/nowhere/at/all.sock: no such file or directory\n")
+        let byVariable = try Executable(["stop", "a"], environment: ["ONDEMANDD_CONTROL": "unix:/nowhere/x.sock"])
+        #expect(byVariable.status == 69 && byVariable.errors.contains("unix:/nowhere/x.sock"))
+    }
+
+    @Test("a command that makes no sense says what is missing and how it is used, and ends in 64")
+    func senselessCommand() throws {
+        let run = try Executable("start")
+        #expect(run.status == 64)
+        #expect(run.errors.hasPrefix("ondemandd: start needs the name of a service\n\nUsage: ondemandd start NAME"))
+        let port = try Executable("status", "--control", "127.0.0.1:80")
+        #expect(port.status == 64 && port.errors == "ondemandd: 127.0.0.1:80 is no control socket; write unix:PATH\n")
+        #expect(try Executable("logs", "--help").output.hasPrefix("Usage: ondemandd logs NAME [-f]"))
+    }
+
     @Test("an address that the system refuses is named and ends in 71")
     func refusedAddress() throws {
         let kernel = try LinuxKernel()

@@ -114,6 +114,21 @@ struct ConfigurationTests {
         #expect(find("/c") == nil)
     }
 
+    @Test("what is disabled and could be started leads to its machine, which can be told otherwise")
+    func disabledWithCommand() throws {
+        let service =
+            #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false,"on_demand":{"command":"x"}}"#
+        let table = try read(Sample.file(services: [service])).routeTable
+        #expect(table.find(Array("/a".utf8).span)?.destination == .backend(BackendID(index: 0)))
+    }
+
+    @Test("the control socket is a Unix socket, and off unless it is named")
+    func control() throws {
+        let file = { (line: String) in "{\"listen\": 80, \(line) \"reverse_proxies\": [{\(Sample.plain)}]}" }
+        #expect(try read(file("")).control == nil)
+        #expect(try read(file("\"control\": \"unix:/run/x.sock\",")).control == .unix(path: "/run/x.sock"))
+    }
+
     @Test("several listeners, a status page and the log are taken as they are")
     func surroundings() throws {
         let configuration = try read(

@@ -128,7 +128,7 @@ struct ExchangeTalk {
         case .turnAway: machine.refused(.disabled, retryAfter: nil)
         case .connect: connect()
         case .serve(.events): machine.servedStream(Array("HEAD".utf8))
-        case .serve: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
+        case .serve, .control: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
         case .receive(.client): receiveFromClient()
         case .receive(.upstream): receiveFromUpstream()
         case .send(.client): sendToClient()

@@ -76,12 +76,12 @@ struct Listening {
     /// What the daemon said between two frames when it ended the tunnel itself; nothing may follow it.
     private(set) var farewell: [UInt8] = []
 
-    /// Close, going away (RFC 6455, 7.4.1).
-    private static let goingAway: [UInt8] = [0x88, 2, 0x03, 0xe9]
+    /// Close, going away and service restart (RFC 6455, 7.4.1 and 11.7).
+    private static let farewells: [[UInt8]] = [[0x88, 2, 0x03, 0xe9], [0x88, 2, 0x03, 0xf4]]
     /// Close, internal error: the backend broke off.
     private static let internalError: [UInt8] = [0x88, 2, 0x03, 0xf3]
 
-    var hasHeardFarewell: Bool { farewell == Self.goingAway }
+    var hasHeardFarewell: Bool { Self.farewells.contains(farewell) }
 
     init(to chatter: Chatter, key: Int) {
         self.chatter = chatter
@@ -117,7 +117,7 @@ struct Listening {
     private mutating func hearFarewell(_ bytes: ArraySlice<UInt8>) {
         farewell += bytes
         guard chatter.isBoundary(key: key, at: received),
-            Self.goingAway.starts(with: farewell) || Self.internalError.starts(with: farewell)
+            (Self.farewells + [Self.internalError]).contains(where: { $0.starts(with: farewell) })
         else {
             firstWrong = firstWrong ?? received
             return

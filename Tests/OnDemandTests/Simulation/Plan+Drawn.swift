@@ -13,6 +13,7 @@ extension Plan {
         }
         if dice.chance(15) { plan.terminates = dice.duration(.zero ... .seconds(12)) }
         if dice.chance(5) { plan.descriptorLimit = dice.number(in: 4...14) }
+        if dice.chance(25) { plan.orders = .drawn(with: &dice, within: span, services: plan.services.count) }
         if dice.chance(3) { plan.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
         if dice.chance(40) { plan.drawProcesses(with: &dice, isRough: isRough) }
         return plan
@@ -25,6 +26,17 @@ extension Plan {
         for index in services.indices { services[index].policy.requires = names.filter { _ in dice.chance(60) } }
         if processes.count == 2, dice.chance(40) { processes[0].policy.requires = ["p1"] }
         if services.count == 2, dice.chance(20) { services[0].policy.requires.append("s1") }
+    }
+}
+
+extension [(at: Duration, service: Int, order: BackendOrder)] {
+    fileprivate static func drawn(with dice: inout Seeded, within span: Duration, services: Int) -> Self {
+        (0..<dice.number(in: 1...6)).map { _ in
+            (
+                dice.duration(.zero...span + .seconds(5)), dice.below(services),
+                dice.one(of: BackendOrder.allCases)
+            )
+        }
     }
 }
 

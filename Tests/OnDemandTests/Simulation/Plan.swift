@@ -32,6 +32,8 @@ struct Plan {
     var services: [Service] = [Service()]
     var processes: [Process] = []
     var clients: [ClientScript] = []
+    /// What operators ask for, each on a connection of its own.
+    var orders: [(at: Duration, service: Int, order: BackendOrder)] = []
     var faults = Faults.none
     /// The n-th kernel call that may fail does.
     var failingCall = 0
@@ -48,6 +50,7 @@ struct Plan {
     var asksAgain = true
     var logLevel = LogLevel.debug
 
+    static let controlAddress = SocketAddress.unix(path: "/run/control.sock")
     static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
 
     static func address(of service: Int) -> SocketAddress {
@@ -57,7 +60,7 @@ struct Plan {
     var configuration: Configuration {
         get throws {
             Configuration(
-                listen: [Self.publicAddress],
+                listen: [Self.publicAddress], control: orders.isEmpty ? nil : Self.controlAddress,
                 services: try services.enumerated().map { index, service in
                     Configuration.Service(
                         name: "s\(index)", enabled: service.isEnabled,
@@ -102,8 +105,9 @@ extension Plan {
         let services = services.enumerated().map { "service \($0): \($1)" }
         let processes = processes.enumerated().map { "process \($0): \($1)" }
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
+        let orders = orders.map { "order at \($0.at): \($0.order) service \($0.service)" }
         let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
-        return (["\(faults)"] + services + processes + clients + [rest]).joined(separator: "\n").replacing(
+        return (["\(faults)"] + services + processes + clients + orders + [rest]).joined(separator: "\n").replacing(
             "OnDemandTests.", with: ""
         )
         .replacing("OnDemand.", with: "")

@@ -54,7 +54,9 @@ extension SimulatedKernel {
 
     // MARK: Listening
 
-    func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+    func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    ) {
         guard !fails("listen") else { throw SystemError(call: "socket", code: .tooManyFiles, subject: "\(address)") }
         guard listeners[address] == nil else {
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")

@@ -67,6 +67,8 @@ final class SimulatedKernel: Kernel {
     var isLeaving = false
     /// And once more.
     var mayHurry = false
+    /// An operator had something stopped, and clients are sent away.
+    var obeysOperator = false
     var isCramped = false
     /// Who was between two requests may have been let go to make room.
     var hasLackedDescriptors = false

@@ -64,7 +64,8 @@ extension Simulation {
         if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
         if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
         for backend in household.supervisor.inOrder { judgeRest(of: backend) }
-        let expected = 2 + 2 * household.supervisor.inOrder.count { $0.child != nil }
+        let listeners = plan.orders.isEmpty ? 2 : 3
+        let expected = listeners + 2 * household.supervisor.inOrder.count { $0.child != nil }
         if kernel.files.count != expected {
             kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")
         }
@@ -113,6 +114,15 @@ extension Simulation {
         }
     }
 
+    /// Whoever asks is answered, with a sentence.
+    func judge(_ virtual: VirtualOperator) {
+        guard virtual.hasArrived, !virtual.wasRefused, kernel.failedVerb == nil, !kernel.hasJumped else { return }
+        let isKnown = [200, 409, 502, 503].contains(virtual.status ?? 0)
+        if !isKnown, plan.terminates == nil, plan.descriptorLimit == 1024, plan.faults.failingWatches == 0 {
+            kernel.complain("\(virtual.name) was answered \(virtual.text)")
+        }
+    }
+
     private func judge(_ exchange: VirtualClient.Exchange, of client: VirtualClient) {
         let reasons = excuses(for: client)
         let expected = exchange.expectedOutcome
@@ -120,7 +130,8 @@ extension Simulation {
         switch exchange.outcome {
         case expected: break
         case .answered(503) where mayBeRefused:
-            let isDisabled = !plan.services[client.script.service].isEnabled
+            let disables = plan.orders.contains { $0.service == client.script.service && $0.order == .disable }
+            let isDisabled = disables || !plan.services[client.script.service].isEnabled
             if exchange.retryAfter == nil, !isDisabled {
                 kernel.complain("\(client.name) was refused without Retry-After")
             }

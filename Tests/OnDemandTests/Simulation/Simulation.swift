@@ -7,6 +7,7 @@ final class Simulation {
     /// nil when the daemon could not even begin.
     private(set) var household: Household<SimulatedKernel>?
     private(set) var clients: [VirtualClient] = []
+    private(set) var operators: [VirtualOperator] = []
     private(set) var turns = 0
     /// How far the kernel's count had come when a turn was last judged.
     var judgedProgress = -1
@@ -65,12 +66,16 @@ final class Simulation {
         kernel.runWithoutDaemon()
         judgeDeparture()
         clients.forEach(judge)
+        operators.forEach(judge)
     }
 
     // MARK: The world
 
     private func arrange() {
         for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
+        for (number, order) in plan.orders.enumerated() {
+            addOperator(number + 1, order.service, order.order, after: order.at)
+        }
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
         for (moment, signal) in plan.signals { kernel.plan(after: moment) { [kernel] in kernel.raise(signal) } }
         if let (moment, seconds) = plan.wallJump {
@@ -82,6 +87,16 @@ final class Simulation {
                 kernel.hasJumped = true
             }
         }
+    }
+
+    private func addOperator(_ number: Int, _ service: Int, _ order: BackendOrder, after delay: Duration) {
+        let affected = plan.services.indices.filter {
+            $0 == service || plan.allRequirements(of: $0).contains(service)
+        }
+        let script = VirtualOperator(
+            number: number, service: service, order: order, affected: affected, kernel: kernel)
+        operators.append(script)
+        kernel.plan(after: delay) { script.arrive() }
     }
 
     private func addClient(_ number: Int, _ script: ClientScript) {
@@ -138,6 +153,10 @@ final class Simulation {
             }
         }
         for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
+            if !plan.orders.isEmpty {
+                addOperator(1000 + index, index, .enable, after: .zero)
+                addOperator(2000 + index, index, .unpin, after: .milliseconds(1))
+            }
             // Longer than any rest after a failure, its own and of what it requires, and what wakes everybody.
             let moment = Duration.seconds(plan.processes.isEmpty ? 61 : 125)
             var script = ClientScript.chat(at: moment)

@@ -15,7 +15,9 @@ extension Snapshot.Service {
         residentBytes: 71_303_168, open: 2,
         waiting: 1, starts: 4,
         lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
-        idleTimeout: .seconds(8), traffic: traffic)
+        idleTimeout: .seconds(8), traffic: traffic, isPinned: true,
+        wakes: [.init(name: "upgrade", count: 3), .init(name: "request", count: 0), .init(name: "operator", count: 1)],
+        timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000)
 
     private static let traffic: Traffic = {
         var traffic = Traffic()

@@ -27,6 +27,8 @@ import Testing
                         "from_clients": ["bytes": 9, "frames": 4, "messages": 3, "pings": 2, "pongs": 1],
                         "from_backend": ["bytes": 0, "frames": 0, "messages": 0, "pings": 0, "pongs": 0],
                     ],
+                    "pinned": true, "wakes": ["upgrade": 3, "request": 0, "operator": 1], "resident_share": 0.5,
+                    "saved_mb_hours": 1.5,
                 ] as NSDictionary
             ],
         ]
@@ -37,10 +39,13 @@ import Testing
     func nulls() throws {
         let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
         let service = try #require(services.first)
-        for key in ["pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "idle_timeout_ms"] {
+        for key in [
+            "pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "idle_timeout_ms", "resident_share",
+            "saved_mb_hours",
+        ] {
             #expect(service[key] is NSNull, "\(key)")
         }
-        #expect(service.count == 18)
+        #expect(service.count == 22)
     }
 
     @Test("no services, no listeners and no memory figure are still valid")

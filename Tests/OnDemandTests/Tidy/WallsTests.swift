@@ -19,8 +19,9 @@ struct WallsTests {
         "Status": ["Primitives", "Observability", "Routing"],
         "Proxy": [
             "Primitives", "Kernel", "Reactor", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
-            "Observability", "Status",
+            "Observability", "Status", "Control",
         ],
+        "Control": ["Primitives", "HTTP", "Backend", "Kernel", "Observability"],
         "Configuration": ["Primitives", "JSON", "Backend", "Routing"],
     ]
 

@@ -1,0 +1,60 @@
+/// An order whose end somebody waits for.
+struct PendingOrder: Equatable {
+    let ticket: Ticket
+    let order: BackendOrder
+    /// The life that the order found; a restart is not done before there is another.
+    let found: Generation
+
+    enum Verdict: Equatable {
+        /// It accepts connections.
+        case isReady
+        /// What it was to end has ended.
+        case hasEnded
+        /// There was nothing to wait for.
+        case isNoted
+        /// The start has failed.
+        case hasFailed
+        /// Somebody else wanted it stopped before it was ready.
+        case wasStopped
+        case daemonLeaves
+    }
+
+    /// What has come of it; nil while that is open.
+    func verdict(on machine: BackendMachine) -> Verdict? {
+        switch order {
+        case .start, .pin, .restart: verdictOnStart(machine)
+        case .stop, .disable: verdictOnStop(machine)
+        case .unpin, .enable: .isNoted
+        }
+    }
+
+    private func verdictOnStart(_ machine: BackendMachine) -> Verdict? {
+        switch machine.state {
+        case .ready: order == .restart && machine.generation <= found ? nil : .isReady
+        case .starting: nil
+        case .stopping(let stop):
+            switch stop.cause {
+            case .shutdown: .daemonLeaves
+            case .failure(_, restAfter: true): .hasFailed
+            case .idle, .ordered, .failure: stop.startsAgain ? nil : .wasStopped
+            }
+        case .coolingDown: .hasFailed
+        case .asleep: .wasStopped
+        case .retired: .daemonLeaves
+        }
+    }
+
+    private func verdictOnStop(_ machine: BackendMachine) -> Verdict? {
+        guard case .stopping(let stop) = machine.state else { return .hasEnded }
+        return stop.cause == .shutdown ? .daemonLeaves : nil
+    }
+}
+
+/// What an operator is told about an order, in a sentence.
+enum OrderOutcome: Equatable, Sendable {
+    case done(String)
+    /// It could not be carried out.
+    case failed(String)
+    /// It was not even tried.
+    case refused(String)
+}

@@ -1,0 +1,120 @@
+/// The other end of the control socket: asks one question and passes the answer on as it comes.
+///
+/// It waits in place. A command line has nothing else to do.
+final class ControlClient<K: Kernel> {
+    enum Failure: Error, Equatable {
+        /// Nobody listens, or nobody may be asked.
+        case nobodyThere(Errno)
+        /// Not a word within the time a daemon takes at most.
+        case silent
+        /// The connection was over before the answer was.
+        case brokeOff
+        /// Somebody else listens there.
+        case noSense
+    }
+
+    private let kernel: K
+    private let descriptor: Descriptor
+    private let patience: Duration?
+    private var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
+
+    init(kernel: K, address: SocketAddress, patience: Duration?) throws(Failure) {
+        self.kernel = kernel
+        self.patience = patience
+        switch kernel.connect(to: address) {
+        case .connected(let descriptor), .inProgress(let descriptor): self.descriptor = descriptor
+        case .failed(let code): throw .nobodyThere(code)
+        }
+        do throws(SystemError) {
+            try kernel.watch(descriptor, for: .edges, as: Token(.client, index: 0, generation: 0))
+        } catch {
+            kernel.close(descriptor)
+            throw .nobodyThere(error.code)
+        }
+    }
+
+    deinit { kernel.close(descriptor) }
+
+    /// Returns the answer's status. `take` gets that status and a piece of the body; false ends it.
+    func ask(
+        _ method: String, _ target: String, take: (Int, ArraySlice<UInt8>) -> Bool
+    ) throws(Failure) -> Int {
+        let length = method == "POST" ? "Content-Length: 0\r\n" : ""
+        let head = "\(method) \(target) HTTP/1.1\r\nHost: ondemandd\r\n\(length)Connection: close\r\n\r\n"
+        try send(Array(head.utf8))
+        return try receive(take)
+    }
+
+    private func send(_ bytes: [UInt8]) throws(Failure) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            switch kernel.send(Array(rest).span, to: descriptor) {
+            case .bytes(let count): rest = rest.dropFirst(count)
+            case .wouldBlock: try wait()
+            case .failed: throw .brokeOff
+            }
+        }
+    }
+
+    private func receive(_ take: (Int, ArraySlice<UInt8>) -> Bool) throws(Failure) -> Int {
+        var unread: [UInt8] = []
+        var answer: (head: ResponseHead, body: BodyReader)?
+        while true {
+            guard let count = try read() else {
+                guard let answer, answer.body.endsAtClose else { throw .brokeOff }
+                return answer.head.status
+            }
+            unread += scratch[..<count]
+            if answer == nil {
+                answer = try Self.begin(unread)
+                guard let answer else { continue }
+                unread.removeFirst(answer.head.byteCount)
+            }
+            do throws(FramingError) {
+                let taken = try answer!.body.consume(unread.span)
+                guard taken == 0 || take(answer!.head.status, unread[..<taken]) else { return answer!.head.status }
+            } catch { throw .noSense }
+            unread = []
+            if answer!.body.isFinished { return answer!.head.status }
+        }
+    }
+
+    /// nil while the head is not complete.
+    private static func begin(_ bytes: [UInt8]) throws(Failure) -> (head: ResponseHead, body: BodyReader)? {
+        do {
+            var parser = ResponseHeadParser()
+            guard let head = try parser.examine(bytes.span) else { return nil }
+            return (head, BodyReader(try BodyFraming.ofResponse(head, in: bytes.span, toHeadRequest: false)))
+        } catch { throw .noSense }
+    }
+
+    /// How many bytes lie in `scratch`; nil at the end.
+    private func read() throws(Failure) -> Int? {
+        while true {
+            switch kernel.receive(from: descriptor, into: &scratch) {
+            case .bytes(let count): return count
+            case .wouldBlock: try wait()
+            case .ended: return nil
+            case .failed: throw .brokeOff
+            }
+        }
+    }
+
+    private func wait() throws(Failure) {
+        let count = kernel.wait(until: patience.map { kernel.now() + $0 })
+        guard count > 0 else { throw .silent }
+    }
+}
+
+extension ControlClient.Failure {
+    /// For the operator, naming the socket.
+    func sentence(_ address: SocketAddress) -> String {
+        switch self {
+        case .nobodyThere(.permissionDenied): "the control socket \(address) may not be used by this user"
+        case .nobodyThere(let code): "no daemon answers at \(address): \(code)"
+        case .silent: "the daemon at \(address) does not answer"
+        case .brokeOff: "the daemon at \(address) ended before it had answered"
+        case .noSense: "what answers at \(address) is not ondemandd"
+        }
+    }
+}

@@ -1,0 +1,172 @@
+/// What a command line asks of a daemon that runs already: `ondemandd status`, `ondemandd start NAME` and their kind.
+public struct ControlCommand: Equatable, Sendable {
+    enum Action: Equatable {
+        case status(ControlQuestion.StatusForm)
+        case order(BackendOrder, service: String, waits: Bool)
+        case logs(service: String, lines: Int, follows: Bool)
+    }
+
+    var action: Action
+    /// `unix:PATH` as it was given.
+    var socket: String?
+    var configurationFile: String?
+
+    public enum Reading: Equatable, Sendable {
+        case command(ControlCommand)
+        case help(String)
+        /// One sentence on what is wrong, and how it is used.
+        case mistake(String, usage: String)
+    }
+
+    /// All commands and what they are for, a line each.
+    public static var list: String { ControlHelp.list }
+
+    static let verbs = ["status", "logs"] + BackendOrder.allCases.map(\.rawValue)
+
+    /// nil where the words begin with no command.
+    public static func read(_ words: [String]) -> Reading? {
+        guard let verb = words.first, verbs.contains(verb) else { return nil }
+        var reader = ControlCommandReader(verb: verb)
+        return reader.read(words.dropFirst())
+    }
+
+    /// Method and target of the request that asks for it.
+    var request: (method: String, target: String) {
+        switch action {
+        case .status(let form): ("GET", "/v1/status?format=\(form.rawValue)")
+        case .order(let order, let service, let waits):
+            ("POST", "/v1/services/\(service)/\(order.rawValue)\(waits ? "" : "?wait=0")")
+        case .logs(let service, let lines, let follows):
+            ("GET", "/v1/services/\(service)/logs?lines=\(lines)\(follows ? "&follow=1" : "")")
+        }
+    }
+
+    /// How long the daemon may be silent. An order may take as long as a start and a stop take, which the daemon
+    /// limits, and whoever follows waits for as long as there is nothing to say.
+    var patience: Duration? {
+        switch action {
+        case .order(_, _, waits: true), .logs(_, _, follows: true): nil
+        case .status, .order, .logs: Limits.controlPatience
+        }
+    }
+}
+
+/// Reads the words behind a verb.
+private struct ControlCommandReader {
+    let verb: String
+    private var name: String?
+    private var socket: String?
+    private var file: String?
+    private var isJSON = false
+    private var waits = true
+    private var follows = false
+    private var lines = Limits.keptOutputLines
+
+    init(verb: String) { self.verb = verb }
+
+    private var order: BackendOrder? { BackendOrder(rawValue: verb) }
+    private var usage: String { ControlHelp.text(of: verb) }
+
+    mutating func read(_ words: ArraySlice<String>) -> ControlCommand.Reading {
+        var rest = words
+        while let word = rest.popFirst() {
+            switch word {
+            case "--help", "-h": return .help(usage)
+            case "--json" where verb == "status": isJSON = true
+            case "--no-wait" where order.map { $0 != .unpin && $0 != .enable } ?? false: waits = false
+            case "-f", "--follow":
+                guard verb == "logs" else { return mistake("unknown argument \(word)") }
+                follows = true
+            case "-n" where verb == "logs":
+                guard let count = rest.popFirst().flatMap({ Int($0) }), (0...Limits.keptOutputLines).contains(count)
+                else { return mistake("-n needs a number of lines, up to \(Limits.keptOutputLines)") }
+                lines = count
+            case "--control", "--config":
+                guard let value = rest.popFirst() else {
+                    return mistake("\(word) needs \(word == "--config" ? "a file" : "unix:PATH")")
+                }
+                take(word, value)
+            case _ where word.hasPrefix("--control=") || word.hasPrefix("--config="):
+                let halves = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                take(String(halves[0]), String(halves[1]))
+            case _ where word.hasPrefix("-") || verb == "status" || name != nil:
+                return mistake("unknown argument \(word)")
+            default: name = word
+            }
+        }
+        return command()
+    }
+
+    private mutating func take(_ option: String, _ value: String) {
+        if option == "--config" { file = value } else { socket = value }
+    }
+
+    private func command() -> ControlCommand.Reading {
+        guard verb != "status" else { return .command(command(.status(isJSON ? .json : .text))) }
+        guard let name else { return mistake("\(verb) needs the name of a service") }
+        // A name with anything else would ask for something else.
+        guard name.utf8.allSatisfy(HTTPByte.isNameByte), !name.isEmpty else {
+            return mistake("\"\(name.withoutControls)\" is no name of a service")
+        }
+        guard let order else { return .command(command(.logs(service: name, lines: lines, follows: follows))) }
+        return .command(command(.order(order, service: name, waits: waits)))
+    }
+
+    private func command(_ action: ControlCommand.Action) -> ControlCommand {
+        ControlCommand(action: action, socket: socket, configurationFile: file)
+    }
+
+    private func mistake(_ sentence: String) -> ControlCommand.Reading { .mistake(sentence, usage: usage) }
+}
+
+extension HTTPByte {
+    /// What names of services consist of.
+    fileprivate static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}
+
+/// What `--help` says behind each command.
+enum ControlHelp {
+    private static let purposes: [(verb: String, synopsis: String, purpose: String)] = [
+        ("status", "[--json]", "what every service is doing; --json for machines"),
+        ("start", "NAME [--no-wait]", "starts it without a client, and waits until it is ready or has failed"),
+        ("stop", "NAME [--no-wait]", "puts it to sleep, whoever is connected; the next client wakes it"),
+        ("restart", "NAME [--no-wait]", "stops it and starts it again; who comes meanwhile is held"),
+        ("pin", "NAME [--no-wait]", "starts it and keeps it awake"),
+        ("unpin", "NAME", "lets it idle out again"),
+        ("disable", "NAME [--no-wait]", "answers 503 to everybody, and stops it"),
+        ("enable", "NAME", "lets it be woken again"),
+        ("logs", "NAME [-f] [-n LINES]", "the last lines it printed; -f goes on with what it prints"),
+    ]
+
+    /// All commands, a line each.
+    static var list: String {
+        purposes.map { "  \(padded("\($0.verb) \($0.synopsis)", 28))\($0.purpose)\n" }.joined()
+    }
+
+    static func text(of verb: String) -> String {
+        guard let entry = purposes.first(where: { $0.verb == verb }) else { return "" }
+        return """
+            Usage: ondemandd \(entry.verb) \(entry.synopsis) [--control unix:PATH | --config FILE]
+
+            \(entry.verb): \(entry.purpose).
+
+            The daemon is found at --control unix:PATH, else at what the variable ONDEMANDD_CONTROL says, else at
+            the "control" of the configuration in FILE, else at \(ControlAddress.usual).
+
+            Exit codes: 0 done, 1 it could not be done, 64 these arguments make no sense, 69 no daemon answers,
+            78 the configuration is wrong.
+
+            """
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+}

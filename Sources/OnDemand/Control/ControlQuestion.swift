@@ -1,0 +1,112 @@
+/// What can be asked over the control socket: a small HTTP interface, so that `curl --unix-socket` speaks it too.
+enum ControlQuestion: Equatable {
+    case status(StatusForm)
+    /// Unless it says otherwise, whoever asks waits for the outcome.
+    case order(BackendOrder, service: String, waits: Bool)
+    case logs(service: String, lines: Int, follows: Bool)
+
+    enum StatusForm: String {
+        case json, text
+    }
+
+    /// Method and target as they came: `POST /v1/services/cable/start?wait=0`.
+    init(reading line: String) throws(ControlObjection) {
+        let words = line.split(separator: " ", maxSplits: 1)
+        let (method, target) = (words.first ?? "", words.last ?? "")
+        let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let path = halves[0].split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { String($0) }
+        let options = try Self.options(halves.count > 1 ? halves[1] : "")
+        switch path.count {
+        case 2 where path == ["v1", "status"]:
+            try Self.expect(method, "GET")
+            self = .status(options["format"] == StatusForm.text.rawValue ? .text : .json)
+        case 4 where path[0] == "v1" && path[1] == "services" && path[3] == "logs":
+            try Self.expect(method, "GET")
+            let lines = try Self.lineCount(options["lines"])
+            self = .logs(service: path[2], lines: lines, follows: options["follow"] == "1")
+        case 4 where path[0] == "v1" && path[1] == "services":
+            guard let order = BackendOrder(rawValue: path[3]) else { fallthrough }
+            try Self.expect(method, "POST")
+            self = .order(order, service: path[2], waits: options["wait"] != "0")
+        default:
+            let words = BackendOrder.allCases.map(\.rawValue).joined(separator: "|")
+            throw ControlObjection(
+                404, "Nothing is here; there are /v1/status, /v1/services/NAME/logs and /v1/services/NAME/(\(words)).")
+        }
+    }
+
+    private static func expect(_ method: Substring, _ expected: String) throws(ControlObjection) {
+        guard method != expected else { return }
+        let allow = CannedResponse.Field(name: "Allow", value: expected)
+        throw ControlObjection(405, "This is asked with \(expected).", [allow])
+    }
+
+    private static func options(_ query: Substring) throws(ControlObjection) -> [String: String] {
+        var options: [String: String] = [:]
+        for pair in query.split(separator: "&") {
+            let halves = pair.split(separator: "=", maxSplits: 1).map { String($0) }
+            guard halves.count == 2, ["format", "wait", "lines", "follow"].contains(halves[0]) else {
+                throw ControlObjection(400, "The options are format=text, wait=0, lines=NUMBER and follow=1.")
+            }
+            options[halves[0]] = halves[1]
+        }
+        return options
+    }
+
+    private static func lineCount(_ text: String?) throws(ControlObjection) -> Int {
+        guard let text else { return Limits.keptOutputLines }
+        guard let count = Int(text), (0...Limits.keptOutputLines).contains(count) else {
+            throw ControlObjection(400, "lines is a number up to \(Limits.keptOutputLines); no more are kept.")
+        }
+        return count
+    }
+}
+
+/// A question that has no answer, and what is said instead.
+struct ControlObjection: Error, Equatable {
+    let response: CannedResponse
+
+    init(_ status: Int, _ sentence: String, _ fields: [CannedResponse.Field] = []) {
+        response = CannedResponse(status: status, body: sentence, fields: fields)
+    }
+
+    static func unknown(_ name: String, known: [String]) -> ControlObjection {
+        ControlObjection(404, "No service is named \"\(name)\"; there are \(known.joined(separator: ", ")).")
+    }
+
+    static func cannotBeRun(_ name: String) -> ControlObjection {
+        ControlObjection(409, "\(name) has no command: ondemandd passes requests on to it and does not run it.")
+    }
+}
+
+/// Who knows what the control socket is asked about.
+protocol ControlSource: AnyObject {
+    /// In the order of the configuration.
+    var serviceNames: [String] { get }
+    /// nil where there is nothing to start and stop.
+    func backend(named name: String) -> BackendID?
+    /// The last lines that it printed, each with its line end.
+    func lastOutput(of id: BackendID) -> [String]
+}
+
+extension CannedResponse {
+    /// What is said of an order.
+    init(_ outcome: OrderOutcome) {
+        switch outcome {
+        case .done(let sentence): self.init(status: 200, body: sentence)
+        case .failed(let sentence): self.init(status: 502, body: sentence)
+        case .refused(let sentence): self.init(status: 409, body: sentence)
+        }
+    }
+
+    /// Of lines that come as they are printed, until the connection ends.
+    static let lineStreamHead = Array(
+        """
+        HTTP/1.1 200 OK\r
+        Content-Type: text/plain; charset=utf-8\r
+        Cache-Control: no-store\r
+        Connection: close\r
+        \r
+
+        """.utf8)
+}

@@ -1,0 +1,59 @@
+/// A snapshot for people who read it in a terminal: a table, and below it what does not fit into one.
+enum StatusTable {
+    static func text(of snapshot: Snapshot) -> String {
+        let memory = snapshot.residentBytes.map { ", \(megabytes(Double($0))) MB" } ?? ""
+        let head = "ondemandd \(snapshot.version), up for \(age(snapshot.uptime))\(memory), "
+        let rows = [titles] + snapshot.services.map { row($0, snapshot.uptime) }
+        let notes = snapshot.services.flatMap(notes)
+        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + aligned(rows)
+        return (lines + (notes.isEmpty ? [] : [""] + notes)).map { $0 + "\n" }.joined()
+    }
+
+    private static let titles = [
+        "NAME", "STATE", "FOR", "PID", "MEMORY", "OPEN", "HELD", "STARTS", "BOOT", "AWAKE", "SAVED",
+    ]
+
+    private static func row(_ service: Snapshot.Service, _ uptime: Duration) -> [String] {
+        [
+            service.name, service.isPinned ? "\(service.state), pinned" : service.state, age(service.stateAge),
+            service.process.map { "\($0.number)" } ?? "-",
+            service.residentBytes.map { "\(megabytes(Double($0))) MB" } ?? "-",
+            "\(service.open)", "\(service.waiting)", "\(service.starts)",
+            service.lastBoot.map { "\($0.wholeMilliseconds) ms" } ?? "-",
+            service.share(of: uptime).map { "\(DecimalText.of($0 * 100, places: 1)) %" } ?? "-",
+            service.savedMegabyteHours.map { "\(DecimalText.of($0, places: 1)) MBh" } ?? "-",
+        ]
+    }
+
+    private static func notes(_ service: Snapshot.Service) -> [String] {
+        let wakes = service.wakes.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
+        let exit = service.lastExit.map { ["last exit: \($0)"] } ?? []
+        let facts = (wakes.isEmpty ? [] : ["woken by " + wakes.joined(separator: ", ")]) + exit
+        let life = facts.isEmpty ? [] : ["\(service.name): \(facts.joined(separator: "; "))"]
+        return life + (service.lastFailure.map { ["\(service.name): last failure: \($0.withoutControls)"] } ?? [])
+    }
+
+    /// Two spaces between columns, none at the end of a line.
+    private static func aligned(_ rows: [[String]]) -> [String] {
+        let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            let line = cells.joined(separator: "  ")
+            return String(line.prefix(line.count - line.reversed().prefix { $0 == " " }.count))
+        }
+    }
+
+    private static func megabytes(_ bytes: Double) -> String {
+        DecimalText.of(bytes / 1_000_000, places: bytes < 10_000_000 ? 1 : 0)
+    }
+
+    /// The two largest units: `42s`, `4m10s`, `3h12m`, `5d2h`.
+    static func age(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        let parts = [
+            (seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"),
+        ]
+        guard let first = parts.firstIndex(where: { $0.0 > 0 }) else { return "0s" }
+        return parts[first...].prefix(2).filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined()
+    }
+}

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct ControlCommandTests {
+    private func command(_ words: String...) throws -> ControlCommand {
+        guard case .command(let command)? = ControlCommand.read(words) else {
+            throw ValueProblem("\(words) is no command: \(String(describing: ControlCommand.read(words)))")
+        }
+        return command
+    }
+
+    private func mistake(_ words: String...) -> String? {
+        if case .mistake(let sentence, _)? = ControlCommand.read(words) { sentence } else { nil }
+    }
+
+    @Test("each command asks for what it says")
+    func requests() throws {
+        let status = try command("status")
+        #expect(status.request == ("GET", "/v1/status?format=text"))
+        #expect(try command("status", "--json").request == ("GET", "/v1/status?format=json"))
+        for order in BackendOrder.allCases {
+            #expect(try command(order.rawValue, "cable").request == ("POST", "/v1/services/cable/\(order.rawValue)"))
+        }
+        #expect(try command("start", "--no-wait", "a.b").request == ("POST", "/v1/services/a.b/start?wait=0"))
+        #expect(
+            try command("logs", "cable", "-f", "-n", "7").request.target == "/v1/services/cable/logs?lines=7&follow=1")
+        #expect(try command("logs", "cable").request.target == "/v1/services/cable/logs?lines=200")
+    }
+
+    @Test("every command asks a question that the daemon understands")
+    func understood() throws {
+        for verb in ControlCommand.verbs {
+            let words = verb == "status" ? [verb] : [verb, "cable"]
+            guard case .command(let command)? = ControlCommand.read(words) else {
+                Issue.record("\(verb) is no command")
+                continue
+            }
+            #expect(throws: Never.self) {
+                try ControlQuestion(reading: "\(command.request.method) \(command.request.target)")
+            }
+        }
+    }
+
+    @Test("where to ask is taken as it is, before or behind the name")
+    func places() throws {
+        #expect(try command("stop", "--control", "unix:/x", "cable").socket == "unix:/x")
+        #expect(try command("stop", "cable", "--control=unix:/x").socket == "unix:/x")
+        #expect(try command("status", "--config", "a.json").configurationFile == "a.json")
+    }
+
+    @Test("what makes no sense is a mistake with its own sentence")
+    func mistakes() {
+        #expect(mistake("start") == "start needs the name of a service")
+        #expect(mistake("start", "a", "b") == "unknown argument b")
+        #expect(mistake("status", "cable") == "unknown argument cable")
+        #expect(mistake("start", "a", "--json") == "unknown argument --json")
+        #expect(mistake("start", "a", "-f") == "unknown argument -f")
+        #expect(mistake("unpin", "a", "--no-wait") == "unknown argument --no-wait")
+        #expect(mistake("logs", "a", "-n", "many") == "-n needs a number of lines, up to 200")
+        #expect(mistake("logs", "a", "-n") == "-n needs a number of lines, up to 200")
+        #expect(mistake("stop", "a", "--control") == "--control needs unix:PATH")
+        #expect(mistake("stop", "a", "--config") == "--config needs a file")
+        #expect(mistake("stop", "../status") == "\"../status\" is no name of a service")
+        #expect(mistake("stop", "a?wait=0") == "\"a?wait=0\" is no name of a service")
+    }
+
+    @Test("every command has a help of its own, and stands in the list of all")
+    func help() {
+        for verb in ControlCommand.verbs {
+            guard case .help(let text)? = ControlCommand.read([verb, "--help"]) else {
+                Issue.record("\(verb) has no help")
+                continue
+            }
+            #expect(text.hasPrefix("Usage: ondemandd \(verb) "))
+            #expect(ControlCommand.list.contains("  \(verb) "))
+        }
+    }
+
+    @Test("anything else is left to the daemon's own arguments")
+    func others() {
+        for words in [[], ["--config", "x"], ["explode", "cable"], ["--help"]] as [[String]] {
+            #expect(ControlCommand.read(words) == nil)
+        }
+    }
+
+    @Test("only who waits for an outcome, or for lines, waits without an end of its own")
+    func patience() throws {
+        #expect(try command("status").patience == Limits.controlPatience)
+        #expect(try command("start", "a", "--no-wait").patience == Limits.controlPatience)
+        #expect(try command("start", "a").patience == nil)
+        #expect(try command("logs", "a", "-f").patience == nil)
+    }
+}

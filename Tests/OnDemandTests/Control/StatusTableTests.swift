@@ -1,0 +1,43 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct StatusTableTests {
+    @Test("the table is aligned, names every service, and fits a terminal")
+    func table() {
+        let text = StatusTable.text(of: .sample([.awake, .untouched]))
+        #expect(
+            text == """
+                ondemandd 0.1.0, up for 1m1s, 5.0 MB, listening on 127.0.0.1:3000, [::1]:3000
+
+                NAME          STATE          FOR  PID   MEMORY  OPEN  HELD  STARTS  BOOT     AWAKE   SAVED
+                action-cable  ready, pinned  4s   4711  71 MB   2     1     4       1512 ms  50.0 %  1.5 MBh
+                other         asleep         1h   -     -       0     0     0       -        -       -
+
+                action-cable: woken by upgrade 3, operator 1; last exit: status 0
+                action-cable: last failure: said "no"\\u000aand left
+
+                """)
+        for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
+    }
+
+    @Test(
+        "an age is told in its two largest units",
+        arguments: [
+            (Duration.milliseconds(900), "0s"), (.seconds(42), "42s"), (.seconds(250), "4m10s"),
+            (.seconds(3600), "1h"), (.seconds(11_520), "3h12m"), (.seconds(440_000), "5d2h"), (.seconds(-5), "0s"),
+        ])
+    func ages(duration: Duration, text: String) {
+        #expect(StatusTable.age(duration) == text)
+    }
+
+    @Test(
+        "a decimal has as many places as asked for",
+        arguments: [
+            (0.0, 2, "0.00"), (1.005, 1, "1.0"), (12.345, 2, "12.35"), (0.05, 4, "0.0500"), (99.99, 1, "100.0"),
+            (-3, 1, "0.0"), (7.6, 0, "8"),
+        ])
+    func decimals(value: Double, places: Int, text: String) {
+        #expect(DecimalText.of(value, places: places) == text)
+    }
+}

@@ -1,0 +1,63 @@
+@testable import OnDemand
+
+/// Somebody at the control socket: gives one order and waits for what comes of it.
+final class VirtualOperator: SocketOwner {
+    let name: String
+    let service: Int
+    let order: BackendOrder
+    /// Whose clients may hear of it: its own, and those of whoever requires it.
+    private let affected: [Int]
+    private(set) var hasArrived = false
+    private(set) var wasRefused = false
+    private(set) var heard: [UInt8] = []
+    private(set) var isOver = false
+    private unowned let kernel: SimulatedKernel
+    private var socket: SimulatedSocket?
+    private var unsaid: ArraySlice<UInt8>
+
+    init(number: Int, service: Int, order: BackendOrder, affected: [Int], kernel: SimulatedKernel) {
+        name = "operator \(number)"
+        (self.service, self.order, self.affected, self.kernel) = (service, order, affected, kernel)
+        let target = "/v1/services/s\(service)/\(order.rawValue)"
+        unsaid = Array("POST \(target) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)[...]
+    }
+
+    var text: String { String(decoding: heard, as: UTF8.self) }
+
+    /// nil before there is an answer.
+    var status: Int? {
+        let words = text.prefix { $0 != "\r\n" }.split(separator: " ")
+        return words.count > 1 ? Int(words[1]) : nil
+    }
+
+    func arrive() {
+        hasArrived = true
+        if [.stop, .restart, .disable].contains(order) {
+            kernel.obeysOperator = true
+            for other in affected { kernel.note(trouble: "an operator", of: other) }
+        }
+        kernel.trace.note("\(name) wants service \(service) to \(order)", at: kernel.clock)
+        socket = kernel.connectClient(to: Plan.controlAddress, owner: self)
+        wasRefused = socket == nil
+        speak()
+    }
+
+    private func speak() {
+        while let socket, !unsaid.isEmpty {
+            guard case .bytes(let count) = socket.send(unsaid), count > 0 else { return }
+            unsaid = unsaid.dropFirst(count)
+        }
+    }
+
+    func look(at socket: SimulatedSocket) {
+        guard !isOver else { return }
+        while socket.waitingCount > 0 { heard += socket.take(.max) }
+        if socket.peerHasEnded || socket.isReset {
+            isOver = true
+            self.socket = nil
+            socket.close()
+        } else {
+            speak()
+        }
+    }
+}
