@@ -47,7 +47,7 @@ public enum Daemon {
                 bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
             return .success(configuration)
         } catch {
-            return .failure(Message(text: error.rendered(file: file)))
+            return .failure(Message(text: error.rendered(file: file, text: bytes)))
         }
     }
 }

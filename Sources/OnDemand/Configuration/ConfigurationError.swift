@@ -29,6 +29,15 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
     }
 
     func rendered(file: String) -> String { all.map { $0.rendered(file: file) }.joined(separator: "\n") }
+
+    /// The same with the lines themselves, for people who look at them on a terminal.
+    func rendered(file: String, text: [UInt8]) -> String {
+        let excerpt = SourceExcerpt(text)
+        return all.map { error in
+            let shown = excerpt.at(error.position)
+            return error.rendered(file: file) + (shown.isEmpty ? "" : "\n" + shown)
+        }.joined(separator: "\n")
+    }
 }
 
 /// What is wrong with a single value, as the part of a sentence that follows the value itself.

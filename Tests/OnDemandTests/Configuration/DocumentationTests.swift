@@ -40,7 +40,8 @@ struct DocumentationTests {
         let errors = #expect(throws: ConfigurationErrors.self) {
             try Configuration.read(Array(example.utf8), environment: [:])
         }
-        #expect(errors.map { $0.rendered(file: "config.json") + "\n" } == blocks("text").first)
+        #expect(
+            errors.map { $0.rendered(file: "config.json", text: Array(example.utf8)) + "\n" } == blocks("text").first)
     }
 
     @Test("the table of rewritten paths is what the rewriter does")

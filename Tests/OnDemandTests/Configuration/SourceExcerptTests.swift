@@ -1,0 +1,48 @@
+import Testing
+
+@testable import OnDemand
+
+struct SourceExcerptTests {
+    private func excerpt(_ text: String, line: Int, column: Int) -> String {
+        SourceExcerpt(Array(text.utf8)).at(TextPosition(line: line, column: column))
+    }
+
+    @Test("the mark stands under the place, however many bytes and tabs come before it")
+    func mark() {
+        #expect(excerpt("{\n\t\"é\": 1\n}", line: 2, column: 7) == "  2 |  \"é\": 1\n    |       ^")
+    }
+
+    @Test("a number of several digits moves the mark along")
+    func wideNumber() {
+        let text = String(repeating: "\n", count: 11) + "abc"
+        #expect(excerpt(text, line: 12, column: 3) == "  12 | abc\n     |   ^")
+    }
+
+    @Test("a place behind the last character of a line is marked there, and a carriage return is not shown")
+    func endOfLine() {
+        #expect(excerpt("{\r\n", line: 1, column: 2) == "  1 | {\n    |  ^")
+        #expect(excerpt("", line: 1, column: 1) == "  1 | \n    | ^")
+    }
+
+    @Test("behind the end of the file there is nothing to show")
+    func behindTheEnd() {
+        #expect(excerpt("{}", line: 2, column: 1) == "")
+    }
+
+    @Test("of a very long line only what stands around the place is shown, with the mark under it")
+    func longLine() throws {
+        let text = String(repeating: "a", count: 500) + "X" + String(repeating: "b", count: 500)
+        let lines = excerpt(text, line: 1, column: 501).split(separator: "\n").map(Array.init)
+        #expect(lines[0].count == SourceExcerpt.widthLimit + "  1 | ".count)
+        let mark = try #require(lines[1].firstIndex(of: "^"))
+        #expect(lines[0][mark] == "X")
+    }
+
+    @Test("what a terminal would obey is not repeated to it")
+    func escapes() {
+        #expect(
+            !excerpt("\u{1B}[2J\u{202E}", line: 1, column: 1).unicodeScalars.contains {
+                "\u{1B}\u{202E}".unicodeScalars.contains($0)
+            })
+    }
+}
