@@ -28,7 +28,7 @@ build: ## the daemon and the test double, optimised, with the Swift runtime insi
 .PHONY: test
 test: ## everything: tools, format, unit tests, simulation, end to end
 	scripts/install-test-tools
-	$(MAKE) --no-print-directory lint unit build e2e
+	$(MAKE) --no-print-directory lint unit release e2e
 	$(MAKE) --no-print-directory fuzz RUNS=20000
 
 .PHONY: lint
@@ -79,7 +79,15 @@ release: build ## a stripped executable, and one that needs no library at all
 	mkdir -p .build/dist
 	strip -o .build/dist/ondemandd .build/release/ondemandd
 	strip -o .build/dist/ondemandd-static $(STATIC)/release/ondemandd
-	@ls -l .build/dist
+	@scripts/measure-asleep .build/dist/ondemandd .build/dist/ondemandd-static
+
+.PHONY: install
+install: ## what `make release` built, with man page and completions, below PREFIX=/usr/local
+	packaging/install-files .build/dist/ondemandd-static "$(DESTDIR)" "$(or $(PREFIX),/usr/local)"
+
+.PHONY: deb
+deb: release ## a Debian package in .build/dist
+	packaging/build-deb .build/dist/ondemandd-static .build/dist
 
 .PHONY: clean
 clean: ## forget everything that was built

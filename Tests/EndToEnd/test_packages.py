@@ -1,0 +1,122 @@
+"""What `make deb` and `make install` put on a machine, and that it goes away again."""
+
+import gzip
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from daemon import REPOSITORY
+
+STATIC = REPOSITORY / ".build" / "dist" / "ondemandd-static"
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60, **options)
+    assert done.returncode == 0, f"{command} exited with {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def executable():
+    assert STATIC.exists(), f"{STATIC} is not there; run `make release`."
+    return STATIC
+
+
+@pytest.fixture(scope="module")
+def package(executable, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    run(REPOSITORY / "packaging" / "build-deb", executable, folder)
+    (file,) = folder.glob("*.deb")
+    return file
+
+
+def test_the_executable_needs_no_library_and_runs_in_an_empty_root(executable, tmp_path):
+    (tmp_path / "ondemandd").write_bytes(executable.read_bytes())
+    (tmp_path / "ondemandd").chmod(0o755)
+    (tmp_path / "proc").mkdir()
+    # What every container has, and nothing else.
+    inside = 'mount -t proc proc "$1/proc" && exec chroot "$1" /ondemandd --version'
+    assert run("unshare", "--mount", "sh", "-c", inside, "sh", tmp_path).startswith("ondemandd ")
+
+
+def test_the_package_says_what_it_is_and_depends_on_nothing(package):
+    fields = run("dpkg-deb", "--field", package)
+    version = run(STATIC, "--version").split()[-1]
+    assert f"Version: {version}\n" in fields
+    assert "Depends:" not in fields, "a static executable needs no other package"
+    contents = run("dpkg-deb", "--contents", package)
+    assert "root/root" in contents
+    assert all(line.split()[1] == "root/root" for line in contents.splitlines())
+
+
+def test_the_package_installs_runs_and_leaves(package):
+    assert os.geteuid() == 0, "installing a package needs root, as in continuous integration"
+    try:
+        run("dpkg", "--install", package)
+        assert run("ondemandd", "--version", env={"PATH": "/usr/bin"}).startswith("ondemandd ")
+        run("ondemandd", "--check", "--config", "/etc/ondemandd/ondemandd.json")
+        run("getent", "passwd", "ondemandd")
+        page = gzip.decompress(Path("/usr/share/man/man8/ondemandd.8.gz").read_bytes())
+        assert b".Nm ondemandd" in page
+        for file in [
+            "/usr/lib/systemd/system/ondemandd.service",
+            "/usr/lib/systemd/system/ondemandd.socket",
+            "/usr/share/bash-completion/completions/ondemandd",
+            "/usr/share/zsh/vendor-completions/_ondemandd",
+            "/usr/share/fish/vendor_completions.d/ondemandd.fish",
+            "/usr/share/doc/ondemandd/copyright",
+        ]:
+            assert Path(file).is_file(), file
+        configuration = Path("/etc/ondemandd/ondemandd.json").stat()
+        assert configuration.st_mode & 0o777 == 0o640, "it may hold secrets"
+    finally:
+        run("dpkg", "--purge", "ondemandd")
+    assert not Path("/usr/bin/ondemandd").exists()
+    assert not Path("/etc/ondemandd").exists()
+
+
+def test_a_changed_configuration_survives_an_upgrade(package):
+    try:
+        run("dpkg", "--install", package)
+        file = Path("/etc/ondemandd/ondemandd.json")
+        mine = file.read_text().replace("28080", "28081")
+        file.write_text(mine)
+        run("dpkg", "--force-confdef", "--install", package)
+        assert file.read_text() == mine
+    finally:
+        run("dpkg", "--purge", "ondemandd")
+
+
+def test_make_install_fills_a_prefix(executable, tmp_path):
+    run("make", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/ondemandd", cwd=REPOSITORY)
+    assert run(tmp_path / "opt/ondemandd/bin/ondemandd", "--version").startswith("ondemandd ")
+    assert (tmp_path / "opt/ondemandd/share/man/man8/ondemandd.8.gz").is_file()
+
+
+def test_the_manual_page_and_the_completions_are_well_formed():
+    packaging = REPOSITORY / "packaging"
+    warnings = run("mandoc", "-T", "lint", "-W", "warning", packaging / "ondemandd.8")
+    assert warnings == ""
+    run("bash", "-n", packaging / "completions" / "ondemandd.bash")
+    run("zsh", "-n", packaging / "completions" / "_ondemandd")
+    run("fish", "-n", packaging / "completions" / "ondemandd.fish")
+
+
+def completions(line):
+    """What bash would offer behind this line."""
+    words = line.split(" ")
+    script = f"""
+        source {REPOSITORY}/packaging/completions/ondemandd.bash
+        ondemandd() {{ echo '{{"services":[{{"name":"cable","state":"asleep"}},{{"name":"api"}}]}}'; }}
+        COMP_WORDS=({' '.join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
+        _ondemandd; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    return run("bash", "-c", script).split()
+
+
+def test_bash_completes_commands_and_the_names_of_services():
+    assert {"status", "start", "check"} <= set(completions("ondemandd "))
+    assert completions("ondemandd sta") == ["status", "start"]
+    assert completions("ondemandd start ca") == ["cable"]
+    assert completions("ondemandd config s") == ["show", "schema"]

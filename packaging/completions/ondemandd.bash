@@ -1,0 +1,38 @@
+# Completion for bash: commands, options, files, and the names of services that a running daemon knows.
+
+_ondemandd_names() {
+    ondemandd status --json 2>/dev/null | grep -o '"name":"[^"]*"' | cut -d '"' -f 4
+}
+
+_ondemandd() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+    COMPREPLY=()
+    case $previous in
+        --config) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$word"; compgen -d -- "$word"); return ;;
+        --control) mapfile -t COMPREPLY < <(compgen -P unix: -f -- "${word#unix:}"); return ;;
+        config) mapfile -t COMPREPLY < <(compgen -W "show schema" -- "$word"); return ;;
+        init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
+    esac
+    if ((COMP_CWORD == 1)); then
+        local commands="check explain config init status start stop restart pin unpin enable disable logs reload"
+        mapfile -t COMPREPLY < <(compgen -W "$commands --config --help --version" -- "$word")
+        return
+    fi
+    case $command in
+        start | stop | restart | pin | unpin | enable | disable | logs)
+            local names=
+            [[ $word == -* ]] || names=$(_ondemandd_names)
+            local options="--config --control --help"
+            case $command in
+                start | stop | restart) options+=" --no-wait" ;;
+                logs) options+=" -f -n" ;;
+            esac
+            mapfile -t COMPREPLY < <(compgen -W "$names $options" -- "$word")
+            ;;
+        status) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
+        reload) mapfile -t COMPREPLY < <(compgen -W "--config --control --help" -- "$word") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "--config --help" -- "$word") ;;
+    esac
+}
+
+complete -F _ondemandd ondemandd
