@@ -27,27 +27,46 @@ struct ProbeScheduleTests {
         #expect(waits[waits.count - 1] <= ProbeSchedule.longestWhileOrdinary)
     }
 
-    @Test("a short boot waits in proportion: at most a fiftieth of it, or half a millisecond")
+    @Test("a short boot waits in proportion: at most a thirtieth of it, or half a millisecond")
     func proportional() {
         for milliseconds in stride(from: 1, through: 500, by: 7) {
             let boot: Duration = .milliseconds(milliseconds)
-            #expect(probing(untilAccepted: boot).wait <= max(boot / 49, ProbeSchedule.shortest))
+            #expect(probing(untilAccepted: boot).wait <= max(boot / 29, ProbeSchedule.shortest))
         }
+    }
+
+    @Test("a boot below 50 ms waits less than a millisecond on average, a longer one less than a fiftieth of itself")
+    func averages() {
+        var generator = Seeded(seed: 5)
+        for limit in [50.0, 300, 1000, 3000] {
+            let ratios = (0..<500).map { _ in
+                let boot: Duration = .seconds(Double.random(in: limit / 3..<limit, using: &generator) / 1000)
+                return probing(untilAccepted: boot).wait / max(boot, .milliseconds(50))
+            }
+            #expect(ratios.reduce(0, +) / 500 < 0.02)
+        }
+    }
+
+    @Test("who has answered is asked again less eagerly at first")
+    func afterAnAnswer() {
+        #expect(ProbeSchedule.pause(after: .milliseconds(3), hasAnswered: true) == .milliseconds(5))
+        #expect(
+            ProbeSchedule.pause(after: .seconds(1), hasAnswered: true) == ProbeSchedule.pause(after: .seconds(1)))
     }
 
     @Test("over an ordinary boot of some seconds there are fewer than a hundred probes a second")
     func probesPerSecond() {
-        for seconds in [6, 10, 20, 30] {
-            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 100 * seconds)
+        for seconds in [3, 6, 10, 20, 30] {
+            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 90 * seconds)
         }
     }
 
     @Test("the dense beginning costs a few hundred probes, however long the boot becomes")
     func denseBeginning() {
         for seconds in 1...30 {
-            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 240 + 63 * (seconds - 1))
+            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 165 + 51 * (seconds - 1))
         }
-        #expect(probing(untilAccepted: .milliseconds(30)).probes <= 62)
+        #expect(probing(untilAccepted: .milliseconds(30)).probes <= 54)
     }
 
     @Test("a boot that is out of the ordinary is asked every 50 ms")
