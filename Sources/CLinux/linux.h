@@ -27,6 +27,21 @@ static inline int ondemandd_become_child_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+// One datagram, and the number of the process that sent it, as the kernel vouches for (SCM_CREDENTIALS is 2; its first
+// word is the number). There is room for nothing else: descriptors that come along are closed by the kernel.
+static inline ssize_t ondemandd_receive_with_sender(int socket, void *buffer, size_t size, int *sender) {
+    union {
+        char room[CMSG_SPACE(3 * sizeof(int))];
+        struct cmsghdr alignment;
+    } control;
+    struct iovec piece = {buffer, size};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t count = recvmsg(socket, &message, MSG_DONTWAIT);
+    struct cmsghdr *first = count < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    *sender = first != NULL && first->cmsg_level == SOL_SOCKET && first->cmsg_type == 2 ? *(int *)CMSG_DATA(first) : 0;
+    return count;
+}
+
 // The kernel sends SIGKILL to the calling process when the thread that made it ends.
 static inline int ondemandd_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);

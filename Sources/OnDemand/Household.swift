@@ -60,6 +60,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         }
         try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
         try openListeners()
+        try supervisor.openSockets()
         openPlainProxies()
         supervisor.begin()
         manager.ready()
@@ -165,6 +166,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         case .listener: proxy.acceptAll(from: token.index)
         case .childOutput, .childErrors: supervisor.outputReady(token)
         case .probe: supervisor.probeReady(token)
+        case .notification: supervisor.notificationReady(token)
         case .signals: takeSignals()
         }
     }
@@ -286,6 +288,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         guard !hasLeft else { return }
         hasLeft = true
         proxy.closeEverything()
+        supervisor.closeSockets()
         log(.bye)
         log.flush()
     }

@@ -10,9 +10,13 @@ final class BackendGate: Sendable {
     /// When a tunnel's client last sent data, in nanoseconds; only where that decides on idleness.
     private let clientData: Atomic<Int64>
 
+    /// Where the open generation listens, if each has a port of its own; written before it opens.
+    private let openPort: Atomic<UInt16>
+
     init() {
         word = Atomic(0)
         clientData = Atomic(0)
+        openPort = Atomic(0)
     }
 
     // Bit 63: open. Bits 32 to 62: generation. Bits 0 to 31: leases.
@@ -59,8 +63,10 @@ final class BackendGate: Sendable {
     /// A closed gate counts those who were inside when it was closed, and nobody after a close by force.
     private static func counts(_ word: UInt64) -> Bool { word & openBit != 0 || leases(of: word) > 0 }
 
-    /// Opens for a new generation with the waiting clients already inside.
-    func open(_ generation: Generation, leases: Int) {
+    /// Opens for a new generation with the waiting clients already inside. Whoever enters sees its port: it may be an
+    /// old one only for a lease that has ended already.
+    func open(_ generation: Generation, leases: Int, port: UInt16 = 0) {
+        openPort.store(port, ordering: .relaxed)
         word.store(Self.pack(generation: generation, leases: UInt32(leases)), ordering: .releasing)
     }
 
@@ -80,6 +86,9 @@ final class BackendGate: Sendable {
     func closeByForce() {
         word.bitwiseAnd(~(Self.openBit | 0xffff_ffff), ordering: .acquiringAndReleasing)
     }
+
+    /// Of the generation that was opened last; zero where the port is always the same.
+    var port: UInt16 { openPort.load(ordering: .relaxed) }
 
     /// A client that holds no lease has said something.
     func noteClientData(at now: Instant) { clientData.store(now.nanoseconds, ordering: .relaxed) }

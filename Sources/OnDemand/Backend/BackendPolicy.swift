@@ -11,6 +11,8 @@ enum IdleWhen: String, CaseIterable, Sendable {
 struct BackendPolicy: Equatable, Sendable {
     /// From spawn to the first successful readiness probe; then the waiting clients are refused.
     var startupTimeout: Duration = .seconds(30)
+    /// What it has to show until then.
+    var readiness = ReadinessCheck.tcp
     /// From the end of the last connection or request to the stop; nil never stops it.
     var idleTimeout: Duration? = .seconds(15 * 60)
     var idleWhen = IdleWhen.noConnections

@@ -40,6 +40,11 @@ enum AddressText {
         let authority = String(rest[..<slash])
         guard !authority.contains("@") else { throw ValueProblem("has a user name, which is not sent to backends") }
         let (host, portText) = try split(authority)
+        if portText == LaunchCommand.portPlaceholder {
+            // Which one it is, the service's "port" says.
+            return Configuration.Target(
+                address: try address(host: host, port: 0), authority: host, path: try path(String(rest[slash...])))
+        }
         let port = try portText.map { text throws(ValueProblem) in try self.port(text) } ?? 80
         guard port > 0 else { throw ValueProblem("has the port 0, which nothing can be reached at") }
         return Configuration.Target(

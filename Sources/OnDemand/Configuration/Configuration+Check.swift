@@ -67,6 +67,7 @@ extension ConfigurationDraft {
         var first: [SocketAddress: Located<SocketAddress>] = [:]
         let launched = services.filter { $0.enabled && $0.launch != nil }.compactMap { $0.target?.address }
         return (launched + processes.filter(\.enabled).compactMap(\.address)).compactMap { target in
+            guard target.value.port != 0 else { return nil }  // Each start has a port of its own.
             guard let other = first[target.value] else {
                 first[target.value] = target
                 return nil

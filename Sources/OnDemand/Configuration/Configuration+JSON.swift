@@ -169,7 +169,11 @@ extension ConfigurationDecoder {
         if let headers = fields["headers"] { draft.headers = self.headers(headers) }
         if let origins = fields["allowed_origins"] { draft.origins = self.origins(origins) }
         if let own = fields["limits"] { draft.limits = self.limits(own, over: limits) }
-        if let onDemand = fields["on_demand"] { self.onDemand(onDemand, into: &draft) }
+        if let onDemand = fields["on_demand"] {
+            self.onDemand(onDemand, into: &draft)
+        } else {
+            draft.target = draft.target.map { resolve($0, nil) }
+        }
         return draft
     }
 
@@ -232,13 +236,20 @@ extension ConfigurationDecoder {
         let keys = [
             "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
             "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime", "min_sleep", "wake_on",
-            "requires",
+            "requires", "readiness", "port",
         ]
         guard let fields = fields(of: node, keys: keys) else { return }
         draft.launch = launch(fields)
         draft.policy = policy(fields)
         if let enabled = fields["enabled"] { draft.policy.alwaysOn = flag(enabled).map { !$0 } ?? false }
         if let requires = fields["requires"] { draft.requires = requirements(requires) }
+        if let environment = fields["env"] { checkVariables(environment, for: draft.policy.readiness) }
+        if let port = fields["port"].flatMap({ self.port($0) }) {
+            draft.launch?.isToldItsPort = true
+            draft.target = draft.target.map { resolve($0, port) }
+        } else if fields["port"] == nil {
+            draft.target = draft.target.map { resolve($0, nil) }
+        }
         if let backoff = fields["restart_backoff"] {
             draft.backoff = self.backoff(backoff)
             draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff
@@ -288,6 +299,7 @@ extension ConfigurationDecoder {
     mutating func policy(_ fields: Fields) -> BackendPolicy {
         var policy = BackendPolicy()
         if let startup = fields["startup_timeout"] { policy.startupTimeout = span(startup) ?? policy.startupTimeout }
+        if let readiness = fields["readiness"] { policy.readiness = self.readiness(readiness) ?? policy.readiness }
         if let idle = fields["idle_timeout"], let duration = duration(idle)?.value {
             policy.idleTimeout = duration == .zero ? nil : duration
         }

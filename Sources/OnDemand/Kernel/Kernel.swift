@@ -18,10 +18,20 @@ protocol Kernel: AnyObject {
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     )
+    /// The same for a backend that will inherit the socket: without the options that only our own clients need.
+    func listenForChild(at address: SocketAddress) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    )
+    /// Ends the connections that nobody has taken from its queue, at most `limit`. Only while no child holds it.
+    func forgetQueue(of listener: Descriptor, limit: Int)
+    /// The address with a port that nobody uses at the moment.
+    func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
     /// Closes it, and removes its file when it has one, so that nobody finds a door without a house.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
     func connect(to address: SocketAddress) -> ConnectResult
+    /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
+    func knock(at address: SocketAddress) -> ConnectResult
     /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
@@ -43,8 +53,17 @@ protocol Kernel: AnyObject {
 
     // MARK: Processes
 
-    /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only.
-    func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess
+    /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only;
+    /// a listening socket that it is to inherit is its descriptor 3 (sd_listen_fds(3)).
+    func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess
+    /// A socket for the messages of one child, which hears who sent them, and what NOTIFY_SOCKET calls it.
+    func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String)
+    /// The next message and its sender; nil when none waits. What else came with it, such as descriptors, is dropped.
+    func nextNotification(
+        from descriptor: Descriptor, into buffer: inout [UInt8]
+    ) -> (count: Int, sender: ProcessID?)?
+    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool
+    func description(of process: ProcessID) -> ProcessDescription
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
     /// To the process group that `leader` was spawned into, and to those of its descendants that left it (kill(2)).
     func signal(familyOf leader: ProcessID, _ signal: StopSignal)

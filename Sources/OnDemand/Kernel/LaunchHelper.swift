@@ -17,11 +17,19 @@ public enum LaunchHelper {
         ondemandd_die_with_parent()
         // The daemon may have died before that call; then nobody would ever stop what comes next.
         guard unsafe getppid() == atoi(parent) else { _exit(Failure.orphaned) }
+        nameInheritor()
         unsafe execv(path, arguments + 4)
         let code = Errno.current
         let sentence = Array("ondemandd: cannot execute \(unsafe String(cString: path)): \(code)\n".utf8)
         _ = unsafe write(STDERR_FILENO, sentence, sentence.count)
         _exit(code == .noSuchFile ? Failure.notFound : Failure.notExecutable)
+    }
+
+    /// Descriptors are meant for the process whose number LISTEN_PID is, and only that process knows it beforehand
+    /// (sd_listen_fds(3)). A daemon's own LISTEN_FDS never gets here.
+    private static func nameInheritor() {
+        guard unsafe getenv("LISTEN_FDS") != nil else { return }
+        unsafe setenv("LISTEN_PID", "\(getpid())", 1)
     }
 
     /// The words in front of a command's own.

@@ -3,7 +3,9 @@ import Glibc
 
 /// The process verbs: posix_spawn only, because it costs the same whatever the daemon's size, and never stalls it.
 extension LinuxKernel {
-    func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess {
+    func spawn(
+        _ command: LaunchCommand, inheriting listener: Descriptor? = nil
+    ) throws(SystemError) -> SpawnedProcess {
         let environment = mergedEnvironment(command.environment) + [mark(ofLaunch: launches.next)]
         try checkDirectory(command.workingDirectory)
         let executable = try findExecutable(command.command, in: command.workingDirectory, environment)
@@ -13,9 +15,10 @@ extension LinuxKernel {
             closeBoth(output)
             throw error
         }
+        if let listener { setBlocking(listener, true) }
         var process: pid_t = 0
         let status = posixSpawn(
-            &process, executable, command, environment, output: output.write, errors: errors.write)
+            &process, executable, command, environment, output: output.write, errors: errors.write, listener)
         _ = Glibc.close(output.write)
         _ = Glibc.close(errors.write)
         guard status == 0 else {
@@ -31,7 +34,7 @@ extension LinuxKernel {
 
     private func posixSpawn(
         _ process: inout pid_t, _ executable: String, _ command: LaunchCommand, _ environment: [String],
-        output: Int32, errors: Int32
+        output: Int32, errors: Int32, _ listener: Descriptor?
     ) -> Int32 {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
@@ -40,7 +43,12 @@ extension LinuxKernel {
         unsafe posix_spawn_file_actions_adddup2(&actions, nullDevice, STDIN_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
+        var firstUnwanted = STDERR_FILENO + 1
+        if let listener {
+            unsafe posix_spawn_file_actions_adddup2(&actions, listener.raw, firstUnwanted)
+            firstUnwanted += 1
+        }
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, firstUnwanted)
         unsafe posix_spawn_file_actions_addchdir_np(&actions, command.workingDirectory)
 
         var attributes = posix_spawnattr_t()

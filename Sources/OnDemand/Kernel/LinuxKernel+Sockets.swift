@@ -6,10 +6,16 @@ extension LinuxKernel {
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     ) {
+        try listen(at: address, privately: privately, isForChild: false)
+    }
+
+    private func listen(at address: SocketAddress, privately: Bool, isForChild: Bool) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    ) {
         if case .unix(let path) = address { try removeStaleSocket(at: path, address) }
         let raw = try openSocket(for: address)
         do throws(SystemError) {
-            try prepareListener(raw, for: address)
+            try prepareListener(raw, for: address, isForChild: isForChild)
             // The mask is the process's, and nobody else runs in it; a mode that is set afterwards leaves a gap.
             let mask = privately ? umask(0o177) : nil
             let bound = unsafe address.withSockaddr { unsafe Glibc.bind(raw, $0, $1) }
@@ -26,14 +32,14 @@ extension LinuxKernel {
     }
 
     /// Options of a listener are inherited by what it accepts (tcp(7)), so an accept needs no further call.
-    private func prepareListener(_ raw: Int32, for address: SocketAddress) throws(SystemError) {
+    private func prepareListener(_ raw: Int32, for address: SocketAddress, isForChild: Bool) throws(SystemError) {
         switch address {
         case .unix: return
         case .ipv6: set(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
         case .ipv4: break
         }
         set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
-        setStreamOptions(raw)
+        if !isForChild { setStreamOptions(raw) }
     }
 
     /// A client that vanished without a FIN is noticed within half a minute, also while data is on its way to it. The
@@ -83,6 +89,42 @@ extension LinuxKernel {
         }
     }
 
+    func listenForChild(
+        at address: SocketAddress
+    ) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+        // A port that was asked for stays with its socket, also when a child shuts that down (tcp(7)).
+        try listen(at: address.port == 0 ? freeAddress(at: address) : address, privately: false, isForChild: true)
+    }
+
+    /// Whatever a child did to the socket that it shared: one that shut it down has ended it for everybody, and
+    /// listening again mends that (listen(2)).
+    func forgetQueue(of listener: Descriptor, limit: Int) {
+        setBlocking(listener, false)
+        for _ in 0..<limit {
+            let raw = accept4(listener.raw, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            if raw >= 0 { _ = Glibc.close(raw) } else if errno != EINTR, errno != ECONNABORTED { break }
+        }
+        _ = Glibc.listen(listener.raw, Int32(SOMAXCONN))
+    }
+
+    /// A mode of the socket itself, which everybody shares who holds it: children expect that it blocks
+    /// (sd_listen_fds(3)).
+    func setBlocking(_ descriptor: Descriptor, _ blocks: Bool) {
+        let flags = fcntl(descriptor.raw, F_GETFL)
+        precondition(flags >= 0, "the mode of a descriptor that is not ours")
+        _ = fcntl(descriptor.raw, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK)
+    }
+
+    func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress {
+        let raw = try openSocket(for: address)
+        defer { _ = Glibc.close(raw) }
+        let bound = unsafe address.with(port: 0).withSockaddr { unsafe Glibc.bind(raw, $0, $1) }
+        guard bound == 0, let chosen = localAddress(of: raw) else {
+            throw SystemError(call: "bind", code: .current, subject: "\(address)")
+        }
+        return chosen
+    }
+
     func stopListening(_ listener: Descriptor, at address: SocketAddress) {
         if case .unix(let path) = address { unsafe unlink(path) }
         close(listener)
@@ -114,6 +156,24 @@ extension LinuxKernel {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
         if address.port != nil { setKeepAlive(raw) }
+        return connect(raw, to: address)
+    }
+
+    /// On the loopback the answer is there when the call returns, only not in what it returns: nobody has to be woken
+    /// for it then.
+    func knock(at address: SocketAddress) -> ConnectResult {
+        let raw: Int32
+        do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
+        let result = connect(raw, to: address)
+        guard case .inProgress(let descriptor) = result else { return result }
+        var decided = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+        guard unsafe poll(&decided, 1, 0) == 1 else { return .inProgress(descriptor) }
+        guard let code = connectFailure(of: descriptor) else { return .connected(descriptor) }
+        close(descriptor)
+        return .failed(code)
+    }
+
+    private func connect(_ raw: Int32, to address: SocketAddress) -> ConnectResult {
         while true {
             if unsafe address.withSockaddr({ unsafe Glibc.connect(raw, $0, $1) }) == 0 {
                 return .connected(Descriptor(raw: raw))

@@ -21,4 +21,25 @@ struct LaunchCommand: Equatable, Sendable {
         let name: String
         let value: String
     }
+
+    /// `{port}` in its arguments and variables is its port, and so is PORT.
+    var isToldItsPort = false
+
+    /// The command for one start; a PORT that the operator set stands.
+    func told(_ port: UInt16) -> LaunchCommand {
+        var command = self
+        command.arguments = arguments.map { Self.fill(port, into: $0) }
+        command.environment = environment.map { .init(name: $0.name, value: Self.fill(port, into: $0.value)) }
+        if !environment.contains(where: { $0.name == "PORT" }) {
+            command.environment.append(.init(name: "PORT", value: "\(port)"))
+        }
+        return command
+    }
+
+    /// What stands for the port in arguments, variables and targets.
+    static let portPlaceholder = "{port}"
+
+    private static func fill(_ port: UInt16, into text: String) -> String {
+        text.split(separator: portPlaceholder, omittingEmptySubsequences: false).joined(separator: "\(port)")
+    }
 }

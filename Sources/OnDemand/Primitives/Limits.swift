@@ -95,6 +95,18 @@ enum Limits {
     static let orphanPatience: Duration = .seconds(2)
     /// A probe that neither succeeds nor fails in this time is given up and tried again.
     static let probePatience: Duration = .seconds(1)
+    /// From the connection to the answer of a probe that asks for one. Longer than the first request takes an
+    /// application that loads its code for it; asking anew meanwhile would only pile requests up.
+    static let probeAnswerPatience: Duration = .seconds(5)
+    /// Choices of a port: one may be meant for another backend already that has not bound it yet.
+    static let portChoices = 8
+    /// Messages to a notify socket that are read in one turn.
+    static let notificationsPerTurn = 16
+    /// Connections that a generation left in its queue; the system keeps no more for any listener by default
+    /// (listen(2), somaxconn).
+    static let queueLeftovers = 4096
+    /// A probe that was sent more than this, and still no head that counts, is not worth more.
+    static let probeAnswerBytes = 64 * 1024
     /// A backend that was ready for this long and then crashed is started again without a rest.
     static let stableUptime: Duration = .seconds(10)
     /// A line of a backend's output in the log; longer ones are cut into pieces of this size.

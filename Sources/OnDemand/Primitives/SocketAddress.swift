@@ -13,6 +13,15 @@ enum SocketAddress: Hashable, Sendable {
         case .unix: nil
         }
     }
+
+    /// The same host at another port; a Unix socket has none.
+    func with(port: UInt16) -> SocketAddress {
+        switch self {
+        case .ipv4(let octets, _): .ipv4(octets: octets, port: port)
+        case .ipv6(let octets, _): .ipv6(octets: octets, port: port)
+        case .unix: self
+        }
+    }
 }
 
 extension SocketAddress: CustomStringConvertible {

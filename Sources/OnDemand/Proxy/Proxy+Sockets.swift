@@ -1,7 +1,7 @@
 /// The conversation's dealings with its two sockets.
 extension Proxy {
     func connect(to id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
-        switch connectMakingRoom(to: upstreams[id.index].address) {
+        switch connectMakingRoom(to: upstreams[id.index].currentAddress) {
         case .failed(.tryAgain):
             conversation.machine.connectionStarted()
             reactor.arm(.connectRetry(clientToken(index)), at: kernel.now() + Limits.connectRetryPause)

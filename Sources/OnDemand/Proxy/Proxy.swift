@@ -51,6 +51,9 @@ final class Proxy<K: Kernel> {
         var dormant = 0
         /// The generation whose clients are asked to go, and with which code; nobody is added to it.
         var leaving: (generation: Generation, code: CloseCode)?
+
+        /// Where the generation that is entered listens.
+        var currentAddress: SocketAddress { gate.port == 0 ? address : address.with(port: gate.port) }
     }
 
     init(

@@ -10,8 +10,13 @@ final class SupervisedBackend {
     let id: BackendID
     let kind: Kind
     let name: String
-    /// Where it accepts connections; without one it is ready as soon as it runs.
-    let address: SocketAddress?
+    /// Where it accepts connections, as it was configured: with port 0 each start has another one, and without an
+    /// address it is ready as soon as it runs.
+    let target: SocketAddress?
+    /// Where the current generation listens, or the last one did.
+    var address: SocketAddress?
+    /// The listening socket that its processes inherit; ours from the beginning to the end.
+    var listener: Descriptor?
     /// What is always on is started this long after the daemon.
     let startDelay: Duration
     let command: LaunchCommand
@@ -33,6 +38,8 @@ final class SupervisedBackend {
         let spawnedAt: Instant
         var output: OutputPipe
         var errors: OutputPipe
+        /// Where it says that it is ready, if that is what is waited for.
+        var notifySocket: Descriptor?
         /// Set once it was reaped; others of its group may live on.
         var exit: Exit?
         var lastSignal: StopSignal?
@@ -44,17 +51,6 @@ final class SupervisedBackend {
         /// nil once it ended.
         var descriptor: Descriptor?
         var lines = OutputLines()
-    }
-
-    /// A connection attempt, or the pause before the next one.
-    struct Probe {
-        enum Purpose { case checkAddress, readiness }
-        var purpose: Purpose?
-        var descriptor: Descriptor?
-        /// Counts attempts, so that a late answer of an earlier one finds nobody.
-        var attempt: UInt32 = 0
-        /// Told once per start.
-        var sawStranger = false
     }
 
     /// The wish of one backend that another one be ready; once that is so, it is a lease like a client's.
@@ -90,6 +86,9 @@ final class SupervisedBackend {
         }
     }
 
+    /// Whether each start has a port of its own.
+    var picksPort: Bool { target?.port == 0 }
+
     init(
         id: BackendID, kind: Kind = .service, name: String, address: SocketAddress?, command: LaunchCommand,
         policy: BackendPolicy, gate: BackendGate, startDelay: Duration = .zero, isEnabled: Bool = true
@@ -97,6 +96,7 @@ final class SupervisedBackend {
         self.id = id
         self.kind = kind
         self.name = name
+        target = address
         self.address = address
         self.startDelay = startDelay
         self.command = command

@@ -122,9 +122,11 @@ extension Supervisor {
             failed(backend, .exitedEarly(exit), detail: "ended with \(exit) before it accepted connections")
         case (.starting, .timerFired(.startup)):
             let limit = backend.machine.policy.startupTimeout
+            let why = backend.probe.complaint.map { "; when it was asked for the last time, \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
-                detail: "did not accept connections on \(addressText(backend)) within \(limit.shortText)")
+                detail: "did not \(backend.machine.policy.readiness.requirement(at: addressText(backend)))"
+                    + " within \(limit.shortText)\(why ?? "")")
         case (.ready, .exited(.status(0))) where !backend.machine.policy.restarts:
             break  // It has done its work; `stopped` says so.
         case (.ready, .exited(let exit)):
@@ -153,5 +155,16 @@ extension Supervisor {
             .stranger,
             [service(backend), LogField("address", addressText(backend))]
                 + (owner.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
+    }
+
+    /// Somebody else said READY=1; told once per start, because nobody is to fill the log.
+    func noteForeignWord(from sender: ProcessID?, of backend: SupervisedBackend) {
+        guard !backend.probe.sawStranger else { return }
+        backend.probe.sawStranger = true
+        let description = sender.map { kernel.description(of: $0) }
+        log.record(
+            .stranger,
+            [service(backend), LogField("address", "NOTIFY_SOCKET")]
+                + (description.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
     }
 }

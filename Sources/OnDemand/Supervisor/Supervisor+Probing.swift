@@ -1,10 +1,22 @@
-/// Asking an address whether somebody accepts there: before a start to find strangers, during it to find readiness.
+/// Asking an address whether somebody serves there: before a start to find strangers, during it to find readiness.
 extension Supervisor {
-    func startProbe(of backend: SupervisedBackend, _ purpose: SupervisedBackend.Probe.Purpose) -> BackendMachine.Event?
-    {
+    func startProbe(of backend: SupervisedBackend, _ purpose: Probe.Purpose) -> BackendMachine.Event? {
+        closeProbe(of: backend)
         backend.probe.purpose = purpose
         backend.probe.sawStranger = false
-        return attemptProbe(of: backend)
+        backend.probe.provenAttempt = nil
+        backend.probe.complaint = nil
+        backend.probe.hasWord = false
+        switch (purpose, backend.machine.policy.readiness) {
+        case (.checkAddress, _) where backend.listener != nil || backend.picksPort:
+            // Nobody can be where we listen ourselves, or where nobody was a moment ago.
+            backend.probe.purpose = nil
+            return .addressFree
+        case (.readiness, .notify):
+            return nil  // Its word comes first.
+        default:
+            return attemptProbe(of: backend)
+        }
     }
 
     func stopProbe(of backend: SupervisedBackend) {
@@ -16,62 +28,84 @@ extension Supervisor {
     private func closeProbe(of backend: SupervisedBackend) {
         if let descriptor = backend.probe.descriptor { kernel.close(descriptor) }
         backend.probe.descriptor = nil
+        backend.probe.conversation = nil
+        backend.probe.unsent = []
     }
 
-    private func attemptProbe(of backend: SupervisedBackend) -> BackendMachine.Event? {
+    func attemptProbe(of backend: SupervisedBackend) -> BackendMachine.Event? {
         // Without an address nobody can be in its way, and it is ready as soon as it runs.
         guard let address = backend.address else {
             return probeEnded(of: backend, accepted: backend.probe.purpose == .readiness)
         }
         backend.probe.attempt += 1
-        switch kernel.connect(to: address) {
+        switch kernel.knock(at: address) {
         case .connected(let descriptor):
-            kernel.close(descriptor)
-            return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
+            backend.probe.descriptor = descriptor
+            return probeConnected(of: backend, isWatched: false)
         case .failed(.tryAgain) where backend.probe.purpose == .checkAddress:
             // A Unix socket whose queue is full says so at once (unix(7)): somebody listens there.
             return probeEnded(of: backend, accepted: true)
         case .failed:
             return probeEnded(of: backend, accepted: false)
         case .inProgress(let descriptor):
-            return watchProbe(descriptor, for: backend)
+            backend.probe.descriptor = descriptor
+            backend.probe.stage = .connecting
+            guard watchProbe(of: backend, for: Limits.probePatience) else {
+                return probeEnded(of: backend, accepted: false)
+            }
+            return nil
         }
     }
 
-    private func watchProbe(_ descriptor: Descriptor, for backend: SupervisedBackend) -> BackendMachine.Event? {
+    /// False when nobody would hear of it: then it is closed.
+    private func watchProbe(of backend: SupervisedBackend, for patience: Duration?) -> Bool {
+        guard let descriptor = backend.probe.descriptor else { preconditionFailure("there is no probe to watch") }
         let token = Token(.probe, index: backend.id.index, generation: backend.probe.attempt)
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: token)
         } catch {
-            kernel.close(descriptor)
-            return probeEnded(of: backend, accepted: false)
+            closeProbe(of: backend)
+            return false
         }
-        backend.probe.descriptor = descriptor
-        reactor.arm(.probe(backend.id), at: kernel.now() + Limits.probePatience)
-        return nil
+        if let patience { reactor.arm(.probe(backend.id), at: kernel.now() + patience) }
+        return true
     }
 
-    /// The connection attempt has been decided.
+    /// Something about the attempt's socket has changed.
     func probeReady(_ token: Token) {
         guard let backend = backends[BackendID(index: token.index)], let descriptor = backend.probe.descriptor,
             backend.probe.attempt & 0xff_ffff == token.generation
         else { return }
-        let accepted = kernel.connectFailure(of: descriptor) == nil
-        reactor.disarm(.probe(backend.id))
-        closeProbe(of: backend)
-        let event = probeEnded(of: backend, accepted: accepted && isAcceptedByOurs(backend))
-        if let event { tell(backend, event) }
+        switch backend.probe.stage {
+        case .connecting:
+            let isAccepted = kernel.connectFailure(of: descriptor) == nil
+            reactor.disarm(.probe(backend.id))
+            if !isAccepted { closeProbe(of: backend) }
+            let event =
+                isAccepted ? probeConnected(of: backend, isWatched: true) : probeEnded(of: backend, accepted: false)
+            if let event { tell(backend, event) }
+        case .talking:
+            if let event = converse(with: backend) { tell(backend, event) }
+        case .queued:
+            guard kernel.receive(from: descriptor, into: &scratch) != .wouldBlock else { return }
+            closeProbe(of: backend)
+            if let event = probeEnded(of: backend, accepted: true) { tell(backend, event) }
+        case .leaving:
+            takeLeave(of: backend)
+        }
     }
 
     /// Either the pause before the next attempt is over, or an attempt got no answer at all.
     func probeTimerFired(_ id: BackendID) {
-        guard let backend = backends[id], let purpose = backend.probe.purpose else { return }
-        if backend.probe.descriptor != nil {
-            closeProbe(of: backend)
-            // Somebody's queue of connections is full; whoever that is, the address is not free.
-            if purpose == .checkAddress { return tell(backend, probeEnded(of: backend, accepted: true)!) }
-        }
-        if let event = attemptProbe(of: backend) { tell(backend, event) }
+        guard let backend = backends[id] else { return }
+        let wasUnanswered = backend.probe.descriptor != nil
+        if backend.probe.conversation != nil { backend.probe.complaint = "it did not answer in time" }
+        closeProbe(of: backend)
+        guard let purpose = backend.probe.purpose else { return }  // The farewell took too long.
+        // Somebody's queue of connections is full; whoever that is, the address is not free.
+        let isTaken = wasUnanswered && purpose == .checkAddress
+        let event = isTaken ? probeEnded(of: backend, accepted: true) : attemptProbe(of: backend)
+        if let event { tell(backend, event) }
     }
 
     /// A stranger that took the address after we had looked must not get our clients either. It is looked at again at
@@ -80,7 +114,11 @@ extension Supervisor {
         guard backend.probe.purpose == .readiness, let child = backend.child, let address = backend.address else {
             return true
         }
-        guard kernel.listener(at: address, belongsToFamilyOf: child.process) == false else { return true }
+        guard backend.probe.provenAttempt != backend.probe.attempt else { return true }
+        guard kernel.listener(at: address, belongsToFamilyOf: child.process) == false else {
+            backend.probe.provenAttempt = backend.probe.attempt
+            return true
+        }
         if !backend.probe.sawStranger { noteStranger(backend) }
         backend.probe.sawStranger = true
         return false
@@ -96,10 +134,119 @@ extension Supervisor {
             return .probeSucceeded
         case (.readiness, false):
             let elapsed = kernel.now() - (backend.child?.spawnedAt ?? kernel.now())
-            reactor.arm(.probe(backend.id), at: kernel.now() + ProbeSchedule.pause(after: elapsed))
+            let hasAnswered = backend.probe.complaint != nil
+            let pause = ProbeSchedule.pause(after: elapsed, hasAnswered: hasAnswered)
+            reactor.arm(.probe(backend.id), at: kernel.now() + pause)
             return nil
         case (nil, _):
             preconditionFailure("a probe nobody asked for")
+        }
+    }
+}
+
+// MARK: - Conversations
+
+extension Supervisor {
+    private func probeConnected(of backend: SupervisedBackend, isWatched: Bool) -> BackendMachine.Event? {
+        if backend.probe.purpose == .readiness, backend.listener != nil {
+            return queueProbe(of: backend, isWatched: isWatched)
+        }
+        guard backend.probe.purpose == .readiness, let conversation = conversation(with: backend) else {
+            closeProbe(of: backend)
+            return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
+        }
+        // A stranger is not even spoken to; who has once been shown to be ours is looked at again before it counts.
+        guard backend.probe.provenAttempt != nil || isAcceptedByOurs(backend) else {
+            closeProbe(of: backend)
+            return probeEnded(of: backend, accepted: false)
+        }
+        backend.probe.stage = .talking
+        backend.probe.conversation = conversation
+        backend.probe.unsent = conversation.opening[...]
+        if isWatched {
+            reactor.arm(.probe(backend.id), at: kernel.now() + Limits.probeAnswerPatience)
+        } else if !watchProbe(of: backend, for: Limits.probeAnswerPatience) {
+            return probeEnded(of: backend, accepted: false)
+        }
+        return converse(with: backend)
+    }
+
+    /// The kernel accepts for who inherits our socket, so being connected says nothing. The first connection of a
+    /// generation is therefore ours, and has ended before it is taken: once the backend ends it, too, it has taken it.
+    /// Nothing is asked twice, and no clock runs but that of the start.
+    private func queueProbe(of backend: SupervisedBackend, isWatched: Bool) -> BackendMachine.Event? {
+        guard let descriptor = backend.probe.descriptor else { return nil }
+        backend.probe.stage = .queued
+        if !isWatched, !watchProbe(of: backend, for: nil) { return probeEnded(of: backend, accepted: false) }
+        kernel.endSending(on: descriptor)
+        return nil
+    }
+
+    private func conversation(with backend: SupervisedBackend) -> ProbeConversation? {
+        guard let address = backend.address else { return nil }
+        let host = address.port == nil ? "localhost" : address.description
+        return ProbeConversation(backend.machine.policy.readiness, host: host, dice: kernel.random)
+    }
+
+    /// Says and hears what it can, until there is a verdict.
+    private func converse(with backend: SupervisedBackend) -> BackendMachine.Event? {
+        guard let descriptor = backend.probe.descriptor else { return nil }
+        sendUnsent(of: backend)
+        while true {
+            let verdict: ProbeConversation.Verdict? =
+                switch kernel.receive(from: descriptor, into: &scratch) {
+                case .bytes(let count): backend.probe.conversation?.hear(scratch[..<count])
+                case .wouldBlock: nil
+                case .ended, .failed: backend.probe.conversation?.ended()
+                }
+            switch verdict {
+            case .undecided: continue
+            case .ready(let farewell): return probeConvinced(by: backend, farewell)
+            case .notReady(let complaint):
+                backend.probe.complaint = complaint
+                closeProbe(of: backend)
+                return probeEnded(of: backend, accepted: false)
+            case nil: return nil
+            }
+        }
+    }
+
+    private func probeConvinced(by backend: SupervisedBackend, _ farewell: [UInt8]) -> BackendMachine.Event? {
+        guard isAcceptedByOurs(backend) else {
+            closeProbe(of: backend)
+            return probeEnded(of: backend, accepted: false)
+        }
+        // A close with unread bytes is a reset, and looks like a mistake of ours in the backend's log.
+        backend.probe.stage = .leaving
+        backend.probe.conversation = nil
+        backend.probe.unsent = farewell[...]
+        reactor.arm(.probe(backend.id), at: kernel.now() + Limits.closeTimeout)
+        takeLeave(of: backend)
+        return probeEnded(of: backend, accepted: true)
+    }
+
+    /// Says the last word and waits for the backend's.
+    private func takeLeave(of backend: SupervisedBackend) {
+        guard let descriptor = backend.probe.descriptor else { return }
+        sendUnsent(of: backend)
+        // What a chatty backend says beyond this is cut off in a moment.
+        for _ in 0..<Limits.chunksPerTurn {
+            switch kernel.receive(from: descriptor, into: &scratch) {
+            case .bytes: continue
+            case .wouldBlock: return
+            case .ended, .failed:
+                closeProbe(of: backend)
+                return reactor.disarm(.probe(backend.id))
+            }
+        }
+    }
+
+    /// A socket that fails here says so when it is read.
+    private func sendUnsent(of backend: SupervisedBackend) {
+        guard let descriptor = backend.probe.descriptor else { return }
+        while !backend.probe.unsent.isEmpty {
+            guard case .bytes(let count) = kernel.send(backend.probe.unsent.span, to: descriptor) else { return }
+            backend.probe.unsent.removeFirst(count)
         }
     }
 }

@@ -31,6 +31,26 @@ final class Supervisor<K: Kernel> {
 
     // MARK: From outside
 
+    /// The sockets that backends inherit are the daemon's from the beginning, so that nobody else can have their
+    /// addresses.
+    func openSockets() throws(SystemError) {
+        for backend in inOrder where backend.machine.policy.readiness == .socket {
+            guard let target = backend.target else { continue }
+            let listening = try kernel.listenForChild(at: target)
+            backend.listener = listening.descriptor
+            backend.address = listening.address
+            log(.listening, LogField("address", listening.address.description), LogField("for", backend.name))
+        }
+    }
+
+    func closeSockets() {
+        for backend in inOrder {
+            guard let listener = backend.listener, let address = backend.address else { continue }
+            kernel.stopListening(listener, at: address)
+            backend.listener = nil
+        }
+    }
+
     /// Starts what is always on.
     func begin() {
         for backend in inOrder { backend.history.stateSince = kernel.now() }
@@ -175,7 +195,8 @@ final class Supervisor<K: Kernel> {
         case .startProbing: return startProbe(of: backend, .readiness)
         case .stopProbing: stopProbe(of: backend)
         case .spawn: return spawn(backend)
-        case .openGate(let generation, let leases): backend.gate.open(generation, leases: leases)
+        case .openGate(let generation, let leases):
+            backend.gate.open(generation, leases: leases, port: backend.picksPort ? backend.address?.port ?? 0 : 0)
         case .enterGate:
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return tryCloseGate(of: backend)
@@ -247,17 +268,52 @@ final class Supervisor<K: Kernel> {
 
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
         do throws(SystemError) {
-            let spawned = try kernel.spawn(backend.command.over(environment))
+            try pickPort(for: backend)
+            let notify = backend.machine.policy.readiness == .notify ? try kernel.openNotifySocket() : nil
+            let command = command(of: backend, notifySocket: notify?.name)
+            let spawned: SpawnedProcess
+            do throws(SystemError) { spawned = try kernel.spawn(command, inheriting: backend.listener) } catch {
+                if let notify { kernel.close(notify.descriptor) }
+                throw error
+            }
             let (index, generation) = (backend.id.index, backend.machine.generation.number)
             backend.child = .init(
                 process: spawned.process, spawnedAt: kernel.now(), output: .init(descriptor: spawned.output),
-                errors: .init(descriptor: spawned.errors))
+                errors: .init(descriptor: spawned.errors), notifySocket: notify?.descriptor)
             watchOutput(spawned.output, as: Token(.childOutput, index: index, generation: generation))
             watchOutput(spawned.errors, as: Token(.childErrors, index: index, generation: generation))
+            if let notify {
+                watchOutput(notify.descriptor, as: Token(.notification, index: index, generation: generation))
+            }
             backend.history.noteBirth(at: kernel.now())
             return .spawned
         } catch {
             return .spawnFailed(error)
+        }
+    }
+
+    /// What is run this time.
+    private func command(of backend: SupervisedBackend, notifySocket: String?) -> LaunchCommand {
+        var command = backend.command
+        if command.isToldItsPort, let port = backend.address?.port { command = command.told(port) }
+        if let notifySocket { command.environment.append(.init(name: "NOTIFY_SOCKET", value: notifySocket)) }
+        if backend.listener != nil {
+            command.environment.append(.init(name: "LISTEN_FDS", value: "1"))
+            command.environment.append(.init(name: "LISTEN_FDNAMES", value: backend.name))
+        }
+        return command.over(environment)
+    }
+
+    /// One that nobody listens on, and that no sibling was told and has not bound yet. Whoever takes it before the
+    /// backend does is a stranger like any other, and the next start has another one (trap S1).
+    private func pickPort(for backend: SupervisedBackend) throws(SystemError) {
+        guard let target = backend.target, backend.picksPort, backend.listener == nil else { return }
+        for _ in 0..<Limits.portChoices {
+            backend.address = try kernel.freeAddress(at: target)
+            let isMeantForAnother = inOrder.contains { other in
+                other !== backend && other.child != nil && other.address == backend.address
+            }
+            if !isMeantForAnother { return }
         }
     }
 
@@ -271,10 +327,14 @@ final class Supervisor<K: Kernel> {
     }
 
     private func end(_ generation: Generation, of backend: SupervisedBackend) {
+        stopProbe(of: backend)
         closeOutput(of: backend)
         backend.history.memory.noteEnd(at: kernel.now())
         // Whoever was to leave and has not is no longer counted.
         backend.gate.closeByForce()
+        if let socket = backend.child?.notifySocket { kernel.close(socket) }
+        // What this generation has not taken is nobody's: the next one must not find ghosts in its queue.
+        if let listener = backend.listener { kernel.forgetQueue(of: listener, limit: Limits.queueLeftovers) }
         backend.child = nil
         answers.post(.generationEnded(backend.id, generation))
     }

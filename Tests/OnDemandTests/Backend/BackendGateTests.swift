@@ -170,4 +170,15 @@ private final class House: Sendable {
         gate.open(next, leases: 1)
         _ = gate.leave(next)
     }
+
+    @Test("who enters sees the port of the generation that is open")
+    func port() {
+        let gate = BackendGate()
+        #expect(gate.port == 0)
+        gate.open(Generation(number: 1), leases: 0, port: 40_001)
+        #expect(gate.enter() == Generation(number: 1) && gate.port == 40_001)
+        gate.closeByForce()
+        gate.open(Generation(number: 2), leases: 0, port: 40_002)
+        #expect(gate.enter() == Generation(number: 2) && gate.port == 40_002)
+    }
 }

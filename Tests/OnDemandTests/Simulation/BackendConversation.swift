@@ -82,6 +82,8 @@ final class BackendConversation: SocketOwner {
     private var outgoing: ArraySlice<UInt8> = []
     private var closesAfterwards = false
     private var isAsked = false
+    /// A prober's WebSocket, whose only frame is a proper close frame.
+    private var isProbersTunnel = false
     private var isOver = false
     private var talk: Talk?
 
@@ -121,6 +123,7 @@ final class BackendConversation: SocketOwner {
     private func read() {
         while socket.waitingCount > 0 {
             let bytes = socket.take(.max)
+            if isProbersTunnel { return hearFarewell(bytes) }
             if talk != nil { talk!.listening.hear(bytes) } else { reader.feed(bytes) }
             if talk == nil, reader.isComplete, !isAsked { requestArrived() }
             if isOver { return }
@@ -134,7 +137,7 @@ final class BackendConversation: SocketOwner {
     private func requestArrived() {
         isAsked = true
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
-        guard process.takesRequest() else { return }
+        guard isProbe || process.takesRequest() else { return }
         // Who left while its request was on its way is nobody's client any more.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
         if process.heardTerminate, isWanted, !kernel.isLeaving, kernel.trouble[process.service] == nil {
@@ -153,6 +156,7 @@ final class BackendConversation: SocketOwner {
 
     private func answer() {
         guard !isOver else { return }
+        guard !isProbe else { return answerProbe() }
         guard let (wish, key) = Wish.parse(reader.target) else {
             return say(Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
         }
@@ -172,6 +176,32 @@ final class BackendConversation: SocketOwner {
             say(Array("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n".utf8), thenClose: true)
         case .chat(let chat): beginTalk(chat, key)
         }
+    }
+
+    /// Whether this is somebody who wants to know if the application is up.
+    private var isProbe: Bool { reader.target == Self.probePath }
+
+    static let probePath = "/up"
+
+    private func answerProbe() {
+        guard process.isUp else {
+            return say(Array("HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
+        }
+        guard let key = reader.field("sec-websocket-key") else {
+            return say(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8), thenClose: true)
+        }
+        isProbersTunnel = true
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(Handshake.acceptValue(forKey: key))\r\n\r\n"
+        // A welcome that nobody reads, as Action Cable's.
+        say(Array(head.utf8) + FrameWriter.text("welcome"), thenClose: false)
+    }
+
+    /// The frame may come in pieces; its first byte says enough.
+    private func hearFarewell(_ bytes: ArraySlice<UInt8>) {
+        if bytes.first != 0x88 { kernel.complain("a prober ends its WebSocket with \(Array(bytes))") }
+        finish()
     }
 
     /// A request's body is the stream of its key, from the client.

@@ -36,6 +36,12 @@ struct ChildScript {
 
     /// nil never listens.
     var listensAfter: Duration? = .milliseconds(20)
+    /// When it says READY=1, if it has somebody to say it to; nil never does.
+    var notifiesAfter: Duration? = .milliseconds(20)
+    /// What somebody else says in its place, and when.
+    var strangersWord: (after: Duration, text: String)?
+    /// Until then it answers a probe with 503.
+    var isUpAfter: Duration = .zero
     var exitsAfter: Duration?
     var exit = Exit.status(1)
     var ignoresTerminate = false
@@ -60,7 +66,11 @@ struct ChildScript {
     /// Why clients of this process may get something else than its answers; nil when it is sound.
     func trouble(startupTimeout: Duration) -> String? {
         if exitsAfter != nil { return "a process that ends by itself" }
-        guard let listensAfter, listensAfter * 2 < startupTimeout else { return "a start that takes too long" }
+        guard let listensAfter, let notifiesAfter,
+            max(listensAfter, isUpAfter, notifiesAfter) * 2 < startupTimeout
+        else {
+            return "a start that takes too long"
+        }
         if !accepts || backlog < 8 { return "a queue that fills up" }
         if manners != .good { return "an answer that is none" }
         if crashesAtRequest != nil { return "a crash" }

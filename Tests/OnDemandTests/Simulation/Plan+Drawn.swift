@@ -57,9 +57,15 @@ extension Plan.Service {
         service.policy.alwaysOn = dice.chance(10)
         if dice.chance(10) { service.policy.minimumSleep = dice.duration(.zero ... .seconds(4)) }
         if dice.chance(10) { service.wakeOn = WakeRule(conditions: [.upgrade]) }
+        service.policy.readiness = dice.one(of: [
+            .tcp, .tcp, .http(path: BackendConversation.probePath, status: .success),
+            .webSocket(path: BackendConversation.probePath), .notify, .socket,
+        ])
+        service.picksPort = dice.chance(20)
         service.webSocket = true
         service.children = (0..<dice.number(in: 1...4)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
-        if isRough, dice.chance(10) {
+        // Nobody can be where the daemon listens itself.
+        if isRough, dice.chance(10), service.policy.readiness != .socket {
             // Only while nobody starts there: who comes in between is told apart by a test of its own.
             service.stranger = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
         }
@@ -84,6 +90,9 @@ extension ChildScript {
     fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> ChildScript {
         var script = ChildScript()
         script.listensAfter = dice.duration(.zero ... .milliseconds(120))
+        script.notifiesAfter = dice.duration(.zero ... .milliseconds(180))
+        if dice.chance(20) { script.strangersWord = (dice.duration(.zero ... .milliseconds(100)), "READY=1") }
+        if dice.chance(30) { script.isUpAfter = dice.duration(.zero ... .milliseconds(180)) }
         script.lingers = dice.duration(.zero ... .milliseconds(500))
         script.ignoresTerminate = dice.chance(10)
         script.closesListenerAtOnce = dice.chance(70)

@@ -12,6 +12,8 @@ struct Plan {
         /// Nothing to launch: a plain proxy, or one that is switched off.
         var launches = true
         var isEnabled = true
+        /// Another port at each start.
+        var picksPort = false
         var webSocket = true
         var wakeOn = WakeRule.any
         /// Its target is the process of another service.
@@ -46,6 +48,8 @@ struct Plan {
     var wallJump: (at: Duration, seconds: Int64)?
     /// The clock jumps by this much at that moment.
     var clockJump: (at: Duration, by: Duration)?
+    /// A stranger listens on the port of the first service's first start, so long after it was chosen, and stays.
+    var takesPickedPort: Duration?
     /// At the end, with every fault off, each service must answer once more.
     var asksAgain = true
     var logLevel = LogLevel.debug
@@ -57,6 +61,18 @@ struct Plan {
         .ipv4(octets: [127, 0, 0, 1], port: UInt16(28_080 + service))
     }
 
+    private func target(of service: Service, _ index: Int) -> Configuration.Target {
+        let address = Self.address(of: service.sharesTarget ?? index)
+        return .init(
+            address: service.picksPort ? address.with(port: 0) : address, authority: "127.0.0.1", path: nil)
+    }
+
+    private func launch(of service: Service, _ index: Int) -> LaunchCommand {
+        var command = LaunchCommand(command: "\(index)")
+        command.isToldItsPort = service.picksPort
+        return command
+    }
+
     var configuration: Configuration {
         get throws {
             Configuration(
@@ -65,10 +81,9 @@ struct Plan {
                     Configuration.Service(
                         name: "s\(index)", enabled: service.isEnabled,
                         paths: [try PathPattern(parsing: "/s\(index)/*")],
-                        target: .init(
-                            address: Self.address(of: service.sharesTarget ?? index), authority: "127.0.0.1", path: nil),
+                        target: target(of: service, index),
                         websocket: service.webSocket,
-                        launch: service.launches ? LaunchCommand(command: "\(index)") : nil, policy: service.policy,
+                        launch: service.launches ? launch(of: service, index) : nil, policy: service.policy,
                         wakeOn: service.wakeOn)
                 },
                 processes: processes.enumerated().map { index, process in

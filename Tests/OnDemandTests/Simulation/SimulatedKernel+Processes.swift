@@ -61,7 +61,7 @@ struct ChildTable {
 
 /// The process verbs.
 extension SimulatedKernel {
-    func spawn(_ command: LaunchCommand) throws(SystemError) -> SpawnedProcess {
+    func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess {
         progressed()
         guard let service = Int(command.command) else {
             throw SystemError(call: "posix_spawn", code: .noSuchFile, subject: command.command)
@@ -81,6 +81,14 @@ extension SimulatedKernel {
             startupTimeout: children.startupTimeouts[service])
         children.starts[service] += 1
         children.all.append(process)
+        if let port = command.variable("PORT").flatMap({ UInt16($0) }) {
+            children.addresses[service] = children.addresses[service].with(port: port)
+        }
+        process.notifyName = command.variable("NOTIFY_SOCKET")
+        if let listener, case .listener(let inherited) = file(listener, "spawn") { process.inherited = inherited }
+        if (process.inherited == nil) != (command.variable("LISTEN_FDS") == nil) {
+            complain("process \(id) inherits no socket and is told so, or the other way round")
+        }
         process.begin(at: children.addresses[service])
         trace.note("spawn", Int(id), service, at: clock)
         return SpawnedProcess(
@@ -113,6 +121,37 @@ extension SimulatedKernel {
         where other.isRunning && children.requirements[other.service].contains(process.service) {
             complain("service \(process.service) is stopped while \(other.service), which requires it, runs")
         }
+    }
+
+    func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) {
+        guard hasRoom, !fails("openNotifySocket") else {
+            for service in children.services { note(trouble: "exhaustion", of: service) }
+            throw SystemError(call: "socket", code: .tooManyFiles, subject: "for notifications")
+        }
+        let socket = SimulatedNotifySocket(name: "@\(dice.next())")
+        notifySockets[socket.name] = socket
+        return (insert(.notify(socket)), socket.name)
+    }
+
+    func nextNotification(
+        from descriptor: Descriptor, into buffer: inout [UInt8]
+    ) -> (count: Int, sender: ProcessID?)? {
+        guard case .notify(let socket) = file(descriptor, "nextNotification"), !socket.messages.isEmpty else {
+            return nil
+        }
+        progressed()
+        let message = socket.messages.removeFirst()
+        let bytes = Array(message.text.utf8)
+        Self.copy(bytes[...], to: &buffer)
+        return (bytes.count, ProcessID(number: message.sender))
+    }
+
+    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
+        children.family(of: leader.number).contains { $0.id == process.number }
+    }
+
+    func description(of process: ProcessID) -> ProcessDescription {
+        ProcessDescription(process: process, name: "somebody")
     }
 
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
@@ -188,4 +227,9 @@ extension SimulatedKernel {
             self.pendingSignals.append(signal)
         }
     }
+}
+
+extension LaunchCommand {
+    /// As the process would find it.
+    fileprivate func variable(_ name: String) -> String? { environment.last { $0.name == name }?.value }
 }

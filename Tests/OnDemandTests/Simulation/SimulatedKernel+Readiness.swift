@@ -49,6 +49,7 @@ extension SimulatedKernel {
         case .socket(let socket): socket.readiness
         case .listener(let listener): listener.queue.isEmpty ? [] : .readable
         case .pipe(let pipe): pipe.readiness
+        case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable
         case nil: []
         }

@@ -46,7 +46,35 @@ extension SimulatedKernel {
             listener.close()
             listeners[listener.address] = nil
         case .pipe(let pipe): pipe.isClosed = true
+        case .notify(let socket): notifySockets[socket.name] = nil
         case .signals: break
+        }
+    }
+
+    func listenForChild(
+        at address: SocketAddress
+    ) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
+        let listening = try listen(at: address.port == 0 ? freeAddress(at: address) : address)
+        listeners[listening.address]?.isForChild = true
+        return listening
+    }
+
+    func forgetQueue(of listener: Descriptor, limit: Int) {
+        guard case .listener(let listener) = file(listener, "forgetQueue") else { return }
+        progressed()
+        if listener.process?.isRunning == true { complain("a queue is emptied under process \(listener.process!.id)") }
+        let forgotten = listener.queue.prefix(limit)
+        listener.queue.removeFirst(forgotten.count)
+        for socket in forgotten { socket.close() }
+    }
+
+    func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress {
+        guard !fails("freeAddress") else {
+            throw SystemError(call: "socket", code: .tooManyFiles, subject: "\(address)")
+        }
+        while true {
+            let chosen = address.with(port: UInt16(40_000 + dice.below(20)))
+            if listeners[chosen] == nil { return chosen }
         }
     }
 
@@ -107,6 +135,8 @@ extension SimulatedKernel {
         decideLater(ours, theirs, address, isRefused: isRefused)
         return .inProgress(descriptor)
     }
+
+    func knock(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
     /// Into the queue of who listens; false when it is full and the attempt has to wait.
     private func deliver(_ end: SimulatedSocket, to listener: SimulatedListener?) -> Bool {

@@ -9,6 +9,7 @@ final class SimulatedKernel: Kernel {
         case listener(SimulatedListener)
         case socket(SimulatedSocket)
         case pipe(SimulatedPipe)
+        case notify(SimulatedNotifySocket)
         case signals
     }
 
@@ -54,6 +55,7 @@ final class SimulatedKernel: Kernel {
 
     // The world outside.
     var listeners: [SocketAddress: SimulatedListener] = [:]
+    var notifySockets: [String: SimulatedNotifySocket] = [:]
     var children = ChildTable()
     /// What the manager has heard, how often it wants to hear something, and what it opened.
     private(set) var managerHeard: [String] = []
@@ -223,6 +225,7 @@ final class SimulatedKernel: Kernel {
         schedule.removeAll()
         for process in children.all { process.conversations = [] }
         listeners = [:]
+        notifySockets = [:]
         files = [:]
     }
 }

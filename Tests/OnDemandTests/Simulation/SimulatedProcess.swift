@@ -22,11 +22,18 @@ final class SimulatedProcess {
     private(set) var life = Life.running
     private(set) var heardTerminate = false
     private(set) var listener: SimulatedListener?
+    /// What it was given to listen on, until it does.
+    var inherited: SimulatedListener?
+    /// Where it says that it is ready.
+    var notifyName: String?
     var conversations: [BackendConversation] = []
     private var requests = 0
     private let pipes: [SimulatedPipe]
     private let startupTimeout: Duration
+    private let bornAt: Instant
 
+    /// What it tells who asks whether it can serve.
+    var isUp: Bool { kernel.clock - bornAt >= script.isUpAfter }
     var isLeader: Bool { id == group && !isDetached }
     var isSpoilt: Bool { script.trouble(startupTimeout: startupTimeout) != nil }
     var isRunning: Bool { life == .running }
@@ -43,6 +50,7 @@ final class SimulatedProcess {
         self.script = script
         self.pipes = pipes
         self.startupTimeout = startupTimeout
+        bornAt = kernel.clock
         for pipe in pipes { pipe.writers += 1 }
     }
 
@@ -51,6 +59,12 @@ final class SimulatedProcess {
     func begin(at address: SocketAddress) {
         if let trouble = script.trouble(startupTimeout: startupTimeout) { kernel.note(trouble: trouble, of: service) }
         if let delay = script.listensAfter { whileRunning(after: delay) { $0.openListener(at: address) } }
+        if let delay = script.notifiesAfter { whileRunning(after: delay) { $0.say("STATUS=up\nREADY=1") } }
+        if let (delay, text) = script.strangersWord {
+            kernel.plan(after: delay) { [kernel, notifyName] in
+                notifyName.flatMap { kernel.notifySockets[$0] }?.messages.append((text, 7))
+            }
+        }
         if let delay = script.exitsAfter { whileRunning(after: delay) { $0.end($0.script.exit) } }
         for output in script.output { whileRunning(after: output.after) { $0.pipes.first?.write(output.bytes) } }
         if let grandchild = script.grandchild {
@@ -64,7 +78,17 @@ final class SimulatedProcess {
         }
     }
 
+    private func say(_ text: String) {
+        notifyName.flatMap { kernel.notifySockets[$0] }?.messages.append((text, id))
+    }
+
     private func openListener(at address: SocketAddress) {
+        if let inherited {
+            listener = inherited
+            inherited.process = self
+            for _ in inherited.queue { acceptLater() }
+            return
+        }
         guard kernel.listeners[address] == nil else {
             kernel.note(trouble: "an address in use", of: service)
             pipes.last?.write(Array("address already in use\n".utf8))
@@ -134,6 +158,10 @@ final class SimulatedProcess {
     private func closeListener() {
         guard let listener else { return }
         self.listener = nil
+        guard !listener.isForChild else {
+            listener.process = nil
+            return
+        }
         if let heir, heir.isRunning {
             heir.listener = listener
             listener.process = heir

@@ -191,6 +191,8 @@ final class SimulatedListener {
     /// Who accepts; nil for the daemon's own and for strangers.
     weak var process: SimulatedProcess?
     let isStranger: Bool
+    /// The daemon's own, and its children inherit it.
+    var isForChild = false
     private(set) var isClosed = false
 
     init(address: SocketAddress, limit: Int = 128, isStranger: Bool = false) {
@@ -241,6 +243,14 @@ final class SimulatedPipe {
         bytes += backlog.prefix(count)
         backlog.removeFirst(count)
     }
+}
+
+/// A datagram socket that hears who speaks.
+final class SimulatedNotifySocket {
+    let name: String
+    var messages: [(text: String, sender: Int32)] = []
+
+    init(name: String) { self.name = name }
 }
 
 extension Errno {

@@ -65,7 +65,10 @@ extension Simulation {
         if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
         for backend in household.supervisor.inOrder { judgeRest(of: backend) }
         let listeners = plan.orders.isEmpty ? 2 : 3
-        let expected = listeners + 2 * household.supervisor.inOrder.count { $0.child != nil }
+        let expected = household.supervisor.inOrder.reduce(listeners) { count, backend in
+            let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
+            return count + ofChild + (backend.listener == nil ? 0 : 1)
+        }
         if kernel.files.count != expected {
             kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")
         }

@@ -81,6 +81,7 @@ final class Simulation {
         if let (moment, seconds) = plan.wallJump {
             kernel.plan(after: moment) { [kernel] in kernel.wallOffset += seconds }
         }
+        if let moment = plan.takesPickedPort { kernel.plan(after: moment) { [weak self] in self?.takePickedPort() } }
         if let (moment, jump) = plan.clockJump {
             kernel.plan(after: moment) { [kernel] in
                 kernel.clock = kernel.clock + jump
@@ -101,6 +102,14 @@ final class Simulation {
 
     private func addClient(_ number: Int, _ script: ClientScript) {
         clients.append(VirtualClient(number: number, script: script, kernel: kernel, address: Plan.publicAddress))
+    }
+
+    private func takePickedPort() {
+        let address = kernel.children.addresses[0]
+        guard kernel.listeners[address] == nil else { return kernel.complain("the port is bound already") }
+        kernel.note(trouble: "a stranger", of: 0)
+        let listener = SimulatedListener(address: address, isStranger: true)
+        kernel.listeners[address] = listener
     }
 
     private func arrangeStrangers() {

@@ -12,6 +12,9 @@ struct SimulationFailingCallTests {
         ("several at once", Plan(clients: [.get(), .chat(), .get(.chunked(3000), at: .milliseconds(3)), posting])),
         ("a crash", Plan(services: [crashing], clients: [.get(), .get(at: .seconds(3))])),
         ("a failed start", Plan(services: [failing], clients: [.get(), .get(at: .seconds(4))])),
+        ("a word", Plan(services: [told(.notify)], clients: [.get()])),
+        ("an inherited socket", Plan(services: [told(.socket)], clients: [.get(), .chat()])),
+        ("a handshake", Plan(services: [told(SimulationReadinessTests.asking[1])], clients: [.get()])),
         (
             "a request in the stop window",
             Plan(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])
@@ -48,6 +51,13 @@ struct SimulationFailingCallTests {
     private static var failing: Plan.Service {
         var service = Plan.Service()
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(30)), .healthy]
+        return service
+    }
+
+    private static func told(_ check: ReadinessCheck) -> Plan.Service {
+        var service = Plan.Service()
+        service.policy.readiness = check
+        service.picksPort = true
         return service
     }
 

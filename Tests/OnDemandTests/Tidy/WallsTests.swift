@@ -15,7 +15,8 @@ struct WallsTests {
         "Exchange": ["Primitives", "HTTP", "WebSocket", "Routing", "Backend"],
         "Reactor": ["Primitives", "Kernel", "Observability"],
         "Manager": ["Primitives", "Kernel", "Reactor"],
-        "Supervisor": ["Primitives", "Kernel", "Reactor", "Backend", "Observability"],
+        "Probing": ["Primitives", "HTTP", "WebSocket", "Backend"],
+        "Supervisor": ["Primitives", "Kernel", "Reactor", "Backend", "Probing", "Observability"],
         "Status": ["Primitives", "Observability", "Routing"],
         "Proxy": [
             "Primitives", "Kernel", "Reactor", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",

@@ -1,0 +1,73 @@
+/// Decodes `port`, and fits it to what the target says.
+extension ConfigurationDecoder {
+    enum Port: Equatable {
+        case fixed(UInt16)
+        /// Another one at each start.
+        case automatic
+    }
+
+    mutating func port(_ node: ConfigurationNode) -> Located<Port>? {
+        if case .number = node.value.content {
+            return integer(node, in: 1...Int(UInt16.max)).map { node.located(.fixed(UInt16($0))) }
+        }
+        return parsed(node, expected: "\"auto\" or a number such as 28080") { text throws(ValueProblem) in
+            guard text != "auto" else { return .automatic }
+            let port = try AddressText.port(text)
+            guard port > 0 else { throw ValueProblem("has the port 0; \"auto\" lets the system choose") }
+            return .fixed(port)
+        }
+    }
+
+    /// The target with the port that is meant by `{port}` in it; reports what does not fit together.
+    mutating func resolve(
+        _ target: Located<Configuration.Target>, _ port: Located<Port>?
+    ) -> Located<Configuration.Target> {
+        let placeholder = LaunchCommand.portPlaceholder
+        guard let written = target.value.address.port else {
+            if let port { report(port, "the target is a Unix socket, which has no port") }
+            return target
+        }
+        guard let port else {
+            if written == 0 {
+                report(target, "the target has \(placeholder), and on_demand has no \"port\" to put there")
+            }
+            return target
+        }
+        var resolved = target.value
+        switch port.value {
+        case .automatic:
+            guard written == 0 else {
+                report(port, "\"auto\" needs \(placeholder) in the target, as in \"http://127.0.0.1:\(placeholder)\"")
+                return target
+            }
+        case .fixed(let number):
+            guard written == 0 || written == number else {
+                report(port, "\(number) is not the port of the target, which is \(written)")
+                return target
+            }
+            if written == 0 { resolved.authority += ":\(number)" }
+            resolved.address = resolved.address.with(port: number)
+        }
+        return Located(value: resolved, path: target.path, position: target.position)
+    }
+
+    private mutating func report(_ located: Located<some Any>, _ sentence: String) {
+        report(path: located.path, located.position, sentence)
+    }
+
+    /// What the daemon sets itself, and what an operator therefore cannot.
+    mutating func checkVariables(_ environment: ConfigurationNode, for readiness: ReadinessCheck) {
+        let own: [String] =
+            switch readiness {
+            case .notify: ["NOTIFY_SOCKET"]
+            case .socket: ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]
+            case .tcp, .http, .webSocket: []
+            }
+        guard !own.isEmpty, case .object(let members) = environment.value.content else { return }
+        for member in members where own.contains(member.key) {
+            report(
+                path: environment.path, member.keyPosition,
+                "\(member.key.quoted) is set by the daemon itself, because of \"readiness\"")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import CLinux
+import Glibc
+
+/// Notify sockets: how a child says that it is ready (sd_notify(3)).
+extension LinuxKernel {
+    /// In the abstract namespace, under a name that the kernel finds (unix(7), autobind): nothing is left in the file
+    /// system when the daemon is killed, and no directory has to be writable. Anybody of this machine may send to it,
+    /// which is why each message brings its sender's number, and the kernel vouches for that.
+    func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) {
+        let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw SystemError(call: "socket", code: .current, subject: "for notifications") }
+        var wanted: Int32 = 1
+        unsafe setsockopt(raw, SOL_SOCKET, SO_PASSCRED, &wanted, socklen_t(MemoryLayout<Int32>.size))
+        guard let name = Self.autobind(raw) else {
+            let code = Errno.current
+            _ = Glibc.close(raw)
+            throw SystemError(call: "bind", code: code, subject: "a socket for notifications")
+        }
+        return (Descriptor(raw: raw), name)
+    }
+
+    /// The name as variables write it, with `@` for the zero byte in front.
+    private static func autobind(_ raw: Int32) -> String? {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var length = socklen_t(MemoryLayout<sa_family_t>.size)
+        return unsafe withUnsafeMutableBytes(of: &address) { bytes in
+            let view = unsafe bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+            guard unsafe Glibc.bind(raw, view, length) == 0 else { return nil }
+            length = socklen_t(MemoryLayout<sockaddr_un>.size)
+            guard unsafe getsockname(raw, view, &length) == 0 else { return nil }
+            let name = unsafe bytes[(MemoryLayout<sa_family_t>.size + 1)..<Int(length)]
+            return unsafe "@" + String(decoding: name, as: UTF8.self)
+        }
+    }
+
+    func nextNotification(
+        from descriptor: Descriptor, into buffer: inout [UInt8]
+    ) -> (count: Int, sender: ProcessID?)? {
+        while true {
+            var sender: Int32 = 0
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe ondemandd_receive_with_sender(descriptor.raw, bytes.baseAddress, bytes.count, &sender)
+            }
+            // Zero is somebody of another namespace of processes.
+            if count >= 0 { return (count, sender > 0 ? ProcessID(number: sender) : nil) }
+            guard errno == EINTR else { return nil }
+        }
+    }
+
+    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
+        process == leader || family(of: leader.number).contains(process.number)
+    }
+
+    func description(of process: ProcessID) -> ProcessDescription {
+        ProcessDescription(process: process, name: Self.name(of: process.number))
+    }
+}

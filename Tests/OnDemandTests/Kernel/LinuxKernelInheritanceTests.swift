@@ -1,0 +1,129 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import OnDemand
+
+/// What only a real system shows of inherited sockets, notify sockets and free ports.
+struct LinuxKernelInheritanceTests {
+    @Test("a child has the listening socket as descriptor 3, blocking, and nothing behind it")
+    func inheritance() async {
+        await #expect(processExitsWith: .success) {
+            let bench = try KernelBench()
+            let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+            let script = "for d in /proc/self/fd/*; do readlink $d; done; grep flags /proc/self/fdinfo/3"
+            let command = LaunchCommand(command: "/bin/sh", arguments: ["-c", script], workingDirectory: "/")
+            let spawned = try bench.kernel.spawn(command, inheriting: listening.descriptor)
+            let output = String(decoding: bench.readToEnd(spawned.output, asPipe: true).bytes, as: UTF8.self)
+            let lines = output.split(separator: "\n")
+            #expect(lines.filter { $0.hasPrefix("socket:") }.count == 1, "\(output)")
+            #expect(lines.last?.hasSuffix("02") == true, "O_RDWR and no O_NONBLOCK: \(output)")
+            #expect(bench.reaped()?.exit == .status(0), "\(output)")
+        }
+    }
+
+    @Test("what waits in a queue is ended when the queue is forgotten, and the listener goes on")
+    func forgetting() throws {
+        let bench = try KernelBench()
+        let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+        defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
+        let clients = (0..<3).compactMap { _ in bench.connection(to: listening.address) }
+        #expect(clients.count == 3)
+        #expect(bench.send("GET / HTTP/1.1\r\n\r\n", to: clients[0]) == .bytes(18))
+        bench.kernel.forgetQueue(of: listening.descriptor, limit: 100)
+        #expect(bench.readToEnd(clients[1]).ended && bench.readToEnd(clients[2]).ended)
+        #expect(bench.kernel.accept(from: listening.descriptor) == .wouldBlock, "no ghost is left")
+        let next = try #require(bench.connection(to: listening.address))
+        let accepted = try #require(bench.accept(from: listening.descriptor))
+        for descriptor in clients + [next, accepted.descriptor] { bench.kernel.close(descriptor) }
+    }
+
+    @Test("a child that shut the shared socket down has not taken it from the next one")
+    func shutDownByChild() throws {
+        let bench = try KernelBench()
+        let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+        defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
+        bench.kernel.setBlocking(listening.descriptor, true)
+        shutdown(listening.descriptor.raw, Int32(SHUT_RDWR))
+        #expect(bench.connection(to: listening.address) == nil)
+        bench.kernel.forgetQueue(of: listening.descriptor, limit: 100)
+        let client = try #require(bench.connection(to: listening.address))
+        let accepted = try #require(bench.accept(from: listening.descriptor))
+        for descriptor in [client, accepted.descriptor] { bench.kernel.close(descriptor) }
+    }
+
+    @Test("a free address has a port that can be listened on at once")
+    func freeAddress() throws {
+        let bench = try KernelBench()
+        for _ in 0..<20 {
+            let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
+            #expect((address.port ?? 0) > 0)
+            bench.kernel.close(try bench.kernel.listen(at: address).descriptor)
+        }
+    }
+
+    @Test("a knock is refused where nobody listens, accepted where somebody does, and leaves nothing open")
+    func knocking() async {
+        await #expect(processExitsWith: .success) {
+            let bench = try KernelBench()
+            let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
+            let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            var refused = 0
+            for _ in 0..<50 {
+                switch bench.kernel.knock(at: address) {
+                case .failed(let code):
+                    #expect(code == .connectionRefused, "refused")
+                    refused += 1
+                case .inProgress(let descriptor): bench.kernel.close(descriptor)  // On a machine that is busy.
+                case .connected: Issue.record("nobody listens there")
+                }
+            }
+            #expect(refused > 0, "an answer at once")
+            let after = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            #expect(after < before + 20, "descriptors")
+            let listening = try bench.kernel.listen(at: address)
+            switch bench.kernel.knock(at: address) {
+            case .connected, .inProgress: #expect(bench.accept(from: listening.descriptor) != nil, "accepted")
+            case .failed: Issue.record("somebody listens there")
+            }
+        }
+    }
+
+    @Test("a message to the notify socket brings its sender's number, and no descriptors")
+    func notifications() async {
+        await #expect(processExitsWith: .success) {
+            let bench = try KernelBench()
+            let (socket, name) = try bench.kernel.openNotifySocket()
+            let other = try bench.kernel.openNotifySocket()
+            #expect(name.hasPrefix("@") && name != other.name, "\(name)")
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            #expect(bench.kernel.nextNotification(from: socket, into: &buffer) == nil, "nobody has spoken")
+            send("READY=1", to: name)
+            let message = try #require(bench.kernel.nextNotification(from: socket, into: &buffer))
+            #expect(String(decoding: buffer[..<message.count], as: UTF8.self) == "READY=1", "the message")
+            #expect(message.sender == ProcessID(number: getpid()), "the sender")
+            let spawned = try bench.kernel.spawn(LaunchCommand(command: "sleep", arguments: ["60"]))
+            let own = ProcessID(number: getpid())
+            #expect(!bench.kernel.process(own, belongsToFamilyOf: spawned.process), "we are not our child")
+            #expect(bench.kernel.process(spawned.process, belongsToFamilyOf: spawned.process), "a child is its own")
+            bench.kernel.signal(familyOf: spawned.process, .kill)
+            #expect(bench.reaped()?.exit == .signal(9), "killed")
+        }
+    }
+}
+
+/// A datagram to an abstract socket.
+private func send(_ text: String, to name: String) {
+    let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let path = [0] + Array(name.utf8.dropFirst())
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + path.count)
+    let bytes = Array(text.utf8)
+    _ = unsafe withUnsafeBytes(of: &address) { view in
+        unsafe sendto(
+            raw, bytes, bytes.count, 0, view.baseAddress!.assumingMemoryBound(to: sockaddr.self), length)
+    }
+    close(raw)
+}

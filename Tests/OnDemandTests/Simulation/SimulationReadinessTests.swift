@@ -1,0 +1,178 @@
+import Testing
+
+@testable import OnDemand
+
+/// When a backend counts as ready; the numbers are those of the list of traps.
+@Suite("Simulation: readiness")
+struct SimulationReadinessTests {
+    static let asking: [ReadinessCheck] = [
+        .http(path: BackendConversation.probePath, status: .success), .webSocket(path: BackendConversation.probePath),
+    ]
+
+    private func service(_ check: ReadinessCheck, _ children: ChildScript...) -> Plan.Service {
+        var service = Plan.Service()
+        service.policy.readiness = check
+        service.children = children
+        return service
+    }
+
+    @Test("S4 who accepts before it can answer gets no client before it can", arguments: asking)
+    func acceptsTooEarly(check: ReadinessCheck) throws {
+        let service = service(check, ChildScript(listensAfter: .milliseconds(10), isUpAfter: .milliseconds(300)))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        let wait = try #require(simulation.wait(of: 0))
+        #expect(wait > .milliseconds(300) && wait < .milliseconds(320))
+    }
+
+    @Test("S4 a healthy 404 is ready, because an answer is an answer")
+    func healthyNotFound() throws {
+        // This backend answers 400 to a path that it does not know.
+        let service = service(.http(path: "/unknown", status: .any), .healthy)
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+    }
+
+    @Test("an answer that is never the right one is a start that took too long, and the log says what it was")
+    func neverRight() throws {
+        for (check, words) in zip(Self.asking, ["it answered 503", "it answered 503 instead of 101"]) {
+            let service = service(check, ChildScript(isUpAfter: .seconds(3600)), .healthy)
+            let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+            #expect(simulation.complaints == [])
+            #expect(simulation.outcomes(of: 0) == [.answered(503)])
+            #expect(simulation.outcomes(of: 1) == [.answered(200)])
+            let failed = try #require(simulation.kernel.logged(.startFailed).first)
+            #expect(failed.contains("start_timed_out") && failed.contains(words), "\(failed)")
+        }
+    }
+
+    @Test("S2 an answer that never comes is not waited for beyond the process", arguments: asking)
+    func hangingAnswer(check: ReadinessCheck) throws {
+        let script = ChildScript(listensAfter: .milliseconds(5), exitsAfter: .milliseconds(60), manners: .silent)
+        let simulation = try Simulation.run(Plan(services: [service(check, script, .healthy)], clients: [.get()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(70))
+        #expect(simulation.kernel.logged(.startFailed).first?.contains("exited_early") == true)
+    }
+
+    @Test("S3 a probe whose answer hangs stalls nobody else", arguments: asking)
+    func hangingStallsNobody(check: ReadinessCheck) throws {
+        var other = ClientScript.get(at: .milliseconds(100))
+        other.service = 1
+        let slow = service(check, ChildScript(listensAfter: .zero, manners: .silent))
+        let simulation = try Simulation.run(Plan(services: [slow, Plan.Service()], clients: [.get(), other]))
+        #expect(simulation.complaints == [])
+        #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
+    }
+
+    @Test("S1 a stranger that takes the address after the check is not even asked", arguments: asking)
+    func strangerInBetween(check: ReadinessCheck) throws {
+        var service = service(check, ChildScript(listensAfter: .milliseconds(100)))
+        service.stranger = (.milliseconds(10), .seconds(20))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(!simulation.kernel.logged(.stranger).isEmpty)
+    }
+
+    // MARK: Its own word
+
+    @Test("S4 who says when it is ready gets its first client then, and not when it accepts")
+    func itsOwnWord() throws {
+        let script = ChildScript(listensAfter: .milliseconds(10), notifiesAfter: .milliseconds(300))
+        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get(), .chat()]))
+        #expect(simulation.complaints == [])
+        let wait = try #require(simulation.wait(of: 0))
+        #expect(wait > .milliseconds(300) && wait < .milliseconds(305))
+    }
+
+    @Test("whose word comes too early gets its first client when it accepts")
+    func earlyWord() throws {
+        let script = ChildScript(listensAfter: .milliseconds(200), notifiesAfter: .milliseconds(10))
+        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get()]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+    }
+
+    @Test("a stranger's READY=1 counts for nothing, and is told once")
+    func strangersWord() throws {
+        var script = ChildScript(listensAfter: .milliseconds(5), notifiesAfter: .milliseconds(300))
+        script.strangersWord = (.milliseconds(20), "READY=1")
+        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get()]))
+        #expect(simulation.complaints == [])
+        #expect(try #require(simulation.wait(of: 0)) > .milliseconds(300))
+        #expect(simulation.kernel.logged(.stranger).count == 1)
+    }
+
+    @Test("S6 who never says it is ready is ended at its limit, and the next one is given its chance")
+    func neverSaysSo() throws {
+        let service = service(.notify, ChildScript(notifiesAfter: nil), .healthy)
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.kernel.logged(.startFailed).first?.contains("say READY=1") == true)
+    }
+
+    // MARK: An inherited socket
+
+    @Test("who inherits the socket gets its first client as soon as it takes connections")
+    func inheritedSocket() throws {
+        let service = service(.socket, ChildScript(listensAfter: .milliseconds(500)))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        #expect(simulation.complaints == [])
+        let wait = try #require(simulation.wait(of: 0))
+        #expect(wait > .milliseconds(500) && wait < .milliseconds(503), "nothing is asked twice")
+    }
+
+    @Test("S2 who ends before it has taken anything fails its waiters at once, again and again with longer rests")
+    func endsBeforeItTakes() throws {
+        var service = service(.socket, ChildScript(exitsAfter: .milliseconds(40), accepts: false))
+        service.policy.startupTimeout = .seconds(30)
+        let clients = [ClientScript.get(), .get(at: .seconds(3)), .get(at: .milliseconds(3500))]
+        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        #expect(simulation.complaints == [])
+        for client in 0...2 { #expect(simulation.outcomes(of: client) == [.answered(503)]) }
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(50))
+        let failures = simulation.kernel.logged(.startFailed)
+        #expect(failures.count == 2 && failures.allSatisfy { $0.contains("exited_early") }, "the third found a rest")
+    }
+
+    @Test("S6 who inherits the socket and never takes a connection is ended at its limit")
+    func neverTakes() throws {
+        let service = service(.socket, ChildScript(accepts: false), .healthy)
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(2010))
+    }
+
+    // MARK: Ports
+
+    @Test("each start has a port of its own, and clients find it", arguments: asking + [.tcp, .notify, .socket])
+    func picksPort(check: ReadinessCheck) throws {
+        var service = service(check, ChildScript(exitsAfter: .seconds(1)), .healthy)
+        service.picksPort = true
+        let clients = [ClientScript.get(), .get(at: .milliseconds(500)), .get(at: .seconds(4)), .chat(at: .seconds(4))]
+        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        #expect(simulation.complaints == [])
+        for client in 0...2 { #expect(simulation.outcomes(of: client) == [.answered(200)]) }
+        #expect(simulation.kernel.children.addresses[0].port.map { $0 >= 40_000 } == true)
+    }
+
+    @Test("S1 a port that a stranger takes before it is bound is a failed start, and the next start has another")
+    func strangerOnThePickedPort() throws {
+        var service = service(.tcp, ChildScript(listensAfter: .milliseconds(50)), .healthy)
+        service.picksPort = true
+        var plan = Plan(services: [service], clients: [.get(), .get(at: .seconds(3))])
+        plan.takesPickedPort = .milliseconds(20)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+    }
+}
