@@ -134,3 +134,20 @@ def test_the_example_configuration_is_off_until_its_flag_says_otherwise(start):
     answer = daemon.ask(wire.upgrade())
     assert answer.status == 503
     assert daemon.offspring() == []
+
+
+@pytest.mark.timeout(90)
+def test_puma_takes_over_the_socket_that_the_daemon_holds(start, redis, measured):
+    service = rails.example_service(wire.free_port(), "300ms")
+    # Puma knows the socket by its address, which has to be the same one literally.
+    port = service["target"].split(":")[2].split("/")[0]
+    service["on_demand"].update(readiness="socket", args=rails.puma_arguments(port))
+    daemon = start(service, environment={"ENABLE_ACTION_CABLE": "true", "REDIS_URL": redis.url})
+    opened = []
+    for generation in (1, 2, 3):
+        with Cable(daemon.address) as cable:
+            cable.welcome()
+            opened.append(cable.seconds_to_101)
+        daemon.wait_for("stopped", generation=generation, within=10)
+    measured("Rails: upgrade to 101 with an inherited socket (median of 3)", f"{statistics.median(opened) * 1000:.0f} ms")
+    daemon.assert_never("start_failed")
