@@ -30,6 +30,14 @@ class Load:
             LOAD_CORE, [BENCH, *arguments, *(["--steps"] if steps else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Whatever went wrong, it must not hold its port."""
+        self.process.kill()
+        self.process.wait()
+
     def reach(self, step):
         line = self.process.stdout.readline()
         if not line or json.loads(line).get("step") != step:
@@ -48,7 +56,8 @@ class Load:
 
 def run(target, work, **options):
     """A plain run, with how much it was disturbed: the share of time that somebody had to wait for a core."""
-    result = Load(target, work, **options).result()
+    with Load(target, work, **options) as load:
+        result = load.result()
     waits = [result["load_wait"], result["steal"] / os.cpu_count()]
     if not target.is_threaded:
         waits.append(result["proxy_wait"])
@@ -146,19 +155,19 @@ def idle(target, connections, settle=2):
     try:
         time.sleep(0.3)
         before = proportional_bytes(target.pids())
-        load = Load(target, "idle", steps=True, connections=connections)
-        load.reach("ready")
-        kernel_before = kernel_bytes()
-        load.go_on()
-        load.reach("open")
-        load.go_on()
-        load.reach("idle")
-        time.sleep(settle)
-        during, kernel_during = proportional_bytes(target.pids()), kernel_bytes()
-        load.go_on()
-        load.reach("done")
-        load.go_on()
-        load.result()
+        with Load(target, "idle", steps=True, connections=connections) as load:
+            load.reach("ready")
+            kernel_before = kernel_bytes()
+            load.go_on()
+            load.reach("open")
+            load.go_on()
+            load.reach("idle")
+            time.sleep(settle)
+            during, kernel_during = proportional_bytes(target.pids()), kernel_bytes()
+            load.go_on()
+            load.reach("done")
+            load.go_on()
+            load.result()
         time.sleep(settle)
         after = proportional_bytes(target.pids())
     finally:
@@ -210,23 +219,26 @@ def asleep(targets, seconds):
 
 def system_calls(target, connections, messages):
     """Counted by strace between two steps, so that nothing but these messages is counted."""
-    load = Load(target, "echo", steps=True, connections=connections, messages=messages)
-    load.reach("ready")
-    load.go_on()
-    load.reach("open")
     counts = target.folder / "strace"
     counts.unlink(missing_ok=True)
-    attach = [argument for pid in target.pids() for argument in ("-p", str(pid))]
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-c", "-o", str(counts), *attach], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while b"attached" not in tracer.stderr.readline():
-        pass
-    load.go_on()
-    load.reach("done")
-    tracer.send_signal(signal.SIGINT)
-    tracer.communicate()
-    load.go_on()
-    result = load.result()
+    with Load(target, "echo", steps=True, connections=connections, messages=messages) as load:
+        load.reach("ready")
+        load.go_on()
+        load.reach("open")
+        attach = [argument for pid in target.pids() for argument in ("-p", str(pid))]
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-c", "-o", str(counts), *attach], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            while b"attached" not in tracer.stderr.readline():
+                if tracer.poll() is not None:
+                    raise Failed("strace cannot attach")
+            load.go_on()
+            load.reach("done")
+        finally:
+            tracer.send_signal(signal.SIGINT)
+            tracer.communicate()
+        load.go_on()
+        result = load.result()
     total = next(line for line in counts.read_text().splitlines() if line.endswith("total")).split()
     # "100.00 0.1 3 CALLS [ERRORS] total": the wait that strace interrupts is not a message's.
     return {"calls": (int(total[3]) - 1) / result["messages"], "disturbed": 0.0}

@@ -89,7 +89,7 @@ class Row:
 
 
 def ratio(own, other):
-    return f"{own / other:.2f}" if other else ""
+    return f"{own / other:.2f}" if other and other > 0 and own >= 0 else ""
 
 
 def number(value):
