@@ -13,6 +13,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "json", check: TextPromise.checkJSON),
         FuzzTarget(name: "configuration", check: TextPromise.checkConfiguration),
         FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
+        FuzzTarget(name: "proxy-header", check: ProxyHeaderPromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
