@@ -8,11 +8,29 @@ public enum Daemon {
         case systemRefused(String)
     }
 
-    /// Reads and checks the configuration, and nothing else.
-    public static func check(configurationFile file: String) -> Outcome {
+    /// Needs no daemon, and starts none; `note` gets what is for people only.
+    public static func carryOut(
+        _ command: ConfigurationCommand, print: (String) -> Void, note: (String) -> Void
+    ) -> Outcome {
+        switch command {
+        case .check(let file):
+            return withConfiguration(file) { _ in }
+        case .explain(let file):
+            return withConfiguration(file) { print(Explanation(configuration: $0).text) }
+        case .start(let starting):
+            print(starting.text)
+            note(starting.notes)
+            return .done
+        }
+    }
+
+    private static func withConfiguration(_ file: String, _ body: (Configuration) -> Void) -> Outcome {
         switch read(file) {
-        case .success: .done
-        case .failure(let message): .configurationIsWrong(message.text)
+        case .success(let configuration):
+            body(configuration)
+            return .done
+        case .failure(let message):
+            return .configurationIsWrong(message.text)
         }
     }
 

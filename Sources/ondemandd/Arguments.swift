@@ -3,7 +3,8 @@ import OnDemand
 /// What the command line asks for.
 enum Arguments: Equatable {
     case run(configurationFile: String)
-    case check(configurationFile: String)
+    /// About a configuration, without a daemon.
+    case configuration(ConfigurationCommand)
     /// For a daemon that runs already.
     case control(ControlCommand)
     /// What to print.
@@ -20,11 +21,14 @@ enum Arguments: Equatable {
         two, and stops the server again when nobody has needed it for a while.
 
           --config FILE  the configuration (JSON); see docs/CONFIGURATION.md
-          --check        only read and check the configuration: exits 0, or 78 with every error
+          --check        as "check" below
           --help         this text
           --version      the version
 
-        Commands for a daemon that runs already; ondemandd COMMAND --help says more:
+        Commands about a configuration; ondemandd COMMAND --help says more:
+
+        \(ConfigurationCommand.list)
+        Commands for a daemon that runs already:
 
         \(ControlCommand.list)
         """
@@ -32,6 +36,15 @@ enum Arguments: Equatable {
     init(_ words: [String]) {
         switch ControlCommand.read(words) {
         case .command(let command)?: self = .control(command)
+        case .help(let text)?: self = .help(text)
+        case .mistake(let sentence, let usage)?: self = .mistake(sentence, usage: usage)
+        case nil: self.init(configurationWords: words)
+        }
+    }
+
+    private init(configurationWords words: [String]) {
+        switch ConfigurationCommand.read(words) {
+        case .command(let command)?: self = .configuration(command)
         case .help(let text)?: self = .help(text)
         case .mistake(let sentence, let usage)?: self = .mistake(sentence, usage: usage)
         case nil: self.init(daemonWords: words)
@@ -67,6 +80,6 @@ enum Arguments: Equatable {
             self = .mistake("--config FILE is missing")
             return
         }
-        self = check ? .check(configurationFile: file) : .run(configurationFile: file)
+        self = check ? .configuration(.check(file: file)) : .run(configurationFile: file)
     }
 }

@@ -23,8 +23,10 @@ struct Main {
             return .usage
         case .control(let command):
             return report(Daemon.carryOut(command) { write($0, to: STDOUT_FILENO) })
-        case .check(let file):
-            return report(Daemon.check(configurationFile: file))
+        case .configuration(let command):
+            let outcome = Daemon.carryOut(
+                command, print: { write($0, to: STDOUT_FILENO) }, note: { write($0, to: STDERR_FILENO) })
+            return report(outcome)
         case .run(let file):
             return report(Daemon.run(configurationFile: file))
         }

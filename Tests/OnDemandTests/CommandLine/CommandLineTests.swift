@@ -97,6 +97,60 @@ struct CommandLineTests {
         #expect(try Executable("logs", "--help").output.hasPrefix("Usage: ondemandd logs NAME [-f]"))
     }
 
+    @Test("check is --check by another name")
+    func checkCommand() throws {
+        let right = try TemporaryFile(Sample.example)
+        let run = try Executable("check", "--config", right.path)
+        #expect(run.status == 0 && run.output.isEmpty && run.errors.isEmpty, "\(run)")
+        let wrong = try TemporaryFile("{}")
+        let (command, alias) = (
+            try Executable("check", "--config=\(wrong.path)"), try Executable("--check", "--config", wrong.path)
+        )
+        #expect(command.status == 78 && command.errors == alias.errors && command.errors.contains(wrong.path))
+    }
+
+    @Test("explain prints what will happen, and for a wrong configuration what is wrong")
+    func explainCommand() throws {
+        let file = try TemporaryFile(Sample.example)
+        let run = try Executable("explain", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "1"])
+        #expect(run.status == 0 && run.errors.isEmpty)
+        #expect(run.output.contains("15m after the last request and WebSocket ended it is stopped."))
+        let wrong = try TemporaryFile("{}")
+        let refused = try Executable("explain", "--config", wrong.path)
+        #expect(refused.status == 78 && refused.output.isEmpty && refused.errors.contains("\"listen\" is missing"))
+    }
+
+    @Test(
+        "what init writes is a configuration, and its notes do not get into it",
+        arguments: StartingConfiguration.allCases)
+    func initCommand(kind: StartingConfiguration) throws {
+        let written = try Executable("init", kind.rawValue)
+        #expect(written.status == 0 && written.output == kind.text && written.errors == kind.notes)
+        let file = try TemporaryFile(written.output)
+        let check = try Executable("check", "--config", file.path)
+        #expect(check.status == 0 && check.errors.isEmpty, "\(check.errors)")
+    }
+
+    @Test("init without a word writes the generic one")
+    func initPlain() throws { #expect(try Executable("init").output == StartingConfiguration.generic.text) }
+
+    @Test(
+        "each command about a configuration helps, and says what it does not understand",
+        arguments: [
+            (["check"], "--config FILE is missing"), (["explain", "--config"], "--config needs a file"),
+            (["explain", "file.json"], "unknown argument file.json"),
+            (["init", "django"], "django is neither rails-actioncable nor generic"),
+            (["init", "generic", "twice"], "twice is neither rails-actioncable nor generic"),
+        ])
+    func configurationCommandMistakes(words: [String], sentence: String) throws {
+        let run = try Executable(words)
+        #expect(run.status == 64 && run.output.isEmpty)
+        #expect(run.errors.hasPrefix("ondemandd: \(sentence)\n\nUsage: ondemandd \(words[0]) "))
+        let help = try Executable(words + ["--help"])
+        #expect(help.status == 0 && help.errors.isEmpty && help.output.hasPrefix("Usage: ondemandd \(words[0]) "))
+        #expect(try Executable("--help").output.contains("\n  \(words[0]) "))
+    }
+
     @Test("an address that the system refuses is named and ends in 71")
     func refusedAddress() throws {
         let kernel = try LinuxKernel()

@@ -1,0 +1,131 @@
+/// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain` and `init`.
+public enum ConfigurationCommand: Equatable, Sendable {
+    case check(file: String)
+    case explain(file: String)
+    case start(StartingConfiguration)
+
+    public enum Reading: Equatable, Sendable {
+        case command(ConfigurationCommand)
+        case help(String)
+        /// One sentence on what is wrong, and how it is used.
+        case mistake(String, usage: String)
+    }
+
+    /// All commands and what they are for, a line each.
+    public static var list: String { Verb.allCases.map { "  \($0.line)\n" }.joined() }
+
+    /// nil where the words begin with no command.
+    public static func read(_ words: [String]) -> Reading? {
+        guard let first = words.first, let verb = Verb(rawValue: first) else { return nil }
+        if words.contains(where: { $0 == "--help" || $0 == "-h" }) { return .help(verb.usage) }
+        let rest = words.dropFirst()
+        switch verb {
+        case .check: return file(in: rest, of: verb) { .check(file: $0) }
+        case .explain: return file(in: rest, of: verb) { .explain(file: $0) }
+        case .initialize: return kind(in: rest)
+        }
+    }
+
+    private static func file(
+        in words: ArraySlice<String>, of verb: Verb, _ command: (String) -> ConfigurationCommand
+    ) -> Reading {
+        var file = ""
+        var rest = words
+        while let word = rest.popFirst() {
+            switch word {
+            case "--config":
+                guard let value = rest.popFirst() else { return mistake("--config needs a file", verb) }
+                file = value
+            case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
+            default: return mistake("unknown argument \(word.withoutControls)", verb)
+            }
+        }
+        return file.isEmpty ? mistake("--config FILE is missing", verb) : .command(command(file))
+    }
+
+    private static func kind(in words: ArraySlice<String>) -> Reading {
+        guard let word = words.first else { return .command(.start(.generic)) }
+        guard words.count == 1, let kind = StartingConfiguration(rawValue: word) else {
+            let unknown = (words.count == 1 ? word : words[words.startIndex + 1]).withoutControls
+            return mistake("\(unknown) is neither \(StartingConfiguration.words)", .initialize)
+        }
+        return .command(.start(kind))
+    }
+
+    private static func mistake(_ sentence: String, _ verb: Verb) -> Reading {
+        .mistake(sentence, usage: verb.usage)
+    }
+}
+
+extension ConfigurationCommand {
+    /// How each is called, and what `--help` says behind it.
+    enum Verb: String, CaseIterable {
+        case check
+        case explain
+        case initialize = "init"
+
+        var synopsis: String {
+            switch self {
+            case .check, .explain: "\(rawValue) --config FILE"
+            case .initialize: "\(rawValue) [\(StartingConfiguration.allCases.map(\.rawValue).joined(separator: "|"))]"
+            }
+        }
+
+        var purpose: String {
+            switch self {
+            case .check: "only reads and checks the configuration, and tells every error"
+            case .explain: "says in words what will happen, with the numbers of the configuration"
+            case .initialize: "writes a configuration to start from"
+            }
+        }
+
+        fileprivate var line: String {
+            // What is longer than the column stands on a line of its own.
+            let column = 28
+            guard synopsis.count < column else { return "\(synopsis)\n  \(spaces(column))\(purpose)" }
+            return "\(synopsis)\(spaces(column - synopsis.count))\(purpose)"
+        }
+
+        private func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
+
+        fileprivate var usage: String {
+            """
+            Usage: ondemandd \(synopsis)
+
+            \(rawValue): \(purpose).
+
+            \(more)
+
+            """
+        }
+
+        private var more: String {
+            switch self {
+            case .check:
+                """
+                Nothing is started. ${NAME} is read from the environment and from "env_file", as the daemon would.
+
+                Exit codes: 0 the configuration is right, 64 these arguments make no sense, 78 it is wrong.
+                """
+            case .explain:
+                """
+                Nothing is started. For each service and process: what happens at the daemon's start, at the first
+                request, when a start fails, when nobody needs it any more, when it crashes and when it is stopped.
+
+                Exit codes: 0 done, 64 these arguments make no sense, 78 the configuration is wrong.
+                """
+            case .initialize:
+                """
+                The configuration goes to standard output, and what to change in it to standard error:
+
+                  ondemandd init generic > ondemandd.json
+
+                \(StartingConfiguration.allCases.map { "  \($0.rawValue): \($0.purpose)\n" }.joined())
+                Without a word it is the generic one.
+
+                Exit codes: 0 done, 64 these arguments make no sense.
+                """
+            }
+        }
+    }
+}

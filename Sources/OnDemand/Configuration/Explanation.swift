@@ -1,0 +1,230 @@
+/// Says in words what a configuration will do: at the start, to a first request, at idle, at a crash, at a stop.
+struct Explanation {
+    let configuration: Configuration
+
+    var text: String {
+        let parts = [listening] + configuration.services.map(lines) + configuration.processes.map(lines) + [shutdown]
+        return parts.joined(separator: "\n")
+    }
+
+    private var listening: String {
+        let places = configuration.listen.map(\.description) + configuration.inherited.map { "fd:\($0)" }
+        let status = configuration.status.map { " The status page is at \($0.listen); it wakes nothing." } ?? ""
+        let control = configuration.control.map { " Commands are taken at \($0)." } ?? ""
+        return Self.wrapped("Clients connect to \(places.joined(separator: ", ")).\(status)\(control)", indent: 0)
+    }
+
+    private var shutdown: String {
+        let steps = [
+            "held clients get 503,",
+            "WebSockets get close frame 1001 \(Self.spread(configuration.closeJitter)),",
+            configuration.drainTimeout == .zero
+                ? "requests in progress are cut,"
+                : "requests may take \(configuration.drainTimeout.shortText) to finish,",
+            "and then everything that runs is stopped as told above. A second signal waits for nobody.",
+        ]
+        return Self.wrapped("When the daemon gets TERM or INT: \(steps.joined(separator: " "))", indent: 0)
+    }
+
+    // MARK: - A service
+
+    private func lines(of service: Configuration.Service) -> String {
+        let title = "\(service.name): \(service.paths.map(\.text).joined(separator: ", "))\n"
+        guard let launch = service.launch else { return title + Self.lines(forwarding(service)) }
+        let policy = service.policy
+        let entries: [(String, String)] = [
+            ("at the start", atStart(service)),
+            ("first request", firstRequest(service, launch)),
+            ("failed start", Self.failedStart(policy)),
+            ("idle", idle(policy)),
+            ("crash", Self.crash(policy)),
+            ("stop", "\(Self.stop(policy.stopPlan)) Requests that come meanwhile wait for the next start."),
+        ]
+        return title + Self.lines(entries)
+    }
+
+    private func forwarding(_ service: Configuration.Service) -> [(String, String)] {
+        guard service.enabled else { return [("requests", "get 503 at once: it is not enabled.")] }
+        return [
+            ("requests", "go to \(service.target.address), which somebody else runs; 502 while nothing listens there.")
+        ]
+    }
+
+    private func atStart(_ service: Configuration.Service) -> String {
+        guard service.enabled else {
+            let command = "\"ondemandd enable \(service.name)\""
+            return "It is not enabled: all requests get 503 at once, and nothing is started, until \(command)."
+                + " After that:"
+        }
+        guard service.policy.alwaysOn else { return "Nothing is started." }
+        return "It is started and kept."
+    }
+
+    private func firstRequest(_ service: Configuration.Service, _ launch: LaunchCommand) -> String {
+        let policy = service.policy
+        var sentences = [waking(service)]
+        sentences += Self.requirements(policy)
+        let directory = launch.workingDirectory == "." ? "" : " in \(launch.workingDirectory.withoutControls)"
+        sentences.append("Started is: \(launch.shown)\(directory).")
+        let seconds = policy.startupTimeout.shortText
+        sentences.append("It has \(seconds) to accept connections on \(service.target.address).")
+        sentences.append("Then everybody who waited is let through.")
+        let limit = policy.maximumWaiting
+        sentences.append("Up to \(limit) may wait; more get 503 at once.")
+        if !service.origins.contains(.any), service.websocket {
+            sentences.append(
+                "A WebSocket from a page that is not among the allowed_origins gets 403 and wakes nothing.")
+        }
+        return sentences.joined(separator: " ")
+    }
+
+    private func waking(_ service: Configuration.Service) -> String {
+        let held = service.websocket ? "A request or WebSocket upgrade" : "A request"
+        guard let conditions = service.wakeOn.conditions else { return "\(held) starts it and is held." }
+        let causes = conditions.map { condition in
+            switch condition {
+            case .upgrade: "a WebSocket upgrade"
+            case .header(let name): "a request with the header \(name)"
+            case .path(let pattern): "a request for \(pattern.text)"
+            }
+        }
+        return "Only \(causes.joined(separator: " or ")) starts it and is held; others get 503 while it sleeps."
+    }
+
+    private func idle(_ policy: BackendPolicy) -> String {
+        guard !policy.alwaysOn, let timeout = policy.idleTimeout else { return "It is never stopped for being idle." }
+        let use: String =
+            switch policy.idleWhen {
+            case .noConnections: "after the last request and WebSocket ended"
+            case .noClientData: "after the last request ended and a WebSocket's client last sent data"
+            }
+        var sentences = ["\(timeout.shortText) \(use) it is stopped."]
+        if policy.idleWhen == .noClientData {
+            sentences.append("WebSockets that are open then get close frame 1001 \(Self.spread(policy.closeJitter)).")
+        }
+        if policy.minimumUptime > .zero {
+            sentences.append("Not before it has been ready for \(policy.minimumUptime.shortText).")
+        }
+        if policy.minimumSleep > .zero {
+            sentences.append("After that no request wakes it for \(policy.minimumSleep.shortText); they get 503.")
+        }
+        return sentences.joined(separator: " ")
+    }
+
+    // MARK: - A process
+
+    private func lines(of process: Configuration.Process) -> String {
+        guard process.enabled else { return "\(process.name)\n" + Self.lines([("always", "It is never started.")]) }
+        let policy = process.policy
+        let requirers = requirers(of: process.name).joined(separator: ", ")
+        let delay = process.startDelay > .zero ? " \(process.startDelay.shortText) after the daemon" : ""
+        let start =
+            policy.alwaysOn
+            ? "It is started\(delay) and kept." : "Nothing is started. It is started before \(requirers)."
+        let readiness =
+            process.address.map { "Ready when it accepts connections on \($0), in \(policy.startupTimeout.shortText)." }
+            ?? "Ready as soon as it runs."
+        let sentences = [start] + Self.requirements(policy) + ["Started is: \(process.launch.shown).", readiness]
+        let idle =
+            policy.alwaysOn || policy.idleTimeout == nil
+            ? "It is never stopped for being idle."
+            : "\((policy.idleTimeout ?? .zero).shortText) after the last of \(requirers) has ended it is stopped."
+        return "\(process.name)\n"
+            + Self.lines([
+                ("at the start", sentences.joined(separator: " ")), ("failed start", Self.failedStart(policy)),
+                ("idle", idle), ("crash", Self.processCrash(policy)), ("stop", Self.stop(policy.stopPlan)),
+            ])
+    }
+
+    private func requirers(of name: String) -> [String] {
+        configuration.services.filter { $0.policy.requires.contains(name) }.map(\.name)
+            + configuration.processes.filter { $0.policy.requires.contains(name) }.map(\.name)
+    }
+}
+
+// MARK: - What both have
+
+extension Explanation {
+    private static func requirements(_ policy: BackendPolicy) -> [String] {
+        guard !policy.requires.isEmpty else { return [] }
+        return ["First made ready: \(policy.requires.joined(separator: ", "))."]
+    }
+
+    /// The rests as the daemon takes them, but for what chance takes off.
+    private static func rests(_ policy: BackendPolicy) -> String {
+        let backoff = policy.backoff
+        guard backoff.first < backoff.longest else { return "It rests for \(backoff.longest.shortText)" }
+        return
+            "It rests for \(backoff.first.shortText), then twice as long each time, up to \(backoff.longest.shortText)"
+    }
+
+    private static func failedStart(_ policy: BackendPolicy) -> String {
+        let next = policy.comesBack ? "and is then started again." : "and whoever asks after that starts it again."
+        return "Whoever waits gets 503, and what is left of it is stopped. \(rests(policy)), \(next)"
+    }
+
+    private static func crash(_ policy: BackendPolicy) -> String {
+        let stable = Limits.stableUptime.shortText
+        let next = policy.comesBack ? "it is started again" : "the next request starts it again"
+        return
+            "Requests in progress get 502 where no answer has begun, and WebSockets break off. A first crash, and one"
+            + " after \(stable) of being ready, is forgiven: \(next) at once. Others count as failed starts."
+    }
+
+    private static func processCrash(_ policy: BackendPolicy) -> String {
+        guard policy.restarts else { return "It stays down until something that requires it is started." }
+        let stable = Limits.stableUptime.shortText
+        return "A first one, and one after \(stable) of being ready, is forgiven: it is started again at once."
+            + " Others count as failed starts."
+    }
+
+    /// Such as `TERM to all its processes; 10s later KILL.`
+    private static func stop(_ plan: StopPlan) -> String {
+        let signals = plan.steps.map(\.signal.name) + ["KILL"]
+        let later = zip(plan.steps.map(\.patience), signals.dropFirst()).map { patience, signal in
+            patience == .zero ? "; at once \(signal)" : "; \(patience.shortText) later \(signal)"
+        }
+        return "\(signals[0]) to all its processes\(later.joined())."
+    }
+
+    private static func spread(_ duration: Duration) -> String {
+        duration == .zero ? "at once" : "within \(duration.shortText)"
+    }
+
+    // MARK: Lines
+
+    private static let column = 17
+    private static let width = 100
+
+    private static func lines(_ entries: [(label: String, text: String)]) -> String {
+        entries.map { entry in
+            let label = "  \(entry.label)"
+            let text = wrapped(entry.text, indent: column)
+            return label + text.dropFirst(label.count)
+        }.joined()
+    }
+
+    /// Breaks between words only: a command is longer than a line sooner or later.
+    private static func wrapped(_ text: String, indent: Int) -> String {
+        let margin = String(repeating: " ", count: indent)
+        var lines: [String] = []
+        var line = margin
+        for word in text.split(separator: " ") {
+            if line.count > indent, line.count + 1 + word.count > width {
+                lines.append(line)
+                line = margin
+            }
+            line += line.count > indent ? " \(word)" : "\(word)"
+        }
+        return (lines + [line]).joined(separator: "\n") + "\n"
+    }
+}
+
+extension LaunchCommand {
+    /// For people: what a shell would split is in quotes.
+    fileprivate var shown: String {
+        ([command] + arguments).map { word in
+            word.isEmpty || word.contains(" ") ? JSONText.quoted(word) : word.withoutControls
+        }.joined(separator: " ")
+    }
+}

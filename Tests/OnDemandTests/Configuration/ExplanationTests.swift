@@ -1,0 +1,107 @@
+import Testing
+
+@testable import OnDemand
+
+struct ExplanationTests {
+    @Test("the documentation's example is told from the first request to the daemon's end")
+    func example() throws {
+        #expect(
+            try explained(Sample.example, ["ENABLE_ACTION_CABLE": "true"]) == """
+                Clients connect to 127.0.0.1:3000.
+
+                action-cable: /cable, /showcase/cable, /showcase/regions/{region}/cable
+                  at the start   Nothing is started.
+                  first request  A request or WebSocket upgrade starts it and is held. Started is: puma -p 28080
+                                 cable/config.ru. It has 30s to accept connections on 127.0.0.1:28080. Then
+                                 everybody who waited is let through. Up to 256 may wait; more get 503 at once.
+                  failed start   Whoever waits gets 503, and what is left of it is stopped. It rests for 1s, then
+                                 twice as long each time, up to 1m, and whoever asks after that starts it again.
+                  idle           15m after the last request and WebSocket ended it is stopped.
+                  crash          Requests in progress get 502 where no answer has begun, and WebSockets break off. A
+                                 first crash, and one after 10s of being ready, is forgiven: the next request starts
+                                 it again at once. Others count as failed starts.
+                  stop           TERM to all its processes; 10s later KILL. Requests that come meanwhile wait for
+                                 the next start.
+
+                When the daemon gets TERM or INT: held clients get 503, WebSockets get close frame 1001 within 1s,
+                requests may take 10s to finish, and then everything that runs is stopped as told above. A second
+                signal waits for nobody.
+
+                """)
+    }
+
+    @Test("what is not enabled says what its clients get, and how it is enabled")
+    func disabled() throws {
+        let text = try words(Sample.example)
+        #expect(text.contains("all requests get 503 at once, and nothing is started, until"))
+        #expect(text.contains("\"ondemandd enable action-cable\". After that:"))
+    }
+
+    @Test("what somebody else runs is only forwarded to")
+    func plain() throws {
+        let text = try words(Sample.file(service: Sample.plain))
+        #expect(text.contains("a: /a requests go to 127.0.0.1:1, which somebody else runs; 502 while nothing listens"))
+        #expect(!text.contains("first request"))
+        let disabled = try words(Sample.file(service: Sample.plain, "\"enabled\": false"))
+        #expect(disabled.contains("requests get 503 at once: it is not enabled."))
+    }
+
+    @Test(
+        "each key that changes a life changes its story",
+        arguments: [
+            (#""enabled": false"#, "It is started and kept."),
+            (#""enabled": false"#, "It is never stopped for being idle."),
+            (#""idle_timeout": "0""#, "It is never stopped for being idle."),
+            (#""idle_timeout": "90s""#, "1m30s after the last request and WebSocket ended it is stopped."),
+            (#""idle_when": "no_client_data""#, "and a WebSocket's client last sent data it is stopped."),
+            (#""min_uptime": "2h""#, "Not before it has been ready for 2h."),
+            (#""min_sleep": "5m""#, "After that no request wakes it for 5m; they get 503."),
+            (#""startup_timeout": "7s""#, "It has 7s to accept connections on 127.0.0.1:1."),
+            (#""max_waiting": 3"#, "Up to 3 may wait; more get 503 at once."),
+            (#""restart_backoff": {"min": "2s", "max": "9s"}"#, "for 2s, then twice as long each time, up to 9s"),
+            (#""restart_backoff": {"min": "9s", "max": "9s"}"#, "It rests for 9s, and whoever asks"),
+            (#""stop": ["INT", "5s", "TERM", "1m"]"#, "INT to all its processes; 5s later TERM; 1m later KILL."),
+            (#""stop_timeout": "0""#, "TERM to all its processes; at once KILL."),
+            (#""stop": ["KILL"]"#, "KILL to all its processes. "),
+            (
+                #""wake_on": [{"header": "X-Wake"}, {"path": "/in"}]"#,
+                "Only a request with the header X-Wake or a request for /in"
+            ),
+            (#""args": ["a b", ""], "working_dir": "/srv""#, #"Started is: x "a b" "" in /srv."#),
+        ])
+    func keys(key: String, sentence: String) throws {
+        let text = try words(Sample.file(service: Sample.plain, "\"on_demand\": {\"command\": \"x\", \(key)}"))
+        #expect(text.contains(sentence), "\(text)")
+    }
+
+    @Test("a process tells when it is started, and by whom")
+    func processes() throws {
+        let text = try words(
+            """
+            {"listen": "127.0.0.1:3000", "drain_timeout": "0", "close_jitter": "0",
+             "managed_processes": [
+               {"name": "redis", "command": "redis-server", "address": "127.0.0.1:6379", "start": "when_required"},
+               {"name": "worker", "command": "sidekiq", "start_delay": "3s", "auto_restart": false},
+               {"name": "off", "command": "x", "enabled": false}
+             ],
+             "reverse_proxies": [{\(Sample.plain), "on_demand": {"command": "x", "requires": ["redis"]}}]}
+            """)
+        for sentence in [
+            "starts it and is held. First made ready: redis.", "It is started before a.",
+            "Ready when it accepts connections on 127.0.0.1:6379, in 30s.",
+            "15m after the last of a has ended it is stopped.",
+            "It is started 3s after the daemon and kept. Started is: sidekiq. Ready as soon as it runs.",
+            "It stays down until something that requires it is started.", "off always It is never started.",
+            "WebSockets get close frame 1001 at once, requests in progress are cut,",
+        ] { #expect(text.contains(sentence), "\(sentence)\n\(text)") }
+    }
+
+    private func explained(_ file: String, _ environment: [String: String] = [:]) throws -> String {
+        Explanation(configuration: try Configuration.read(Array(file.utf8), environment: environment)).text
+    }
+
+    /// Without its lines.
+    private func words(_ file: String) throws -> String {
+        try explained(file).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+}
