@@ -23,7 +23,13 @@ def control(tmp_path):
 
 @pytest.fixture
 def begin(start, control):
-    return lambda *services, **options: start(*services, top={"control": f"unix:{control}"}, **options)
+    def listening(*services, **options):
+        daemon = start(*services, top={"control": f"unix:{control}"}, **options)
+        # It is opened after the addresses of clients.
+        daemon.wait_for("listening", **{"for": "control"})
+        return daemon
+
+    return listening
 
 
 def run(*words, environment=None, within=20):
@@ -48,7 +54,6 @@ def close_code(tunnel):
 
 def test_only_its_owner_may_use_the_socket_and_it_is_gone_with_the_daemon(begin, control):
     daemon = begin(sleeping_double())
-    daemon.wait_for("listening", **{"for": "control"})
     assert stat.S_IMODE(control.stat().st_mode) == 0o600
     assert daemon.stop() == 0
     assert not control.exists()
@@ -56,17 +61,14 @@ def test_only_its_owner_may_use_the_socket_and_it_is_gone_with_the_daemon(begin,
 
 def test_a_socket_left_by_a_killed_daemon_is_replaced(begin, control, order):
     first = begin(sleeping_double())
-    first.wait_for("listening", **{"for": "control"})
     first.kill()
     assert control.exists()
-    second = begin(sleeping_double())
-    second.wait_for("listening", **{"for": "control"})
+    begin(sleeping_double())
     assert order("status").returncode == 0
 
 
 def test_the_socket_of_a_daemon_that_lives_is_not_taken_over(begin, control, order, tmp_path):
-    daemon = begin(sleeping_double())
-    daemon.wait_for("listening", **{"for": "control"})
+    begin(sleeping_double())
     file = tmp_path / "second.json"
     file.write_text(json.dumps({
         "listen": "127.0.0.1:0", "control": f"unix:{control}", "reverse_proxies": [service(free_port())]}))
@@ -212,7 +214,6 @@ def test_a_daemon_that_does_not_listen_any_more_is_none(tmp_path):
 
 def test_the_socket_is_found_by_variable_and_by_configuration(begin, control):
     daemon = begin(sleeping_double())
-    daemon.wait_for("listening", **{"for": "control"})
     assert run("status", "--config", daemon.file).returncode == 0
     assert run("status", environment={"ONDEMANDD_CONTROL": f"unix:{control}"}).returncode == 0
     wrong = run("status", environment={"ONDEMANDD_CONTROL": "/tmp/x.sock"})
@@ -268,7 +269,6 @@ def test_a_follower_that_does_not_read_stalls_nobody(begin, control):
         service(free_port(), name="flood", path="/flood", on_demand={
             "command": "sh", "args": ["-c", "while :; do echo " + "x" * 1000 + "; done"], "startup_timeout": "60s"}))
     with socket.socket(socket.AF_UNIX) as follower:
-        processes.eventually(control.exists, what="the control socket")
         follower.connect(str(control))
         follower.sendall(b"GET /v1/services/flood/logs?follow=1 HTTP/1.1\r\nHost: x\r\n\r\n")
         assert run("start", "flood", "--no-wait", "--control", f"unix:{control}").returncode == 0
@@ -295,7 +295,6 @@ def test_who_asks_for_the_status_wakes_nothing_and_keeps_nothing_awake(begin, or
 
 def test_curl_speaks_it_too(begin, control):
     daemon = begin(sleeping_double())
-    daemon.wait_for("listening", **{"for": "control"})
 
     def curl(*words):
         result = subprocess.run(
