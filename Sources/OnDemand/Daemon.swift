@@ -21,6 +21,9 @@ public enum Daemon {
             print(starting.text)
             note(starting.notes)
             return .done
+        case .schema:
+            print(ConfigurationSchema.text)
+            return .done
         }
     }
 

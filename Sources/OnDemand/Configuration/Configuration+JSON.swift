@@ -34,11 +34,7 @@ extension Configuration {
 extension ConfigurationDecoder {
     fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
         var draft = ConfigurationDraft()
-        let keys = [
-            "$schema", "listen", "reverse_proxies", "status", "control", "log", "drain_timeout", "close_jitter",
-            "env_file", "limits", "trusted_proxies", "via", "managed_processes",
-        ]
-        guard let fields = fields(of: node, keys: keys) else { return draft }
+        guard let fields = fields(of: node, as: .configuration) else { return draft }
         if let schema = fields["$schema"] { _ = self.schema(schema) }
         if let listen = required("listen", in: fields, purpose: "it says where clients connect") {
             listeners(listen, into: &draft)
@@ -58,13 +54,10 @@ extension ConfigurationDecoder {
         return draft
     }
 
-    /// Each is compared with all others, and holds a descriptor from the start.
-    private static let listenerLimit = 64
-
     private mutating func listeners(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         let nodes = oneOrMore(node)
-        if nodes.count > Self.listenerLimit { report(node, "the list has more than \(Self.listenerLimit) items") }
-        for node in nodes.prefix(Self.listenerLimit) {
+        if nodes.count > KeyRange.listeners { report(node, "the list has more than \(KeyRange.listeners) items") }
+        for node in nodes.prefix(KeyRange.listeners) {
             if case .string(let text) = node.value.content, text.hasPrefix("fd:") {
                 if let name = inheritedName(node) { draft.inherited.append(name) }
             } else if let address = listener(node, announced: &draft.proxyProtocol) {
@@ -89,7 +82,7 @@ extension ConfigurationDecoder {
         _ node: ConfigurationNode, announced: inout [SocketAddress]
     ) -> Located<SocketAddress>? {
         guard case .object = node.value.content else { return address(node) }
-        guard let fields = fields(of: node, keys: ["address", "proxy_protocol"]),
+        guard let fields = fields(of: node, as: .listener),
             let text = required("address", in: fields, purpose: "it says where to listen")
         else { return nil }
         let isAnnounced = fields["proxy_protocol"].flatMap { boolean($0) } ?? false
@@ -108,14 +101,14 @@ extension ConfigurationDecoder {
     /// A bare number is a port, as in `"listen": 3000`.
     private mutating func address(_ node: ConfigurationNode) -> Located<SocketAddress>? {
         if case .number = node.value.content {
-            guard let port = integer(node, in: 0...Int(UInt16.max)) else { return nil }
+            guard let port = integer(node, in: KeyRange.port) else { return nil }
             return node.located(.ipv4(octets: [0, 0, 0, 0], port: UInt16(port)))
         }
         return parsed(node, expected: "an address such as \"127.0.0.1:3000\"", by: AddressText.listen)
     }
 
     private mutating func status(_ node: ConfigurationNode) -> Located<SocketAddress>? {
-        guard let fields = fields(of: node, keys: ["listen"]),
+        guard let fields = fields(of: node, as: .status),
             let listen = required("listen", in: fields, purpose: "it says where the status page is")
         else { return nil }
         return address(listen)
@@ -132,7 +125,7 @@ extension ConfigurationDecoder {
 
     private mutating func log(_ node: ConfigurationNode) -> Configuration.Log {
         var log = Configuration.Log()
-        guard let fields = fields(of: node, keys: ["level", "format"]) else { return log }
+        guard let fields = fields(of: node, as: .log) else { return log }
         if let level = fields["level"] { log.level = choice(level, of: LogLevel.self) ?? log.level }
         if let format = fields["format"] { log.format = choice(format, of: LogFormat.self) ?? log.format }
         return log
@@ -150,10 +143,7 @@ extension ConfigurationDecoder {
 
     private mutating func service(_ node: ConfigurationNode, limits: ServiceLimits) -> ServiceDraft {
         var draft = ServiceDraft(limits: limits)
-        let keys = [
-            "name", "enabled", "path", "target", "websocket", "headers", "on_demand", "limits", "allowed_origins",
-        ]
-        guard let fields = fields(of: node, keys: keys) else { return draft }
+        guard let fields = fields(of: node, as: .service) else { return draft }
         if let name = required("name", in: fields, purpose: "every log line of the service begins with it") {
             draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
         }
@@ -233,12 +223,7 @@ extension ConfigurationDecoder {
 
 extension ConfigurationDecoder {
     private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
-        let keys = [
-            "enabled", "command", "args", "working_dir", "env", "startup_timeout", "idle_timeout", "stop_timeout",
-            "stop", "max_waiting", "restart_backoff", "idle_when", "min_uptime", "min_sleep", "wake_on",
-            "requires", "readiness", "port",
-        ]
-        guard let fields = fields(of: node, keys: keys) else { return }
+        guard let fields = fields(of: node, as: .onDemand) else { return }
         draft.launch = launch(fields)
         draft.policy = policy(fields)
         if let enabled = fields["enabled"] { draft.policy.alwaysOn = flag(enabled).map { !$0 } ?? false }
@@ -293,9 +278,6 @@ extension ConfigurationDecoder {
         }
     }
 
-    /// More than this no single machine can hold open.
-    private static let maximumWaitingLimit = 1_000_000
-
     mutating func policy(_ fields: Fields) -> BackendPolicy {
         var policy = BackendPolicy()
         if let startup = fields["startup_timeout"] { policy.startupTimeout = span(startup) ?? policy.startupTimeout }
@@ -316,7 +298,7 @@ extension ConfigurationDecoder {
         if let uptime = fields["min_uptime"] { policy.minimumUptime = duration(uptime)?.value ?? policy.minimumUptime }
         if let sleep = fields["min_sleep"] { policy.minimumSleep = duration(sleep)?.value ?? policy.minimumSleep }
         if let waiting = fields["max_waiting"] {
-            policy.maximumWaiting = integer(waiting, in: 1...Self.maximumWaitingLimit) ?? policy.maximumWaiting
+            policy.maximumWaiting = integer(waiting, in: KeyRange.waiting) ?? policy.maximumWaiting
         }
         return policy
     }
@@ -375,7 +357,7 @@ extension ConfigurationDecoder {
             let expected = "\"upgrade\", {\"header\": NAME} or {\"path\": PATH}"
             return parsed(node, expected: expected, by: Self.wakeWord)?.value
         }
-        guard let fields = fields(of: node, keys: ["header", "path"]) else { return nil }
+        guard let fields = fields(of: node, as: .wakeCondition) else { return nil }
         switch (fields["header"], fields["path"]) {
         case (let header?, nil):
             return parsed(header, expected: "the name of a header") { text throws(ValueProblem) in
@@ -390,7 +372,7 @@ extension ConfigurationDecoder {
     }
 
     mutating func backoff(_ node: ConfigurationNode) -> Located<RestartBackoff>? {
-        guard let fields = fields(of: node, keys: ["min", "max"]) else { return nil }
+        guard let fields = fields(of: node, as: .restartBackoff) else { return nil }
         var backoff = RestartBackoff()
         if let first = fields["min"] { backoff.first = span(first) ?? backoff.first }
         if let longest = fields["max"] { backoff.longest = span(longest) ?? backoff.longest }

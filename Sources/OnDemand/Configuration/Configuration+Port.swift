@@ -8,7 +8,7 @@ extension ConfigurationDecoder {
 
     mutating func port(_ node: ConfigurationNode) -> Located<Port>? {
         if case .number = node.value.content {
-            return integer(node, in: 1...Int(UInt16.max)).map { node.located(.fixed(UInt16($0))) }
+            return integer(node, in: KeyRange.backendPort).map { node.located(.fixed(UInt16($0))) }
         }
         return parsed(node, expected: "\"auto\" or a number such as 28080") { text throws(ValueProblem) in
             guard text != "auto" else { return .automatic }

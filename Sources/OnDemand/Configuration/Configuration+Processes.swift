@@ -1,21 +1,14 @@
 /// Decodes what runs without routes, and who requires whom.
 extension ConfigurationDecoder {
-    /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
-    private static let processLimit = 256
-
     mutating func processes(_ node: ConfigurationNode) -> [ProcessDraft] {
         guard let items = items(of: node, expected: "a list of processes") else { return [] }
-        if items.count > Self.processLimit { report(node, "the list has more than \(Self.processLimit) items") }
-        return items.prefix(Self.processLimit).map { process($0) }
+        if items.count > KeyRange.processes { report(node, "the list has more than \(KeyRange.processes) items") }
+        return items.prefix(KeyRange.processes).map { process($0) }
     }
 
     private mutating func process(_ node: ConfigurationNode) -> ProcessDraft {
         var draft = ProcessDraft()
-        let keys = [
-            "name", "enabled", "command", "args", "working_dir", "env", "address", "requires", "start", "start_delay",
-            "auto_restart", "restart_backoff", "startup_timeout", "idle_timeout", "stop_timeout", "stop",
-        ]
-        guard let fields = fields(of: node, keys: keys) else { return draft }
+        guard let fields = fields(of: node, as: .process) else { return draft }
         if let name = required("name", in: fields, purpose: "every log line of the process begins with it") {
             draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
         }

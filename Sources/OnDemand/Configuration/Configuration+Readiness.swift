@@ -1,6 +1,6 @@
 /// Decodes `readiness`: a word, or an object where there is more to say.
 extension ConfigurationDecoder {
-    private enum Kind: String, CaseIterable {
+    enum ReadinessKind: String, CaseIterable {
         case tcp, http, websocket, notify, socket
 
         /// Whether it asks for something at a path.
@@ -8,14 +8,14 @@ extension ConfigurationDecoder {
     }
 
     mutating func readiness(_ node: ConfigurationNode) -> ReadinessCheck? {
-        if case .string = node.value.content { return choice(node, of: Kind.self).map { check($0) } }
+        if case .string = node.value.content { return choice(node, of: ReadinessKind.self).map { check($0) } }
         guard case .object = node.value.content else {
             reportType(of: node, expected: "a word such as \"tcp\", or an object such as {\"kind\": \"http\"}")
             return nil
         }
-        guard let fields = fields(of: node, keys: ["kind", "path", "status"]),
+        guard let fields = fields(of: node, as: .readiness),
             let kind = required("kind", in: fields, purpose: "it says how the backend shows that it is ready"),
-            let word = choice(kind, of: Kind.self)
+            let word = choice(kind, of: ReadinessKind.self)
         else { return nil }
         if let path = fields["path"], !word.asks { report(path, "only http and websocket ask for a path") }
         if let status = fields["status"], word != .http {
@@ -27,7 +27,7 @@ extension ConfigurationDecoder {
     }
 
     private func check(
-        _ kind: Kind, path: String = "/", status: ReadinessCheck.ExpectedStatus = .any
+        _ kind: ReadinessKind, path: String = "/", status: ReadinessCheck.ExpectedStatus = .any
     ) -> ReadinessCheck {
         switch kind {
         case .tcp: .tcp
@@ -56,7 +56,7 @@ extension ConfigurationDecoder {
     private static let readinessPathLimit = 2048
 
     private mutating func expectedStatus(_ node: ConfigurationNode) -> ReadinessCheck.ExpectedStatus? {
-        if case .number = node.value.content { return integer(node, in: 200...599).map { .exactly($0) } }
+        if case .number = node.value.content { return integer(node, in: KeyRange.readyStatus).map { .exactly($0) } }
         return parsed(node, expected: "\"any\", \"2xx\" or a number such as 204") { text throws(ValueProblem) in
             switch text {
             case "any": return .any

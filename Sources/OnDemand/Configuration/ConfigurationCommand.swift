@@ -1,8 +1,10 @@
-/// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain` and `init`.
+/// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain`,
+/// `init` and `config schema`.
 public enum ConfigurationCommand: Equatable, Sendable {
     case check(file: String)
     case explain(file: String)
     case start(StartingConfiguration)
+    case schema
 
     public enum Reading: Equatable, Sendable {
         case command(ConfigurationCommand)
@@ -23,6 +25,7 @@ public enum ConfigurationCommand: Equatable, Sendable {
         case .check: return file(in: rest, of: verb) { .check(file: $0) }
         case .explain: return file(in: rest, of: verb) { .explain(file: $0) }
         case .initialize: return kind(in: rest)
+        case .config: return question(in: rest)
         }
     }
 
@@ -52,6 +55,15 @@ public enum ConfigurationCommand: Equatable, Sendable {
         return .command(.start(kind))
     }
 
+    private static func question(in words: ArraySlice<String>) -> Reading {
+        guard let word = words.first else { return mistake("config needs a word: schema", .config) }
+        guard Array(words) == ["schema"] else {
+            let unknown = word == "schema" ? words[words.startIndex + 1] : word
+            return mistake("unknown argument \(unknown.withoutControls)", .config)
+        }
+        return .command(.schema)
+    }
+
     private static func mistake(_ sentence: String, _ verb: Verb) -> Reading {
         .mistake(sentence, usage: verb.usage)
     }
@@ -63,10 +75,12 @@ extension ConfigurationCommand {
         case check
         case explain
         case initialize = "init"
+        case config
 
         var synopsis: String {
             switch self {
             case .check, .explain: "\(rawValue) --config FILE"
+            case .config: "\(rawValue) schema"
             case .initialize: "\(rawValue) [\(StartingConfiguration.allCases.map(\.rawValue).joined(separator: "|"))]"
             }
         }
@@ -76,6 +90,7 @@ extension ConfigurationCommand {
             case .check: "only reads and checks the configuration, and tells every error"
             case .explain: "says in words what will happen, with the numbers of the configuration"
             case .initialize: "writes a configuration to start from"
+            case .config: "writes the JSON Schema of the configuration, for editors"
             }
         }
 
@@ -122,6 +137,15 @@ extension ConfigurationCommand {
 
                 \(StartingConfiguration.allCases.map { "  \($0.rawValue): \($0.purpose)\n" }.joined())
                 Without a word it is the generic one.
+
+                Exit codes: 0 done, 64 these arguments make no sense.
+                """
+            case .config:
+                """
+                With "$schema": "./ondemandd.schema.json" at the top of a configuration, editors complete its keys, show
+                what they mean, and mark what is wrong. What only the daemon can see, check tells:
+
+                  ondemandd config schema > ondemandd.schema.json
 
                 Exit codes: 0 done, 64 these arguments make no sense.
                 """

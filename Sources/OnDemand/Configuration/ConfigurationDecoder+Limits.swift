@@ -1,28 +1,18 @@
 /// Decodes `limits`, at the top and in services, and who may ask through whom.
 extension ConfigurationDecoder {
-    private static let serviceKeys = [
-        "max_body_bytes", "body_timeout", "response_timeout", "stall_timeout", "max_message_size",
-        "max_backend_message_size", "max_message_rate", "max_connections",
-    ]
-    /// More than this no single machine can hold open.
-    private static let connectionLimit = 1_000_000
-    private static let rateLimit = 1_000_000
-
     mutating func limits(_ node: ConfigurationNode) -> Located<PeerLimits>? {
-        let keys =
-            ["head_timeout", "max_head_bytes", "max_header_fields", "max_target_bytes", "max_connections_per_address"]
-            + Self.serviceKeys
-        guard let fields = fields(of: node, keys: keys) else { return nil }
+        guard let fields = fields(of: node, as: .limits) else { return nil }
         var limits = PeerLimits()
         if let head = fields["head_timeout"] { limits.headTimeout = span(head) ?? limits.headTimeout }
         if let head = fields["max_head_bytes"] {
-            limits.maximumHeadBytes = size(head, in: 1024...1_048_576).map(Int.init) ?? limits.maximumHeadBytes
+            limits.maximumHeadBytes = size(head, in: KeyRange.headBytes).map(Int.init) ?? limits.maximumHeadBytes
         }
         if let count = fields["max_header_fields"] {
-            limits.maximumHeaderFields = integer(count, in: 8...10_000) ?? limits.maximumHeaderFields
+            limits.maximumHeaderFields = integer(count, in: KeyRange.headerFields) ?? limits.maximumHeaderFields
         }
         if let target = fields["max_target_bytes"] {
-            limits.maximumTargetBytes = size(target, in: 64...1_048_576).map(Int.init) ?? limits.maximumTargetBytes
+            limits.maximumTargetBytes =
+                size(target, in: KeyRange.targetBytes).map(Int.init) ?? limits.maximumTargetBytes
         }
         if let count = fields["max_connections_per_address"] {
             limits.maximumConnectionsPerAddress = self.count(count) ?? limits.maximumConnectionsPerAddress
@@ -36,14 +26,14 @@ extension ConfigurationDecoder {
     /// What a service says stands for it alone; what it leaves out is as at the top.
     mutating func limits(_ node: ConfigurationNode, over defaults: ServiceLimits) -> ServiceLimits {
         var limits = defaults
-        guard let fields = fields(of: node, keys: Self.serviceKeys) else { return limits }
+        guard let fields = fields(of: node, as: .serviceLimits) else { return limits }
         take(fields, into: &limits)
         return limits
     }
 
     private mutating func take(_ fields: Fields, into limits: inout ServiceLimits) {
         if let body = fields["max_body_bytes"] {
-            limits.maximumBodyBytes = bound(body, { $0.size($1, in: 0...SizeText.largest) }) ?? limits.maximumBodyBytes
+            limits.maximumBodyBytes = bound(body, { $0.size($1, in: KeyRange.bodyBytes) }) ?? limits.maximumBodyBytes
         }
         if let body = fields["body_timeout"] { limits.bodyTimeout = span(body) ?? limits.bodyTimeout }
         if let response = fields["response_timeout"] {
@@ -57,22 +47,22 @@ extension ConfigurationDecoder {
     }
 
     private mutating func takeMessages(_ fields: Fields, into limits: inout ServiceLimits) {
-        let sizes: ClosedRange<UInt64> = 1...SizeText.largest
         if let size = fields["max_message_size"] {
-            limits.maximumMessageBytes = bound(size, { $0.size($1, in: sizes) }) ?? limits.maximumMessageBytes
+            limits.maximumMessageBytes =
+                bound(size, { $0.size($1, in: KeyRange.messageBytes) }) ?? limits.maximumMessageBytes
         }
         if let size = fields["max_backend_message_size"] {
             limits.maximumBackendMessageBytes =
-                bound(size, { $0.size($1, in: sizes) }) ?? limits.maximumBackendMessageBytes
+                bound(size, { $0.size($1, in: KeyRange.messageBytes) }) ?? limits.maximumBackendMessageBytes
         }
         if let rate = fields["max_message_rate"] {
             limits.maximumMessageRate =
-                bound(rate, { $0.integer($1, in: 1...Self.rateLimit) }) ?? limits.maximumMessageRate
+                bound(rate, { $0.integer($1, in: KeyRange.messageRate) }) ?? limits.maximumMessageRate
         }
     }
 
     private mutating func count(_ node: ConfigurationNode) -> Int?? {
-        bound(node) { $0.integer($1, in: 1...Self.connectionLimit) }
+        bound(node) { $0.integer($1, in: KeyRange.connections) }
     }
 
     mutating func origins(_ node: ConfigurationNode) -> [OriginRule] {

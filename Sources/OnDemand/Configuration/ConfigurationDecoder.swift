@@ -64,7 +64,8 @@ extension ConfigurationDecoder {
     }
 
     /// Reports repeated and unknown keys; nil when it is no object at all.
-    mutating func fields(of node: ConfigurationNode, keys: [String]) -> Fields? {
+    mutating func fields(of node: ConfigurationNode, as object: ConfigurationObject) -> Fields? {
+        let keys = object.keyNames
         guard let members = members(of: node) else { return nil }
         var fields = Fields(node: node)
         for member in members {

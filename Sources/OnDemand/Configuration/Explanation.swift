@@ -66,8 +66,7 @@ struct Explanation {
         sentences += Self.requirements(policy)
         let directory = launch.workingDirectory == "." ? "" : " in \(launch.workingDirectory.withoutControls)"
         sentences.append("Started is: \(launch.shown)\(directory).")
-        let seconds = policy.startupTimeout.shortText
-        sentences.append("It has \(seconds) to accept connections on \(service.target.address).")
+        sentences.append("It has \(policy.startupTimeout.shortText) to \(Self.readiness(service)).")
         sentences.append("Then everybody who waited is let through.")
         let limit = policy.maximumWaiting
         sentences.append("Up to \(limit) may wait; more get 503 at once.")
@@ -76,6 +75,24 @@ struct Explanation {
                 "A WebSocket from a page that is not among the allowed_origins gets 403 and wakes nothing.")
         }
         return sentences.joined(separator: " ")
+    }
+
+    /// What it has to do until it is ready.
+    private static func readiness(_ service: Configuration.Service) -> String {
+        let address = service.target.address
+        let place = address.port == 0 ? "a port that is chosen for each start" : "\(address)"
+        return switch service.policy.readiness {
+        case .tcp: "accept connections on \(place)"
+        case .http(let path, let status):
+            switch status {
+            case .any: "answer a GET of \(path) on \(place)"
+            case .success: "answer a GET of \(path) on \(place) with a status of 2xx"
+            case .exactly(let number): "answer a GET of \(path) on \(place) with \(number)"
+            }
+        case .webSocket(let path): "open a WebSocket at \(path) on \(place)"
+        case .notify: "say READY=1 and accept connections on \(place)"
+        case .socket: "take a connection from the socket that it is given, \(place)"
+        }
     }
 
     private func waking(_ service: Configuration.Service) -> String {

@@ -134,11 +134,18 @@ struct CommandLineTests {
     @Test("init without a word writes the generic one")
     func initPlain() throws { #expect(try Executable("init").output == StartingConfiguration.generic.text) }
 
+    @Test("config schema prints the schema")
+    func schemaCommand() throws {
+        let run = try Executable("config", "schema")
+        #expect(run.status == 0 && run.output == ConfigurationSchema.text && run.errors.isEmpty)
+    }
+
     @Test(
         "each command about a configuration helps, and says what it does not understand",
         arguments: [
             (["check"], "--config FILE is missing"), (["explain", "--config"], "--config needs a file"),
             (["explain", "file.json"], "unknown argument file.json"),
+            (["config"], "config needs a word: schema"), (["config", "show"], "unknown argument show"),
             (["init", "django"], "django is neither rails-actioncable nor generic"),
             (["init", "generic", "twice"], "twice is neither rails-actioncable nor generic"),
         ])

@@ -57,6 +57,17 @@ struct ExplanationTests {
             (#""min_uptime": "2h""#, "Not before it has been ready for 2h."),
             (#""min_sleep": "5m""#, "After that no request wakes it for 5m; they get 503."),
             (#""startup_timeout": "7s""#, "It has 7s to accept connections on 127.0.0.1:1."),
+            (
+                #""readiness": {"kind": "http", "path": "/up", "status": "2xx"}"#,
+                "GET of /up on 127.0.0.1:1 with a status of 2xx."
+            ),
+            (
+                #""readiness": {"kind": "http", "status": 204}"#,
+                "It has 30s to answer a GET of / on 127.0.0.1:1 with 204."
+            ),
+            (#""readiness": {"kind": "websocket", "path": "/w"}"#, "open a WebSocket at /w on 127.0.0.1:1."),
+            (#""readiness": "notify""#, "say READY=1 and accept connections on 127.0.0.1:1."),
+            (#""readiness": "socket""#, "take a connection from the socket that it is given, 127.0.0.1:1."),
             (#""max_waiting": 3"#, "Up to 3 may wait; more get 503 at once."),
             (#""restart_backoff": {"min": "2s", "max": "9s"}"#, "for 2s, then twice as long each time, up to 9s"),
             (#""restart_backoff": {"min": "9s", "max": "9s"}"#, "It rests for 9s, and whoever asks"),

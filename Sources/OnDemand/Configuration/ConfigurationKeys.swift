@@ -1,0 +1,264 @@
+/// Every key of the configuration: where it stands, what it takes, what stands without it, and what it means. The
+/// decoder knows its keys from here, and the schema for editors is written from here.
+struct ConfigurationKey: Sendable {
+    let name: String
+    let kind: Kind
+    var isRequired = false
+    /// What stands when it is left out, as it would be written; nil where leaving it out says something of its own.
+    var standard: String?
+    let meaning: String
+
+    indirect enum Kind: Sendable {
+        case string
+        /// A string that this matches (ECMA-262), once variables are filled in.
+        case pattern(String)
+        case boolean
+        /// A `boolean` that the environment may spell.
+        case flag
+        case duration
+        /// A duration for which zero has no meaning.
+        case span
+        case integer(ClosedRange<Int>)
+        case size(ClosedRange<UInt64>)
+        /// `"off"` lifts it.
+        case bound(Kind)
+        case words([String])
+        case list(Kind, most: Int?)
+        case oneOrMore(Kind, most: Int?)
+        /// Keys of the operator's choice, and strings.
+        case strings
+        case object(ConfigurationObject)
+        case either(Kind, Kind)
+    }
+
+    init(_ name: String, _ kind: Kind, _ standard: String?, _ meaning: String) {
+        (self.name, self.kind, self.standard, self.meaning) = (name, kind, standard, meaning)
+    }
+
+    /// Where leaving it out says something of its own.
+    init(_ name: String, _ kind: Kind, _ meaning: String) { self.init(name, kind, nil, meaning) }
+
+    static func required(_ name: String, _ kind: Kind, _ meaning: String) -> ConfigurationKey {
+        var key = ConfigurationKey(name, kind, nil, meaning)
+        key.isRequired = true
+        return key
+    }
+}
+
+/// The numbers that keys take.
+enum KeyRange {
+    static let port = 0...Int(UInt16.max)
+    static let backendPort = 1...Int(UInt16.max)
+    static let readyStatus = 200...599
+    static let headBytes: ClosedRange<UInt64> = 1024...1_048_576
+    static let headerFields = 8...10_000
+    static let targetBytes: ClosedRange<UInt64> = 64...1_048_576
+    static let bodyBytes = 0...SizeText.largest
+    static let messageBytes = 1...SizeText.largest
+    static let messageRate = 1...1_000_000
+    /// More than this no single machine can hold open.
+    static let connections = 1...1_000_000
+    static let waiting = 1...1_000_000
+    /// Each is compared with all others, and holds a descriptor from the start.
+    static let listeners = 64
+    /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
+    static let processes = 256
+}
+
+/// The objects that a configuration consists of, and their keys.
+enum ConfigurationObject: String, CaseIterable, Sendable {
+    case configuration, listener, service, process, limits
+    case onDemand = "on_demand"
+    case serviceLimits = "service_limits"
+    case wakeCondition = "wake_condition"
+    case restartBackoff = "restart_backoff"
+    case status, log, readiness
+
+    var keys: [ConfigurationKey] {
+        switch self {
+        case .configuration: Self.configurationKeys
+        case .listener: Self.listenerKeys
+        case .service: Self.serviceKeys
+        case .onDemand: Self.startKeys + Self.onDemandKeys + Self.lifeKeys
+        case .process: Self.processKeys + Self.startKeys + Self.lifeKeys
+        case .limits: Self.connectionLimitKeys + Self.serviceLimitKeys
+        case .serviceLimits: Self.serviceLimitKeys
+        case .wakeCondition: Self.wakeConditionKeys
+        case .restartBackoff: Self.restartBackoffKeys
+        case .status: [.required("listen", .address, "where the status page is")]
+        case .log: Self.logKeys
+        case .readiness: Self.readinessKeys
+        }
+    }
+
+    var keyNames: [String] { keys.map(\.name) }
+}
+
+extension ConfigurationKey.Kind {
+    /// A bare number is a port.
+    fileprivate static let address = Self.either(.integer(KeyRange.port), .string)
+    fileprivate static let name = Self.pattern("^[A-Za-z0-9._-]{1,64}$")
+    fileprivate static let path = Self.pattern("^/")
+}
+
+extension ConfigurationObject {
+    private static let configurationKeys: [ConfigurationKey] = [
+        ConfigurationKey("$schema", .string, "for editors; ignored"),
+        .required(
+            "listen", .oneOrMore(.either(.address, .object(.listener)), most: KeyRange.listeners),
+            "where clients connect, such as \"127.0.0.1:3000\", \"unix:/run/x.sock\" or \"fd:web\""),
+        .required("reverse_proxies", .list(.object(.service), most: nil), "the services"),
+        ConfigurationKey(
+            "managed_processes", .list(.object(.process), most: KeyRange.processes), "[]",
+            "processes without routes, such as a Redis"),
+        ConfigurationKey("status", .object(.status), "a small status page, which wakes nothing"),
+        ConfigurationKey("control", .pattern("^unix:"), "the Unix socket on which operators give orders"),
+        ConfigurationKey("log", .object(.log), "{}", "how much is logged, and for whom"),
+        ConfigurationKey(
+            "drain_timeout", .duration, "\"10s\"", "at a shutdown: how long requests may take to finish"),
+        ConfigurationKey(
+            "close_jitter", .duration, "\"1s\"", "at a shutdown: close frames to WebSockets are spread over this long"),
+        ConfigurationKey(
+            "env_file", .string, "a file of variables; with a dash in front it may be missing"),
+        ConfigurationKey(
+            "limits", .object(.limits), "{}", "what peers may send and hold before they are refused"),
+        ConfigurationKey(
+            "trusted_proxies", .list(.string, most: nil), "[]",
+            "the neighbours whose word about a client is taken: networks, \"loopback\", \"private\""),
+        ConfigurationKey("via", .boolean, "false", "whether forwarded requests say Via: 1.1 ondemandd"),
+    ]
+
+    private static let listenerKeys: [ConfigurationKey] = [
+        .required("address", .address, "where clients connect"),
+        ConfigurationKey(
+            "proxy_protocol", .boolean, "false", "whether every connection begins with a PROXY header"),
+    ]
+
+    private static let serviceKeys: [ConfigurationKey] = [
+        .required("name", .name, "what log lines and commands call it"),
+        ConfigurationKey("enabled", .flag, "true", "off: its paths answer 503, and it is never started"),
+        .required("path", .oneOrMore(.path, most: nil), "which requests are meant: /cable, /x/{y}/cable, /api/*"),
+        .required(
+            "target", .pattern("^(http://|unix:)"), "where the requests go, such as \"http://127.0.0.1:28080/cable\""),
+        ConfigurationKey("websocket", .boolean, "false", "whether WebSocket upgrades pass"),
+        ConfigurationKey("headers", .strings, "{}", "headers to set on every forwarded request"),
+        ConfigurationKey(
+            "allowed_origins", .oneOrMore(.string, most: nil), "\"*\"", "the pages that may open a WebSocket"),
+        ConfigurationKey("limits", .object(.serviceLimits), "{}", "the limits that it sets for itself"),
+        ConfigurationKey(
+            "on_demand", .object(.onDemand),
+            "how to start and stop the backend; without it, requests are only forwarded"),
+    ]
+
+    /// What is started, wherever it stands.
+    private static let startKeys: [ConfigurationKey] = [
+        .required("command", .string, "the program; looked up on PATH when it has no slash"),
+        ConfigurationKey("args", .list(.string, most: nil), "[]", "its arguments; no shell reads them"),
+        ConfigurationKey("working_dir", .string, "\".\"", "where it runs"),
+        ConfigurationKey("env", .strings, "{}", "variables to set for it, over the daemon's own"),
+    ]
+
+    private static let lifeKeys: [ConfigurationKey] = [
+        ConfigurationKey(
+            "startup_timeout", .span, "\"30s\"", "how long it may take until it accepts connections"),
+        ConfigurationKey(
+            "idle_timeout", .duration, "\"15m\"", "how long after its last use it is stopped; \"0\" means never"),
+        ConfigurationKey("stop_timeout", .duration, "\"10s\"", "how long after TERM KILL follows"),
+        ConfigurationKey(
+            "stop",
+            .list(.either(.words(StopSignal.allCases.flatMap { [$0.name, "SIG\($0.name)"] }), .duration), most: nil),
+            "signals, each followed by its patience: [\"INT\", \"5s\", \"TERM\", \"10s\", \"KILL\"]"),
+        ConfigurationKey(
+            "restart_backoff", .object(.restartBackoff), "{ \"min\": \"1s\", \"max\": \"60s\" }",
+            "how long it rests after a failed start"),
+        ConfigurationKey("requires", .list(.string, most: nil), "[]", "names of what has to be ready first"),
+    ]
+
+    private static let onDemandKeys: [ConfigurationKey] = [
+        ConfigurationKey(
+            "readiness", .either(.words(readinessKinds), .object(.readiness)), "\"tcp\"",
+            "what it has to show until it counts as ready"),
+        ConfigurationKey(
+            "port", .either(.integer(KeyRange.backendPort), .pattern("^(auto|[0-9]+)$")),
+            "what {port} in target, args and env becomes; \"auto\" lets the system choose for each start"),
+        ConfigurationKey("enabled", .flag, "true", "off: started with the daemon, and never stopped for idleness"),
+        ConfigurationKey(
+            "idle_when", .words(IdleWhen.allCases.map(\.rawValue)), "\"no_connections\"", "what counts as use"),
+        ConfigurationKey("min_uptime", .duration, "\"0\"", "it is not stopped before it was ready for this long"),
+        ConfigurationKey("min_sleep", .duration, "\"0\"", "after an idle stop no request wakes it for this long"),
+        ConfigurationKey(
+            "wake_on",
+            .either(
+                .words(["any", "upgrade"]), .oneOrMore(.either(.words(["upgrade"]), .object(.wakeCondition)), most: nil)
+            ),
+            "\"any\"", "which requests may wake it; others get 503 while it sleeps"),
+        ConfigurationKey(
+            "max_waiting", .integer(KeyRange.waiting), "256", "how many clients are held while it starts"),
+    ]
+
+    private static let processKeys: [ConfigurationKey] = [
+        .required("name", .name, "what log lines and commands call it"),
+        ConfigurationKey("enabled", .flag, "true", "off: it is never started"),
+        ConfigurationKey("address", .string, "where it accepts connections once it is ready"),
+        ConfigurationKey(
+            "start", .words(Configuration.Process.Start.allCases.map(\.rawValue)), "\"with_daemon\"",
+            "whether it starts with the daemon or with what requires it"),
+        ConfigurationKey("start_delay", .duration, "\"0\"", "from the daemon's start to its own"),
+        ConfigurationKey("auto_restart", .flag, "true", "whether it is started again after it has ended by itself"),
+    ]
+
+    private static let wakeConditionKeys: [ConfigurationKey] = [
+        ConfigurationKey("header", .string, "requests with this header, whatever it says"),
+        ConfigurationKey("path", .path, "requests with this path"),
+    ]
+
+    private static let restartBackoffKeys: [ConfigurationKey] = [
+        ConfigurationKey("min", .span, "\"1s\"", "after the first failure; it doubles from here"),
+        ConfigurationKey("max", .span, "\"60s\"", "after many"),
+    ]
+
+    private static let readinessKinds = ConfigurationDecoder.ReadinessKind.allCases.map(\.rawValue)
+
+    private static let readinessKeys: [ConfigurationKey] = [
+        .required("kind", .words(readinessKinds), "how the backend shows that it is ready"),
+        ConfigurationKey("path", .path, "\"/\"", "what http and websocket ask for"),
+        ConfigurationKey(
+            "status", .either(.integer(KeyRange.readyStatus), .words(["any", "2xx"])), "\"any\"", "what http expects"),
+    ]
+
+    private static let logKeys: [ConfigurationKey] = [
+        ConfigurationKey("level", .words(LogLevel.allCases.map(\.rawValue)), "\"info\"", "how much is said"),
+        ConfigurationKey(
+            "format", .words(LogFormat.allCases.map(\.rawValue)), "\"text\"", "for people or for machines"),
+    ]
+
+    private static let connectionLimitKeys: [ConfigurationKey] = [
+        ConfigurationKey("head_timeout", .span, "\"10s\"", "from the first byte of a request's head to its end; 408"),
+        ConfigurationKey("max_head_bytes", .size(KeyRange.headBytes), "\"16KiB\"", "of a whole request head; 431"),
+        ConfigurationKey("max_header_fields", .integer(KeyRange.headerFields), "128", "fields of a head; 431"),
+        ConfigurationKey("max_target_bytes", .size(KeyRange.targetBytes), "\"8KiB\"", "of a request's target; 414"),
+        ConfigurationKey(
+            "max_connections_per_address", .bound(.integer(KeyRange.connections)), "\"off\"",
+            "open connections of one client; 503"),
+    ]
+
+    private static let serviceLimitKeys: [ConfigurationKey] = [
+        ConfigurationKey("max_body_bytes", .bound(.size(KeyRange.bodyBytes)), "\"off\"", "of a request's body; 413"),
+        ConfigurationKey("body_timeout", .span, "\"30s\"", "how long nothing of a request's body may arrive; 408"),
+        ConfigurationKey(
+            "response_timeout", .span, "\"60s\"", "from the end of the request to the end of the answer's head; 504"),
+        ConfigurationKey("stall_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
+        ConfigurationKey(
+            "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"128KiB\"",
+            "of one WebSocket message from a client; close 1009"),
+        ConfigurationKey(
+            "max_backend_message_size", .bound(.size(KeyRange.messageBytes)), "\"off\"",
+            "of one WebSocket message from the backend; close 1011"),
+        ConfigurationKey(
+            "max_message_rate", .bound(.integer(KeyRange.messageRate)), "\"off\"",
+            "WebSocket frames per second from one client"),
+        ConfigurationKey(
+            "max_connections", .bound(.integer(KeyRange.connections)), "\"off\"",
+            "at the top: open connections of one listener; in a service: its requests and tunnels at a time; 503"),
+    ]
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+struct ConfigurationKeysTests {
+    /// The smallest configuration that can have this key there, with it or without; nil where there is none.
+    private static func file(_ object: ConfigurationObject, _ key: String, _ member: String) -> String? {
+        let more = member.isEmpty ? "" : ", \(member)"
+        let command = "\"command\": \"x\""
+        func file(service: String = "", top: String = "") -> String {
+            "{\"listen\": \"127.0.0.1:3000\", \"reverse_proxies\": [{\(Sample.plain)\(service)}]\(top)}"
+        }
+        switch object {
+        case .configuration: return file(top: more)
+        case .service: return file(service: more)
+        case .onDemand: return file(service: ", \"on_demand\": {\(command)\(more)}")
+        case .restartBackoff: return file(service: ", \"on_demand\": {\(command), \"restart_backoff\": {\(member)}}")
+        case .limits: return file(top: ", \"limits\": {\(member)}")
+        case .serviceLimits: return file(service: ", \"limits\": {\(member)}")
+        case .log: return file(top: ", \"log\": {\(member)}")
+        case .process:
+            // What starts with the daemon stays, and what has no address cannot be waited for.
+            guard key != "idle_timeout" else { return nil }
+            let address = key == "startup_timeout" ? ", \"address\": \"127.0.0.1:2\"" : ""
+            return file(top: ", \"managed_processes\": [{\"name\": \"p\", \(command)\(address)\(more)}]")
+        case .readiness:
+            return file(service: ", \"on_demand\": {\(command), \"readiness\": {\"kind\": \"http\"\(more)}}")
+        case .listener, .status, .wakeCondition: return nil
+        }
+    }
+
+    @Test("a default that is written out changes nothing", arguments: ConfigurationObject.allCases)
+    func defaults(object: ConfigurationObject) throws {
+        for key in object.keys {
+            guard let standard = key.standard, let without = Self.file(object, key.name, ""),
+                let with = Self.file(object, key.name, "\"\(key.name)\": \(standard)")
+            else { continue }
+            #expect(try read(with) == read(without), "\(object.rawValue).\(key.name)")
+        }
+    }
+
+    @Test("no object has a key twice")
+    func unique() {
+        for object in ConfigurationObject.allCases { #expect(Set(object.keyNames).count == object.keys.count) }
+    }
+
+    @Test("the decoder asks for the keys of the table, and for no others")
+    func decoder() throws {
+        let folder = Corpus.repository.appending(path: "Sources/OnDemand/Configuration")
+        let source = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+            .map { try String(contentsOf: folder.appending(path: $0), encoding: .utf8) }.joined()
+        let asked = Set(source.matches(of: /fields\["([^"]+)"\]|required\("([^"]+)", in/).compactMap { $0.1 ?? $0.2 })
+        let known = Set(ConfigurationObject.allCases.flatMap(\.keyNames).map { Substring($0) })
+        // Read before everything else, because everything else is read with it.
+        #expect(known.subtracting(asked).subtracting(["env_file"]) == [])
+        #expect(asked.subtracting(known) == [])
+    }
+
+    @Test("the documentation's tables have the defaults of the table of keys")
+    func documentation() throws {
+        let file = Corpus.repository.appending(path: "docs/CONFIGURATION.md")
+        let sections = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n### ")
+        let objects: [(String, ConfigurationObject)] = [
+            ("At the top", .configuration), ("A service in", .service), ("`on_demand`", .onDemand),
+            ("Managed processes", .process), ("`limits`", .limits),
+        ]
+        for (heading, object) in objects {
+            let section = try #require(sections.first { $0.hasPrefix(heading) })
+            let rows = section.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { $0.split(separator: " | ") }
+            for key in object.keys {
+                let row = rows.first { $0[0].contains("`\(key.name)`") }
+                #expect(row != nil || section.contains("`\(key.name)`"), "\(object.rawValue).\(key.name) has no row")
+                guard let cell = row?.dropFirst(2).first?.replacing(" |", with: ""),
+                    cell.wholeMatch(of: /`[^`]*`/) != nil
+                else { continue }
+                #expect(
+                    cell == "`\(key.standard ?? "")`".replacing("{ ", with: "{").replacing(" }", with: "}"),
+                    "\(key.name)")
+            }
+        }
+    }
+
+    @Test("the schema is JSON, and says of each object which keys it takes and which it needs")
+    func schema() throws {
+        let bytes = Array(ConfigurationSchema.text.utf8)
+        #expect(throws: Never.self) { try JSONReader.read(bytes) }
+        let schema = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+        let definitions = try #require(schema["$defs"] as? [String: [String: Any]])
+        #expect(Set(definitions.keys) == Set(ConfigurationObject.allCases.map(\.rawValue)))
+        for object in ConfigurationObject.allCases {
+            let definition = try #require(definitions[object.rawValue])
+            let properties = try #require(definition["properties"] as? [String: [String: Any]])
+            #expect(Set(properties.keys) == Set(object.keyNames))
+            #expect(definition["required"] as? [String] == object.keys.filter(\.isRequired).map(\.name))
+            for key in object.keys { #expect(properties[key.name]?["description"] as? String == key.meaning) }
+        }
+    }
+
+    private func read(_ file: String) throws -> Configuration {
+        try Configuration.read(Array(file.utf8), environment: [:])
+    }
+}
