@@ -289,6 +289,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         hasLeft = true
         proxy.closeEverything()
         supervisor.closeSockets()
+        proxy.closeListeners()
         log(.bye)
         log.flush()
     }
@@ -325,7 +326,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         }
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
-            listening: addresses.map(\.description), services: services + processes)
+            listening: addresses.map(\.description), services: services + processes, isLeaving: departure != .staying)
     }
 }
 
@@ -347,11 +348,12 @@ extension Configuration {
     fileprivate var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/healthz", .health),
+            ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .status(resource))
         }
-        return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits)
+        return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true)
     }
 
     /// The control socket's questions read their path themselves.

@@ -10,10 +10,13 @@ final class ExchangeRules: Sendable {
     let addsVia: Bool
     /// Clients come through a proxy that announces them, each connection with a header of its own.
     let expectsProxyHeader: Bool
+    /// They are not clients of a service but ask about the daemon, also while it leaves.
+    let isAboutDaemon: Bool
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
-        trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false
+        trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
+        isAboutDaemon: Bool = false
     ) {
         self.routes = routes
         self.services = services
@@ -21,6 +24,7 @@ final class ExchangeRules: Sendable {
         self.trustedProxies = trustedProxies
         self.addsVia = addsVia
         self.expectsProxyHeader = expectsProxyHeader
+        self.isAboutDaemon = isAboutDaemon
     }
 
     var headLimits: HeadLimits {

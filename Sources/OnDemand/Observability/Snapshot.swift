@@ -48,6 +48,8 @@ struct Snapshot: Equatable {
     /// Where clients connect, as bound.
     var listening: [String]
     var services: [Service]
+    /// It was told to end, and takes no clients any more.
+    var isLeaving = false
 }
 
 extension Snapshot.Service {

@@ -10,6 +10,10 @@ struct Listener {
     var crowd = Crowd()
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false
+    /// The daemon leaves.
+    var isClosed = false
     /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.
     var isStarved = false
+
+    var isOpen: Bool { !isPaused && !isClosed }
 }

@@ -11,7 +11,7 @@ extension Proxy {
 
     func acceptAll(from index: Int) {
         for _ in 0..<Limits.acceptsPerTurn {
-            guard listeners.indices.contains(index), !listeners[index].isPaused else { return }
+            guard listeners[index].isOpen else { return }
             switch kernel.accept(from: listeners[index].descriptor) {
             case .accepted(let descriptor, let peer): welcome(descriptor, peer, at: index)
             case .wouldBlock: return noteRecovery(of: index)
@@ -123,7 +123,7 @@ extension Proxy {
     }
 
     func resumeAccepting(_ index: Int) {
-        guard listeners.indices.contains(index), listeners[index].isPaused else { return }
+        guard listeners[index].isPaused, !listeners[index].isClosed else { return }
         do throws(SystemError) {
             try kernel.watch(listeners[index].descriptor, for: .readable, as: listenerToken(index))
             listeners[index].isPaused = false
@@ -140,14 +140,10 @@ extension Proxy {
         drive(index)
     }
 
-    /// No new connections; tunnels end with a close frame, idle connections end, requests that are being answered may
-    /// finish.
+    /// No new clients; tunnels end with a close frame, idle connections end, requests that are being answered may
+    /// finish. Whoever asks about the daemon itself is still told.
     func drain(over window: Duration) {
-        for (index, listener) in listeners.enumerated() {
-            reactor.disarm(.acceptPause(listener: index))
-            stopListening(listener)
-        }
-        listeners = []
+        for index in listeners.indices where !listeners[index].rules.isAboutDaemon { stopListening(index) }
         isDraining = true
         for index in links.indices {
             guard let conversation = links[index].conversation else { continue }
@@ -166,7 +162,17 @@ extension Proxy {
         takeLeave(of: nil, .goingAway, over: window)
     }
 
-    private func stopListening(_ listener: Listener) {
+    /// Nobody is told anything any more.
+    func closeListeners() {
+        for index in listeners.indices { stopListening(index) }
+    }
+
+    /// It keeps its place in the list, which is in the tokens of the others.
+    private func stopListening(_ index: Int) {
+        guard !listeners[index].isClosed else { return }
+        let listener = listeners[index]
+        listeners[index].isClosed = true
+        reactor.disarm(.acceptPause(listener: index))
         if listener.isInherited {
             kernel.close(listener.descriptor)
         } else {
@@ -174,8 +180,16 @@ extension Proxy {
         }
     }
 
-    /// Everybody who was to be served has been; who only lingers has its answer.
-    var isDrained: Bool { links.indices.allSatisfy { links[$0].conversation?.machine.phase == .lingering } }
+    /// Everybody who was to be served has been; who only lingers has its answer, and who comes to ask about the daemon
+    /// is not waited for.
+    var isDrained: Bool {
+        links.indices.allSatisfy { index in
+            switch links[index].conversation?.machine.phase {
+            case .lingering, .watching, .readingHead: true
+            default: false
+            }
+        }
+    }
 
     /// Nothing is waited for any more.
     func closeEverything() {

@@ -1,6 +1,8 @@
 /// The status listener's conversations: served from memory, pushed when something changed, never counted as use.
 extension Proxy {
     func serve(_ resource: StatusResource, _ index: Int, _ conversation: Link.Conversation) {
+        // A connection that is kept would be one more to wait for.
+        if isDraining { conversation.machine.request?.wantsKeepAlive = false }
         let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
         let headOnly = conversation.machine.request?.isHead ?? false
         switch resource {
@@ -8,7 +10,7 @@ extension Proxy {
             conversation.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
             watchers.append(clientToken(index))
             refreshLater(after: Limits.statusRefresh)
-        case .page, .snapshot, .events, .health:
+        case .page, .snapshot, .events, .health, .readiness:
             let response = StatusResponse.of(resource, status.snapshot(), keepAlive: keepAlive, headOnly: headOnly)
             conversation.machine.served(response)
         }

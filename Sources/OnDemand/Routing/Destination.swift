@@ -19,4 +19,6 @@ enum StatusResource: Hashable, Sendable {
     case events
     /// The daemon is alive.
     case health
+    /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
+    case readiness
 }

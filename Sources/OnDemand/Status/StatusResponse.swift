@@ -10,14 +10,19 @@ enum StatusResponse {
 
     static func of(_ resource: StatusResource, _ snapshot: Snapshot, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
         let answer: (type: String, fields: String, body: [UInt8])
+        var status = "200 OK"
         switch resource {
         case .events: return headOfEvents
         case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
         case .snapshot: answer = ("application/json", "", Array((StatusJSON.text(of: snapshot) + "\n").utf8))
-        case .health: answer = ("text/plain; charset=utf-8", "", Array("ok\n".utf8))
+        case .health: answer = (plainText, "", Array("ok\n".utf8))
+        case .readiness where snapshot.isLeaving:
+            status = "503 Service Unavailable"
+            answer = (plainText, "", Array("shutting down\n".utf8))
+        case .readiness: answer = (plainText, "", Array("ready\n".utf8))
         }
         let head = """
-            HTTP/1.1 200 OK\r
+            HTTP/1.1 \(status)\r
             Content-Type: \(answer.type)\r
             Content-Length: \(answer.body.count)\r
             \(commonFields)\(answer.fields)Connection: \(keepAlive ? "keep-alive" : "close")\r
@@ -26,6 +31,8 @@ enum StatusResponse {
             """
         return headOnly ? Array(head.utf8) : Array(head.utf8) + answer.body
     }
+
+    private static let plainText = "text/plain; charset=utf-8"
 
     private static let headOfEvents = Array(
         """

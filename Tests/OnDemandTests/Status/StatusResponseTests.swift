@@ -5,6 +5,7 @@ import Testing
 @Suite struct StatusResponseTests {
     private static let resources: [(StatusResource, type: String)] = [
         (.page, "text/html; charset=utf-8"), (.snapshot, "application/json"), (.health, "text/plain; charset=utf-8"),
+        (.readiness, "text/plain; charset=utf-8"),
     ]
 
     @Test("our own parser agrees with the head and the length", arguments: [true, false])
@@ -46,6 +47,21 @@ import Testing
         let text = String(
             decoding: StatusResponse.of(.health, .sample(), keepAlive: true, headOnly: false), as: UTF8.self)
         #expect(text.hasSuffix("\r\n\r\nok\n"))
+    }
+
+    @Test("a daemon is ready until it is told to end, and that it leaves is no reason to call it dead")
+    func readiness() throws {
+        var snapshot = Snapshot.sample()
+        let ready = StatusResponse.of(.readiness, snapshot, keepAlive: true, headOnly: false)
+        #expect(
+            try responseHead(ready).status == 200 && String(decoding: ready, as: UTF8.self).hasSuffix("\r\n\r\nready\n")
+        )
+        snapshot.isLeaving = true
+        let leaving = StatusResponse.of(.readiness, snapshot, keepAlive: false, headOnly: false)
+        #expect(try responseHead(leaving).status == 503)
+        #expect(String(decoding: leaving, as: UTF8.self).hasSuffix("\r\n\r\nshutting down\n"))
+        let health = StatusResponse.of(.health, snapshot, keepAlive: false, headOnly: false)
+        #expect(try responseHead(health).status == 200)
     }
 
     @Test("an event stream has no length, ends with its connection, and a question for its head gets nothing more")

@@ -1,0 +1,33 @@
+"""What the status listener tells machines: health, readiness."""
+
+import signal
+
+from daemon import sleeping_double
+from wire import Wire, request
+
+
+def asked(daemon, path, *extra):
+    """One question to the status listener."""
+    daemon.status()  # It listens by now.
+    with Wire(daemon.status_address) as connection:
+        return connection.ask(request(path=path, host="127.0.0.1", extra=["Connection: close", *extra]))
+
+
+def test_readiness_ends_with_the_drain_and_health_does_not(start):
+    daemon = start(sleeping_double(path="/*"))
+    ready = asked(daemon, "/readyz")
+    assert (ready.status, ready.body) == (200, b"ready\n")
+    with daemon.connect() as client, Wire(daemon.status_address):
+        client.send(request(path="/slow?ms=1500"))
+        daemon.wait_for("first_hit")
+        daemon.signal(signal.SIGTERM)
+        daemon.wait_for("shutting_down")
+        leaving = asked(daemon, "/readyz")
+        assert (leaving.status, leaving.body) == (503, b"shutting down\n")
+        assert asked(daemon, "/healthz").status == 200
+        with Wire(daemon.status_address) as watcher:
+            watcher.send(request(path="/events", host="127.0.0.1"))
+            watcher.read_until(b"data: ")
+            assert client.read_response().status == 200
+            assert daemon.wait(within=3) == 0, "who only watches, or comes and says nothing, is not waited for"
+    daemon.assert_never("hurrying")
