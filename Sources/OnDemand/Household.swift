@@ -353,7 +353,8 @@ extension Configuration {
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .status(resource))
         }
-        return ExchangeRules(routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true)
+        return ExchangeRules(
+            routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true, statusToken: status?.token)
     }
 
     /// The control socket's questions read their path themselves.

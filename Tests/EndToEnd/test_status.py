@@ -1,9 +1,13 @@
-"""What the status listener tells machines: health, readiness."""
+"""What the status listener tells machines: health, readiness, and to whom."""
 
 import signal
 
+import processes
+import wire
 from daemon import sleeping_double
 from wire import Wire, request
+
+TOKEN = "0123456789abcdef-._~+/=="
 
 
 def asked(daemon, path, *extra):
@@ -31,3 +35,26 @@ def test_readiness_ends_with_the_drain_and_health_does_not(start):
             assert client.read_response().status == 200
             assert daemon.wait(within=3) == 0, "who only watches, or comes and says nothing, is not waited for"
     daemon.assert_never("hurrying")
+
+
+def test_with_a_token_only_those_who_name_it_are_told_anything(start):
+    port = wire.free_port()
+    daemon = start(
+        sleeping_double(), top={"status": {"listen": f"0.0.0.0:{port}", "token": "${SECRET}"}},
+        environment={"SECRET": TOKEN})
+    daemon.status_address = ("127.0.0.1", port)
+    processes.eventually(daemon._status_socket, what="the status address").close()
+
+    def answer(path, *extra):
+        with Wire(daemon.status_address) as connection:
+            return connection.ask(request(path=path, host="127.0.0.1", extra=["Connection: close", *extra]))
+
+    for path in ["/api/status", "/events"]:
+        for guess in [[], [f"Authorization: Bearer {TOKEN[:-1]}"], [f"Authorization: Basic {TOKEN}"]]:
+            refused = answer(path, *guess)
+            assert refused.status == 401 and refused.head.value("WWW-Authenticate") == "Bearer", (path, guess)
+            assert b"cable" not in refused.body
+    assert answer("/api/status", f"Authorization: Bearer {TOKEN}").status == 200
+    for path in ["/", "/healthz", "/readyz"]:
+        assert answer(path).status == 200
+    assert TOKEN not in daemon.log_text()

@@ -11,6 +11,9 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+import processes
+from daemon import sleeping_double
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTEFACTS = REPOSITORY / "artefacts"
 IDLE_SECONDS = 8  # as examples/demo.json says
@@ -197,6 +200,33 @@ def test_it_finds_a_restarted_daemon_again_and_says_so_meanwhile(browser, demo):
     demo.start()
     page.until("live", "#connection")
     assert page.current_stage() == "asleep"
+
+
+def test_it_asks_for_the_token_once(browser, start):
+    port = free_ports(1)[0]
+    token = "0123456789abcdef-._~+/=="
+    daemon = start(sleeping_double(), top={"status": {"listen": f"127.0.0.1:{port}", "token": token}})
+    daemon.status_address = ("127.0.0.1", port)
+    processes.eventually(daemon._status_socket, what="the status address").close()
+    url = f"http://127.0.0.1:{port}/"
+    browser.get(url)
+    page = Page.__new__(Page)
+    page.browser = browser
+    page.until("locked", "#connection")
+    entry = browser.find_element(By.CSS_SELECTOR, "#token")
+    assert browser.switch_to.active_element == entry and "name the token" in entry.accessible_name
+    entry.send_keys("not the token at all\n")
+    page.until("This is not the token.", "#entrance .trouble")
+    entry.send_keys("0123456789abcdef\n")
+    page.until("This is not the token.", "#entrance .trouble")
+    page.picture("locked")
+    entry.send_keys(token + "\n")
+    page.until("live", "#connection")
+    assert not entry.is_displayed() and page.current_stage() == "asleep"
+    browser.get(url)
+    page.until("live", "#connection")
+    assert not browser.find_element(By.CSS_SELECTOR, "#entrance").is_displayed()
+    assert token not in browser.current_url and token not in browser.page_source
 
 
 def test_nobody_watching_means_nothing_happening(browser, demo):

@@ -46,7 +46,7 @@ extension ConfigurationDecoder {
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
-        if let status = fields["status"] { draft.status = self.status(status) }
+        if let status = fields["status"] { self.status(status, into: &draft) }
         if let control = fields["control"] { draft.control = self.control(control) }
         if let log = fields["log"] { draft.log = self.log(log) }
         if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }
@@ -107,11 +107,25 @@ extension ConfigurationDecoder {
         return parsed(node, expected: "an address such as \"127.0.0.1:3000\"", by: AddressText.listen)
     }
 
-    private mutating func status(_ node: ConfigurationNode) -> Located<SocketAddress>? {
-        guard let fields = fields(of: node, as: .status),
-            let listen = required("listen", in: fields, purpose: "it says where the status page is")
-        else { return nil }
-        return address(listen)
+    private mutating func status(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
+        guard let fields = fields(of: node, as: .status) else { return }
+        if let token = fields["token"] { draft.statusToken = self.token(token) }
+        guard let listen = required("listen", in: fields, purpose: "it says where the status page is") else { return }
+        draft.status = address(listen)
+        let thisMachine = TrustedProxies(networks: TrustedProxies.loopback, includesUnixSockets: true)
+        guard let address = draft.status?.value, case nil = fields["token"], !thisMachine.includes(address) else {
+            return
+        }
+        report(listen, "\(address) can be reached from other machines; set a \"token\" next to it, or use 127.0.0.1")
+    }
+
+    /// What is wrong with it is said without it, because messages end in logs.
+    private mutating func token(_ node: ConfigurationNode) -> BearerToken? {
+        guard let text = text(node, expected: "a token in quotes") else { return nil }
+        if let token = BearerToken(text.value) { return token }
+        let lengths = "\(Limits.statusTokenBytes.lowerBound) to \(Limits.statusTokenBytes.upperBound)"
+        report(node, "this is no token; write \(lengths) letters, digits and -._~+/=, as `openssl rand -hex 32` does")
+        return nil
     }
 
     /// Who may open the file may give orders; a port would ask nobody who they are.

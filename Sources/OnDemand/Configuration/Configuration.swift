@@ -72,6 +72,8 @@ struct Configuration: Equatable, Sendable {
 
     struct Status: Equatable, Sendable {
         var listen: SocketAddress
+        /// Who does not name it is told nothing but health and readiness.
+        var token: BearerToken?
     }
 
     struct Log: Equatable, Sendable {

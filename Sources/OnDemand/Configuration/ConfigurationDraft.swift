@@ -4,6 +4,7 @@ struct ConfigurationDraft {
     var proxyProtocol: [SocketAddress] = []
     var inherited: [Located<String>] = []
     var status: Located<SocketAddress>?
+    var statusToken: BearerToken?
     var control: Located<SocketAddress>?
     var services: [ServiceDraft] = []
     var processes: [ProcessDraft] = []
@@ -63,7 +64,7 @@ extension ConfigurationDraft {
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
-            status: status.map { Configuration.Status(listen: $0.value) }, control: control?.value,
+            status: status.map { Configuration.Status(listen: $0.value, token: statusToken) }, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter) }, processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
             drainTimeout: drainTimeout,

@@ -85,7 +85,7 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
         case .serviceLimits: Self.serviceLimitKeys
         case .wakeCondition: Self.wakeConditionKeys
         case .restartBackoff: Self.restartBackoffKeys
-        case .status: [.required("listen", .address, "where the status page is")]
+        case .status: Self.statusKeys
         case .log: Self.logKeys
         case .readiness: Self.readinessKeys
         }
@@ -126,6 +126,12 @@ extension ConfigurationObject {
             "trusted_proxies", .list(.string, most: nil), "[]",
             "the neighbours whose word about a client is taken: networks, \"loopback\", \"private\""),
         ConfigurationKey("via", .boolean, "false", "whether forwarded requests say Via: 1.1 ondemandd"),
+    ]
+
+    private static let statusKeys: [ConfigurationKey] = [
+        .required("listen", .address, "where the status page is"),
+        ConfigurationKey(
+            "token", .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see the page's facts"),
     ]
 
     private static let listenerKeys: [ConfigurationKey] = [

@@ -56,6 +56,10 @@ extension ExchangeMachine {
             }
             accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
         }
+        if case .status(let resource) = match?.destination, resource.isGuarded, let token = rules.statusToken {
+            let values = head.values(of: "authorization", in: inbound.span)
+            accepted.isTrusted = token.isNamed(by: values.map { Array(inbound[$0.indices]) })
+        }
         let method = String(inbound.span, head.method)
         request = accepted
         inbound.removeFirst(head.byteCount)
@@ -78,6 +82,11 @@ extension ExchangeMachine {
             guard method == "GET" || method == "HEAD" else {
                 let allow = CannedResponse.Field(name: "Allow", value: "GET, HEAD")
                 return respond(CannedResponse(status: 405, body: "Only GET is served here.", fields: [allow]))
+            }
+            guard request!.isTrusted else {
+                let challenge = CannedResponse.Field(name: "WWW-Authenticate", value: "Bearer")
+                let sentence = "This is told to those who name the token of the configuration."
+                return respond(CannedResponse(status: 401, body: sentence, fields: [challenge]))
             }
             phase = .serving(resource)
         case .control:

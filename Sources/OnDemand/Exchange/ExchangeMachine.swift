@@ -98,6 +98,8 @@ struct ExchangeMachine {
         var upstreamHead: [UInt8] = []
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
+        /// It asks for what anybody may know, or named the token.
+        var isTrusted = true
         /// What the backend must answer to the client's key (RFC 6455, 4.2.2).
         var expectedAccept = ""
     }

@@ -12,11 +12,13 @@ final class ExchangeRules: Sendable {
     let expectsProxyHeader: Bool
     /// They are not clients of a service but ask about the daemon, also while it leaves.
     let isAboutDaemon: Bool
+    /// Who asks about the daemon has to name it.
+    let statusToken: BearerToken?
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
         trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
-        isAboutDaemon: Bool = false
+        isAboutDaemon: Bool = false, statusToken: BearerToken? = nil
     ) {
         self.routes = routes
         self.services = services
@@ -25,6 +27,7 @@ final class ExchangeRules: Sendable {
         self.addsVia = addsVia
         self.expectsProxyHeader = expectsProxyHeader
         self.isAboutDaemon = isAboutDaemon
+        self.statusToken = statusToken
     }
 
     var headLimits: HeadLimits {

@@ -47,6 +47,8 @@ enum Limits {
     static let statusRefresh: Duration = .seconds(1)
     /// Changes within this time are told together.
     static let statusBurst: Duration = .milliseconds(50)
+    /// How long `status.token` is: what cannot be guessed, and fits into any head.
+    static let statusTokenBytes = 16...256
 
     // MARK: Log
 

@@ -21,4 +21,12 @@ enum StatusResource: Hashable, Sendable {
     case health
     /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
     case readiness
+
+    /// Whether a token that is configured has to be named. The page itself shows nothing and asks for it.
+    var isGuarded: Bool {
+        switch self {
+        case .page, .health, .readiness: false
+        case .snapshot, .events: true
+        }
+    }
 }

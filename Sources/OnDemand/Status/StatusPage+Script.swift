@@ -174,22 +174,66 @@ extension StatusPage {
         }
         """#
 
-    /// Follows `/events`. A browser reconnects by itself after a lost connection; the rest is done here.
+    /// Follows `/events`, and begins anew when the stream ends. No EventSource, because that cannot name a token.
     static let stream = #"""
         const cards = new Map();
-        let source, heard = now(), live = false, daemon = null;
+        const entrance = one("#entrance");
+        let attempt = null, heard = now(), live = false, daemon = null;
 
-        function connect() {
-          source?.close();
+        async function connect() {
+          attempt?.abort();
+          const mine = attempt = new AbortController();
           heard = now();
-          source = new EventSource("/events");
-          source.onmessage = (message) => { heard = now(); setLive(true); take(JSON.parse(message.data)); };
-          source.onerror = () => {
-            setLive(false);
-            // An answer that is no stream ends the browser's own attempts.
-            if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
-          };
+          const token = sessionStorage.getItem("token");
+          const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+          try {
+            const answer = await fetch("/events", { headers, signal: mine.signal });
+            if (attempt !== mine) return;
+            if (answer.status === 401) return askForToken(token !== null);
+            if (answer.ok) await follow(answer.body.pipeThrough(new TextDecoderStream()).getReader());
+          } catch {
+            // Nobody is there, or this attempt was given up.
+          }
+          if (attempt !== mine) return;
+          setLive(false);
+          setTimeout(() => { if (attempt === mine) connect(); }, 1000);
         }
+
+        async function follow(reader) {
+          for (let text = ""; ; ) {
+            const { done, value } = await reader.read();
+            if (done) return;
+            const events = (text + value).split("\n\n");
+            text = events.pop();
+            for (const event of events) if (event.startsWith("data: ")) hear(JSON.parse(event.slice(6)));
+          }
+        }
+
+        function hear(snapshot) {
+          heard = now();
+          setLive(true);
+          take(snapshot);
+        }
+
+        function askForToken(wasRefused) {
+          attempt = null;
+          sessionStorage.removeItem("token");
+          setLive(false);
+          say(one("#connection"), "locked");
+          say(one(".trouble", entrance), wasRefused ? "This is not the token." : "");
+          entrance.hidden = false;
+          one("#token").focus();
+        }
+
+        entrance.onsubmit = (event) => {
+          event.preventDefault();
+          const token = one("#token").value.trim();
+          one("#token").value = "";
+          // Anything else could not even be sent.
+          if (!/^[\w.~+\/=-]+$/.test(token)) return askForToken(true);
+          sessionStorage.setItem("token", token);
+          connect();
+        };
 
         function setLive(isLive) {
           if (!isLive && !live) return;
@@ -198,6 +242,7 @@ extension StatusPage {
           connection.dataset.is = live ? "live" : "reconnecting";
           say(connection, live ? "live" : "reconnecting");
           document.body.classList.toggle("lost", !live);
+          if (live) entrance.hidden = true;
         }
 
         function take(snapshot) {
@@ -226,7 +271,7 @@ extension StatusPage {
           for (const card of cards.values()) { card.visitor.tick(); if (live) card.tick(); }
           if (live && daemon) showDaemon();
           // A connection can be dead without an end, after a laptop slept for example.
-          if (now() - heard > 8000) { setLive(false); connect(); }
+          if (attempt && now() - heard > 8000) { setLive(false); connect(); }
         }, 200);
         connect();
         """#

@@ -45,6 +45,11 @@ extension StatusPage {
         .meaning { margin-top: .3rem; max-width: 40rem; }
         .trouble { margin-top: .4rem; color: var(--failed); overflow-wrap: anywhere; }
 
+        #entrance p { margin-top: .75rem; display: flex; flex-wrap: wrap; gap: .75rem; }
+        #entrance .trouble:empty { display: none; }
+        input { font: inherit; color: inherit; background: var(--well); flex: 1 1 14rem; min-width: 0;
+          min-height: 2.75rem; padding: .4rem .8rem; border: 1px solid var(--muted); border-radius: .6rem; }
+
         .visit[hidden] { display: none; }
         .visit { background: var(--well); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem;
           display: grid; grid-template-columns: 2fr 3fr; gap: .9rem 1.4rem; min-height: 10.3rem; }

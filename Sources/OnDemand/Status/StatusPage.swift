@@ -50,6 +50,12 @@ enum StatusPage {
         <p id="connection" role="status" data-is="connecting">connecting</p>
         <p id="daemon"></p>
         </header>
+        <form id="entrance" class="card" hidden>
+        <label for="token">This daemon tells how things are to those who name the token in its configuration.</label>
+        <p><input id="token" type="password" autocomplete="off" spellcheck="false" required>
+        <button>Look inside</button></p>
+        <p class="trouble" role="alert"></p>
+        </form>
         <main id="services"><noscript><p class="card">This page is drawn by a script, and scripts are off.
         The same facts are at <a href="/api/status">/api/status</a>.</p></noscript></main>
         <footer>

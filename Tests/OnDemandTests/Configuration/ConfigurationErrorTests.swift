@@ -113,6 +113,26 @@ struct ConfigurationErrorTests {
             "127.0.0.1:1 cannot be listened on next to 127.0.0.1:1 at listen in line 1")
     }
 
+    @Test("a status listener that others can reach needs a token", arguments: ["0.0.0.0:1", "10.0.0.1:1", "[::]:1"])
+    func statusForOthers(address: String) throws {
+        let status = "\"status\":{\"listen\":\"\(address)\""
+        let file = "{\"listen\":\"unix:/a\",\(status)"
+        expect(file + "}}", "1:40", "\(address) can be reached from other machines; set a \"token\" next to it")
+        #expect(!errors(in: file + ",\"token\":\"0123456789abcdef\"}}").contains { $0.path.hasPrefix("status") })
+        for own in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "unix:/s"] {
+            let file = "{\"status\":{\"listen\":\"\(own)\"}}"
+            #expect(!errors(in: file).contains { $0.path.hasPrefix("status") }, "\(own)")
+        }
+    }
+
+    @Test("a token that is none is not repeated", arguments: ["", "hunter2", "sixteen and more with spaces"])
+    func statusToken(token: String) {
+        let file = "{\"status\":{\"token\":\"${SECRET}\",\"listen\":\"0.0.0.0:1\"}}"
+        let found = errors(in: file, ["SECRET": token]).filter { $0.path.hasPrefix("status") }
+        let sentence = "this is no token; write 16 to 256 letters, digits and -._~+/=, as `openssl rand -hex 32` does"
+        #expect(found.map(\.path) == ["status.token"] && found.map(\.sentence) == [sentence])
+    }
+
     // MARK: Services
 
     @Test("what every service needs is missed at the service")

@@ -135,7 +135,7 @@ struct ConfigurationTests {
             """
             {"$schema": "https://example.org/ondemandd.json",
              "listen": ["localhost:3000", "[::1]:3000", "unix:run/od.sock", 0, 0],
-             "status": {"listen": "127.0.0.1:9292"},
+             "status": {"listen": "127.0.0.1:9292", "token": "${SECRET:-0123456789abcdef}"},
              "log": {"level": "debug", "format": "json"},
              "reverse_proxies": [{\(Sample.plain)}]}
             """)
@@ -143,6 +143,7 @@ struct ConfigurationTests {
             configuration.listen.map(\.description)
                 == ["127.0.0.1:3000", "[::1]:3000", "unix:run/od.sock", "0.0.0.0:0", "0.0.0.0:0"])
         #expect(configuration.status?.listen.description == "127.0.0.1:9292")
+        #expect(configuration.status?.token == BearerToken("0123456789abcdef"))
         #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
     }
 

@@ -131,6 +131,30 @@ struct AdmissionTests {
         #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
     }
 
+    @Test("who does not name the token is told how to, and nothing else; health and readiness are for everybody")
+    func statusToken() throws {
+        let routes: [(StaticString, StatusResource)] = [
+            ("/", .page), ("/status", .snapshot), ("/healthz", .health), ("/readyz", .readiness),
+        ]
+        let token: BearerToken = try #require(BearerToken("0123456789abcdef"))
+        let rules = ExchangeRules(
+            routes: RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: .status($0.1)) }), services: [],
+            isAboutDaemon: true, statusToken: token)
+        func answer(_ path: String, _ field: String = "") -> String {
+            var talk = ExchangeTalk("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)
+            talk.run()
+            #expect(talk.machine.phase == .readingHead)
+            return talk.client
+        }
+        for field in ["", "Authorization: Bearer 0123456789abcdeF\r\n", "Authorization: Basic 0123456789abcdef\r\n"] {
+            let refused = answer("/status", field)
+            #expect(refused.hasPrefix("HTTP/1.1 401 Unauthorized\r\n"))
+            #expect(refused.contains("\r\nWWW-Authenticate: Bearer\r\n") && !refused.contains("0123"))
+        }
+        #expect(answer("/status", "authorization: bearer 0123456789abcdef\r\n").hasSuffix("ok"))
+        for path in ["/", "/healthz", "/readyz"] { #expect(answer(path).hasSuffix("ok")) }
+    }
+
     @Test(
         "a head that cannot be trusted gets its status, and the connection is closed",
         arguments: [

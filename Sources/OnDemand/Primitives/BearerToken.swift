@@ -1,0 +1,37 @@
+/// The secret that a client names to be told about the daemon: `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
+struct BearerToken: Equatable, Sendable {
+    private let bytes: [UInt8]
+
+    /// nil for what is too short to be a secret, or has other characters than a token may have.
+    init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        guard Limits.statusTokenBytes.contains(bytes.count), bytes.allSatisfy(Self.isTokenByte) else { return nil }
+        self.bytes = bytes
+    }
+
+    /// Whether these values of `Authorization` are one, and it names this token.
+    func isNamed(by values: [[UInt8]]) -> Bool {
+        let scheme = Array("bearer ".utf8)
+        guard values.count == 1, let value = values.first,
+            value.prefix(scheme.count).elementsEqual(scheme, by: { $0 | 0x20 == $1 })
+        else { return false }
+        return isEqual(to: value.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") })
+    }
+
+    /// How long this takes depends on what was offered and not on how much of it is right, so that nobody finds the
+    /// token byte by byte.
+    private func isEqual(to offered: ArraySlice<UInt8>) -> Bool {
+        var difference = offered.count ^ bytes.count
+        for (position, byte) in offered.enumerated() { difference |= Int(byte ^ bytes[position % bytes.count]) }
+        return difference == 0
+    }
+
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "-._~+/=".utf8.contains(byte)
+        }
+    }
+}

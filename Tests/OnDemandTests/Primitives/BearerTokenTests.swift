@@ -1,0 +1,41 @@
+import Testing
+
+@testable import OnDemand
+
+struct BearerTokenTests {
+    private static let secret = "0123456789abcdef-._~+/=="
+
+    private func isNamed(by values: String...) throws -> Bool {
+        try #require(BearerToken(Self.secret)).isNamed(by: values.map { Array($0.utf8) })
+    }
+
+    @Test("it is named by one field with the scheme in any case and the very token")
+    func named() throws {
+        for scheme in ["Bearer ", "bearer ", "BEARER   "] { #expect(try isNamed(by: scheme + Self.secret)) }
+    }
+
+    @Test("no field, several, another scheme, and a token that is wrong anywhere do not name it")
+    func notNamed() throws {
+        #expect(BearerToken(Self.secret)?.isNamed(by: []) == false)
+        #expect(try !isNamed(by: "Bearer \(Self.secret)", "Bearer \(Self.secret)"))
+        for value in ["", "Bearer", "Bearer ", "Basic \(Self.secret)", Self.secret, "Bearer\t\(Self.secret)"] {
+            #expect(try !isNamed(by: value), "\(value)")
+        }
+        let right = Array(Self.secret.utf8)
+        for position in right.indices {
+            var wrong = right
+            wrong[position] ^= 1
+            #expect(try !isNamed(by: "Bearer " + String(decoding: wrong, as: UTF8.self)), "at \(position)")
+            #expect(try !isNamed(by: "Bearer " + String(decoding: right[..<position], as: UTF8.self)))
+        }
+        #expect(try !isNamed(by: "Bearer \(Self.secret)\(Self.secret)"), "longer, and right all the way")
+    }
+
+    @Test("a token is long enough to be a secret, short enough for a head, and of characters that travel")
+    func spelling() {
+        let long = String(repeating: "a", count: 256)
+        #expect(BearerToken(String(long.prefix(16))) != nil && BearerToken(long) != nil)
+        #expect(BearerToken(String(long.prefix(15))) == nil && BearerToken(long + "a") == nil)
+        for character in [" ", "\"", ",", "é", "\n", ":"] { #expect(BearerToken(long.dropLast(9) + character) == nil) }
+    }
+}
