@@ -32,8 +32,8 @@ public enum Daemon {
         case .success(let configuration):
             body(configuration)
             return .done
-        case .failure(let message):
-            return .configurationIsWrong(message.text)
+        case .failure(let refusal):
+            return .configurationIsWrong(refusal.text)
         }
     }
 
@@ -42,10 +42,11 @@ public enum Daemon {
         let configuration: Configuration
         switch read(file) {
         case .success(let valid): configuration = valid
-        case .failure(let message): return .configurationIsWrong(message.text)
+        case .failure(let refusal): return .configurationIsWrong(refusal.text)
         }
         do throws(SystemError) {
-            let household = try Household(configuration, kernel: LinuxKernel(launchHelper: "/proc/self/exe"))
+            let kernel = try LinuxKernel(launchHelper: "/proc/self/exe")
+            let household = try Household(configuration, kernel: kernel) { read(file) }
             household.run()
             return .done
         } catch {
@@ -53,13 +54,9 @@ public enum Daemon {
         }
     }
 
-    private struct Message: Error {
-        let text: String
-    }
-
-    private static func read(_ file: String) -> Result<Configuration, Message> {
+    private static func read(_ file: String) -> Result<Configuration, UnreadableConfiguration> {
         guard let bytes = LinuxKernel.bytes(of: file) else {
-            return .failure(Message(text: "\(file): error: \(Errno.current)"))
+            return .failure(UnreadableConfiguration(lines: ["\(file): error: \(Errno.current)"]))
         }
         let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
         let environment = Dictionary(variables, uniquingKeysWith: { first, _ in first })
@@ -68,7 +65,9 @@ public enum Daemon {
                 bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
             return .success(configuration)
         } catch {
-            return .failure(Message(text: error.rendered(file: file, text: bytes)))
+            return .failure(
+                UnreadableConfiguration(
+                    lines: error.all.map { $0.rendered(file: file) }, text: error.rendered(file: file, text: bytes)))
         }
     }
 }

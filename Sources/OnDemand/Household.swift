@@ -1,6 +1,18 @@
 /// All parts of one daemon on one reactor: hands events to whom they belong and carries messages between the drivers.
 final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
-    let configuration: Configuration
+    var configuration: Configuration
+    /// Where each service of the configuration has its place.
+    var seats: [BackendID] = []
+    /// The same for its processes.
+    var processSeats: [BackendID] = []
+    var lastProcessSeat = BackendID.firstProcess - 1
+    /// The listeners of each door.
+    var doorListeners: [[Int]] = []
+    /// Out of the configuration, not ours to stop, and some of its clients are still there.
+    var leaving: [BackendID] = []
+    /// Places whose services are gone for good.
+    var vacant: [BackendID] = []
+    let reread: () -> Result<Configuration, UnreadableConfiguration>
     let kernel: K
     let log: Log
     let reactor: Reactor<K>
@@ -9,10 +21,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     private var proxyWhenBuilt: Proxy<K>?
     private let requests = Mailbox<BackendRequest>()
     private let answers = Mailbox<BackendAnswer>()
-    private let upstreams: [Proxy<K>.Upstream]
     private let signals: Descriptor
     private let began: Instant
-    private var addresses: [SocketAddress] = []
     private var departure = Departure.staying
     private var isHurrying = false
     private var isKilling = false
@@ -30,8 +40,13 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         case stopping
     }
 
-    init(_ configuration: Configuration, kernel: K) throws(SystemError) {
+    /// `reread` reads the configuration anew, for a reload.
+    init(
+        _ configuration: Configuration, kernel: K,
+        reread: @escaping () -> Result<Configuration, UnreadableConfiguration>
+    ) throws(SystemError) {
         self.configuration = configuration
+        self.reread = reread
         self.kernel = kernel
         began = kernel.now()
         signals = try kernel.openSignals()
@@ -44,13 +59,13 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
             write: { kernel.log($0.span) })
         reactor = Reactor(kernel: kernel)
         manager = ServiceManager(reactor: reactor)
-        upstreams = configuration.services.map { service in
-            .init(
-                name: service.name, address: service.target.address, gate: BackendGate(),
-                idleWhen: service.launch == nil ? .noConnections : service.policy.idleWhen, limits: service.limits)
-        }
+        let upstreams = configuration.services.map { Self.upstream(of: $0) }
+        seats = upstreams.indices.map { BackendID(index: $0) }
+        processSeats = configuration.processes.indices.map { BackendID(index: BackendID.firstProcess + $0) }
+        lastProcessSeat += configuration.processes.count
         supervisor = Supervisor(
-            backends: Self.processes(of: configuration) + Self.backends(of: configuration, upstreams.map(\.gate)),
+            backends: Self.processes(of: configuration, processSeats)
+                + Self.backends(of: configuration, upstreams.map(\.gate)),
             reactor: reactor, log: log, answers: answers)
         supervisor.environment = configuration.environment
         proxyWhenBuilt = Proxy(
@@ -69,79 +84,94 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     // MARK: Building
 
+    static func upstream(of service: Configuration.Service) -> Proxy<K>.Upstream {
+        .init(
+            name: service.name, address: service.target.address, gate: BackendGate(), idleWhen: service.idleWhen,
+            limits: service.limits)
+    }
+
     private static func backends(of configuration: Configuration, _ gates: [BackendGate]) -> [SupervisedBackend] {
         configuration.services.enumerated().compactMap { index, service in
-            guard let launch = service.launch else { return nil }
-            return SupervisedBackend(
-                id: BackendID(index: index), name: service.name, address: service.target.address, command: launch,
-                policy: service.policy, gate: gates[index], isEnabled: service.enabled)
+            service.launch.map { backend(of: service, $0, as: BackendID(index: index), gates[index]) }
         }
     }
 
-    /// Their numbers lie behind those of the services.
-    private static func processes(of configuration: Configuration) -> [SupervisedBackend] {
-        configuration.processes.enumerated().map { index, process in
-            SupervisedBackend(
-                id: BackendID(index: configuration.services.count + index), kind: .process, name: process.name,
-                address: process.address, command: process.launch, policy: process.policy, gate: BackendGate(),
-                startDelay: process.startDelay, isEnabled: process.enabled)
-        }
+    private static func processes(of configuration: Configuration, _ seats: [BackendID]) -> [SupervisedBackend] {
+        zip(configuration.processes, seats).map { backend(of: $0, as: $1) }
     }
 
-    /// What already runs is always open; nobody ever closes it.
+    static func backend(of process: Configuration.Process, as id: BackendID) -> SupervisedBackend {
+        SupervisedBackend(
+            id: id, kind: .process, name: process.name, address: process.address, command: process.launch,
+            policy: process.policy, gate: BackendGate(), startDelay: process.startDelay, isEnabled: process.enabled)
+    }
+
+    static func backend(
+        of service: Configuration.Service, _ launch: LaunchCommand, as id: BackendID, _ gate: BackendGate
+    ) -> SupervisedBackend {
+        SupervisedBackend(
+            id: id, name: service.name, address: service.target.address, command: launch, policy: service.policy,
+            gate: gate, isEnabled: service.enabled)
+    }
+
     private func openPlainProxies() {
-        for (service, upstream) in zip(configuration.services, upstreams) {
-            guard service.enabled, service.launch == nil else { continue }
-            upstream.gate.open(Generation(number: 0), leases: 0)
+        for (service, id) in zip(configuration.services, seats) where service.enabled && service.launch == nil {
+            proxy.openPlain(id)
         }
     }
 
     private func openListeners() throws(SystemError) {
-        let rules = configuration.exchangeRules(expectsProxyHeader: false)
-        let announced = configuration.exchangeRules(expectsProxyHeader: true)
-        for address in configuration.listen {
-            let isAnnounced = configuration.proxyProtocol.contains(address)
-            addresses.append(try open(address, isAnnounced ? announced : rules, purpose: "clients"))
-        }
-        for name in configuration.inherited { try openInherited(name, rules) }
         defer { closeUnused() }
-        if let status = configuration.status {
-            _ = try open(status.listen, configuration.statusRules, purpose: "status")
-        }
-        if let control = configuration.control {
-            _ = try open(control, Configuration.controlRules, purpose: "control", privately: true)
+        for door in configuration.doors { doorListeners.append(try open(door)) }
+        adoptRules()
+    }
+
+    /// Everybody is served by the configuration as it is now.
+    func adoptRules() {
+        proxy.adopt(configuration.exchangeRules(for: seats, expectsProxyHeader: false), for: .clients)
+        proxy.adopt(configuration.exchangeRules(for: seats, expectsProxyHeader: true), for: .announced)
+        proxy.adopt(configuration.statusRules, for: .status)
+        proxy.adopt(Configuration.controlRules, for: .control)
+    }
+
+    /// Serves nothing until it is given rules. One inherited name may stand for several listeners.
+    func open(_ door: Door) throws(SystemError) -> [Int] {
+        switch door.place {
+        case .address(let address):
+            if let socket = manager.takeListener(at: address) { return try open([socket], for: door.purpose) }
+            let listening = try kernel.listen(at: address, privately: door.purpose == .control)
+            let text = listening.address.description
+            let index = try open(listening.descriptor, at: listening.address, for: door.purpose)
+            log(.listening, LogField("address", text), LogField("for", door.purpose.word))
+            return [index]
+        case .inherited(let name):
+            let sockets = manager.takeListeners(named: name)
+            guard !sockets.isEmpty else {
+                throw SystemError(call: "listen", code: .noSuchFile, subject: "fd:\(name), which no manager has opened")
+            }
+            return try open(sockets, for: door.purpose)
         }
     }
 
-    private func open(
-        _ address: SocketAddress, _ rules: ExchangeRules, purpose: String, privately: Bool = false
-    ) throws(SystemError) -> SocketAddress {
-        if let socket = manager.takeListener(at: address) { return try open(socket, at: address, rules, purpose) }
-        let listening = try kernel.listen(at: address, privately: privately)
-        try proxy.open(Listener(descriptor: listening.descriptor, address: listening.address, rules: rules))
-        log(.listening, LogField("address", listening.address.description), LogField("for", purpose))
-        return listening.address
-    }
-
-    private func open(
-        _ socket: InheritedListener, at address: SocketAddress, _ rules: ExchangeRules, _ purpose: String
-    ) throws(SystemError) -> SocketAddress {
-        try proxy.open(Listener(descriptor: socket.descriptor, address: address, rules: rules, isInherited: true))
-        log(
-            .listening, LogField("address", address.description), LogField("for", purpose),
-            LogField("inherited", socket.name))
-        return address
-    }
-
-    private func openInherited(_ name: String, _ rules: ExchangeRules) throws(SystemError) {
-        let sockets = manager.takeListeners(named: name)
-        guard !sockets.isEmpty else {
-            throw SystemError(call: "listen", code: .noSuchFile, subject: "fd:\(name), which no manager has opened")
-        }
+    private func open(_ sockets: [InheritedListener], for purpose: Door.Purpose) throws(SystemError) -> [Int] {
+        var opened: [Int] = []
         for socket in sockets {
             guard let address = socket.address else { continue }
-            addresses.append(try open(socket, at: address, rules, "clients"))
+            opened.append(try open(socket.descriptor, at: address, for: purpose, isInherited: true))
+            log(
+                .listening, LogField("address", address.description), LogField("for", purpose.word),
+                LogField("inherited", socket.name))
         }
+        return opened
+    }
+
+    private func open(
+        _ descriptor: Descriptor, at address: SocketAddress, for purpose: Door.Purpose, isInherited: Bool = false
+    ) throws(SystemError) -> Int {
+        try proxy.open(
+            Listener(
+                descriptor: descriptor, address: address, purpose: purpose,
+                rules: ExchangeRules(routes: RouteTable([]), services: []), isInherited: isInherited))
     }
 
     private func closeUnused() {
@@ -181,6 +211,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         case .probe(let id): supervisor.probeTimerFired(id)
         case .slowStart(let id): supervisor.noteSlowStart(id)
         case .startDelay(let id): supervisor.startDelayIsOver(id)
+        case .leave(let id): proxy.plainLeaveIsOver(id)
         case .status: proxy.refreshStatus()
         case .crowdSettled: kernel.giveBackMemory()
         case .logRetry: retryLog()
@@ -213,6 +244,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
                 if supervisor.isAllAsleep { kernel.giveBackMemory() }
             }
         }
+        forgetThoseWhoLeft()
         proceedWithDeparture()
         armLogRetry()
     }
@@ -230,10 +262,13 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
             switch signal {
             case .childChanged: supervisor.reapChildren()
             case .terminate, .interrupt: shutDown()
-            case .hangUp: log(.signalIgnored, LogField("signal", "HUP"))
+            case .hangUp:
+                if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
             }
         }
     }
+
+    var isStaying: Bool { departure == .staying }
 
     /// The first signal lets clients finish, the second does not wait for them or for a step of a stop plan, and the
     /// third waits for nothing.
@@ -266,7 +301,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         departure = .stopping
         proxy.closeEverything()
         supervisor.shutDown()
-        reactor.arm(.shutdown, at: kernel.now() + configuration.longestStop + Limits.shutdownGrace)
+        reactor.arm(
+            .shutdown, at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
     }
 
     private func shutdownTimerFired() {
@@ -301,51 +337,57 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         return names + supervisor.inOrder.map(\.name).filter { !names.contains($0) }
     }
 
-    func backend(named name: String) -> BackendID? { supervisor.inOrder.first { $0.name == name }?.id }
+    func backend(named name: String) -> BackendID? {
+        supervisor.inOrder.first { $0.name == name && !$0.isDismissed }?.id
+    }
 
     func lastOutput(of id: BackendID) -> [String] { supervisor.backends[id]?.tail.lines ?? [] }
 
     // MARK: Status
 
     func snapshot() -> Snapshot {
-        let services = configuration.services.enumerated().map { index, service in
+        let services = zip(configuration.services, seats).map { service, id in
             var description = Snapshot.Service(
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
                 paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
-            description.open = proxy.openCount(of: BackendID(index: index))
-            description.traffic = proxy.traffic[index]
-            supervisor.describe(BackendID(index: index), in: &description)
+            description.open = proxy.openCount(of: id)
+            description.traffic = proxy.traffic[id.index]
+            supervisor.describe(id, in: &description)
             return description
         }
-        let processes = configuration.processes.enumerated().map { index, process in
+        let processes = zip(configuration.processes, processSeats).map { process, id in
             var description = Snapshot.Service(
                 name: process.name, kind: .process, state: "disabled", stateAge: kernel.now() - began,
                 requires: process.policy.requires)
-            supervisor.describe(BackendID(index: configuration.services.count + index), in: &description)
+            supervisor.describe(id, in: &description)
             return description
         }
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
-            listening: addresses.map(\.description), services: services + processes, isLeaving: departure != .staying)
+            listening: proxy.clientAddresses.map(\.description), services: services + processes,
+            isLeaving: !isStaying)
     }
 }
 
 extension Configuration {
     /// What conversations on the public listeners have to know.
-    fileprivate func exchangeRules(expectsProxyHeader: Bool) -> ExchangeRules {
-        let rules = services.map { service in
-            ServiceRules(
+    func exchangeRules(for seats: [BackendID], expectsProxyHeader: Bool) -> ExchangeRules {
+        // Where nobody sits, no route leads.
+        let count = (seats.map(\.index).max() ?? -1) + 1
+        var rules = Array(repeating: ServiceRules.nobody, count: count)
+        for (service, seat) in zip(services, seats) {
+            rules[seat.index] = ServiceRules(
                 name: service.name, targetPath: service.target.path, authority: service.target.authority,
                 webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn,
                 limits: service.limits, origins: service.origins)
         }
         return ExchangeRules(
-            routes: routeTable, services: rules, limits: limits, trustedProxies: trustedProxies, addsVia: via,
-            expectsProxyHeader: expectsProxyHeader)
+            routes: routeTable(to: seats), services: rules, limits: limits, trustedProxies: trustedProxies,
+            addsVia: via, expectsProxyHeader: expectsProxyHeader)
     }
 
     /// The status listener's own routes; they are no services and wake nothing.
-    fileprivate var statusRules: ExchangeRules {
+    var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/healthz", .health),
             ("/readyz", .readiness),
@@ -370,4 +412,9 @@ extension Configuration {
         let inTurn = services.filter { required.contains($0.name) }.map(\.policy) + processes.map(\.policy)
         return inTurn.reduce(services.map(\.policy.stopPlan.length).max() ?? .zero) { $0 + $1.stopPlan.length }
     }
+}
+
+extension Configuration.Service {
+    /// What already runs is not ours to stop, so nothing has to keep it awake.
+    var idleWhen: IdleWhen { launch == nil ? .noConnections : policy.idleWhen }
 }

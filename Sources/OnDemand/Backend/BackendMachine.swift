@@ -123,7 +123,7 @@ struct BackendMachine {
         case endGeneration(Generation)
     }
 
-    let policy: BackendPolicy
+    private(set) var policy: BackendPolicy
     private(set) var state = State.asleep
     /// Of the current or the most recent life.
     private(set) var generation = Generation(number: 0)
@@ -140,6 +140,15 @@ struct BackendMachine {
 
     /// Starts again by itself, whatever ended it.
     private var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
+
+    /// The configuration has changed: for the life that begins next.
+    mutating func adopt(_ policy: BackendPolicy) { self.policy = policy }
+
+    /// How clients are asked to leave is no matter of the process: it counts at once.
+    mutating func adoptFarewell(of policy: BackendPolicy) {
+        self.policy.closeJitter = policy.closeJitter
+        self.policy.drainTimeout = policy.drainTimeout
+    }
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
@@ -435,7 +444,9 @@ struct BackendMachine {
     /// Clients that are still connected are told before anybody is signalled.
     private mutating func takeLeave(_ stop: Stop, _ reason: LeaveReason, _ now: Instant) -> [Effect] {
         state = .stopping(stop)
-        let limit = now + policy.closeJitter + Limits.closeTimeout
+        // Tunnels are gone by then; requests, which only an order finds inside, may take longer.
+        let farewell = policy.closeJitter + Limits.closeTimeout
+        let limit = now + (stop.cause == .ordered ? max(farewell, policy.drainTimeout) : farewell)
         return [.takeLeave(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 

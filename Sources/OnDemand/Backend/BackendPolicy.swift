@@ -22,6 +22,8 @@ struct BackendPolicy: Equatable, Sendable {
     var minimumSleep: Duration = .zero
     /// Close frames to tunnels that an idle stop ends are spread over this long.
     var closeJitter: Duration = .seconds(1)
+    /// When a stop does not wait for idleness: how long requests in progress may take before the process is told.
+    var drainTimeout: Duration = .seconds(10)
     var stopPlan = StopPlan.politely(for: .seconds(10))
     /// Clients held while the backend is down; more are refused with 503.
     var maximumWaiting = 256

@@ -236,6 +236,10 @@ extension ConfigurationDecoder {
 // MARK: - On demand
 
 extension ConfigurationDecoder {
+    mutating func onReload(_ node: ConfigurationNode) -> Configuration.OnReload? {
+        choice(node, of: Configuration.OnReload.self)
+    }
+
     private mutating func onDemand(_ node: ConfigurationNode, into draft: inout ServiceDraft) {
         guard let fields = fields(of: node, as: .onDemand) else { return }
         draft.launch = launch(fields)
@@ -249,6 +253,7 @@ extension ConfigurationDecoder {
         } else if fields["port"] == nil {
             draft.target = draft.target.map { resolve($0, nil) }
         }
+        if let onReload = fields["on_reload"] { draft.onReload = self.onReload(onReload) ?? draft.onReload }
         if let backoff = fields["restart_backoff"] {
             draft.backoff = self.backoff(backoff)
             draft.policy.backoff = draft.backoff?.value ?? draft.policy.backoff

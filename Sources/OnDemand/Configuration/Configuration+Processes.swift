@@ -20,6 +20,7 @@ extension ConfigurationDecoder {
                 address, expected: "an address such as \"127.0.0.1:6379\"", by: AddressText.process)
         }
         if let requires = fields["requires"] { draft.requires = requirements(requires) }
+        if let onReload = fields["on_reload"] { draft.onReload = self.onReload(onReload) ?? draft.onReload }
         if let restart = fields["auto_restart"] { draft.policy.restarts = flag(restart) ?? draft.policy.restarts }
         if let backoff = fields["restart_backoff"] {
             draft.backoff = self.backoff(backoff)

@@ -1,9 +1,9 @@
-/// The routes of all services, ready to be searched; a service's position is its backend.
+/// The routes of all services, ready to be searched.
 extension Configuration {
-    var routeTable: RouteTable {
+    /// Each service's backend stands at the service's position.
+    func routeTable(to backends: [BackendID]) -> RouteTable {
         RouteTable(
-            services.enumerated().flatMap { index, service in
-                let backend = BackendID(index: index)
+            zip(services, backends).flatMap { service, backend in
                 // What can be started can be enabled while the daemon runs: its machine knows, and refuses meanwhile.
                 let isAsked = service.enabled || service.launch != nil
                 let destination: Destination = isAsked ? .backend(backend) : .disabled(backend)

@@ -23,7 +23,7 @@ struct Configuration: Equatable, Sendable {
     /// From `env_file`: set for every process, over the daemon's own variables and under those of the service.
     var environment: [LaunchCommand.Variable] = []
 
-    /// A `reverse_proxies` entry. Its position is its `BackendID`.
+    /// A `reverse_proxies` entry. Who it is, its name says, also when the file is read again.
     struct Service: Equatable, Sendable {
         var name: String
         /// The ENABLE flag: off answers 503 and never starts anything.
@@ -42,6 +42,14 @@ struct Configuration: Equatable, Sendable {
         var policy = BackendPolicy()
         /// Which requests may start it.
         var wakeOn = WakeRule.any
+        /// What a reload that changes its process does to the one that runs.
+        var onReload = OnReload.nextStart
+    }
+
+    enum OnReload: String, CaseIterable, Sendable {
+        /// It runs on; the next one is what the configuration says.
+        case nextStart = "next_start"
+        case restart
     }
 
     /// A `managed_processes` entry: something to run that has no routes.
@@ -60,6 +68,7 @@ struct Configuration: Equatable, Sendable {
         /// From the daemon's start to its own.
         var startDelay: Duration = .zero
         var policy = BackendPolicy(alwaysOn: true)
+        var onReload = OnReload.nextStart
     }
 
     struct Target: Equatable, Sendable {

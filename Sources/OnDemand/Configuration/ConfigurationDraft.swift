@@ -31,6 +31,7 @@ struct ServiceDraft {
     var backoff: Located<RestartBackoff>?
     var wakeOn: Located<WakeRule>?
     var requires: [Located<String>] = []
+    var onReload = Configuration.OnReload.nextStart
 }
 
 /// One entry of `managed_processes`, likewise.
@@ -43,6 +44,7 @@ struct ProcessDraft {
     var policy = BackendPolicy()
     var backoff: Located<RestartBackoff>?
     var requires: [Located<String>] = []
+    var onReload = Configuration.OnReload.nextStart
 }
 
 /// A value and where it was written.
@@ -65,7 +67,8 @@ extension ConfigurationDraft {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
             status: status.map { Configuration.Status(listen: $0.value, token: statusToken) }, control: control?.value,
-            services: services.map { $0.service(closeJitter: closeJitter) }, processes: processes.map { $0.process() },
+            services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
+            processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
             drainTimeout: drainTimeout,
             closeJitter: closeJitter, environment: environment)
@@ -73,15 +76,16 @@ extension ConfigurationDraft {
 }
 
 extension ServiceDraft {
-    fileprivate func service(closeJitter: Duration) -> Configuration.Service {
+    fileprivate func service(closeJitter: Duration, drainTimeout: Duration) -> Configuration.Service {
         guard let name, let target else { preconditionFailure("a missing name or target has been reported") }
         var policy = policy
         policy.closeJitter = closeJitter
+        policy.drainTimeout = drainTimeout
         policy.requires = requires.map(\.value)
         return Configuration.Service(
             name: name.value, enabled: enabled, paths: paths.map(\.value), target: target.value, websocket: websocket,
             headers: headers, origins: origins, limits: limits, launch: launch, policy: policy,
-            wakeOn: wakeOn?.value ?? .any)
+            wakeOn: wakeOn?.value ?? .any, onReload: onReload)
     }
 }
 
@@ -92,6 +96,6 @@ extension ProcessDraft {
         policy.requires = requires.map(\.value)
         return Configuration.Process(
             name: name.value, enabled: enabled, launch: launch, address: address?.value, startDelay: startDelay,
-            policy: policy)
+            policy: policy, onReload: onReload)
     }
 }

@@ -46,3 +46,16 @@ struct ValueProblem: Error, Equatable {
 
     init(_ predicate: String) { self.predicate = predicate }
 }
+
+/// Why a configuration could not be read.
+struct UnreadableConfiguration: Error, Equatable {
+    /// One for each thing that is wrong.
+    let lines: [String]
+    /// The same for people who look at it on a terminal.
+    let text: String
+
+    init(lines: [String], text: String? = nil) {
+        self.lines = lines
+        self.text = text ?? lines.joined(separator: "\n")
+    }
+}

@@ -178,6 +178,9 @@ extension ConfigurationObject {
             "restart_backoff", .object(.restartBackoff), "{ \"min\": \"1s\", \"max\": \"60s\" }",
             "how long it rests after a failed start"),
         ConfigurationKey("requires", .list(.string, most: nil), "[]", "names of what has to be ready first"),
+        ConfigurationKey(
+            "on_reload", .words(Configuration.OnReload.allCases.map(\.rawValue)), "\"next_start\"",
+            "what a reload that changes it does to the process that runs"),
     ]
 
     private static let onDemandKeys: [ConfigurationKey] = [

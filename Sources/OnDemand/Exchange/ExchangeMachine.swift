@@ -42,7 +42,9 @@ struct ExchangeMachine {
     }
 
     var phase: Phase
-    let rules: ExchangeRules
+    private(set) var rules: ExchangeRules
+    /// From the next request on.
+    private var nextRules: ExchangeRules?
     /// Who is at the other end of the connection, or of the proxy's that announced it.
     var peer: SocketAddress
     /// The proxy that announced it was spoken to in TLS.
@@ -117,6 +119,14 @@ struct ExchangeMachine {
         self.identity = identity
         phase = rules.expectsProxyHeader ? .readingProxyHeader : .readingHead
         headParser = RequestHeadParser(limits: rules.headLimits)
+    }
+
+    /// The configuration has changed: a request that was understood keeps what it began with.
+    mutating func adopt(_ rules: ExchangeRules) {
+        switch phase {
+        case .readingProxyHeader, .readingHead: self.rules = rules
+        default: nextRules = rules
+        }
     }
 
     // MARK: What to do next
@@ -369,6 +379,8 @@ struct ExchangeMachine {
         request = nil
         answer = nil
         phase = .readingHead
+        rules = nextRules ?? rules
+        nextRules = nil
         requestCount += 1
         headParser = RequestHeadParser(limits: rules.headLimits)
         if !inbound.isEmpty { readHead() }

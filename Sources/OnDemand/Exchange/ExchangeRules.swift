@@ -51,4 +51,7 @@ struct ServiceRules: Sendable {
     var limits = ServiceLimits()
     /// The pages that may open a WebSocket here.
     var origins: [OriginRule] = [.any]
+
+    /// For a number that no service has.
+    static let nobody = ServiceRules(name: "", targetPath: nil, authority: "", webSocket: false, headers: [])
 }

@@ -1,7 +1,7 @@
 /// Where everybody writes what happened: levels, one line per event, and never a wait for whoever reads it.
 final class Log {
-    let level: LogLevel
-    private let format: LogFormat
+    private(set) var level: LogLevel
+    private var format: LogFormat
     /// The time of day, already formatted.
     private let time: () -> String
     /// Bytes to the reader; how many it took before it was too slow.
@@ -19,6 +19,12 @@ final class Log {
         self.format = format
         self.time = time
         self.write = write
+    }
+
+    /// From the next line on.
+    func adopt(level: LogLevel, format: LogFormat) {
+        self.level = level
+        self.format = format
     }
 
     func callAsFunction(_ event: LogEvent, _ fields: LogField...) { record(event, fields) }

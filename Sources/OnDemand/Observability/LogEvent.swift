@@ -4,6 +4,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case listening
     case shuttingDown = "shutting_down"
     case hurrying, bye
+    case reloaded
+    case reloadFailed = "reload_failed"
     case listenerPaused = "listener_paused"
     case listenerResumed = "listener_resumed"
     case socketUnused = "socket_unused"
@@ -30,12 +32,12 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .startFailed, .crashed, .systemTrouble: .error
+        case .startFailed, .crashed, .systemTrouble, .reloadFailed: .error
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
             .socketUnused, .orphanEnded:
             .warning
-        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .ordered, .started, .ready, .firstHit,
-            .idle, .stopping, .stopped, .output, .refused:
+        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started, .ready,
+            .firstHit, .idle, .stopping, .stopped, .output, .refused:
             .info
         case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

@@ -1,6 +1,10 @@
-/// A service of the configuration, by its position there: the name of a backend inside the daemon.
+/// A service as long as it is one: the name of a backend inside the daemon. A number is used again only once nobody
+/// knows the one who had it.
 struct BackendID: Hashable, Sendable {
     let index: Int
+
+    /// What has no routes is numbered from here on, so that services come and go without regard to it.
+    static let firstProcess = 1 << 20
 }
 
 /// One life of a backend. A late event of generation n must never touch generation n + 1.

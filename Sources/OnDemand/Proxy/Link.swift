@@ -74,6 +74,8 @@ struct Link {
     /// What the HTTP part of a connection needs.
     final class Conversation {
         var machine: ExchangeMachine
+        /// Of the listener that it came through.
+        let purpose: Door.Purpose
         /// The deadline that is armed, and for which request.
         var armed: ArmedDeadline?
         /// While it waits for a backend.
@@ -86,7 +88,10 @@ struct Link {
             let moved: Int
         }
 
-        init(machine: ExchangeMachine) { self.machine = machine }
+        init(machine: ExchangeMachine, purpose: Door.Purpose) {
+            self.machine = machine
+            self.purpose = purpose
+        }
 
         func next(client: Readiness, upstream: Readiness) -> ExchangeMachine.Step {
             Self.next(&machine, client, upstream)

@@ -2,7 +2,9 @@
 struct Listener {
     let descriptor: Descriptor
     let address: SocketAddress
-    let rules: ExchangeRules
+    var purpose: Door.Purpose
+    /// For those who come from now on.
+    var rules: ExchangeRules
     /// Opened by the manager, who keeps it for the next daemon: closed here, and its file is left alone.
     var isInherited = false
     /// Unlike its place in the list it is nobody else's, ever.
@@ -10,10 +12,6 @@ struct Listener {
     var crowd = Crowd()
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false
-    /// The daemon leaves.
-    var isClosed = false
     /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.
     var isStarved = false
-
-    var isOpen: Bool { !isPaused && !isClosed }
 }

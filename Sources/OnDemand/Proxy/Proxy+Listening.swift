@@ -1,19 +1,38 @@
 /// Taking new connections, and pausing where taking more would only fail and spin.
 extension Proxy {
-    func open(_ listener: Listener) throws(SystemError) {
+    /// Returns the index to close it by.
+    func open(_ listener: Listener) throws(SystemError) -> Int {
+        let index = listeners.firstIndex { $0 == nil } ?? listeners.count
+        do throws(SystemError) {
+            try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(index))
+        } catch {
+            stopListening(listener)
+            throw error
+        }
         lastListenerNumber += 1
-        listeners.append(listener)
-        listeners[listeners.count - 1].number = lastListenerNumber
-        try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(listeners.count - 1))
+        if index == listeners.count { listeners.append(nil) }
+        listeners[index] = listener
+        listeners[index]?.number = lastListenerNumber
+        return index
     }
+
+    /// Those who came in through it stay.
+    func closeListener(_ index: Int) {
+        guard let listener = listeners[index] else { preconditionFailure("a listener was closed twice") }
+        reactor.disarm(.acceptPause(listener: index))
+        stopListening(listener)
+        listeners[index] = nil
+    }
+
+    private func listener(at index: Int) -> Listener? { listeners.indices.contains(index) ? listeners[index] : nil }
 
     private func listenerToken(_ index: Int) -> Token { Token(.listener, index: index, generation: 0) }
 
     func acceptAll(from index: Int) {
         for _ in 0..<Limits.acceptsPerTurn {
-            guard listeners[index].isOpen else { return }
-            switch kernel.accept(from: listeners[index].descriptor) {
-            case .accepted(let descriptor, let peer): welcome(descriptor, peer, at: index)
+            guard let listener = listener(at: index), !listener.isPaused else { return }
+            switch kernel.accept(from: listener.descriptor) {
+            case .accepted(let descriptor, let peer): welcome(descriptor, peer, through: listener, at: index)
             case .wouldBlock: return noteRecovery(of: index)
             case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
             }
@@ -22,9 +41,9 @@ extension Proxy {
 
     /// Nobody waits any more; one who was accepted now and then would not have meant that.
     private func noteRecovery(of index: Int) {
-        guard listeners[index].isStarved else { return }
-        listeners[index].isStarved = false
-        log(.listenerResumed, LogField("address", listeners[index].address.description))
+        guard let listener = listener(at: index), listener.isStarved else { return }
+        listeners[index]?.isStarved = false
+        log(.listenerResumed, LogField("address", listener.address.description))
     }
 
     /// Closes connections that only wait for a next request, as a server may at any time (RFC 9112, 9.5). False when
@@ -37,11 +56,14 @@ extension Proxy {
         return !chosen.isEmpty
     }
 
-    private func welcome(_ descriptor: Descriptor, _ peer: SocketAddress, at listener: Int) {
-        guard let admission = admission(of: peer, at: listener) else { return kernel.reset(descriptor) }
-        let rules = listeners[listener].rules
-        let machine = ExchangeMachine(rules: rules, peer: peer, identity: kernel.random())
-        let conversation = Link.Conversation(machine: machine)
+    private func welcome(
+        _ descriptor: Descriptor, _ peer: SocketAddress, through listener: Listener, at index: Int
+    ) {
+        guard let admission = admission(of: peer, through: listener, at: index) else {
+            return kernel.reset(descriptor)
+        }
+        let machine = ExchangeMachine(rules: listener.rules, peer: peer, identity: kernel.random())
+        let conversation = Link.Conversation(machine: machine, purpose: listener.purpose)
         if admission == .turnedAway { conversation.machine.turnAway() }
         var link = Link(client: .init(descriptor: descriptor), conversation: conversation)
         link.admission = admission
@@ -58,20 +80,22 @@ extension Proxy {
     }
 
     /// nil when there are so many that not even that can be told.
-    private func admission(of peer: SocketAddress, at index: Int) -> Link.Admission? {
-        let limits = listeners[index].rules.limits
+    private func admission(
+        of peer: SocketAddress, through listener: Listener, at index: Int
+    ) -> Link.Admission? {
+        let limits = listener.rules.limits
         // A proxy's own address is nobody's; whose connection it is, it has still to say.
-        let isAnnounced = listeners[index].rules.expectsProxyHeader
+        let isAnnounced = listener.rules.expectsProxyHeader
         let site = limits.maximumConnectionsPerAddress == nil || isAnnounced ? nil : ClientSite(peer)
-        if !listeners[index].crowd.hasRoom(under: limits.maximumConnections) {
-            let address = LogField("address", listeners[index].address.description)
-            if listeners[index].crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
+        if !listeners[index]!.crowd.hasRoom(under: limits.maximumConnections) {
+            let address = LogField("address", listener.address.description)
+            if listeners[index]!.crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
         } else if let site, !sites[site, default: Crowd()].hasRoom(under: limits.maximumConnectionsPerAddress) {
             if sites[site]!.isNews() { tellOfCrowd(limits.maximumConnectionsPerAddress, LogField("client", peer.host)) }
         } else {
-            listeners[index].crowd.enter()
+            listeners[index]!.crowd.enter()
             if let site { sites[site, default: Crowd()].enter() }
-            return .counted(listener: listeners[index].number, site: site)
+            return .counted(listener: listener.number, site: site)
         }
         guard turnedAway < Limits.turnedAwayAtOnce else { return nil }
         turnedAway += 1
@@ -102,31 +126,34 @@ extension Proxy {
             turnedAway -= 1
             return
         }
-        let place = listeners.firstIndex { $0.number == number }
-        if let place { listeners[place].crowd.leave(under: listeners[place].rules.limits.maximumConnections) }
+        // Its listener may have been closed since.
+        let place = listeners.firstIndex { $0?.number == number }
+        let limits = place.flatMap { listeners[$0]?.rules.limits }
+        if let place, let limits { listeners[place]!.crowd.leave(under: limits.maximumConnections) }
         guard let site else { return }
-        let limit = place.flatMap { listeners[$0].rules.limits.maximumConnectionsPerAddress }
+        let limit = limits?.maximumConnectionsPerAddress
         sites[site]!.leave(under: limit)
         if sites[site]!.count == 0 { sites[site] = nil }
     }
 
     /// A listener that cannot be served is ready all the time: rest instead of spinning, and let the queue wait.
     private func pause(_ index: Int, because code: Errno) {
-        listeners[index].isPaused = true
-        kernel.unwatch(listeners[index].descriptor)
+        guard let listener = listener(at: index) else { return }
+        listeners[index]?.isPaused = true
+        kernel.unwatch(listener.descriptor)
         reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
-        guard !listeners[index].isStarved else { return }
-        listeners[index].isStarved = true
+        guard !listener.isStarved else { return }
+        listeners[index]?.isStarved = true
         log(
-            .listenerPaused, LogField("address", listeners[index].address.description),
+            .listenerPaused, LogField("address", listener.address.description),
             LogField("reason", code.description))
     }
 
     func resumeAccepting(_ index: Int) {
-        guard listeners[index].isPaused, !listeners[index].isClosed else { return }
+        guard let listener = listener(at: index), listener.isPaused else { return }
         do throws(SystemError) {
-            try kernel.watch(listeners[index].descriptor, for: .readable, as: listenerToken(index))
-            listeners[index].isPaused = false
+            try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(index))
+            listeners[index]?.isPaused = false
         } catch {
             reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
         }
@@ -143,7 +170,7 @@ extension Proxy {
     /// No new clients; tunnels end with a close frame, idle connections end, requests that are being answered may
     /// finish. Whoever asks about the daemon itself is still told.
     func drain(over window: Duration) {
-        for index in listeners.indices where !listeners[index].rules.isAboutDaemon { stopListening(index) }
+        for index in listeners.indices where listeners[index]?.rules.isAboutDaemon == false { closeListener(index) }
         isDraining = true
         for index in links.indices {
             guard let conversation = links[index].conversation else { continue }
@@ -164,15 +191,10 @@ extension Proxy {
 
     /// Nobody is told anything any more.
     func closeListeners() {
-        for index in listeners.indices { stopListening(index) }
+        for index in listeners.indices where listeners[index] != nil { closeListener(index) }
     }
 
-    /// It keeps its place in the list, which is in the tokens of the others.
-    private func stopListening(_ index: Int) {
-        guard !listeners[index].isClosed else { return }
-        let listener = listeners[index]
-        listeners[index].isClosed = true
-        reactor.disarm(.acceptPause(listener: index))
+    private func stopListening(_ listener: Listener) {
         if listener.isInherited {
             kernel.close(listener.descriptor)
         } else {

@@ -5,13 +5,14 @@ final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let requests: Mailbox<BackendRequest>
-    private(set) var upstreams: [Upstream]
+    var upstreams: [Upstream]
     unowned let status: any StatusSource
     unowned let controlled: any ControlSource
-    var listeners: [Listener] = []
+    /// By the index of their tokens; nil where one was closed.
+    var listeners: [Listener?] = []
     var links = Slab(vacant: Link.vacant)
     /// By the index of the service; beside the upstreams, because every message touches it.
-    private(set) var traffic: [Traffic]
+    var traffic: [Traffic]
     /// How many connections each address has, where that is limited.
     var sites: [ClientSite: Crowd] = [:]
     /// Connections that are only told that there are too many.
@@ -33,20 +34,24 @@ final class Proxy<K: Kernel> {
     private var lastTicket: UInt64 = 0
     /// Of connections to backends, for their tokens.
     var lastUpstreamNumber: UInt32 = 0
-    /// The generation whose first client has been seen, by backend.
-    private var greeted: [Generation?]
 
     var kernel: K { reactor.kernel }
 
     /// Where a service's requests go, by the index of its `BackendID`.
     struct Upstream {
         let name: String
-        let address: SocketAddress
+        var address: SocketAddress
         let gate: BackendGate
         var idleWhen = IdleWhen.noConnections
         var limits = ServiceLimits()
         /// Clients that wait for it.
         var held = 0
+        /// Where the generations after the current one will be.
+        var next: Move?
+        /// Of what runs outside: counts how often it was switched on.
+        var plainGeneration = Generation(number: 0)
+        /// The generation whose first client has been seen.
+        var greeted: Generation?
         /// Tunnels that do not keep the current generation awake.
         var dormant = 0
         /// The generation whose clients are asked to go, and with which code; nobody is added to it.
@@ -68,7 +73,6 @@ final class Proxy<K: Kernel> {
         self.controlled = controlled
         traffic = Array(repeating: Traffic(), count: upstreams.count)
         scratch = Array(repeating: 0, count: Limits.scratchBytes)
-        greeted = Array(repeating: nil, count: upstreams.count)
     }
 
     // MARK: Events
@@ -169,8 +173,9 @@ final class Proxy<K: Kernel> {
     private func admit(_ index: Int, _ conversation: Link.Conversation, to id: BackendID, _ generation: Generation) {
         links[index].lease = .init(backend: id, generation: generation)
         conversation.machine.admitted(to: id)
-        if greeted[id.index] != generation {
-            greeted[id.index] = generation
+        upstreams[id.index].move(to: generation)
+        if upstreams[id.index].greeted != generation {
+            upstreams[id.index].greeted = generation
             log.record(
                 .firstHit,
                 [service(id), LogField("generation", generation.number)] + about(conversation)

@@ -64,6 +64,8 @@ enum TimerKey: Hashable {
     case probe(BackendID)
     case slowStart(BackendID)
     case startDelay(BackendID)
+    /// What is not ours to start leaves the configuration; its clients have this long.
+    case leave(BackendID)
     case status
     case crowdSettled
     case logRetry

@@ -12,14 +12,20 @@ final class SupervisedBackend {
     let name: String
     /// Where it accepts connections, as it was configured: with port 0 each start has another one, and without an
     /// address it is ready as soon as it runs.
-    let target: SocketAddress?
+    private(set) var target: SocketAddress?
     /// Where the current generation listens, or the last one did.
     var address: SocketAddress?
     /// The listening socket that its processes inherit; ours from the beginning to the end.
     var listener: Descriptor?
     /// What is always on is started this long after the daemon.
     let startDelay: Duration
-    let command: LaunchCommand
+    private(set) var command: LaunchCommand
+    /// What it is from its next start on, when that differs.
+    var next: Definition?
+    /// It starts, and another backend's process still has to leave the address.
+    var awaitsAddress = false
+    /// Taken out of the configuration.
+    var isDismissed = false
     let gate: BackendGate
     var machine: BackendMachine
     var child: Child?
@@ -32,6 +38,13 @@ final class SupervisedBackend {
     var tail = OutputTail()
     /// Orders whose end somebody waits for, each with a connection of its own.
     var orders: [PendingOrder] = []
+
+    /// What a process is started from; it keeps what it was started with.
+    struct Definition {
+        let target: SocketAddress?
+        let command: LaunchCommand
+        let policy: BackendPolicy
+    }
 
     struct Child {
         let process: ProcessID
@@ -102,6 +115,23 @@ final class SupervisedBackend {
         self.command = command
         self.gate = gate
         machine = BackendMachine(policy: policy, standing: isEnabled ? .usual : .disabled)
+    }
+
+    /// Between two lives.
+    func takeNext() {
+        guard let next else { return }
+        self.next = nil
+        // Where it was last is where a socket of ours still is.
+        if next.target != target { address = next.target }
+        (target, command) = (next.target, next.command)
+        machine.adopt(next.policy)
+    }
+
+    var isAtRest: Bool {
+        switch machine.state {
+        case .asleep, .retired: true
+        case .starting, .ready, .stopping, .coolingDown: false
+        }
     }
 }
 

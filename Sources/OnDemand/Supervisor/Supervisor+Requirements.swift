@@ -6,6 +6,8 @@ extension Supervisor {
         case event(SupervisedBackend, BackendMachine.Event)
         /// The answers to a wish of one backend for another.
         case granted(Ticket, Generation, by: SupervisedBackend)
+        /// A process is gone, and others may have waited for its address.
+        case roomMade
         case refused(Ticket, Refusal, retryAfter: Duration)
     }
 

@@ -7,7 +7,9 @@ final class Supervisor<K: Kernel> {
     let answers: Mailbox<BackendAnswer>
     private(set) var backends: [BackendID: SupervisedBackend] = [:]
     /// In the order in which they start, and a list, because no decision may depend on the order of a dictionary.
-    let inOrder: [SupervisedBackend]
+    private(set) var inOrder: [SupervisedBackend]
+    /// How many of them leave for good.
+    var dismissed = 0
     var scratch: [UInt8]
     /// What every process gets besides its own variables.
     var environment: [LaunchCommand.Variable] = []
@@ -23,10 +25,28 @@ final class Supervisor<K: Kernel> {
         self.reactor = reactor
         self.log = log
         self.answers = answers
-        let entries = backends.map { StartOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
-        inOrder = StartOrder.positions(of: entries).map { backends[$0] }
+        inOrder = backends
         self.backends = Dictionary(uniqueKeysWithValues: backends.map { ($0.id, $0) })
         scratch = Array(repeating: 0, count: backends.isEmpty ? 0 : Limits.outputReadBytes)
+        arrange()
+    }
+
+    /// Those first who are required by others.
+    func arrange() {
+        let entries = inOrder.map { StartOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
+        inOrder = StartOrder.positions(of: entries).map { inOrder[$0] }
+    }
+
+    func insert(_ backend: SupervisedBackend) {
+        if scratch.isEmpty { scratch = Array(repeating: 0, count: Limits.outputReadBytes) }
+        inOrder.append(backend)
+        backends[backend.id] = backend
+        arrange()
+    }
+
+    func remove(_ backend: SupervisedBackend) {
+        inOrder.removeAll { $0 === backend }
+        backends[backend.id] = nil
     }
 
     // MARK: From outside
@@ -34,21 +54,26 @@ final class Supervisor<K: Kernel> {
     /// The sockets that backends inherit are the daemon's from the beginning, so that nobody else can have their
     /// addresses.
     func openSockets() throws(SystemError) {
-        for backend in inOrder where backend.machine.policy.readiness == .socket {
-            guard let target = backend.target else { continue }
-            let listening = try kernel.listenForChild(at: target)
-            backend.listener = listening.descriptor
-            backend.address = listening.address
-            log(.listening, LogField("address", listening.address.description), LogField("for", backend.name))
-        }
+        for backend in inOrder { try openSocket(of: backend) }
     }
 
-    func closeSockets() {
-        for backend in inOrder {
-            guard let listener = backend.listener, let address = backend.address else { continue }
-            kernel.stopListening(listener, at: address)
-            backend.listener = nil
+    /// Where there is none yet and one is to be.
+    func openSocket(of backend: SupervisedBackend) throws(SystemError) {
+        guard backend.machine.policy.readiness == .socket, backend.listener == nil, let target = backend.target else {
+            return
         }
+        let listening = try kernel.listenForChild(at: target)
+        backend.listener = listening.descriptor
+        backend.address = listening.address
+        log(.listening, LogField("address", listening.address.description), LogField("for", backend.name))
+    }
+
+    func closeSockets() { inOrder.forEach(closeSocket) }
+
+    func closeSocket(of backend: SupervisedBackend) {
+        guard let listener = backend.listener, let address = backend.address else { return }
+        kernel.stopListening(listener, at: address)
+        backend.listener = nil
     }
 
     /// Starts what is always on.
@@ -69,17 +94,23 @@ final class Supervisor<K: Kernel> {
     func handle(_ request: BackendRequest) {
         switch request {
         case .wanted(let id, let ticket, let cause, let mayWake):
-            if mayWake { noteWish(of: cause, for: known(id)) }
-            tell(known(id), mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
+            // Its last word was on the way when the service left the configuration.
+            guard let backend = backends[id] else {
+                return answers.post(.refused(ticket, .disabled, retryAfter: nil))
+            }
+            if mayWake { noteWish(of: cause, for: backend) }
+            tell(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .abandoned(let id, let ticket):
-            known(id).orders.removeAll { $0.ticket == ticket }
-            tell(known(id), .abandoned(ticket))
+            guard let backend = backends[id] else { return }
+            backend.orders.removeAll { $0.ticket == ticket }
+            tell(backend, .abandoned(ticket))
         case .ordered(let id, let order, let ticket, let waits):
             carryOut(order, for: ticket, waits: waits, on: known(id))
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.
             if let backend = backends[id] { tell(backend, .lastLeaseReturned(generation)) }
-        case .everybodyLeft(let id, let generation): tell(known(id), .everybodyLeft(generation))
+        case .everybodyLeft(let id, let generation):
+            if let backend = backends[id] { tell(backend, .everybodyLeft(generation)) }
         }
     }
 
@@ -124,6 +155,9 @@ final class Supervisor<K: Kernel> {
         }
     }
 
+    /// How long the slowest backend may take to be gone.
+    var longestStop: Duration { inOrder.map(\.machine.policy.stopPlan.length).max() ?? .zero }
+
     /// Nobody is awake but those who always are.
     var isAllAsleep: Bool {
         inOrder.allSatisfy { backend in
@@ -134,7 +168,7 @@ final class Supervisor<K: Kernel> {
 
     var isRetired: Bool { inOrder.allSatisfy { $0.machine.state == .retired } }
 
-    private func known(_ id: BackendID) -> SupervisedBackend {
+    func known(_ id: BackendID) -> SupervisedBackend {
         guard let backend = backends[id] else { preconditionFailure("\(id) has no process to supervise") }
         return backend
     }
@@ -154,6 +188,7 @@ final class Supervisor<K: Kernel> {
             case .event(let backend, let event): bring(event, to: backend)
             case .granted(let ticket, let generation, let required): granted(ticket, generation, by: required)
             case .refused(let ticket, let refusal, let retryAfter): refused(ticket, refusal, retryAfter: retryAfter)
+            case .roomMade: resumeStarts()
             }
         }
     }
@@ -165,6 +200,8 @@ final class Supervisor<K: Kernel> {
         var events = events
         while !events.isEmpty {
             let event = events.removeFirst()
+            // What follows belongs to the next life already.
+            if event == .groupGone { takeNext(of: backend) }
             let before = StateWord(backend.machine.state)
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             note(event, from: before, of: backend)
@@ -191,9 +228,11 @@ final class Supervisor<K: Kernel> {
         switch effect {
         case .holdRequirements: return holdRequirements(of: backend)
         case .releaseRequirements: releaseRequirements(of: backend)
-        case .checkAddress: return startProbe(of: backend, .checkAddress)
+        case .checkAddress: return checkAddress(of: backend)
         case .startProbing: return startProbe(of: backend, .readiness)
-        case .stopProbing: stopProbe(of: backend)
+        case .stopProbing:
+            backend.awaitsAddress = false
+            stopProbe(of: backend)
         case .spawn: return spawn(backend)
         case .openGate(let generation, let leases):
             backend.gate.open(generation, leases: leases, port: backend.picksPort ? backend.address?.port ?? 0 : 0)
@@ -268,6 +307,8 @@ final class Supervisor<K: Kernel> {
 
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
         do throws(SystemError) {
+            // A predecessor may have held its address when it was opened for the first time.
+            try openSocket(of: backend)
             try pickPort(for: backend)
             let notify = backend.machine.policy.readiness == .notify ? try kernel.openNotifySocket() : nil
             let command = command(of: backend, notifySocket: notify?.name)
@@ -336,6 +377,8 @@ final class Supervisor<K: Kernel> {
         // What this generation has not taken is nobody's: the next one must not find ghosts in its queue.
         if let listener = backend.listener { kernel.forgetQueue(of: listener, limit: Limits.queueLeftovers) }
         backend.child = nil
+        if backend.isDismissed { closeSocket(of: backend) }
+        errands.append(.roomMade)
         answers.post(.generationEnded(backend.id, generation))
     }
 }

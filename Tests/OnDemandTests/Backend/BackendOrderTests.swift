@@ -48,7 +48,7 @@ private let first = Generation(number: 1)
         #expect(
             machine.apply(.ordered(.stop), at: noon) == [
                 .disarm(.idle), .closeGate, .takeLeave(first, .goingAway, over: .seconds(1)),
-                .arm(.stopStep, at: noon + .seconds(3)),
+                .arm(.stopStep, at: noon + .seconds(10)),
             ])
         let stop = machine.apply(.everybodyLeft(first), at: noon)
         #expect(stop == [.signal(.terminate), .arm(.stopStep, at: noon + .seconds(10))])

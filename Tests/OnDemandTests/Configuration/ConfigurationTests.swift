@@ -55,6 +55,18 @@ struct ConfigurationTests {
         #expect(!policy.alwaysOn)
     }
 
+    @Test("what a reload does to a running process is the next start, or said otherwise")
+    func onReload() throws {
+        let words = [
+            ("", Configuration.OnReload.nextStart), (#","on_reload":"next_start""#, .nextStart),
+            (#","on_reload":"restart""#, .restart),
+        ]
+        for (text, expected) in words {
+            let file = Sample.file(service: Sample.plain, #""on_demand":{"command":"x"\#(text)}"#)
+            #expect(try read(file).services.first?.onReload == expected)
+        }
+    }
+
     @Test("wake_on is a word, one condition or a list of them; min_sleep is a duration")
     func waking() throws {
         let cable = WakeRule.Condition.path(try PathPattern(parsing: "/cable"))
@@ -107,7 +119,7 @@ struct ConfigurationTests {
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false}"#,
             #"{"name":"b","path":["/b","/b/*"],"target":"http://127.0.0.1:2"}"#,
         ]
-        let table = try read(Sample.file(services: services)).routeTable
+        let table = try read(Sample.file(services: services)).routeTable(to: [0, 1].map(BackendID.init))
         let find = { (path: String) in table.find(Array(path.utf8).span)?.destination }
         #expect(find("/a") == .disabled(BackendID(index: 0)))
         #expect(find("/b/x") == .backend(BackendID(index: 1)))
@@ -118,7 +130,7 @@ struct ConfigurationTests {
     func disabledWithCommand() throws {
         let service =
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false,"on_demand":{"command":"x"}}"#
-        let table = try read(Sample.file(services: [service])).routeTable
+        let table = try read(Sample.file(services: [service])).routeTable(to: [0, 1].map(BackendID.init))
         #expect(table.find(Array("/a".utf8).span)?.destination == .backend(BackendID(index: 0)))
     }
 

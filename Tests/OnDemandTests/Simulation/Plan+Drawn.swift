@@ -16,6 +16,10 @@ extension Plan {
         if dice.chance(25) { plan.orders = .drawn(with: &dice, within: span, services: plan.services.count) }
         if dice.chance(3) { plan.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
         if dice.chance(40) { plan.drawProcesses(with: &dice, isRough: isRough) }
+        if dice.chance(20), plan.orders.isEmpty {
+            let changes = plan.processes.isEmpty ? Reload.Change.all : Reload.Change.calm
+            plan.reloads = .drawn(with: &dice, of: changes, services: plan.services.count)
+        }
         return plan
     }
 
@@ -26,6 +30,28 @@ extension Plan {
         for index in services.indices { services[index].policy.requires = names.filter { _ in dice.chance(60) } }
         if processes.count == 2, dice.chance(40) { processes[0].policy.requires = ["p1"] }
         if services.count == 2, dice.chance(20) { services[0].policy.requires.append("s1") }
+    }
+}
+
+extension Plan.Reload.Change {
+    fileprivate static let all: [Plan.Reload.Change] = [
+        .nothing, .broken, .remove, .add, .add, .disable, .enable, .enable, .rename, .move, .replace(atOnce: false),
+        .replace(atOnce: true), .toggleLaunch, .toggleSecondListener,
+    ]
+    /// Whoever is required stays.
+    fileprivate static let calm: [Plan.Reload.Change] = [
+        .nothing, .broken, .replace(atOnce: false), .toggleSecondListener,
+    ]
+}
+
+extension [Plan.Reload] {
+    fileprivate static func drawn(
+        with dice: inout Seeded, of changes: [Plan.Reload.Change], services: Int
+    ) -> [Plan.Reload] {
+        (0..<dice.number(in: 1...6)).map { _ in
+            Plan.Reload(
+                at: dice.duration(.zero ... .seconds(12)), change: dice.one(of: changes), service: dice.below(services))
+        }
     }
 }
 

@@ -44,6 +44,8 @@ struct Plan {
     var terminates: Duration?
     /// Other signals to the daemon.
     var signals: [(at: Duration, signal: DaemonSignal)] = []
+    /// SIGHUP with another file.
+    var reloads: [Reload] = []
     /// The wall clock is set to another time at that moment.
     var wallJump: (at: Duration, seconds: Int64)?
     /// The clock jumps by this much at that moment.
@@ -57,8 +59,8 @@ struct Plan {
     static let controlAddress = SocketAddress.unix(path: "/run/control.sock")
     static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
 
-    static func address(of service: Int) -> SocketAddress {
-        .ipv4(octets: [127, 0, 0, 1], port: UInt16(28_080 + service))
+    static func address(of service: Int, moves: Int = 0) -> SocketAddress {
+        .ipv4(octets: [127, 0, 0, 1], port: UInt16(28_080 + service + 100 * moves))
     }
 
     private func target(of service: Service, _ index: Int) -> Configuration.Target {
@@ -67,7 +69,7 @@ struct Plan {
             address: service.picksPort ? address.with(port: 0) : address, authority: "127.0.0.1", path: nil)
     }
 
-    private func launch(of service: Service, _ index: Int) -> LaunchCommand {
+    func launch(of service: Service, _ index: Int) -> LaunchCommand {
         var command = LaunchCommand(command: "\(index)")
         command.isToldItsPort = service.picksPort
         return command
@@ -122,7 +124,9 @@ extension Plan {
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
         let orders = orders.map { "order at \($0.at): \($0.order) service \($0.service)" }
         let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
-        return (["\(faults)"] + services + processes + clients + orders + [rest]).joined(separator: "\n").replacing(
+        let reloads = reloads.map { "reload: \($0)" }
+        let events = clients + orders + reloads + [rest]
+        return (["\(faults)"] + services + processes + events).joined(separator: "\n").replacing(
             "OnDemandTests.", with: ""
         )
         .replacing("OnDemand.", with: "")

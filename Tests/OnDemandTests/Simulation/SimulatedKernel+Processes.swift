@@ -18,7 +18,9 @@ struct ChildTable {
 
     var services: Range<Int> { addresses.indices }
 
-    func service(at address: SocketAddress) -> Int { addresses.firstIndex(of: address) ?? 0 }
+    func service(at address: SocketAddress) -> Int {
+        addresses.firstIndex(of: address) ?? (Int(address.port ?? 0) - 28_080) % 100
+    }
 
     /// Numbers come back soon, so that a stale one soon means somebody else.
     mutating func freeID(_ dice: inout Seeded) -> Int32 {
@@ -70,7 +72,12 @@ extension SimulatedKernel {
             note(trouble: "a spawn that failed", of: service)
             throw SystemError(call: "pipe2", code: .tooManyFiles, subject: command.command)
         }
-        judgeGenerations(of: service)
+        let moves = command.arguments.first.flatMap { Int($0) } ?? 0
+        let configured = Plan.address(of: service, moves: moves)
+        let port = command.variable("PORT").flatMap { UInt16($0) }
+        let address = port.map { configured.with(port: $0) } ?? configured
+        if moves == 0 { children.addresses[service] = address }
+        judgeGenerations(at: address)
         judgeRequirements(of: service)
         let id = children.freeID(&dice)
         let (output, errors) = (SimulatedPipe(), SimulatedPipe())
@@ -81,24 +88,21 @@ extension SimulatedKernel {
             startupTimeout: children.startupTimeouts[service])
         children.starts[service] += 1
         children.all.append(process)
-        if let port = command.variable("PORT").flatMap({ UInt16($0) }) {
-            children.addresses[service] = children.addresses[service].with(port: port)
-        }
         process.notifyName = command.variable("NOTIFY_SOCKET")
         if let listener, case .listener(let inherited) = file(listener, "spawn") { process.inherited = inherited }
         if (process.inherited == nil) != (command.variable("LISTEN_FDS") == nil) {
             complain("process \(id) inherits no socket and is told so, or the other way round")
         }
-        process.begin(at: children.addresses[service])
+        process.begin(at: address)
         trace.note("spawn", Int(id), service, at: clock)
         return SpawnedProcess(
             process: ProcessID(number: id), output: insert(.pipe(output)), errors: insert(.pipe(errors)))
     }
 
     /// At most one life of a backend at any time, whoever left its session included.
-    private func judgeGenerations(of service: Int) {
-        for process in children.all where process.service == service {
-            complain("service \(service) is started while process \(process.id) of an earlier life is there")
+    private func judgeGenerations(at address: SocketAddress) {
+        for process in children.all where process.address == address {
+            complain("somebody is started at \(address) while process \(process.id) of an earlier life is there")
         }
     }
 

@@ -71,6 +71,8 @@ final class SimulatedKernel: Kernel {
     var mayHurry = false
     /// An operator had something stopped, and clients are sent away.
     var obeysOperator = false
+    /// A reload has ended somebody's life early.
+    var sendsAway = false
     var isCramped = false
     /// Who was between two requests may have been let go to make room.
     var hasLackedDescriptors = false

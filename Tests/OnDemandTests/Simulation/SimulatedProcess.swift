@@ -15,6 +15,8 @@ final class SimulatedProcess {
     weak var parent: SimulatedProcess?
     let service: Int
     let script: ChildScript
+    /// Where it is to listen, or the one it descends from.
+    private(set) var address: SocketAddress?
     /// It left the group in which it was born.
     var isDetached = false
     /// The leader it descends from, whatever group it is in now.
@@ -57,6 +59,7 @@ final class SimulatedProcess {
     // MARK: The script
 
     func begin(at address: SocketAddress) {
+        self.address = address
         if let trouble = script.trouble(startupTimeout: startupTimeout) { kernel.note(trouble: trouble, of: service) }
         if let delay = script.listensAfter { whileRunning(after: delay) { $0.openListener(at: address) } }
         if let delay = script.notifiesAfter { whileRunning(after: delay) { $0.say("STATUS=up\nREADY=1") } }
@@ -110,6 +113,7 @@ final class SimulatedProcess {
             pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
         grandchild.isDetached = plan.isDetached
         grandchild.family = family
+        grandchild.address = address
         kernel.children.all.append(grandchild)
         if plan.keepsPort { grandchild.inheritsListener(of: self) }
         if let duration = plan.staysFor { grandchild.whileRunning(after: duration) { $0.end(.status(0)) } }

@@ -9,7 +9,7 @@ extension Simulation {
         guard kernel.progress != judgedProgress else { return }
         judgedProgress = kernel.progress
         let proxy = household.proxy
-        var leases = Array(repeating: 0, count: plan.services.count)
+        var leases: [BackendID: Int] = [:]
         var (index, left) = (0, proxy.links.count)
         while left > 0 {
             defer { index += 1 }
@@ -17,21 +17,22 @@ extension Simulation {
             left -= 1
             let link = proxy.links[index]
             judgeBounds(of: link)
-            if let lease = link.lease, counts(lease, household), !link.isDormant { leases[lease.backend.index] += 1 }
+            if let lease = link.lease, counts(lease, household), !link.isDormant {
+                leases[lease.backend, default: 0] += 1
+            }
         }
-        leases += plan.processes.map { _ in 0 }
         for hold in household.supervisor.inOrder.flatMap(\.holds) {
             guard case .held(let generation) = hold.state, generation == hold.required.gate.openGeneration else {
                 continue
             }
-            leases[hold.required.id.index] += 1
+            leases[hold.required.id, default: 0] += 1
         }
-        let gates = household.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id.index, $0.gate) }
-        for (number, gate) in proxy.upstreams.map(\.gate).enumerated().map({ ($0, $1) }) + gates
-        where gate.leases != leases[number] {
+        let services = proxy.upstreams.enumerated().map { (BackendID(index: $0), $1.gate) }
+        let processes = household.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id, $0.gate) }
+        for (id, gate) in services + processes where gate.leases != leases[id, default: 0] {
             // A gate that was closed by force counts nobody any more.
             guard gate.isOpen || gate.leases > 0 else { continue }
-            kernel.complain("service \(number) counts \(gate.leases) leases; \(leases[number]) are held")
+            kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) are held")
         }
     }
 
@@ -40,7 +41,10 @@ extension Simulation {
         let gate = household.proxy.upstreams[lease.backend.index].gate
         guard !gate.isOpen else { return lease.generation == gate.openGeneration }
         let backend = household.supervisor.inOrder.first { $0.id == lease.backend }
-        return lease.generation == backend?.machine.generation
+        let plain = household.proxy.upstreams[lease.backend.index].plainGeneration
+        // Of one that has been forgotten, the gate still counts the last life.
+        guard let backend else { return plain.number == 0 || lease.generation == plain }
+        return lease.generation == backend.machine.generation
     }
 
     private func judgeBounds(of link: Link) {
@@ -63,8 +67,9 @@ extension Simulation {
         for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
         if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
         if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
-        for backend in household.supervisor.inOrder { judgeRest(of: backend) }
-        let listeners = plan.orders.isEmpty ? 2 : 3
+        household.supervisor.inOrder.forEach(judgeRest)
+        judgeSeats(household)
+        let listeners = 1 + household.doorListeners.joined().count
         let expected = household.supervisor.inOrder.reduce(listeners) { count, backend in
             let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
             return count + ofChild + (backend.listener == nil ? 0 : 1)
@@ -133,11 +138,14 @@ extension Simulation {
         switch exchange.outcome {
         case expected: break
         case .answered(503) where mayBeRefused:
-            let disables = plan.orders.contains { $0.service == client.script.service && $0.order == .disable }
-            let isDisabled = disables || !plan.services[client.script.service].isEnabled
+            let service = client.script.service
+            let disables = plan.orders.contains { $0.service == service && $0.order == .disable }
+            let isDisabled = disables || !plan.services[service].isEnabled || plan.reloadExcuse(for: service) != nil
             if exchange.retryAfter == nil, !isDisabled {
                 kernel.complain("\(client.name) was refused without Retry-After")
             }
+        case .answered(404) where plan.reloadExcuse(for: client.script.service) != nil: break
+        case .cut where exchange.request.upgrades && plan.reloadMayEndTunnels(of: client.script.service): break
         case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
         case .answered(408) where client.isSlow || kernel.hasJumped: break
         case .cut where kernel.hasLackedDescriptors && exchange.key != client.exchanges[0].key: break
@@ -175,6 +183,7 @@ extension Simulation {
             if plan.policy(of: required).minimumSleep > .zero { reasons.append("a sleep of what it requires") }
         }
         let service = plan.services[client.script.service]
+        if let excuse = plan.reloadExcuse(for: client.script.service) { reasons.append(excuse) }
         if kernel.failedVerb != nil { reasons.append("a failed call") }
         if plan.clients.count > service.policy.maximumWaiting { reasons.append("a short queue") }
         if kernel.hasJumped { reasons.append("a day that passed at once") }

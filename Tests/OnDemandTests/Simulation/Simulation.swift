@@ -9,6 +9,9 @@ final class Simulation {
     private(set) var clients: [VirtualClient] = []
     private(set) var operators: [VirtualOperator] = []
     private(set) var turns = 0
+    /// What the configuration file says by now.
+    var variant: Plan.Variant
+    var fileIsBroken = false
     /// How far the kernel's count had come when a turn was last judged.
     var judgedProgress = -1
 
@@ -16,6 +19,7 @@ final class Simulation {
 
     init(_ plan: Plan) {
         self.plan = plan
+        variant = Plan.Variant(plan)
         kernel = SimulatedKernel(seed: plan.seed)
         kernel.failingCall = plan.failingCall
         for (index, service) in plan.services.enumerated() {
@@ -41,10 +45,10 @@ final class Simulation {
 
     func run() throws {
         defer { kernel.dismantle() }
-        let configuration = try plan.configuration
+        let configuration = try plan.configuration(variant)
         arrangeStrangers()
         do throws(SystemError) {
-            household = try Household(configuration, kernel: kernel)
+            household = try Household(configuration, kernel: kernel) { [unowned self] in reread() }
         } catch {
             if plan.failingCall == 0 { kernel.complain("the daemon could not begin: \(error)") }
             return
@@ -76,6 +80,7 @@ final class Simulation {
         for (number, order) in plan.orders.enumerated() {
             addOperator(number + 1, order.service, order.order, after: order.at)
         }
+        arrangeReloads()
         if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
         for (moment, signal) in plan.signals { kernel.plan(after: moment) { [kernel] in kernel.raise(signal) } }
         if let (moment, seconds) = plan.wallJump {
@@ -154,6 +159,7 @@ final class Simulation {
         kernel.faults = .none
         kernel.failingCall = 0
         kernel.descriptorLimit = 1024
+        restoreConfiguration()
         let first = clients.count
         for number in kernel.children.services {
             kernel.children.heal(number)

@@ -61,7 +61,7 @@ struct Talk {
         if let position = listening.firstWrong {
             kernel.complain("chat \(key): the \(side) heard a wrong byte at \(position)")
         }
-        if listening.hasHeardFarewell, !kernel.isLeaving, !kernel.obeysOperator {
+        if listening.hasHeardFarewell, !kernel.isLeaving, !kernel.obeysOperator, !kernel.sendsAway {
             kernel.complain("chat \(key): the \(side) was sent away although nobody is leaving")
         }
         if listening.received > toHear { kernel.complain("chat \(key): the \(side) heard more than was said") }

@@ -1,0 +1,218 @@
+/// The configuration read again while the daemon runs: all of it is checked first, and then all of it applies.
+extension Household {
+    /// On SIGHUP, and when an operator asks for it.
+    @discardableResult
+    func reload() -> ReloadOutcome {
+        guard isStaying else { return .tooLate }
+        manager.reloading()
+        defer { manager.ready() }
+        let outcome: ReloadOutcome
+        switch reread() {
+        case .failure(let refusal): outcome = .refused(refusal.lines)
+        case .success(let new): outcome = change(to: new)
+        }
+        note(outcome)
+        return outcome
+    }
+
+    private func note(_ outcome: ReloadOutcome) {
+        switch outcome {
+        case .tooLate: break
+        case .refused(let lines): for line in lines { log(.reloadFailed, LogField("error", line)) }
+        case .done(let summary): log.record(.reloaded, summary.parts.map { LogField($0.name, $0.what) })
+        }
+        if supervisor.isAllAsleep { kernel.giveBackMemory() }
+    }
+
+    private func change(to new: Configuration) -> ReloadOutcome {
+        let plan = ReloadPlan(from: configuration, to: new)
+        let listeners: [[Int]]
+        do throws(SystemError) {
+            // The one thing that can fail.
+            listeners = try open(new.doors, as: plan.doors)
+        } catch {
+            return .refused(["\(error)"])
+        }
+        let summary = ReloadSummary(plan, from: configuration, to: new)
+        log.adopt(level: new.log.level, format: new.log.format)
+        supervisor.environment = new.environment
+        dismissThoseWhoLeave(plan)
+        changeProcesses(to: new, plan)
+        changeServices(to: new, plan)
+        for position in plan.doors.closed { doorListeners[position].forEach(proxy.closeListener) }
+        doorListeners = listeners
+        for (door, indices) in zip(new.doors, listeners) {
+            for index in indices { proxy.listeners[index]?.purpose = door.purpose }
+        }
+        configuration = new
+        adoptRules()
+        return .done(summary)
+    }
+
+    // MARK: Listeners
+
+    /// The listeners of all doors, some of them new; where one cannot be opened, all is as it was.
+    private func open(_ doors: [Door], as plan: DoorPlan) throws(SystemError) -> [[Int]] {
+        var opened: [Int] = []
+        do throws(SystemError) {
+            var listeners: [[Int]] = []
+            for (door, source) in zip(doors, plan.sources) {
+                if let source {
+                    listeners.append(doorListeners[source])
+                } else {
+                    listeners.append(try open(door))
+                    opened += listeners.last!
+                }
+            }
+            return listeners
+        } catch {
+            opened.forEach(proxy.closeListener)
+            throw error
+        }
+    }
+
+    // MARK: Services
+
+    private func dismissThoseWhoLeave(_ plan: ReloadPlan) {
+        for position in plan.leaving { dismiss(configuration.services[position], seats[position]) }
+        for position in plan.leavingProcesses { supervisor.dismiss(processSeats[position]) }
+    }
+
+    private func changeServices(to new: Configuration, _ plan: ReloadPlan) {
+        let before = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), seats))
+        seats = zip(new.services, plan.fates).map { service, fate in
+            switch fate {
+            case .added, .replaced:
+                return seat(service)
+            case .unchanged, .rerouted, .changed, .enabled, .disabled:
+                guard let id = before[service.name] else { preconditionFailure("\(service.name) has no seat") }
+                adopt(service, id, fate)
+                return id
+            }
+        }
+    }
+
+    private func dismiss(_ service: Configuration.Service, _ id: BackendID) {
+        guard service.launch == nil else { return supervisor.dismiss(id) }
+        proxy.closePlain(id, over: configuration.closeJitter, within: configuration.drainTimeout)
+        leaving.append(id)
+    }
+
+    private func seat(_ service: Configuration.Service) -> BackendID {
+        guard let launch = service.launch else {
+            let id = proxy.seat(Self.upstream(of: service), atBestIn: &vacant)
+            if service.enabled { proxy.openPlain(id) }
+            return id
+        }
+        if let id = supervisor.recall(service.name, .service) {
+            adopt(service, id, service.enabled ? .enabled : .disabled)
+            return id
+        }
+        let upstream = Self.upstream(of: service)
+        let id = proxy.seat(upstream, atBestIn: &vacant)
+        supervisor.add(Self.backend(of: service, launch, as: id, upstream.gate))
+        return id
+    }
+
+    /// For one that keeps its place.
+    private func adopt(_ service: Configuration.Service, _ id: BackendID, _ fate: ReloadPlan.Fate) {
+        guard let launch = service.launch else { return adoptPlain(service, id, fate) }
+        let address = service.target.address
+        let definition = SupervisedBackend.Definition(target: address, command: launch, policy: service.policy)
+        let generation = supervisor.redefine(id, as: definition)
+        proxy.redirect(id, to: address, idleWhen: service.idleWhen, after: generation)
+        proxy.upstreams[id.index].limits = service.limits
+        order(fate, id)
+    }
+
+    private func adoptPlain(_ service: Configuration.Service, _ id: BackendID, _ fate: ReloadPlan.Fate) {
+        proxy.redirect(id, to: service.target.address, idleWhen: service.idleWhen, after: nil)
+        proxy.upstreams[id.index].limits = service.limits
+        switch fate {
+        case .enabled: proxy.openPlain(id)
+        case .disabled:
+            proxy.closePlain(id, over: configuration.closeJitter, within: configuration.drainTimeout)
+        case .unchanged, .rerouted, .changed, .added, .replaced: break
+        }
+    }
+
+    // MARK: Processes
+
+    private func changeProcesses(to new: Configuration, _ plan: ReloadPlan) {
+        let before = Dictionary(uniqueKeysWithValues: zip(configuration.processes.map(\.name), processSeats))
+        processSeats = zip(new.processes, plan.processFates).map { process, fate in
+            if let id = before[process.name] {
+                adopt(process, id, fate)
+                return id
+            }
+            if let id = supervisor.recall(process.name, .process) {
+                adopt(process, id, process.enabled ? .enabled : .disabled)
+                return id
+            }
+            let id = vacantProcessSeat()
+            supervisor.add(Self.backend(of: process, as: id))
+            return id
+        }
+    }
+
+    private func adopt(_ process: Configuration.Process, _ id: BackendID, _ fate: ReloadPlan.Fate) {
+        let definition = SupervisedBackend.Definition(
+            target: process.address, command: process.launch, policy: process.policy)
+        _ = supervisor.redefine(id, as: definition)
+        order(fate, id)
+    }
+
+    private func order(_ fate: ReloadPlan.Fate, _ id: BackendID) {
+        switch fate {
+        case .enabled: supervisor.order(.enable, id)
+        case .disabled: supervisor.order(.disable, id)
+        case .changed(restarts: true): supervisor.restart(id)
+        case .unchanged, .rerouted, .changed, .added, .replaced: break
+        }
+    }
+
+    private func vacantProcessSeat() -> BackendID {
+        if let position = vacant.firstIndex(where: { $0.index >= BackendID.firstProcess }) {
+            return vacant.remove(at: position)
+        }
+        lastProcessSeat += 1
+        return BackendID(index: lastProcessSeat)
+    }
+
+    /// A place is free for another service in the next turn at the earliest: nothing of this turn can mean the wrong
+    /// one.
+    func forgetThoseWhoLeft() {
+        vacant += supervisor.forgetDismissed()
+        guard !leaving.isEmpty else { return }
+        for id in leaving where proxy.openCount(of: id) == 0 {
+            reactor.disarm(.leave(id))
+            vacant.append(id)
+        }
+        leaving.removeAll { proxy.openCount(of: $0) == 0 }
+    }
+}
+
+extension ReloadSummary {
+    init(_ plan: ReloadPlan, from old: Configuration, to new: Configuration) {
+        for (name, fate) in zip(new.names, plan.fates + plan.processFates) {
+            switch fate {
+            case .unchanged: break
+            case .rerouted, .replaced, .changed(restarts: false): changed.append(name)
+            case .changed(restarts: true):
+                changed.append(name)
+                restarted.append(name)
+            case .enabled: enabled.append(name)
+            case .disabled: disabled.append(name)
+            case .added: added.append(name)
+            }
+        }
+        removed = old.names.filter { !new.names.contains($0) }
+        opened = zip(new.doors, plan.doors.sources).filter { $1 == nil }.map { "\($0.0)" }
+        closed = plan.doors.closed.map { "\(old.doors[$0])" }
+        changesSettings = plan.changesSettings
+    }
+}
+
+extension Configuration {
+    fileprivate var names: [String] { services.map(\.name) + processes.map(\.name) }
+}

@@ -1,0 +1,99 @@
+/// Services and rules that change while clients are there.
+extension Proxy {
+    // MARK: Rules
+
+    /// For every request that is not understood yet.
+    func adopt(_ rules: ExchangeRules, for purpose: Door.Purpose) {
+        for index in listeners.indices where listeners[index]?.purpose == purpose { listeners[index]?.rules = rules }
+        for index in links.indices {
+            guard let conversation = links[index].conversation, conversation.purpose == purpose else { continue }
+            conversation.machine.adopt(rules)
+        }
+    }
+
+    /// Where they come in, as bound.
+    var clientAddresses: [SocketAddress] {
+        listeners.compactMap { listener in
+            listener.flatMap { [.clients, .announced].contains($0.purpose) ? $0.address : nil }
+        }
+    }
+
+    // MARK: Services
+
+    /// A place for one more service, at best one that nobody knows any more.
+    func seat(_ upstream: Upstream, atBestIn vacant: inout [BackendID]) -> BackendID {
+        guard let position = vacant.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
+        else {
+            upstreams.append(upstream)
+            traffic.append(Traffic())
+            return BackendID(index: upstreams.count - 1)
+        }
+        let id = vacant.remove(at: position)
+        upstreams[id.index] = upstream
+        traffic[id.index] = Traffic()
+        return id
+    }
+
+    /// Whether no connection has to do with it.
+    private func isForgotten(_ id: BackendID) -> Bool {
+        links.indices.allSatisfy { index in
+            let conversation = links[index].conversation
+            return links[index].lease?.backend != id && conversation?.ticket?.backend != id
+                && conversation?.machine.request?.service != id
+        }
+    }
+
+    /// From the next connection on, or where a generation still lives by what was said before, from the next one on.
+    func redirect(_ id: BackendID, to address: SocketAddress, idleWhen: IdleWhen, after generation: Generation?) {
+        if let generation {
+            // The one that lives may have begun after an earlier change, and nobody has been admitted to it yet.
+            upstreams[id.index].move(to: generation)
+            upstreams[id.index].next = .init(after: generation, address: address, idleWhen: idleWhen)
+        } else {
+            upstreams[id.index].next = nil
+            upstreams[id.index].address = address
+            upstreams[id.index].idleWhen = idleWhen
+        }
+    }
+
+    // MARK: What runs outside
+
+    /// What already runs is open for as long as it is configured and enabled.
+    func openPlain(_ id: BackendID) {
+        upstreams[id.index].plainGeneration = upstreams[id.index].plainGeneration.next
+        upstreams[id.index].gate.open(upstreams[id.index].plainGeneration, leases: 0)
+    }
+
+    /// Its clients leave as those of a backend that is stopped.
+    func closePlain(_ id: BackendID, over window: Duration, within patience: Duration) {
+        let lease = Link.Lease(backend: id, generation: upstreams[id.index].plainGeneration)
+        upstreams[id.index].gate.close()
+        upstreams[id.index].leaving = (lease.generation, .goingAway)
+        takeLeave(of: lease, .goingAway, over: window)
+        reactor.arm(.leave(id), at: kernel.now() + max(patience, window + Limits.closeTimeout))
+    }
+
+    /// Who is still there has had its time.
+    func plainLeaveIsOver(_ id: BackendID) {
+        for index in links.indices where links[index].lease?.backend == id {
+            let isCurrent = links[index].lease?.generation == upstreams[id.index].plainGeneration
+            if !isCurrent || !upstreams[id.index].gate.isOpen { close(index, .shuttingDown) }
+        }
+    }
+}
+
+extension Proxy.Upstream {
+    /// Where and how the generations after `after` are served.
+    struct Move {
+        let after: Generation
+        let address: SocketAddress
+        let idleWhen: IdleWhen
+    }
+
+    /// Admission is what tells a new generation from the one before.
+    mutating func move(to generation: Generation) {
+        guard let next, generation > next.after else { return }
+        (address, idleWhen) = (next.address, next.idleWhen)
+        self.next = nil
+    }
+}

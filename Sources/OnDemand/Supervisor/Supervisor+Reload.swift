@@ -1,0 +1,123 @@
+/// Backends that come, change and go while the daemon runs.
+extension Supervisor {
+    func add(_ backend: SupervisedBackend) {
+        backend.history.stateSince = kernel.now()
+        insert(backend)
+        openSocketIfFree(of: backend)
+        beginIfAlwaysOn(backend)
+    }
+
+    /// What it is started from, from its next start on. What it held on to belongs to the life that is over.
+    func takeNext(of backend: SupervisedBackend) {
+        guard let next = backend.next else { return }
+        if next.policy.requires != backend.machine.policy.requires { releaseRequirements(of: backend) }
+        if next.target != backend.target || next.policy.readiness != .socket { closeSocket(of: backend) }
+        backend.takeNext()
+        openSocketIfFree(of: backend)
+        arrange()
+    }
+
+    /// Somebody who leaves may still hold its address: then it is opened with the next start, which waits for that.
+    private func openSocketIfFree(of backend: SupervisedBackend) {
+        do throws(SystemError) {
+            try openSocket(of: backend)
+        } catch {
+            log(.systemTrouble, LogField("service", backend.name), LogField("detail", error.description))
+        }
+    }
+
+    /// Counts for the next start, and how clients are asked to leave counts at once. Returns the generation that still
+    /// lives by what was said before, if one does.
+    func redefine(_ id: BackendID, as definition: SupervisedBackend.Definition) -> Generation? {
+        let backend = known(id)
+        backend.machine.adoptFarewell(of: definition.policy)
+        backend.next = definition
+        switch backend.machine.state {
+        case .starting(let start) where start.phase == .awaitingRequirements || start.phase == .checkingAddress:
+            // It holds on to what it required when it began, and its number is still to come.
+            guard definition.policy.requires == backend.machine.policy.requires else {
+                return backend.machine.generation.next
+            }
+            takeNext(of: backend)
+            guard start.phase == .checkingAddress else { return nil }
+            stopProbe(of: backend)
+            if let event = checkAddress(of: backend) { tell(backend, event) }
+            return nil
+        case .starting, .ready, .stopping:
+            return backend.machine.generation
+        case .asleep, .coolingDown, .retired:
+            let wasAlwaysOn = backend.machine.policy.alwaysOn
+            takeNext(of: backend)
+            if !wasAlwaysOn { beginIfAlwaysOn(backend) }
+            return nil
+        }
+    }
+
+    private func beginIfAlwaysOn(_ backend: SupervisedBackend) {
+        guard backend.machine.policy.alwaysOn, backend.machine.state == .asleep else { return }
+        noteWish(of: .alwaysOn, for: backend)
+        if backend.startDelay > .zero {
+            reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
+        } else {
+            tell(backend, .startRequested)
+        }
+    }
+
+    // MARK: Orders
+
+    func order(_ order: BackendOrder, _ id: BackendID) { tell(known(id), .ordered(order)) }
+
+    /// Where a process runs, another one takes its place.
+    func restart(_ id: BackendID) {
+        switch known(id).machine.state {
+        case .starting, .ready: order(.restart, id)
+        case .asleep, .stopping, .coolingDown, .retired: break
+        }
+    }
+
+    /// It leaves for good: nobody asks for it any more, and once nothing is left of it, it is forgotten.
+    func dismiss(_ id: BackendID) {
+        known(id).isDismissed = true
+        dismissed += 1
+        reactor.disarm(.startDelay(id))
+        order(.disable, id)
+        // Otherwise it is closed when the process is gone.
+        if known(id).child == nil { closeSocket(of: known(id)) }
+    }
+
+    /// One that is still leaving stays after all.
+    func recall(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
+        guard let backend = inOrder.first(where: { $0.name == name && $0.kind == kind && $0.isDismissed }) else {
+            return nil
+        }
+        backend.isDismissed = false
+        dismissed -= 1
+        return backend.id
+    }
+
+    /// Those that were dismissed and of which nothing is left.
+    func forgetDismissed() -> [BackendID] {
+        guard dismissed > 0 else { return [] }
+        let gone = inOrder.filter { $0.isDismissed && $0.isAtRest }
+        for backend in gone { remove(backend) }
+        dismissed -= gone.count
+        return gone.map(\.id)
+    }
+
+    // MARK: Two backends, one address
+
+    /// Who had the address before may have to leave it yet: its successor waits for that instead of finding a stranger.
+    func checkAddress(of backend: SupervisedBackend) -> BackendMachine.Event? {
+        backend.awaitsAddress = inOrder.contains { other in
+            other !== backend && other.child != nil && other.address == backend.target && other.address != nil
+        }
+        return backend.awaitsAddress ? nil : startProbe(of: backend, .checkAddress)
+    }
+
+    /// A process is gone.
+    func resumeStarts() {
+        for backend in inOrder where backend.awaitsAddress {
+            if let event = checkAddress(of: backend) { bring(event, to: backend) }
+        }
+    }
+}

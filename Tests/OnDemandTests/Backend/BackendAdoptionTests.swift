@@ -1,0 +1,38 @@
+import Testing
+
+@testable import OnDemand
+
+/// A policy that changes between two lives, and what of it does not wait for the next.
+@Suite struct BackendAdoptionTests {
+    @Test("the next life is lived by the new policy, and nothing of the last one is forgotten")
+    func nextLife() {
+        var machine = Lives.stopping()
+        machine.adopt(BackendPolicy(startupTimeout: .seconds(3)))
+        machine = machine.after(.groupGone, .wanted(Ticket(number: 1)), .addressFree)
+        #expect(machine.generation == Generation(number: 2))
+        #expect(machine.apply(.spawned, at: noon) == [.arm(.startup, at: noon + .seconds(3)), .startProbing])
+    }
+
+    @Test("whether it comes back by itself is decided by the policy of the next life")
+    func alwaysOn() {
+        var machine = Lives.stopping()
+        machine.adopt(BackendPolicy(alwaysOn: true))
+        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        var rests = Lives.stopping(BackendPolicy(idleTimeout: .seconds(60), alwaysOn: true))
+        rests.adopt(Lives.policy)
+        #expect(rests.apply(.groupGone, at: noon).contains(.checkAddress) == false)
+    }
+
+    @Test("how clients are asked to leave counts at once, and nothing else does")
+    func farewell() {
+        var policy = BackendPolicy(startupTimeout: .seconds(3))
+        (policy.closeJitter, policy.drainTimeout) = (.seconds(4), .seconds(40))
+        var machine = Lives.ready()
+        machine.adoptFarewell(of: policy)
+        #expect(machine.policy.startupTimeout == Lives.policy.startupTimeout)
+        let effects = machine.apply(.ordered(.stop), at: noon)
+        let generation = Generation(number: 1)
+        #expect(effects.contains(.takeLeave(generation, .goingAway, over: .seconds(4))))
+        #expect(effects.contains(.arm(.stopStep, at: noon + .seconds(40))))
+    }
+}

@@ -1,0 +1,202 @@
+import Testing
+
+@testable import OnDemand
+
+/// What a new configuration means for the running one.
+struct ReloadPlanTests {
+    private static func service(
+        _ name: String, port: UInt16 = 1, _ change: (inout Configuration.Service) -> Void = { _ in }
+    ) throws -> Configuration.Service {
+        var service = Configuration.Service(
+            name: name, paths: [try PathPattern(parsing: "/\(name)")],
+            target: .init(address: .ipv4(octets: [127, 0, 0, 1], port: port), authority: "a"),
+            launch: LaunchCommand(command: "x"))
+        change(&service)
+        return service
+    }
+
+    private func plan(_ old: [Configuration.Service], _ new: [Configuration.Service]) -> ReloadPlan {
+        ReloadPlan(from: Configuration(services: old), to: Configuration(services: new))
+    }
+
+    private func fate(_ change: (inout Configuration.Service) -> Void) throws -> ReloadPlan.Fate {
+        try plan([Self.service("a")], [Self.service("a", change)]).fates[0]
+    }
+
+    @Test("who a service is, its name says: not its place in the file")
+    func identity() throws {
+        let (a, b, c) = (try Self.service("a"), try Self.service("b", port: 2), try Self.service("c", port: 3))
+        let moved = plan([a, b], [c, b, a])
+        #expect(moved.fates == [.added, .unchanged, .unchanged])
+        #expect(moved.leaving == [])
+        let renamed = plan([a, b], [b, try Self.service("d")])
+        #expect(renamed.fates == [.unchanged, .added])
+        #expect(renamed.leaving == [0])
+    }
+
+    @Test("what the next request meets is no matter of the process")
+    func routeSide() throws {
+        #expect(try fate { $0.paths = [] } == .rerouted)
+        #expect(try fate { $0.websocket = true } == .rerouted)
+        #expect(try fate { $0.headers = [.init(name: "X", parts: [.host])] } == .rerouted)
+        #expect(try fate { $0.target.path = "/x" } == .rerouted)
+        #expect(try fate { $0.target.authority = "b" } == .rerouted)
+        #expect(try fate { $0.onReload = .restart } == .rerouted)
+        #expect(try fate { $0.policy.closeJitter = .zero } == .rerouted)
+        #expect(try fate { $0.policy.drainTimeout = .zero } == .rerouted)
+    }
+
+    @Test("what a process is made of and lives by waits for its next start, unless the file says otherwise")
+    func processSide() throws {
+        let changes: [(inout Configuration.Service) -> Void] = [
+            { $0.launch?.command = "y" }, { $0.launch?.arguments = ["y"] }, { $0.launch?.workingDirectory = "y" },
+            { $0.launch?.environment = [.init(name: "A", value: "1")] }, { $0.target.address = .unix(path: "/x") },
+            { $0.policy.startupTimeout = .seconds(1) }, { $0.policy.idleTimeout = nil },
+            { $0.policy.stopPlan = StopPlan(steps: []) }, { $0.policy.alwaysOn = true },
+        ]
+        for change in changes {
+            #expect(try fate(change) == .changed(restarts: false))
+            let restarting = try fate {
+                change(&$0)
+                $0.onReload = .restart
+            }
+            #expect(restarting == .changed(restarts: true))
+        }
+    }
+
+    @Test("the switch is a fate of its own, whatever else changes")
+    func switching() throws {
+        let off = try Self.service("a") { $0.enabled = false }
+        let changed = try Self.service("a") { $0.launch?.command = "y" }
+        #expect(plan([off], [changed]).fates == [.enabled])
+        #expect(plan([changed], [off]).fates == [.disabled])
+        #expect(
+            plan([off], [try Self.service("a") { ($0.enabled, $0.onReload) = (false, .restart) }]).fates == [.rerouted])
+        let asleep = try Self.service("a") {
+            ($0.enabled, $0.onReload) = (false, .restart)
+            $0.launch?.command = "y"
+        }
+        #expect(plan([off], [asleep]).fates == [.changed(restarts: false)])
+    }
+
+    @Test("with and without a command are two services of one name")
+    func replaced() throws {
+        let (with, without) = (try Self.service("a"), try Self.service("a") { $0.launch = nil })
+        for (old, new) in [(with, without), (without, with)] {
+            let plan = plan([old], [new])
+            #expect(plan.fates == [.replaced])
+            #expect(plan.leaving == [0])
+        }
+        let plain = plan([without], [try Self.service("a", port: 9) { $0.launch = nil }])
+        #expect(plain.fates == [.changed(restarts: false)])
+    }
+
+    @Test("who listens where somebody else is to listen now does not wait for its next start")
+    func inTheWay() throws {
+        let (a, b) = (try Self.service("a", port: 1), try Self.service("b", port: 2))
+        let swapped = plan([a, b], [try Self.service("a", port: 2), try Self.service("b", port: 1)])
+        #expect(swapped.fates == [.changed(restarts: true), .changed(restarts: true)])
+        let aside = [try Self.service("a", port: 3), b]
+        #expect(plan([a, b], aside).fates == [.changed(restarts: false), .unchanged])
+        let disabled = try Self.service("c", port: 1) { $0.enabled = false }
+        #expect(plan([a], [try Self.service("a", port: 3), disabled]).fates == [.changed(restarts: false), .added])
+    }
+
+    @Test("what has no routes has the same fates, and waits for nobody who wants its address")
+    func processes() throws {
+        func process(_ name: String, _ port: UInt16 = 1) -> Configuration.Process {
+            Configuration.Process(
+                name: name, launch: LaunchCommand(command: "x"), address: .ipv4(octets: [127, 0, 0, 1], port: port))
+        }
+        func plan(_ old: [Configuration.Process], _ new: [Configuration.Process]) -> ReloadPlan {
+            ReloadPlan(from: Configuration(processes: old), to: Configuration(processes: new))
+        }
+        var (changed, off) = (process("a"), process("a"))
+        changed.policy.requires = ["b"]
+        off.enabled = false
+        #expect(
+            plan([process("a"), process("b", 2)], [process("b", 2), changed]).processFates == [
+                .unchanged, .changed(restarts: false),
+            ])
+        #expect(plan([process("a")], [process("b")]).leavingProcesses == [0])
+        #expect(plan([process("a")], [off]).processFates == [.disabled])
+        #expect(plan([off], [process("a")]).processFates == [.enabled])
+        #expect(
+            plan([process("a")], [process("a", 2), process("b")]).processFates == [.changed(restarts: true), .added])
+        changed.onReload = .restart
+        #expect(plan([process("a")], [changed]).processFates == [.changed(restarts: true)])
+    }
+
+    @Test("settings are what is neither a service nor a listener")
+    func settings() {
+        let old = Configuration()
+        let changes: [(inout Configuration) -> Void] = [
+            { $0.log.level = .debug }, { $0.drainTimeout = .zero }, { $0.environment = [.init(name: "A", value: "")] },
+        ]
+        for change in changes {
+            var new = old
+            change(&new)
+            #expect(ReloadPlan(from: old, to: new).changesSettings)
+        }
+        var new = old
+        new.listen = [.unix(path: "/x")]
+        new.status = .init(listen: .unix(path: "/y"))
+        #expect(!ReloadPlan(from: old, to: new).changesSettings)
+    }
+
+    @Test("a summary says what changed, and nothing when nothing did")
+    func summary() throws {
+        let (a, b) = (try Self.service("a"), try Self.service("b", port: 2))
+        var old = Configuration(listen: [.unix(path: "/x")], services: [a, b])
+        var new = old
+        #expect(ReloadSummary(ReloadPlan(from: old, to: new), from: old, to: new).parts.isEmpty)
+        old.services.append(try Self.service("c", port: 3))
+        new.services[1] = try Self.service("b", port: 4) { $0.onReload = .restart }
+        new.services.append(try Self.service("d", port: 5))
+        new.listen = [.unix(path: "/y")]
+        new.log.level = .debug
+        let parts = ReloadSummary(ReloadPlan(from: old, to: new), from: old, to: new).parts
+        #expect(
+            parts.map { "\($0.name)=\($0.what)" } == [
+                "added=d", "changed=b", "restarted=b", "removed=c", "opened=unix:/y", "closed=unix:/x",
+                "settings=changed",
+            ])
+    }
+}
+
+/// Which listeners stay.
+struct DoorPlanTests {
+    private func door(_ port: UInt16, _ purpose: Door.Purpose = .clients) -> Door {
+        Door(place: .address(.ipv4(octets: [127, 0, 0, 1], port: port)), purpose: purpose)
+    }
+
+    @Test("an address that is wanted still stays open, wherever it stands in the list")
+    func kept() {
+        let plan = DoorPlan(from: [door(1), door(2), door(3)], to: [door(3), door(4), door(1)])
+        #expect(plan.sources == [2, nil, 0])
+        #expect(plan.closed == [1])
+    }
+
+    @Test("an address that changes its purpose is not opened twice")
+    func purpose() {
+        let plan = DoorPlan(from: [door(1), door(2, .status)], to: [door(2), door(1, .status)])
+        #expect(plan.sources == [1, 0])
+        #expect(plan.closed == [])
+    }
+
+    @Test("what a manager opened stays, and the control socket is never made of anybody else's")
+    func inherited() {
+        let web = Door(place: .inherited("web"), purpose: .clients)
+        #expect(DoorPlan(from: [web, door(1)], to: [web]) == DoorPlan(from: [door(2), door(1)], to: [door(2)]))
+        #expect(DoorPlan(from: [web], to: [door(1)]).sources == [nil])
+        #expect(DoorPlan(from: [door(1)], to: [door(1, .control)]).sources == [nil])
+        #expect(DoorPlan(from: [door(1)], to: [door(1, .announced)]).sources == [0])
+    }
+
+    @Test("a port that the system chose stays with its purpose, one for each time it is asked for")
+    func chosenPorts() {
+        #expect(DoorPlan(from: [door(0), door(0)], to: [door(0)]).closed == [1])
+        #expect(DoorPlan(from: [door(0)], to: [door(0), door(0)]).sources == [0, nil])
+        #expect(DoorPlan(from: [door(0)], to: [door(0, .status)]).sources == [nil])
+    }
+}

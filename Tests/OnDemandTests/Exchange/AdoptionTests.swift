@@ -1,0 +1,38 @@
+import Testing
+
+@testable import OnDemand
+
+/// Rules that change while a conversation goes on.
+struct AdoptionTests {
+    /// Where nothing is served any more.
+    private static let none = ExchangeRules(routes: RouteTable([]), services: [])
+
+    @Test("between two requests, and in the middle of a head, the new rules count at once")
+    func atOnce() {
+        var talk = ExchangeTalk(ExchangeTalk.get, backends: .init(ExchangeTalk.hello))
+        talk.run()
+        talk.machine.adopt(Self.none)
+        talk.clientSends = [Array(ExchangeTalk.get.utf8)]
+        talk.run()
+        #expect(talk.client.hasPrefix(ExchangeTalk.hello + "HTTP/1.1 404 "))
+        let (start, rest) = (ExchangeTalk.get.utf8.prefix(10), ExchangeTalk.get.utf8.dropFirst(10))
+        var half = ExchangeTalk(pieces: [Array(start)], backends: [])
+        half.run()
+        half.machine.adopt(Self.none)
+        half.clientSends = [Array(rest)]
+        half.run()
+        #expect(half.client.hasPrefix("HTTP/1.1 404 "))
+    }
+
+    @Test("a request that was understood keeps the rules it began with, and the one behind it does not")
+    func inProgress() {
+        var talk = ExchangeTalk(ExchangeTalk.get + ExchangeTalk.get, backends: .init(ExchangeTalk.hello))
+        talk.admission = .held
+        talk.run()
+        talk.machine.adopt(Self.none)
+        talk.admission = .open
+        talk.machine.admitted(to: BackendID(index: 1))
+        talk.run()
+        #expect(talk.client.hasPrefix(ExchangeTalk.hello + "HTTP/1.1 404 "))
+    }
+}

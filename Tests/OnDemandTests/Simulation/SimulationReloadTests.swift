@@ -1,0 +1,215 @@
+import Testing
+
+@testable import OnDemand
+
+/// What others fell into while a configuration changes; the numbers are those of the list of traps.
+@Suite("Simulation: reloading")
+struct SimulationReloadTests {
+    private typealias Reload = Plan.Reload
+    private let endless = Wish.Chat(up: 4000, down: 4000, pause: .seconds(1))
+
+    private func run(
+        _ reloads: [Plan.Reload], _ clients: [ClientScript], services: [Plan.Service] = [.init()]
+    ) throws -> Simulation {
+        var plan = Plan(services: services, clients: clients)
+        plan.reloads = reloads
+        return try Simulation.run(plan)
+    }
+
+    @Test("D3 a SIGHUP ends nothing: without a change nothing happens, and a broken file is told and not taken")
+    func nothing() throws {
+        let reloads = [
+            Reload(at: .seconds(1), change: .nothing), Reload(at: .seconds(2), change: .broken),
+            Reload(at: .seconds(2), change: .broken), Reload(at: .seconds(3), change: .nothing),
+        ]
+        let chat = Wish.Chat(up: 60, down: 60, pause: .milliseconds(100))
+        let simulation = try run(reloads, [.chat(chat), .get(at: .seconds(4))])
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.chatted])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.kernel.children.starts == [2])  // The second one is asked for at the very end.
+        #expect(simulation.kernel.logged(.reloaded).count >= 2)
+        #expect(try #require(simulation.kernel.logged(.reloadFailed).first).contains("config:1:1: error: broken"))
+    }
+
+    @Test("D1 at any moment of a start a reload makes no second process, and loses nobody who waits")
+    func whileStarting() throws {
+        for change in [Reload.Change.nothing, .replace(atOnce: false), .replace(atOnce: true), .move, .rename] {
+            for offset in 0..<40 {
+                var plan = Plan(clients: [.get(), .chat(.init(), at: .milliseconds(1)), .get(at: .milliseconds(30))])
+                plan.reloads = [Reload(at: .microseconds(700) * offset, change: change)]
+                plan.asksAgain = false
+                let simulation = try Simulation.run(plan)
+                #expect(simulation.complaints == [], "\(change) \(offset)")
+                let served = [0, 2].map { simulation.outcomes(of: $0)[0] }
+                // A name that is gone is told to those who waited for it; the new one serves whoever comes then.
+                guard change != .rename else { continue }
+                #expect(served == [.answered(200), .answered(200)], "\(change) \(offset)")
+            }
+        }
+    }
+
+    @Test("D1 at any moment of a stop a reload makes no second process, and loses nobody who waits")
+    func whileStopping() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(lingers: .milliseconds(60)), .healthy]
+        for change in [Reload.Change.replace(atOnce: false), .replace(atOnce: true), .move, .disable] {
+            for offset in 0..<40 {
+                let moment = Duration.milliseconds(5000) + .milliseconds(2) * offset
+                var plan = Plan(services: [service], clients: [.get(), .get(at: moment + .milliseconds(3))])
+                plan.reloads = [Reload(at: moment, change: change)]
+                let simulation = try Simulation.run(plan)
+                #expect(simulation.complaints == [], "\(change) \(moment)")
+                guard change != .disable else { continue }
+                #expect(simulation.outcomes(of: 1) == [.answered(200)], "\(change) \(moment)")
+            }
+        }
+    }
+
+    @Test("D2 a reload keeps processes, generations and what was counted and learned")
+    func kept() throws {
+        let reloads = [
+            Reload(at: .seconds(1), change: .replace(atOnce: false)),
+            Reload(at: .seconds(2), change: .toggleSecondListener),
+        ]
+        var plan = Plan(clients: [.get(), .get(at: .seconds(3)), .get(at: .seconds(20))])
+        plan.reloads = reloads
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        let started = simulation.kernel.logged(.started)
+        #expect(started.count == 2)
+        #expect(started[0].contains("generation=1") && started[1].contains("generation=2"))
+        #expect(started[0].contains("command=\"0 0 0\"") && started[1].contains("command=\"0 0 1\""))
+    }
+
+    @Test("a process that is replaced at once tells its tunnels, and whoever comes back finds the new one")
+    func restart() throws {
+        let clients = [ClientScript.chat(endless), .get(at: .milliseconds(2100)), .chat(at: .milliseconds(2500))]
+        let simulation = try run([Reload(at: .seconds(2), change: .replace(atOnce: true))], clients)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.cut])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.outcomes(of: 2) == [.chatted])
+        #expect(simulation.kernel.logged(.started).count >= 2)
+    }
+
+    @Test("a service that is taken out answers as if it had never been there, and is there again when it is put back")
+    func removed() throws {
+        let reloads = [Reload(at: .seconds(1), change: .remove, service: 0), Reload(at: .seconds(10), change: .add)]
+        let clients = [ClientScript.chat(endless), .get(at: .seconds(5)), .get(at: .seconds(11))]
+        let simulation = try run(reloads, clients, services: [.init(), .init()])
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.cut])
+        #expect(simulation.outcomes(of: 1) == [.answered(404)])
+        #expect(simulation.outcomes(of: 2) == [.answered(200)])
+    }
+
+    @Test("a request that is being answered may finish while its service is taken out")
+    func removedDuringRequest() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(answersAfter: .seconds(4))]
+        let reloads = [Reload(at: .seconds(1), change: .remove)]
+        let simulation = try run(reloads, [.get()], services: [service, .init()])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+    }
+
+    @Test("a service that is switched off answers 503, and serves when it is switched on")
+    func switched() throws {
+        let reloads = [Reload(at: .seconds(1), change: .disable), Reload(at: .seconds(10), change: .enable)]
+        let simulation = try run(reloads, [.get(), .get(at: .seconds(5)), .get(at: .seconds(11))])
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(503)])
+        #expect(simulation.outcomes(of: 2) == [.answered(200)])
+    }
+
+    @Test("a new name at an address waits for the one who is leaving it, instead of finding a stranger")
+    func renamed() throws {
+        var service = Plan.Service()
+        service.children = [ChildScript(lingers: .milliseconds(400)), .healthy]
+        let clients = [ClientScript.chat(endless), .get(at: .milliseconds(1001)), .get(at: .milliseconds(2300))]
+        let simulation = try run([Reload(at: .seconds(1), change: .rename)], clients, services: [service])
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.outcomes(of: 2) == [.answered(200)])
+        #expect(simulation.kernel.logged(.startFailed).isEmpty)
+        #expect(simulation.kernel.logged(.stranger).isEmpty)
+    }
+
+    @Test("a service may move and move back while its process is where it was")
+    func movedBack() throws {
+        let reloads = [
+            Reload(at: .seconds(1), change: .move), Reload(at: .milliseconds(1010), change: .move),
+            Reload(at: .seconds(9), change: .move),
+        ]
+        let simulation = try run(
+            reloads, [.get(), .get(at: .seconds(2)), .get(at: .seconds(12)), .get(at: .seconds(30))])
+        #expect(simulation.complaints == [])
+        #expect((0...3).allSatisfy { simulation.outcomes(of: $0) == [.answered(200)] })
+    }
+
+    @Test("two changes of address in a row: each generation is reached where it is")
+    func movedTwice() throws {
+        let reloads = [Reload(at: .seconds(1), change: .move), Reload(at: .seconds(12), change: .move)]
+        var service = Plan.Service()
+        service.policy.alwaysOn = true
+        var restarting = reloads
+        restarting.insert(Reload(at: .milliseconds(10), change: .replace(atOnce: true)), at: 0)
+        let clients = [ClientScript.get(), .get(at: .seconds(11)), .get(at: .seconds(30))]
+        for simulation in try [run(reloads, clients), run(restarting, clients.suffix(1), services: [service])] {
+            #expect(simulation.complaints == [])
+            #expect(simulation.clients.allSatisfy { $0.exchanges[0].outcome == .answered(200) })
+        }
+    }
+
+    @Test("a socket of ours stays where it is for a new command, and moves with its service")
+    func inheritedSocket() throws {
+        for picksPort in [false, true] {
+            var service = Plan.Service()
+            service.policy.readiness = .socket
+            service.picksPort = picksPort
+            let changes: [Reload.Change] = [.replace(atOnce: false), .replace(atOnce: true), .rename, .move]
+            let reloads = changes.enumerated().map { Reload(at: .seconds(10 * ($0 + 1)), change: $1) }
+            let clients = (0...4).map { ClientScript.get(at: .seconds(10 * $0 + 5)) }
+            let simulation = try run(reloads, clients, services: [service])
+            #expect(simulation.complaints == [])
+            #expect(simulation.clients.allSatisfy { $0.exchanges[0].outcome == .answered(200) })
+        }
+    }
+
+    @Test("what runs outside is not ours to stop, and its clients leave with the configuration")
+    func plain() throws {
+        var service = Plan.Service()
+        service.launches = false
+        let reloads = [
+            Reload(at: .seconds(1), change: .disable), Reload(at: .seconds(2), change: .enable),
+            Reload(at: .seconds(3), change: .remove), Reload(at: .seconds(4), change: .add),
+            Reload(at: .seconds(5), change: .toggleLaunch), Reload(at: .seconds(8), change: .toggleLaunch),
+        ]
+        let simulation = try run(
+            reloads, [.get(at: .seconds(6)), .get(at: .seconds(9))], services: [service, .init()])
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        #expect(simulation.outcomes(of: 1) == [.answered(502)])
+    }
+
+    @Test("a daemon that leaves does not read its configuration again")
+    func whileLeaving() throws {
+        var plan = Plan(clients: [.chat(endless)], terminates: .seconds(1))
+        plan.signals = [(.milliseconds(1200), .hangUp)]
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.logged(.signalIgnored).count == 1)
+        #expect(simulation.kernel.logged(.reloaded).isEmpty)
+    }
+
+    @Test("whichever kernel call fails during a reload, all or nothing of it applies")
+    func failingCalls() throws {
+        for call in 1...40 {
+            var plan = Plan(clients: [.get(), .get(at: .seconds(2))], failingCall: call)
+            plan.reloads = [Reload(at: .seconds(1), change: .toggleSecondListener)]
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [], "call \(call)")
+        }
+    }
+}
