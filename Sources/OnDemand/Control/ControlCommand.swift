@@ -4,6 +4,7 @@ public struct ControlCommand: Equatable, Sendable {
         case status(ControlQuestion.StatusForm)
         case order(BackendOrder, service: String, waits: Bool)
         case logs(service: String, lines: Int, follows: Bool)
+        case reload
     }
 
     var action: Action
@@ -21,7 +22,7 @@ public struct ControlCommand: Equatable, Sendable {
     /// All commands and what they are for, a line each.
     public static var list: String { ControlHelp.list }
 
-    static let verbs = ["status", "logs"] + BackendOrder.allCases.map(\.rawValue)
+    static let verbs = ["status", "logs", "reload"] + BackendOrder.allCases.map(\.rawValue)
 
     /// nil where the words begin with no command.
     public static func read(_ words: [String]) -> Reading? {
@@ -34,6 +35,7 @@ public struct ControlCommand: Equatable, Sendable {
     var request: (method: String, target: String) {
         switch action {
         case .status(let form): ("GET", "/v1/status?format=\(form.rawValue)")
+        case .reload: ("POST", "/v1/reload")
         case .order(let order, let service, let waits):
             ("POST", "/v1/services/\(service)/\(order.rawValue)\(waits ? "" : "?wait=0")")
         case .logs(let service, let lines, let follows):
@@ -46,7 +48,7 @@ public struct ControlCommand: Equatable, Sendable {
     var patience: Duration? {
         switch action {
         case .order(_, _, waits: true), .logs(_, _, follows: true): nil
-        case .status, .order, .logs: Limits.controlPatience
+        case .status, .order, .logs, .reload: Limits.controlPatience
         }
     }
 }
@@ -65,6 +67,7 @@ private struct ControlCommandReader {
     init(verb: String) { self.verb = verb }
 
     private var order: BackendOrder? { BackendOrder(rawValue: verb) }
+    private var isAboutAll: Bool { verb == "status" || verb == "reload" }
     private var usage: String { ControlHelp.text(of: verb) }
 
     mutating func read(_ words: ArraySlice<String>) -> ControlCommand.Reading {
@@ -89,7 +92,7 @@ private struct ControlCommandReader {
             case _ where word.hasPrefix("--control=") || word.hasPrefix("--config="):
                 let halves = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 take(String(halves[0]), String(halves[1]))
-            case _ where word.hasPrefix("-") || verb == "status" || name != nil:
+            case _ where word.hasPrefix("-") || isAboutAll || name != nil:
                 return mistake("unknown argument \(word)")
             default: name = word
             }
@@ -102,6 +105,7 @@ private struct ControlCommandReader {
     }
 
     private func command() -> ControlCommand.Reading {
+        guard verb != "reload" else { return .command(command(.reload)) }
         guard verb != "status" else { return .command(command(.status(isJSON ? .json : .text))) }
         guard let name else { return mistake("\(verb) needs the name of a service") }
         // A name with anything else would ask for something else.
@@ -142,6 +146,7 @@ enum ControlHelp {
         ("unpin", "NAME", "lets it idle out again"),
         ("disable", "NAME [--no-wait]", "answers 503 to everybody, and stops it"),
         ("enable", "NAME", "lets it be woken again"),
+        ("reload", "", "reads the configuration again; with a mistake in it nothing changes"),
         ("logs", "NAME [-f] [-n LINES]", "the last lines it printed; -f goes on with what it prints"),
     ]
 

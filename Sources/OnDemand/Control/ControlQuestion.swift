@@ -4,6 +4,7 @@ enum ControlQuestion: Equatable {
     /// Unless it says otherwise, whoever asks waits for the outcome.
     case order(BackendOrder, service: String, waits: Bool)
     case logs(service: String, lines: Int, follows: Bool)
+    case reload
 
     enum StatusForm: String {
         case json, text
@@ -20,6 +21,9 @@ enum ControlQuestion: Equatable {
         case 2 where path == ["v1", "status"]:
             try Self.expect(method, "GET")
             self = .status(options["format"] == StatusForm.text.rawValue ? .text : .json)
+        case 2 where path == ["v1", "reload"]:
+            try Self.expect(method, "POST")
+            self = .reload
         case 4 where path[0] == "v1" && path[1] == "services" && path[3] == "logs":
             try Self.expect(method, "GET")
             let lines = try Self.lineCount(options["lines"])
@@ -31,7 +35,9 @@ enum ControlQuestion: Equatable {
         default:
             let words = BackendOrder.allCases.map(\.rawValue).joined(separator: "|")
             throw ControlObjection(
-                404, "Nothing is here; there are /v1/status, /v1/services/NAME/logs and /v1/services/NAME/(\(words)).")
+                404,
+                "Nothing is here; there are /v1/status, /v1/reload, /v1/services/NAME/logs and"
+                    + " /v1/services/NAME/(\(words)).")
         }
     }
 
@@ -87,6 +93,8 @@ protocol ControlSource: AnyObject {
     func backend(named name: String) -> BackendID?
     /// The last lines that it printed, each with its line end.
     func lastOutput(of id: BackendID) -> [String]
+    /// Reads the configuration again.
+    func reload() -> ReloadOutcome
 }
 
 extension CannedResponse {
@@ -96,6 +104,17 @@ extension CannedResponse {
         case .done(let sentence): self.init(status: 200, body: sentence)
         case .failed(let sentence): self.init(status: 502, body: sentence)
         case .refused(let sentence): self.init(status: 409, body: sentence)
+        }
+    }
+
+    /// What is said of a reload.
+    init(_ outcome: ReloadOutcome) {
+        switch outcome {
+        case .done(let summary):
+            let parts = summary.parts.map { "\($0.name) \($0.what)" }.joined(separator: "; ")
+            self.init(status: 200, body: "reloaded: \(parts.isEmpty ? "nothing has changed" : parts)")
+        case .refused(let lines): self.init(status: 409, body: lines.joined(separator: "\n"))
+        case .tooLate: self.init(status: 409, body: "the daemon is shutting down")
         }
     }
 

@@ -22,6 +22,8 @@ extension Proxy {
             let ticket = issueTicket(for: id, index, conversation)
             conversation.machine.ordered()
             requests.post(.ordered(id, order, ticket, waits: waits))
+        case .reload:
+            serve(CannedResponse(controlled.reload()), conversation)
         case .logs(let name, let lines, let follows):
             let id = try backend(named: name)
             let text = controlled.lastOutput(of: id).suffix(lines).joined()

@@ -19,6 +19,7 @@ import Testing
         let status = try command("status")
         #expect(status.request == ("GET", "/v1/status?format=text"))
         #expect(try command("status", "--json").request == ("GET", "/v1/status?format=json"))
+        #expect(try command("reload").request == ("POST", "/v1/reload"))
         for order in BackendOrder.allCases {
             #expect(try command(order.rawValue, "cable").request == ("POST", "/v1/services/cable/\(order.rawValue)"))
         }
@@ -31,7 +32,7 @@ import Testing
     @Test("every command asks a question that the daemon understands")
     func understood() throws {
         for verb in ControlCommand.verbs {
-            let words = verb == "status" ? [verb] : [verb, "cable"]
+            let words = ["status", "reload"].contains(verb) ? [verb] : [verb, "cable"]
             guard case .command(let command)? = ControlCommand.read(words) else {
                 Issue.record("\(verb) is no command")
                 continue

@@ -7,7 +7,7 @@ import Testing
         "what can be asked",
         arguments: [
             ("GET /v1/status", ControlQuestion.status(.json)),
-            ("GET /v1/status?format=text", .status(.text)),
+            ("GET /v1/status?format=text", .status(.text)), ("POST /v1/reload", .reload),
             ("POST /v1/services/cable/start", .order(.start, service: "cable", waits: true)),
             ("POST /v1/services/cable/stop?wait=0", .order(.stop, service: "cable", waits: false)),
             ("GET /v1/services/a.b/logs", .logs(service: "a.b", lines: 200, follows: false)),
@@ -29,7 +29,8 @@ import Testing
         "what cannot be asked is refused with a sentence",
         arguments: [
             ("GET /v1/services/cable/start", 405), ("POST /v1/status", 405), ("HEAD /v1/status", 405),
-            ("POST /v1/services/cable/logs", 405), ("GET /", 404), ("GET /v1/services/cable", 404),
+            ("GET /v1/reload", 405), ("POST /v1/services/cable/logs", 405), ("GET /", 404),
+            ("GET /v1/services/cable", 404),
             ("POST /v1/services/cable/explode", 404), ("POST /v2/services/cable/start", 404),
             ("GET /v1/services/cable/logs?lines=-1", 400), ("GET /v1/services/cable/logs?lines=201", 400),
             ("GET /v1/status?colour=red", 400), ("POST /v1/services/cable/start?wait", 400), ("", 404),
@@ -39,6 +40,18 @@ import Testing
         #expect(objection?.response.status == status)
         #expect(objection?.response.body.hasSuffix(".") == true)
         #expect((objection?.response.fields.first?.name == "Allow") == (status == 405))
+    }
+
+    @Test("a reload is answered with what it changed, or with everything that is wrong")
+    func reloads() {
+        var summary = ReloadSummary()
+        #expect(CannedResponse(.done(summary)).body == "reloaded: nothing has changed")
+        summary.added = ["a", "b"]
+        summary.changesSettings = true
+        #expect(CannedResponse(.done(summary)).body == "reloaded: added a,b; settings changed")
+        #expect(
+            CannedResponse(.refused(["c:1:1: error: x", "c:2:1: error: y"])).body.split(separator: "\n").count == 2)
+        #expect([.refused(["x"]), .tooLate].allSatisfy { CannedResponse($0).status == 409 })
     }
 
     @Test("who asks for a service that does not exist is told which do")
