@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from daemon import REPOSITORY
+from daemon import executable as executable_of_tests
 
 STATIC = REPOSITORY / ".build" / "dist" / "ondemandd-static"
 
@@ -119,4 +121,19 @@ def test_bash_completes_commands_and_the_names_of_services():
     assert {"status", "start", "check"} <= set(completions("ondemandd "))
     assert completions("ondemandd sta") == ["status", "start"]
     assert completions("ondemandd start ca") == ["cable"]
-    assert completions("ondemandd config s") == ["show", "schema"]
+    assert completions("ondemandd config s") == ["schema"]
+
+
+def test_the_manual_page_and_the_completions_know_exactly_the_commands_there_are():
+    known = set(re.findall(r"^  ([a-z]+) ", run(executable_of_tests(), "--help"), re.MULTILINE))
+    assert {"check", "status", "logs"} <= known
+    packaging = REPOSITORY / "packaging"
+    page = (packaging / "ondemandd.8").read_text()
+    told = {word for line in re.findall(r"^\.(?:It )?Cm (.+)$", page, re.MULTILINE) for word in re.findall("[a-z-]+", line)}
+    assert known - told == set(), "the manual page says nothing of these"
+    assert told - known <= {"rails-actioncable", "generic", "schema"}, "the manual page knows what there is not"
+    assert set(completions("ondemandd ")) == known | {"--config", "--help", "--version"}
+    zsh = (packaging / "completions" / "_ondemandd").read_text()
+    assert set(re.findall(r"^ {8}'([a-z]+):", zsh, re.MULTILINE)) == known
+    fish = (packaging / "completions" / "ondemandd.fish").read_text()
+    assert set(re.findall(r"__fish_use_subcommand -a ([a-z]+) ", fish)) == known

@@ -10,7 +10,7 @@ _ondemandd() {
     case $previous in
         --config) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$word"; compgen -d -- "$word"); return ;;
         --control) mapfile -t COMPREPLY < <(compgen -P unix: -f -- "${word#unix:}"); return ;;
-        config) mapfile -t COMPREPLY < <(compgen -W "show schema" -- "$word"); return ;;
+        config) mapfile -t COMPREPLY < <(compgen -W "schema" -- "$word"); return ;;
         init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
@@ -24,14 +24,15 @@ _ondemandd() {
             [[ $word == -* ]] || names=$(_ondemandd_names)
             local options="--config --control --help"
             case $command in
-                start | stop | restart) options+=" --no-wait" ;;
+                start | stop | restart | pin | disable) options+=" --no-wait" ;;
                 logs) options+=" -f -n" ;;
             esac
             mapfile -t COMPREPLY < <(compgen -W "$names $options" -- "$word")
             ;;
         status) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
         reload) mapfile -t COMPREPLY < <(compgen -W "--config --control --help" -- "$word") ;;
-        *) mapfile -t COMPREPLY < <(compgen -W "--config --help" -- "$word") ;;
+        check | explain) mapfile -t COMPREPLY < <(compgen -W "--config --help" -- "$word") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
     esac
 }
 
