@@ -36,6 +36,9 @@ extension Household {
         let summary = ReloadSummary(plan, from: configuration, to: new)
         log.adopt(level: new.log.level, format: new.log.format)
         supervisor.environment = new.environment
+        // At once, also for those who leave now.
+        (configuration.closeJitter, configuration.drainTimeout) = (new.closeJitter, new.drainTimeout)
+        supervisor.adoptFarewell(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)
         dismissThoseWhoLeave(plan)
         changeProcesses(to: new, plan)
         changeServices(to: new, plan)
@@ -182,7 +185,9 @@ extension Household {
     /// A place is free for another service in the next turn at the earliest: nothing of this turn can mean the wrong
     /// one.
     func forgetThoseWhoLeft() {
-        vacant += supervisor.forgetDismissed()
+        let gone = supervisor.forgetDismissed()
+        gone.forEach(proxy.endFollowing)
+        vacant += gone
         guard !leaving.isEmpty else { return }
         for id in leaving where proxy.openCount(of: id) == 0 {
             reactor.disarm(.leave(id))

@@ -235,6 +235,52 @@ def test_the_command_says_what_changed_or_what_is_wrong(start, tmp_path):
     assert command().returncode == 69
 
 
+def test_two_hundred_reloads_leave_nothing_behind(start, measured):
+    daemon = start(sleeping_double(), sleeping_double(name="other", path="/other"))
+    tunnel = daemon.open_tunnel()
+    other = json.loads(daemon.file.read_text())["reverse_proxies"][1]
+
+    def turn(file):
+        """The other service goes and comes, a little different each time, and with it a listener."""
+        if len(file["reverse_proxies"]) == 2:
+            file["reverse_proxies"].pop()
+            file["listen"] = file["listen"][:1]
+        else:
+            other["on_demand"]["env"] = {"TURN": str(len(daemon.events("reloaded")))}
+            file["reverse_proxies"].append(other)
+            file["listen"] = [*file["listen"], f"127.0.0.1:{extra}"]
+
+    extra = free_port()
+    reload(daemon, lambda file: file.update(listen=[file["listen"]]))
+    reload(daemon, turn)
+    reload(daemon, turn)
+    before = (len(processes.open_descriptors(daemon.pid)), processes.anonymous_kib(daemon.pid))
+    for _ in range(100):
+        # Somebody who uses it when it goes, so that its process has to leave as well.
+        assert daemon.ask(request(path="/other")).status == 200
+        reload(daemon, turn)
+        reload(daemon, turn)
+    processes.eventually(lambda: len(daemon.offspring()) == 1, 10.0, what="all other processes being gone")
+    after = (len(processes.open_descriptors(daemon.pid)), processes.anonymous_kib(daemon.pid))
+    measured("200 reloads: descriptors and private memory before and after", f"{before} {after}")
+    assert after[0] == before[0]
+    assert after[1] - before[1] < 512
+    assert answers(tunnel)
+
+
+def test_who_follows_the_lines_of_a_service_that_goes_is_let_go(start, tmp_path):
+    socket = tmp_path / "control.sock"
+    daemon = start(
+        sleeping_double(path="/*"), sleeping_double(name="other", path="/other"), top={"control": f"unix:{socket}"})
+    daemon.wait_for("listening", **{"for": "control"})
+    daemon.ask(request(path="/hello"))
+    follower = subprocess.Popen(
+        [executable(), "logs", "cable", "-f", "--control", f"unix:{socket}"], stdout=subprocess.PIPE, text=True)
+    assert "listening on" in follower.stdout.readline()
+    reload(daemon, lambda file: file["reverse_proxies"].pop(0))
+    assert follower.wait(10) is not None
+
+
 def test_a_reload_while_the_daemon_leaves_is_ignored(start):
     daemon = start(sleeping_double(path="/*"))
     with daemon.connect() as slow:

@@ -145,9 +145,8 @@ struct BackendMachine {
     mutating func adopt(_ policy: BackendPolicy) { self.policy = policy }
 
     /// How clients are asked to leave is no matter of the process: it counts at once.
-    mutating func adoptFarewell(of policy: BackendPolicy) {
-        self.policy.closeJitter = policy.closeJitter
-        self.policy.drainTimeout = policy.drainTimeout
+    mutating func adopt(closeJitter: Duration, drainTimeout: Duration) {
+        (policy.closeJitter, policy.drainTimeout) = (closeJitter, drainTimeout)
     }
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.

@@ -54,6 +54,13 @@ extension Proxy {
     }
 }
 
+extension Proxy {
+    /// It prints nothing any more, and its number may be somebody else's next.
+    func endFollowing(_ id: BackendID) {
+        for follower in followers where follower.backend == id { close(follower.token.index, .done) }
+    }
+}
+
 /// Somebody who is shown what a backend prints.
 struct Follower {
     let token: Token

@@ -26,11 +26,14 @@ extension Supervisor {
         }
     }
 
-    /// Counts for the next start, and how clients are asked to leave counts at once. Returns the generation that still
-    /// lives by what was said before, if one does.
+    /// How clients are asked to leave is no matter of their process: it counts at once.
+    func adoptFarewell(closeJitter: Duration, drainTimeout: Duration) {
+        for backend in inOrder { backend.machine.adopt(closeJitter: closeJitter, drainTimeout: drainTimeout) }
+    }
+
+    /// Counts for the next start. Returns the generation that still lives by what was said before, if one does.
     func redefine(_ id: BackendID, as definition: SupervisedBackend.Definition) -> Generation? {
         let backend = known(id)
-        backend.machine.adoptFarewell(of: definition.policy)
         backend.next = definition
         switch backend.machine.state {
         case .starting(let start) where start.phase == .awaitingRequirements || start.phase == .checkingAddress:

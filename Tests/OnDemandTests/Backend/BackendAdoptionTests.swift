@@ -23,13 +23,10 @@ import Testing
         #expect(rests.apply(.groupGone, at: noon).contains(.checkAddress) == false)
     }
 
-    @Test("how clients are asked to leave counts at once, and nothing else does")
+    @Test("how clients are asked to leave counts at once")
     func farewell() {
-        var policy = BackendPolicy(startupTimeout: .seconds(3))
-        (policy.closeJitter, policy.drainTimeout) = (.seconds(4), .seconds(40))
         var machine = Lives.ready()
-        machine.adoptFarewell(of: policy)
-        #expect(machine.policy.startupTimeout == Lives.policy.startupTimeout)
+        machine.adopt(closeJitter: .seconds(4), drainTimeout: .seconds(40))
         let effects = machine.apply(.ordered(.stop), at: noon)
         let generation = Generation(number: 1)
         #expect(effects.contains(.takeLeave(generation, .goingAway, over: .seconds(4))))

@@ -26,13 +26,15 @@ struct AdoptionTests {
 
     @Test("a request that was understood keeps the rules it began with, and the one behind it does not")
     func inProgress() {
-        var talk = ExchangeTalk(ExchangeTalk.get + ExchangeTalk.get, backends: .init(ExchangeTalk.hello))
+        let stranger = ServiceRules(name: "other", targetPath: nil, authority: "", webSocket: false, headers: [])
+        let others = ExchangeRules(routes: RouteTable([]), services: [stranger, stranger])
+        var talk = ExchangeTalk(ExchangeTalk.get + ExchangeTalk.get)
         talk.admission = .held
         talk.run()
-        talk.machine.adopt(Self.none)
-        talk.admission = .open
-        talk.machine.admitted(to: BackendID(index: 1))
+        talk.machine.adopt(others)
+        talk.machine.refused(.disabled, retryAfter: nil)
         talk.run()
-        #expect(talk.client.hasPrefix(ExchangeTalk.hello + "HTTP/1.1 404 "))
+        #expect(talk.client.contains("The service \"app\" is disabled."))
+        #expect(talk.client.contains("HTTP/1.1 404 "))
     }
 }
