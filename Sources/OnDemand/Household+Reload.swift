@@ -185,6 +185,8 @@ extension Household {
     /// A place is free for another service in the next turn at the earliest: nothing of this turn can mean the wrong
     /// one.
     func forgetThoseWhoLeft() {
+        // Every message comes by here, and hardly ever has anybody left: so this much and no more.
+        guard supervisor.dismissed > 0 || !leaving.isEmpty else { return }
         let gone = supervisor.forgetDismissed()
         gone.forEach(proxy.endFollowing)
         vacant += gone
