@@ -12,8 +12,8 @@ import time
 import pytest
 
 import processes
-from daemon import executable, launches_double, service, sleeping_double
-from wire import free_port, request
+from daemon import double, executable, launches_double, service, sleeping_double
+from wire import free_port, request, upgrade
 
 
 @pytest.fixture
@@ -104,7 +104,49 @@ def test_a_start_that_fails_says_why(begin, order):
     result = order("start", "cable")
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr == "ondemandd: cable did not start: ended with status 1 before it accepted connections\n"
+    assert result.stderr == (
+        "ondemandd: cable did not start: ended with status 1 before it accepted connections\n"
+        "  command    false\n  directory  .\n  exit       status 1\n")
+
+
+def test_a_failed_start_teaches_command_directory_exit_and_last_lines_wherever_an_operator_looks(
+        begin, order, tmp_path):
+    """But never the client, who is only told that it failed."""
+    script = "for i in $(seq 1 30); do echo line $i; done; echo boom >&2; exit 3"
+    daemon = begin(service(free_port(), on_demand={"command": "sh", "args": ["-c", script],
+                                                   "working_dir": str(tmp_path), "restart_backoff": {"min": "60s"}}))
+    answer = daemon.ask(upgrade())
+    assert answer.status == 503 and b"boom" not in answer.body and b"seq" not in answer.body
+
+    failed = daemon.wait_for("start_failed")
+    assert failed["directory"] == str(tmp_path) and failed["command"] == f'sh -c "{script}"'
+    lines = failed["output"].split("\n")
+    assert len(lines) == 20 and "3" in failed["detail"]
+    assert {"stdout line 30", "stderr boom"} <= {line.split(" ", 1)[1] for line in lines}
+
+    status = daemon.status()
+    assert status["last_failure"] == failed["detail"]
+    assert status["failure"] == {
+        "command": failed["command"], "directory": str(tmp_path), "exit": "status 3", "output": lines}
+
+    table = order("status").stdout
+    for text in [f"cable: last failure: {failed['detail']}", f"  command    {failed['command']}",
+                 f"  directory  {tmp_path}", "  exit       status 3", *lines]:
+        assert text in table
+    assert "stderr boom" in order("start", "cable").stderr
+
+
+def test_a_start_that_is_over_in_time_takes_its_failure_with_it(begin, order, tmp_path):
+    flag = tmp_path / "flag"
+    port = free_port()
+    script = f"test -e {flag} || {{ echo not yet; exit 1; }}; exec {double()} --port {port}"
+    daemon = begin(service(port, on_demand={"command": "sh", "args": ["-c", script],
+                                            "restart_backoff": {"min": "100ms", "max": "100ms"}}))
+    assert order("start", "cable").returncode == 1
+    assert daemon.status()["failure"] is not None
+    flag.touch()
+    assert order("start", "cable").returncode == 0
+    assert daemon.status()["failure"] is None and daemon.status()["last_failure"] is None
 
 
 def test_stop_ends_it_with_close_frames_and_the_next_client_wakes_it(begin, order):

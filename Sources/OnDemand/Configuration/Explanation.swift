@@ -236,12 +236,3 @@ extension Explanation {
         return (lines + [line]).joined(separator: "\n") + "\n"
     }
 }
-
-extension LaunchCommand {
-    /// For people: what a shell would split is in quotes.
-    fileprivate var shown: String {
-        ([command] + arguments).map { word in
-            word.isEmpty || word.contains(" ") ? JSONText.quoted(word) : word.withoutControls
-        }.joined(separator: " ")
-    }
-}

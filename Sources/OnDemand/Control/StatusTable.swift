@@ -30,7 +30,8 @@ enum StatusTable {
         let exit = service.lastExit.map { ["last exit: \($0)"] } ?? []
         let facts = (wakes.isEmpty ? [] : ["woken by " + wakes.joined(separator: ", ")]) + exit
         let life = facts.isEmpty ? [] : ["\(service.name): \(facts.joined(separator: "; "))"]
-        return life + (service.lastFailure.map { ["\(service.name): last failure: \($0.withoutControls)"] } ?? [])
+        guard let failure = service.lastFailure else { return life }
+        return life + ["\(service.name): last failure: \(failure.detail.withoutControls)"] + failure.lines
     }
 
     /// Two spaces between columns, none at the end of a line.

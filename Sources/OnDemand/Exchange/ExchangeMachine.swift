@@ -427,9 +427,10 @@ struct ExchangeMachine {
         phase = .watching
     }
 
-    /// More for one who watches; false when it does not keep up and has to be let go.
+    /// More for one who watches; false when it does not keep up and has to be let go. Who has taken everything so far
+    /// gets the next piece however large it is.
     mutating func push(_ bytes: [UInt8]) -> Bool {
-        guard toClient.count + bytes.count <= Limits.scratchBytes else { return false }
+        guard toClient.isEmpty || toClient.count + bytes.count <= Limits.scratchBytes else { return false }
         toClient.append(bytes)
         return true
     }

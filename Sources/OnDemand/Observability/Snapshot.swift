@@ -23,7 +23,8 @@ struct Snapshot: Equatable {
         var starts = 0
         var lastBoot: Duration?
         var lastExit: String?
-        var lastFailure: String?
+        /// Of the last start, or of the life that followed; gone once a later start has succeeded.
+        var lastFailure: FailureReport?
         var idleTimeout: Duration?
         /// Of its tunnels, since the daemon began.
         var traffic = Traffic()

@@ -17,6 +17,13 @@ struct LaunchCommand: Equatable, Sendable {
         return command
     }
 
+    /// For people: what a shell would split is in quotes.
+    var shown: String {
+        ([command] + arguments).map { word in
+            word.isEmpty || word.contains(" ") ? JSONText.quoted(word) : word.withoutControls
+        }.joined(separator: " ")
+    }
+
     struct Variable: Equatable, Sendable {
         let name: String
         let value: String

@@ -121,6 +121,10 @@ enum Limits {
     /// or two, and no more memory than one read takes.
     static let keptOutputLines = 200
     static let keptOutputBytes = 64 * 1024
+    /// What a process printed last is told with its failure, by number and by size: enough for the head of a stack
+    /// trace, and still one line of any log.
+    static let failureOutputLines = 20
+    static let failureOutputBytes = 4 * 1024
     /// What a backend printed last is read after its end, up to this many times, in case somebody else still prints.
     static let outputReadsAtEnd = 16
     /// The daemon's own shutdown may take the longest stop plan and this on top before it gives up waiting.

@@ -21,6 +21,11 @@
 ///         "last_boot_ms": 1512 or null,     from spawn to ready
 ///         "last_exit": "status 0" or null,
 ///         "last_failure": "..." or null,    of the last start; null again once a later one succeeded
+///         "failure": {                      what there is to that, or null
+///           "command": "bundle exec puma", "directory": "/srv/app",
+///           "exit": "status 1" or null,     null: no process was started, or it was still running
+///           "output": ["2026-11-21T08:15:55.123Z stderr ..."]   up to 20 lines, 4 KiB, as `ondemandd logs` has them
+///         },
 ///         "idle_timeout_ms": 8000 or null,  null: it is never stopped for idleness
 ///         "tunnels": {                      what passed through its WebSockets since the daemon began
 ///           "opened": 12,
@@ -70,13 +75,21 @@ enum StatusJSON {
             ("starts", number(service.starts)),
             ("last_boot_ms", number(service.lastBoot)),
             ("last_exit", quoted(service.lastExit)),
-            ("last_failure", quoted(service.lastFailure)),
+            ("last_failure", quoted(service.lastFailure?.detail)),
+            ("failure", service.lastFailure.map(text) ?? "null"),
             ("idle_timeout_ms", number(service.idleTimeout)),
             ("tunnels", text(of: service.traffic)),
             ("pinned", service.isPinned ? "true" : "false"),
             ("wakes", object(service.wakes.map { ($0.name, "\($0.count)") })),
             ("resident_share", decimal(service.share(of: uptime), places: 4)),
             ("saved_mb_hours", decimal(service.savedMegabyteHours, places: 2)),
+        ])
+    }
+
+    private static func text(of failure: FailureReport) -> String {
+        object([
+            ("command", JSONText.quoted(failure.command)), ("directory", JSONText.quoted(failure.directory)),
+            ("exit", quoted(failure.exit)), ("output", array(failure.output.map(JSONText.quoted))),
         ])
     }
 

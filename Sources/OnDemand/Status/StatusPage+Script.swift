@@ -71,6 +71,12 @@ extension StatusPage {
           }
         }
 
+        /// What there is to a failure, for somebody who has to mend it.
+        function evidenceOf({ command, directory, exit, output }) {
+          const place = directory === "." ? "" : `in ${directory}\n`;
+          return `$ ${command}\n${place}${output.map((line) => `${line}\n`).join("")}${exit ?? ""}`.trimEnd();
+        }
+
         function restOfTheDay(open, idle, quiet) {
           const crowd = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
           const who = open === 0 ? "Nobody is connected." : crowd;
@@ -142,6 +148,9 @@ extension StatusPage {
             const trouble = one(".trouble", this.root);
             trouble.hidden = service.last_failure === null;
             say(trouble, `Last failure: ${service.last_failure ?? ""}`);
+            const evidence = one(".evidence", this.root);
+            evidence.hidden = service.failure === null;
+            say(evidence, service.failure === null ? "" : evidenceOf(service.failure));
           }
 
           tick() {

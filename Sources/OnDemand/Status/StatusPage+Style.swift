@@ -47,6 +47,8 @@ extension StatusPage {
 
         #entrance p { margin-top: .75rem; display: flex; flex-wrap: wrap; gap: .75rem; }
         #entrance .trouble:empty { display: none; }
+        .evidence { margin-top: .4rem; padding: .5rem .7rem; max-height: 14em; overflow: auto; border-radius: .5rem;
+          background: var(--well); font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere; }
         input { font: inherit; color: inherit; background: var(--well); flex: 1 1 14rem; min-width: 0;
           min-height: 2.75rem; padding: .4rem .8rem; border: 1px solid var(--muted); border-radius: .6rem; }
 

@@ -85,6 +85,7 @@ enum StatusPage {
         <p class="headline"><strong class="word"></strong> <span class="age"></span></p>
         <p class="meaning"></p>
         <p class="trouble" hidden></p>
+        <pre class="evidence" tabindex="0" aria-label="What there is to the last failure" hidden></pre>
         </div>
         <div class="visit">
         <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>

@@ -91,7 +91,7 @@ final class SupervisedBackend {
         var lastBoot: Duration?
         var boots = BootTimes()
         var lastExit: String?
-        var lastFailure: String?
+        var lastFailure: FailureReport?
 
         mutating func noteBirth(at now: Instant) {
             starts += 1

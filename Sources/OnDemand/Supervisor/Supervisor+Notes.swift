@@ -74,7 +74,7 @@ extension Supervisor {
         if let slow = backend.history.boots.slowAfter { reactor.arm(.slowStart(backend.id), at: kernel.now() + slow) }
         log(
             .started, service(backend), generation(backend), LogField("pid", child.process.number),
-            LogField("command", ([backend.command.command] + backend.command.arguments).joined(separator: " ")))
+            LogField("command", backend.command.shown))
     }
 
     func noteSlowStart(_ id: BackendID) {
@@ -130,21 +130,37 @@ extension Supervisor {
         case (.ready, .exited(.status(0))) where !backend.machine.policy.restarts:
             break  // It has done its work; `stopped` says so.
         case (.ready, .exited(let exit)):
-            backend.history.lastFailure = "ended unexpectedly with \(exit)"
-            log(
-                .crashed, service(backend), generation(backend), LogField("exit", exit.word),
-                LogField("open", backend.gate.leases))
+            let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
+            log.record(
+                .crashed,
+                [
+                    service(backend), generation(backend), LogField("exit", exit.word),
+                    LogField("open", backend.gate.leases),
+                ] + evidence(report))
         default:
             break
         }
     }
 
     private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {
-        backend.history.lastFailure = detail
-        log(
-            .startFailed, service(backend), LogField("reason", refusal.word), LogField("detail", detail),
-            LogField("command", backend.command.command),
-            LogField("directory", backend.command.workingDirectory))
+        let report = report(of: backend, detail: detail)
+        log.record(
+            .startFailed,
+            [service(backend), LogField("reason", refusal.word), LogField("detail", detail)] + evidence(report))
+    }
+
+    /// Kept for those who ask later. What an earlier process has printed explains nothing.
+    private func report(of backend: SupervisedBackend, detail: String) -> FailureReport {
+        let report = FailureReport(
+            detail: detail, command: backend.command.shown, directory: backend.command.workingDirectory,
+            exit: backend.child?.exit?.description, output: backend.child == nil ? [] : backend.tail.lastWords)
+        backend.history.lastFailure = report
+        return report
+    }
+
+    private func evidence(_ report: FailureReport) -> [LogField] {
+        let output = report.output.isEmpty ? [] : [LogField("output", report.output.joined(separator: "\n"))]
+        return [LogField("command", report.command), LogField("directory", report.directory)] + output
     }
 
     private func addressText(_ backend: SupervisedBackend) -> String { backend.address?.description ?? "no address" }

@@ -63,7 +63,9 @@ extension Supervisor {
             return .done("\(name) is \(order == .pin ? "pinned and " : "")ready\(process)")
         case .hasEnded: return .done("\(name) is \(order == .disable ? "disabled" : "stopped")")
         case .isNoted: return .done("\(name) \(order.acknowledgement)")
-        case .hasFailed: return .failed("\(name) did not start: \(backend.history.lastFailure ?? "it rests")")
+        case .hasFailed:
+            guard let report = backend.history.lastFailure else { return .failed("\(name) did not start: it rests") }
+            return .failed((["\(name) did not start: \(report.detail)"] + report.lines).joined(separator: "\n"))
         case .wasStopped: return .failed("\(name) was stopped before it was ready")
         case .daemonLeaves: return .failed("\(name) is shutting down")
         }

@@ -306,6 +306,7 @@ final class Supervisor<K: Kernel> {
     // MARK: Processes
 
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
+        backend.tail.beginLife()
         do throws(SystemError) {
             // A predecessor may have held its address when it was opened for the first time.
             try openSocket(of: backend)

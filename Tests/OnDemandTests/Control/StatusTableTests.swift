@@ -16,6 +16,11 @@ import Testing
 
                 action-cable: woken by upgrade 3, operator 1; last exit: status 0
                 action-cable: last failure: said "no"\\u000aand left
+                  command    puma "-e a"
+                  directory  /srv/app
+                  exit       status 1
+                  output     12:00 stderr no
+                             12:01 stdout \\u001b[2Jbye
 
                 """)
         for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }

@@ -14,10 +14,14 @@ extension Snapshot.Service {
         webSocket: true, requires: ["redis"], generation: 3, process: ProcessID(number: 4711),
         residentBytes: 71_303_168, open: 2,
         waiting: 1, starts: 4,
-        lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: "said \"no\"\nand left",
+        lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: failure,
         idleTimeout: .seconds(8), traffic: traffic, isPinned: true,
         wakes: [.init(name: "upgrade", count: 3), .init(name: "request", count: 0), .init(name: "operator", count: 1)],
         timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000)
+
+    private static let failure = FailureReport(
+        detail: "said \"no\"\nand left", command: "puma \"-e a\"", directory: "/srv/app", exit: "status 1",
+        output: ["12:00 stderr no", "12:01 stdout \u{1b}[2Jbye"])
 
     private static let traffic: Traffic = {
         var traffic = Traffic()

@@ -21,7 +21,12 @@ import Testing
                     "state_age_ms": 4100,
                     "paths": ["/cable", "/{region}/cable"], "websocket": true, "generation": 3, "pid": 4711,
                     "resident_bytes": 71_303_168, "open": 2, "waiting": 1, "starts": 4, "last_boot_ms": 1512,
-                    "last_exit": "status 0", "last_failure": "said \"no\"\nand left", "idle_timeout_ms": 8000,
+                    "last_exit": "status 0", "last_failure": "said \"no\"\nand left",
+                    "failure": [
+                        "command": "puma \"-e a\"", "directory": "/srv/app", "exit": "status 1",
+                        "output": ["12:00 stderr no", "12:01 stdout \u{1b}[2Jbye"],
+                    ],
+                    "idle_timeout_ms": 8000,
                     "tunnels": [
                         "opened": 2, "closes": ["1000": 1, "other": 0],
                         "from_clients": ["bytes": 9, "frames": 4, "messages": 3, "pings": 2, "pongs": 1],
@@ -40,12 +45,12 @@ import Testing
         let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
         let service = try #require(services.first)
         for key in [
-            "pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "idle_timeout_ms", "resident_share",
-            "saved_mb_hours",
+            "pid", "resident_bytes", "last_boot_ms", "last_exit", "last_failure", "failure", "idle_timeout_ms",
+            "resident_share", "saved_mb_hours",
         ] {
             #expect(service[key] is NSNull, "\(key)")
         }
-        #expect(service.count == 22)
+        #expect(service.count == 23)
     }
 
     @Test("no services, no listeners and no memory figure are still valid")
