@@ -136,6 +136,21 @@ def test_a_failed_start_teaches_command_directory_exit_and_last_lines_wherever_a
     assert "stderr boom" in order("start", "cable").stderr
 
 
+@pytest.mark.parametrize("accept, starts_with", [
+    ("text/html,application/xhtml+xml,*/*;q=0.8", b"<!DOCTYPE html>"), ("application/json", b"{"), ("*/*", b"The service")])
+def test_a_client_is_answered_in_its_form_and_names_what_the_log_knows(begin, accept, starts_with):
+    daemon = begin(service(free_port(), on_demand={"command": "false"}))
+    answer = daemon.ask(request(path="/cable", extra=[f"Accept: {accept}"]))
+    assert answer.status == 503 and answer.body.startswith(starts_with)
+    name = answer.value("X-Request-Id")
+    assert daemon.wait_for("refused")["request_id"] == name
+    assert accept == "*/*" or name.encode() in answer.body
+    if accept == "application/json":
+        assert json.loads(answer.body) == {
+            "error": 'The service "cable" ended before it was ready.', "status": 503, "id": name,
+            "retry_after": int(answer.value("Retry-After"))}
+
+
 def test_a_start_that_is_over_in_time_takes_its_failure_with_it(begin, order, tmp_path):
     flag = tmp_path / "flag"
     port = free_port()

@@ -61,9 +61,8 @@ extension ExchangeMachine {
             accepted.isTrusted = token.isNamed(by: values.map { Array(inbound[$0.indices]) })
         }
         let method = String(inbound.span, head.method)
+        accepted.head = KeptHead(head, takenFrom: &inbound)
         request = accepted
-        inbound.removeFirst(head.byteCount)
-        if inbound.isEmpty { inbound = [] }
         proceed(to: match?.destination, method: method)
     }
 

@@ -80,6 +80,8 @@ struct ExchangeMachine {
     var moved = 0
 
     struct RequestInFlight {
+        /// As it came, for what only an answer of our own has to know.
+        var head = KeptHead()
         let service: BackendID?
         /// Whoever asks, which is the peer unless that is a trusted proxy.
         let client: String
@@ -394,7 +396,10 @@ struct ExchangeMachine {
         complaint = response
         let bodyIsRead = request?.body.isFinished ?? false
         let keepAlive = bodyIsRead && !hasTunnelBytes && !closing && (request?.wantsKeepAlive ?? false)
-        toClient.append(response.rendered(keepAlive: keepAlive, headOnly: request?.isHead ?? false))
+        // Before a head was understood nobody knows what its sender can read.
+        let asker = request.map { CannedResponse.Asker(form: $0.head.answerForm, requestID: $0.id) }
+        let isHead = request?.isHead ?? false
+        toClient.append(response.rendered(for: asker ?? .init(), keepAlive: keepAlive, headOnly: isHead))
         phase = .finishing(keepAlive: keepAlive)
     }
 

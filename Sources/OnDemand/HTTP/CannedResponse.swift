@@ -1,4 +1,4 @@
-/// An answer the daemon gives itself: one line of text that says what happened.
+/// An answer the daemon gives itself: one line that says what happened, in the form that its reader asked for.
 struct CannedResponse: Equatable, Sendable {
     struct Field: Equatable, Sendable {
         let name: String
@@ -11,15 +11,21 @@ struct CannedResponse: Equatable, Sendable {
     var retryAfterSeconds: Int64?
     var fields: [Field] = []
 
+    /// Who asked.
+    struct Asker {
+        var form = AnswerForm.text
+        /// What the request is called in the log.
+        var requestID: String?
+    }
+
     /// The whole response. `headOnly` answers a HEAD request: the same head without the body (RFC 9110, 9.3.2).
-    func rendered(keepAlive: Bool, headOnly: Bool) -> [UInt8] {
-        let text = body.isEmpty || body.utf8.last == HTTPByte.lineFeed ? body : body + "\n"
+    func rendered(for asker: Asker = Asker(), keepAlive: Bool, headOnly: Bool) -> [UInt8] {
+        let text = content(for: asker)
         let mayHaveBody = status >= 200 && status != 204 && status != 304
         var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
-        if mayHaveBody {
-            head += "Content-Type: text/plain; charset=utf-8\r\nContent-Length: \(text.utf8.count)\r\n"
-        }
+        if mayHaveBody { head += "\(Self.typeFields(of: asker.form))Content-Length: \(text.utf8.count)\r\n" }
         head += "Cache-Control: no-store\r\n"
+        if let id = asker.requestID { head += "X-Request-Id: \(id)\r\n" }
         if let retryAfterSeconds { head += "Retry-After: \(retryAfterSeconds)\r\n" }
         for field in fields {
             precondition(field.value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")

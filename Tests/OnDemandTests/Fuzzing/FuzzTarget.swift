@@ -14,6 +14,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "configuration", check: TextPromise.checkConfiguration),
         FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
         FuzzTarget(name: "proxy-header", check: ProxyHeaderPromise.check),
+        FuzzTarget(name: "accept", check: AcceptPromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

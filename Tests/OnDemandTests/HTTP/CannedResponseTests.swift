@@ -22,11 +22,39 @@ import Testing
         #expect(String(decoding: response.rendered(keepAlive: false, headOnly: true), as: UTF8.self) == head)
     }
 
+    @Test("for a program it is an object, with the name that the log has for the request")
+    func json() {
+        var response = CannedResponse(status: 503, body: "The service \"a\" rests.", retryAfterSeconds: 5)
+        let asker = CannedResponse.Asker(form: .json, requestID: "0f-1")
+        #expect(
+            response.content(for: asker)
+                == #"{"error":"The service \"a\" rests.","status":503,"id":"0f-1","retry_after":5}"# + "\n")
+        response.retryAfterSeconds = nil
+        #expect(response.content(for: asker).hasSuffix(#""retry_after":null}"# + "\n"))
+        let text = String(decoding: response.rendered(for: asker, keepAlive: true, headOnly: true), as: UTF8.self)
+        #expect(text.contains("\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"))
+        #expect(text.contains("\r\nCache-Control: no-store\r\nX-Request-Id: 0f-1\r\n"))
+    }
+
+    @Test("for a browser it is a page that loads, runs and reloads nothing, and in which nothing is a tag that was not")
+    func page() {
+        let response = CannedResponse(status: 503, body: "<b>&\"'</b>", retryAfterSeconds: 1)
+        let page = response.content(for: .init(form: .html, requestID: "0f-1"))
+        #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n"))
+        #expect(page.contains("<p>&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt;</p>"))
+        #expect(page.contains("<code>0f-1</code>") && page.contains("try again in 1 second."))
+        #expect(page.contains("<h1>Service Unavailable</h1>") && page.contains("<footer>503"))
+        for word in ["<script", "http-equiv", "href", "src=", "http:"] { #expect(!page.contains(word), "\(word)") }
+        let bare = CannedResponse(status: 404, body: "Nothing.").content(for: .init(form: .html))
+        #expect(!bare.contains("try again") && !bare.contains("<code>"))
+    }
+
     @Test(
-        "its length counts bytes, and our own parser agrees with all of it", arguments: [200, 400, 404, 418, 502, 599])
-    func selfConsistent(status: Int) throws {
+        "its length counts bytes, and our own parser agrees with all of it, in every form",
+        arguments: [200, 400, 404, 418, 502, 599], AnswerForm.allCases)
+    func selfConsistent(status: Int, form: AnswerForm) throws {
         let response = CannedResponse(status: status, body: "größer", fields: [.init(name: "X-A", value: "1")])
-        let bytes = response.rendered(keepAlive: true, headOnly: false)
+        let bytes = response.rendered(for: .init(form: form, requestID: "ab-1"), keepAlive: true, headOnly: false)
         let head = try responseHead(bytes)
         #expect(head.status == status && head.wantsKeepAlive)
         #expect(head.text(of: "x-a", in: bytes.span) == "1")
