@@ -18,8 +18,12 @@ extension Household {
     private func note(_ outcome: ReloadOutcome) {
         switch outcome {
         case .tooLate: break
-        case .refused(let lines): for line in lines { log(.reloadFailed, LogField("error", line)) }
-        case .done(let summary): log.record(.reloaded, summary.parts.map { LogField($0.name, $0.what) })
+        case .refused(let lines):
+            reloads.note(wasRefused: true)
+            for line in lines { log(.reloadFailed, LogField("error", line)) }
+        case .done(let summary):
+            reloads.note(wasRefused: false)
+            log.record(.reloaded, summary.parts.map { LogField($0.name, $0.what) })
         }
         if supervisor.isAllAsleep { kernel.giveBackMemory() }
     }
@@ -85,8 +89,12 @@ extension Household {
         let before = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), seats))
         seats = zip(new.services, plan.fates).map { service, fate in
             switch fate {
-            case .added, .replaced:
+            case .added:
                 return seat(service)
+            case .replaced:
+                let id = seat(service)
+                if let namesake = before[service.name] { proxy.inheritCounts(id, from: namesake) }
+                return id
             case .unchanged, .rerouted, .changed, .enabled, .disabled:
                 guard let id = before[service.name] else { preconditionFailure("\(service.name) has no seat") }
                 adopt(service, id, fate)

@@ -29,6 +29,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
+    var reloads = Snapshot.Reloads()
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
 
@@ -346,12 +347,13 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     // MARK: Status
 
     func snapshot() -> Snapshot {
+        let openTunnels = proxy.openTunnels()
         let services = zip(configuration.services, seats).map { service, id in
             var description = Snapshot.Service(
                 name: service.name, state: service.enabled ? "external" : "disabled", stateAge: kernel.now() - began,
                 paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
-            description.open = proxy.openCount(of: id)
-            description.traffic = proxy.traffic[id.index]
+            proxy.describe(id, in: &description)
+            description.openTunnels = openTunnels[id.index]
             supervisor.describe(id, in: &description)
             return description
         }
@@ -365,7 +367,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
             listening: proxy.clientAddresses.map(\.description), services: services + processes,
-            isLeaving: !isStaying)
+            isLeaving: !isStaying, reloads: reloads, turnedAway: proxy.turnedAwayInAll,
+            errorAnswers: proxy.errorAnswers.map { .init(name: "\($0.status)", count: $0.count) })
     }
 }
 
@@ -389,8 +392,8 @@ extension Configuration {
     /// The status listener's own routes; they are no services and wake nothing.
     var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
-            ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/healthz", .health),
-            ("/readyz", .readiness),
+            ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
+            ("/healthz", .health), ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .status(resource))

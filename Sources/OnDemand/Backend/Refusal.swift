@@ -49,25 +49,50 @@ enum Refusal: Equatable, Sendable {
         }
     }
 
-    /// One stable word for logs and counters.
-    var word: String {
+    /// A refusal without its details: one stable word for logs and counters.
+    enum Reason: String, CaseIterable, Sendable {
+        // A start that led to nothing.
+        case startTimedOut = "start_timed_out"
+        case exitedEarly = "exited_early"
+        case spawnFailed = "spawn_failed"
+        case addressTaken = "address_taken"
+        case requirementFailed = "requirement_failed"
+        // Anything else.
+        case coolingDown = "cooling_down"
+        case queueFull = "queue_full"
+        case mayNotWake = "may_not_wake"
+        case sleepsOn = "sleeps_on"
+        case disabled, stopped
+        case shuttingDown = "shutting_down"
+        case noRoom = "no_room"
+        case tooManyConnections = "too_many_connections"
+
+        /// Those for which a start can lead to nothing.
+        static let ofStarts: [Reason] = [
+            .startTimedOut, .exitedEarly, .spawnFailed, .addressTaken, .requirementFailed,
+        ]
+    }
+
+    var reason: Reason {
         switch self {
-        case .startTimedOut: "start_timed_out"
-        case .exitedEarly: "exited_early"
-        case .spawnFailed: "spawn_failed"
-        case .addressTaken: "address_taken"
-        case .requirementFailed: "requirement_failed"
-        case .coolingDown: "cooling_down"
-        case .queueFull: "queue_full"
-        case .mayNotWake: "may_not_wake"
-        case .sleepsOn: "sleeps_on"
-        case .disabled: "disabled"
-        case .stopped: "stopped"
-        case .shuttingDown: "shutting_down"
-        case .noRoom: "no_room"
-        case .tooManyConnections: "too_many_connections"
+        case .startTimedOut: .startTimedOut
+        case .exitedEarly: .exitedEarly
+        case .spawnFailed: .spawnFailed
+        case .addressTaken: .addressTaken
+        case .requirementFailed: .requirementFailed
+        case .coolingDown: .coolingDown
+        case .queueFull: .queueFull
+        case .mayNotWake: .mayNotWake
+        case .sleepsOn: .sleepsOn
+        case .disabled: .disabled
+        case .stopped: .stopped
+        case .shuttingDown: .shuttingDown
+        case .noRoom: .noRoom
+        case .tooManyConnections: .tooManyConnections
         }
     }
+
+    var word: String { reason.rawValue }
 
     /// A short sentence for the client: what happened, and nothing about the machine it happened on.
     var sentence: String {

@@ -6,7 +6,7 @@ struct Snapshot: Equatable {
 
         var name: String
         var kind = Kind.service
-        /// disabled, asleep, starting, ready, stopping, cooling_down, external or retired.
+        /// One of `states`.
         var state: String
         /// How long it has been so.
         var stateAge: Duration
@@ -36,6 +36,21 @@ struct Snapshot: Equatable {
         var timeAlive: Duration?
         /// The memory that it would have held while it had none, by what it held just before it was last stopped.
         var savedByteSeconds: Double?
+        /// Those of `open` that are tunnels.
+        var openTunnels = 0
+        /// Requests that had to wait for it.
+        var held = 0
+        /// What is counted of refusals, in the order of their reasons.
+        var refused: [Count] = []
+        var failedStarts: [Count] = []
+        /// nil where it is not ours to run, as with its boots.
+        var crashes: Int?
+        var boots: BootHistogram?
+
+        /// All that `state` can be.
+        static let states = [
+            "disabled", "asleep", "starting", "ready", "stopping", "cooling_down", "external", "retired",
+        ]
     }
 
     struct Count: Equatable {
@@ -51,6 +66,23 @@ struct Snapshot: Equatable {
     var services: [Service]
     /// It was told to end, and takes no clients any more.
     var isLeaving = false
+    var reloads = Reloads()
+    /// Connections that were only told that there are too many, or not even that.
+    var turnedAway = 0
+    /// Answers that clients got from the daemon instead of a backend, by status; without 503, which has reasons.
+    var errorAnswers: [Count] = []
+
+    /// How often the configuration was read again, with what outcome.
+    struct Reloads: Equatable {
+        var done = 0
+        var refused = 0
+        var lastWasRefused = false
+
+        mutating func note(wasRefused: Bool) {
+            if wasRefused { refused += 1 } else { done += 1 }
+            lastWasRefused = wasRefused
+        }
+    }
 }
 
 extension Snapshot.Service {

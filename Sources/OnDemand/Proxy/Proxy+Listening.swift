@@ -97,6 +97,7 @@ extension Proxy {
             if let site { sites[site, default: Crowd()].enter() }
             return .counted(listener: listener.number, site: site)
         }
+        turnedAwayInAll += 1
         guard turnedAway < Limits.turnedAwayAtOnce else { return nil }
         turnedAway += 1
         return .turnedAway
@@ -110,6 +111,7 @@ extension Proxy {
         else { return conversation.machine.welcomed() }
         guard sites[site, default: Crowd()].hasRoom(under: limit) else {
             if sites[site]!.isNews() { tellOfCrowd(limit, LogField("client", conversation.machine.peer.host)) }
+            turnedAwayInAll += 1
             return conversation.machine.turnAway()
         }
         sites[site, default: Crowd()].enter()

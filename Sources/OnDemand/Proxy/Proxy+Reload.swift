@@ -14,7 +14,7 @@ extension Proxy {
     /// Where they come in, as bound.
     var clientAddresses: [SocketAddress] {
         listeners.compactMap { listener in
-            listener.flatMap { [.clients, .announced].contains($0.purpose) ? $0.address : nil }
+            listener.flatMap { $0.purpose.isForClients ? $0.address : nil }
         }
     }
 
@@ -26,12 +26,20 @@ extension Proxy {
         else {
             upstreams.append(upstream)
             traffic.append(Traffic())
+            arrivals.append(Arrivals())
             return BackendID(index: upstreams.count - 1)
         }
         let id = vacant.remove(at: position)
         upstreams[id.index] = upstream
         traffic[id.index] = Traffic()
+        arrivals[id.index] = Arrivals()
         return id
+    }
+
+    /// Its counters go on where those of its namesake are, who leaves.
+    func inheritCounts(_ id: BackendID, from namesake: BackendID) {
+        traffic[id.index] = traffic[namesake.index]
+        arrivals[id.index] = arrivals[namesake.index]
     }
 
     /// Whether no connection has to do with it.

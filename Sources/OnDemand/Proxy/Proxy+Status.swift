@@ -10,7 +10,7 @@ extension Proxy {
             conversation.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
             watchers.append(clientToken(index))
             refreshLater(after: Limits.statusRefresh)
-        case .page, .snapshot, .events, .health, .readiness:
+        case .page, .snapshot, .metrics, .events, .health, .readiness:
             let response = StatusResponse.of(resource, status.snapshot(), keepAlive: keepAlive, headOnly: headOnly)
             conversation.machine.served(response)
         }
@@ -18,6 +18,23 @@ extension Proxy {
 
     /// Requests and tunnels in progress, whether they keep the backend awake or not.
     func openCount(of id: BackendID) -> Int { upstreams[id.index].gate.leases + upstreams[id.index].dormant }
+
+    /// What only the connections know about a service.
+    func describe(_ id: BackendID, in service: inout Snapshot.Service) {
+        service.open = openCount(of: id)
+        service.traffic = traffic[id.index]
+        service.held = arrivals[id.index].held
+        service.refused = arrivals[id.index].refused.all
+    }
+
+    /// By the index of the service: those in progress that are tunnels.
+    func openTunnels() -> [Int] {
+        var counts = Array(repeating: 0, count: upstreams.count)
+        for index in links.indices where links[index].conversation == nil {
+            if let lease = links[index].lease { counts[lease.backend.index] += 1 }
+        }
+        return counts
+    }
 
     /// Something a watcher would see has changed. Without watchers this costs nothing, and a burst is told once.
     func statusChanged() {

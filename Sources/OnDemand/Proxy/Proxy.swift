@@ -13,10 +13,16 @@ final class Proxy<K: Kernel> {
     var links = Slab(vacant: Link.vacant)
     /// By the index of the service; beside the upstreams, because every message touches it.
     var traffic: [Traffic]
+    /// What became of those who came to its gate, likewise.
+    var arrivals: [Arrivals]
+    /// Answers of our own to clients, by status, in the order in which they were first given.
+    var errorAnswers: [(status: Int, count: Int)] = []
     /// How many connections each address has, where that is limited.
     var sites: [ClientSite: Crowd] = [:]
     /// Connections that are only told that there are too many.
     var turnedAway = 0
+    /// All that there were too many of, since the daemon began.
+    var turnedAwayInAll = 0
     var lastListenerNumber = 0
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
@@ -72,6 +78,7 @@ final class Proxy<K: Kernel> {
         self.status = status
         self.controlled = controlled
         traffic = Array(repeating: Traffic(), count: upstreams.count)
+        arrivals = Array(repeating: Arrivals(), count: upstreams.count)
         scratch = Array(repeating: 0, count: Limits.scratchBytes)
     }
 
@@ -152,6 +159,7 @@ final class Proxy<K: Kernel> {
         } else {
             let ticket = issueTicket(for: id, index, conversation)
             upstreams[id.index].held += 1
+            arrivals[id.index].held += 1
             conversation.machine.held(id)
             log.record(.held, [service(id)] + about(conversation))
             let request = conversation.machine.request
@@ -190,6 +198,7 @@ final class Proxy<K: Kernel> {
     }
 
     func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
+        arrivals[id.index].refused[refusal.reason] += 1
         let reasons = [LogField("reason", refusal.word), LogField("status", 503)]
         log.record(.refused, [service(id)] + reasons + about(conversation))
     }
@@ -428,6 +437,7 @@ final class Proxy<K: Kernel> {
 
     private func noteComplaint(of conversation: Link.Conversation) {
         guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
+        if conversation.purpose.isForClients { count(answer: response.status) }
         // 501 and 505 are about what the client sent.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(conversation)
@@ -435,4 +445,19 @@ final class Proxy<K: Kernel> {
         if let origin = conversation.machine.request?.refusedOrigin { fields.append(LogField("origin", origin)) }
         log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
     }
+
+    private func count(answer status: Int) {
+        if let position = errorAnswers.firstIndex(where: { $0.status == status }) {
+            errorAnswers[position].count += 1
+        } else {
+            errorAnswers.append((status, 1))
+        }
+    }
+}
+
+/// What became of a service's requests at its gate, since the daemon began.
+struct Arrivals: Equatable {
+    /// Had to wait for a start.
+    var held = 0
+    var refused = Tally<Refusal.Reason>()
 }

@@ -17,6 +17,8 @@ enum StatusResource: Hashable, Sendable {
     case snapshot
     /// The same again whenever it changes (server-sent events).
     case events
+    /// The numbers of everything, for graphs (Prometheus).
+    case metrics
     /// The daemon is alive.
     case health
     /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
@@ -26,7 +28,7 @@ enum StatusResource: Hashable, Sendable {
     var isGuarded: Bool {
         switch self {
         case .page, .health, .readiness: false
-        case .snapshot, .events: true
+        case .snapshot, .events, .metrics: true
         }
     }
 }

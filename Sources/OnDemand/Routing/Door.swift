@@ -13,6 +13,14 @@ struct Door: Equatable, Sendable {
         case announced
         case status, control
 
+        /// Somebody wants a service, and nothing about the daemon.
+        var isForClients: Bool {
+            switch self {
+            case .clients, .announced: true
+            case .status, .control: false
+            }
+        }
+
         /// For the log.
         var word: String {
             switch self {

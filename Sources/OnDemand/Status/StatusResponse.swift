@@ -15,6 +15,7 @@ enum StatusResponse {
         case .events: return headOfEvents
         case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
         case .snapshot: answer = ("application/json", "", Array((StatusJSON.text(of: snapshot) + "\n").utf8))
+        case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
         case .health: answer = (plainText, "", Array("ok\n".utf8))
         case .readiness where snapshot.isLeaving:
             status = "503 Service Unavailable"

@@ -83,13 +83,16 @@ final class SupervisedBackend {
     /// For people who ask later.
     struct History {
         var starts = 0
-        var wakes = WakeCounts()
+        var wakes = Tally<WakeCause>()
+        var failedStarts = Tally<Refusal.Reason>()
+        var crashes = 0
         /// Who wanted the next start first, while there is one to come.
         var nextWake: WakeCause?
         var memory = MemoryAccount()
         var stateSince = Instant(nanoseconds: 0)
         var lastBoot: Duration?
         var boots = BootTimes()
+        var allBoots = BootHistogram()
         var lastExit: String?
         var lastFailure: FailureReport?
 
@@ -135,18 +138,6 @@ final class SupervisedBackend {
     }
 }
 
-/// How often a backend was started for what.
-struct WakeCounts: Equatable {
-    private var counts = Array(repeating: 0, count: WakeCause.allCases.count)
-
-    subscript(cause: WakeCause) -> Int {
-        get { counts[Self.position(of: cause)] }
-        set { counts[Self.position(of: cause)] = newValue }
-    }
-
-    private static func position(of cause: WakeCause) -> Int { WakeCause.allCases.firstIndex(of: cause)! }
-}
-
 /// What a backend's sleep is worth: how long it had a process, and the memory it would have held while it had none.
 struct MemoryAccount: Equatable {
     /// Of its lives that have ended.
@@ -157,7 +148,10 @@ struct MemoryAccount: Equatable {
     /// What it held when it was last looked at.
     private(set) var lastResidentBytes: Int?
 
-    mutating func noteResident(_ bytes: Int?) { lastResidentBytes = bytes ?? lastResidentBytes }
+    /// A process that has exited and is not reaped yet holds nothing, and that is not what sleeping saves.
+    mutating func noteResident(_ bytes: Int?) {
+        if let bytes, bytes > 0 { lastResidentBytes = bytes }
+    }
 
     mutating func noteBirth(at now: Instant) {
         savedByteSeconds = saved(at: now)

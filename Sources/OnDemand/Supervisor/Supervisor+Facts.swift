@@ -15,7 +15,12 @@ extension Supervisor {
         backend.history.memory.noteResident(service.residentBytes)
         service.timeAlive = memory.timeAlive(at: now)
         service.savedByteSeconds = memory.saved(at: now)
-        service.wakes = WakeCause.allCases.map { .init(name: $0.rawValue, count: backend.history.wakes[$0]) }
+        service.wakes = backend.history.wakes.all
+        service.failedStarts = Refusal.Reason.ofStarts.map {
+            .init(name: $0.rawValue, count: backend.history.failedStarts[$0])
+        }
+        service.crashes = backend.history.crashes
+        service.boots = backend.history.allBoots
         service.waiting = backend.machine.waitingCount
         service.starts = backend.history.starts
         service.lastBoot = backend.history.lastBoot

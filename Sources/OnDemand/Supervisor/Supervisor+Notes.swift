@@ -90,6 +90,7 @@ extension Supervisor {
         let boot = kernel.now() - child.spawnedAt
         backend.history.lastBoot = boot
         backend.history.boots.record(boot)
+        backend.history.allBoots.record(boot)
         backend.history.lastFailure = nil
         log(
             .ready, service(backend), generation(backend), LogField("pid", child.process.number),
@@ -131,6 +132,7 @@ extension Supervisor {
             break  // It has done its work; `stopped` says so.
         case (.ready, .exited(let exit)):
             let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
+            backend.history.crashes += 1
             log.record(
                 .crashed,
                 [
@@ -144,6 +146,7 @@ extension Supervisor {
 
     private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {
         let report = report(of: backend, detail: detail)
+        backend.history.failedStarts[refusal.reason] += 1
         log.record(
             .startFailed,
             [service(backend), LogField("reason", refusal.word), LogField("detail", detail)] + evidence(report))

@@ -14,6 +14,7 @@ struct RefusalTests {
     @Test("every refusal has a word of its own, in the alphabet of the log")
     func words() {
         let words = Self.all.map(\.word)
+        #expect(Self.all.map(\.reason) == Refusal.Reason.allCases)
         #expect(Set(words).count == words.count)
         for word in words { #expect(word.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x5f }, "\(word)") }
     }

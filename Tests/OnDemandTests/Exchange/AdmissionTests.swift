@@ -134,7 +134,8 @@ struct AdmissionTests {
     @Test("who does not name the token is told how to, and nothing else; health and readiness are for everybody")
     func statusToken() throws {
         let routes: [(StaticString, StatusResource)] = [
-            ("/", .page), ("/status", .snapshot), ("/healthz", .health), ("/readyz", .readiness),
+            ("/", .page), ("/status", .snapshot), ("/metrics", .metrics), ("/healthz", .health),
+            ("/readyz", .readiness),
         ]
         let token: BearerToken = try #require(BearerToken("0123456789abcdef"))
         let rules = ExchangeRules(
@@ -148,6 +149,7 @@ struct AdmissionTests {
         }
         for field in ["", "Authorization: Bearer 0123456789abcdeF\r\n", "Authorization: Basic 0123456789abcdef\r\n"] {
             let refused = answer("/status", field)
+            #expect(refused == answer("/metrics", field))
             #expect(refused.hasPrefix("HTTP/1.1 401 Unauthorized\r\n"))
             #expect(refused.contains("\r\nWWW-Authenticate: Bearer\r\n") && !refused.contains("0123"))
         }

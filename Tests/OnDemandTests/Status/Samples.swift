@@ -17,7 +17,13 @@ extension Snapshot.Service {
         lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: failure,
         idleTimeout: .seconds(8), traffic: traffic, isPinned: true,
         wakes: [.init(name: "upgrade", count: 3), .init(name: "request", count: 0), .init(name: "operator", count: 1)],
-        timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000)
+        timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000, crashes: 1, boots: boots)
+
+    private static let boots: BootHistogram = {
+        var boots = BootHistogram()
+        for milliseconds in [900, 1512, 90_000] { boots.record(.milliseconds(milliseconds)) }
+        return boots
+    }()
 
     private static let failure = FailureReport(
         detail: "said \"no\"\nand left", command: "puma \"-e a\"", directory: "/srv/app", exit: "status 1",

@@ -5,7 +5,7 @@ import Testing
 @Suite struct StatusResponseTests {
     private static let resources: [(StatusResource, type: String)] = [
         (.page, "text/html; charset=utf-8"), (.snapshot, "application/json"), (.health, "text/plain; charset=utf-8"),
-        (.readiness, "text/plain; charset=utf-8"),
+        (.readiness, "text/plain; charset=utf-8"), (.metrics, "text/plain; version=0.0.4; charset=utf-8"),
     ]
 
     @Test("our own parser agrees with the head and the length", arguments: [true, false])

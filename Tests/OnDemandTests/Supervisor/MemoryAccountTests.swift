@@ -11,6 +11,7 @@ import Testing
         #expect(account.saved(at: at(100)) == 0, "nobody knows what it takes before its first life")
         account.noteBirth(at: at(100))
         account.noteResident(1000)
+        account.noteResident(0)
         #expect(account.timeAlive(at: at(130)) == .seconds(30))
         account.noteEnd(at: at(160))
         #expect(account.saved(at: at(170)) == 10_000)

@@ -1,0 +1,117 @@
+/// A snapshot as Prometheus reads it: the body of `/metrics`. Names and labels are for good (docs/METRICS.md).
+enum Metrics {
+    static func text(of snapshot: Snapshot) -> String {
+        var text = MetricsText()
+        for family in families { text.write(family, family.samples(snapshot)) }
+        return text.text
+    }
+
+    static let families = daemon + lives + doors + tunnels
+
+    private static let daemon: [MetricFamily] = [
+        MetricFamily("build_info", .gauge, "Always 1; the version of the daemon is its label.") {
+            [.init(1, [("version", $0.version)])]
+        },
+        MetricFamily("uptime_seconds", .gauge, "How long the daemon has been running.") { [.init($0.uptime)] },
+        MetricFamily("resident_memory_bytes", .gauge, "Resident memory of the daemon itself.") {
+            $0.residentBytes.map { [.init($0)] } ?? []
+        },
+        MetricFamily("reloads_total", .counter, "Times the configuration was read again, by outcome.") {
+            [.init($0.reloads.done, [("outcome", "done")]), .init($0.reloads.refused, [("outcome", "refused")])]
+        },
+        MetricFamily(
+            "last_reload_successful", .gauge, "0 while the file last read had a mistake and the one before is in force."
+        ) { [.init($0.reloads.lastWasRefused ? 0 : 1)] },
+        MetricFamily(
+            "connections_turned_away_total", .counter, "Connections beyond the limit of a listener or of an address."
+        ) { [.init($0.turnedAway)] },
+        MetricFamily(
+            "error_answers_total", .counter,
+            "Answers other than 503 that the daemon gave itself instead of a backend, by status."
+        ) { $0.errorAnswers.map { .init($0.count, [("code", $0.name)]) } },
+    ]
+
+    private static let lives: [MetricFamily] = [
+        .each("state", .gauge, "1 for the state that the service is in, 0 for the others.") { service in
+            Snapshot.Service.states.map { .init($0 == service.state ? 1 : 0, [("state", $0)]) }
+        },
+        .each("pinned", .gauge, "1 while an operator keeps it awake.") { [.init($0.isPinned ? 1 : 0)] },
+        .each("starts_total", .counter, "Starts, by what they were for.") { service in
+            service.wakes.map { .init($0.count, [("cause", $0.name)]) }
+        },
+        .each("boot_seconds", .histogram, "From the spawn of a process until it was ready.") { service in
+            service.boots.map(samples) ?? []
+        },
+        .each("failed_starts_total", .counter, "Starts that led to nothing, by reason.") { service in
+            service.failedStarts.map { .init($0.count, [("reason", $0.name)]) }
+        },
+        .each("crashes_total", .counter, "Times that it ended by itself after it was ready.") { service in
+            service.crashes.map { [.init($0)] } ?? []
+        },
+        .each("resident_memory_bytes", .gauge, "Resident memory of its first process; 0 without one.") { service in
+            service.timeAlive == nil ? [] : [.init(service.residentBytes ?? 0)]
+        },
+        .each("awake_seconds_total", .counter, "How long it has had a process.") { service in
+            service.timeAlive.map { [.init($0)] } ?? []
+        },
+        .each(
+            "saved_megabyte_seconds_total", .counter,
+            "Time without a process since its first one ended, times the memory it held before."
+        ) { service in service.savedByteSeconds.map { [.init($0 / 1_000_000)] } ?? [] },
+    ]
+
+    private static func samples(of boots: BootHistogram) -> [MetricFamily.Sample] {
+        let bounds = BootHistogram.bounds.map { DecimalText.of(Double($0.wholeMilliseconds) / 1000, places: 3) }
+        let steps = zip(bounds + ["+Inf"], boots.upToBounds + [boots.count]).map { bound, count in
+            MetricFamily.Sample(count, [("le", bound)], suffix: "_bucket")
+        }
+        return steps + [.init(boots.total, suffix: "_sum"), .init(boots.count, suffix: "_count")]
+    }
+
+    private static let doors: [MetricFamily] = [
+        .each("open_connections", .gauge, "Requests and tunnels in progress.") { [.init($0.open)] },
+        .each("waiting_clients", .gauge, "Clients that are held until it is ready.") { [.init($0.waiting)] },
+        .each("held_total", .counter, "Requests that had to wait for it.") { service in
+            service.isService ? [.init(service.held)] : []
+        },
+        .each("refused_total", .counter, "Requests that were answered 503 instead of by it, by reason.") { service in
+            service.refused.map { .init($0.count, [("reason", $0.name)]) }
+        },
+    ]
+
+    private static let tunnels: [MetricFamily] = [
+        .each("open_tunnels", .gauge, "Tunnels in progress.") { $0.isService ? [.init($0.openTunnels)] : [] },
+        .each("tunnels_total", .counter, "Tunnels that were opened.") {
+            $0.isService ? [.init($0.traffic.tunnels)] : []
+        },
+        .eachWay("bytes", "Bytes through its tunnels, by who sent them.") { $0.bytes },
+        .eachWay("frames", "WebSocket frames through its tunnels, by who sent them.") { $0.frames },
+        .eachWay("messages", "WebSocket messages through its tunnels, by who sent them.") { $0.messages },
+        .eachWay("pings", "Pings through its tunnels, by who sent them.") { $0.pings },
+        .eachWay("pongs", "Pongs through its tunnels, by who sent them.") { $0.pongs },
+        .each("close_frames_total", .counter, "Close frames through its tunnels, by code.") { service in
+            guard service.isService else { return [] }
+            return service.traffic.closeCodes.map { .init($0.count, [("code", "\($0.code)")]) }
+                + [.init(service.traffic.otherCloses, [("code", "other")])]
+        },
+    ]
+}
+
+extension MetricFamily {
+    fileprivate static func eachWay(
+        _ what: String, _ help: String, _ count: @escaping @Sendable (Traffic.Direction) -> UInt64
+    ) -> MetricFamily {
+        .each("\(what)_total", .counter, help) { service in
+            guard service.isService else { return [] }
+            return [
+                .init(count(service.traffic.fromClients), [("from", "client")]),
+                .init(count(service.traffic.fromBackend), [("from", "backend")]),
+            ]
+        }
+    }
+}
+
+extension Snapshot.Service {
+    /// Only a service has clients.
+    fileprivate var isService: Bool { kind == .service }
+}

@@ -1,0 +1,76 @@
+/// Writes metrics the way Prometheus reads them (text exposition format 0.0.4).
+struct MetricsText {
+    private(set) var text = ""
+
+    /// What a family of metrics is, and then its samples in one block.
+    mutating func write(_ family: MetricFamily, _ samples: [MetricFamily.Sample]) {
+        text += "# HELP \(family.name) \(Self.escaped(family.help))\n# TYPE \(family.name) \(family.kind.rawValue)\n"
+        for sample in samples {
+            let labels = sample.labels.map { "\($0.name)=\"\(Self.escaped($0.value, inQuotes: true))\"" }
+            let inBraces = labels.isEmpty ? "" : "{\(labels.joined(separator: ","))}"
+            text += "\(family.name)\(sample.suffix)\(inBraces) \(sample.value)\n"
+        }
+    }
+
+    private static func escaped(_ text: String, inQuotes: Bool = false) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\"" where inQuotes: result += "\\\""
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+/// One name of `/metrics`, and how its numbers are read from a snapshot.
+struct MetricFamily: Sendable {
+    enum Kind: String { case counter, gauge, histogram }
+
+    struct Sample {
+        var suffix = ""
+        var labels: [(name: String, value: String)] = []
+        let value: String
+
+        init(_ value: some BinaryInteger, _ labels: [(name: String, value: String)] = [], suffix: String = "") {
+            (self.value, self.labels, self.suffix) = ("\(value)", labels, suffix)
+        }
+
+        /// Three places are milliseconds, kilobytes of a megabyte, and enough for a graph.
+        init(_ value: Double, _ labels: [(name: String, value: String)] = [], suffix: String = "") {
+            (self.value, self.labels, self.suffix) = (DecimalText.of(value, places: 3), labels, suffix)
+        }
+
+        init(_ duration: Duration, _ labels: [(name: String, value: String)] = [], suffix: String = "") {
+            self.init(Double(duration.wholeMilliseconds) / 1000, labels, suffix: suffix)
+        }
+    }
+
+    let name: String
+    let kind: Kind
+    let help: String
+    let samples: @Sendable (Snapshot) -> [Sample]
+
+    init(_ name: String, _ kind: Kind, _ help: String, _ samples: @escaping @Sendable (Snapshot) -> [Sample]) {
+        (self.name, self.kind, self.help, self.samples) = ("ondemandd_\(name)", kind, help, samples)
+    }
+
+    /// Of each service and each process, where it has any: the label `service` comes first.
+    static func each(
+        _ name: String, _ kind: Kind, _ help: String,
+        _ samples: @escaping @Sendable (Snapshot.Service) -> [Sample]
+    ) -> MetricFamily {
+        MetricFamily("service_\(name)", kind, help) { snapshot in
+            snapshot.services.flatMap { service in
+                samples(service).map { sample in
+                    var sample = sample
+                    sample.labels.insert(("service", service.name), at: 0)
+                    return sample
+                }
+            }
+        }
+    }
+}
