@@ -39,6 +39,9 @@ extension ConfigurationDecoder {
         if let response = fields["response_timeout"] {
             limits.responseTimeout = span(response) ?? limits.responseTimeout
         }
+        if let patience = fields["upstream_keep_alive"] {
+            limits.upstreamKeepAlive = bound(patience, { $0.span($1) }) ?? limits.upstreamKeepAlive
+        }
         if let stall = fields["stall_timeout"] { limits.stallTimeout = span(stall) ?? limits.stallTimeout }
         takeMessages(fields, into: &limits)
         if let count = fields["max_connections"] {

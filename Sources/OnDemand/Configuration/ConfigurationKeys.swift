@@ -256,6 +256,9 @@ extension ConfigurationObject {
         ConfigurationKey("body_timeout", .span, "\"30s\"", "how long nothing of a request's body may arrive; 408"),
         ConfigurationKey(
             "response_timeout", .span, "\"60s\"", "from the end of the request to the end of the answer's head; 504"),
+        ConfigurationKey(
+            "upstream_keep_alive", .bound(.span), "\"1s\"",
+            "how long a backend's connection waits for the next request of its client"),
         ConfigurationKey("stall_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
         ConfigurationKey(
             "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"128KiB\"",

@@ -3,6 +3,8 @@ extension ExchangeMachine {
     mutating func receivedFromUpstream(_ bytes: ArraySlice<UInt8>) {
         precondition(phase == .relaying, "bytes were read from the backend while \(phase)")
         guard answer != nil else {
+            // It has read the request, or has at least begun to answer something: nothing is asked twice.
+            request!.upstreamHead = []
             answerHead += bytes
             return readAnswerHeads()
         }
@@ -21,24 +23,9 @@ extension ExchangeMachine {
         toUpstream.removeAll()
     }
 
-    /// The backend will send nothing more.
-    mutating func upstreamEnded() {
-        guard phase == .relaying else { return }
-        if let answer, answer.body.endsAtClose || answer.body.isFinished {
-            finishAnswer()
-        } else {
-            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) ended its answer too early."))
-        }
-    }
-
-    mutating func upstreamFailed() {
-        guard phase == .relaying else { return }
-        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) broke the connection."))
-    }
-
     /// The backend cannot answer any more: the client is told, or if its answer has begun, it sees it end too early.
     mutating func failUpstream(_ response: CannedResponse) {
-        upstreamIsSpent = true
+        upstreamUse = .spent
         toUpstream.removeAll()
         guard answer == nil else {
             // An orderly end would make an answer without a length look complete (RFC 9112, 8).
@@ -121,7 +108,10 @@ extension ExchangeMachine {
         toClient.append(output)
         let rest = answerHead[head.byteCount...]
         answerHead = []
-        answer = AnswerInFlight(body: BodyReader(framing), keepAlive: keepAlive, unchunks: unchunks)
+        answer = AnswerInFlight(
+            body: BodyReader(framing), keepAlive: keepAlive,
+            leavesUpstreamOpen: framing != .untilClose && head.version == .http11 && head.wantsKeepAlive,
+            unchunks: unchunks)
         forwardAnswer(rest)
     }
 
@@ -138,25 +128,19 @@ extension ExchangeMachine {
                 toClient.append(bytes.prefix(count))
             }
             // Whatever follows the end is nobody's answer and goes no further.
-            if answer!.body.isFinished { finishAnswer() }
+            if answer!.body.isFinished { finishAnswer(isWholeStream: count == bytes.count) }
         } catch {
             failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) sent a broken body."))
         }
     }
 
-    private mutating func finishAnswer() {
-        upstreamIsSpent = true
-        toUpstream.removeAll()
+    /// `isWholeStream`: nothing came behind the answer.
+    mutating func finishAnswer(isWholeStream: Bool) {
         phase = .finishing(keepAlive: answer!.keepAlive && request!.wantsKeepAlive)
+        let spare = isWholeStream && phase == .finishing(keepAlive: true) ? spareAfterAnswer : nil
+        upstreamUse = spare.map { .reusable($0) } ?? .spent
+        toUpstream.removeAll()
         if toClient.isEmpty, phase == .finishing(keepAlive: true) { sentToClient(0) }
-    }
-
-    /// After `releaseUpstream` was performed.
-    mutating func releasedUpstream() {
-        upstreamIsSpent = false
-        upstreamRefusesMore = false
-        answerHead = []
-        answerParser = ResponseHeadParser()
     }
 
     /// What is on its way when the tunnel opens: the 101 and early frames down, eager client bytes up.

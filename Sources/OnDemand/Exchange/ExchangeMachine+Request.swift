@@ -46,7 +46,10 @@ extension ExchangeMachine {
             upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
             askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive,
             body: BodyReader(framing, limits: limits))
+        let method = String(inbound.span, head.method)
+        accepted.isSafe = ["GET", "HEAD", "OPTIONS"].contains(method)
         if case .backend(let id) = match?.destination {
+            accepted.keepsUpstream = patience(for: accepted, at: id)
             accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted, provenance)
             accepted.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path(of: head).span, isUpgrade: accepted.upgrade == .webSocket
@@ -60,7 +63,6 @@ extension ExchangeMachine {
             let values = head.values(of: "authorization", in: inbound.span)
             accepted.isTrusted = token.isNamed(by: values.map { Array(inbound[$0.indices]) })
         }
-        let method = String(inbound.span, head.method)
         accepted.head = KeptHead(head, takenFrom: &inbound)
         request = accepted
         proceed(to: match?.destination, method: method)
@@ -116,6 +118,13 @@ extension ExchangeMachine {
         return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
     }
 
+    /// How long the backend's connection is to stay open behind the answer; nil where this is the last request on it.
+    /// Who asked for a tunnel may still speak as if it had got one, and an HTTP/1.0 backend might take us at our word.
+    private func patience(for request: RequestInFlight, at id: BackendID) -> Duration? {
+        let isUsual = request.version == .http11 && request.wantsKeepAlive && !request.askedForTunnel
+        return isUsual ? rules.services[id.index].limits.upstreamKeepAlive : nil
+    }
+
     private func upstreamHead(
         of head: RequestHead, for id: BackendID, _ match: Match, _ request: RequestInFlight, _ provenance: Provenance
     ) -> [UInt8] {
@@ -130,7 +139,7 @@ extension ExchangeMachine {
             head, in: inbound.span, target: target,
             set: fieldsToSet(on: head, request, provenance, configured: service.headers, host: host),
             without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: service.authority,
-            upgrade: request.upgrade,
+            upgrade: request.upgrade, keepAlive: request.keepsUpstream != nil,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
         return output

@@ -66,8 +66,8 @@ struct ExchangeMachine {
     var toClient = ByteQueue()
     /// The backend takes no more of the request; its answer may still come.
     var upstreamRefusesMore = false
-    /// The connection to the backend has done its work and is to be closed.
-    var upstreamIsSpent = false
+    /// What is to become of the connection to the backend, or has.
+    var upstreamUse = UpstreamUse.unsettled
     /// The last answer of our own, until the driver has taken it for its log.
     private var complaint: CannedResponse?
     /// Frames that came in one piece with the 101.
@@ -98,8 +98,12 @@ struct ExchangeMachine {
         let askedForTunnel: Bool
         var wantsKeepAlive: Bool
         var body: BodyReader
-        /// What the backend will read, until it is on its way.
+        /// What the backend will read, until it is on its way; on a kept connection until something comes back.
         var upstreamHead: [UInt8] = []
+        /// The backend was asked to leave its connection open for the client's next request, for this long.
+        var keepsUpstream: Duration?
+        /// It only asks and changes nothing (RFC 9110, 9.2.1).
+        var isSafe = false
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
         /// It asks for what anybody may know, or named the token.
@@ -111,6 +115,8 @@ struct ExchangeMachine {
     struct AnswerInFlight {
         var body: BodyReader
         let keepAlive: Bool
+        /// Where it ends is certain, and the backend has not said that it closes.
+        let leavesUpstreamOpen: Bool
         /// A client that knows no chunks gets what is in them, and its connection's end for theirs.
         let unchunks: Bool
     }
@@ -144,8 +150,10 @@ struct ExchangeMachine {
         case control
         case receive(Side)
         case send(Side)
-        /// Close the backend's connection and return the lease.
+        /// Close the backend's connection and return the lease, where one is held.
         case releaseUpstream
+        /// Return the lease only: the connection may serve the client's next request.
+        case keepUpstream
         case endSendingToClient
         case openTunnel
         case hangUp(Hangup)
@@ -159,7 +167,7 @@ struct ExchangeMachine {
         if client.contains(.broken) { return .hangUp(phase == .lingering ? .done : .clientReset) }
         if client.contains(.peerEnded), isHeld { return .hangUp(.clientLeft) }
         // Before anything else: the sooner the lease is back, the sooner the idle clock starts.
-        if upstreamIsSpent { return .releaseUpstream }
+        if let step = settleUpstream(client: client, upstream: upstream) { return step }
         switch phase {
         case .over: preconditionFailure("answered above")
         case .tunnel: return .openTunnel
@@ -216,14 +224,14 @@ struct ExchangeMachine {
     // MARK: Deadlines
 
     enum Deadline: Equatable {
-        case head, keepAlive, body, connect, response, flush, linger
+        case head, keepAlive, spare, body, connect, response, flush, linger
     }
 
     /// What is being waited for with a limit; nil where a limit is somebody else's or none is right.
     var deadline: Deadline? {
         switch phase {
         case .readingProxyHeader: .head
-        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? .keepAlive : .head) : .flush
+        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
         case .awaitingConnection: .connect
         case .relaying: deadlineWhileRelaying
         case .finishing, .cutting: .flush
@@ -247,6 +255,7 @@ struct ExchangeMachine {
         switch deadline {
         case .head: rules.limits.headTimeout
         case .keepAlive: Limits.keepAliveTimeout
+        case .spare: spare?.patience ?? .zero
         case .body: serviceLimits.bodyTimeout
         case .connect: Limits.connectTimeout
         case .response: serviceLimits.responseTimeout
@@ -259,6 +268,7 @@ struct ExchangeMachine {
         switch deadline {
         case .head: respond(CannedResponse(status: 408, body: "The request head took too long."), closing: true)
         case .keepAlive: phase = .over(.idle)
+        case .spare: upstreamUse = .spent
         case .body: failUpstream(CannedResponse(status: 408, body: "The request body took too long."))
         case .connect, .response:
             failUpstream(CannedResponse(status: 504, body: "\(serviceSentence) did not answer in time."))
@@ -267,7 +277,7 @@ struct ExchangeMachine {
         }
     }
 
-    private var serviceLimits: ServiceLimits {
+    var serviceLimits: ServiceLimits {
         guard let service = request?.service else { return rules.limits.service }
         return rules.services[service.index].limits
     }
@@ -298,31 +308,6 @@ struct ExchangeMachine {
         let sentence = "\(serviceSentence) \(refusal.sentence)."
         let seconds = retryAfter.map { max(1, $0.secondsRoundedUp) }
         respond(CannedResponse(status: 503, body: sentence, retryAfterSeconds: seconds))
-    }
-
-    mutating func connectionStarted() { phase = .awaitingConnection }
-
-    mutating func connected() {
-        phase = .relaying
-        toUpstream.append(request!.upstreamHead)
-        request!.upstreamHead = []
-        forwardBody()
-    }
-
-    /// The backend's queue is full: the connection is still to be made, within the same limit.
-    mutating func connectAgain(to id: BackendID) {
-        guard phase == .awaitingConnection else { return }
-        phase = .connecting(id)
-    }
-
-    /// The system has nothing left to make a connection of; the lease goes back, and the client may try again.
-    mutating func foundNoRoom() {
-        upstreamIsSpent = true
-        refused(.noRoom, retryAfter: Refusal.noRoomRetry)
-    }
-
-    mutating func connectFailed() {
-        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) does not accept connections."))
     }
 
     // MARK: The client's socket

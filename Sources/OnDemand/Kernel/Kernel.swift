@@ -36,6 +36,9 @@ protocol Kernel: AnyObject {
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult
+    /// Whether the peer's system has not even taken all that was sent (tcp(7), SIOCOUTQ); asked of a connection that is
+    /// over, nobody can have read that.
+    func hasUndelivered(to descriptor: Descriptor) -> Bool
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)

@@ -223,6 +223,13 @@ extension LinuxKernel {
         }
     }
 
+    func hasUndelivered(to descriptor: Descriptor) -> Bool {
+        var count: Int32 = 0
+        let status = unsafe ioctl(descriptor.raw, UInt(TIOCOUTQ), &count)
+        precondition(status == 0 || errno != EBADF, "SIOCOUTQ on a descriptor that is not ours")
+        return status == 0 && count > 0
+    }
+
     func endSending(on descriptor: Descriptor) {
         // ENOTCONN: the peer reset first, and there is nobody to tell.
         let status = shutdown(descriptor.raw, Int32(SHUT_WR))

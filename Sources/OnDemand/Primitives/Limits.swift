@@ -68,6 +68,11 @@ enum Limits {
     static let headTimeout: Duration = .seconds(10)
     /// A connection between requests that stays silent for this long is closed without a word (RFC 9112, 9.5).
     static let keepAliveTimeout: Duration = .seconds(75)
+    /// A backend's connection waits for this long for the next request of its client; then it is closed. Shorter than
+    /// any server's own patience (gunicorn has 2 s, Node 5 s, Puma 20 s), so that hardly ever one closes it while a
+    /// request is on its way; long enough for a page and what belongs to it; and a server with one worker for each
+    /// connection has it back after a moment.
+    static let upstreamKeepAlive: Duration = .seconds(1)
     /// A request body of which nothing arrived for this long is given up; then 408.
     static let bodyTimeout: Duration = .seconds(30)
     /// From the last byte of a request to the end of the answer's head; then 504.

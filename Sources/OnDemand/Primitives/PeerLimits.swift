@@ -24,6 +24,9 @@ struct ServiceLimits: Equatable, Sendable {
     var bodyTimeout = Limits.bodyTimeout
     /// From the last byte of a request to the end of the answer's head (504).
     var responseTimeout = Limits.responseTimeout
+    /// A backend's connection waits for this long for the next request of its client; nil closes it behind each
+    /// answer.
+    var upstreamKeepAlive: Duration? = Limits.upstreamKeepAlive
     /// A client that takes nothing of what waits for it for this long is given up.
     var stallTimeout = Limits.stallTimeout
     /// Payload of one WebSocket message from a client, as it travels (close 1009): a message is held in a backend's

@@ -26,6 +26,7 @@ struct Errno: Hashable, Sendable {
     static let isDirectory = Errno(number: 21)
     static let addressInUse = Errno(number: 98)
     static let noBufferSpace = Errno(number: 105)
+    static let connectionReset = Errno(number: 104)
     static let timedOut = Errno(number: 110)
     static let connectionRefused = Errno(number: 111)
 
@@ -48,6 +49,7 @@ extension Errno: CustomStringConvertible {
         case .isDirectory: "is a directory"
         case .addressInUse: "address already in use"
         case .noBufferSpace: "no buffer space"
+        case .connectionReset: "connection reset"
         case .timedOut: "timed out"
         case .connectionRefused: "connection refused"
         default: "errno \(number)"

@@ -78,6 +78,8 @@ struct Link {
         let purpose: Door.Purpose
         /// The deadline that is armed, and for which request.
         var armed: ArmedDeadline?
+        /// The life of a backend that the link's connection without a request belongs to; no lease is held for it.
+        var spare: Lease?
         /// While it waits for a backend.
         var ticket: (number: Ticket, backend: BackendID)?
 

@@ -46,10 +46,14 @@ extension Proxy {
         log(.listenerResumed, LogField("address", listener.address.description))
     }
 
-    /// Closes connections that only wait for a next request, as a server may at any time (RFC 9112, 9.5). False when
-    /// that is no remedy, or none is left.
+    /// Closes connections that only wait for a next request: those to backends, which nobody misses, then clients',
+    /// as a server may at any time (RFC 9112, 9.5). False when that is no remedy, or none is left.
     func makeRoom(because code: Errno) -> Bool {
         guard code == .tooManyFiles || code == .tooManyFilesInSystem else { return false }
+        guard spares == 0 else {
+            dropSpares { _ in true }
+            return true
+        }
         let idle = links.indices.lazy.filter { self.links[$0].conversation?.machine.isBetweenRequests ?? false }
         let chosen = Array(idle.prefix(Limits.idleLinksClosedForRoom))
         for index in chosen { close(index, .idle) }
@@ -174,6 +178,7 @@ extension Proxy {
     func drain(over window: Duration) {
         for index in listeners.indices where listeners[index]?.rules.isAboutDaemon == false { closeListener(index) }
         isDraining = true
+        dropSpares { _ in true }
         for index in links.indices {
             guard let conversation = links[index].conversation else { continue }
             conversation.machine.request?.wantsKeepAlive = false

@@ -47,6 +47,7 @@ extension Proxy {
         links.indices.allSatisfy { index in
             let conversation = links[index].conversation
             return links[index].lease?.backend != id && conversation?.ticket?.backend != id
+                && conversation?.spare?.backend != id
                 && conversation?.machine.request?.service != id
         }
     }
@@ -58,6 +59,7 @@ extension Proxy {
             upstreams[id.index].move(to: generation)
             upstreams[id.index].next = .init(after: generation, address: address, idleWhen: idleWhen)
         } else {
+            if upstreams[id.index].address != address { dropSpares { $0.backend == id } }
             upstreams[id.index].next = nil
             upstreams[id.index].address = address
             upstreams[id.index].idleWhen = idleWhen
@@ -76,6 +78,7 @@ extension Proxy {
     func closePlain(_ id: BackendID, over window: Duration, within patience: Duration) {
         let lease = Link.Lease(backend: id, generation: upstreams[id.index].plainGeneration)
         upstreams[id.index].gate.close()
+        forsake(id)
         upstreams[id.index].leaving = (lease.generation, .goingAway)
         takeLeave(of: lease, .goingAway, over: window)
         reactor.arm(.leave(id), at: kernel.now() + max(patience, window + Limits.closeTimeout))

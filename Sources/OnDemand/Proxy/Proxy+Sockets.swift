@@ -1,6 +1,7 @@
 /// The conversation's dealings with its two sockets.
 extension Proxy {
     func connect(to id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+        if takeUpSpare(index, conversation) { return conversation.machine.connected(isKept: true) }
         switch connectMakingRoom(to: upstreams[id.index].currentAddress) {
         case .failed(.tryAgain):
             conversation.machine.connectionStarted()
@@ -86,7 +87,10 @@ extension Proxy {
             links[index].upstream!.noteRead(count, of: scratch.count)
             conversation.machine.receivedFromUpstream(scratch[..<count])
         case .wouldBlock: links[index].upstream!.readiness.remove(.readable)
-        case .ended: conversation.machine.upstreamEnded()
+        case .ended:
+            let isUnread = conversation.machine.mayAskAgain && kernel.hasUndelivered(to: upstream.descriptor)
+            conversation.machine.upstreamEnded(isUnread: isUnread)
+        case .failed(.connectionReset), .failed(.brokenPipe): conversation.machine.upstreamWasReset()
         case .failed: conversation.machine.upstreamFailed()
         }
     }

@@ -19,6 +19,8 @@ final class Proxy<K: Kernel> {
     var errorAnswers: [(status: Int, count: Int)] = []
     /// How many connections each address has, where that is limited.
     var sites: [ClientSite: Crowd] = [:]
+    /// Connections to backends without a request.
+    var spares = 0
     /// Connections that are only told that there are too many.
     var turnedAway = 0
     /// All that there were too many of, since the daemon began.
@@ -130,6 +132,7 @@ final class Proxy<K: Kernel> {
         case .send(.client): sendToClient(index, conversation)
         case .send(.upstream): sendToUpstream(index, conversation)
         case .releaseUpstream: releaseUpstream(index, conversation)
+        case .keepUpstream: keepUpstream(index, conversation)
         case .endSendingToClient:
             kernel.endSending(on: links[index].client.descriptor)
             conversation.machine.endedSendingToClient()
@@ -241,7 +244,8 @@ final class Proxy<K: Kernel> {
             drive(index)
         case .printed(let id, let line):
             pass(line, of: id)
-        case .stateChanged:
+        case .stateChanged(let id):
+            forsake(id)
             statusChanged()
         }
     }
@@ -263,6 +267,7 @@ final class Proxy<K: Kernel> {
 
     /// The process is gone. Its sockets have told so already, or somebody else still holds them.
     private func endLinks(of lease: Link.Lease) {
+        dropSpares { $0 == lease }
         for index in links.indices where links[index].lease == lease {
             links[index].backendIsGone = true
             links[index].upstream?.readiness.insert(.readable)
@@ -286,22 +291,6 @@ final class Proxy<K: Kernel> {
 
     // MARK: Ends
 
-    func releaseUpstream(_ index: Int, _ conversation: Link.Conversation) {
-        releaseBackend(of: index)
-        conversation.machine.releasedUpstream()
-    }
-
-    func releaseBackend(of index: Int) {
-        let upstream = links[index].upstream
-        if let upstream { kernel.close(upstream.descriptor) }
-        links[index].upstream = nil
-        if let lease = links[index].lease {
-            if upstream == nil { reactor.disarm(.connectRetry(clientToken(index))) }
-            links[index].lease = nil
-            endUse(of: lease, wasDormant: links[index].isDormant)
-        }
-    }
-
     /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
     func close(_ index: Int, _ hangup: Hangup) {
         let link = links[index]
@@ -310,6 +299,7 @@ final class Proxy<K: Kernel> {
         if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(token)) }
         if let conversation = link.conversation {
             abandonTicket(of: conversation)
+            forgetSpare(of: conversation)
             watchers.removeAll { $0 == token }
             followers.removeAll { $0.token == token }
         } else if let lease = link.lease {
@@ -327,7 +317,7 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    private func endUse(of lease: Link.Lease, wasDormant: Bool) {
+    func endUse(of lease: Link.Lease, wasDormant: Bool) {
         guard wasDormant else { return giveBack(lease) }
         upstreams[lease.backend.index].dormant -= 1
         noteDeparture(from: lease)

@@ -15,14 +15,17 @@ import Testing
         let configuration = try read(
             """
             "limits": {"head_timeout": "1s", "max_head_bytes": "32KiB", "max_header_fields": 9, "max_target_bytes": 100,
-              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "stall_timeout": "4s"}
-            """, service: #""limits": {"max_body_bytes": "${OFF}", "response_timeout": "9s"}"#)
+              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "stall_timeout": "4s",
+              "upstream_keep_alive": "5s"}
+            """,
+            service: #""limits": {"max_body_bytes": "${OFF}", "response_timeout": "9s", "upstream_keep_alive": "off"}"#)
         let limits = configuration.limits
         #expect(limits.headTimeout == .seconds(1) && limits.maximumHeadBytes == 32_768)
         #expect(limits.maximumHeaderFields == 9 && limits.maximumTargetBytes == 100)
         #expect(limits.service.maximumBodyBytes == 1_048_576 && limits.service.bodyTimeout == .seconds(2))
         var expected = limits.service
-        (expected.maximumBodyBytes, expected.responseTimeout) = (nil, .seconds(9))
+        #expect(expected.upstreamKeepAlive == .seconds(5))
+        (expected.maximumBodyBytes, expected.responseTimeout, expected.upstreamKeepAlive) = (nil, .seconds(9), nil)
         #expect(configuration.services[0].limits == expected)
         #expect(try read("").limits == PeerLimits() && read("").services[0].limits == ServiceLimits())
     }

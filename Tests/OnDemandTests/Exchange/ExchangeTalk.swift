@@ -6,7 +6,7 @@ import Testing
 struct ExchangeTalk {
     /// One connection to a backend, as far as the conversation can see it.
     struct Backend {
-        enum End { case staysOpen, closes, breaks }
+        enum End { case staysOpen, closes, resets, breaks }
 
         var says: [[UInt8]]
         var end = End.staysOpen
@@ -14,6 +14,16 @@ struct ExchangeTalk {
         var readsFirst: Int?
         /// It reads nothing at all.
         var isDeaf = false
+        /// One piece, or the end, for each head that it has read; from this piece on it waits for none.
+        var speaksUnaskedFrom: Int?
+        var answersEachHead = false
+
+        /// Serves several requests on one connection.
+        static func patient(_ answers: String..., end: End = .staysOpen, speaksUnaskedFrom: Int? = nil) -> Backend {
+            var backend = Backend(pieces: answers.map { Array($0.utf8) }, end: end)
+            (backend.answersEachHead, backend.speaksUnaskedFrom) = (true, speaksUnaskedFrom)
+            return backend
+        }
 
         init(_ says: String..., end: End = .staysOpen, readsFirst: Int? = nil, isDeaf: Bool = false) {
             self.init(pieces: says.map { Array($0.utf8) }, end: end, readsFirst: readsFirst, isDeaf: isDeaf)
@@ -28,6 +38,9 @@ struct ExchangeTalk {
 
     var machine: ExchangeMachine
     var admission = Admission.open
+    /// The gate is open for so many requests only.
+    var gateClosesAfter: Int?
+    private var entries = 0
     /// What a driver says to one who was announced by a proxy.
     var mayStay = true
     /// Backends for the connections to come, in order.
@@ -49,6 +62,12 @@ struct ExchangeTalk {
     private(set) var tunnel: (toClient: [UInt8], toUpstream: [UInt8])?
     private(set) var leases = 0
     private var current: Backend?
+    /// What a backend that closes was sent last has not reached it.
+    var isUnread = false
+    /// Pieces that the current backend has said.
+    private var answered = 0
+    /// The current connection waits for another request.
+    private(set) var isKept = false
 
     init(_ clientSends: String, rules: ExchangeRules = ExchangeTalk.rules, backends: Backend...) {
         self.init(pieces: clientSends.isEmpty ? [] : [Array(clientSends.utf8)], rules: rules, backends: backends)
@@ -67,12 +86,18 @@ struct ExchangeTalk {
     var requests: [String] { heardByBackends.map { String(decoding: $0, as: UTF8.self) } }
 
     /// `/cable` speaks WebSocket, `/app/*` does not, `/off` is switched off, `/status` is the daemon's own.
-    static let rules: ExchangeRules = {
+    static let rules = rules(keeping: nil)
+
+    /// The same, where backends' connections wait so long for a next request.
+    static func rules(keeping patience: Duration?) -> ExchangeRules {
         let forwarded = HeaderTemplate(name: "X-Forwarded-For", parts: [.remoteAddress])
+        var limits = ServiceLimits()
+        limits.upstreamKeepAlive = patience
         let cable = ServiceRules(
-            name: "cable", targetPath: nil, authority: "127.0.0.1:1", webSocket: true, headers: [])
+            name: "cable", targetPath: nil, authority: "127.0.0.1:1", webSocket: true, headers: [], limits: limits)
         let app = ServiceRules(
-            name: "app", targetPath: "/", authority: "127.0.0.1:2", webSocket: false, headers: [forwarded])
+            name: "app", targetPath: "/", authority: "127.0.0.1:2", webSocket: false, headers: [forwarded],
+            limits: limits)
         let off = ServiceRules(name: "off", targetPath: nil, authority: "", webSocket: true, headers: [])
         let routes: [(StaticString, Destination)] = [
             ("/cable", .backend(BackendID(index: 0))), ("/app/*", .backend(BackendID(index: 1))),
@@ -80,7 +105,7 @@ struct ExchangeTalk {
         ]
         let table = RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: $0.1) })
         return ExchangeRules(routes: table, services: [cable, app, off])
-    }()
+    }
 
     // MARK: The driver
 
@@ -95,7 +120,10 @@ struct ExchangeTalk {
         guard let current else { return [] }
         var readiness: Readiness = current.isDeaf ? [] : .writable
         let heard = heardByBackends[heardByBackends.count - 1]
-        let isReady = current.readsFirst.map { heard.count >= $0 } ?? heard.containsHeadEnd
+        let isReady =
+            current.answersEachHead
+            ? heard.headEnds > answered || current.speaksUnaskedFrom.map { answered >= $0 } ?? false
+            : current.readsFirst.map { heard.count >= $0 } ?? (heard.headEnds > 0)
         if isReady, !current.says.isEmpty || current.end != .staysOpen { readiness.insert(.readable) }
         return readiness
     }
@@ -122,7 +150,8 @@ struct ExchangeTalk {
             let bytes = machine.takeTunnelBytes()
             tunnel = (bytes.head.bytes + bytes.earlyFrames, bytes.toUpstream)
         case .enterGate(let id):
-            if admission == .held { return machine.held(id) }
+            if admission == .held || gateClosesAfter.map({ entries >= $0 }) ?? false { return machine.held(id) }
+            entries += 1
             leases += 1
             machine.admitted(to: id)
         case .turnAway: machine.refused(.disabled, retryAfter: nil)
@@ -135,8 +164,13 @@ struct ExchangeTalk {
         case .send(.upstream): sendToUpstream()
         case .releaseUpstream:
             current = nil
-            leases -= 1
+            if !isKept { leases -= 1 }
+            isKept = false
             machine.releasedUpstream()
+        case .keepUpstream:
+            leases -= 1
+            isKept = true
+            machine.keptUpstream()
         case .endSendingToClient:
             sawEnd = true
             machine.endedSendingToClient()
@@ -148,7 +182,12 @@ struct ExchangeTalk {
         case .connectFails: machine.connectFailed()
         case .connectIsSlow: machine.connectionStarted()
         case .open, .held:
+            if isKept {
+                isKept = false
+                return machine.connected(isKept: true)
+            }
             current = backends.removeFirst()
+            answered = 0
             heardByBackends.append([])
             machine.connected()
         }
@@ -163,8 +202,13 @@ struct ExchangeTalk {
     }
 
     private mutating func receiveFromUpstream() {
+        answered += 1
         guard current!.says.isEmpty else { return machine.receivedFromUpstream(current!.says.removeFirst()[...]) }
-        if current!.end == .closes { machine.upstreamEnded() } else { machine.upstreamFailed() }
+        switch current!.end {
+        case .closes: machine.upstreamEnded(isUnread: isUnread)
+        case .resets: machine.upstreamWasReset()
+        case .breaks, .staysOpen: machine.upstreamFailed()
+        }
     }
 
     private mutating func sendToClient() {
@@ -189,7 +233,8 @@ struct ExchangeTalk {
             #expect(machine.toClient.isEmpty, "read from the backend while the client is behind")
             #expect(current != nil, "read from a backend without a connection")
         case .send(.upstream): #expect(current != nil, "sent to a backend without a connection")
-        case .enterGate, .connect: #expect(leases <= 1 && current == nil, "two backends at once")
+        case .enterGate, .connect:
+            #expect(leases <= 1 && (current == nil || isKept), "two backends at once")
         default: break
         }
         let oneRead = Limits.scratchBytes + machine.rules.headLimits.maximumHeadBytes
@@ -201,6 +246,18 @@ struct ExchangeTalk {
 
     mutating func clientMore(_ text: String) {
         clientSends.append(Array(text.utf8))
+        run()
+    }
+
+    /// On the current connection, whatever is on it.
+    mutating func backendSpeaks(_ text: String) {
+        current?.says.append(Array(text.utf8))
+        current?.speaksUnaskedFrom = 0
+        run()
+    }
+
+    mutating func backendBreaks() {
+        current?.speaksUnaskedFrom = 0
         run()
     }
 
@@ -220,5 +277,5 @@ extension ByteQueue {
 }
 
 extension [UInt8] {
-    fileprivate var containsHeadEnd: Bool { indices.contains { self[$0...].starts(with: [13, 10, 13, 10]) } }
+    fileprivate var headEnds: Int { indices.count { self[$0...].starts(with: [13, 10, 13, 10]) } }
 }

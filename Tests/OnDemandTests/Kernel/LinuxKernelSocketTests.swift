@@ -76,6 +76,26 @@ struct LinuxKernelSocketTests {
         kernel.close(client)
     }
 
+    @Test(
+        "of a connection that is over the kernel knows whether the last words had arrived, and whether they were read")
+    func lastWords() throws {
+        var buffer = [UInt8](repeating: 0, count: 100)
+        let (early, closed, _) = try bench.pair()
+        kernel.close(closed)
+        #expect(bench.send("question", to: early) == .bytes(8))
+        #expect(kernel.receive(from: early, into: &buffer) == .ended && kernel.hasUndelivered(to: early))
+        let (heard, reader, _) = try bench.pair()
+        #expect(
+            bench.send("question", to: heard) == .bytes(8) && kernel.receive(from: reader, into: &buffer) == .bytes(8))
+        kernel.close(reader)
+        #expect(kernel.receive(from: heard, into: &buffer) == .ended && !kernel.hasUndelivered(to: heard))
+        let (ignored, deaf, _) = try bench.pair()
+        #expect(bench.send("question", to: ignored) == .bytes(8))
+        kernel.close(deaf)
+        #expect(kernel.receive(from: ignored, into: &buffer) == .failed(.connectionReset))
+        for descriptor in [early, heard, ignored] { kernel.close(descriptor) }
+    }
+
     @Test("a full socket takes a part, then nothing, and says when there is room again")
     func backpressure() throws {
         let (client, server, _) = try bench.pair()

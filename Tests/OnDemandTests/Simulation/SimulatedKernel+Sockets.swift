@@ -221,6 +221,10 @@ extension SimulatedKernel {
         return result
     }
 
+    func hasUndelivered(to descriptor: Descriptor) -> Bool {
+        socket(descriptor, "hasUndelivered")?.hasSpokenToNobody ?? false
+    }
+
     func endSending(on descriptor: Descriptor) {
         guard let socket = socket(descriptor, "endSending") else { return }
         trace.note("end", Int(descriptor.raw), at: clock)

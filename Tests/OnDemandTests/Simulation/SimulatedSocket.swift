@@ -20,6 +20,8 @@ final class SimulatedSocket {
     private(set) var hasEnded = false
     private(set) var isReset = false
     private var error: Errno?
+    /// What was sent reached an end that was closed.
+    private(set) var hasSpokenToNobody = false
     /// A send found too little room: its owner is told when there is more.
     private var wantsRoom = false
     /// A look of the owner is planned already.
@@ -95,6 +97,7 @@ final class SimulatedSocket {
         guard stage == .connected else { return .wouldBlock }
         guard let peer else {
             // It was closed: what we say reaches nobody, and a reset tells us so.
+            hasSpokenToNobody = true
             kernel.plan(after: kernel.drawLatency()) { [weak self] in self?.beReset() }
             return .bytes(bytes.count)
         }
@@ -256,5 +259,4 @@ final class SimulatedNotifySocket {
 extension Errno {
     static let badDescriptor = Errno(number: 9)
     static let tryAgain = Errno(number: 11)
-    static let connectionReset = Errno(number: 104)
 }

@@ -1,0 +1,137 @@
+/// The connection to the backend: how it comes about, what happens when it breaks, and when it outlives its request.
+///
+/// A kept connection (RFC 9112, 9.3) belongs to one client and one life of one backend. Only a request that changes
+/// nothing and has no body is sent on it, because the backend may be closing it at that moment (RFC 9112, 9.3.1). Then
+/// such a request is sent once more, on a connection of its own; not if the backend may have read it and died of it.
+extension ExchangeMachine {
+    // MARK: Made
+
+    mutating func connectionStarted() {
+        upstreamUse = .unsettled
+        phase = .awaitingConnection
+    }
+
+    /// Just now, or for an earlier request.
+    mutating func connected(isKept: Bool = false) {
+        upstreamUse = .unsettled
+        phase = .relaying
+        toUpstream.append(request!.upstreamHead)
+        if !isKept { request!.upstreamHead = [] }
+        forwardBody()
+    }
+
+    /// The backend's queue is full: the connection is still to be made, within the same limit.
+    mutating func connectAgain(to id: BackendID) {
+        guard phase == .awaitingConnection else { return }
+        phase = .connecting(id)
+    }
+
+    /// The system has nothing left to make a connection of; the lease goes back, and the client may try again.
+    mutating func foundNoRoom() {
+        upstreamUse = .spent
+        refused(.noRoom, retryAfter: Refusal.noRoomRetry)
+    }
+
+    mutating func connectFailed() {
+        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) does not accept connections."))
+    }
+
+    // MARK: Ended
+
+    /// The backend will send nothing more. `isUnread`: what it was sent has not even arrived.
+    mutating func upstreamEnded(isUnread: Bool = false) {
+        guard phase == .relaying else { return }
+        if let answer, answer.body.endsAtClose || answer.body.isFinished {
+            finishAnswer(isWholeStream: false)
+        } else if mayAskAgain, isUnread || upstreamRefusesMore || !toUpstream.isEmpty {
+            askAgain()
+        } else {
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) ended its answer too early."))
+        }
+    }
+
+    /// A system resets a connection that is closed while bytes wait in it that nobody has read.
+    mutating func upstreamWasReset() {
+        guard phase == .relaying else { return }
+        if mayAskAgain { askAgain() } else { upstreamFailed() }
+    }
+
+    mutating func upstreamFailed() {
+        guard phase == .relaying else { return }
+        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) broke the connection."))
+    }
+
+    /// The request is on a kept connection, and nothing has come back.
+    var mayAskAgain: Bool { phase == .relaying && request?.upstreamHead.isEmpty == false }
+
+    /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
+    private mutating func askAgain() {
+        guard let service = request?.service else { preconditionFailure("a backend was asked for nobody") }
+        upstreamUse = .spent
+        toUpstream.removeAll()
+        phase = .entering(service)
+    }
+
+    // MARK: Kept
+
+    /// What is to be done about the connection, before anything else: the sooner the lease is back, the sooner the idle
+    /// clock starts.
+    func settleUpstream(client: Readiness, upstream: Readiness) -> Step? {
+        // A backend that says something unasked, or ends: neither belongs to the next request.
+        let isQuiet = upstream.isDisjoint(with: [.readable, .peerEnded, .broken])
+        return switch upstreamUse {
+        case .unsettled: nil
+        case .spent: .releaseUpstream
+        case .reusable: isQuiet ? .keepUpstream : .releaseUpstream
+        case .kept(let spare): isAwaited(spare, by: client) && isQuiet ? nil : .releaseUpstream
+        }
+    }
+
+    /// A server may have one worker for each connection, and a kept one holds it: so it waits for no slow client.
+    private func isAwaited(_ spare: UpstreamUse.Spare, by client: Readiness) -> Bool {
+        switch phase {
+        case .readingHead: inbound.isEmpty
+        case .finishing(let keepAlive): keepAlive && client.contains(.writable)
+        case .entering(let id): id == spare.service && (request?.maySpare ?? false)
+        // The driver looks itself, because the lease of the new request is held by now.
+        case .connecting: true
+        default: false
+        }
+    }
+
+    /// Set while a connection waits for the next request.
+    var spare: UpstreamUse.Spare? {
+        if case .kept(let spare) = upstreamUse { spare } else { nil }
+    }
+
+    var deadlineBetweenRequests: Deadline { spare == nil ? .keepAlive : .spare }
+
+    /// What the answer that has just ended leaves behind: an open connection with nothing on its way in either
+    /// direction.
+    var spareAfterAnswer: UpstreamUse.Spare? {
+        guard let request, let answer, let service = request.service, let patience = request.keepsUpstream,
+            answer.leavesUpstreamOpen, toUpstream.isEmpty, !upstreamRefusesMore
+        else { return nil }
+        return .init(service: service, patience: patience)
+    }
+
+    /// After `keepUpstream` was performed.
+    mutating func keptUpstream() {
+        guard case .reusable(let spare) = upstreamUse else { preconditionFailure("kept although it is \(upstreamUse)") }
+        releasedUpstream()
+        upstreamUse = .kept(spare)
+    }
+
+    /// After `releaseUpstream` was performed.
+    mutating func releasedUpstream() {
+        upstreamUse = .unsettled
+        upstreamRefusesMore = false
+        answerHead = []
+        answerParser = ResponseHeadParser()
+    }
+}
+
+extension ExchangeMachine.RequestInFlight {
+    /// Whether it may be sent on a kept connection.
+    fileprivate var maySpare: Bool { keepsUpstream != nil && isSafe && body.isFinished }
+}
