@@ -82,6 +82,8 @@ final class BackendConversation: SocketOwner {
     private var outgoing: ArraySlice<UInt8> = []
     private var closesAfterwards = false
     private var isAsked = false
+    private var answers = 0
+    private var surplus: [UInt8] = []
     /// A prober's WebSocket, whose only frame is a proper close frame.
     private var isProbersTunnel = false
     private var isOver = false
@@ -137,6 +139,7 @@ final class BackendConversation: SocketOwner {
     private func requestArrived() {
         isAsked = true
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
+        if !isProbe, answers == 0 { kernel.ledger.connections += 1 }
         guard isProbe || process.takesRequest() else { return }
         // Who left while its request was on its way is nobody's client any more.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
@@ -164,17 +167,42 @@ final class BackendConversation: SocketOwner {
         checkBody(key)
         switch wish {
         case .length(let count):
-            let body = Chatter.backend.body(key: key, count: count)
-            say(Array("HTTP/1.1 200 OK\r\nContent-Length: \(count)\r\n\r\n".utf8) + body, thenClose: true)
+            answer("200 OK\r\nContent-Length: \(count)", Chatter.backend.body(key: key, count: count))
         case .chunked(let count):
             let body = Wire.chunked(Chatter.backend.body(key: key, count: count), sizes: 1 + key * 37 % 3000)
-            say(Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8) + body, thenClose: true)
+            answer("200 OK\r\nTransfer-Encoding: chunked", body)
         case .untilClose(let count):
             say(Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + Chatter.backend.body(key: key, count: count), thenClose: true)
-        case .nothing: say(Array("HTTP/1.1 204 No Content\r\n\r\n".utf8), thenClose: true)
-        case .refusedUpgrade:
-            say(Array("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n".utf8), thenClose: true)
+        case .nothing: answer("204 No Content", [])
+        case .refusedUpgrade: answer("404 Not Found\r\nContent-Length: 5", Array("nope\n".utf8))
         case .chat(let chat): beginTalk(chat, key)
+        }
+    }
+
+    /// One whose end can be seen; afterwards the client may ask again if both sides like.
+    private func answer(_ head: String, _ body: [UInt8]) {
+        answers += 1
+        let isOld = reader.startLine.hasSuffix("/1.0")
+        let isAskedToClose = isOld || reader.field("connection")?.contains("close") ?? false
+        let isLast = isAskedToClose || answers >= process.script.patience?.answers ?? 1
+        let announcement = isLast && process.script.patience?.isAnnounced ?? false ? "\r\nConnection: close" : ""
+        // What follows late cannot be told from an answer by anybody.
+        if process.script.patience?.addsSurplus ?? false, kernel.faults.stalls == 0 {
+            surplus = Array("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil".utf8)
+        }
+        say(Array("HTTP/1.1 \(head)\(announcement)\r\n\r\n".utf8) + (isHead ? [] : body), thenClose: isLast)
+    }
+
+    private var isHead: Bool { reader.startLine.hasPrefix("HEAD ") }
+
+    /// The answer is on its way: the next request, or an end after a while.
+    private func waitForNextRequest() {
+        isAsked = false
+        if !reader.takeRest().isEmpty { kernel.complain("process \(process.id) was asked before it had answered") }
+        guard let patience = process.script.patience else { return }
+        kernel.plan(after: patience.silence) { [weak self, answers] in
+            guard let self, !self.isAsked, !self.reader.hasBegun, self.answers == answers else { return }
+            self.finish()
         }
     }
 
@@ -217,16 +245,19 @@ final class BackendConversation: SocketOwner {
         var bytes = bytes
         if process.script.manners == .breaksOff { bytes.removeLast(max(1, bytes.count / 2)) }
         outgoing += bytes
-        closesAfterwards = thenClose
+        closesAfterwards = thenClose || process.script.manners == .breaksOff
         write()
     }
 
     private func write() {
         guard !isOver else { return }
-        if !outgoing.isEmpty, case .bytes(let count) = socket.send(outgoing) {
-            outgoing = outgoing.dropFirst(count)
+        let hadWords = !outgoing.isEmpty
+        if hadWords, case .bytes(let count) = socket.send(outgoing + surplus) {
+            outgoing = outgoing.dropFirst(min(count, outgoing.count))
+            surplus = []
         }
-        if outgoing.isEmpty, closesAfterwards { finish() }
+        guard outgoing.isEmpty else { return }
+        if closesAfterwards { finish() } else if hadWords, talk == nil, !isProbe { waitForNextRequest() }
     }
 
     // MARK: Talking

@@ -29,6 +29,17 @@ struct ChildScript {
         var staysFor: Duration?
     }
 
+    struct Patience: Equatable {
+        /// On one connection; it is closed behind the last one.
+        var answers = Int.max
+        /// The last answer says so.
+        var isAnnounced = true
+        /// A connection that is silent for so long is closed.
+        var silence = Duration.seconds(5)
+        /// In one breath with each answer it gives another, for which nobody has asked.
+        var addsSurplus = false
+    }
+
     struct Output {
         let after: Duration
         let bytes: [UInt8]
@@ -58,6 +69,8 @@ struct ChildScript {
     /// Crashes in the middle of this request of its life, counted from one.
     var crashesAtRequest: Int?
     var answersAfter: Duration = .milliseconds(1)
+    /// How it treats a connection whose client may ask again; nil closes it behind each answer without a word.
+    var patience: Patience? = Patience()
     /// Its connections are reset when it ends, as they are when it had bytes to read.
     var resetsAtEnd = false
 

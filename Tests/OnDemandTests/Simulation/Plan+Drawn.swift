@@ -123,6 +123,7 @@ extension ChildScript {
         script.ignoresTerminate = dice.chance(10)
         script.closesListenerAtOnce = dice.chance(70)
         script.answersAfter = dice.duration(.zero ... .milliseconds(300))
+        script.patience = .drawn(with: &dice)
         if dice.chance(30) { script.output = drawnOutput(&dice) }
         if dice.chance(25) {
             script.grandchild = .init(
@@ -159,6 +160,18 @@ extension ChildScript {
             script.backlog = dice.number(in: 1...3)
         }
         script.exit = dice.one(of: [.status(0), .status(1), .signal(11)])
+    }
+}
+
+extension ChildScript.Patience {
+    fileprivate static func drawn(with dice: inout Seeded) -> ChildScript.Patience? {
+        guard dice.chance(85) else { return nil }
+        var patience = ChildScript.Patience()
+        if dice.chance(30) { patience.answers = dice.number(in: 1...3) }
+        patience.isAnnounced = dice.chance(50)
+        patience.silence = dice.one(of: [.milliseconds(1), .milliseconds(5), .milliseconds(400), .seconds(5)])
+        patience.addsSurplus = dice.chance(15)
+        return patience
     }
 }
 

@@ -10,6 +10,7 @@ extension Simulation {
         judgedProgress = kernel.progress
         let proxy = household.proxy
         var leases: [BackendID: Int] = [:]
+        var spares = 0
         var (index, left) = (0, proxy.links.count)
         while left > 0 {
             defer { index += 1 }
@@ -17,9 +18,16 @@ extension Simulation {
             left -= 1
             let link = proxy.links[index]
             judgeBounds(of: link)
+            if let spare = link.conversation?.spare {
+                spares += 1
+                judge(spare, of: link, proxy)
+            }
             if let lease = link.lease, counts(lease, household), !link.isDormant {
                 leases[lease.backend, default: 0] += 1
             }
+        }
+        if proxy.spares != spares {
+            kernel.complain("\(proxy.spares) spare connections are counted, \(spares) are there")
         }
         for hold in household.supervisor.inOrder.flatMap(\.holds) {
             guard case .held(let generation) = hold.state, generation == hold.required.gate.openGeneration else {
@@ -45,6 +53,15 @@ extension Simulation {
         // Of one that has been forgotten, the gate still counts the last life.
         guard let backend else { return plain.number == 0 || lease.generation == plain }
         return lease.generation == backend.machine.generation
+    }
+
+    /// A connection without a request: nobody's reason to stay awake, and only to a life that goes on.
+    private func judge(_ spare: Link.Lease, of link: Link, _ proxy: Proxy<SimulatedKernel>) {
+        if link.lease != nil { kernel.complain("a spare connection holds a lease") }
+        if link.upstream == nil { kernel.complain("a spare connection is none") }
+        if proxy.upstreams[spare.backend.index].gate.openGeneration != spare.generation {
+            kernel.complain("a connection is spared to a life of \(spare.backend) that is over")
+        }
     }
 
     private func judgeBounds(of link: Link) {

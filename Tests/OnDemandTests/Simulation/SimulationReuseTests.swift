@@ -1,0 +1,87 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite("Simulation: connections that outlive their request")
+struct SimulationReuseTests {
+    private func run(
+        _ patience: ChildScript.Patience?, thinks: Duration = .milliseconds(5), requests: [ClientScript.Request],
+        arrange: (inout Plan) -> Void = { _ in }
+    ) throws -> Simulation {
+        var plan = Plan(clients: [ClientScript(requests: requests, thinks: thinks)])
+        plan.services[0].children = [.healthy]
+        plan.services[0].children[0].patience = patience
+        plan.asksAgain = false
+        arrange(&plan)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        return simulation
+    }
+
+    private let four = Array(repeating: ClientScript.Request(.length(300)), count: 4)
+
+    @Test("a client's requests reach the process on one connection")
+    func one() throws {
+        let simulation = try run(.init(), requests: four)
+        #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4))
+        #expect(simulation.kernel.ledger.connections == 1)
+    }
+
+    @Test("a client that thinks for longer than a connection waits gets another one each time")
+    func slowClient() throws {
+        #expect(try run(.init(), thinks: .seconds(2), requests: four).kernel.ledger.connections == 4)
+    }
+
+    @Test("a process that closes behind its answers, or between requests, is asked on a fresh connection")
+    func closingProcess() throws {
+        let closing: [ChildScript.Patience?] = [
+            nil, .init(answers: 2), .init(answers: 2, isAnnounced: false), .init(silence: .milliseconds(5)),
+            .init(silence: .milliseconds(4)), .init(addsSurplus: true),
+        ]
+        for patience in closing {
+            let simulation = try run(patience, requests: four)
+            #expect(
+                simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4),
+                "\(String(describing: patience))")
+            #expect(simulation.kernel.ledger.connections > 1, "\(String(describing: patience))")
+        }
+    }
+
+    @Test("what changes something has a connection of its own")
+    func posts() throws {
+        var requests = four
+        for index in [1, 2] { requests[index].post = .init(count: 500) }
+        #expect(try run(.init(), requests: requests).kernel.ledger.connections == 3)
+    }
+
+    @Test("a kept connection keeps nobody awake: the backend sleeps on time, and the next request wakes it")
+    func sleeps() throws {
+        let simulation = try run(.init(), thinks: .milliseconds(900), requests: four) { plan in
+            plan.services[0].policy.idleTimeout = .milliseconds(300)
+        }
+        #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4))
+        #expect(simulation.kernel.children.starts[0] == 4)
+    }
+
+    @Test("a process that crashes while a connection waits is not missed: the next request starts another")
+    func crash() throws {
+        let simulation = try run(.init(), thinks: .milliseconds(900), requests: four) { plan in
+            var mortal = plan.services[0].children[0]
+            mortal.exitsAfter = .milliseconds(500)
+            plan.services[0].children = [mortal, .healthy]
+        }
+        #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4))
+        #expect(simulation.kernel.children.starts[0] == 2)
+    }
+
+    @Test("a connection without a request makes room for one that has one")
+    func room() throws {
+        let simulation = try run(.init(), requests: four) { plan in
+            plan.clients[0].lingers = .seconds(5)
+            plan.clients.append(.get(at: .milliseconds(200)))
+            // Listener, signals, two pipes, the notify socket, one client and its backend; one more is to come.
+            plan.descriptorLimit = 7
+        }
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+    }
+}
