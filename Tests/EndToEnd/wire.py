@@ -142,6 +142,10 @@ class Wire:
         payload = self.read_exactly(length)
         return first & 0x0F, _masked(payload, mask) if mask else payload
 
+    def peek(self):
+        """Waits until something has arrived, and leaves it unread."""
+        self.socket.recv(1, socket.MSG_PEEK)
+
     def has_ended(self):
         """Whether the peer ends the stream, after whatever it still has to say (a close frame, for one)."""
         try:
