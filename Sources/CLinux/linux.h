@@ -4,7 +4,6 @@
 #ifndef ONDEMANDD_LINUX_H
 #define ONDEMANDD_LINUX_H
 
-#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -12,15 +11,9 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
-#ifndef POSIX_SPAWN_SETSID
-#define POSIX_SPAWN_SETSID 0x80
-#endif
-
 int malloc_trim(size_t padding);
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
-int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
-int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 // prctl is variadic in C, which Swift cannot call.
 static inline int ondemandd_become_child_subreaper(void) {
@@ -40,11 +33,6 @@ static inline ssize_t ondemandd_receive_with_sender(int socket, void *buffer, si
     struct cmsghdr *first = count < 0 ? NULL : CMSG_FIRSTHDR(&message);
     *sender = first != NULL && first->cmsg_level == SOL_SOCKET && first->cmsg_type == 2 ? *(int *)CMSG_DATA(first) : 0;
     return count;
-}
-
-// The kernel sends SIGKILL to the calling process when the thread that made it ends.
-static inline int ondemandd_die_with_parent(void) {
-    return prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);
 }
 
 #endif

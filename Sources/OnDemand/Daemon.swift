@@ -45,7 +45,7 @@ public enum Daemon {
         case .failure(let refusal): return .configurationIsWrong(refusal.text)
         }
         do throws(SystemError) {
-            let kernel = try LinuxKernel(launchHelper: "/proc/self/exe")
+            let kernel = try LinuxKernel()
             let household = try Household(configuration, kernel: kernel) { read(file) }
             household.run()
             return .done

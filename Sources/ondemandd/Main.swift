@@ -5,7 +5,6 @@ import OnDemand
 @main
 struct Main {
     static func main() {
-        LaunchHelper.runIfAsked()
         let code = perform(Arguments(Array(CommandLine.arguments.dropFirst())))
         exit(code.rawValue)
     }

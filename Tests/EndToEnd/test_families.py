@@ -90,7 +90,8 @@ def test_a_command_that_cannot_be_executed_says_so(start, tmp_path):
     began = time.monotonic()
     answer = daemon.ask(wire.upgrade())
     assert answer.status == 503 and time.monotonic() - began < 2
-    assert "cannot execute" in daemon.wait_for("output", stream="stderr")["line"]
+    failed = daemon.wait_for("start_failed")
+    assert failed["reason"] == "spawn_failed" and "neither a program nor a script" in failed["detail"]
 
 
 def test_a_stranger_on_the_same_port_of_another_address_is_in_nobodys_way(start):

@@ -121,7 +121,6 @@ def test_a_strangers_ready_counts_for_nothing(start):
     pid = daemon.wait_for("started")["pid"]
 
     def notify_socket():
-        # The launch helper has the same environment; the backend's own has to be up before this test speaks.
         entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         return next((entry[14:].decode() for entry in entries if entry.startswith(b"NOTIFY_SOCKET=")), None)
 

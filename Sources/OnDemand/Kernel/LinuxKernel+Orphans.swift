@@ -11,7 +11,7 @@ extension LinuxKernel {
     /// What every child of this daemon carries: `pid:start time:launch`. The pid alone could be somebody else's by the
     /// time it is read.
     func mark(ofLaunch launch: UInt64, named: Bool = true) -> String {
-        "\(named ? Self.marker : "")\(Self.identity(of: getpid()) ?? "?"):\(launch)"
+        "\(named ? Self.marker : "")\(identity):\(launch)"
     }
 
     func endOrphans(within patience: Duration) -> [ProcessDescription] {
@@ -43,7 +43,7 @@ extension LinuxKernel {
     }
 
     /// `pid:start time`; nil when there is no such process, or only what is left of one.
-    private static func identity(of process: Int32) -> String? {
+    static func identity(of process: Int32) -> String? {
         guard let status = statusFields(of: process), status.count > 19, status[0] != "Z" else { return nil }
         return "\(process):\(status[19])"
     }

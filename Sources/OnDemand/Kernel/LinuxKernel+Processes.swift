@@ -1,13 +1,12 @@
 import CLinux
 import Glibc
 
-/// The process verbs: posix_spawn only, because it costs the same whatever the daemon's size, and never stalls it.
+/// The process verbs. A spawn costs the same whatever the daemon's size: no page table is copied for it.
 extension LinuxKernel {
     func spawn(
         _ command: LaunchCommand, inheriting listener: Descriptor? = nil
     ) throws(SystemError) -> SpawnedProcess {
         let environment = mergedEnvironment(command.environment) + [mark(ofLaunch: launches.next)]
-        try checkDirectory(command.workingDirectory)
         let executable = try findExecutable(command.command, in: command.workingDirectory, environment)
         let output = try openPipe()
         let errors: (read: Int32, write: Int32)
@@ -16,15 +15,18 @@ extension LinuxKernel {
             throw error
         }
         if let listener { setBlocking(listener, true) }
-        var process: pid_t = 0
-        let status = posixSpawn(
-            &process, executable, command, environment, output: output.write, errors: errors.write, listener)
-        _ = Glibc.close(output.write)
-        _ = Glibc.close(errors.write)
-        guard status == 0 else {
+        defer {
+            _ = Glibc.close(output.write)
+            _ = Glibc.close(errors.write)
+        }
+        let process: Int32
+        do throws(SystemError) {
+            let descriptors = (nullDevice, output.write, errors.write, listener?.raw ?? -1)
+            process = try launch(executable, command, environment, descriptors)
+        } catch {
             _ = Glibc.close(output.read)
             _ = Glibc.close(errors.read)
-            throw SystemError(call: "posix_spawn", code: Errno(number: status), subject: executable)
+            throw error
         }
         launches.began(process)
         return SpawnedProcess(
@@ -32,48 +34,40 @@ extension LinuxKernel {
             errors: Descriptor(raw: errors.read))
     }
 
-    private func posixSpawn(
-        _ process: inout pid_t, _ executable: String, _ command: LaunchCommand, _ environment: [String],
-        output: Int32, errors: Int32, _ listener: Descriptor?
-    ) -> Int32 {
-        var actions = unsafe posix_spawn_file_actions_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        // In this order: the sources must still be open when they are duplicated.
-        unsafe posix_spawn_file_actions_adddup2(&actions, nullDevice, STDIN_FILENO)
-        unsafe posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-        unsafe posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        var firstUnwanted = STDERR_FILENO + 1
-        if let listener {
-            unsafe posix_spawn_file_actions_adddup2(&actions, listener.raw, firstUnwanted)
-            firstUnwanted += 1
-        }
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, firstUnwanted)
-        unsafe posix_spawn_file_actions_addchdir_np(&actions, command.workingDirectory)
-
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawnattr_init(&attributes)
-        defer { unsafe posix_spawnattr_destroy(&attributes) }
-        // Blocked and ignored signals are inherited through exec, and a backend that cannot hear TERM never stops.
-        var everySignal = sigset_t()
-        unsafe sigfillset(&everySignal)
-        var noSignal = sigset_t()
-        unsafe sigemptyset(&noSignal)
-        unsafe posix_spawnattr_setsigdefault(&attributes, &everySignal)
-        unsafe posix_spawnattr_setsigmask(&attributes, &noSignal)
-        let flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
-        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
-
-        let helping = launchHelper.map { _ in LaunchHelper.arguments(parent: getpid(), executable: executable) }
-        return unsafe withCStrings((helping ?? []) + [command.command] + command.arguments) { arguments in
-            unsafe withCStrings(environment) { environment in
-                // Not before: under the lower limit the actions above refuse descriptors beyond it.
-                withoutRaisedFileLimit {
-                    unsafe posix_spawn(
-                        &process, launchHelper ?? executable, &actions, &attributes, arguments, environment)
+    /// The steps in the child, and their order, are in CLinux/launch.h.
+    private func launch(
+        _ executable: String, _ command: LaunchCommand, _ environment: [String],
+        _ descriptors: (Int32, Int32, Int32, Int32)
+    ) throws(SystemError) -> Int32 {
+        var launch = unsafe ondemandd_launch()
+        unsafe launch.descriptors = descriptors
+        unsafe launch.file_limit = originalFileLimit
+        unsafe launch.parent = getpid()
+        // Descriptors are meant for the process whose number LISTEN_PID is; a daemon's own LISTEN_FDS never gets here.
+        let inherits = descriptors.3 >= 0
+        let ownNumber = "LISTEN_PID="
+        let environment = environment + (inherits ? [ownNumber + "0000000000"] : [])
+        let process = unsafe withCStrings([command.command] + command.arguments) { arguments in
+            unsafe withCStrings(environment) { variables in
+                unsafe executable.withCString { path in
+                    unsafe command.workingDirectory.withCString { directory in
+                        unsafe launch.path = path
+                        unsafe launch.directory = directory
+                        unsafe launch.arguments = UnsafePointer(arguments)
+                        unsafe launch.environment = UnsafePointer(variables)
+                        if inherits {
+                            unsafe launch.own_number = variables[environment.count - 1]! + ownNumber.utf8.count
+                        }
+                        return unsafe ondemandd_launch_child(&launch)
+                    }
                 }
             }
         }
+        guard process < 0, let step = unsafe launch.failed_step else { return process }
+        let call = unsafe String(cString: step)
+        throw unsafe SystemError(
+            call: call, code: Errno(number: launch.failure),
+            subject: call == "chdir" ? command.workingDirectory : executable)
     }
 
     private func withCStrings<Result>(
@@ -82,16 +76,6 @@ extension LinuxKernel {
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
         defer { for position in unsafe pointers.indices { unsafe free(pointers[position]) } }
         return unsafe body(&pointers)
-    }
-
-    /// A child inherits the limits of the moment, and the daemon has one thread.
-    private func withoutRaisedFileLimit<Result>(_ body: () -> Result) -> Result {
-        var raised = rlimit()
-        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised)
-        var original = originalFileLimit
-        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &original)
-        defer { unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) }
-        return body()
     }
 
     private func openPipe() throws(SystemError) -> (read: Int32, write: Int32) {
@@ -139,13 +123,6 @@ extension LinuxKernel {
             unsafe position += 1
         }
         return variables
-    }
-
-    /// posix_spawn reports a missing directory and a missing command alike; an operator needs to know which.
-    private func checkDirectory(_ path: String) throws(SystemError) {
-        guard unsafe access("\(path)/.", X_OK) == 0 else {
-            throw SystemError(call: "chdir", code: .current, subject: path)
-        }
     }
 
     /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on PATH.

@@ -18,11 +18,11 @@ import Glibc
     var launches = Launches()
     /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
     let manager: ManagerSocket?
-    /// An executable that understands `LaunchHelper`; nil spawns commands as they are.
-    let launchHelper: String?
+    /// `pid:start time` of this process, which never change.
+    let identity: String
 
-    init(launchHelper: String? = nil) throws(SystemError) {
-        self.launchHelper = launchHelper
+    init() throws(SystemError) {
+        identity = Self.identity(of: getpid()) ?? "?"
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)

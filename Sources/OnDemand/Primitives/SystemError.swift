@@ -16,6 +16,7 @@ struct Errno: Hashable, Sendable {
     let number: Int32
 
     static let noSuchFile = Errno(number: 2)
+    static let noProgram = Errno(number: 8)
     static let tooManyFilesInSystem = Errno(number: 23)
     static let tooManyFiles = Errno(number: 24)
     static let tryAgain = Errno(number: 11)
@@ -40,6 +41,7 @@ extension Errno: CustomStringConvertible {
     var description: String {
         switch self {
         case .noSuchFile: "no such file or directory"
+        case .noProgram: "neither a program nor a script with an interpreter"
         case .tooManyFilesInSystem: "too many open files in the system"
         case .tooManyFiles: "too many open files in the process"
         case .outOfMemory: "out of memory"

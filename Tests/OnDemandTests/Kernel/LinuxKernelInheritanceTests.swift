@@ -6,17 +6,19 @@ import Testing
 
 /// What only a real system shows of inherited sockets, notify sockets and free ports.
 struct LinuxKernelInheritanceTests {
-    @Test("a child has the listening socket as descriptor 3, blocking, and nothing behind it")
+    @Test("a child has the listening socket as descriptor 3, blocking, nothing behind it, and is told its own number")
     func inheritance() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelBench()
             let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
-            let script = "for d in /proc/self/fd/*; do readlink $d; done; grep flags /proc/self/fdinfo/3"
+            let script =
+                "[ $LISTEN_PID = $$ ] && echo meant; for d in /proc/self/fd/*; do readlink $d; done; grep flags /proc/self/fdinfo/3"
             let command = LaunchCommand(command: "/bin/sh", arguments: ["-c", script], workingDirectory: "/")
             let spawned = try bench.kernel.spawn(command, inheriting: listening.descriptor)
             let output = String(decoding: bench.readToEnd(spawned.output, asPipe: true).bytes, as: UTF8.self)
             let lines = output.split(separator: "\n")
             #expect(lines.filter { $0.hasPrefix("socket:") }.count == 1, "\(output)")
+            #expect(lines.first == "meant", "LISTEN_PID: \(output)")
             #expect(lines.last?.hasSuffix("02") == true, "O_RDWR and no O_NONBLOCK: \(output)")
             #expect(bench.reaped()?.exit == .status(0), "\(output)")
         }

@@ -66,7 +66,7 @@ extension SimulatedKernel {
     func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess {
         progressed()
         guard let service = Int(command.command) else {
-            throw SystemError(call: "posix_spawn", code: .noSuchFile, subject: command.command)
+            throw SystemError(call: "execve", code: .noSuchFile, subject: command.command)
         }
         guard files.count + 2 <= descriptorLimit, !fails("spawn"), !dice.chance(faults.failingSpawns) else {
             note(trouble: "a spawn that failed", of: service)
