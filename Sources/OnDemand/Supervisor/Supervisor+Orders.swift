@@ -24,21 +24,22 @@ extension Supervisor {
         case .start, .restart, .pin:
             return backend.machine.standing == .disabled ? "is disabled; enable it first" : nil
         case .enable:
-            guard backend.machine.standing == .disabled, let other = neighbour(of: backend),
-                let address = backend.address
+            guard backend.machine.standing == .disabled, let target = backend.target,
+                let other = neighbour(of: backend, at: target)
             else { return nil }
-            return "has the same target as \"\(other.name)\", \(address); disable that first"
+            return "has the same target as \"\(other.name)\", \(target); disable that first"
         case .stop, .unpin, .disable:
             return nil
         }
     }
 
     /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
-    private func neighbour(of backend: SupervisedBackend) -> SupervisedBackend? {
-        guard let address = backend.address else { return nil }
+    private func neighbour(of backend: SupervisedBackend, at target: SocketAddress) -> SupervisedBackend? {
+        // With a port of its own for each start nobody is in the way, even where two lives had the same one.
+        guard !backend.picksPort else { return nil }
         return inOrder.first { other in
             let mayListen = other.machine.standing != .disabled || other.machine.state != .asleep
-            return other !== backend && other.address == address && mayListen
+            return other !== backend && other.target == target && mayListen
         }
     }
 
