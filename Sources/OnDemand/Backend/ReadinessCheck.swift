@@ -26,14 +26,17 @@ enum ReadinessCheck: Equatable, Sendable {
         }
     }
 
-    /// What a backend that is not ready did not do, for the log.
-    func requirement(at address: String) -> String {
-        switch self {
-        case .tcp: "accept connections on \(address)"
-        case .http(let path, _): "answer GET \(path) as expected on \(address)"
-        case .webSocket(let path): "open a WebSocket for \(path) on \(address)"
-        case .notify: "say READY=1 and accept connections on \(address)"
-        case .socket: "take a connection from the socket that it inherited, \(address)"
+    /// What a backend has to do until it is ready, at the address that it is to be reached at, if it has one.
+    func requirement(at address: String?) -> String {
+        let place = address.map { " on \($0)" } ?? ""
+        return switch self {
+        case .tcp: "accept connections\(place)"
+        case .http(let path, .any): "answer a GET of \(path)\(place)"
+        case .http(let path, .success): "answer a GET of \(path)\(place) with a status of 2xx"
+        case .http(let path, .exactly(let status)): "answer a GET of \(path)\(place) with \(status)"
+        case .webSocket(let path): "open a WebSocket at \(path)\(place)"
+        case .notify: address == nil ? "say READY=1" : "say READY=1 and accept connections\(place)"
+        case .socket: "take a connection from the socket that it is given\(address.map { ", \($0)" } ?? "")"
         }
     }
 }

@@ -40,8 +40,18 @@ extension ConfigurationDecoder {
         if let idle = fields["idle_timeout"], start == .withDaemon {
             report(idle, "what starts with the daemon stays; \"start\": \"when_required\" makes it idle out")
         }
-        if let startup = fields["startup_timeout"], fields["address"] == nil {
+        if let environment = fields["env"] { checkVariables(environment, for: draft.policy.readiness) }
+        if fields["address"] == nil { withoutAddress(fields, draft.policy.readiness) }
+    }
+
+    /// It can still say by itself that it is ready.
+    private mutating func withoutAddress(_ fields: Fields, _ readiness: ReadinessCheck) {
+        guard readiness != .notify else { return }
+        if let startup = fields["startup_timeout"] {
             report(startup, "without an \"address\" it is ready as soon as it runs, and there is nothing to wait for")
+        }
+        if let node = fields["readiness"], readiness != .tcp {
+            report(node, "without an \"address\" only \"notify\" can show that it is ready")
         }
     }
 

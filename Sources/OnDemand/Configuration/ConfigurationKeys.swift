@@ -166,6 +166,9 @@ extension ConfigurationObject {
 
     private static let lifeKeys: [ConfigurationKey] = [
         ConfigurationKey(
+            "readiness", .either(.words(readinessKinds), .object(.readiness)), "\"tcp\"",
+            "what it has to show until it counts as ready"),
+        ConfigurationKey(
             "startup_timeout", .span, "\"30s\"", "how long it may take until it accepts connections"),
         ConfigurationKey(
             "idle_timeout", .duration, "\"15m\"", "how long after its last use it is stopped; \"0\" means never"),
@@ -184,9 +187,6 @@ extension ConfigurationObject {
     ]
 
     private static let onDemandKeys: [ConfigurationKey] = [
-        ConfigurationKey(
-            "readiness", .either(.words(readinessKinds), .object(.readiness)), "\"tcp\"",
-            "what it has to show until it counts as ready"),
         ConfigurationKey(
             "port", .either(.integer(KeyRange.backendPort), .pattern("^(auto|[0-9]+)$")),
             "what {port} in target, args and env becomes; \"auto\" lets the system choose for each start"),

@@ -3,7 +3,9 @@ struct Explanation {
     let configuration: Configuration
 
     var text: String {
-        let parts = [listening] + configuration.services.map(lines) + configuration.processes.map(lines) + [shutdown]
+        let parts =
+            [listening] + configuration.services.map(lines) + configuration.processes.map(lines)
+            + [reload, shutdown]
         return parts.joined(separator: "\n")
     }
 
@@ -12,6 +14,12 @@ struct Explanation {
         let status = configuration.status.map { " The status page is at \($0.listen); it wakes nothing." } ?? ""
         let control = configuration.control.map { " Commands are taken at \($0)." } ?? ""
         return Self.wrapped("Clients connect to \(places.joined(separator: ", ")).\(status)\(control)", indent: 0)
+    }
+
+    private var reload: String {
+        Self.wrapped(
+            "On HUP or \"ondemandd reload\" this file is read again. One with errors changes nothing; what is the same"
+                + " keeps its process and its connections.", indent: 0)
     }
 
     private var shutdown: String {
@@ -39,6 +47,7 @@ struct Explanation {
             ("idle", idle(policy)),
             ("crash", Self.crash(policy)),
             ("stop", "\(Self.stop(policy.stopPlan)) Requests that come meanwhile wait for the next start."),
+            ("changed file", changes(service)),
         ]
         return title + Self.lines(entries)
     }
@@ -80,19 +89,14 @@ struct Explanation {
     /// What it has to do until it is ready.
     private static func readiness(_ service: Configuration.Service) -> String {
         let address = service.target.address
-        let place = address.port == 0 ? "a port that is chosen for each start" : "\(address)"
-        return switch service.policy.readiness {
-        case .tcp: "accept connections on \(place)"
-        case .http(let path, let status):
-            switch status {
-            case .any: "answer a GET of \(path) on \(place)"
-            case .success: "answer a GET of \(path) on \(place) with a status of 2xx"
-            case .exactly(let number): "answer a GET of \(path) on \(place) with \(number)"
-            }
-        case .webSocket(let path): "open a WebSocket at \(path) on \(place)"
-        case .notify: "say READY=1 and accept connections on \(place)"
-        case .socket: "take a connection from the socket that it is given, \(place)"
-        }
+        return service.policy.readiness.requirement(
+            at: address.port == 0 ? "a port that is chosen for each start" : "\(address)")
+    }
+
+    private func changes(_ service: Configuration.Service) -> String {
+        guard service.onReload == .restart else { return Self.changesLater }
+        let spread = Self.spread(service.policy.closeJitter)
+        return "A reload replaces it at once; WebSockets get close frame 1012 \(spread)."
     }
 
     private func waking(_ service: Configuration.Service) -> String {
@@ -138,9 +142,10 @@ struct Explanation {
         let start =
             policy.alwaysOn
             ? "It is started\(delay) and kept." : "Nothing is started. It is started before \(requirers)."
+        let requirement = policy.readiness.requirement(at: process.address?.description)
         let readiness =
-            process.address.map { "Ready when it accepts connections on \($0), in \(policy.startupTimeout.shortText)." }
-            ?? "Ready as soon as it runs."
+            process.address == nil && policy.readiness == .tcp
+            ? "Ready as soon as it runs." : "It has \(policy.startupTimeout.shortText) to \(requirement)."
         let sentences = [start] + Self.requirements(policy) + ["Started is: \(process.launch.shown).", readiness]
         let idle =
             policy.alwaysOn || policy.idleTimeout == nil
@@ -150,6 +155,7 @@ struct Explanation {
             + Self.lines([
                 ("at the start", sentences.joined(separator: " ")), ("failed start", Self.failedStart(policy)),
                 ("idle", idle), ("crash", Self.processCrash(policy)), ("stop", Self.stop(policy.stopPlan)),
+                ("changed file", process.onReload == .restart ? "A reload replaces it at once." : Self.changesLater),
             ])
     }
 
@@ -162,6 +168,8 @@ struct Explanation {
 // MARK: - What both have
 
 extension Explanation {
+    private static let changesLater = "A reload leaves the process that runs alone; it counts from the next start."
+
     private static func requirements(_ policy: BackendPolicy) -> [String] {
         guard !policy.requires.isEmpty else { return [] }
         return ["First made ready: \(policy.requires.joined(separator: ", "))."]

@@ -126,7 +126,7 @@ extension Supervisor {
             let why = backend.probe.complaint.map { "; when it was asked for the last time, \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
-                detail: "did not \(backend.machine.policy.readiness.requirement(at: addressText(backend)))"
+                detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
                     + " within \(limit.shortText)\(why ?? "")")
         case (.ready, .exited(.status(0))) where !backend.machine.policy.restarts:
             break  // It has done its work; `stopped` says so.

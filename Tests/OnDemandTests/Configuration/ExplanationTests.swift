@@ -22,6 +22,10 @@ struct ExplanationTests {
                                  it again at once. Others count as failed starts.
                   stop           TERM to all its processes; 10s later KILL. Requests that come meanwhile wait for
                                  the next start.
+                  changed file   A reload leaves the process that runs alone; it counts from the next start.
+
+                On HUP or "ondemandd reload" this file is read again. One with errors changes nothing; what is the
+                same keeps its process and its connections.
 
                 When the daemon gets TERM or INT: held clients get 503, WebSockets get close frame 1001 within 1s,
                 requests may take 10s to finish, and then everything that runs is stopped as told above. A second
@@ -56,6 +60,7 @@ struct ExplanationTests {
             (#""idle_when": "no_client_data""#, "and a WebSocket's client last sent data it is stopped."),
             (#""min_uptime": "2h""#, "Not before it has been ready for 2h."),
             (#""min_sleep": "5m""#, "After that no request wakes it for 5m; they get 503."),
+            (#""on_reload": "restart""#, "A reload replaces it at once; WebSockets get close frame 1012 within 1s."),
             (#""startup_timeout": "7s""#, "It has 7s to accept connections on 127.0.0.1:1."),
             (
                 #""readiness": {"kind": "http", "path": "/up", "status": "2xx"}"#,
@@ -99,7 +104,7 @@ struct ExplanationTests {
             """)
         for sentence in [
             "starts it and is held. First made ready: redis.", "It is started before a.",
-            "Ready when it accepts connections on 127.0.0.1:6379, in 30s.",
+            "It has 30s to accept connections on 127.0.0.1:6379.",
             "15m after the last of a has ended it is stopped.",
             "It is started 3s after the daemon and kept. Started is: sidekiq. Ready as soon as it runs.",
             "It stays down until something that requires it is started.", "off always It is never started.",

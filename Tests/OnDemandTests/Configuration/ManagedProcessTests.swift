@@ -72,6 +72,15 @@ struct ManagedProcessTests {
         #expect(try read(Sample.file(service: Sample.plain)).processes == [])
     }
 
+    @Test("it shows that it is ready as a service does, or says so without an address")
+    func readiness() throws {
+        let asked = #"{\#(Self.process),"address":"unix:/run/redis","readiness":{"kind":"http","path":"/up"}}"#
+        let says = process("worker", #","readiness":"notify","startup_timeout":"9s""#)
+        let policies = try read(file([asked, says])).processes.map(\.policy)
+        #expect(policies.map(\.readiness) == [.http(path: "/up", status: .any), .notify])
+        #expect(policies[1].startupTimeout == .seconds(9))
+    }
+
     @Test("one that starts when it is required idles out, and is required by a service and by a process")
     func whenRequired() throws {
         let redis = #"{\#(Self.process),"start":"when_required","idle_timeout":"3s","address":"unix:/run/redis"}"#
@@ -121,6 +130,15 @@ struct ManagedProcessTests {
         arguments: [
             (#""idle_timeout":"1m""#, "idle_timeout: what starts with the daemon stays"),
             (#""startup_timeout":"1m""#, #"startup_timeout: without an "address" it is ready as soon as it runs"#),
+            (#""readiness":"socket""#, #"readiness: without an "address" only "notify" can show that it is ready"#),
+            (
+                #""readiness":{"kind":"http"}"#,
+                #"readiness: without an "address" only "notify" can show that it is ready"#
+            ),
+            (
+                #""readiness":"notify","env":{"NOTIFY_SOCKET":"x"}"#,
+                #"env: "NOTIFY_SOCKET" is set by the daemon itself, because of "readiness""#
+            ),
             (#""start":"later""#, #"start: "later" is none of with_daemon, when_required"#),
             (#""start_delay":"0","start":"when_required""#, "start_delay: this is for what starts with the daemon"),
             (#""start":"when_required""#, #"name: nobody requires "redis", so it would never be started"#),
