@@ -43,9 +43,7 @@ extension Household {
         // At once, also for those who leave now.
         (configuration.closeJitter, configuration.drainTimeout) = (new.closeJitter, new.drainTimeout)
         supervisor.adoptFarewell(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)
-        dismissThoseWhoLeave(plan)
-        changeProcesses(to: new, plan)
-        changeServices(to: new, plan)
+        changeBackends(to: new, plan)
         for position in plan.doors.closed { doorListeners[position].forEach(proxy.closeListener) }
         doorListeners = listeners
         for (door, indices) in zip(new.doors, listeners) {
@@ -80,27 +78,25 @@ extension Household {
 
     // MARK: Services
 
-    private func dismissThoseWhoLeave(_ plan: ReloadPlan) {
+    /// Whoever stays knows first what it is from now on, so that nobody is refused for the sake of somebody who leaves;
+    /// and nothing begins before all are there.
+    private func changeBackends(to new: Configuration, _ plan: ReloadPlan) {
+        let places = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), seats))
+        let processPlaces = Dictionary(uniqueKeysWithValues: zip(configuration.processes.map(\.name), processSeats))
+        let stays = zip(new.services, plan.fates).map { $1.keepsItsPlace ? places[$0.name] : nil }
+        let processStays = new.processes.map { processPlaces[$0.name] }
+        for (service, id) in zip(new.services, stays) { if let id { redefine(service, id) } }
+        for (process, id) in zip(new.processes, processStays) { if let id { redefine(process, id) } }
         for position in plan.leaving { dismiss(configuration.services[position], seats[position]) }
         for position in plan.leavingProcesses { supervisor.dismiss(processSeats[position]) }
-    }
-
-    private func changeServices(to new: Configuration, _ plan: ReloadPlan) {
-        let before = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), seats))
-        seats = zip(new.services, plan.fates).map { service, fate in
-            switch fate {
-            case .added:
-                return seat(service)
-            case .replaced:
-                let id = seat(service)
-                if let namesake = before[service.name] { proxy.inheritCounts(id, from: namesake) }
-                return id
-            case .unchanged, .rerouted, .changed, .enabled, .disabled:
-                guard let id = before[service.name] else { preconditionFailure("\(service.name) has no seat") }
-                adopt(service, id, fate)
-                return id
-            }
+        processSeats = zip(new.processes, processStays).map { $1 ?? seat($0) }
+        seats = zip(new.services, stays).map { $1 ?? seat($0) }
+        for (service, (fate, id)) in zip(new.services, zip(plan.fates, seats)) where fate == .replaced {
+            if let namesake = places[service.name] { proxy.inheritCounts(id, from: namesake) }
         }
+        for (position, fate) in plan.fates.enumerated() { order(fate, new.services[position], seats[position]) }
+        for (position, fate) in plan.processFates.enumerated() { order(fate, processSeats[position]) }
+        supervisor.settle()
     }
 
     private func dismiss(_ service: Configuration.Service, _ id: BackendID) {
@@ -116,7 +112,8 @@ extension Household {
             return id
         }
         if let id = supervisor.recall(service.name, .service) {
-            adopt(service, id, service.enabled ? .enabled : .disabled)
+            redefine(service, id)
+            supervisor.order(service.enabled ? .enable : .disable, id)
             return id
         }
         let upstream = Self.upstream(of: service)
@@ -126,51 +123,41 @@ extension Household {
     }
 
     /// For one that keeps its place.
-    private func adopt(_ service: Configuration.Service, _ id: BackendID, _ fate: ReloadPlan.Fate) {
-        guard let launch = service.launch else { return adoptPlain(service, id, fate) }
+    private func redefine(_ service: Configuration.Service, _ id: BackendID) {
         let address = service.target.address
-        let definition = SupervisedBackend.Definition(target: address, command: launch, policy: service.policy)
-        let generation = supervisor.redefine(id, as: definition)
+        let generation = service.launch.flatMap { launch in
+            supervisor.redefine(id, as: .init(target: address, command: launch, policy: service.policy))
+        }
         proxy.redirect(id, to: address, idleWhen: service.idleWhen, after: generation)
         proxy.upstreams[id.index].limits = service.limits
-        order(fate, id)
     }
 
-    private func adoptPlain(_ service: Configuration.Service, _ id: BackendID, _ fate: ReloadPlan.Fate) {
-        proxy.redirect(id, to: service.target.address, idleWhen: service.idleWhen, after: nil)
-        proxy.upstreams[id.index].limits = service.limits
+    private func order(_ fate: ReloadPlan.Fate, _ service: Configuration.Service, _ id: BackendID) {
         switch fate {
-        case .enabled: proxy.openPlain(id)
-        case .disabled:
+        case .enabled where service.launch == nil: proxy.openPlain(id)
+        case .disabled where service.launch == nil:
             proxy.closePlain(id, over: configuration.closeJitter, within: configuration.drainTimeout)
-        case .unchanged, .rerouted, .changed, .added, .replaced: break
+        default: order(fate, id)
         }
     }
 
     // MARK: Processes
 
-    private func changeProcesses(to new: Configuration, _ plan: ReloadPlan) {
-        let before = Dictionary(uniqueKeysWithValues: zip(configuration.processes.map(\.name), processSeats))
-        processSeats = zip(new.processes, plan.processFates).map { process, fate in
-            if let id = before[process.name] {
-                adopt(process, id, fate)
-                return id
-            }
-            if let id = supervisor.recall(process.name, .process) {
-                adopt(process, id, process.enabled ? .enabled : .disabled)
-                return id
-            }
-            let id = vacantProcessSeat()
-            supervisor.add(Self.backend(of: process, as: id))
+    private func seat(_ process: Configuration.Process) -> BackendID {
+        if let id = supervisor.recall(process.name, .process) {
+            redefine(process, id)
+            supervisor.order(process.enabled ? .enable : .disable, id)
             return id
         }
+        let id = vacantProcessSeat()
+        supervisor.add(Self.backend(of: process, as: id))
+        return id
     }
 
-    private func adopt(_ process: Configuration.Process, _ id: BackendID, _ fate: ReloadPlan.Fate) {
+    private func redefine(_ process: Configuration.Process, _ id: BackendID) {
         let definition = SupervisedBackend.Definition(
             target: process.address, command: process.launch, policy: process.policy)
         _ = supervisor.redefine(id, as: definition)
-        order(fate, id)
     }
 
     private func order(_ fate: ReloadPlan.Fate, _ id: BackendID) {

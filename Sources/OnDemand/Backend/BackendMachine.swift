@@ -71,8 +71,10 @@ struct BackendMachine {
         case startRequested
         /// All that it requires is ready, and stays so for as long as it lives.
         case requirementsReady
-        /// Something that it requires cannot be had before so much time has passed.
+        /// Something that it requires cannot be had before so much time has passed, or before an operator brings it.
         case requirementRefused(String, Refusal, retryAfter: Duration)
+        /// The configuration has changed, and with it what is required before there is a process.
+        case requirementsChanged
         case addressFree
         case addressTaken
         case spawned
@@ -139,7 +141,7 @@ struct BackendMachine {
     }
 
     /// Starts again by itself, whatever ended it.
-    private var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
+    var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
 
     /// The configuration has changed: for the life that begins next.
     mutating func adopt(_ policy: BackendPolicy) { self.policy = policy }
@@ -203,7 +205,7 @@ struct BackendMachine {
             return []
         case .abandoned, .lastLeaseReturned, .everybodyLeft:
             return []  // Posted before the answer was read.
-        case .requirementsReady, .requirementRefused,  // asked only while starting
+        case .requirementsReady, .requirementRefused, .requirementsChanged,  // asked only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
             .exited, .groupGone,  // no process
@@ -240,11 +242,8 @@ struct BackendMachine {
             start.waiting.removeAll { $0 == ticket }
             state = .starting(start)
             return []
-        case (.awaitingRequirements, .requirementsReady):
-            state = .starting(Start(phase: .checkingAddress, waiting: start.waiting))
-            return [.checkAddress]
-        case (.awaitingRequirements, .requirementRefused(let name, let refusal, let retryAfter)):
-            return rest(after: .requirementFailed(name, refusal.sentence), for: retryAfter, start.waiting, now)
+        case (_, .requirementsReady), (_, .requirementRefused), (_, .requirementsChanged):
+            return whileRequiring(start, event, now)
         case (.checkingAddress, .addressFree):
             generation = generation.next
             state = .starting(Start(phase: .spawning, waiting: start.waiting))
@@ -278,11 +277,25 @@ struct BackendMachine {
             return []  // Of an earlier generation; or already under way.
         case (.spawning, .shutdownRequested):
             impossible(event)  // Spawning is answered before anything else is told.
-        case (_, .requirementsReady), (_, .requirementRefused),
-            (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
+        case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
             (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
             (_, .hurried):
             impossible(event)  // Each is asked for in one phase only; a leader's exit comes before its group's end.
+        }
+    }
+
+    /// About what has to be ready before there is a process.
+    private mutating func whileRequiring(_ start: Start, _ event: Event, _ now: Instant) -> [Effect] {
+        switch (start.phase, event) {
+        case (.awaitingRequirements, .requirementsReady):
+            state = .starting(Start(phase: .checkingAddress, waiting: start.waiting))
+            return [.checkAddress]
+        case (.awaitingRequirements, .requirementRefused(let name, let refusal, let retryAfter)):
+            return rest(after: .requirementFailed(name, refusal), for: retryAfter, start.waiting, now)
+        case (.awaitingRequirements, .requirementsChanged), (.checkingAddress, .requirementsChanged):
+            return beginStart(for: start.waiting)
+        default:
+            impossible(event)  // What is required is asked for before there is a process, and answered once.
         }
     }
 
@@ -336,12 +349,17 @@ struct BackendMachine {
         return told + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
     }
 
-    /// The failure of what it requires is not counted as its own; when that may be tried again, so may this.
+    /// The failure of what it requires is not counted as its own; when that may be tried again, so may this. What only
+    /// an operator can bring is not waited for with a timer: whoever enables it says so.
     private mutating func rest(
         after refusal: Refusal, for pause: Duration, _ waiting: [Ticket], _ now: Instant
     ) -> [Effect] {
-        state = .coolingDown(until: now + pause, reason: refusal.sentence)
         let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: pause)]
+        guard !refusal.needsOperator else {
+            state = .asleep
+            return told
+        }
+        state = .coolingDown(until: now + pause, reason: refusal.sentence)
         return told + [.arm(.coolDown, at: now + pause)]
     }
 
@@ -399,7 +417,7 @@ struct BackendMachine {
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
         case .abandoned, .everybodyLeft, .startRequested:
             return []  // Posted before the answer was read; others may come; already up.
-        case .requirementsReady, .requirementRefused,  // only while starting
+        case .requirementsReady, .requirementRefused, .requirementsChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .timerFired,  // disarmed on the way here
             .groupGone,  // the leader's own exit comes first
@@ -489,7 +507,7 @@ struct BackendMachine {
             return take(step: 0, now)
         case .lastLeaseReturned, .everybodyLeft, .startRequested:
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
-        case .requirementsReady, .requirementRefused,  // only while starting
+        case .requirementsReady, .requirementRefused, .requirementsChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // asked and armed only while ready
             impossible(event)
@@ -582,8 +600,9 @@ struct BackendMachine {
             return [.disarm(.coolDown)]
         case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
-        case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
-            .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone, .hurried:
+        case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone,
+            .hurried:
             impossible(event)  // No process, no gate, one timer.
         }
     }
@@ -605,8 +624,8 @@ struct BackendMachine {
         case .wanted(let ticket), .wantedIfAwake(let ticket): refuse([ticket], .shuttingDown)
         case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested, .ordered, .shutdownRequested, .hurried:
             []
-        case .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed,
-            .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
+        case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
             impossible(event)  // Nothing was asked for and no process is left.
         }
     }

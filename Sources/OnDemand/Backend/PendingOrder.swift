@@ -39,7 +39,8 @@ struct PendingOrder: Equatable {
             case .idle, .ordered, .failure: stop.startsAgain ? nil : .wasStopped
             }
         case .coolingDown: .hasFailed
-        case .asleep: .wasStopped
+        // Nobody has stopped it: something that it requires is disabled.
+        case .asleep: [.usual, .pinned].contains(machine.standing) ? .hasFailed : .wasStopped
         case .retired: .daemonLeaves
         }
     }

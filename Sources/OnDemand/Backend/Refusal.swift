@@ -1,5 +1,5 @@
 /// Why a waiting client is turned away: a closed set, so that every waiter gets an answer and each answer has a name.
-enum Refusal: Equatable, Sendable {
+indirect enum Refusal: Equatable, Sendable {
     /// The backend did not become ready within its startup timeout.
     case startTimedOut(after: Duration)
     /// The backend ended before it was ready.
@@ -9,7 +9,7 @@ enum Refusal: Equatable, Sendable {
     /// Something else already accepts connections where the backend would listen.
     case addressTaken
     /// Something that it requires could not be made ready: its name, and what is the matter with it.
-    case requirementFailed(String, String)
+    case requirementFailed(String, Refusal)
     /// It failed a moment ago and rests until the next attempt.
     case coolingDown(reason: String)
     case queueFull(limit: Int)
@@ -46,6 +46,15 @@ enum Refusal: Equatable, Sendable {
         case .mayNotWake: Self.asleepRetry
         case .disabled: nil
         default: .seconds(1)
+        }
+    }
+
+    /// No time that passes makes a difference, only somebody who enables something.
+    var needsOperator: Bool {
+        switch self {
+        case .disabled: true
+        case .requirementFailed(_, let refusal): refusal.needsOperator
+        default: false
         }
     }
 
@@ -101,7 +110,7 @@ enum Refusal: Equatable, Sendable {
         case .exitedEarly: "ended before it was ready"
         case .spawnFailed: "could not be started"
         case .addressTaken: "could not be started: its address is in use"
-        case .requirementFailed(let name, let sentence): "requires \(name), which \(sentence)"
+        case .requirementFailed(let name, let refusal): "requires \(name), which \(refusal.sentence)"
         case .coolingDown(let reason): "\(reason); the next start is due shortly"
         case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
         case .mayNotWake: "is asleep, and a request like this does not wake it"

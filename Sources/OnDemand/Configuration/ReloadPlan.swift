@@ -13,6 +13,8 @@ struct ReloadPlan: Equatable {
         /// The same name for something of another kind, once with a command and once without: the old one leaves and
         /// the new one is added.
         case replaced
+
+        var keepsItsPlace: Bool { self != .added && self != .replaced }
     }
 
     /// By position in the new configuration.

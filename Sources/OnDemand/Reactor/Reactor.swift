@@ -9,6 +9,7 @@ final class Reactor<K: Kernel> {
 
     func arm(_ key: TimerKey, at instant: Instant) { timers.arm(key, at: instant) }
     func disarm(_ key: TimerKey) { timers.disarm(key) }
+    func isArmed(_ key: TimerKey) -> Bool { timers.contains(key) }
     var hasTimers: Bool { !timers.isEmpty }
 
     /// Asks for another turn for this token, after everybody else had theirs.

@@ -16,6 +16,7 @@ struct TimerQueue<Key: Hashable> {
 
     var next: Instant? { heap.first?.instant }
     var isEmpty: Bool { heap.isEmpty }
+    func contains(_ key: Key) -> Bool { positions[key] != nil }
 
     /// Arms the timer of `key`, moving it when it is armed already.
     mutating func arm(_ key: Key, at instant: Instant) {

@@ -115,7 +115,7 @@ extension Supervisor {
             failed(
                 backend, .addressTaken, detail: "something already accepts connections on \(addressText(backend))")
         case (.starting, .requirementRefused(let name, let refusal, _)):
-            let refusal = Refusal.requirementFailed(name, refusal.sentence)
+            let refusal = Refusal.requirementFailed(name, refusal)
             failed(backend, refusal, detail: refusal.sentence)
         case (.starting, .spawnFailed(let error)):
             failed(backend, .spawnFailed(error), detail: error.description)

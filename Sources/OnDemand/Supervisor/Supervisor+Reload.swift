@@ -3,8 +3,24 @@ extension Supervisor {
     func add(_ backend: SupervisedBackend) {
         backend.history.stateSince = kernel.now()
         insert(backend)
-        openSocketIfFree(of: backend)
-        beginIfAlwaysOn(backend)
+        unsettled.append(.init(backend: backend, isNew: true))
+    }
+
+    /// Whoever is to be there is there, and finds what it requires: now that begins which runs by itself, and what was
+    /// about to start looks again.
+    func settle() {
+        let changed = unsettled
+        unsettled = []
+        for change in changed { openSocketIfFree(of: change.backend) }
+        for backend in inOrder {
+            guard let change = changed.first(where: { $0.backend === backend }) else { continue }
+            switch backend.machine.state {
+            case .starting(let start) where start.isBeforeProcess: tell(backend, .requirementsChanged)
+            // One that has done its work is not asked to do it again.
+            case .asleep where change.isNew || backend.machine.comesBack: beginIfAlwaysOn(backend)
+            case .asleep, .starting, .ready, .stopping, .coolingDown, .retired: break
+            }
+        }
     }
 
     /// What it is started from, from its next start on. What it held on to belongs to the life that is over.
@@ -13,12 +29,11 @@ extension Supervisor {
         if next.policy.requires != backend.machine.policy.requires { releaseRequirements(of: backend) }
         if next.target != backend.target || next.policy.readiness != .socket { closeSocket(of: backend) }
         backend.takeNext()
-        openSocketIfFree(of: backend)
         arrange()
     }
 
     /// Somebody who leaves may still hold its address: then it is opened with the next start, which waits for that.
-    private func openSocketIfFree(of backend: SupervisedBackend) {
+    func openSocketIfFree(of backend: SupervisedBackend) {
         do throws(SystemError) {
             try openSocket(of: backend)
         } catch {
@@ -36,28 +51,34 @@ extension Supervisor {
         let backend = known(id)
         backend.next = definition
         switch backend.machine.state {
-        case .starting(let start) where start.phase == .awaitingRequirements || start.phase == .checkingAddress:
-            // It holds on to what it required when it began, and its number is still to come.
-            guard definition.policy.requires == backend.machine.policy.requires else {
-                return backend.machine.generation.next
-            }
-            takeNext(of: backend)
-            guard start.phase == .checkingAddress else { return nil }
+        case .starting(let start) where start.isBeforeProcess:
+            // Nothing is bound to what it was: in `settle` it looks for its requirements and its address once more.
             stopProbe(of: backend)
-            if let event = checkAddress(of: backend) { tell(backend, event) }
+            backend.awaitsAddress = false
+            takeNext(of: backend)
+            unsettled.append(.init(backend: backend, isNew: false))
             return nil
         case .starting, .ready, .stopping:
             return backend.machine.generation
         case .asleep, .coolingDown, .retired:
             let wasAlwaysOn = backend.machine.policy.alwaysOn
             takeNext(of: backend)
-            if !wasAlwaysOn { beginIfAlwaysOn(backend) }
+            unsettled.append(.init(backend: backend, isNew: !wasAlwaysOn))
             return nil
         }
     }
 
+    /// A new one, or one that is another from now on.
+    struct Unsettled {
+        let backend: SupervisedBackend
+        /// What is always on is so from now on.
+        let isNew: Bool
+    }
+
     private func beginIfAlwaysOn(_ backend: SupervisedBackend) {
-        guard backend.machine.policy.alwaysOn, backend.machine.state == .asleep else { return }
+        guard backend.machine.policy.alwaysOn, backend.machine.standing == .usual,
+            !reactor.isArmed(.startDelay(backend.id))
+        else { return }
         noteWish(of: .alwaysOn, for: backend)
         if backend.startDelay > .zero {
             reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
@@ -123,4 +144,9 @@ extension Supervisor {
             if let event = checkAddress(of: backend) { bring(event, to: backend) }
         }
     }
+}
+
+extension BackendMachine.Start {
+    /// There is nothing yet that was made from what was configured.
+    fileprivate var isBeforeProcess: Bool { phase == .awaitingRequirements || phase == .checkingAddress }
 }

@@ -113,6 +113,18 @@ extension Supervisor {
         }
     }
 
+    /// It may be had again: whoever would be up by itself, were it not for this, begins now.
+    func wakeThoseWhoMissed(_ required: SupervisedBackend) {
+        var missed: Set = [required.name]
+        // In the order in which they start, so that one may have missed it for another's sake.
+        for backend in inOrder where !missed.isDisjoint(with: backend.machine.policy.requires) {
+            missed.insert(backend.name)
+            let isToBegin = backend.machine.comesBack && !reactor.isArmed(.startDelay(backend.id))
+            guard isToBegin, backend.machine.state == .asleep, !backend.isDismissed else { continue }
+            errands.append(.event(backend, .startRequested))
+        }
+    }
+
     // MARK: Leaving in order
 
     /// Tells those to stop whom nobody needs any more: a service when all that require it are gone, a process when

@@ -10,6 +10,8 @@ final class Supervisor<K: Kernel> {
     private(set) var inOrder: [SupervisedBackend]
     /// How many of them leave for good.
     var dismissed = 0
+    /// Come or changed in the reload that is under way.
+    var unsettled: [Unsettled] = []
     var scratch: [UInt8]
     /// What every process gets besides its own variables.
     var environment: [LaunchCommand.Variable] = []
@@ -201,7 +203,10 @@ final class Supervisor<K: Kernel> {
         while !events.isEmpty {
             let event = events.removeFirst()
             // What follows belongs to the next life already.
-            if event == .groupGone { takeNext(of: backend) }
+            if event == .groupGone, backend.next != nil {
+                takeNext(of: backend)
+                openSocketIfFree(of: backend)
+            }
             let before = StateWord(backend.machine.state)
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             note(event, from: before, of: backend)
@@ -210,6 +215,7 @@ final class Supervisor<K: Kernel> {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
             if StateWord(backend.machine.state) != before { renewHolds(on: backend) }
+            if event == .ordered(.enable) { wakeThoseWhoMissed(backend) }
             if events.isEmpty, groupIsGone(backend) { events.append(.groupGone) }
         }
     }

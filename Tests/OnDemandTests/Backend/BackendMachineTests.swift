@@ -58,9 +58,18 @@ struct BackendMachineTests {
                 .coolingDown(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready"),
                 [
                     .refuse(
-                        [one], .requirementFailed("redis", "ended before it was ready"), retryAfter: .seconds(4)),
+                        [one], .requirementFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
                     .arm(.coolDown, at: noon + .seconds(4)), .releaseRequirements,
                 ]),
+            Row(
+                .requirementRefused("redis", .disabled, retryAfter: .seconds(4)), .asleep,
+                [
+                    .refuse([one], .requirementFailed("redis", .disabled), retryAfter: .seconds(4)),
+                    .releaseRequirements,
+                ]),
+            Row(
+                .requirementsChanged, .starting(Start(phase: .awaitingRequirements, waiting: [one])),
+                [.holdRequirements]),
             Row(
                 .shutdownRequested, .retired,
                 [.stopProbing, .refuse([one], .shuttingDown, retryAfter: .seconds(5)), .releaseRequirements]),
@@ -108,6 +117,7 @@ struct BackendMachineTests {
             Row(.wanted(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
             Row(.wantedIfAwake(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
             Row(.abandoned(one), .starting(Start(phase: .checkingAddress, waiting: [])), []),
+            Row(.requirementsChanged, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
             Row(.addressFree, .starting(Start(phase: .spawning, waiting: [one])), [.spawn(first)]),
             Row(
                 .addressTaken, .coolingDown(until: noon + .seconds(1), reason: inUse),

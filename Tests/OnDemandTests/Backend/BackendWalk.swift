@@ -6,7 +6,7 @@ struct BackendWalk {
     /// What may happen next in the world around the machine.
     enum Move: Equatable {
         case arrive, arriveLate, arriveWithoutWaking, leaveQueue, leaveAfterAdmission, leave
-        case requirementsGetReady, requirementFails
+        case requirementsGetReady, requirementFails, requirementIsDisabled, requirementsChange
         case addressIsFree(spawns: Bool)
         case addressIsTaken
         case accept
@@ -64,7 +64,8 @@ struct BackendWalk {
         if gate.isOpen { moves.append(.arriveLate) }
         if !waiting.isEmpty { moves.append(.leaveQueue) }
         if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
-        if isAwaiting { moves += [.requirementsGetReady, .requirementFails] }
+        if isAwaiting { moves += [.requirementsGetReady, .requirementFails, .requirementIsDisabled] }
+        if isAwaiting || isChecking { moves.append(.requirementsChange) }
         if isChecking { moves += [.addressIsFree(spawns: true), .addressIsFree(spawns: false), .addressIsTaken] }
         if isProbing { moves.append(.accept) }
         moves += [BackendTimer.startup, .idle, .stopStep, .coolDown].filter { timers[$0] != nil }.map { .fire($0) }
@@ -100,6 +101,12 @@ struct BackendWalk {
         case .requirementFails:
             isAwaiting = false
             tell(.requirementRefused("redis", .addressTaken, retryAfter: .seconds(3)))
+        case .requirementIsDisabled:
+            isAwaiting = false
+            tell(.requirementRefused("redis", .disabled, retryAfter: .seconds(3)))
+        case .requirementsChange:
+            (isAwaiting, isChecking) = (false, false)
+            tell(.requirementsChanged)
         case .addressIsFree(let spawns):
             isChecking = false
             spawnSucceeds = spawns

@@ -4,7 +4,7 @@
 /// given its place here before this compiles.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case wanted, wantedIfAwake, abandoned, startRequested
-    case requirementsReady, requirementRefused
+    case requirementsReady, requirementRefused, requirementsChanged
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
     case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, everybodyLeft
@@ -23,7 +23,8 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case shutdownRequested, hurried
 
     static let answersOfStart: Set<Self> = [
-        .requirementsReady, .requirementRefused, .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
+        .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+        .spawnFailed, .probeSucceeded,
     ]
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
@@ -41,6 +42,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .startRequested: .startRequested
             case .requirementsReady: .requirementsReady
             case .requirementRefused: .requirementRefused
+            case .requirementsChanged: .requirementsChanged
             case .addressFree: .addressFree
             case .addressTaken: .addressTaken
             case .spawned: .spawned
@@ -79,6 +81,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .requirementsReady: .requirementsReady
         case .requirementRefused:
             .requirementRefused("redis", .exitedEarly(.status(1)), retryAfter: .seconds(1))
+        case .requirementsChanged: .requirementsChanged
         case .addressFree: .addressFree
         case .addressTaken: .addressTaken
         case .spawned: .spawned
@@ -115,6 +118,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .startRequested: "the daemon wants it without a client (always on)"
         case .requirementsReady: "everything that it requires is ready"
         case .requirementRefused: "something that it requires could not be made ready"
+        case .requirementsChanged: "a reload changes it, or what it requires"
         case .addressFree: "nobody answers at its address"
         case .addressTaken: "a stranger answers at its address"
         case .spawned: "its process runs"

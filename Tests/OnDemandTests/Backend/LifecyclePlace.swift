@@ -67,11 +67,11 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .asleep, .disabled:
             start.union(gate).union(timers).union(noProcess).union([.hurried])
         case .awaitingRequirements:
-            start.subtracting([.requirementsReady, .requirementRefused]).union(gate).union(timers).union(noProcess)
-                .union([.hurried])
+            start.subtracting([.requirementsReady, .requirementRefused, .requirementsChanged]).union(gate)
+                .union(timers).union(noProcess).union([.hurried])
         case .checkingAddress:
-            start.subtracting([.addressFree, .addressTaken]).union(gate).union(timers).union(noProcess)
-                .union([.hurried])
+            start.subtracting([.addressFree, .addressTaken, .requirementsChanged]).union(gate).union(timers)
+                .union(noProcess).union([.hurried])
         case .spawning:
             start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
                 .union([.hurried, .shutdownRequested]).union(LifecycleEvent.orders)
@@ -123,9 +123,11 @@ struct LifecycleCircumstance {
     var now = noon
 
     init(_ words: String = "", _ machine: BackendMachine, _ event: LifecycleEvent) {
-        self.words = words
-        self.machine = machine
-        self.event = event.sample(machine.generation)
+        self.init(words, machine, event.sample(machine.generation))
+    }
+
+    init(_ words: String, _ machine: BackendMachine, _ event: BackendMachine.Event) {
+        (self.words, self.machine, self.event) = (words, machine, event)
     }
 }
 
@@ -163,6 +165,12 @@ extension LifecyclePlace {
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         switch event {
         case .wanted, .wantedIfAwake: hold(machine(), event)
+        case .requirementRefused:
+            [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance(
+                    "it is disabled", machine(), .requirementRefused("redis", .disabled, retryAfter: .seconds(5))),
+            ]
         case .probeSucceeded:
             [
                 LifecycleCircumstance("", machine(), event),

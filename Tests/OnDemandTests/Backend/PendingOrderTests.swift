@@ -19,6 +19,9 @@ import Testing
             #expect(verdict(order, on: Lives.coolingDown()) == .hasFailed)
             #expect(verdict(order, on: Lives.checking().after(.ordered(.stop))) == .wasStopped)
             #expect(verdict(order, on: Lives.ready().after(.ordered(.stop))) == .wasStopped)
+            let missed = Lives.awaiting().after(
+                .requirementRefused("redis", .disabled, retryAfter: .seconds(5)))
+            #expect(verdict(order, on: missed) == .hasFailed)
             #expect(verdict(order, on: Lives.leaving()) == .daemonLeaves)
             #expect(verdict(order, on: Lives.retired()) == .daemonLeaves)
         }

@@ -6,7 +6,7 @@ struct RefusalTests {
     private static let all: [Refusal] = [
         .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
-        .addressTaken, .requirementFailed("redis", "did not become ready within 30s"),
+        .addressTaken, .requirementFailed("redis", .startTimedOut(after: .seconds(30))),
         .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
         .mayNotWake, .sleepsOn, .disabled, .stopped, .shuttingDown, .noRoom, .tooManyConnections(limit: 9),
     ]

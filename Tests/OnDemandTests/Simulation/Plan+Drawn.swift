@@ -40,7 +40,7 @@ extension Plan.Reload.Change {
     ]
     /// Whoever is required stays.
     fileprivate static let calm: [Plan.Reload.Change] = [
-        .nothing, .broken, .replace(atOnce: false), .toggleSecondListener,
+        .nothing, .broken, .replace(atOnce: false), .toggleSecondListener, .toggleRequirements, .toggleProcesses,
     ]
 }
 

@@ -18,11 +18,17 @@ extension Plan {
             /// Without a command, and back.
             case toggleLaunch
             case toggleSecondListener
+            /// The service requires nothing, and again what it did.
+            case toggleRequirements
+            /// There are no processes, and nobody requires one, and back.
+            case toggleProcesses
         }
 
         var at: Duration
         var change: Change
         var service = 0
+        /// The same change to another service in the same file.
+        var andAlso: Int?
     }
 
     /// What the file says at some moment.
@@ -35,16 +41,19 @@ extension Plan {
             var moves = 0
             var commands = 0
             var restarts = false
+            var requiresNothing = false
         }
 
         var services: [Service]
         var hasSecondListener = false
+        var hasNoProcesses = false
 
         init(_ plan: Plan) {
             services = plan.services.map { Service(isEnabled: $0.isEnabled, launches: $0.launches) }
         }
 
         mutating func apply(_ reload: Reload) {
+            if let other = reload.andAlso { apply(Reload(at: reload.at, change: reload.change, service: other)) }
             var service = services[reload.service]
             switch reload.change {
             case .nothing, .broken: break
@@ -59,6 +68,8 @@ extension Plan {
                 service.restarts = atOnce
             case .toggleLaunch: service.launches.toggle()
             case .toggleSecondListener: hasSecondListener.toggle()
+            case .toggleRequirements: service.requiresNothing.toggle()
+            case .toggleProcesses: hasNoProcesses.toggle()
             }
             services[reload.service] = service
             // There has to be something.
@@ -71,6 +82,8 @@ extension Plan {
     func configuration(_ variant: Variant) throws -> Configuration {
         var configuration = try configuration
         if variant.hasSecondListener { configuration.listen.append(Self.secondAddress) }
+        if variant.hasNoProcesses { configuration.processes = [] }
+        let hasNoProcesses = variant.hasNoProcesses
         configuration.services = zip(configuration.services, variant.services).enumerated().compactMap { index, pair in
             var (service, variant) = pair
             guard variant.isThere else { return nil }
@@ -85,6 +98,8 @@ extension Plan {
             service.launch = variant.launches ? launch(of: services[index], index) : nil
             service.launch?.arguments = ["\(variant.moves)", "\(variant.commands)"]
             service.onReload = variant.restarts ? .restart : .nextStart
+            if variant.requiresNothing { service.policy.requires = [] }
+            if hasNoProcesses { service.policy.requires.removeAll { $0.hasPrefix("p") } }
             return service
         }
         return configuration
@@ -124,6 +139,12 @@ extension Simulation {
         variant.apply(reload)
         fileIsBroken = reload.change == .broken
         if plan.reloadMayEndTunnels(of: reload.service) { kernel.sendsAway = true }
+        // From then on lives with and without requirements are mixed, and the order of starts has no judge.
+        switch reload.change {
+        case .toggleRequirements: kernel.children.requirements[reload.service] = []
+        case .toggleProcesses: for number in kernel.children.services { kernel.children.requirements[number] = [] }
+        default: break
+        }
         kernel.raise(.hangUp)
     }
 

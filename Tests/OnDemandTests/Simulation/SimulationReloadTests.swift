@@ -192,6 +192,60 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 1) == [.answered(502)])
     }
 
+    @Test("D1 at any moment of a start, what it waits for may be left out, and nobody who waits is refused")
+    func requiresLess() throws {
+        var service = Plan.Service()
+        service.policy.requires = ["p0"]
+        for change in [Reload.Change.toggleRequirements, .toggleProcesses] {
+            for offset in 0..<40 {
+                var plan = Plan(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(20))])
+                plan.processes[0].children = [ChildScript(listensAfter: .milliseconds(30))]
+                plan.reloads = [Reload(at: .milliseconds(2) * offset, change: change)]
+                plan.asksAgain = false
+                let simulation = try Simulation.run(plan)
+                #expect(simulation.complaints == [], "\(change) \(offset)")
+                #expect(simulation.kernel.logged(.startFailed).isEmpty, "\(change) \(offset)")
+                #expect((0...1).allSatisfy { simulation.outcomes(of: $0) == [.answered(200)] }, "\(change) \(offset)")
+                #expect(simulation.kernel.children.starts == [2, 1], "\(change) \(offset)")
+            }
+        }
+    }
+
+    @Test("what could not be had does not stick to the one that does not require it any more")
+    func failedRequirement() throws {
+        var service = Plan.Service()
+        service.policy.requires = ["p0"]
+        var plan = Plan(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(8))])
+        plan.processes[0].children = [ChildScript(listensAfter: nil)]
+        // Once while it waits for the process, once while it rests because of it.
+        plan.reloads = [
+            Reload(at: .milliseconds(1500), change: .replace(atOnce: false)),
+            Reload(at: .milliseconds(2500), change: .toggleProcesses),
+        ]
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.outcomes(of: 0) == [.answered(503)])
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+        #expect(simulation.kernel.logged(.started).contains { $0.contains("command=\"0 0 1\"") })
+    }
+
+    @Test("what is new finds what it requires, wherever in the file that stands")
+    func newRequirement() throws {
+        var first = Plan.Service()
+        first.policy.requires = ["s1"]
+        first.policy.alwaysOn = true
+        var plan = Plan(services: [first, .init(), .init()])
+        plan.reloads = [
+            Reload(at: .zero, change: .remove, service: 0), Reload(at: .zero, change: .remove, service: 1),
+            Reload(at: .seconds(1), change: .add, service: 0),
+        ]
+        plan.reloads[2].andAlso = 1
+        plan.asksAgain = false
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.logged(.startFailed).isEmpty)
+        #expect(simulation.kernel.logged(.ready).count == 2)
+    }
+
     @Test("a daemon that leaves does not read its configuration again")
     func whileLeaving() throws {
         var plan = Plan(clients: [.chat(endless)], terminates: .seconds(1))

@@ -210,6 +210,66 @@ struct SimulationRequirementTests {
     }
 }
 
+// MARK: - What only an operator can bring
+
+extension SimulationRequirementTests {
+    /// The service s0, always on, requires s1, which an operator disables and enables.
+    private func disabledForAWhile(_ clients: [ClientScript] = []) -> Plan {
+        var first = Plan.Service()
+        first.policy.requires = ["s1"]
+        first.policy.alwaysOn = true
+        first.children = [ChildScript(exitsAfter: .seconds(3)), .healthy]
+        var plan = Plan(services: [first, .init()], clients: clients)
+        plan.orders = [(.seconds(1), 1, .disable), (.seconds(60), 1, .enable)]
+        plan.asksAgain = false
+        return plan
+    }
+
+    @Test("an always-on service waits for the operator without a clock, and begins when what it requires is enabled")
+    func waitsForOperator() throws {
+        let simulation = try Simulation.run(disabledForAWhile())
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0 == "started s0" }.count == 2)
+        let failures = simulation.kernel.logged(.startFailed)
+        #expect(failures.count == 1 && failures[0].contains("requires s1, which is disabled"), "\(failures)")
+        #expect(simulation.kernel.logged(.coolingDown).isEmpty)
+        #expect(simulation.kernel.logged(.ready).last?.contains("08:01:01") == true)
+    }
+
+    @Test("who asks meanwhile is told why, and when to come back")
+    func toldMeanwhile() throws {
+        let simulation = try Simulation.run(disabledForAWhile([.get(at: .seconds(20)), .get(at: .seconds(61))]))
+        #expect(simulation.complaints == [])
+        let exchange = simulation.clients[0].exchanges[0]
+        #expect(exchange.outcome == .answered(503) && exchange.retryAfter == "5")
+        #expect(String(decoding: exchange.body, as: UTF8.self).contains("requires s1, which is disabled"))
+        #expect(simulation.outcomes(of: 1) == [.answered(200)])
+    }
+
+    @Test("it may be required by way of another one")
+    func chainOfOperators() throws {
+        var plan = disabledForAWhile()
+        plan.services[0].policy.requires = ["s2"]
+        plan.services.append(.init())
+        plan.services[2].policy.requires = ["s1"]
+        plan.services[2].children = [ChildScript(exitsAfter: .seconds(2)), .healthy]
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.lives.filter { $0 == "started s0" }.count == 2)
+        #expect(simulation.kernel.logged(.coolingDown).isEmpty)
+    }
+
+    @Test("a start that an operator waits for fails at once, with the reason")
+    func orderedMeanwhile() throws {
+        var plan = disabledForAWhile()
+        plan.services[0].policy.alwaysOn = false
+        plan.orders.insert((.seconds(30), 0, .start), at: 1)
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.operators[1].text.contains("s0 did not start: requires s1, which is disabled"))
+    }
+}
+
 extension Simulation {
     /// The steps of all lives, in the order of the log: `started p0`, `ready p0` ...
     fileprivate var lives: [String] {
