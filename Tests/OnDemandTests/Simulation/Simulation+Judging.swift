@@ -84,7 +84,13 @@ extension Simulation {
         for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
         if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
         if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
-        household.supervisor.inOrder.forEach(judgeRest)
+        var lacking: Set<String> = []
+        for backend in household.supervisor.inOrder {
+            // Whoever requires what an operator has disabled waits for the operator.
+            let lacks = !lacking.isDisjoint(with: backend.machine.policy.requires)
+            if lacks || backend.machine.standing == .disabled { lacking.insert(backend.name) }
+            judgeRest(of: backend, lacks: lacks)
+        }
         judgeSeats(household)
         let listeners = 1 + household.doorListeners.joined().count
         let expected = household.supervisor.inOrder.reduce(listeners) { count, backend in
@@ -96,12 +102,12 @@ extension Simulation {
         }
     }
 
-    private func judgeRest(of backend: SupervisedBackend) {
+    private func judgeRest(of backend: SupervisedBackend, lacks: Bool) {
         let (policy, standing) = (backend.machine.policy, backend.machine.standing)
         // Nobody but another backend can be inside now.
         let staysAwake =
             policy.alwaysOn || policy.idleTimeout == nil || standing == .pinned || backend.gate.leases > 0
-        let comesBack = standing == .pinned || standing == .usual && policy.comesBack
+        let comesBack = !lacks && (standing == .pinned || standing == .usual && policy.comesBack)
         switch backend.machine.state {
         case .asleep where !comesBack && backend.gate.leases == 0: break
         case .ready where staysAwake: break
