@@ -1,5 +1,7 @@
 """What real sockets show of the rules of frames, the limits of tunnels, and crowds."""
 
+import os
+import signal
 import socket
 import struct
 import threading
@@ -10,7 +12,7 @@ import pytest
 import processes
 import wire
 from daemon import service, sleeping_double
-from wire import Listener, close_frame, masked_frame, text_frame, upgrade
+from wire import Listener, close_frame, masked_frame, request, text_frame, upgrade
 
 
 @pytest.fixture
@@ -205,3 +207,44 @@ def test_a_page_elsewhere_gets_403_and_wakes_nothing(start):
     with daemon.open_tunnel(extra=["Origin: https://www.app.example"]) as client:
         client.send(close_frame())
     assert daemon.starts() == 1
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_backend_that_breaks_off_between_two_frames_is_a_1011_and_within_one_just_an_end(start, upstream, how):
+    daemon = start(service(upstream.port))
+    client, backend = tunnel(daemon, upstream)
+    backend.send(wire.plain_frame(1, b"last"))
+    assert client.read_frame() == (1, b"last")
+    getattr(backend, how)()
+    assert closed_with(client)[0] == 1011
+    client.send(close_frame(1011))
+    assert client.has_ended()
+    client, backend = tunnel(daemon, upstream)
+    backend.send(wire.plain_frame(1, b"x" * 100)[:50])
+    client.read_exactly(50)
+    getattr(backend, how)()
+    assert client.read_to_end_or_reset() == b"", "inside a frame it would be read as payload"
+
+
+def test_a_process_that_is_killed_says_1011_to_every_client_also_while_they_speak(start):
+    daemon = start(sleeping_double())
+    tunnels = [daemon.open_tunnel() for _ in range(20)]
+    os.kill(daemon.status()["pid"], signal.SIGKILL)
+    for client in tunnels[:10]:
+        client.send(text_frame("in the middle of it"))
+    for client in tunnels:
+        opcode, payload = client.read_frame()
+        while opcode != 8:
+            opcode, payload = client.read_frame()
+        assert struct.unpack("!H", payload[:2])[0] == 1011
+        client.send(close_frame(1011))
+        assert client.has_ended()
+    daemon.wait_for("crashed")
+
+
+def test_clients_that_cannot_wake_it_again_for_a_while_are_told_1013(start):
+    daemon = start(sleeping_double(idle_when="no_client_data", idle_timeout="300ms", min_sleep="1s"))
+    client = daemon.open_tunnel()
+    assert closed_with(client)[0] == 1013
+    client.send(close_frame(1013))
+    assert daemon.ask(request()).status == 503

@@ -101,6 +101,13 @@ class Wire:
             taken, self.pending = self.pending, b""
             return taken
 
+    def read_to_end_or_reset(self):
+        try:
+            return self.read_to_end()
+        except ConnectionResetError:
+            taken, self.pending = self.pending, b""
+            return taken
+
     def read_head(self):
         raw = self.read_until(CRLF + CRLF)
         lines = raw[:-4].decode("latin-1").split("\r\n")

@@ -397,7 +397,8 @@ struct BackendMachine {
         case .clientDataSeen(let instant):
             return armIdle(from: instant, readySince: since)
         case .gateClosed where policy.idleWhen == .noClientData:
-            return takeLeave(Stop(cause: .idle, step: Stop.takingLeave), .goingAway, now)
+            let reason = policy.minimumSleep > .zero ? LeaveReason.staysAway : .goingAway
+            return takeLeave(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
         case .exited(let exit):

@@ -37,4 +37,6 @@ enum LeaveReason: Equatable, Sendable {
     case goingAway
     /// It is stopped and started again: coming back at once is welcome.
     case restarts
+    /// It is stopped, and nobody wakes it for a while: coming back at once is in vain.
+    case staysAway
 }

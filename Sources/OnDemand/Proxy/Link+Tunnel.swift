@@ -91,9 +91,13 @@ extension Link {
         let downward = pumpDown(kernel, &scratch, &traffic[service])
         if case .over(let hangup) = downward, farewell == .said || !sayThatBackendBroke() { return .over(hangup) }
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
-        if up.isFinished && down.isFinished { return .over(.done) }
-        if backendIsGone && down.pending.isEmpty && downward == .rest {
-            return sayThatBackendBroke() ? finishFarewell(through: kernel, scratch: &scratch) : .over(.backendGone)
+        let isFinished = up.isFinished && down.isFinished
+        if isFinished, up.sourceEnded || !spokeForBackend { return .over(.done) }
+        if isFinished || backendIsGone && down.pending.isEmpty && downward == .rest {
+            // Who was told in the backend's name has the same moment to answer as all others.
+            if spokeForBackend { farewell = .said }
+            return spokeForBackend || sayThatBackendBroke()
+                ? finishFarewell(through: kernel, scratch: &scratch) : .over(.backendGone)
         }
         return upward == .more || downward == .more ? .more : .rest
     }
@@ -103,7 +107,7 @@ extension Link {
 
     private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic) -> Progress
     {
-        if !Self.flush(&up, to: &upstream!, kernel) { return .over(.clientReset) }
+        if !Self.flush(&up, to: &upstream!, kernel) { stopSending() }
         for _ in 0..<Limits.chunksPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
             let passed = Self.pass(
@@ -113,7 +117,8 @@ extension Link {
                 note(piece, from: .client, &traffic)
                 slowDown(piece.news, kernel)
             case .nothing: break
-            case .broken: return .over(.clientReset)
+            case .sourceBroken: return .over(.clientReset)
+            case .sinkBroken: stopSending()
             }
         }
         // The close frame behind the last valid one.
@@ -136,13 +141,21 @@ extension Link {
                 note(piece, from: .upstream, &traffic)
                 // In the middle of a frame nothing can be said any more.
                 if offence?.side == .upstream, farewell != .said { return .over(.upstreamReset) }
-            case .nothing: break
-            case .broken: return .over(.upstreamReset)
+            case .nothing: if down.sourceEnded { endForBackend(kernel) }
+            case .sourceBroken, .sinkBroken: return .over(.upstreamReset)
             }
             takeLeaveIfPossible()
         }
         Self.endSink(of: &down, client, kernel)
         return down.wantsToRead && upstream!.readiness.contains(.readable) ? .more : .rest
+    }
+
+    /// The backend takes nothing more; what it has said before is still to be read.
+    private mutating func stopSending() {
+        up.pending.removeAll()
+        up.sinkEnded = true
+        backendIsGone = true
+        upstream!.readiness.insert(.readable)
     }
 
     /// Only where a pace is set is the clock looked at.
@@ -160,7 +173,8 @@ extension Link {
     private enum Passed {
         case piece(Piece)
         case nothing
-        case broken
+        case sourceBroken
+        case sinkBroken
     }
 
     /// What was read in one go: how much of it may travel on, and what it held.
@@ -185,7 +199,7 @@ extension Link {
             let maySend = sink.readiness.contains(.writable)
             let result =
                 maySend ? kernel.send(scratch.span.extracting(0..<piece.count), to: sink.descriptor) : .wouldBlock
-            guard let sent = sink.note(result, of: piece.count) else { return .broken }
+            guard let sent = sink.note(result, of: piece.count) else { return .sinkBroken }
             pump.moved &+= UInt32(truncatingIfNeeded: sent)
             if sent < piece.count { pump.pending = ByteQueue(scratch[sent..<piece.count]) }
             return .piece(piece)
@@ -196,7 +210,7 @@ extension Link {
             pump.sourceEnded = true
             return .nothing
         case .failed:
-            return .broken
+            return .sourceBroken
         }
     }
 
@@ -292,7 +306,7 @@ extension Link {
     private mutating func takeLeaveIfPossible() {
         guard case .wanted(let code) = farewell, let serverFrames, serverFrames.isAtBoundary else { return }
         // Who has said goodbye already needs no second one (RFC 6455, 5.5.1).
-        if !serverFrames.hasSeenClose {
+        if !serverFrames.hasSeenClose, !spokeForBackend {
             down.pending.append(FrameWriter.close(code, reason: offence?.violation.reason ?? ""))
         }
         farewell = .said
@@ -301,12 +315,29 @@ extension Link {
 
     /// A backend that broke off has said no goodbye: we say it, where it can be read as one (RFC 6455, 7.4.1).
     private mutating func sayThatBackendBroke() -> Bool {
-        guard farewell == .none, !down.sourceEnded, let serverFrames, serverFrames.isAtBoundary,
-            !serverFrames.hasSeenClose
-        else { return false }
-        down.pending.append(FrameWriter.close(.internalError))
+        guard !down.sourceEnded, speakForBackend() else { return false }
         down.sourceEnded = true
         farewell = .said
+        return true
+    }
+
+    /// An end without a goodbye that the client has not asked for, most often that of a process that has crashed. What
+    /// the client says goes up as before, in case somebody still reads it.
+    private mutating func endForBackend(_ kernel: some Kernel) {
+        guard !up.sourceEnded, clientFrames?.hasSeenClose == false, speakForBackend() else { return }
+        spokeForBackend = true
+        if !Self.flush(&down, to: &client, kernel) { down.pending.removeAll() }
+    }
+
+    /// 1011 and not 1012: whether the backend comes back is for its next client to decide. Who was to be told something
+    /// else in a moment is told that.
+    private mutating func speakForBackend() -> Bool {
+        guard let serverFrames, serverFrames.isAtBoundary, !serverFrames.hasSeenClose else { return false }
+        switch farewell {
+        case .none: down.pending.append(FrameWriter.close(.internalError))
+        case .planned(let code): down.pending.append(FrameWriter.close(code))
+        case .wanted, .said: return false
+        }
         return true
     }
 

@@ -16,8 +16,10 @@ struct Link {
     var up = Pump()
     /// Backend to client.
     var down = Pump()
-    /// The backend's process is gone: when what it said has been passed on, the tunnel is over.
+    /// The backend's process is gone, or reads no more: when what it said has been passed on, the tunnel is over.
     var backendIsGone = false
+    /// The backend ended without a goodbye, and the client has been told in its name.
+    var spokeForBackend = false
     /// Where frames begin and end in what each side sends; nil once a side broke the rules.
     var clientFrames: FrameTracker?
     var serverFrames: FrameTracker?

@@ -35,3 +35,15 @@ extension Proxy {
         }
     }
 }
+
+extension CloseCode {
+    /// To a client, 1012 and 1013 differ in whether it is worth trying at once (RFC 6455, 11.7).
+    init(_ reason: LeaveReason) {
+        self =
+            switch reason {
+            case .goingAway: .goingAway
+            case .restarts: .serviceRestart
+            case .staysAway: .tryAgainLater
+            }
+    }
+}

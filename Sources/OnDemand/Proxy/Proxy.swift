@@ -232,7 +232,7 @@ final class Proxy<K: Kernel> {
             drive(index)
         case .takeLeave(let id, let generation, let reason, let window):
             let lease = Link.Lease(backend: id, generation: generation)
-            let code = reason == .restarts ? CloseCode.serviceRestart : .goingAway
+            let code = CloseCode(reason)
             upstreams[id.index].leaving = (generation, code)
             takeLeave(of: lease, code, over: window)
             noteDeparture(from: lease)

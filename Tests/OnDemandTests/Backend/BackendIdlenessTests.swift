@@ -27,6 +27,16 @@ import Testing
         #expect(stop == [.signal(.terminate), .arm(.stopStep, at: later(71))])
     }
 
+    @Test("clients that cannot wake it again for a while are told to try later")
+    func staysAway() {
+        var policy = Self.byData
+        policy.minimumSleep = .seconds(5)
+        var machine = Lives.ready(policy).after(.timerFired(.idle))
+        let leave = machine.apply(.gateClosed, at: later(60))
+        #expect(leave.first == .takeLeave(Self.first, .staysAway, over: .seconds(3)))
+        #expect(CloseCode(LeaveReason.staysAway) == .tryAgainLater && CloseCode(.restarts) == .serviceRestart)
+    }
+
     @Test("tunnels that do not end in time do not hold up the stop, and a hurry does not wait for them")
     func leaveInTime() {
         for event in [BackendMachine.Event.timerFired(.stopStep), .hurried] {

@@ -100,8 +100,7 @@ extension BackendMachine.Effect {
         case .arm(let timer, let instant): "set \(timer.words): \((instant - now).shortText)"
         case .disarm(let timer): "clear \(timer.words)"
         case .takeLeave(_, let reason, let window):
-            "close frames (\(reason == .restarts ? "1012" : "1001")) to the WebSockets that are left, "
-                + "over \(window.shortText)"
+            "close frames (\(CloseCode(reason))) to the WebSockets that are left, over \(window.shortText)"
         case .closeGate: "close the gate to newcomers"
         case .signal(let signal): "\(signal.name) to its family of processes"
         case .endGeneration: "end every connection to this generation"

@@ -151,6 +151,67 @@ struct LinkFrameTests {
         #expect(inFrame.run() == .over(.upstreamReset))
     }
 
+    @Test("a backend that ends between two frames without a goodbye has it said for it, and what goes up still does")
+    func silentEnd() {
+        let bench = TunnelBench()
+        bench.backendSays(FrameWriter.text("good"))
+        bench.backend.end()
+        bench.run()
+        #expect(bench.heardByClient == FrameWriter.text("good") + FrameWriter.close(.internalError))
+        #expect(bench.client.peerHasEnded && bench.link.farewell == .none)
+        bench.clientSays(hello)
+        #expect(bench.heardByBackend == hello, "a direction that is open stays open")
+        bench.link.backendIsGone = true
+        #expect(bench.run() == .rest && bench.link.farewell == .said, "its client has a moment to answer")
+        _ = bench.client.send(FrameWriter.close(.internalError, key: key)[...])
+        #expect(bench.run() == .over(.farewell) && bench.heardByClient == [])
+        let inFrame = TunnelBench()
+        inFrame.backendSays([0x81, 5, 1])
+        inFrame.backend.end()
+        inFrame.run()
+        #expect(inFrame.heardByClient == [0x81, 5, 1] && inFrame.client.peerHasEnded, "there nothing can be said")
+    }
+
+    @Test("an end that the client has asked for, by a goodbye or its own end, passes as it is")
+    func askedForEnd() {
+        let goodbye = TunnelBench()
+        goodbye.clientSays(FrameWriter.close(.normal, key: key))
+        goodbye.backend.end()
+        goodbye.run()
+        #expect(goodbye.heardByClient == [] && goodbye.client.peerHasEnded)
+        let ended = TunnelBench()
+        ended.client.end()
+        ended.run()
+        ended.backendSays(FrameWriter.text("last"))
+        ended.backend.end()
+        #expect(ended.run() == .over(.done) && ended.heardByClient == FrameWriter.text("last"))
+    }
+
+    @Test("bytes on their way up when the backend breaks do not cost the client the goodbye")
+    func breaksMeanwhile() {
+        for breaks in [SimulatedSocket.reset, SimulatedSocket.close] {
+            let bench = TunnelBench()
+            _ = bench.backend.send(FrameWriter.text("last")[...])
+            breaks(bench.backend)()
+            bench.clientSays(hello)
+            bench.kernel.runWithoutDaemon()
+            bench.run()
+            #expect(bench.heardByClient == FrameWriter.text("last") + FrameWriter.close(.internalError))
+        }
+    }
+
+    @Test("a backend that ends while its clients are about to be told why gives them that reason")
+    func plannedGoodbye() {
+        let bench = TunnelBench()
+        bench.link.farewell = .planned(.serviceRestart)
+        bench.backend.end()
+        bench.run()
+        #expect(bench.heardByClient == FrameWriter.close(.serviceRestart))
+        bench.link.takeLeave(.serviceRestart)
+        bench.run()
+        #expect(bench.heardByClient == [] && bench.link.farewell == .said, "once is enough")
+    }
+
     @Test("a backend's own goodbye passes as it is, and needs no second one")
     func ownGoodbye() {
         let bench = TunnelBench()

@@ -76,9 +76,9 @@ struct Listening {
     /// What the daemon said between two frames when it ended the tunnel itself; nothing may follow it.
     private(set) var farewell: [UInt8] = []
 
-    /// Close, going away and service restart (RFC 6455, 7.4.1 and 11.7).
-    private static let farewells: [[UInt8]] = [[0x88, 2, 0x03, 0xe9], [0x88, 2, 0x03, 0xf4]]
-    /// Close, internal error: the backend broke off.
+    /// Close, going away, service restart and try again later (RFC 6455, 7.4.1 and 11.7).
+    private static let farewells: [[UInt8]] = [[0x88, 2, 0x03, 0xe9], [0x88, 2, 0x03, 0xf4], [0x88, 2, 0x03, 0xf5]]
+    /// Close, internal error: the backend broke off, or ended without a goodbye.
     private static let internalError: [UInt8] = [0x88, 2, 0x03, 0xf3]
 
     var hasHeardFarewell: Bool { Self.farewells.contains(farewell) }
