@@ -121,6 +121,17 @@ def test_an_inherited_socket_is_used_where_its_address_is_listened_on(start):
         again.wait_for("first_hit")
 
 
+def test_clients_of_an_inherited_socket_may_be_announced_by_a_proxy(start):
+    with socket.create_server(("127.0.0.1", 0)) as listener, wire.Listener() as upstream:
+        daemon = start(
+            service(upstream.port, path="/*"), listen={"address": "fd:edge", "proxy_protocol": True},
+            **inheriting([listener], ["edge"]))
+        with daemon.connect() as client:
+            client.send(b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 443\r\n" + request(path="/"))
+            assert upstream.accept().read_head().value("X-Forwarded-For") == "198.51.100.7"
+        assert daemon.ask(request(path="/")).status == 400, "who comes without a header"
+
+
 def test_inherited_sockets_are_found_by_their_name_and_a_unix_socket_keeps_its_file(start, tmp_path):
     path = str(tmp_path / "web.sock")
     with socket.create_server(("127.0.0.1", 0)) as first, socket.socket(socket.AF_UNIX) as second:

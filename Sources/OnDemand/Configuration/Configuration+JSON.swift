@@ -57,12 +57,25 @@ extension ConfigurationDecoder {
     private mutating func listeners(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         let nodes = oneOrMore(node)
         if nodes.count > KeyRange.listeners { report(node, "the list has more than \(KeyRange.listeners) items") }
-        for node in nodes.prefix(KeyRange.listeners) {
-            if case .string(let text) = node.value.content, text.hasPrefix("fd:") {
-                if let name = inheritedName(node) { draft.inherited.append(name) }
-            } else if let address = listener(node, announced: &draft.proxyProtocol) {
-                draft.listen.append(address)
-            }
+        for node in nodes.prefix(KeyRange.listeners) { listener(node, into: &draft) }
+    }
+
+    /// An address, a name that the manager knows, or an object that says more about either.
+    private mutating func listener(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
+        var (place, isAnnounced) = (node, false)
+        if case .object = node.value.content {
+            guard let fields = fields(of: node, as: .listener),
+                let address = required("address", in: fields, purpose: "it says where to listen")
+            else { return }
+            (place, isAnnounced) = (address, fields["proxy_protocol"].flatMap { boolean($0) } ?? false)
+        }
+        if case .string(let text) = place.value.content, text.hasPrefix("fd:") {
+            guard let name = inheritedName(place) else { return }
+            draft.inherited.append(name)
+            if isAnnounced { draft.announcedNames.append(name.value) }
+        } else if let address = address(place) {
+            draft.listen.append(address)
+            if isAnnounced { draft.proxyProtocol.append(address.value) }
         }
     }
 
@@ -75,20 +88,6 @@ extension ConfigurationDecoder {
             else { throw ValueProblem("names no inherited socket; write its FileDescriptorName behind \"fd:\"") }
             return name
         }
-    }
-
-    /// An address, or an object that says more about it.
-    private mutating func listener(
-        _ node: ConfigurationNode, announced: inout [SocketAddress]
-    ) -> Located<SocketAddress>? {
-        guard case .object = node.value.content else { return address(node) }
-        guard let fields = fields(of: node, as: .listener),
-            let text = required("address", in: fields, purpose: "it says where to listen")
-        else { return nil }
-        let isAnnounced = fields["proxy_protocol"].flatMap { boolean($0) } ?? false
-        guard let address = address(text) else { return nil }
-        if isAnnounced { announced.append(address.value) }
-        return address
     }
 
     /// For editors only.

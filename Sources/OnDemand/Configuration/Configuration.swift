@@ -5,6 +5,8 @@ struct Configuration: Equatable, Sendable {
     var proxyProtocol: [SocketAddress] = []
     /// Names of sockets that the manager opens for us (`fd:NAME` in `listen`).
     var inherited: [String] = []
+    /// Those of them whose connections begin with a PROXY header.
+    var announcedNames: [String] = []
     var status: Status?
     /// The Unix socket on which operators give orders.
     var control: SocketAddress?

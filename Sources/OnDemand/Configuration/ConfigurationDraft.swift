@@ -3,6 +3,7 @@ struct ConfigurationDraft {
     var listen: [Located<SocketAddress>] = []
     var proxyProtocol: [SocketAddress] = []
     var inherited: [Located<String>] = []
+    var announcedNames: [String] = []
     var status: Located<SocketAddress>?
     var statusToken: BearerToken?
     var control: Located<SocketAddress>?
@@ -66,6 +67,7 @@ extension ConfigurationDraft {
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
+            announcedNames: announcedNames,
             status: status.map { Configuration.Status(listen: $0.value, token: statusToken) }, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
             processes: processes.map { $0.process() },

@@ -36,7 +36,9 @@ extension Configuration {
         let addresses = listen.map { address in
             Door(place: .address(address), purpose: proxyProtocol.contains(address) ? .announced : .clients)
         }
-        let names = inherited.map { Door(place: .inherited($0), purpose: .clients) }
+        let names = inherited.map { name in
+            Door(place: .inherited(name), purpose: announcedNames.contains(name) ? .announced : .clients)
+        }
         let own = [(status?.listen, Door.Purpose.status), (control, .control)].compactMap { address, purpose in
             address.map { Door(place: .address($0), purpose: purpose) }
         }

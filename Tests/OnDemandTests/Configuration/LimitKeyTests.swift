@@ -114,12 +114,15 @@ import Testing
     @Test("a listener may be an object that says whether a proxy announces its clients")
     func proxyProtocol() throws {
         let text = """
-            {"listen": [{"address": 5, "proxy_protocol": true}, {"address": "[::1]:6"}, "unix:/s"],
+            {"listen": [{"address": 5, "proxy_protocol": true}, {"address": "[::1]:6"}, "unix:/s", "fd:plain",
+               {"address": "fd:edge", "proxy_protocol": true}, {"address": "fd:bare"}],
              "reverse_proxies": [{\(Sample.plain)}]}
             """
         let configuration = try Configuration.read(Array(text.utf8), environment: [:])
         #expect(configuration.listen.map(\.description) == ["0.0.0.0:5", "[::1]:6", "unix:/s"])
         #expect(configuration.proxyProtocol == [.ipv4(octets: [0, 0, 0, 0], port: 5)])
+        #expect(configuration.inherited == ["plain", "edge", "bare"] && configuration.announcedNames == ["edge"])
+        #expect(configuration.doors.map(\.purpose) == [.announced, .clients, .clients, .clients, .announced, .clients])
         let wrong = #"{"listen": {"proxy_protocol": 1, "adress": 5}, "reverse_proxies": [{\#(Sample.plain)}]}"#
         let errors = #expect(throws: ConfigurationErrors.self) {
             try Configuration.read(Array(wrong.utf8), environment: [:])
