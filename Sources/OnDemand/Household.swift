@@ -30,6 +30,10 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     private var logRetryPause = Limits.logRetryFirst
     private(set) var hasLeft = false
     var reloads = Snapshot.Reloads()
+    /// When the history was last written.
+    var historySaved: Instant?
+    /// It could not be written, and that has been told.
+    var historyIsRefused = false
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
 
@@ -78,7 +82,9 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         try openListeners()
         try supervisor.openSockets()
         openPlainProxies()
+        restoreHistory()
         supervisor.begin()
+        saveHistory()
         manager.ready()
         tellStatus()
     }
@@ -236,15 +242,18 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     /// Messages go back and forth until nobody has anything to say.
     func turnEnded() {
+        var hasChanged = false
         while !requests.isEmpty || !answers.isEmpty {
             requests.takeAll().forEach(supervisor.handle)
             for answer in answers.takeAll() {
                 proxy.handle(answer)
                 guard case .stateChanged = answer else { continue }
+                hasChanged = true
                 tellStatus()
                 if supervisor.isAllAsleep { kernel.giveBackMemory() }
             }
         }
+        if hasChanged { keepHistory() }
         forgetThoseWhoLeft()
         proceedWithDeparture()
         armLogRetry()
@@ -325,6 +334,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         guard !hasLeft else { return }
         hasLeft = true
         proxy.closeEverything()
+        saveHistory()
         supervisor.closeSockets()
         proxy.closeListeners()
         log(.bye)
@@ -393,6 +403,7 @@ extension Configuration {
     var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
+            ("/api/history", .history),
             ("/healthz", .health), ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in

@@ -47,6 +47,7 @@ extension ConfigurationDecoder {
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
         if let status = fields["status"] { self.status(status, into: &draft) }
+        if let directory = fields["state_dir"] { draft.stateDirectory = systemText(directory, isEmptyAllowed: false) }
         if let control = fields["control"] { draft.control = self.control(control) }
         if let log = fields["log"] { draft.log = self.log(log) }
         if let drain = fields["drain_timeout"] { draft.drainTimeout = duration(drain)?.value ?? draft.drainTimeout }

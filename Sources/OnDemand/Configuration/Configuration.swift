@@ -8,6 +8,8 @@ struct Configuration: Equatable, Sendable {
     /// Those of them whose connections begin with a PROXY header.
     var announcedNames: [String] = []
     var status: Status?
+    /// Where the history is kept beyond the daemon's own end.
+    var stateDirectory: String?
     /// The Unix socket on which operators give orders.
     var control: SocketAddress?
     var services: [Service] = []

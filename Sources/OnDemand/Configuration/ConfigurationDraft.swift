@@ -6,6 +6,7 @@ struct ConfigurationDraft {
     var announcedNames: [String] = []
     var status: Located<SocketAddress>?
     var statusToken: BearerToken?
+    var stateDirectory: String?
     var control: Located<SocketAddress>?
     var services: [ServiceDraft] = []
     var processes: [ProcessDraft] = []
@@ -68,7 +69,8 @@ extension ConfigurationDraft {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
             announcedNames: announcedNames,
-            status: status.map { Configuration.Status(listen: $0.value, token: statusToken) }, control: control?.value,
+            status: status.map { Configuration.Status(listen: $0.value, token: statusToken) },
+            stateDirectory: stateDirectory, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
             processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,

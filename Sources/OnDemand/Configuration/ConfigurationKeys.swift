@@ -112,6 +112,8 @@ extension ConfigurationObject {
             "managed_processes", .list(.object(.process), most: KeyRange.processes), "[]",
             "processes without routes, such as a Redis"),
         ConfigurationKey("status", .object(.status), "a small status page, which wakes nothing"),
+        ConfigurationKey(
+            "state_dir", .string, "a directory in which the history of the status page outlives the daemon"),
         ConfigurationKey("control", .pattern("^unix:"), "the Unix socket on which operators give orders"),
         ConfigurationKey("log", .object(.log), "{}", "how much is logged, and for whom"),
         ConfigurationKey(

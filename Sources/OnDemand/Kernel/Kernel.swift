@@ -85,6 +85,13 @@ protocol Kernel: AnyObject {
     func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool?
     func residentBytes(of process: ProcessID?) -> Int?
 
+    // MARK: Files
+
+    /// A regular file, whole.
+    func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
+    /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).
+    func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError)
+
     // MARK: The daemon itself
 
     /// From now on the daemon's signals arrive as readiness of this descriptor.

@@ -13,6 +13,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case systemTrouble = "system_trouble"
     case linesDropped = "lines_dropped"
     case orphanEnded = "orphan_ended"
+    case historyIgnored = "history_ignored"
+    case historyNotSaved = "history_not_saved"
     // A backend's life.
     case ordered
     case started, ready
@@ -34,7 +36,7 @@ enum LogEvent: String, CaseIterable, Sendable {
         switch self {
         case .startFailed, .crashed, .systemTrouble, .reloadFailed: .error
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
-            .socketUnused, .orphanEnded:
+            .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved:
             .warning
         case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started, .ready,
             .firstHit, .idle, .stopping, .stopped, .output, .refused:

@@ -97,4 +97,6 @@ extension Snapshot.Service {
 /// Who can make one.
 protocol StatusSource: AnyObject {
     func snapshot() -> Snapshot
+    /// The last 24 hours of each service.
+    func history() -> [ServiceDay]
 }

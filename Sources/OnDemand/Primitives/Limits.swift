@@ -50,6 +50,16 @@ enum Limits {
     /// How long `status.token` is: what cannot be guessed, and fits into any head.
     static let statusTokenBytes = 16...256
 
+    // MARK: History
+
+    /// Changes of one service's state that are remembered for a day: one that wakes every five minutes, with four
+    /// changes each time, needs 1152; then the oldest are forgotten first.
+    static let historyStretches = 1200
+    /// The same for all services together in the file: less than the megabyte that is read back.
+    static let historyStretchesKept = 30_000
+    /// While services come and go all the time, the file is written no more often than this.
+    static let historyPause: Duration = .seconds(10)
+
     // MARK: Log
 
     /// What waits for a slow reader of the log; beyond it lines are dropped and counted. A backend's burst of output

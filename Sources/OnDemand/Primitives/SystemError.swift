@@ -24,6 +24,10 @@ struct Errno: Hashable, Sendable {
     static let permissionDenied = Errno(number: 13)
     static let brokenPipe = Errno(number: 32)
     static let notDirectory = Errno(number: 20)
+    static let notRegular = Errno(number: 22)
+    static let tooLarge = Errno(number: 27)
+    static let noSpace = Errno(number: 28)
+    static let readOnly = Errno(number: 30)
     static let isDirectory = Errno(number: 21)
     static let addressInUse = Errno(number: 98)
     static let noBufferSpace = Errno(number: 105)
@@ -49,6 +53,10 @@ extension Errno: CustomStringConvertible {
         case .brokenPipe: "the other side is closed"
         case .notDirectory: "not a directory"
         case .isDirectory: "is a directory"
+        case .notRegular: "not a regular file"
+        case .tooLarge: "too large"
+        case .noSpace: "no space left"
+        case .readOnly: "read-only file system"
         case .addressInUse: "address already in use"
         case .noBufferSpace: "no buffer space"
         case .connectionReset: "connection reset"

@@ -27,12 +27,14 @@ extension Proxy {
             upstreams.append(upstream)
             traffic.append(Traffic())
             arrivals.append(Arrivals())
+            connectionDays.append(ConnectionDay())
             return BackendID(index: upstreams.count - 1)
         }
         let id = vacant.remove(at: position)
         upstreams[id.index] = upstream
         traffic[id.index] = Traffic()
         arrivals[id.index] = Arrivals()
+        connectionDays[id.index] = ConnectionDay()
         return id
     }
 
@@ -40,6 +42,7 @@ extension Proxy {
     func inheritCounts(_ id: BackendID, from namesake: BackendID) {
         traffic[id.index] = traffic[namesake.index]
         arrivals[id.index] = arrivals[namesake.index]
+        connectionDays[id.index] = connectionDays[namesake.index]
     }
 
     /// Whether no connection has to do with it.

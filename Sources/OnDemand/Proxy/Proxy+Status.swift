@@ -10,6 +10,9 @@ extension Proxy {
             conversation.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
             watchers.append(clientToken(index))
             refreshLater(after: Limits.statusRefresh)
+        case .history:
+            let text = HistoryJSON.text(of: status.history(), at: kernel.wallClock().seconds)
+            conversation.machine.served(StatusResponse.ofJSON(text, keepAlive: keepAlive, headOnly: headOnly))
         case .page, .snapshot, .metrics, .events, .health, .readiness:
             let response = StatusResponse.of(resource, status.snapshot(), keepAlive: keepAlive, headOnly: headOnly)
             conversation.machine.served(response)

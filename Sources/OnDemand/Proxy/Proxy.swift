@@ -15,6 +15,8 @@ final class Proxy<K: Kernel> {
     var traffic: [Traffic]
     /// What became of those who came to its gate, likewise.
     var arrivals: [Arrivals]
+    /// How many were connected when, likewise.
+    var connectionDays: [ConnectionDay]
     /// Answers of our own to clients, by status, in the order in which they were first given.
     var errorAnswers: [(status: Int, count: Int)] = []
     /// How many connections each address has, where that is limited.
@@ -81,6 +83,7 @@ final class Proxy<K: Kernel> {
         self.controlled = controlled
         traffic = Array(repeating: Traffic(), count: upstreams.count)
         arrivals = Array(repeating: Arrivals(), count: upstreams.count)
+        connectionDays = Array(repeating: ConnectionDay(), count: upstreams.count)
         scratch = Array(repeating: 0, count: Limits.scratchBytes)
     }
 
@@ -185,6 +188,7 @@ final class Proxy<K: Kernel> {
         links[index].lease = .init(backend: id, generation: generation)
         conversation.machine.admitted(to: id)
         upstreams[id.index].move(to: generation)
+        noteConnections(of: id)
         if upstreams[id.index].greeted != generation {
             upstreams[id.index].greeted = generation
             log.record(
@@ -286,6 +290,7 @@ final class Proxy<K: Kernel> {
                 noteDeparture(from: lease)
             }
         }
+        noteConnections(of: lease.backend)
         statusChanged()
     }
 
@@ -320,8 +325,13 @@ final class Proxy<K: Kernel> {
     func endUse(of lease: Link.Lease, wasDormant: Bool) {
         guard wasDormant else { return giveBack(lease) }
         upstreams[lease.backend.index].dormant -= 1
+        noteConnections(of: lease.backend)
         noteDeparture(from: lease)
         statusChanged()
+    }
+
+    private func noteConnections(of id: BackendID) {
+        connectionDays[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
     }
 
     /// Of those who are asked to go, was this the last one?

@@ -17,6 +17,8 @@ enum StatusResource: Hashable, Sendable {
     case snapshot
     /// The same again whenever it changes (server-sent events).
     case events
+    /// How everything was over the last 24 hours (JSON).
+    case history
     /// The numbers of everything, for graphs (Prometheus).
     case metrics
     /// The daemon is alive.
@@ -28,7 +30,7 @@ enum StatusResource: Hashable, Sendable {
     var isGuarded: Bool {
         switch self {
         case .page, .health, .readiness: false
-        case .snapshot, .events, .metrics: true
+        case .snapshot, .events, .history, .metrics: true
         }
     }
 }

@@ -14,7 +14,9 @@ enum StatusResponse {
         switch resource {
         case .events: return headOfEvents
         case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
-        case .snapshot: answer = ("application/json", "", Array((StatusJSON.text(of: snapshot) + "\n").utf8))
+        case .snapshot:
+            return ofJSON(StatusJSON.text(of: snapshot), keepAlive: keepAlive, headOnly: headOnly)
+        case .history: preconditionFailure("\(resource) is not answered from a snapshot")
         case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
         case .health: answer = (plainText, "", Array("ok\n".utf8))
         case .readiness where snapshot.isLeaving:
@@ -22,15 +24,28 @@ enum StatusResponse {
             answer = (plainText, "", Array("shutting down\n".utf8))
         case .readiness: answer = (plainText, "", Array("ready\n".utf8))
         }
+        let head = head(status, answer.type, answer.body.count, answer.fields, keepAlive: keepAlive)
+        return headOnly ? head : head + answer.body
+    }
+
+    static func ofJSON(_ text: String, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
+        let body = Array((text + "\n").utf8)
+        let head = head("200 OK", "application/json", body.count, "", keepAlive: keepAlive)
+        return headOnly ? head : head + body
+    }
+
+    private static func head(
+        _ status: String, _ type: String, _ length: Int, _ fields: String, keepAlive: Bool
+    ) -> [UInt8] {
         let head = """
             HTTP/1.1 \(status)\r
-            Content-Type: \(answer.type)\r
-            Content-Length: \(answer.body.count)\r
-            \(commonFields)\(answer.fields)Connection: \(keepAlive ? "keep-alive" : "close")\r
+            Content-Type: \(type)\r
+            Content-Length: \(length)\r
+            \(commonFields)\(fields)Connection: \(keepAlive ? "keep-alive" : "close")\r
             \r
 
             """
-        return headOnly ? Array(head.utf8) : Array(head.utf8) + answer.body
+        return Array(head.utf8)
     }
 
     private static let plainText = "text/plain; charset=utf-8"

@@ -90,6 +90,7 @@ final class SupervisedBackend {
         var nextWake: WakeCause?
         var memory = MemoryAccount()
         var stateSince = Instant(nanoseconds: 0)
+        var day = StateDay()
         var lastBoot: Duration?
         var boots = BootTimes()
         var allBoots = BootHistogram()

@@ -1,10 +1,15 @@
 /// What the status page wants to know of a backend; read when somebody asks.
 extension Supervisor {
+    /// Of what is not ours to run there are none.
+    func states(of id: BackendID) -> StateDay { backends[id]?.history.day ?? StateDay() }
+
+    func restore(_ day: StateDay, of id: BackendID) { backends[id]?.history.day = day }
+
     func describe(_ id: BackendID, in service: inout Snapshot.Service) {
         guard let backend = inOrder.first(where: { $0.id == id }) else { return }
         let now = kernel.now()
-        let (state, standing, memory) = (backend.machine.state, backend.machine.standing, backend.history.memory)
-        service.state = standing == .disabled && state == .asleep ? "disabled" : StateWord(state).rawValue
+        let (standing, memory) = (backend.machine.standing, backend.history.memory)
+        service.state = backend.stateWord
         service.isPinned = standing == .pinned
         service.stateAge = now - backend.history.stateSince
         service.generation = backend.machine.generation.number
@@ -28,5 +33,12 @@ extension Supervisor {
         service.lastFailure = backend.history.lastFailure
         let staysAwake = backend.machine.policy.alwaysOn || standing == .pinned
         service.idleTimeout = staysAwake ? nil : backend.machine.policy.idleTimeout
+    }
+}
+
+extension SupervisedBackend {
+    /// How it is, as everybody is told.
+    var stateWord: String {
+        machine.standing == .disabled && machine.state == .asleep ? "disabled" : StateWord(machine.state).rawValue
     }
 }

@@ -1,24 +1,5 @@
 /// The log and the history of a backend's life: what is worth a line when its state has changed.
 extension Supervisor {
-    /// A state without its contents, as logs, metrics and the status page name it.
-    enum StateWord: String {
-        case asleep, starting, ready, stopping
-        case coolingDown = "cooling_down"
-        case retired
-
-        init(_ state: BackendMachine.State) {
-            self =
-                switch state {
-                case .asleep: .asleep
-                case .starting: .starting
-                case .ready: .ready
-                case .stopping: .stopping
-                case .coolingDown: .coolingDown
-                case .retired: .retired
-                }
-        }
-    }
-
     func note(_ event: BackendMachine.Event, from before: StateWord, of backend: SupervisedBackend) {
         noteFailure(event, before, backend)
         switch event {
@@ -27,6 +8,7 @@ extension Supervisor {
         case .gateClosed: log(.idle, service(backend), generation(backend))
         default: break
         }
+        noteDay(of: backend)
         let after = StateWord(backend.machine.state)
         guard after != before else { return }
         if before == .starting { reactor.disarm(.slowStart(backend.id)) }
@@ -42,6 +24,13 @@ extension Supervisor {
             log(.coolingDown, service(backend), LogField("reason", reason), LogField("rest_ms", rest))
         }
         answers.post(.stateChanged(backend.id))
+    }
+
+    /// Only a change is worth a look at the clock.
+    func noteDay(of backend: SupervisedBackend) {
+        let word = backend.stateWord
+        guard backend.history.day.stretches.last?.state != word else { return }
+        backend.history.day.entered(word, at: kernel.wallClock().seconds)
     }
 
     /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
@@ -185,5 +174,24 @@ extension Supervisor {
             .stranger,
             [service(backend), LogField("address", "NOTIFY_SOCKET")]
                 + (description.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
+    }
+}
+
+/// A state without its contents, as logs, metrics and the status page name it.
+enum StateWord: String {
+    case asleep, starting, ready, stopping
+    case coolingDown = "cooling_down"
+    case retired
+
+    init(_ state: BackendMachine.State) {
+        self =
+            switch state {
+            case .asleep: .asleep
+            case .starting: .starting
+            case .ready: .ready
+            case .stopping: .stopping
+            case .coolingDown: .coolingDown
+            case .retired: .retired
+            }
     }
 }

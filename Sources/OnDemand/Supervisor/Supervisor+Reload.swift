@@ -2,6 +2,7 @@
 extension Supervisor {
     func add(_ backend: SupervisedBackend) {
         backend.history.stateSince = kernel.now()
+        noteDay(of: backend)
         insert(backend)
         unsettled.append(.init(backend: backend, isNew: true))
     }

@@ -80,7 +80,10 @@ final class Supervisor<K: Kernel> {
 
     /// Starts what is always on.
     func begin() {
-        for backend in inOrder { backend.history.stateSince = kernel.now() }
+        for backend in inOrder {
+            backend.history.stateSince = kernel.now()
+            noteDay(of: backend)
+        }
         for backend in inOrder where backend.machine.policy.alwaysOn && backend.machine.standing != .disabled {
             noteWish(of: .alwaysOn, for: backend)
             if backend.startDelay > .zero {

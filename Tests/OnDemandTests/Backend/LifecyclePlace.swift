@@ -90,7 +90,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    var word: String { Supervisor<SimulatedKernel>.StateWord(machine().state).rawValue }
+    var word: String { StateWord(machine().state).rawValue }
 
     private var detail: String? {
         switch self {

@@ -72,6 +72,7 @@ struct ConfigurationErrorTests {
             (#"{"status": {}}"#, "1:12", #""listen" is missing; it says where the status page is"#),
             (#"{"status": true}"#, "1:12", "expected an object, found true"),
             (#"{"control": ":1"}"#, "1:13", #"":1" is no Unix socket; write unix: in front of its path"#),
+            (#"{"state_dir": ""}"#, "1:15", #""" is empty"#), (#"{"state_dir": 1}"#, "1:15", "expected a string"),
             (#"{"control": "unix:"}"#, "1:13", #""unix:" names no socket"#),
             (#"{"status": {"listen": "x:1"}}"#, "1:23", #""x:1" has the host name "x"; addresses are numeric"#),
             (

@@ -141,6 +141,13 @@ struct ConfigurationTests {
         #expect(try read(file("\"control\": \"unix:/run/x.sock\",")).control == .unix(path: "/run/x.sock"))
     }
 
+    @Test("the history is kept where it is said, and nowhere unless it is")
+    func stateDirectory() throws {
+        let file = { (line: String) in "{\"listen\": 80, \(line) \"reverse_proxies\": [{\(Sample.plain)}]}" }
+        #expect(try read(file("")).stateDirectory == nil)
+        #expect(try read(file("\"state_dir\": \"/var/lib/x\",")).stateDirectory == "/var/lib/x")
+    }
+
     @Test("several listeners, a status page and the log are taken as they are")
     func surroundings() throws {
         let configuration = try read(

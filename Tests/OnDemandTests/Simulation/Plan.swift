@@ -55,6 +55,8 @@ struct Plan {
     /// At the end, with every fault off, each service must answer once more.
     var asksAgain = true
     var logLevel = LogLevel.debug
+    /// Where the history is kept.
+    var stateDirectory: String?
 
     static let controlAddress = SocketAddress.unix(path: "/run/control.sock")
     static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
@@ -78,7 +80,8 @@ struct Plan {
     var configuration: Configuration {
         get throws {
             Configuration(
-                listen: [Self.publicAddress], control: orders.isEmpty ? nil : Self.controlAddress,
+                listen: [Self.publicAddress], stateDirectory: stateDirectory,
+                control: orders.isEmpty ? nil : Self.controlAddress,
                 services: try services.enumerated().map { index, service in
                     Configuration.Service(
                         name: "s\(index)", enabled: service.isEnabled,

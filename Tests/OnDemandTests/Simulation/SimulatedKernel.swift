@@ -63,6 +63,9 @@ final class SimulatedKernel: Kernel {
     var inherited: [InheritedListener] = []
     var pendingSignals: [DaemonSignal] = []
     var logLines: [[UInt8]] = []
+    /// The daemon's own files, by their paths.
+    var disk: [String: [UInt8]] = [:]
+    var diskIsFull = false
     /// What really went wrong for a service, so that its clients may be told.
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.
@@ -200,6 +203,21 @@ final class SimulatedKernel: Kernel {
     }
 
     func event(at position: Int) -> ReadinessEvent { events[position] }
+
+    // MARK: Files
+
+    func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        guard !fails("contents") else { throw SystemError(call: "read", code: .permissionDenied, subject: path) }
+        guard let bytes = disk[path] else { throw SystemError(call: "open", code: .noSuchFile, subject: path) }
+        return bytes
+    }
+
+    func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        guard !diskIsFull, !fails("replaceFile") else {
+            throw SystemError(call: "write", code: .noSpace, subject: path)
+        }
+        disk[path] = bytes
+    }
 
     // MARK: The log
 

@@ -1,0 +1,102 @@
+/// The last 24 hours as JSON: the body of `/api/history`, and the file in `state_dir`.
+///
+///     { "version": 1,
+///       "at": 1795276800,                   when this was written, in seconds since 1970, as all times here
+///       "services": [{
+///         "name": "action-cable",
+///         "states": [["asleep", 1795190400], ["starting", 1795236731], ...],   each from then until the next one;
+///                                           unknown: the daemon was not there
+///         "connections": null or {          the most at a time in each step; null: nobody was ever connected
+///           "step_s": 300, "until": 1795276800,
+///           "peaks": [0, 0, 3, ...]         of a whole day; the last step ends at `until`
+///         } }] }
+enum HistoryJSON {
+    /// `days` as they are to be told at `now`; of each at most so many of its last states.
+    static func text(of days: [ServiceDay], at now: Int64, states limit: Int = .max) -> String {
+        let services = days.map { day in
+            let states = day.states.stretches.suffix(limit).map { "[\(JSONText.quoted($0.state)),\($0.since)]" }
+            return "{\"name\":\(JSONText.quoted(day.name)),\"states\":[\(states.joined(separator: ","))],"
+                + "\"connections\":\(text(of: day.connections))}"
+        }
+        return "{\"version\":1,\"at\":\(now),\"services\":[\(services.joined(separator: ","))]}"
+    }
+
+    private static func text(of connections: ConnectionDay) -> String {
+        guard !connections.peaks.isEmpty else { return "null" }
+        let peaks = connections.peaks.map { "\($0)" }.joined(separator: ",")
+        let until = (connections.latest + 1) * ConnectionDay.stepSeconds
+        return "{\"step_s\":\(ConnectionDay.stepSeconds),\"until\":\(until),\"peaks\":[\(peaks)]}"
+    }
+
+    /// What an earlier daemon has written, as it is to be told at `now`. A file is believed whole or not at all.
+    static func read(_ bytes: [UInt8], at now: Int64) throws(Problem) -> [ServiceDay] {
+        let file: JSONValue
+        do { file = try JSONReader.read(bytes) } catch { throw Problem(sentence: error.sentence) }
+        guard file["version"]?.integer == 1 else { throw Problem(sentence: "it is of another version") }
+        guard let savedAt = file["at"]?.moment, let services = file["services"]?.items else { throw .foreign }
+        return try services.map { service throws(Problem) in
+            guard let name = service["name"]?.text, let states = service["states"]?.items else { throw .foreign }
+            let stretches = try states.map { state throws(Problem) in try stretch(state) }
+            guard zip(stretches, stretches.dropFirst()).allSatisfy({ $0.since <= $1.since }),
+                stretches.count <= Limits.historyStretches
+            else { throw .foreign }
+            return ServiceDay(
+                name: name, states: .restored(stretches, savedAt: savedAt, at: now),
+                connections: try connections(service["connections"], at: now))
+        }
+    }
+
+    private static func stretch(_ value: JSONValue) throws(Problem) -> StateDay.Stretch {
+        guard let pair = value.items, pair.count == 2, let state = pair[0].text, let since = pair[1].moment,
+            Snapshot.Service.states.contains(state) || state == StateDay.unknown
+        else { throw .foreign }
+        return StateDay.Stretch(state: state, since: since)
+    }
+
+    private static func connections(_ value: JSONValue?, at now: Int64) throws(Problem) -> ConnectionDay {
+        if value?.content == .null { return ConnectionDay() }
+        guard let value, value["step_s"]?.integer == Int(ConnectionDay.stepSeconds),
+            let until = value["until"]?.moment, let peaks = value["peaks"]?.items, peaks.count == ConnectionDay.steps
+        else { throw .foreign }
+        let counts = try peaks.map { peak throws(Problem) in
+            guard let count = peak.integer, let exact = UInt32(exactly: count) else { throw .foreign }
+            return exact
+        }
+        return .restored(counts, latest: until / ConnectionDay.stepSeconds - 1, at: now)
+    }
+
+    /// Why a file tells nothing.
+    struct Problem: Error, Equatable {
+        let sentence: String
+
+        static let foreign = Problem(sentence: "it is not what this daemon writes")
+    }
+}
+
+extension JSONValue {
+    fileprivate subscript(key: String) -> JSONValue? {
+        guard case .object(let members) = content else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+
+    fileprivate var items: [JSONValue]? {
+        guard case .array(let items) = content else { return nil }
+        return items
+    }
+
+    fileprivate var text: String? {
+        guard case .string(let text) = content else { return nil }
+        return text
+    }
+
+    fileprivate var integer: Int? {
+        guard case .number(let number) = content else { return nil }
+        return number.integer
+    }
+
+    /// Seconds since 1970, up to the year 9999: times that can be reckoned with.
+    fileprivate var moment: Int64? {
+        guard let integer, (0...253_402_300_799).contains(integer) else { return nil }
+        return Int64(integer)
+    }
+}

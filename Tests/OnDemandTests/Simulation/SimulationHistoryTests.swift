@@ -1,0 +1,88 @@
+import Testing
+
+@testable import OnDemand
+
+/// What a daemon remembers of a day, and what the next one knows of it.
+@Suite("Simulation: history")
+struct SimulationHistoryTests {
+    private let file = "/state/history.json"
+
+    private func simulation(_ change: (inout Plan) -> Void = { _ in }) -> Simulation {
+        var plan = Plan(clients: [.get(), .chat(.init(), at: .seconds(20))])
+        plan.stateDirectory = "/state"
+        change(&plan)
+        return Simulation(plan)
+    }
+
+    private func days(of simulation: Simulation) throws -> [ServiceDay] {
+        let bytes = try #require(simulation.kernel.disk[file])
+        return try HistoryJSON.read(bytes, at: simulation.kernel.wallClock().seconds)
+    }
+
+    @Test("every life is in the file that is left, with who was connected, and without it ever arming a timer")
+    func lives() throws {
+        let simulation = simulation()
+        try simulation.run()
+        #expect(simulation.complaints == [])
+        let day = try #require(try days(of: simulation).first)
+        let states = day.states.stretches.map(\.state)
+        #expect(Array(states.prefix(6)) == ["asleep", "starting", "ready", "stopping", "asleep", "starting"])
+        #expect(day.connections.peaks.max() == 1)
+    }
+
+    @Test("the next daemon goes on where the last one ended, and knows that it does not know what was between")
+    func goesOn() throws {
+        let first = simulation()
+        try first.run()
+        let second = simulation()
+        second.kernel.disk = first.kernel.disk
+        second.kernel.wallOffset += 3600
+        try second.run()
+        #expect(second.complaints == [])
+        let states = try days(of: second)[0].states.stretches.map(\.state)
+        let gap = try #require(states.firstIndex(of: StateDay.unknown))
+        #expect(states[..<gap].contains("ready") && states[(gap + 1)...].contains("ready"))
+        #expect(states[gap + 1] == "asleep")
+    }
+
+    @Test(
+        "a file that is none of ours is told once and replaced",
+        arguments: ["", "{", "\u{0}", "[1]", #"{"version":7}"#])
+    func foreign(text: String) throws {
+        let simulation = simulation()
+        simulation.kernel.disk[file] = Array(text.utf8)
+        try simulation.run()
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.logged(.historyIgnored).count == 1)
+        #expect(try !days(of: simulation).isEmpty)
+    }
+
+    @Test("a directory that takes nothing is told once, and costs nobody anything")
+    func unwritable() throws {
+        let simulation = simulation()
+        simulation.kernel.diskIsFull = true
+        try simulation.run()
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.logged(.historyNotSaved).count == 1)
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+    }
+
+    @Test(
+        "a clock that jumps moves nobody's process, and leaves a history that can be read",
+        arguments: [-90_000, 90_000])
+    func jumps(seconds: Int64) throws {
+        let simulation = simulation { $0.wallJump = (.seconds(3), seconds) }
+        try simulation.run()
+        #expect(simulation.complaints == [])
+        let day = try #require(try days(of: simulation).first)
+        #expect(zip(day.states.stretches, day.states.stretches.dropFirst()).allSatisfy { $0.since <= $1.since })
+        #expect(day.states.stretches.map(\.state).contains("ready"))
+    }
+
+    @Test("without a directory nothing is written")
+    func nowhere() throws {
+        let simulation = simulation { $0.stateDirectory = nil }
+        try simulation.run()
+        #expect(simulation.kernel.disk.isEmpty)
+    }
+}

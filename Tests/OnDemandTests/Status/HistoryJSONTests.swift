@@ -1,0 +1,106 @@
+import Foundation
+import Testing
+
+@testable import OnDemand
+
+@Suite struct HistoryJSONTests {
+    private let now: Int64 = 1_795_276_800
+
+    private var days: [ServiceDay] {
+        var cable = ServiceDay(name: "action-cable")
+        cable.states.entered("asleep", at: now - 90)
+        cable.states.entered("starting", at: now - 60)
+        cable.connections.connected(3, at: now)
+        return [cable, ServiceDay(name: "redis")]
+    }
+
+    @Test("what is told is JSON under its documented names")
+    func told() throws {
+        let data = Data(HistoryJSON.text(of: days, at: now).utf8)
+        let read = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
+        #expect(read["version"] as? Int == 1 && read["at"] as? Int64 == now)
+        let services = try #require(read["services"] as? [NSDictionary])
+        let states: NSArray = [["asleep", now - 90], ["starting", now - 60]]
+        #expect(services[0]["states"] as? NSArray == states)
+        let connections = try #require(services[0]["connections"] as? NSDictionary)
+        #expect(connections["step_s"] as? Int == 300 && connections["until"] as? Int64 == now + 300)
+        #expect((connections["peaks"] as? [Int])?.suffix(2) == [0, 3])
+        #expect(services[1]["connections"] is NSNull && (services[1]["states"] as? NSArray)?.count == 0)
+    }
+
+    @Test("what one daemon writes the next one reads, and adds that it was not there meanwhile")
+    func readBack() throws {
+        let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now).utf8), at: now + 600)
+        #expect(read.map(\.name) == ["action-cable", "redis"])
+        #expect(read[0].states.stretches.dropLast() == days[0].states.stretches[...])
+        #expect(read[0].states.stretches.last == .init(state: StateDay.unknown, since: now))
+        #expect(read[0].connections.peaks.suffix(4) == [0, 3, 0, 0])
+        #expect(read[1] == ServiceDay(name: "redis"))
+    }
+
+    @Test("of each only so many states are written, the last ones")
+    func limited() throws {
+        let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now, states: 1).utf8), at: now)
+        #expect(read[0].states.stretches.map(\.state) == ["starting", StateDay.unknown])
+    }
+
+    @Test("the largest file that is written can be read back")
+    func largest() throws {
+        let share = 100
+        let days = (0..<(Limits.historyStretchesKept / share)).map { number in
+            var day = ServiceDay(name: String(repeating: "n", count: 60) + "\(number)")
+            for change in 0..<share {
+                day.states.entered(change.isMultiple(of: 2) ? "cooling_down" : "starting", at: now + Int64(change))
+            }
+            day.connections.connected(100_000, at: now)
+            return day
+        }
+        #expect(HistoryJSON.text(of: days, at: now, states: share).utf8.count < JSONReader.byteLimit)
+    }
+
+    @Test(
+        "what this daemon has not written is refused whole, with a reason",
+        arguments: [
+            ("", "there is nothing here"), ("[]", "another version"), ("{}", "another version"),
+            (#"{"version":2}"#, "another version"), (#"{"version":1}"#, "not what this daemon writes"),
+            (#"{"version":1,"at":1,"services":[{}]}"#, "not what this daemon writes"),
+            (
+                #"{"version":1,"at":1,"services":[{"name":"a","states":[["dancing",1]],"connections":null}]}"#,
+                "not what"
+            ),
+            (
+                #"{"version":1,"at":9,"services":[{"name":"a","states":[["asleep",2],["ready",1]],"connections":null}]}"#,
+                "not what"
+            ),
+            (
+                #"{"version":1,"at":1,"services":[{"name":"a","states":[],"connections":{"step_s":300,"until":600,"peaks":[1]}}]}"#,
+                "not what"
+            ),
+            (#"{"version":1,"at":1,"services":[{"name":"a","states":[]}]}"#, "not what this daemon writes"),
+        ])
+    func foreign(text: String, reason: String) {
+        let problem = #expect(throws: HistoryJSON.Problem.self) { try HistoryJSON.read(Array(text.utf8), at: 10) }
+        #expect(problem?.sentence.contains(reason) == true, "\(problem?.sentence ?? "it was believed")")
+    }
+
+    @Test("times that nobody can reckon with are none, and those at the edge break nothing")
+    func edges() throws {
+        let peaks = Array(repeating: "4294967295", count: ConnectionDay.steps).joined(separator: ",")
+        let text = { (number: String) in
+            """
+            {"version":1,"at":\(number),"services":[{"name":"a","states":[["asleep",\(number)]],
+            "connections":{"step_s":300,"until":\(number),"peaks":[\(peaks)]}}]}
+            """
+        }
+        for number in ["9223372036854775807", "-9223372036854775808", "-1", "253402300800", "1.5", "1e3"] {
+            #expect(throws: HistoryJSON.Problem.foreign) {
+                try HistoryJSON.read(Array(text(number).utf8), at: now)
+            }
+        }
+        for number in ["0", "253402300799"] {
+            let days = try HistoryJSON.read(Array(text(number).utf8), at: now)
+            #expect(days[0].states.stretches.allSatisfy { $0.since <= now })
+            #expect(days[0].connections.peaks.count == ConnectionDay.steps)
+        }
+    }
+}
