@@ -377,7 +377,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
             listening: proxy.clientAddresses.map(\.description), services: services + processes,
-            isLeaving: !isStaying, reloads: reloads, turnedAway: proxy.turnedAwayInAll,
+            isLeaving: !isStaying, takesOrders: configuration.status?.token != nil, reloads: reloads,
+            turnedAway: proxy.turnedAwayInAll,
             errorAnswers: proxy.errorAnswers.map { .init(name: "\($0.status)", count: $0.count) })
     }
 }
@@ -403,14 +404,20 @@ extension Configuration {
     var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
-            ("/api/history", .history),
+            ("/api/history", .history), ("/api/services/*", .service),
             ("/healthz", .health), ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .status(resource))
         }
         return ExchangeRules(
-            routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true, statusToken: status?.token)
+            routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true, statusGuard: statusGuard)
+    }
+
+    private var statusGuard: StatusGuard {
+        var statusGuard = StatusGuard(token: status?.token, names: status?.names ?? [])
+        if case .unix? = status?.listen { statusGuard.isUnixSocket = true }
+        return statusGuard
     }
 
     /// The control socket's questions read their path themselves.

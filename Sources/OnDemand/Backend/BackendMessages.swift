@@ -4,7 +4,7 @@
 enum BackendRequest: Equatable, Sendable {
     /// A client waits; it is answered exactly once, unless it is abandoned first. Who may not wake the backend is
     /// refused where it would take a new start.
-    case wanted(BackendID, Ticket, WakeCause, mayWake: Bool)
+    case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: Visitor)
     /// The waiting client has left.
     case abandoned(BackendID, Ticket)
     /// Nobody uses this generation any more.
@@ -13,6 +13,16 @@ enum BackendRequest: Equatable, Sendable {
     case everybodyLeft(BackendID, Generation)
     /// An operator asks for something; answered exactly once, at once or when it is done.
     case ordered(BackendID, BackendOrder, Ticket, waits: Bool)
+}
+
+/// Who a client is, as far as it says so: for people who wonder what woke a backend.
+struct Visitor: Equatable, Sendable {
+    /// As `$remote_addr` shows it.
+    let address: String
+    /// Without the query, in which some have secrets.
+    let path: String
+    /// What it calls itself; nil when it does not.
+    let agent: String?
 }
 
 /// From the supervisor: what becomes of them.

@@ -8,7 +8,8 @@ struct BootTimes: Equatable, Sendable {
     static let slowFactor = 3
     static let leastSlow: Duration = .milliseconds(500)
 
-    private var recent: [Duration] = []
+    /// The latest last.
+    private(set) var recent: [Duration] = []
 
     mutating func record(_ boot: Duration) {
         if recent.count == Self.remembered { recent.removeFirst() }

@@ -110,6 +110,7 @@ extension ConfigurationDecoder {
     private mutating func status(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         guard let fields = fields(of: node, as: .status) else { return }
         if let token = fields["token"] { draft.statusToken = self.token(token) }
+        if let names = fields["names"] { draft.statusNames = oneOrMore(names).compactMap { hostName($0) } }
         guard let listen = required("listen", in: fields, purpose: "it says where the status page is") else { return }
         draft.status = address(listen)
         let thisMachine = TrustedProxies(networks: TrustedProxies.loopback, includesUnixSockets: true)
@@ -117,6 +118,15 @@ extension ConfigurationDecoder {
             return
         }
         report(listen, "\(address) can be reached from other machines; set a \"token\" next to it, or use 127.0.0.1")
+    }
+
+    private mutating func hostName(_ node: ConfigurationNode) -> String? {
+        parsed(node, expected: "a name such as \"status.example.com\"") { text throws(ValueProblem) in
+            let name = text.lowercased()
+            guard !name.isEmpty, name.utf8.allSatisfy(OriginRule.isHostByte), name.utf8.first != UInt8(ascii: ".")
+            else { throw ValueProblem("is no name of a host; write it without scheme, port and path") }
+            return name
+        }?.value
     }
 
     /// What is wrong with it is said without it, because messages end in logs.

@@ -87,6 +87,8 @@ struct Configuration: Equatable, Sendable {
         var listen: SocketAddress
         /// Who does not name it is told nothing but health and readiness.
         var token: BearerToken?
+        /// What browsers may call it besides its address and `localhost`, in lower case.
+        var names: [String] = []
     }
 
     struct Log: Equatable, Sendable {

@@ -6,6 +6,7 @@ struct ConfigurationDraft {
     var announcedNames: [String] = []
     var status: Located<SocketAddress>?
     var statusToken: BearerToken?
+    var statusNames: [String] = []
     var stateDirectory: String?
     var control: Located<SocketAddress>?
     var services: [ServiceDraft] = []
@@ -69,7 +70,7 @@ extension ConfigurationDraft {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
             announcedNames: announcedNames,
-            status: status.map { Configuration.Status(listen: $0.value, token: statusToken) },
+            status: status.map { Configuration.Status(listen: $0.value, token: statusToken, names: statusNames) },
             stateDirectory: stateDirectory, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
             processes: processes.map { $0.process() },

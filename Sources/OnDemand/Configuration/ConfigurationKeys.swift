@@ -133,7 +133,9 @@ extension ConfigurationObject {
     private static let statusKeys: [ConfigurationKey] = [
         .required("listen", .address, "where the status page is"),
         ConfigurationKey(
-            "token", .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see the page's facts"),
+            "token", .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see all facts, and give orders"),
+        ConfigurationKey(
+            "names", .oneOrMore(.string, most: nil), "[]", "what browsers may call it besides its address"),
     ]
 
     private static let listenerKeys: [ConfigurationKey] = [

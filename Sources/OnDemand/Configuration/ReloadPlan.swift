@@ -43,7 +43,11 @@ struct ReloadPlan: Equatable {
         let names = new.processes.map(\.name)
         leavingProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
         doors = DoorPlan(from: old.doors, to: new.doors)
-        changesSettings = old.settings != new.settings || old.status?.token != new.status?.token
+        var (oldStatus, newStatus) = (old.status, new.status)
+        // Where it listens is a matter of doors.
+        if let listen = newStatus?.listen { oldStatus?.listen = listen }
+        changesSettings =
+            old.settings != new.settings || (oldStatus != nil && newStatus != nil && oldStatus != newStatus)
     }
 
     private static func fate(

@@ -10,34 +10,44 @@ enum ControlQuestion: Equatable {
         case json, text
     }
 
+    /// Where it is asked, which is also what its paths begin with.
+    enum Place: String {
+        /// On the control socket.
+        case control = "v1"
+        /// On the status listener, which leads here what is about one service.
+        case status = "api"
+    }
+
     /// Method and target as they came: `POST /v1/services/cable/start?wait=0`.
-    init(reading line: String) throws(ControlObjection) {
+    init(reading line: String, at place: Place = .control) throws(ControlObjection) {
         let words = line.split(separator: " ", maxSplits: 1)
         let (method, target) = (words.first ?? "", words.last ?? "")
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let path = halves[0].split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { String($0) }
         let options = try Self.options(halves.count > 1 ? halves[1] : "")
         switch path.count {
-        case 2 where path == ["v1", "status"]:
+        case 2 where path == [place.rawValue, "status"]:
             try Self.expect(method, "GET")
             self = .status(options["format"] == StatusForm.text.rawValue ? .text : .json)
-        case 2 where path == ["v1", "reload"]:
+        case 2 where path == [place.rawValue, "reload"]:
             try Self.expect(method, "POST")
             self = .reload
-        case 4 where path[0] == "v1" && path[1] == "services" && path[3] == "logs":
+        case 4 where path[0] == place.rawValue && path[1] == "services" && path[3] == "logs":
             try Self.expect(method, "GET")
             let lines = try Self.lineCount(options["lines"])
             self = .logs(service: path[2], lines: lines, follows: options["follow"] == "1")
-        case 4 where path[0] == "v1" && path[1] == "services":
+        case 4 where path[0] == place.rawValue && path[1] == "services":
             guard let order = BackendOrder(rawValue: path[3]) else { fallthrough }
             try Self.expect(method, "POST")
             self = .order(order, service: path[2], waits: options["wait"] != "0")
         default:
             let words = BackendOrder.allCases.map(\.rawValue).joined(separator: "|")
+            let root = place.rawValue
+            let others = place == .control ? "/v1/status, /v1/reload, " : ""
             throw ControlObjection(
                 404,
-                "Nothing is here; there are /v1/status, /v1/reload, /v1/services/NAME/logs and"
-                    + " /v1/services/NAME/(\(words)).")
+                "Nothing is here; there are \(others)/\(root)/services/NAME/logs and /\(root)/services/NAME/(\(words))."
+            )
         }
     }
 

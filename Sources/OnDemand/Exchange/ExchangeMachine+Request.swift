@@ -59,9 +59,8 @@ extension ExchangeMachine {
             }
             accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
         }
-        if case .status(let resource) = match?.destination, resource.isGuarded, let token = rules.statusToken {
-            let values = head.values(of: "authorization", in: inbound.span)
-            accepted.isTrusted = token.isNamed(by: values.map { Array(inbound[$0.indices]) })
+        if case .status(let resource) = match?.destination {
+            accepted.objection = rules.statusGuard.objection(to: resource, asking: method, head, in: inbound.span)
         }
         accepted.head = KeptHead(head, takenFrom: &inbound)
         request = accepted
@@ -80,16 +79,12 @@ extension ExchangeMachine {
             }
             phase = .entering(id)
         case .status(let resource):
-            guard method == "GET" || method == "HEAD" else {
+            guard resource == .service || method == "GET" || method == "HEAD" else {
                 let allow = CannedResponse.Field(name: "Allow", value: "GET, HEAD")
                 return respond(CannedResponse(status: 405, body: "Only GET is served here.", fields: [allow]))
             }
-            guard request!.isTrusted else {
-                let challenge = CannedResponse.Field(name: "WWW-Authenticate", value: "Bearer")
-                let sentence = "This is told to those who name the token of the configuration."
-                return respond(CannedResponse(status: 401, body: sentence, fields: [challenge]))
-            }
-            phase = .serving(resource)
+            if let objection = request!.objection { return respond(objection) }
+            phase = resource == .service ? .controlling : .serving(resource)
         case .control:
             phase = .controlling
         }
@@ -192,4 +187,19 @@ extension Destination {
         case .status, .control: nil
         }
     }
+}
+
+/// For people who wonder who it was; looked for only where somebody has to wait.
+extension ExchangeMachine.RequestInFlight {
+    /// Without the query, in which some have secrets.
+    var shownPath: String {
+        let target = line.split(separator: " ", maxSplits: 1).last ?? ""
+        return (target.split(separator: "?", maxSplits: 1).first ?? "").shown
+    }
+
+    var shownAgent: String? { head.userAgent?[...].shown }
+}
+
+extension Substring {
+    fileprivate var shown: String { String(decoding: utf8.prefix(Limits.shownBytes), as: UTF8.self) }
 }

@@ -106,8 +106,8 @@ struct ExchangeMachine {
         var isSafe = false
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
-        /// It asks for what anybody may know, or named the token.
-        var isTrusted = true
+        /// Why the status listener does not answer it.
+        var objection: CannedResponse?
         /// What the backend must answer to the client's key (RFC 6455, 4.2.2).
         var expectedAccept = ""
     }

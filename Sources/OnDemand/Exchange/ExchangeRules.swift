@@ -12,13 +12,13 @@ final class ExchangeRules: Sendable {
     let expectsProxyHeader: Bool
     /// They are not clients of a service but ask about the daemon, also while it leaves.
     let isAboutDaemon: Bool
-    /// Who asks about the daemon has to name it.
-    let statusToken: BearerToken?
+    /// Who may ask about the daemon.
+    let statusGuard: StatusGuard
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
         trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
-        isAboutDaemon: Bool = false, statusToken: BearerToken? = nil
+        isAboutDaemon: Bool = false, statusGuard: StatusGuard = StatusGuard()
     ) {
         self.routes = routes
         self.services = services
@@ -27,7 +27,7 @@ final class ExchangeRules: Sendable {
         self.addsVia = addsVia
         self.expectsProxyHeader = expectsProxyHeader
         self.isAboutDaemon = isAboutDaemon
-        self.statusToken = statusToken
+        self.statusGuard = statusGuard
     }
 
     var headLimits: HeadLimits {

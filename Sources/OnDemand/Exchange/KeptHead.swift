@@ -17,6 +17,9 @@ struct KeptHead {
         }
     }
 
+    /// What its sender calls itself.
+    var userAgent: String? { head?.text(of: "user-agent", in: bytes.span) }
+
     /// What its sender can read, by its own word.
     var answerForm: AnswerForm {
         guard let head else { return .text }

@@ -22,7 +22,12 @@ struct Snapshot: Equatable {
         var waiting = 0
         var starts = 0
         var lastBoot: Duration?
+        /// Of its last starts, the latest last.
+        var recentBoots: [Duration] = []
+        var lastWake: Wake?
         var lastExit: String?
+        /// Why it was ended, or ended: idle, ordered, shutdown or failure.
+        var lastExitCause: String?
         /// Of the last start, or of the life that followed; gone once a later start has succeeded.
         var lastFailure: FailureReport?
         var idleTimeout: Duration?
@@ -47,6 +52,15 @@ struct Snapshot: Equatable {
         var crashes: Int?
         var boots: BootHistogram?
 
+        /// What it was last started for. A client is known by its address, path and agent.
+        struct Wake: Equatable {
+            let cause: String
+            let age: Duration
+            var address: String?
+            var path: String?
+            var agent: String?
+        }
+
         /// All that `state` can be.
         static let states = [
             "disabled", "asleep", "starting", "ready", "stopping", "cooling_down", "external", "retired",
@@ -66,6 +80,8 @@ struct Snapshot: Equatable {
     var services: [Service]
     /// It was told to end, and takes no clients any more.
     var isLeaving = false
+    /// Whether the status listener takes orders.
+    var takesOrders = false
     var reloads = Reloads()
     /// Connections that were only told that there are too many, or not even that.
     var turnedAway = 0

@@ -47,6 +47,8 @@ enum Limits {
     static let statusRefresh: Duration = .seconds(1)
     /// Changes within this time are told together.
     static let statusBurst: Duration = .milliseconds(50)
+    /// Of a path and of what a client calls itself, so much is shown to people: enough to know it again.
+    static let shownBytes = 200
     /// How long `status.token` is: what cannot be guessed, and fits into any head.
     static let statusTokenBytes = 16...256
 

@@ -1,8 +1,9 @@
-/// The control socket's conversations: an operator asks, and only what is ordered wakes anything.
+/// An operator asks, on the control socket or the status listener, and only what is ordered wakes anything.
 extension Proxy {
     func control(_ index: Int, _ conversation: Link.Conversation) {
         do throws(ControlObjection) {
-            let question = try ControlQuestion(reading: conversation.machine.request?.line ?? "")
+            let place = conversation.purpose == .control ? ControlQuestion.Place.control : .status
+            let question = try ControlQuestion(reading: conversation.machine.request?.line ?? "", at: place)
             try answer(question, index, conversation)
         } catch {
             serve(error.response, conversation)

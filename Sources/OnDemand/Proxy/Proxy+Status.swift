@@ -6,6 +6,7 @@ extension Proxy {
         let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
         let headOnly = conversation.machine.request?.isHead ?? false
         switch resource {
+        case .service: control(index, conversation)
         case .events where !headOnly:
             conversation.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
             watchers.append(clientToken(index))

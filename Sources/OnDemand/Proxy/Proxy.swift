@@ -170,7 +170,10 @@ final class Proxy<K: Kernel> {
             log.record(.held, [service(id)] + about(conversation))
             let request = conversation.machine.request
             let cause: WakeCause = request?.upgrade == .webSocket ? .upgrade : .request
-            requests.post(.wanted(id, ticket, cause, mayWake: request?.mayWake ?? true))
+            let visitor = Visitor(
+                address: conversation.machine.remoteAddress, path: request?.shownPath ?? "",
+                agent: request?.shownAgent)
+            requests.post(.wanted(id, ticket, cause, mayWake: request?.mayWake ?? true, by: visitor))
             statusChanged()
         }
     }
@@ -316,7 +319,8 @@ final class Proxy<K: Kernel> {
         leaveCrowd(link.admission)
         if link.pace != nil { reactor.disarm(.pace(token)) }
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
-        if links.count == 0, hadCrowd {
+        // To tell of itself the daemon runs through code that sleeping does not need.
+        if links.count == 0, hadCrowd || link.conversation?.purpose.isForClients == false {
             hadCrowd = false
             kernel.giveBackMemory()
         }

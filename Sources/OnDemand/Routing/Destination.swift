@@ -21,6 +21,8 @@ enum StatusResource: Hashable, Sendable {
     case history
     /// The numbers of everything, for graphs (Prometheus).
     case metrics
+    /// An order for one service, or what it printed.
+    case service
     /// The daemon is alive.
     case health
     /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
@@ -30,7 +32,7 @@ enum StatusResource: Hashable, Sendable {
     var isGuarded: Bool {
         switch self {
         case .page, .health, .readiness: false
-        case .snapshot, .events, .history, .metrics: true
+        case .snapshot, .events, .history, .metrics, .service: true
         }
     }
 }

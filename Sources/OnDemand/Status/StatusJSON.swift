@@ -1,7 +1,8 @@
 /// A snapshot as JSON: the body of `/api/status`, and the data of each event of `/events`.
 ///
 ///     { "version": 1,                       of this format; grows when a key changes its meaning or goes
-///       "daemon": { "version": "0.1.0", "uptime_ms": 61200, "resident_bytes": 5017600 or null },
+///       "daemon": { "version": "0.1.0", "uptime_ms": 61200, "resident_bytes": 5017600 or null,
+///         "takes_orders": true },           whether services can be started and stopped here
 ///       "listening": ["127.0.0.1:3000"],    where clients connect, as bound: host:port, [ipv6]:port, unix:/path
 ///       "services": [{                      in the order of the configuration
 ///         "name": "action-cable",
@@ -19,7 +20,13 @@
 ///         "waiting": 0,                     clients held until it is ready
 ///         "starts": 3,
 ///         "last_boot_ms": 1512 or null,     from spawn to ready
+///         "boots_ms": [1498, 1512],         of its last 20 starts, the latest last
+///         "last_wake": {                    what it was last started for, one of `wakes`, or null
+///           "cause": "upgrade", "age_ms": 65100,
+///           "client": "192.0.2.7" or null, "path": "/cable" or null, "agent": "Mozilla/5.0" or null
+///         },
 ///         "last_exit": "status 0" or null,
+///         "last_exit_cause": "idle" or null,  why: idle, ordered, shutdown, failure
 ///         "last_failure": "..." or null,    of the last start; null again once a later one succeeded
 ///         "failure": {                      what there is to that, or null
 ///           "command": "bundle exec puma", "directory": "/srv/app",
@@ -51,6 +58,7 @@ enum StatusJSON {
                     ("version", JSONText.quoted(snapshot.version)),
                     ("uptime_ms", number(snapshot.uptime)),
                     ("resident_bytes", number(snapshot.residentBytes)),
+                    ("takes_orders", snapshot.takesOrders ? "true" : "false"),
                 ])
             ),
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
@@ -74,7 +82,10 @@ enum StatusJSON {
             ("waiting", number(service.waiting)),
             ("starts", number(service.starts)),
             ("last_boot_ms", number(service.lastBoot)),
+            ("boots_ms", array(service.recentBoots.map { number($0) })),
+            ("last_wake", service.lastWake.map(text) ?? "null"),
             ("last_exit", quoted(service.lastExit)),
+            ("last_exit_cause", quoted(service.lastExitCause)),
             ("last_failure", quoted(service.lastFailure?.detail)),
             ("failure", service.lastFailure.map(text) ?? "null"),
             ("idle_timeout_ms", number(service.idleTimeout)),
@@ -90,6 +101,13 @@ enum StatusJSON {
         object([
             ("command", JSONText.quoted(failure.command)), ("directory", JSONText.quoted(failure.directory)),
             ("exit", quoted(failure.exit)), ("output", array(failure.output.map(JSONText.quoted))),
+        ])
+    }
+
+    private static func text(of wake: Snapshot.Service.Wake) -> String {
+        object([
+            ("cause", JSONText.quoted(wake.cause)), ("age_ms", number(wake.age)), ("client", quoted(wake.address)),
+            ("path", quoted(wake.path)), ("agent", quoted(wake.agent)),
         ])
     }
 

@@ -16,7 +16,7 @@ enum StatusResponse {
         case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
         case .snapshot:
             return ofJSON(StatusJSON.text(of: snapshot), keepAlive: keepAlive, headOnly: headOnly)
-        case .history: preconditionFailure("\(resource) is not answered from a snapshot")
+        case .history, .service: preconditionFailure("\(resource) is not answered from a snapshot")
         case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
         case .health: answer = (plainText, "", Array("ok\n".utf8))
         case .readiness where snapshot.isLeaving:

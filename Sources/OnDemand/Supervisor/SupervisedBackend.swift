@@ -80,6 +80,13 @@ final class SupervisedBackend {
         var state = State.asked
     }
 
+    /// What it is started for, and if that is a client, which.
+    struct Wake {
+        let cause: WakeCause
+        let visitor: Visitor?
+        let at: Instant
+    }
+
     /// For people who ask later.
     struct History {
         var starts = 0
@@ -87,7 +94,8 @@ final class SupervisedBackend {
         var failedStarts = Tally<Refusal.Reason>()
         var crashes = 0
         /// Who wanted the next start first, while there is one to come.
-        var nextWake: WakeCause?
+        var nextWake: Wake?
+        var lastWake: Wake?
         var memory = MemoryAccount()
         var stateSince = Instant(nanoseconds: 0)
         var day = StateDay()
@@ -95,6 +103,9 @@ final class SupervisedBackend {
         var boots = BootTimes()
         var allBoots = BootHistogram()
         var lastExit: String?
+        var lastExitCause: String?
+        /// Why its present or last stop began.
+        var stopCause: BackendMachine.StopCause?
         var lastFailure: FailureReport?
 
         mutating func noteBirth(at now: Instant) {

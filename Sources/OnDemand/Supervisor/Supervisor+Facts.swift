@@ -29,7 +29,14 @@ extension Supervisor {
         service.waiting = backend.machine.waitingCount
         service.starts = backend.history.starts
         service.lastBoot = backend.history.lastBoot
+        service.recentBoots = backend.history.boots.recent
+        service.lastWake = backend.history.lastWake.map { wake in
+            .init(
+                cause: wake.cause.rawValue, age: now - wake.at, address: wake.visitor?.address,
+                path: wake.visitor?.path, agent: wake.visitor?.agent)
+        }
         service.lastExit = backend.history.lastExit
+        service.lastExitCause = backend.history.lastExitCause
         service.lastFailure = backend.history.lastFailure
         let staysAwake = backend.machine.policy.alwaysOn || standing == .pinned
         service.idleTimeout = staysAwake ? nil : backend.machine.policy.idleTimeout
@@ -40,5 +47,17 @@ extension SupervisedBackend {
     /// How it is, as everybody is told.
     var stateWord: String {
         machine.standing == .disabled && machine.state == .asleep ? "disabled" : StateWord(machine.state).rawValue
+    }
+}
+
+extension BackendMachine.StopCause {
+    /// For the status.
+    var word: String {
+        switch self {
+        case .idle: "idle"
+        case .ordered: "ordered"
+        case .shutdown: "shutdown"
+        case .failure: "failure"
+        }
     }
 }

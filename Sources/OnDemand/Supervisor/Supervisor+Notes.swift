@@ -15,6 +15,7 @@ extension Supervisor {
         backend.history.stateSince = kernel.now()
         noteWake(of: backend)
         if after == .ready { noteReady(backend) }
+        if case .stopping(let stop) = backend.machine.state { backend.history.stopCause = stop.cause }
         if after == .stopping, let child = backend.child, child.exit == nil {
             backend.history.memory.noteResident(kernel.residentBytes(of: child.process))
             log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
@@ -34,10 +35,11 @@ extension Supervisor {
     }
 
     /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
-    func noteWish(of cause: WakeCause, for backend: SupervisedBackend) {
+    func noteWish(of cause: WakeCause, by visitor: Visitor? = nil, for backend: SupervisedBackend) {
+        let wake = SupervisedBackend.Wake(cause: cause, visitor: visitor, at: kernel.now())
         switch backend.machine.state {
-        case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? cause
-        case .coolingDown where cause == .operator: backend.history.nextWake = cause  // Nobody else ends a rest.
+        case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? wake
+        case .coolingDown where cause == .operator: backend.history.nextWake = wake  // Nobody else ends a rest.
         case .starting, .ready, .coolingDown, .retired: break
         }
     }
@@ -46,7 +48,9 @@ extension Supervisor {
     private func noteWake(of backend: SupervisedBackend) {
         if case .starting = backend.machine.state {
             let itself: WakeCause = backend.machine.standing == .pinned ? .operator : .alwaysOn
-            backend.history.wakes[backend.history.nextWake ?? itself] += 1
+            let wake = backend.history.nextWake ?? .init(cause: itself, visitor: nil, at: kernel.now())
+            backend.history.wakes[wake.cause] += 1
+            backend.history.lastWake = wake
         }
         // A wish counts for the start that it led to.
         if StateWord(backend.machine.state) != .stopping { backend.history.nextWake = nil }
@@ -90,6 +94,7 @@ extension Supervisor {
         // The child is forgotten by an effect that follows; it is still here.
         guard let child = backend.child, let exit = child.exit else { return }
         backend.history.lastExit = exit.description
+        backend.history.lastExitCause = backend.history.stopCause?.word
         let uptime = kernel.now() - child.spawnedAt
         log(
             .stopped, service(backend), generation(backend), LogField("pid", child.process.number),

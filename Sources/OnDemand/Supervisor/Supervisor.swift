@@ -98,12 +98,12 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
-        case .wanted(let id, let ticket, let cause, let mayWake):
+        case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
             // Its last word was on the way when the service left the configuration.
             guard let backend = backends[id] else {
                 return answers.post(.refused(ticket, .disabled, retryAfter: nil))
             }
-            if mayWake { noteWish(of: cause, for: backend) }
+            if mayWake { noteWish(of: cause, by: visitor, for: backend) }
             tell(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }

@@ -73,6 +73,8 @@ struct ConfigurationErrorTests {
             (#"{"status": true}"#, "1:12", "expected an object, found true"),
             (#"{"control": ":1"}"#, "1:13", #"":1" is no Unix socket; write unix: in front of its path"#),
             (#"{"state_dir": ""}"#, "1:15", #""" is empty"#), (#"{"state_dir": 1}"#, "1:15", "expected a string"),
+            (#"{"status": {"names": "http://a"}}"#, "1:22", #""http://a" is no name of a host; write it without"#),
+            (#"{"status": {"names": ["a", ".b"]}}"#, "1:28", #"".b" is no name of a host"#),
             (#"{"control": "unix:"}"#, "1:13", #""unix:" names no socket"#),
             (#"{"status": {"listen": "x:1"}}"#, "1:23", #""x:1" has the host name "x"; addresses are numeric"#),
             (

@@ -148,6 +148,17 @@ struct ConfigurationTests {
         #expect(try read(file("\"state_dir\": \"/var/lib/x\",")).stateDirectory == "/var/lib/x")
     }
 
+    @Test("what browsers may call the status listener is compared without case")
+    func statusNames() throws {
+        let file = { (names: String) in
+            """
+            {"listen": 80, "status": {"listen": "127.0.0.1:9", "names": \(names)}, "reverse_proxies": [{\(Sample.plain)}]}
+            """
+        }
+        #expect(try read(file("\"Status.Example.com\"")).status?.names == ["status.example.com"])
+        #expect(try read(file("[\"a\", \"b.c\"]")).status?.names == ["a", "b.c"])
+    }
+
     @Test("several listeners, a status page and the log are taken as they are")
     func surroundings() throws {
         let configuration = try read(

@@ -42,6 +42,20 @@ import Testing
         #expect((objection?.response.fields.first?.name == "Allow") == (status == 405))
     }
 
+    @Test("the status listener takes the same orders, and speaks of its own paths only")
+    func statusListener() throws {
+        let order = try ControlQuestion(reading: "POST /api/services/cable/pin", at: .status)
+        #expect(order == .order(.pin, service: "cable", waits: true))
+        let logs = try ControlQuestion(reading: "GET /api/services/cable/logs?follow=1", at: .status)
+        #expect(logs == .logs(service: "cable", lines: 200, follows: true))
+        for line in [
+            "POST /v1/services/cable/pin", "POST /api/services/cable/explode", "POST http://x/api/services/a/pin",
+        ] {
+            let objection = #expect(throws: ControlObjection.self) { try ControlQuestion(reading: line, at: .status) }
+            #expect(objection?.response.status == 404 && objection?.response.body.contains("/v1") == false, "\(line)")
+        }
+    }
+
     @Test("a reload is answered with what it changed, or with everything that is wrong")
     func reloads() {
         var summary = ReloadSummary()

@@ -123,7 +123,7 @@ struct AdmissionTests {
 
     @Test("the status is served to GET and HEAD; anything else is a 405 that says so")
     func status() {
-        var talk = ExchangeTalk("GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
         #expect(talk.client.hasSuffix("ok") && talk.machine.phase == .readingHead)
         var post = ExchangeTalk("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -140,7 +140,7 @@ struct AdmissionTests {
         let token: BearerToken = try #require(BearerToken("0123456789abcdef"))
         let rules = ExchangeRules(
             routes: RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: .status($0.1)) }), services: [],
-            isAboutDaemon: true, statusToken: token)
+            isAboutDaemon: true, statusGuard: StatusGuard(token: token))
         func answer(_ path: String, _ field: String = "") -> String {
             var talk = ExchangeTalk("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)
             talk.run()
@@ -183,7 +183,7 @@ struct AdmissionTests {
 
     @Test("one who watches gets more as long as it keeps up, and its own words are ignored")
     func watching() {
-        var talk = ExchangeTalk("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeTalk("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
         #expect(talk.machine.phase == .watching && talk.client == "HEAD")
         talk.clientMore(get)

@@ -4,7 +4,7 @@ extension Snapshot {
     static func sample(_ services: [Service] = [.awake], uptime: Duration = .seconds(61)) -> Snapshot {
         Snapshot(
             version: "0.1.0", uptime: uptime, residentBytes: 5_017_600, listening: ["127.0.0.1:3000", "[::1]:3000"],
-            services: services)
+            services: services, takesOrders: true)
     }
 }
 
@@ -14,10 +14,14 @@ extension Snapshot.Service {
         webSocket: true, requires: ["redis"], generation: 3, process: ProcessID(number: 4711),
         residentBytes: 71_303_168, open: 2,
         waiting: 1, starts: 4,
-        lastBoot: .milliseconds(1512), lastExit: "status 0", lastFailure: failure,
+        lastBoot: .milliseconds(1512), recentBoots: [.milliseconds(900), .milliseconds(1512)], lastWake: wake,
+        lastExit: "status 0", lastExitCause: "idle", lastFailure: failure,
         idleTimeout: .seconds(8), traffic: traffic, isPinned: true,
         wakes: [.init(name: "upgrade", count: 3), .init(name: "request", count: 0), .init(name: "operator", count: 1)],
         timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000, crashes: 1, boots: boots)
+
+    private static let wake = Wake(
+        cause: "upgrade", age: .seconds(65), address: "192.0.2.7", path: "/cable", agent: "Mozilla/5.0")
 
     private static let boots: BootHistogram = {
         var boots = BootHistogram()
