@@ -156,7 +156,12 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("Asleep", ".word")
     assert IDLE_SECONDS - 0.2 < time.monotonic() - closed < IDLE_SECONDS + 2
     assert page.current_stage() == "asleep"
-    assert (page.fact("memory"), page.fact("exit"), page.fact("open")) == ("none", "status 0", "0")
+    assert (page.fact("memory"), page.fact("open")) == ("none", "0")
+    assert page.fact("exit") == "status 0: nobody used it any more"
+    woken = page.text("[data-fact=wake]")
+    assert woken.startswith("a WebSocket from 127.0.0.1 to /cable, ") and woken.endswith(" ago")
+    assert "HeadlessChrome" in page.text(".agent") and page.fact("boots").startswith("one, 1.5")
+    page.until("started 1 time, at most 1 connection at once", ".sum")
     story = browser.find_element(By.CSS_SELECTOR, ".minute svg").get_attribute("aria-label")
     assert "asleep" in story and "starting" in story and "awake" in story
     page.picture("5-asleep-again")
@@ -202,17 +207,38 @@ def test_it_finds_a_restarted_daemon_again_and_says_so_meanwhile(browser, demo):
     assert page.current_stage() == "asleep"
 
 
-def test_it_asks_for_the_token_once(browser, start):
-    port = free_ports(1)[0]
+class GuardedPage(Page):
+    """A page whose daemon asks for a token, and takes orders from who names it."""
+
     token = "0123456789abcdef-._~+/=="
-    daemon = start(sleeping_double(), top={"status": {"listen": f"127.0.0.1:{port}", "token": token}})
-    daemon.status_address = ("127.0.0.1", port)
-    processes.eventually(daemon._status_socket, what="the status address").close()
-    url = f"http://127.0.0.1:{port}/"
-    browser.get(url)
-    page = Page.__new__(Page)
-    page.browser = browser
-    page.until("locked", "#connection")
+
+    def __init__(self, browser, start, *services, **top):
+        port = free_ports(1)[0]
+        self.browser = browser
+        self.daemon = start(*services, top={
+            "status": {"listen": f"127.0.0.1:{port}", "token": self.token}, **top})
+        self.daemon.status_address = ("127.0.0.1", port)
+        processes.eventually(self.daemon._status_socket, what="the status address").close()
+        self.url = f"http://127.0.0.1:{port}/"
+        browser.get(self.url)
+        self.until("locked", "#connection")
+
+    def enter(self):
+        self.browser.find_element(By.CSS_SELECTOR, "#token").send_keys(self.token + "\n")
+        self.until("live", "#connection")
+
+    def order(self, label):
+        """Presses the button of this name as soon as it can be pressed."""
+        button = processes.eventually(
+            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".orders button")
+                          if one.text == label and one.is_enabled()), None), what=f"a button {label}")
+        time.sleep(0.35)  # One that has just changed does not count.
+        button.click()
+        return button
+
+
+def test_it_asks_for_the_token_once(browser, start):
+    page = GuardedPage(browser, start, sleeping_double())
     entry = browser.find_element(By.CSS_SELECTOR, "#token")
     assert browser.switch_to.active_element == entry and "name the token" in entry.accessible_name
     entry.send_keys("not the token at all\n")
@@ -220,13 +246,85 @@ def test_it_asks_for_the_token_once(browser, start):
     entry.send_keys("0123456789abcdef\n")
     page.until("This is not the token.", "#entrance .trouble")
     page.picture("locked")
-    entry.send_keys(token + "\n")
-    page.until("live", "#connection")
+    page.enter()
     assert not entry.is_displayed() and page.current_stage() == "asleep"
-    browser.get(url)
+    browser.get(page.url)
     page.until("live", "#connection")
     assert not browser.find_element(By.CSS_SELECTOR, "#entrance").is_displayed()
-    assert token not in browser.current_url and token not in browser.page_source
+    assert page.token not in browser.current_url and page.token not in browser.page_source
+
+
+def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
+    service = sleeping_double("--listen-after", "700ms", idle_timeout="400ms")
+    page = GuardedPage(browser, start, service, state_dir=str(tmp_path))
+    page.enter()
+    page.order("Start")
+    page.until("Starting", ".word")
+    page.until("cable is ready (pid ", ".order-outcome")
+    page.until("Asleep", ".word")
+    page.until("nobody used it any more", "[data-fact=exit]")
+
+    page.order("Keep awake")
+    page.until("cable is pinned and ready", ".order-outcome")
+    time.sleep(1)
+    assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
+    assert page.text("[data-fact=wake]").startswith("an operator, ")
+    assert page.fact("boots").startswith("half of 2 within ")
+
+    tunnel = page.daemon.open_tunnel()
+    page.until("1 connection is open.", ".meaning")
+    asked = page.order("Restart")
+    assert asked.text == "Restart? 1 open" and page.daemon.starts() == 2, "who sends clients away is asked once more"
+    page.picture("6-orders")
+    page.order("Restart? 1 open")
+    page.until("cable is ready (pid ", ".order-outcome")
+    tunnel.close()
+    assert page.daemon.starts() == 3
+
+    page.order("Let it sleep")
+    page.until("cable is no longer pinned", ".order-outcome")
+    page.until("Asleep", ".word")
+    page.order("Disable")
+    page.until("Disabled", ".word")
+    assert [one.is_enabled() for one in browser.find_elements(By.CSS_SELECTOR, ".orders button")] == [
+        False, False, False, True]
+    page.order("Enable")
+    page.until("Asleep", ".word")
+    page.until("started 3 times, at most 1 connection at once", ".sum")
+    assert [record["order"] for record in page.daemon.events("ordered")] == [
+        "start", "pin", "restart", "unpin", "disable", "enable"]
+    assert [text for text in page.complaints() if "401" not in text] == []
+
+
+def test_what_the_backend_prints_can_be_read_along(browser, start):
+    page = GuardedPage(browser, start, sleeping_double(idle_timeout="300ms"))
+    page.enter()
+    page.until("What it prints", ".output summary")
+    browser.find_element(By.CSS_SELECTOR, ".output summary").click()
+    page.daemon.open_tunnel().close()
+    page.until("stdout listening on 127.0.0.1:", ".output pre")
+    page.until("stdout bye", ".output pre")
+    page.daemon.open_tunnel().close()
+    processes.eventually(lambda: page.text(".output pre").count("listening on") == 2, what="the second life's lines")
+    page.picture("7-output")
+
+
+def test_the_links_for_machines_work_with_a_token_too(browser, start):
+    page = GuardedPage(browser, start, sleeping_double())
+    page.enter()
+    for path, words in [("/api/status", '"services"'), ("/api/history", '"states"'), ("/metrics", "# HELP")]:
+        browser.find_element(By.CSS_SELECTOR, f".facts-link[href='{path}']").click()
+        WebDriverWait(browser, 5).until(lambda _: len(browser.window_handles) == 2)
+        browser.switch_to.window(browser.window_handles[1])
+        page.until(words, "body")
+        browser.close()
+        browser.switch_to.window(browser.window_handles[0])
+
+
+def test_without_a_token_there_are_no_buttons_and_the_page_says_why(browser, demo):
+    page = Page(browser, demo)
+    page.until("set status.token", "#hint")
+    assert not browser.find_element(By.CSS_SELECTOR, ".orders").is_displayed()
 
 
 def test_nobody_watching_means_nothing_happening(browser, demo):

@@ -50,7 +50,7 @@ extension StatusPage {
               : `${count(waiting, "client")} came meanwhile and ${plural(waiting, "waits", "wait")} for a fresh start.`;
             case "cooling_down": return "It failed and rests a moment. Clients are told to come back later.";
             case "external": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
-            case "disabled": return "Switched off in the configuration: never started, and clients get 503 at once.";
+            case "disabled": return "Switched off: it is never started, and clients get 503 at once.";
             case "retired": return "The daemon is shutting down.";
             default: return "";
           }
@@ -65,7 +65,7 @@ extension StatusPage {
               : idle === null ? "It stays awake." : "Nobody requires it now, and it falls asleep soon.";
             case "stopping": return "It was asked to end.";
             case "cooling_down": return "It failed and rests a moment.";
-            case "disabled": return "Switched off in the configuration: never started.";
+            case "disabled": return "Switched off: it is never started.";
             case "retired": return "The daemon is shutting down.";
             default: return "";
           }
@@ -75,6 +75,24 @@ extension StatusPage {
         function evidenceOf({ command, directory, exit, output }) {
           const place = directory === "." ? "" : `in ${directory}\n`;
           return `$ ${command}\n${place}${output.map((line) => `${line}\n`).join("")}${exit ?? ""}`.trimEnd();
+        }
+
+        const causes = { operator: "an operator", always_on: "itself: it is always on",
+          required: "another service that requires it" };
+
+        function wakeStory(wake, age) {
+          if (wake === null) return "nobody yet";
+          const { cause, client, path } = wake;
+          const guest = cause === "upgrade" ? "a WebSocket" : "a request";
+          return `${causes[cause] ?? `${guest} from ${client} to ${path}`}, ${span(age)} ago`;
+        }
+
+        const exits = { idle: "nobody used it any more", ordered: "an operator stopped it",
+          shutdown: "the daemon was ending", failure: "by itself, or because it was never ready" };
+
+        function exitStory(exit, cause) {
+          if (exit === null) return "never";
+          return cause in exits ? `${exit}: ${exits[cause]}` : exit;
         }
 
         function restOfTheDay(open, idle, quiet) {
@@ -97,10 +115,13 @@ extension StatusPage {
             say(one("h2", this.root), name);
             one("#services").append(this.root);
             this.timeline = new Timeline(one(".minute svg", this.root));
+            this.day = new Day(this.root);
             this.visitor = new Visitor(this.root, name);
+            this.orders = new Orders(this.root, name);
+            this.output = new Output(this.root, name);
           }
 
-          update(service, listening) {
+          update(service, { listening, daemon }) {
             const before = this.service;
             this.service = service;
             this.since = now() - service.state_age_ms;
@@ -108,8 +129,10 @@ extension StatusPage {
             this.timeline.note(before, service, this.since);
             one(".visit", this.root).hidden = service.kind === "process";
             this.visitor.update(service, listening);
+            this.orders.update(service, daemon.takes_orders);
+            one(".output", this.root).hidden = service.state === "external";
             this.showFacts();
-            if (before?.state !== service.state) this.showState(before);
+            if (before?.state !== service.state) { this.showState(before); rememberDay(); }
             this.tick();
           }
 
@@ -140,8 +163,10 @@ extension StatusPage {
             const service = this.service;
             const facts = { open: service.open, waiting: service.waiting, starts: service.starts,
               memory: service.resident_bytes === null ? "none" : megabytes(service.resident_bytes),
+              saved: service.saved_mb_hours === null ? "none" : of(service.saved_mb_hours.toFixed(1), "MB h"),
               boot: service.last_boot_ms === null ? "never" : precise(service.last_boot_ms),
-              exit: service.last_exit ?? "never" };
+              boots: drawBoots(this.root, service.boots_ms),
+              exit: exitStory(service.last_exit, service.last_exit_cause) };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             const needs = service.requires.length > 0 ? [`requires ${service.requires.join(", ")}`] : [];
             say(one(".paths", this.root), [...service.paths, ...needs].join("  "));
@@ -154,10 +179,15 @@ extension StatusPage {
           }
 
           tick() {
+            const wake = this.service.last_wake;
+            const wakeAge = now() - this.since + (wake?.age_ms ?? 0) - this.service.state_age_ms;
+            say(one("[data-fact=wake]", this.root), wakeStory(wake, wakeAge));
+            say(one(".agent", this.root), wake?.agent ?? "");
             say(one(".age", this.root), `for ${span(now() - this.since)}`);
             say(one(".meaning", this.root), meaning(this.service, this.quiet));
             this.moveSun();
             this.timeline.draw(this.service);
+            this.day.draw(this.service);
           }
 
           /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up while it boots, down as the idle time runs out.
@@ -193,12 +223,10 @@ extension StatusPage {
           attempt?.abort();
           const mine = attempt = new AbortController();
           heard = now();
-          const token = sessionStorage.getItem("token");
-          const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
           try {
-            const answer = await fetch("/events", { headers, signal: mine.signal });
+            const answer = await ask("/events", { signal: mine.signal });
             if (attempt !== mine) return;
-            if (answer.status === 401) return askForToken(token !== null);
+            if (answer.status === 401) return askForToken(sessionStorage.getItem("token") !== null);
             if (answer.ok) await follow(answer.body.pipeThrough(new TextDecoderStream()).getReader());
           } catch {
             // Nobody is there, or this attempt was given up.
@@ -245,13 +273,16 @@ extension StatusPage {
         };
 
         function setLive(isLive) {
-          if (!isLive && !live) return;
+          if (isLive === live) return;
           live = isLive;
           const connection = one("#connection");
           connection.dataset.is = live ? "live" : "reconnecting";
           say(connection, live ? "live" : "reconnecting");
           document.body.classList.toggle("lost", !live);
-          if (live) entrance.hidden = true;
+          if (!live) return;
+          entrance.hidden = true;
+          rememberDay();
+          for (const card of cards.values()) card.output.begin();
         }
 
         function take(snapshot) {
@@ -260,15 +291,46 @@ extension StatusPage {
           for (const [name, card] of cards) if (!present.has(name)) { card.root.remove(); cards.delete(name); }
           for (const service of snapshot.services) {
             if (!cards.has(service.name)) cards.set(service.name, new Card(service.name));
-            cards.get(service.name).update(service, snapshot.listening);
+            cards.get(service.name).update(service, snapshot);
           }
           const awake = snapshot.services.filter((service) => service.state === "ready").length;
           const [first] = snapshot.services;
           document.title = snapshot.services.length === 1
             ? `${(names[first.state] ?? first.state).toLowerCase()} · ${first.name} · ondemandd`
             : `${awake} of ${snapshot.services.length} awake · ondemandd`;
+          one("#hint").hidden = snapshot.daemon.takes_orders;
           showDaemon();
         }
+
+        /// What was before this page looked; asked again when a state has changed, a burst of changes once.
+        let dayIsDue = false;
+
+        function rememberDay() {
+          if (dayIsDue) return;
+          dayIsDue = true;
+          setTimeout(async () => {
+            dayIsDue = false;
+            try {
+              const answer = await ask("/api/history");
+              if (!answer.ok) return;
+              const { at, services } = await answer.json();
+              for (const day of services) cards.get(day.name)?.day.take(day, at);
+            } catch {
+              // Nobody is there; who comes back is asked again.
+            }
+          }, 250);
+        }
+
+        setInterval(() => { if (live) rememberDay(); }, 5 * minute);
+
+        // A link cannot name the token.
+        document.addEventListener("click", async (event) => {
+          const link = event.target.closest(".facts-link");
+          if (!link || sessionStorage.getItem("token") === null) return;
+          event.preventDefault();
+          const answer = await ask(link.getAttribute("href"));
+          open(URL.createObjectURL(new Blob([await answer.text()], { type: "text/plain;charset=utf-8" })));
+        });
 
         function showDaemon() {
           const memory = daemon.resident_bytes === null ? "" : ` · ${megabytes(daemon.resident_bytes)} of memory`;

@@ -34,7 +34,7 @@ extension StatusPage {
         #daemon { color: var(--muted); font-size: .875rem; margin-left: auto; }
         footer { color: var(--muted); font-size: .875rem; }
         footer p + p { margin-top: .35rem; }
-        body.lost .service { filter: grayscale(.85); } body.lost :is(.scene, .minute svg) { opacity: .6; }
+        body.lost .service { filter: grayscale(.85); } body.lost :is(.scene, figure svg) { opacity: .6; }
 
         .name { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .75rem; margin-bottom: .75rem; }
         .name h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
@@ -69,11 +69,26 @@ extension StatusPage {
         .messages li { display: flex; gap: .9rem; overflow-wrap: anywhere; }
         .messages span { color: var(--muted); flex: 0 0 4.9em; text-align: right; }
 
+        .orders { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; } .orders[hidden] { display: none; }
+        .orders button { background: transparent; color: var(--action); padding: .4rem .9rem; }
+        .order-outcome { flex-basis: 100%; overflow-wrap: anywhere; } .order-outcome:empty { display: none; }
+        .output { margin-top: 1rem; } .output[hidden] { display: none; }
+        summary { cursor: pointer; color: var(--action); min-height: 2rem; }
+        .output pre { background: var(--well); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem;
+          height: 15em; overflow: auto; font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+        .output pre:empty::before { content: "Nothing yet."; color: var(--muted); }
+
         .facts { display: grid; grid-template-columns: repeat(6, 1fr); gap: .75rem 1rem; margin: 1.2rem 0; }
+        svg[hidden] { display: none; }
+        .story { margin: 0 0 1.2rem; display: grid; grid-template-columns: 2fr 1fr 1fr; gap: .75rem 1rem; }
+        .story dd { font-size: 1rem; font-weight: 400; }
+        .agent { display: block; color: var(--muted); font-size: .8125rem; overflow-wrap: anywhere; }
+        .boots { height: 1.5rem; max-width: 100%; margin-right: .4rem; vertical-align: -.3rem; fill: var(--starting); }
+        figure.day { margin-bottom: 1rem; } figure.day[hidden] { display: none; }
         dt { color: var(--muted); font-size: .8125rem; }
         dd { font-size: 1.125rem; font-weight: 600; overflow-wrap: anywhere; }
-        .minute figcaption { font-size: .8125rem; color: var(--muted); margin-bottom: .35rem; }
-        .minute svg { display: block; width: 100%; height: 70px; background: var(--well); border-radius: .5rem; }
+        figcaption { font-size: .8125rem; color: var(--muted); margin-bottom: .35rem; }
+        figure svg { display: block; width: 100%; height: 70px; background: var(--well); border-radius: .5rem; }
         .axis, .legend { display: flex; justify-content: space-between; color: var(--muted); font-size: .8125rem; }
         .axis { margin-top: .25rem; }
         .legend { flex-wrap: wrap; justify-content: flex-start; gap: 0 1.1rem; margin-top: .35rem; }
@@ -83,16 +98,18 @@ extension StatusPage {
           background: none; vertical-align: .2rem; }
         .legend .held::before { border-top-style: dotted; }
         .minute:not(:has(rect.cooling_down)) .legend .cooling_down { display: none; }
+        .crowd { fill: none; stroke: var(--ink); stroke-width: 2; vector-effect: non-scaling-stroke; }
         .minute .connected { stroke: var(--ink); stroke-width: 3; vector-effect: non-scaling-stroke; }
         .minute .waiting { stroke-dasharray: 3 3; }
-        .minute .band { fill: var(--state); }
+        .band { fill: var(--state); }
 
         .service, .asleep, .retired { --state: var(--asleep); } .starting { --state: var(--starting); }
         .ready { --state: var(--ready); } .stopping { --state: var(--stopping); }
         .cooling_down { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
-          .facts { grid-template-columns: repeat(3, 1fr); } #daemon { margin-left: 0; flex-basis: 100%; }
+          .facts { grid-template-columns: repeat(3, 1fr); } .story { grid-template-columns: 1fr; }
+          .orders button { width: auto; flex: 1 1 40%; } #daemon { margin-left: 0; flex-basis: 100%; }
           .now { min-height: 6.6rem; } .headline { font-size: 1.4rem; } .visit { grid-template-columns: 1fr; }
           button { width: 100%; } .messages { padding: .7rem 0 0; border-left: 0; border-top: 1px solid var(--line);
             min-height: 8.2em; } }

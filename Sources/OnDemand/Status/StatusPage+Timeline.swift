@@ -4,6 +4,14 @@ extension StatusPage {
     /// fell between two events is put where it was, and what is not known stays empty.
     static let timeline = #"""
         const minute = 60000;
+        /// How awake each state is; others stand as high as can be.
+        const heights = { asleep: 6, cooling_down: 6, retired: 6, disabled: 6, starting: 26, stopping: 26 };
+
+        function picture(name, attributes) {
+          const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+          for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+          return element;
+        }
 
         class Timeline {
           constructor(picture) { this.picture = picture; this.bands = []; this.counts = []; this.drawn = -minute; }
@@ -55,22 +63,15 @@ extension StatusPage {
 
           place(time) { return 600 * Math.min(1, Math.max(0, 1 - (now() - time) / minute)); }
 
-          element(name, attributes) {
-            const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-            for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-            return element;
-          }
-
           band({ state, since, until }) {
-            const low = { asleep: 6, cooling_down: 6, retired: 6, disabled: 6, starting: 26, stopping: 26 };
-            const height = low[state] ?? 46;
+            const height = heights[state] ?? 46;
             const x = this.place(since);
             const width = Math.max(0, this.place(until) - x);
-            return this.element("rect", { class: `band ${state}`, x, width, y: 54 - height, height });
+            return picture("rect", { class: `band ${state}`, x, width, y: 54 - height, height });
           }
 
           line({ since, until }, name) {
-            return this.element("line", { class: name, x1: this.place(since), x2: this.place(until), y1: 62, y2: 62 });
+            return picture("line", { class: name, x1: this.place(since), x2: this.place(until), y1: 62, y2: 62 });
           }
 
           story(service) {

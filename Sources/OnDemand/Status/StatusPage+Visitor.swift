@@ -6,7 +6,7 @@ extension StatusPage {
         class Visitor {
           constructor(root, name) {
             this.name = name;
-            this.button = one("button", root);
+            this.button = one(".visit button", root);
             this.outcome = one(".outcome", root);
             this.addressLine = one(".address", root);
             this.list = one(".messages", root);

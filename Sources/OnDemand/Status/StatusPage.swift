@@ -18,9 +18,13 @@ enum StatusPage {
         \(body)
         \(template)
         <script type="module">
+        \(asking)
         \(words)
         \(timeline)
+        \(day)
         \(visitor)
+        \(orders)
+        \(output)
         \(card)
         \(stream)
         </script>
@@ -61,7 +65,11 @@ enum StatusPage {
         <footer>
         <p>While this page is open the daemon wakes up once a second to tell it how things are.
         With nobody watching and everything asleep it does nothing at all.</p>
-        <p>The same facts for machines: <a href="/api/status">/api/status</a></p>
+        <p id="hint" hidden>To start and stop services from here, set <code>status.token</code> in the
+        configuration.</p>
+        <p>The same for machines: <a class="facts-link" href="/api/status">/api/status</a>,
+        <a class="facts-link" href="/api/history">/api/history</a>,
+        <a class="facts-link" href="/metrics">/metrics</a></p>
         </footer>
         <p id="announcer" class="unseen" role="status" aria-live="polite"></p>
         """#
@@ -87,6 +95,11 @@ enum StatusPage {
         <p class="trouble" hidden></p>
         <pre class="evidence" tabindex="0" aria-label="What there is to the last failure" hidden></pre>
         </div>
+        <div class="orders" role="group" aria-label="Orders" hidden>
+        <button type="button"></button><button type="button"></button><button type="button"></button>
+        <button type="button"></button>
+        <p class="order-outcome" role="status"></p>
+        </div>
         <div class="visit">
         <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
         <ol class="messages" aria-label="Messages received"></ol>
@@ -95,10 +108,21 @@ enum StatusPage {
         <div><dt>connections</dt><dd data-fact="open"></dd></div>
         <div><dt>held clients</dt><dd data-fact="waiting"></dd></div>
         <div><dt>its memory</dt><dd data-fact="memory"></dd></div>
-        <div><dt>last boot</dt><dd data-fact="boot"></dd></div>
+        <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
         <div><dt>starts</dt><dd data-fact="starts"></dd></div>
+        <div><dt>last boot</dt><dd data-fact="boot"></dd></div>
+        </dl>
+        <dl class="story">
+        <div><dt>last woken by</dt><dd><span data-fact="wake"></span> <span class="agent"></span></dd></div>
+        <div><dt>boot times</dt><dd><svg class="boots" preserveAspectRatio="none" role="img" hidden></svg>
+        <span data-fact="boots"></span></dd></div>
         <div><dt>last exit</dt><dd data-fact="exit"></dd></div>
         </dl>
+        <figure class="day" hidden>
+        <figcaption>The last 24 hours: <span class="sum"></span></figcaption>
+        <svg viewBox="0 0 720 70" preserveAspectRatio="none" role="img"></svg>
+        <p class="axis" aria-hidden="true"><span></span><span></span><span></span><span></span><span></span></p>
+        </figure>
         <figure class="minute">
         <figcaption>The last minute, as far as this page knows it</figcaption>
         <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
@@ -108,6 +132,10 @@ enum StatusPage {
         <span class="cooling_down">cooling down</span><span class="held">held</span>
         <span class="open">connected</span></p>
         </figure>
+        <details class="output" name="output">
+        <summary>What it prints</summary>
+        <pre tabindex="0"></pre>
+        </details>
         </section>
         </template>
         """#

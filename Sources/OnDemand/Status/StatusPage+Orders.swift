@@ -1,0 +1,142 @@
+/// What a reader can do about a service: start it, stop it and their kind, and read along what it prints.
+extension StatusPage {
+    /// Nothing but a header names the token: no cookie that another page could use, and no address that ends in a log.
+    static let asking = #"""
+        function ask(path, options = {}) {
+          const token = sessionStorage.getItem("token");
+          const headers = { ...options.headers, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) };
+          return fetch(path, { ...options, headers, credentials: "omit" });
+        }
+        """#
+
+    /// Four buttons that stay where they are, whatever they are called at the moment, so that the focus stays as well.
+    static let orders = #"""
+        const askedAgain = 5000;
+
+        class Orders {
+          constructor(root, name) {
+            this.name = name;
+            this.row = one(".orders", root);
+            this.outcome = one(".order-outcome", root);
+            this.buttons = [...this.row.querySelectorAll("button")];
+            this.buttons.forEach((button) => { button.onclick = () => this.press(button); });
+          }
+
+          update(service, isAllowed) {
+            this.service = service;
+            this.row.hidden = !isAllowed || service.state === "external" || service.state === "retired";
+            this.show();
+          }
+
+          /// What each button is for now.
+          show() {
+            const { state, pinned } = this.service;
+            const runs = state === "starting" || state === "ready";
+            const verbs = [runs ? "stop" : "start", "restart", pinned ? "unpin" : "pin",
+              state === "disabled" ? "enable" : "disable"];
+            this.buttons.forEach((button, index) => {
+              const verb = verbs[index];
+              const possible = verb === "restart" ? runs : state !== "disabled" || verb === "enable";
+              if (button.dataset.order !== verb) this.call(button, verb);
+              button.disabled = this.isBusy || !possible;
+            });
+          }
+
+          call(button, verb, label = words[verb]) {
+            button.dataset.order = verb;
+            button.changed = now();
+            say(button, label);
+            button.setAttribute("aria-label", `${label}: ${this.name}`);
+          }
+
+          /// Who sends clients away is asked once more; and a button that has just changed was not meant.
+          press(button) {
+            const verb = button.dataset.order;
+            const { open } = this.service;
+            if (now() - button.changed < 300) return;
+            const isGrave = open > 0 && ["stop", "restart", "disable"].includes(verb);
+            if (isGrave && !(now() - button.asked < askedAgain)) {
+              button.asked = now();
+              this.call(button, verb, `${words[verb]}? ${open} open`);
+              setTimeout(() => { if (button.dataset.order === verb) this.call(button, verb); }, askedAgain);
+              return;
+            }
+            button.asked = undefined;
+            this.give(verb);
+          }
+
+          async give(verb) {
+            this.isBusy = true;
+            this.show();
+            this.tell(`${words[verb]} ...`);
+            try {
+              const headers = { "Content-Type": "application/json" };
+              const answer = await ask(`/api/services/${this.name}/${verb}`, { method: "POST", headers });
+              this.tell((await answer.text()).trim(), !answer.ok);
+            } catch {
+              this.tell("The daemon did not answer.", true);
+            }
+            this.isBusy = false;
+            this.buttons.forEach((button) => this.call(button, button.dataset.order));
+            this.show();
+          }
+
+          tell(sentence, isTrouble = false) {
+            say(this.outcome, sentence);
+            this.outcome.classList.toggle("trouble", isTrouble);
+          }
+        }
+
+        const words = { start: "Start", stop: "Stop", restart: "Restart", pin: "Keep awake", unpin: "Let it sleep",
+          disable: "Disable", enable: "Enable" };
+        """#
+
+    /// Followed only while somebody has opened it, and of one service at a time: a browser has few connections.
+    static let output = #"""
+        const shownLines = 200;
+
+        class Output {
+          constructor(root, name) {
+            this.name = name;
+            this.details = one(".output", root);
+            this.text = one("pre", this.details);
+            this.text.setAttribute("aria-label", `What ${name} prints`);
+            this.details.ontoggle = () => this.begin();
+          }
+
+          begin() {
+            this.attempt?.abort();
+            this.attempt = this.details.open ? new AbortController() : null;
+            if (this.attempt) this.follow(this.attempt);
+          }
+
+          async follow(attempt) {
+            try {
+              const path = `/api/services/${this.name}/logs?lines=50&follow=1`;
+              const answer = await ask(path, { signal: attempt.signal });
+              if (attempt !== this.attempt) return;
+              this.lines = [""];
+              this.write("");
+              if (!answer.ok) return this.write(await answer.text());
+              const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+              for (;;) {
+                const { done, value } = await reader.read();
+                if (done || attempt !== this.attempt) return;
+                this.write(value);
+              }
+            } catch {
+              // The daemon has gone, or nobody looks any more.
+            }
+          }
+
+          /// Who has scrolled up reads something, and is not moved.
+          write(text) {
+            const pieces = (this.lines.pop() + text).split("\n");
+            this.lines = [...this.lines, ...pieces].slice(-shownLines - 1);
+            const isAtEnd = this.text.scrollTop + this.text.clientHeight > this.text.scrollHeight - 24;
+            this.text.textContent = this.lines.join("\n");
+            if (isAtEnd) this.text.scrollTop = this.text.scrollHeight;
+          }
+        }
+        """#
+}
