@@ -3,6 +3,7 @@ extension Proxy {
     func serve(_ resource: StatusResource, _ index: Int, _ conversation: Link.Conversation) {
         // A connection that is kept would be one more to wait for.
         if isDraining { conversation.machine.request?.wantsKeepAlive = false }
+        hasToldOfItself = hasToldOfItself || resource.isLarge
         let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
         let headOnly = conversation.machine.request?.isHead ?? false
         switch resource {

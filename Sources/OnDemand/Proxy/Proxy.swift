@@ -30,6 +30,8 @@ final class Proxy<K: Kernel> {
     var lastListenerNumber = 0
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
+    /// The same for having made a page or a table of itself: that runs through code which sleeping does not need.
+    var hasToldOfItself = false
     /// Tunnels opened since what opening them needed was last to be given back.
     private var newTunnels = 0
     /// Those who watch the status, in the order they came.
@@ -319,9 +321,8 @@ final class Proxy<K: Kernel> {
         leaveCrowd(link.admission)
         if link.pace != nil { reactor.disarm(.pace(token)) }
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
-        // To tell of itself the daemon runs through code that sleeping does not need.
-        if links.count == 0, hadCrowd || link.conversation?.purpose.isForClients == false {
-            hadCrowd = false
+        if links.count == 0, hadCrowd || hasToldOfItself {
+            (hadCrowd, hasToldOfItself) = (false, false)
             kernel.giveBackMemory()
         }
     }

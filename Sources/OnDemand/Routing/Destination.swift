@@ -28,6 +28,9 @@ enum StatusResource: Hashable, Sendable {
     /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
     case readiness
 
+    /// Whether making it takes more than a word.
+    var isLarge: Bool { self != .health && self != .readiness }
+
     /// Whether a token that is configured has to be named. The page itself shows nothing and asks for it.
     var isGuarded: Bool {
         switch self {

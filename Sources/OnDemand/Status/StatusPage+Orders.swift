@@ -121,12 +121,15 @@ extension StatusPage {
               const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
               for (;;) {
                 const { done, value } = await reader.read();
-                if (done || attempt !== this.attempt) return;
+                if (attempt !== this.attempt) return;
+                if (done) break;
                 this.write(value);
               }
             } catch {
               // The daemon has gone, or nobody looks any more.
             }
+            // Who does not keep up with a flood is let go, and may come again.
+            setTimeout(() => { if (live && attempt === this.attempt) this.begin(); }, 1000);
           }
 
           /// Who has scrolled up reads something, and is not moved.

@@ -163,7 +163,7 @@ struct KeptUpstreamTests {
             get, "GET /cable HTTP/1.1\r\nHost: a\r\n\r\n", backends: .patient(hello, hello), .patient(hello))
         #expect(other.requests.count == 2 && other.client == hello + hello)
         for path in ["/status", "/off"] {
-            let talk = talk(get, "GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n", backends: .patient(hello))
+            let talk = talk(get, "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n", backends: .patient(hello))
             #expect(talk.requests.count == 1 && !talk.isKept)
         }
         var held = talk(get, backends: .patient(hello, hello))
