@@ -14,9 +14,9 @@ public enum Daemon {
     ) -> Outcome {
         switch command {
         case .check(let file):
-            return withConfiguration(file) { _ in }
+            return outcome(of: read(file).map { _ in })
         case .explain(let file):
-            return withConfiguration(file) { print(Explanation(configuration: $0).text) }
+            return outcome(of: read(file).map { print(Explanation(configuration: $0).text) })
         case .start(let starting):
             print(starting.text)
             note(starting.notes)
@@ -24,16 +24,19 @@ public enum Daemon {
         case .schema:
             print(ConfigurationSchema.text)
             return .done
+        case .show(let file, let asJSON):
+            let effective = reading(of: file) { bytes, environment throws(ConfigurationErrors) in
+                try EffectiveConfiguration(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+            }
+            return outcome(of: effective.map { print(asJSON ? $0.json(file: file) : $0.text(file: file)) })
         }
     }
 
-    private static func withConfiguration(_ file: String, _ body: (Configuration) -> Void) -> Outcome {
-        switch read(file) {
-        case .success(let configuration):
-            body(configuration)
-            return .done
-        case .failure(let refusal):
-            return .configurationIsWrong(refusal.text)
+    /// What a command says of a file, or what is wrong with it.
+    private static func outcome(of reading: Result<Void, UnreadableConfiguration>) -> Outcome {
+        switch reading {
+        case .success: .done
+        case .failure(let refusal): .configurationIsWrong(refusal.text)
         }
     }
 
@@ -55,15 +58,22 @@ public enum Daemon {
     }
 
     private static func read(_ file: String) -> Result<Configuration, UnreadableConfiguration> {
+        reading(of: file) { bytes, environment throws(ConfigurationErrors) in
+            try Configuration.read(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+        }
+    }
+
+    /// What is made of the file and the environment, or all that is wrong with them.
+    private static func reading<Meaning>(
+        of file: String, _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
+    ) -> Result<Meaning, UnreadableConfiguration> {
         guard let bytes = LinuxKernel.bytes(of: file) else {
             return .failure(UnreadableConfiguration(lines: ["\(file): error: \(Errno.current)"]))
         }
         let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
         let environment = Dictionary(variables, uniquingKeysWith: { first, _ in first })
         do throws(ConfigurationErrors) {
-            let configuration = try Configuration.read(
-                bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
-            return .success(configuration)
+            return .success(try meaning(bytes, environment))
         } catch {
             return .failure(
                 UnreadableConfiguration(

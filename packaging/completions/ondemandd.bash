@@ -10,7 +10,7 @@ _ondemandd() {
     case $previous in
         --config) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$word"; compgen -d -- "$word"); return ;;
         --control) mapfile -t COMPREPLY < <(compgen -P unix: -f -- "${word#unix:}"); return ;;
-        config) mapfile -t COMPREPLY < <(compgen -W "schema" -- "$word"); return ;;
+        config) mapfile -t COMPREPLY < <(compgen -W "schema show" -- "$word"); return ;;
         init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
@@ -31,6 +31,7 @@ _ondemandd() {
             ;;
         status) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
         reload) mapfile -t COMPREPLY < <(compgen -W "--config --control --help" -- "$word") ;;
+        config) mapfile -t COMPREPLY < <(compgen -W "--config --json --help" -- "$word") ;;
         check | explain) mapfile -t COMPREPLY < <(compgen -W "--config --help" -- "$word") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
     esac

@@ -1,10 +1,12 @@
 /// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain`,
-/// `init` and `config schema`.
+/// `init`, `config schema` and `config show`.
 public enum ConfigurationCommand: Equatable, Sendable {
     case check(file: String)
     case explain(file: String)
     case start(StartingConfiguration)
     case schema
+    /// What counts, and where it came from.
+    case show(file: String, asJSON: Bool)
 
     public enum Reading: Equatable, Sendable {
         case command(ConfigurationCommand)
@@ -14,7 +16,7 @@ public enum ConfigurationCommand: Equatable, Sendable {
     }
 
     /// All commands and what they are for, a line each.
-    public static var list: String { Verb.allCases.map { "  \($0.line)\n" }.joined() }
+    public static var list: String { Verb.allCases.flatMap(\.lines).map { "  \($0)\n" }.joined() }
 
     /// nil where the words begin with no command.
     public static func read(_ words: [String]) -> Reading? {
@@ -56,12 +58,19 @@ public enum ConfigurationCommand: Equatable, Sendable {
     }
 
     private static func question(in words: ArraySlice<String>) -> Reading {
-        guard let word = words.first else { return mistake("config needs a word: schema", .config) }
-        guard Array(words) == ["schema"] else {
-            let unknown = word == "schema" ? words[words.startIndex + 1] : word
-            return mistake("unknown argument \(unknown.withoutControls)", .config)
+        switch words.first {
+        case nil: return mistake("config needs a word: schema or show", .config)
+        case "schema":
+            if let unknown = words.dropFirst().first {
+                return mistake("unknown argument \(unknown.withoutControls)", .config)
+            }
+            return .command(.schema)
+        case "show":
+            let rest = words.dropFirst()
+            let isJSON = rest.contains("--json")
+            return file(in: ArraySlice(rest.filter { $0 != "--json" }), of: .config) { .show(file: $0, asJSON: isJSON) }
+        case .some(let word): return mistake("unknown argument \(word.withoutControls)", .config)
         }
-        return .command(.schema)
     }
 
     private static func mistake(_ sentence: String, _ verb: Verb) -> Reading {
@@ -77,37 +86,53 @@ extension ConfigurationCommand {
         case initialize = "init"
         case config
 
-        var synopsis: String {
+        /// One way to call it.
+        private struct Use {
+            let name: String
+            let arguments: String
+            let purpose: String
+
+            var synopsis: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+        }
+
+        private var uses: [Use] {
             switch self {
-            case .check, .explain: "\(rawValue) --config FILE"
-            case .config: "\(rawValue) schema"
-            case .initialize: "\(rawValue) [\(StartingConfiguration.allCases.map(\.rawValue).joined(separator: "|"))]"
+            case .check:
+                let purpose = "only reads and checks the configuration, and tells every error"
+                return [.init(name: rawValue, arguments: "--config FILE", purpose: purpose)]
+            case .explain:
+                let purpose = "says in words what will happen, with the numbers of the configuration"
+                return [.init(name: rawValue, arguments: "--config FILE", purpose: purpose)]
+            case .initialize:
+                let kinds = StartingConfiguration.allCases.map(\.rawValue).joined(separator: "|")
+                let purpose = "writes a configuration to start from"
+                return [.init(name: rawValue, arguments: "[\(kinds)]", purpose: purpose)]
+            case .config:
+                let schema = "writes the JSON Schema of the configuration, for editors"
+                let show = "tells every value that counts, and where it came from"
+                return [
+                    .init(name: "config schema", arguments: "", purpose: schema),
+                    .init(name: "config show", arguments: "--config FILE [--json]", purpose: show),
+                ]
             }
         }
 
-        var purpose: String {
-            switch self {
-            case .check: "only reads and checks the configuration, and tells every error"
-            case .explain: "says in words what will happen, with the numbers of the configuration"
-            case .initialize: "writes a configuration to start from"
-            case .config: "writes the JSON Schema of the configuration, for editors"
+        fileprivate var lines: [String] {
+            uses.map { use in
+                // What is longer than the column stands on a line of its own.
+                let column = 28
+                guard use.synopsis.count < column else { return "\(use.synopsis)\n  \(spaces(column))\(use.purpose)" }
+                return "\(use.synopsis)\(spaces(column - use.synopsis.count))\(use.purpose)"
             }
-        }
-
-        fileprivate var line: String {
-            // What is longer than the column stands on a line of its own.
-            let column = 28
-            guard synopsis.count < column else { return "\(synopsis)\n  \(spaces(column))\(purpose)" }
-            return "\(synopsis)\(spaces(column - synopsis.count))\(purpose)"
         }
 
         private func spaces(_ count: Int) -> String { String(repeating: " ", count: count) }
 
         fileprivate var usage: String {
             """
-            Usage: ondemandd \(synopsis)
+            Usage: \(uses.map { "ondemandd \($0.synopsis)" }.joined(separator: "\n       "))
 
-            \(rawValue): \(purpose).
+            \(uses.map { "\($0.name): \($0.purpose)." }.joined(separator: "\n"))
 
             \(more)
 
@@ -147,7 +172,11 @@ extension ConfigurationCommand {
 
                   ondemandd config schema > ondemandd.schema.json
 
-                Exit codes: 0 done, 64 these arguments make no sense.
+                Of each value show tells whether it is the default or where it is written, and which variables were
+                filled in. --json is for machines. Secrets are not repeated: no token, and no header or variable of a
+                process that comes from the environment or from "env_file".
+
+                Exit codes: 0 done, 64 these arguments make no sense, 78 the configuration is wrong.
                 """
             }
         }

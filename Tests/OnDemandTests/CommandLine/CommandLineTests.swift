@@ -140,12 +140,26 @@ struct CommandLineTests {
         #expect(run.status == 0 && run.output == ConfigurationSchema.text && run.errors.isEmpty)
     }
 
+    @Test("config show tells the values that count; of a wrong file it tells what is wrong")
+    func showCommand() throws {
+        let file = try TemporaryFile(Sample.example)
+        let run = try Executable("config", "show", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "1"])
+        #expect(run.status == 0 && run.errors.isEmpty)
+        #expect(run.output.contains("ENABLE_ACTION_CABLE from the environment\n"))
+        let machine = try Executable("config", "show", "--json", "--config=\(file.path)")
+        #expect(throws: Never.self) { try JSONReader.read(Array(machine.output.utf8)) }
+        let wrong = try Executable("config", "show", "--config", try TemporaryFile("{}").path)
+        #expect(wrong.status == 78 && wrong.output.isEmpty && wrong.errors.contains("\"listen\" is missing"))
+    }
+
     @Test(
         "each command about a configuration helps, and says what it does not understand",
         arguments: [
             (["check"], "--config FILE is missing"), (["explain", "--config"], "--config needs a file"),
             (["explain", "file.json"], "unknown argument file.json"),
-            (["config"], "config needs a word: schema"), (["config", "show"], "unknown argument show"),
+            (["config"], "config needs a word: schema or show"), (["config", "edit"], "unknown argument edit"),
+            (["config", "schema", "now"], "unknown argument now"), (["config", "show"], "--config FILE is missing"),
+            (["config", "show", "a.json"], "unknown argument a.json"),
             (["init", "django"], "django is neither rails-actioncable nor generic"),
             (["init", "generic", "twice"], "twice is neither rails-actioncable nor generic"),
         ])
