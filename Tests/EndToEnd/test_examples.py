@@ -1,7 +1,9 @@
 """Every configuration in examples/ in front of the real server it names."""
 
 import json
+import os
 import subprocess
+import tomllib
 
 import pytest
 import websockets.sync.client
@@ -89,3 +91,43 @@ def test_every_example_is_a_valid_configuration():
             [executable(), "--check", "--config", str(EXAMPLES / f"{name}.json")], cwd=REPOSITORY,
             capture_output=True, text=True, timeout=10)
         assert (checked.returncode, checked.stderr) == (0, ""), name
+
+
+def check(file, **variables):
+    return subprocess.run(
+        [executable(), "check", "--config", str(file)], capture_output=True, text=True, env={**os.environ, **variables})
+
+
+def test_the_fly_example_is_a_valid_configuration_and_wants_its_token():
+    file = EXAMPLES / "fly" / "ondemandd.json"
+    assert check(file, STATUS_TOKEN="0123456789abcdef").returncode == 0
+    without = check(file)
+    assert without.returncode == 78 and "STATUS_TOKEN is not set" in without.stderr
+
+
+def test_the_fly_application_and_its_configuration_name_the_same_ports_and_times():
+    application = tomllib.loads((EXAMPLES / "fly.toml").read_text())
+    configuration = json.loads((EXAMPLES / "fly" / "ondemandd.json").read_text())
+    assert configuration["listen"] == f"0.0.0.0:{application['http_service']['internal_port']}"
+    ready = application["checks"]["ready"]
+    assert configuration["status"]["listen"] == f"0.0.0.0:{ready['port']}" and ready["path"] == "/readyz"
+    # drain_timeout, the stop plans of Puma and then of Redis, and six seconds.
+    assert application["kill_signal"] == "SIGTERM" and application["kill_timeout"] > 10 + 10 + 10 + 6
+    dockerfile = (EXAMPLES / application["build"]["dockerfile"]).read_text()
+    assert f" AS {application['build']['build-target']}\n" in dockerfile
+    for source in [line.split()[1] for line in dockerfile.splitlines() if line.startswith("COPY ") and "--from" not in line]:
+        assert (REPOSITORY / source).exists(), f"the image needs {source}"
+
+
+@pytest.mark.parametrize("variables, enabled", [
+    ({"CABLE_REGIONS": "ams fra", "FLY_REGION": "fra"}, "true"), ({"CABLE_REGIONS": "ams fra", "FLY_REGION": "ord"}, ""),
+    ({"CABLE_REGIONS": "amsterdam", "FLY_REGION": "ams"}, ""), ({"FLY_REGION": "ams"}, ""), ({}, ""),
+    ({"ENABLE_ACTION_CABLE": "true", "FLY_REGION": "ord"}, "true")])
+def test_the_fly_start_switches_the_flag_on_by_region_and_becomes_the_daemon(tmp_path, variables, enabled):
+    daemon = tmp_path / "ondemandd"
+    daemon.write_text('#!/bin/sh\necho "$$:${ENABLE_ACTION_CABLE:-}:$*"\n')
+    daemon.chmod(0o755)
+    run = subprocess.Popen([EXAMPLES / "fly" / "start"], stdout=subprocess.PIPE, text=True,
+                           env={"PATH": f"{tmp_path}:/usr/bin:/bin", **variables})
+    assert run.communicate()[0] == f"{run.pid}:{enabled}:--config /etc/ondemandd.json\n"
+    assert run.returncode == 0
