@@ -8,15 +8,26 @@ public enum Daemon {
         case systemRefused(String)
     }
 
+    /// What standard output or standard error is, by the word of the system and of the environment.
+    public static func terminal(_ isTerminal: Bool) -> Terminal {
+        Terminal(isTerminal: isTerminal, environment: variables())
+    }
+
+    private static func variables() -> [String: String] {
+        let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
+        return Dictionary(variables, uniquingKeysWith: { first, _ in first })
+    }
+
     /// Needs no daemon, and starts none; `note` gets what is for people only.
     public static func carryOut(
-        _ command: ConfigurationCommand, print: (String) -> Void, note: (String) -> Void
+        _ command: ConfigurationCommand, errors: Terminal = .none, print: (String) -> Void, note: (String) -> Void
     ) -> Outcome {
+        let paint = errors.paint
         switch command {
         case .check(let file):
-            return outcome(of: read(file).map { _ in })
+            return outcome(of: read(file, paint).map { _ in })
         case .explain(let file):
-            return outcome(of: read(file).map { print(Explanation(configuration: $0).text) })
+            return outcome(of: read(file, paint).map { print(Explanation(configuration: $0).text) })
         case .start(let starting):
             print(starting.text)
             note(starting.notes)
@@ -25,7 +36,7 @@ public enum Daemon {
             print(ConfigurationSchema.text)
             return .done
         case .show(let file, let asJSON):
-            let effective = reading(of: file) { bytes, environment throws(ConfigurationErrors) in
+            let effective = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
                 try EffectiveConfiguration(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
             }
             return outcome(of: effective.map { print(asJSON ? $0.json(file: file) : $0.text(file: file)) })
@@ -41,9 +52,9 @@ public enum Daemon {
     }
 
     /// Runs until a signal ends it.
-    public static func run(configurationFile file: String) -> Outcome {
+    public static func run(configurationFile file: String, errors: Terminal = .none) -> Outcome {
         let configuration: Configuration
-        switch read(file) {
+        switch read(file, errors.paint) {
         case .success(let valid): configuration = valid
         case .failure(let refusal): return .configurationIsWrong(refusal.text)
         }
@@ -57,27 +68,29 @@ public enum Daemon {
         }
     }
 
-    private static func read(_ file: String) -> Result<Configuration, UnreadableConfiguration> {
-        reading(of: file) { bytes, environment throws(ConfigurationErrors) in
+    private static func read(
+        _ file: String, _ paint: Paint = .plain
+    ) -> Result<Configuration, UnreadableConfiguration> {
+        reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
             try Configuration.read(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
         }
     }
 
     /// What is made of the file and the environment, or all that is wrong with them.
     private static func reading<Meaning>(
-        of file: String, _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
+        of file: String, _ paint: Paint, _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
     ) -> Result<Meaning, UnreadableConfiguration> {
         guard let bytes = LinuxKernel.bytes(of: file) else {
             return .failure(UnreadableConfiguration(lines: ["\(file): error: \(Errno.current)"]))
         }
-        let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
-        let environment = Dictionary(variables, uniquingKeysWith: { first, _ in first })
+        let environment = variables()
         do throws(ConfigurationErrors) {
             return .success(try meaning(bytes, environment))
         } catch {
             return .failure(
                 UnreadableConfiguration(
-                    lines: error.all.map { $0.rendered(file: file) }, text: error.rendered(file: file, text: bytes)))
+                    lines: error.all.map { $0.rendered(file: file) },
+                    text: error.rendered(file: file, text: bytes, paint: paint)))
         }
     }
 }
@@ -98,12 +111,61 @@ extension Daemon {
         case systemRefused(String)
     }
 
-    /// Asks a running daemon; `print` gets what it says as it says it, and false from it ends the command.
-    public static func carryOut(_ command: ControlCommand, print: ([UInt8]) -> Bool) -> CommandOutcome {
+    /// Asks a running daemon; `print` gets what it says as it says it, and false from it ends the command. `note` gets
+    /// what a terminal shows meanwhile.
+    public static func carryOut(
+        _ command: ControlCommand, output: Terminal = .none, errors: Terminal = .none,
+        print: @escaping ([UInt8]) -> Bool, note: @escaping (String) -> Void = { _ in }
+    ) -> CommandOutcome {
         switch address(for: command) {
-        case .failure(let end): end.outcome
-        case .success(let address): ask(address, command, print: print)
+        case .failure(let end): return end.outcome
+        case .success(let address):
+            let line = errors.canRewrite ? ProgressLine(of: command.action, lastBoot: lastBoot(address, command)) : nil
+            let display = line.map { Display(line: $0, write: note) }
+            defer { display?.wipe() }
+            return ask(address, command.painted(output.paint), progress: display?.show) { bytes in
+                display?.wipe()
+                return print(bytes)
+            }
         }
+    }
+
+    /// The line on the terminal, while there is one.
+    private final class Display {
+        private let line: ProgressLine
+        private let write: (String) -> Void
+        private var isShown = false
+
+        init(line: ProgressLine, write: @escaping (String) -> Void) {
+            self.line = line
+            self.write = write
+        }
+
+        func show(after elapsed: Duration) {
+            isShown = true
+            write(line.text(after: elapsed))
+        }
+
+        func wipe() {
+            if isShown { write(ProgressLine.wipe) }
+            isShown = false
+        }
+    }
+
+    /// How long the last start of the service took, for whoever waits for the next one; nil when nobody can tell.
+    private static func lastBoot(_ address: SocketAddress, _ command: ControlCommand) -> Duration? {
+        guard case .order(_, let name, waits: true) = command.action else { return nil }
+        var bytes: [UInt8] = []
+        let outcome = ask(address, ControlCommand(action: .status(.json))) { piece in
+            bytes += piece
+            return true
+        }
+        guard outcome == .done, let status = try? JSONReader.read(bytes) else { return nil }
+        guard case .array(let services)? = status.member("services")?.content,
+            let service = services.first(where: { $0.member("name")?.content == .string(name) }),
+            case .number(let milliseconds)? = service.member("last_boot_ms")?.content
+        else { return nil }
+        return milliseconds.integer.map { .milliseconds($0) }
     }
 
     private struct CommandEnd: Error {
@@ -132,13 +194,15 @@ extension Daemon {
     }
 
     private static func ask(
-        _ address: SocketAddress, _ command: ControlCommand, print: ([UInt8]) -> Bool
+        _ address: SocketAddress, _ command: ControlCommand, progress: ((Duration) -> Void)? = nil,
+        print: ([UInt8]) -> Bool
     ) -> CommandOutcome {
         let kernel: LinuxKernel
         do throws(SystemError) { kernel = try LinuxKernel() } catch { return .systemRefused(error.description) }
         var complaint: [UInt8] = []
         do throws(ControlClient<LinuxKernel>.Failure) {
-            let client = try ControlClient(kernel: kernel, address: address, patience: command.patience)
+            let client = try ControlClient(
+                kernel: kernel, address: address, patience: command.patience, progress: progress)
             let (method, target) = command.request
             let status = try client.ask(method, target) { status, bytes in
                 if status == 200 { return print(Array(bytes)) }

@@ -21,15 +21,21 @@ struct Main {
             write("ondemandd: \(sentence)\n\n\(usage)", to: STDERR_FILENO)
             return .usage
         case .control(let command):
-            return report(Daemon.carryOut(command) { write($0, to: STDOUT_FILENO) })
+            let outcome = Daemon.carryOut(
+                command, output: terminal(STDOUT_FILENO), errors: terminal(STDERR_FILENO),
+                print: { write($0, to: STDOUT_FILENO) }, note: { write($0, to: STDERR_FILENO) })
+            return report(outcome)
         case .configuration(let command):
             let outcome = Daemon.carryOut(
-                command, print: { write($0, to: STDOUT_FILENO) }, note: { write($0, to: STDERR_FILENO) })
+                command, errors: terminal(STDERR_FILENO), print: { write($0, to: STDOUT_FILENO) },
+                note: { write($0, to: STDERR_FILENO) })
             return report(outcome)
         case .run(let file):
-            return report(Daemon.run(configurationFile: file))
+            return report(Daemon.run(configurationFile: file, errors: terminal(STDERR_FILENO)))
         }
     }
+
+    private static func terminal(_ descriptor: Int32) -> Terminal { Daemon.terminal(isatty(descriptor) == 1) }
 
     private static func report(_ outcome: Daemon.Outcome) -> ExitCode {
         switch outcome {

@@ -11,10 +11,10 @@ struct ConfigurationError: Error, Equatable, Sendable {
     var column: Int { position.column }
 
     /// The way compilers write it, so that editors can jump there.
-    func rendered(file configurationFile: String) -> String {
+    func rendered(file configurationFile: String, paint: Paint = .plain) -> String {
         let file = file ?? configurationFile
         let subject = path.isEmpty ? "" : "\(path): "
-        return "\(file):\(line):\(column): error: \(subject)\(sentence)"
+        return "\(file):\(line):\(column): \(paint(.red, "error:")) \(subject)\(sentence)"
     }
 }
 
@@ -31,11 +31,11 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
     func rendered(file: String) -> String { all.map { $0.rendered(file: file) }.joined(separator: "\n") }
 
     /// The same with the lines themselves, for people who look at them on a terminal.
-    func rendered(file: String, text: [UInt8]) -> String {
-        let excerpt = SourceExcerpt(text)
+    func rendered(file: String, text: [UInt8], paint: Paint = .plain) -> String {
+        let excerpt = SourceExcerpt(text, paint: paint)
         return all.map { error in
             let shown = excerpt.at(error.position)
-            return error.rendered(file: file) + (shown.isEmpty ? "" : "\n" + shown)
+            return error.rendered(file: file, paint: paint) + (shown.isEmpty ? "" : "\n" + shown)
         }.joined(separator: "\n")
     }
 }

@@ -4,8 +4,12 @@ struct SourceExcerpt {
     static let widthLimit = 100
 
     private let text: [UInt8]
+    private let paint: Paint
 
-    init(_ text: [UInt8]) { self.text = text }
+    init(_ text: [UInt8], paint: Paint = .plain) {
+        self.text = text
+        self.paint = paint
+    }
 
     /// Two lines without a line end behind them; empty when the position lies behind the end of the file.
     func at(_ position: TextPosition) -> String {
@@ -17,7 +21,7 @@ struct SourceExcerpt {
         let shown = scalars[start..<min(scalars.count, start + Self.widthLimit)].map(Self.printable)
         let number = "\(position.line)"
         let margin = String(repeating: " ", count: number.utf8.count)
-        let mark = String(repeating: " ", count: place - start) + "^"
+        let mark = String(repeating: " ", count: place - start) + paint(.red, "^")
         return "  \(number) | \(String(String.UnicodeScalarView(shown)))\n  \(margin) | \(mark)"
     }
 

@@ -16,11 +16,18 @@ final class ControlClient<K: Kernel> {
     private let kernel: K
     private let descriptor: Descriptor
     private let patience: Duration?
+    /// Is told now and then how long it has waited.
+    private let progress: ((Duration) -> Void)?
+    private let began: Instant
     private var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
 
-    init(kernel: K, address: SocketAddress, patience: Duration?) throws(Failure) {
+    init(
+        kernel: K, address: SocketAddress, patience: Duration?, progress: ((Duration) -> Void)? = nil
+    ) throws(Failure) {
         self.kernel = kernel
         self.patience = patience
+        self.progress = progress
+        began = kernel.now()
         switch kernel.connect(to: address) {
         case .connected(let descriptor), .inProgress(let descriptor): self.descriptor = descriptor
         case .failed(let code): throw .nobodyThere(code)
@@ -101,8 +108,13 @@ final class ControlClient<K: Kernel> {
     }
 
     private func wait() throws(Failure) {
-        let count = kernel.wait(until: patience.map { kernel.now() + $0 })
-        guard count > 0 else { throw .silent }
+        let end = patience.map { kernel.now() + $0 }
+        while true {
+            let look = progress.map { _ in kernel.now() + Limits.progressPause }
+            if kernel.wait(until: [end, look].compactMap { $0 }.min()) > 0 { return }
+            if let end, kernel.now() >= end { throw .silent }
+            progress?(kernel.now() - began)
+        }
     }
 }
 

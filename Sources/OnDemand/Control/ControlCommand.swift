@@ -43,6 +43,14 @@ public struct ControlCommand: Equatable, Sendable {
         }
     }
 
+    /// For a terminal that shows colours.
+    func painted(_ paint: Paint) -> ControlCommand {
+        guard action == .status(.text), paint == .colours else { return self }
+        var command = self
+        command.action = .status(.coloured)
+        return command
+    }
+
     /// How long the daemon may be silent. An order may take as long as a start and a stop take, which the daemon
     /// limits, and whoever follows waits for as long as there is nothing to say.
     var patience: Duration? {

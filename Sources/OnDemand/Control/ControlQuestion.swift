@@ -8,6 +8,8 @@ enum ControlQuestion: Equatable {
 
     enum StatusForm: String {
         case json, text
+        /// Text for a terminal that shows colours.
+        case coloured
     }
 
     /// Where it is asked, which is also what its paths begin with.
@@ -28,7 +30,7 @@ enum ControlQuestion: Equatable {
         switch path.count {
         case 2 where path == [place.rawValue, "status"]:
             try Self.expect(method, "GET")
-            self = .status(options["format"] == StatusForm.text.rawValue ? .text : .json)
+            self = .status(options["format"].flatMap(StatusForm.init) ?? .json)
         case 2 where path == [place.rawValue, "reload"]:
             try Self.expect(method, "POST")
             self = .reload

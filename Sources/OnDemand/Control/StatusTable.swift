@@ -1,11 +1,15 @@
 /// A snapshot for people who read it in a terminal: a table, and below it what does not fit into one.
 enum StatusTable {
-    static func text(of snapshot: Snapshot) -> String {
+    static func text(of snapshot: Snapshot, paint: Paint = .plain) -> String {
         let memory = snapshot.residentBytes.map { ", \(megabytes(Double($0))) MB" } ?? ""
         let head = "ondemandd \(snapshot.version), up for \(age(snapshot.uptime))\(memory), "
         let rows = [titles] + snapshot.services.map { row($0, snapshot.uptime) }
-        let notes = snapshot.services.flatMap(notes)
-        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + aligned(rows)
+        let notes = snapshot.services.flatMap { self.notes($0, paint) }
+        let colours = [nil] + snapshot.services.map { colour(of: $0.state) }
+        let table = zip(aligned(rows), colours).map { line, colour in
+            colour.map { line.before + paint($0, line.state) + line.behind } ?? line.before + line.state + line.behind
+        }
+        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table
         return (lines + (notes.isEmpty ? [] : [""] + notes)).map { $0 + "\n" }.joined()
     }
 
@@ -25,22 +29,33 @@ enum StatusTable {
         ]
     }
 
-    private static func notes(_ service: Snapshot.Service) -> [String] {
+    private static func colour(of state: String) -> Paint.Colour? {
+        switch state {
+        case "ready": .green
+        case "starting", "stopping": .yellow
+        case "cooling_down": .red
+        default: .grey
+        }
+    }
+
+    private static func notes(_ service: Snapshot.Service, _ paint: Paint) -> [String] {
         let wakes = service.wakes.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
         let exit = service.lastExit.map { ["last exit: \($0)"] } ?? []
         let facts = (wakes.isEmpty ? [] : ["woken by " + wakes.joined(separator: ", ")]) + exit
         let life = facts.isEmpty ? [] : ["\(service.name): \(facts.joined(separator: "; "))"]
         guard let failure = service.lastFailure else { return life }
-        return life + ["\(service.name): last failure: \(failure.detail.withoutControls)"] + failure.lines
+        let title = paint(.red, "last failure:")
+        return life + ["\(service.name): \(title) \(failure.detail.withoutControls)"] + failure.lines
     }
 
-    /// Two spaces between columns, none at the end of a line.
-    private static func aligned(_ rows: [[String]]) -> [String] {
+    /// Two spaces between columns, none at the end of a line; the state by itself, because a colour takes no column.
+    private static func aligned(_ rows: [[String]]) -> [(before: String, state: String, behind: String)] {
         let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            let line = cells.joined(separator: "  ")
-            return String(line.prefix(line.count - line.reversed().prefix { $0 == " " }.count))
+            let rest = ([row[1].spaces(to: widths[1])] + cells[2...]).joined(separator: "  ")
+            let behind = rest.prefix(rest.count - rest.reversed().prefix { $0 == " " }.count)
+            return (cells[0] + "  ", row[1], String(behind))
         }
     }
 
@@ -57,4 +72,9 @@ enum StatusTable {
         guard let first = parts.firstIndex(where: { $0.0 > 0 }) else { return "0s" }
         return parts[first...].prefix(2).filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined()
     }
+}
+
+extension String {
+    /// What is missing to this width.
+    fileprivate func spaces(to width: Int) -> String { String(repeating: " ", count: max(0, width - count)) }
 }

@@ -14,6 +14,14 @@ struct JSONValue: Equatable, Sendable {
     let position: TextPosition
 }
 
+extension JSONValue {
+    /// nil where there is none, or where this is no object.
+    func member(_ key: String) -> JSONValue? {
+        guard case .object(let members) = content else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+}
+
 /// A name and its value inside an object.
 struct JSONMember: Equatable, Sendable {
     let key: String

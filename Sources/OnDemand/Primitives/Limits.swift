@@ -107,6 +107,8 @@ enum Limits {
 
     /// A daemon answers what it can answer at once within this time, or the command line gives up (exit code 69).
     static let controlPatience: Duration = .seconds(10)
+    /// Whoever waits at a terminal sees anew how long it has been: often enough to show that time goes by.
+    static let progressPause: Duration = .milliseconds(100)
 
     // MARK: Supervision
 

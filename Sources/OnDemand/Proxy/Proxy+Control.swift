@@ -16,8 +16,9 @@ extension Proxy {
         switch question {
         case .status(.json):
             serve(.snapshot, index, conversation)
-        case .status(.text):
-            serve(CannedResponse(status: 200, body: StatusTable.text(of: status.snapshot())), conversation)
+        case .status(let form):
+            let table = StatusTable.text(of: status.snapshot(), paint: form == .coloured ? .colours : .plain)
+            serve(CannedResponse(status: 200, body: table), conversation)
         case .order(let order, let name, let waits):
             let id = try backend(named: name)
             let ticket = issueTicket(for: id, index, conversation)

@@ -97,6 +97,13 @@ struct CommandLineTests {
         #expect(try Executable("logs", "--help").output.hasPrefix("Usage: ondemandd logs NAME [-f]"))
     }
 
+    @Test("every command for a running daemon helps, and asks nobody", arguments: ControlCommand.verbs)
+    func controlHelp(verb: String) throws {
+        let run = try Executable([verb, "--help"], environment: ["ONDEMANDD_CONTROL": "unix:/nowhere/x.sock"])
+        #expect(run.status == 0 && run.errors.isEmpty && run.output.hasPrefix("Usage: ondemandd \(verb) "))
+        #expect(run.output.contains("Exit codes:"))
+    }
+
     @Test("check is --check by another name")
     func checkCommand() throws {
         let right = try TemporaryFile(Sample.example)
@@ -148,8 +155,9 @@ struct CommandLineTests {
         #expect(run.output.contains("ENABLE_ACTION_CABLE from the environment\n"))
         let machine = try Executable("config", "show", "--json", "--config=\(file.path)")
         #expect(throws: Never.self) { try JSONReader.read(Array(machine.output.utf8)) }
-        let wrong = try Executable("config", "show", "--config", try TemporaryFile("{}").path)
-        #expect(wrong.status == 78 && wrong.output.isEmpty && wrong.errors.contains("\"listen\" is missing"))
+        let wrong = try TemporaryFile("{}")
+        let refused = try Executable("config", "show", "--config", wrong.path)
+        #expect(refused.status == 78 && refused.output.isEmpty && refused.errors.contains("\"listen\" is missing"))
     }
 
     @Test(

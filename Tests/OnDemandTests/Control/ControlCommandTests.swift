@@ -19,6 +19,9 @@ import Testing
         let status = try command("status")
         #expect(status.request == ("GET", "/v1/status?format=text"))
         #expect(try command("status", "--json").request == ("GET", "/v1/status?format=json"))
+        #expect(status.painted(.colours).request.target == "/v1/status?format=coloured")
+        #expect(status.painted(.plain) == status)
+        #expect(try command("status", "--json").painted(.colours) == command("status", "--json"))
         #expect(try command("reload").request == ("POST", "/v1/reload"))
         for order in BackendOrder.allCases {
             #expect(try command(order.rawValue, "cable").request == ("POST", "/v1/services/cable/\(order.rawValue)"))

@@ -7,7 +7,8 @@ import Testing
         "what can be asked",
         arguments: [
             ("GET /v1/status", ControlQuestion.status(.json)),
-            ("GET /v1/status?format=text", .status(.text)), ("POST /v1/reload", .reload),
+            ("GET /v1/status?format=text", .status(.text)), ("GET /v1/status?format=coloured", .status(.coloured)),
+            ("POST /v1/reload", .reload),
             ("POST /v1/services/cable/start", .order(.start, service: "cable", waits: true)),
             ("POST /v1/services/cable/stop?wait=0", .order(.stop, service: "cable", waits: false)),
             ("GET /v1/services/a.b/logs", .logs(service: "a.b", lines: 200, follows: false)),

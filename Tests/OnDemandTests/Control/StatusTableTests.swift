@@ -26,6 +26,15 @@ import Testing
         for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     }
 
+    @Test("with colours the same is said, in the same columns")
+    func colours() {
+        let snapshot = Snapshot.sample([.awake, .untouched])
+        let coloured = StatusTable.text(of: snapshot, paint: .colours)
+        #expect(coloured.contains("\u{1b}[32mready, pinned\u{1b}[0m") && coloured.contains("\u{1b}[31mlast failure:"))
+        let plain = coloured.replacing(/\u{1b}\[[0-9]+m/, with: "")
+        #expect(plain == StatusTable.text(of: snapshot))
+    }
+
     @Test(
         "an age is told in its two largest units",
         arguments: [
