@@ -30,15 +30,17 @@ extension Household {
 
     private func change(to new: Configuration) -> ReloadOutcome {
         let plan = ReloadPlan(from: configuration, to: new)
+        let logFile: LogOutput<K>.Prepared
         let listeners: [[Int]]
         do throws(SystemError) {
-            // The one thing that can fail.
-            listeners = try open(new.doors, as: plan.doors)
+            // The only things that can fail.
+            logFile = try logOutput.prepare(new.log.place)
+            listeners = try open(new.doors, as: plan.doors, orAbandon: logFile)
         } catch {
             return .refused(["\(error)"])
         }
         let summary = ReloadSummary(plan, from: configuration, to: new)
-        log.adopt(level: new.log.level, format: new.log.format)
+        adoptLog(new.log, logFile)
         supervisor.environment = new.environment
         // At once, also for those who leave now.
         (configuration.closeJitter, configuration.drainTimeout) = (new.closeJitter, new.drainTimeout)
@@ -57,7 +59,9 @@ extension Household {
     // MARK: Listeners
 
     /// The listeners of all doors, some of them new; where one cannot be opened, all is as it was.
-    private func open(_ doors: [Door], as plan: DoorPlan) throws(SystemError) -> [[Int]] {
+    private func open(
+        _ doors: [Door], as plan: DoorPlan, orAbandon logFile: LogOutput<K>.Prepared
+    ) throws(SystemError) -> [[Int]] {
         var opened: [Int] = []
         do throws(SystemError) {
             var listeners: [[Int]] = []
@@ -72,6 +76,7 @@ extension Household {
             return listeners
         } catch {
             opened.forEach(proxy.closeListener)
+            logOutput.abandon(logFile)
             throw error
         }
     }

@@ -15,6 +15,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     let reread: () -> Result<Configuration, UnreadableConfiguration>
     let kernel: K
     let log: Log
+    let logOutput: LogOutput<K>
     let reactor: Reactor<K>
     let supervisor: Supervisor<K>
     let manager: ServiceManager<K>
@@ -55,13 +56,17 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         self.kernel = kernel
         began = kernel.now()
         signals = try kernel.openSignals()
+        let output = LogOutput(kernel: kernel)
+        output.adopt(try output.prepare(configuration.log.place))
+        logOutput = output
+        let style = configuration.log.style(for: kernel.logReader)
         log = Log(
-            level: configuration.log.level, format: configuration.log.format,
+            level: configuration.log.level, format: style.format, paint: style.paint,
             time: {
                 let clock = kernel.wallClock()
                 return TimeText.utc(seconds: clock.seconds, nanoseconds: clock.nanoseconds)
             },
-            write: { kernel.log($0.span) })
+            write: { output.write($0) })
         reactor = Reactor(kernel: kernel)
         manager = ServiceManager(reactor: reactor)
         let upstreams = configuration.services.map { Self.upstream(of: $0) }
@@ -274,6 +279,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
             case .terminate, .interrupt: shutDown()
             case .hangUp:
                 if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
+            case .reopenLog: reopenLog()
             }
         }
     }
@@ -339,6 +345,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         proxy.closeListeners()
         log(.bye)
         log.flush()
+        logOutput.close()
     }
 
     // MARK: Control

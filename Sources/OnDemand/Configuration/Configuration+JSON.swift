@@ -152,7 +152,24 @@ extension ConfigurationDecoder {
         guard let fields = fields(of: node, as: .log) else { return log }
         if let level = fields["level"] { log.level = choice(level, of: LogLevel.self) ?? log.level }
         if let format = fields["format"] { log.format = choice(format, of: LogFormat.self) ?? log.format }
+        log.file = fields["file"].flatMap { logFile($0) }
+        if let size = fields["max_size"] {
+            log.maximumBytes = self.size(size, in: KeyRange.logBytes) ?? log.maximumBytes
+            if fields["file"] == nil { report(size, "this is the size of a \"file\", and there is none next to it") }
+        }
+        if let format = fields["format"], log.format == .journal, fields["file"] != nil {
+            report(format, "\"journal\" is how journald reads standard error; a \"file\" is \"text\" or \"json\"")
+        }
         return log
+    }
+
+    private mutating func logFile(_ node: ConfigurationNode) -> String? {
+        parsed(node, expected: "the name of a file in quotes") { text throws(ValueProblem) in
+            guard !text.isEmpty, !text.hasSuffix("/"), text.withoutControls == text, !text.contains("\t") else {
+                throw ValueProblem("names no file")
+            }
+            return text
+        }?.value
     }
 }
 

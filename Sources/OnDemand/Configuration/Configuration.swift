@@ -93,6 +93,10 @@ struct Configuration: Equatable, Sendable {
 
     struct Log: Equatable, Sendable {
         var level = LogLevel.info
-        var format = LogFormat.text
+        var format = LogFormat.auto
+        /// Instead of standard error.
+        var file: String?
+        /// Of that file; then it is renamed and begun anew.
+        var maximumBytes: UInt64 = 16 << 20
     }
 }

@@ -53,6 +53,8 @@ enum KeyRange {
     static let headBytes: ClosedRange<UInt64> = 1024...1_048_576
     static let headerFields = 8...10_000
     static let targetBytes: ClosedRange<UInt64> = 64...1_048_576
+    /// A burst of output fits in.
+    static let logBytes = 65_536...SizeText.largest
     static let bodyBytes = 0...SizeText.largest
     static let messageBytes = 1...SizeText.largest
     static let messageRate = 1...1_000_000
@@ -242,7 +244,11 @@ extension ConfigurationObject {
     private static let logKeys: [ConfigurationKey] = [
         ConfigurationKey("level", .words(LogLevel.allCases.map(\.rawValue)), "\"info\"", "how much is said"),
         ConfigurationKey(
-            "format", .words(LogFormat.allCases.map(\.rawValue)), "\"text\"", "for people or for machines"),
+            "format", .words(LogFormat.allCases.map(\.rawValue)), "\"auto\"",
+            "for people, for machines, or for the journal; auto knows which of them reads"),
+        ConfigurationKey("file", .string, "a file to write to instead of standard error; SIGUSR1 opens it anew"),
+        ConfigurationKey(
+            "max_size", .size(KeyRange.logBytes), "\"16MiB\"", "of that file; then it becomes FILE.1 and begins anew"),
     ]
 
     private static let connectionLimitKeys: [ConfigurationKey] = [

@@ -105,8 +105,18 @@ protocol Kernel: AnyObject {
     func inheritedListeners() -> [InheritedListener]
     /// Before a long sleep: whatever can be had back without asking anybody.
     func giveBackMemory()
+
+    // MARK: The log
+
     /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.
     func log(_ line: Span<UInt8>) -> Int
+    var logReader: LogReader { get }
+    /// A file to add lines to, and its size; made for its owner and group when it is not there.
+    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64)
+    /// Adds to such a file; returns how many bytes it took, which on a full disk are fewer.
+    func append(_ line: Span<UInt8>, to file: Descriptor) -> Int
+    /// In place of whatever had that name (rename(2)).
+    func moveLogFile(_ path: String, to other: String) throws(SystemError)
 }
 
 extension Kernel {

@@ -74,6 +74,15 @@ enum DaemonSignal: Equatable {
     case interrupt
     case childChanged
     case hangUp
+    /// Somebody has moved the log's file away (SIGUSR1).
+    case reopenLog
+}
+
+/// Who reads standard error.
+enum LogReader: Equatable {
+    case journal
+    case terminal(Terminal)
+    case anybody
 }
 
 /// Seconds since 1970 and the nanoseconds within, UTC.

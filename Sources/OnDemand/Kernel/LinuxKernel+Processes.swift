@@ -169,7 +169,7 @@ extension LinuxKernel {
         _ = ondemandd_become_child_subreaper()
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGCHLD] { unsafe sigaddset(&signals, number) }
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] { unsafe sigaddset(&signals, number) }
         unsafe sigprocmask(SIG_BLOCK, &signals, nil)
         let raw = unsafe signalfd(-1, &signals, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
         guard raw >= 0 else { throw SystemError(call: "signalfd", code: .current, subject: "") }
@@ -186,6 +186,7 @@ extension LinuxKernel {
         case SIGTERM: .terminate
         case SIGINT: .interrupt
         case SIGHUP: .hangUp
+        case SIGUSR1: .reopenLog
         default: .childChanged
         }
     }

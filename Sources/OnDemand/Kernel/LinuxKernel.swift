@@ -117,24 +117,6 @@ import Glibc
         return ReadinessEvent(
             token: Token(rawValue: unsafe event.data.u64), readiness: Readiness(epollMask: unsafe event.events))
     }
-
-    // MARK: Log
-
-    /// Asks before it writes, so that a stalled reader of standard error never costs the daemon's time: a pipe that is
-    /// writable takes PIPE_BUF bytes at once (pipe(7)). Who closed standard error hears nothing and costs nothing.
-    func log(_ line: Span<UInt8>) -> Int {
-        var taken = 0
-        while taken < line.count {
-            var standardError = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-            guard unsafe poll(&standardError, 1, 0) == 1 else { return taken }
-            guard standardError.revents & Int16(POLLOUT) != 0 else { return line.count }
-            let piece = line.extracting(taken..<min(taken + Int(PIPE_BUF), line.count))
-            let written = unsafe piece.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-            guard written > 0 else { return errno == EAGAIN || errno == EINTR ? taken : line.count }
-            taken += written
-        }
-        return taken
-    }
 }
 
 extension Errno {

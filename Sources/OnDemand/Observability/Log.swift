@@ -2,6 +2,7 @@
 final class Log {
     private(set) var level: LogLevel
     private var format: LogFormat
+    private var paint: Paint
     /// The time of day, already formatted.
     private let time: () -> String
     /// Bytes to the reader; how many it took before it was too slow.
@@ -14,17 +15,22 @@ final class Log {
     /// Lines that found the backlog full.
     private var dropped: Int64 = 0
 
-    init(level: LogLevel, format: LogFormat, time: @escaping () -> String, write: @escaping ([UInt8]) -> Int) {
+    init(
+        level: LogLevel, format: LogFormat, paint: Paint = .plain, time: @escaping () -> String,
+        write: @escaping ([UInt8]) -> Int
+    ) {
         self.level = level
         self.format = format
+        self.paint = paint
         self.time = time
         self.write = write
     }
 
     /// From the next line on.
-    func adopt(level: LogLevel, format: LogFormat) {
+    func adopt(level: LogLevel, format: LogFormat, paint: Paint) {
         self.level = level
         self.format = format
+        self.paint = paint
     }
 
     func callAsFunction(_ event: LogEvent, _ fields: LogField...) { record(event, fields) }
@@ -41,7 +47,7 @@ final class Log {
             dropped += 1
             return
         }
-        let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format)
+        let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format, paint: paint)
         let taken = backlog.isEmpty ? write(line) : 0
         guard taken < line.count else { return }
         // The rest of a line that was begun is always kept, so that the reader never sees half of one.

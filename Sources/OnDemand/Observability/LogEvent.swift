@@ -12,6 +12,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case signalIgnored = "signal_ignored"
     case systemTrouble = "system_trouble"
     case linesDropped = "lines_dropped"
+    case logReopened = "log_reopened"
     case orphanEnded = "orphan_ended"
     case historyIgnored = "history_ignored"
     case historyNotSaved = "history_not_saved"
@@ -38,7 +39,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
             .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved:
             .warning
-        case .listening, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started, .ready,
+        case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
+            .ready,
             .firstHit, .idle, .stopping, .stopped, .output, .refused:
             .info
         case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug

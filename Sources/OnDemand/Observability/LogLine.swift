@@ -1,17 +1,19 @@
-/// One event as one line: `key=value` for people, an object for machines (RFC 8259).
+/// One event as one line: `key=value` for people and the journal, an object for machines (RFC 8259).
 struct LogLine {
     let event: LogEvent
     let fields: [LogField]
     /// Already formatted: `2026-11-21T08:15:55.123Z`.
     let time: String
 
-    func rendered(as format: LogFormat) -> [UInt8] {
+    func rendered(as format: LogFormat, paint: Paint = .plain) -> [UInt8] {
         var line = ""
         switch format {
-        case .text:
+        case .auto, .text:
             let level = event.level.rawValue
-            line = "\(time) \(level)\(String(repeating: " ", count: 7 - level.count)) \(event.rawValue)"
-            for field in fields { line += " \(field.name)=\(Self.textValue(field.value))" }
+            let margin = String(repeating: " ", count: 7 - level.count)
+            line = "\(time) \(event.level.colour.map { paint($0, level) } ?? level)\(margin) \(event.rawValue)\(text)"
+        case .journal:
+            line = "<\(event.level.priority)>\(event.rawValue)\(text)"
         case .json:
             line = "{\"time\":\"\(time)\",\"level\":\"\(event.level.rawValue)\",\"event\":\"\(event.rawValue)\""
             for field in fields { line += ",\"\(field.name)\":\(Self.jsonValue(field.value))" }
@@ -19,6 +21,8 @@ struct LogLine {
         }
         return Array(line.utf8) + [0x0a]
     }
+
+    private var text: String { fields.map { " \($0.name)=\(Self.textValue($0.value))" }.joined() }
 
     private static func textValue(_ value: LogValue) -> String {
         switch value {
@@ -36,6 +40,17 @@ struct LogLine {
         switch value {
         case .number(let number): String(number)
         case .text(let text): JSONText.quoted(text)
+        }
+    }
+}
+
+extension LogLevel {
+    fileprivate var colour: Paint.Colour? {
+        switch self {
+        case .error: .red
+        case .warning: .yellow
+        case .info: nil
+        case .debug: .grey
         }
     }
 }

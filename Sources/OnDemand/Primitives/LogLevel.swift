@@ -11,10 +11,24 @@ enum LogLevel: String, Sendable, Comparable, CaseIterable {
         }
     }
 
+    /// The number that syslog(3) and the journal have for it.
+    var priority: Int {
+        switch self {
+        case .error: 3
+        case .warning: 4
+        case .info: 6
+        case .debug: 7
+        }
+    }
+
     static func < (left: LogLevel, right: LogLevel) -> Bool { left.verbosity < right.verbosity }
 }
 
 /// Lines for people or for machines.
 enum LogFormat: String, Sendable, CaseIterable {
+    /// For the journal where that reads standard error, else for people.
+    case auto
     case text, json
+    /// As journald wants them: with a priority in front, and without a time, which it has itself (sd-daemon(3)).
+    case journal
 }

@@ -81,7 +81,14 @@ struct ConfigurationErrorTests {
                 #"{"log": {"level": "warn"}}"#, "1:19",
                 #"is none of error, warning, info, debug; did you mean "warning"?"#
             ),
-            (#"{"log": {"format": "xml"}}"#, "1:20", #""xml" is none of text, json"#),
+            (#"{"log": {"format": "xml"}}"#, "1:20", #""xml" is none of auto, text, json, journal"#),
+            (#"{"log": {"file": ""}}"#, "1:18", #""" names no file"#),
+            (#"{"log": {"file": "a/"}}"#, "1:18", #""a/" names no file"#),
+            (#"{"log": {"file": "a\nb"}}"#, "1:18", "names no file"),
+            (#"{"log": {"file": 7}}"#, "1:18", "expected the name of a file in quotes, found the number 7"),
+            (#"{"log": {"max_size": "1MiB"}}"#, "1:22", #"this is the size of a "file", and there is none"#),
+            (#"{"log": {"file": "a", "max_size": "1KiB"}}"#, "1:35", "expected a size from 65536 to"),
+            (#"{"log": {"file": "a", "format": "journal"}}"#, "1:33", #"a "file" is "text" or "json""#),
             (#"{"log": {"levle": "info"}}"#, "1:10", #"unknown key "levle"; did you mean "level"?"#),
             (#"{"log": "info"}"#, "1:9", #"expected an object, found the string "info""#),
         ])

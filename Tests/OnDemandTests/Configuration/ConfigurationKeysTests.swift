@@ -18,7 +18,10 @@ struct ConfigurationKeysTests {
         case .restartBackoff: return file(service: ", \"on_demand\": {\(command), \"restart_backoff\": {\(member)}}")
         case .limits: return file(top: ", \"limits\": {\(member)}")
         case .serviceLimits: return file(service: ", \"limits\": {\(member)}")
-        case .log: return file(top: ", \"log\": {\(member)}")
+        case .log:
+            // A size without a file is a mistake.
+            let members = [key == "max_size" ? "\"file\": \"x\"" : "", member].filter { !$0.isEmpty }
+            return file(top: ", \"log\": {\(members.joined(separator: ", "))}")
         case .process:
             // What starts with the daemon stays, and what has no address cannot be waited for.
             guard key != "idle_timeout" else { return nil }

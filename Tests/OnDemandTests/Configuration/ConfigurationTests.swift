@@ -177,6 +177,15 @@ struct ConfigurationTests {
         #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
     }
 
+    @Test("a log has a file where one is named, from the environment too, and a bound")
+    func logFile() throws {
+        let services = "\"reverse_proxies\": [{\(Sample.plain)}]"
+        let file = "{\"listen\": 3000, \"log\": {\"file\": \"${DIR}/x.log\", \"max_size\": \"1MiB\"}, \(services)}"
+        let log = try Configuration.read(Array(file.utf8), environment: ["DIR": "/var/log"]).log
+        #expect(log == Configuration.Log(file: "/var/log/x.log", maximumBytes: 1 << 20))
+        #expect(Configuration.Log().format == .auto && Configuration.Log().maximumBytes == 16 << 20)
+    }
+
     @Test("fd:NAME stands for sockets that a manager opens, alone or next to addresses")
     func inherited() throws {
         let services = "\"reverse_proxies\": [{\(Sample.plain)}]"

@@ -17,6 +17,21 @@ struct LogLineTests {
         #expect(warning == "2026-11-21T08:15:55.123Z warning lines_dropped\n")
     }
 
+    @Test("a line for the journal has its priority in front, and no time and no level that the journal says itself")
+    func journal() {
+        #expect(line(LogField("service", "a b"), as: .journal) == "<6>started service=\"a b\"\n")
+        let priorities = [LogEvent.crashed, .stranger, .ready, .held].map { line(event: $0, as: .journal).prefix(3) }
+        #expect(priorities == ["<3>", "<4>", "<6>", "<7>"])
+    }
+
+    @Test("at a terminal the levels that matter have colours, and everything stays in its column")
+    func colours() {
+        let line = LogLine(event: .crashed, fields: [], time: "now")
+        #expect(line.rendered(as: .text, paint: .colours) == Array("now \u{1b}[31merror\u{1b}[0m   crashed\n".utf8))
+        #expect(line.rendered(as: .json, paint: .colours) == line.rendered(as: .json))
+        #expect(line.rendered(as: .auto) == line.rendered(as: .text))
+    }
+
     @Test(
         "a value that would be misread is quoted",
         arguments: [

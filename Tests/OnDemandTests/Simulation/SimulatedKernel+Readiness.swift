@@ -51,7 +51,7 @@ extension SimulatedKernel {
         case .pipe(let pipe): pipe.readiness
         case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable
-        case nil: []
+        case .logFile, nil: []
         }
     }
 

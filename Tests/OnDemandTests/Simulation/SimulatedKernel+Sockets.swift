@@ -47,7 +47,7 @@ extension SimulatedKernel {
             listeners[listener.address] = nil
         case .pipe(let pipe): pipe.isClosed = true
         case .notify(let socket): notifySockets[socket.name] = nil
-        case .signals: break
+        case .signals, .logFile: break
         }
     }
 

@@ -10,6 +10,7 @@ final class SimulatedKernel: Kernel {
         case socket(SimulatedSocket)
         case pipe(SimulatedPipe)
         case notify(SimulatedNotifySocket)
+        case logFile(SimulatedLogFile)
         case signals
     }
 
@@ -66,6 +67,8 @@ final class SimulatedKernel: Kernel {
     /// The daemon's own files, by their paths.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
+    var logReader = LogReader.anybody
+    var logDisk = SimulatedLogDisk()
     /// What really went wrong for a service, so that its clients may be told.
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.

@@ -1,0 +1,67 @@
+import CLinux
+import Glibc
+
+/// Where the log goes: standard error, whoever reads it, or a file.
+extension LinuxKernel {
+    /// Asks before it writes, so that a stalled reader of standard error never costs the daemon's time: a pipe that is
+    /// writable takes PIPE_BUF bytes at once (pipe(7)). Who closed standard error hears nothing and costs nothing.
+    func log(_ line: Span<UInt8>) -> Int {
+        var taken = 0
+        while taken < line.count {
+            var standardError = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&standardError, 1, 0) == 1 else { return taken }
+            guard standardError.revents & Int16(POLLOUT) != 0 else { return line.count }
+            let piece = line.extracting(taken..<min(taken + Int(PIPE_BUF), line.count))
+            let written = unsafe piece.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            guard written > 0 else { return errno == EAGAIN || errno == EINTR ? taken : line.count }
+            taken += written
+        }
+        return taken
+    }
+
+    /// journald says by device and inode which stream it reads: whoever inherits the variable and not the stream is not
+    /// misled (systemd.exec(5), JOURNAL_STREAM).
+    var logReader: LogReader {
+        let variables = Dictionary(
+            Self.environment().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        var status = stat()
+        if let stream = variables["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0,
+            stream == "\(status.st_dev):\(status.st_ino)"
+        {
+            return .journal
+        }
+        guard isatty(STDERR_FILENO) == 1 else { return .anybody }
+        return .terminal(Terminal(isTerminal: true, environment: variables))
+    }
+
+    /// Not to wait for a reader where the path names something that has one.
+    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64) {
+        let raw = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
+        guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: path) }
+        var status = stat()
+        guard unsafe fstat(raw, &status) == 0 else {
+            let code = Errno.current
+            _ = Glibc.close(raw)
+            throw SystemError(call: "fstat", code: code, subject: path)
+        }
+        return (Descriptor(raw: raw), UInt64(max(0, status.st_size)))
+    }
+
+    func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
+        var taken = 0
+        while taken < line.count {
+            let rest = line.extracting(taken..<line.count)
+            let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file.raw, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { return taken }
+            taken += written
+        }
+        return taken
+    }
+
+    func moveLogFile(_ path: String, to other: String) throws(SystemError) {
+        guard unsafe Glibc.rename(path, other) == 0 else {
+            throw SystemError(call: "rename", code: .current, subject: path)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+@testable import OnDemand
+
+/// A file that is added to; it stays what it is when its name changes.
+final class SimulatedLogFile {
+    var bytes: [UInt8] = []
+
+    var lines: [String] { String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { String($0) } }
+}
+
+/// What files have which names, and what is wrong with the logDisk.
+struct SimulatedLogDisk {
+    var files: [String: SimulatedLogFile] = [:]
+    /// Bytes until it is full; nil is never.
+    var room: Int?
+    /// What opening a file fails with.
+    var openFailure: Errno?
+    var renameFailure: Errno?
+}
+
+extension SimulatedKernel {
+    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64) {
+        if let failure = logDisk.openFailure { throw SystemError(call: "open", code: failure, subject: path) }
+        let file = logDisk.files[path] ?? SimulatedLogFile()
+        logDisk.files[path] = file
+        return (insert(.logFile(file)), UInt64(file.bytes.count))
+    }
+
+    func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
+        guard case .logFile(let opened)? = files[file.raw] else {
+            complain("a line for descriptor \(file.raw), which is no file")
+            return 0
+        }
+        let taken = min(line.count, logDisk.room ?? line.count)
+        for index in 0..<taken { opened.bytes.append(line[index]) }
+        if let room = logDisk.room { logDisk.room = room - taken }
+        return taken
+    }
+
+    func moveLogFile(_ path: String, to other: String) throws(SystemError) {
+        if let failure = logDisk.renameFailure { throw SystemError(call: "rename", code: failure, subject: path) }
+        guard let file = logDisk.files.removeValue(forKey: path) else {
+            throw SystemError(call: "rename", code: .noSuchFile, subject: path)
+        }
+        logDisk.files[other] = file
+    }
+}
