@@ -73,8 +73,11 @@ def counted(folder, *arguments):
     """Instructions and allocations of a whole life with this load."""
     file = Path(folder) / f"callgrind-{wire.free_port()}"
     relay = Relay(folder, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"])
-    relay.load(*arguments)
-    relay.end()
+    try:
+        relay.load(*arguments)
+        relay.end()
+    finally:
+        relay.process.kill()  # Of a load that failed nothing may be left; otherwise it has ended already.
     return callgrind_counts(file.read_text())
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import processes
 from daemon import double, executable, launches_double, service, sleeping_double
-from wire import free_port, request, upgrade
+from wire import free_port, request, text_frame, upgrade
 
 
 @pytest.fixture
@@ -227,6 +227,35 @@ def test_disable_refuses_everybody_and_enable_takes_it_back(begin, order):
     assert (refused.returncode, refused.stderr) == (1, "ondemandd: cable is disabled; enable it first\n")
     assert order("enable", "cable").stdout == "cable is enabled\n"
     daemon.open_tunnel().close()
+
+
+def test_what_is_required_may_be_stopped_disabled_and_enabled_by_hand(begin, order):
+    port = free_port()
+    helper = {
+        "name": "helper", "address": f"127.0.0.1:{port}", "start": "when_required", "idle_timeout": "10s",
+        "command": double(), "args": ["--port", str(port)]}
+    daemon = begin(
+        sleeping_double(requires=["helper"], idle_timeout="300ms"), managed_processes=[helper])
+    daemon.open_tunnel().close()
+    daemon.wait_for("stopped", service="cable")
+
+    assert order("disable", "helper").stdout == "helper is disabled\n"
+    answer = daemon.ask(request(path="/cable"))
+    assert answer.status == 503 and b"requires helper, which is disabled" in answer.body
+    assert int(answer.value("retry-after")) >= 1
+    failed = order("pin", "cable")
+    assert failed.returncode == 1 and "requires helper, which is disabled" in failed.stderr
+    daemon.assert_never("cooling_down")
+
+    # What is pinned was only waiting for this.
+    assert order("enable", "helper").stdout == "helper is enabled\n"
+    daemon.wait_for("ready", service="cable", generation=2)
+
+    tunnel = daemon.open_tunnel()
+    assert order("stop", "helper").stdout == "helper is stopped\n"
+    daemon.wait_for("ready", service="helper", generation=3)  # Whoever runs wants it back, like a client.
+    tunnel.send(text_frame("still there?"))
+    assert tunnel.read_frame() == (1, b"still there?")
 
 
 def test_what_the_file_disables_can_be_enabled_unless_its_neighbour_has_the_address(begin, order):

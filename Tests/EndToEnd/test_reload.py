@@ -204,6 +204,25 @@ def test_a_listener_that_cannot_be_opened_leaves_everything_as_it_was(start):
     assert answers(daemon.open_tunnel())
 
 
+def test_who_waits_for_what_is_left_out_is_not_refused(start):
+    port = free_port()
+    slow = {
+        "name": "slow", "address": f"127.0.0.1:{port}", "start": "when_required", "command": "sleep", "args": ["60"]}
+    daemon = start(sleeping_double(requires=["slow"]), managed_processes=[slow])
+    held = daemon.connect()
+    held.send(request(path="/cable"))
+    daemon.wait_for("started", service="slow")
+
+    def leave_out(configuration):
+        configuration["managed_processes"] = []
+        service_of(configuration)["on_demand"]["requires"] = []
+
+    reload(daemon, leave_out)
+    assert held.read_response().status == 200
+    daemon.assert_never("start_failed")
+    daemon.wait_for("stopped", service="slow")
+
+
 def test_the_log_changes_at_once(start):
     daemon = start(sleeping_double())
     assert reload(daemon, lambda file: file["log"].update(level="debug"))["settings"] == "changed"

@@ -78,6 +78,17 @@ def test_when_what_is_required_cannot_start_clients_are_told_its_name_at_once(st
     daemon.assert_never("started", service="cable")
 
 
+def test_a_process_can_say_by_itself_that_it_is_ready(start):
+    says = "import os,socket,time; time.sleep(0.3); s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM);" \
+        "a=os.environ['NOTIFY_SOCKET']; s.sendto(b'READY=1', '\\0'+a[1:] if a[0]=='@' else a); time.sleep(60)"
+    worker = {
+        "name": "worker", "command": "python3", "args": ["-c", says], "start": "when_required", "readiness": "notify"}
+    daemon = start(sleeping_double(requires=["worker"]), managed_processes=[worker])
+    daemon.open_tunnel()
+    assert daemon.wait_for("ready", service="worker")["boot_ms"] >= 300
+    assert order(daemon, "started", "ready") == ["started worker", "ready worker", "started cable", "ready cable"]
+
+
 def test_a_stranger_at_its_address_is_not_taken_for_it(start):
     with wire.Listener() as stranger:
         port = stranger.socket.getsockname()[1]

@@ -1,22 +1,23 @@
 /// Bytes on their way out that the socket would not take yet; holds no memory while it is empty.
 struct ByteQueue: Equatable {
     private var bytes: [UInt8] = []
-    private var consumed = 0
+    /// Narrow, because every connection keeps two queues; what is queued is a few reads at most.
+    private var consumed: UInt32 = 0
 
     init(_ bytes: [UInt8] = []) { self.bytes = bytes }
 
     init(_ bytes: ArraySlice<UInt8>) { self.bytes = Array(bytes) }
 
     var isEmpty: Bool { bytes.isEmpty }
-    var count: Int { bytes.count - consumed }
+    var count: Int { bytes.count - Int(consumed) }
 
     func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-        body(bytes.span.extracting(consumed..<bytes.count))
+        body(bytes.span.extracting(Int(consumed)..<bytes.count))
     }
 
     mutating func append(_ more: ArraySlice<UInt8>) {
         // What has left takes no room, even in a queue that is never quite empty.
-        bytes.removeFirst(consumed)
+        bytes.removeFirst(Int(consumed))
         consumed = 0
         bytes += more
     }
@@ -26,7 +27,7 @@ struct ByteQueue: Equatable {
     /// The first `count` bytes are gone.
     mutating func removeFirst(_ count: Int) {
         precondition(count <= self.count, "more left a queue than was in it")
-        consumed += count
+        consumed += UInt32(count)
         if consumed == bytes.count { removeAll() }
     }
 

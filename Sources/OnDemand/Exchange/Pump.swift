@@ -5,11 +5,11 @@ struct Pump {
     /// What the sink would not take. While it is not empty nothing more is read: that is the whole backpressure, and
     /// the bound is one read.
     var pending = ByteQueue()
+    /// Bytes the sink has taken, so that who is slow, yet takes some, is not taken for one who stalls.
+    var moved: UInt32 = 0
     var sourceEnded = false
     /// The source sends faster than it may; a timer ends this.
     var isHeldBack = false
-    /// Bytes the sink has taken, so that who is slow, yet takes some, is not taken for one who stalls.
-    var moved: UInt32 = 0
     /// We told the sink that nothing more comes.
     var sinkEnded = false
 

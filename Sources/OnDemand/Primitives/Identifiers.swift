@@ -1,7 +1,12 @@
 /// A service as long as it is one: the name of a backend inside the daemon. A number is used again only once nobody
 /// knows the one who had it.
 struct BackendID: Hashable, Sendable {
-    let index: Int
+    /// Narrow, because every connection keeps one.
+    private let number: UInt32
+
+    init(index: Int) { number = UInt32(index) }
+
+    var index: Int { Int(number) }
 
     /// What has no routes is numbered from here on, so that services come and go without regard to it.
     static let firstProcess = 1 << 20

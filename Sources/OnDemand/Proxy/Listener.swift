@@ -8,7 +8,7 @@ struct Listener {
     /// Opened by the manager, who keeps it for the next daemon: closed here, and its file is left alone.
     var isInherited = false
     /// Unlike its place in the list it is nobody else's, ever.
-    var number = 0
+    var number: UInt32 = 0
     var crowd = Crowd()
     /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
     var isPaused = false

@@ -10,10 +10,8 @@ final class Proxy<K: Kernel> {
     unowned let controlled: any ControlSource
     /// By the index of their tokens; nil where one was closed.
     var listeners: [Listener?] = []
-    var links = Slab(vacant: Link.vacant)
-    /// By the index of the service; beside the upstreams, because every message touches it.
-    var traffic: [Traffic]
-    /// What became of those who came to its gate, likewise.
+    var board: Switchboard
+    /// What became of those who came to its gate, by the index of the service.
     var arrivals: [Arrivals]
     /// How many were connected when, likewise.
     var connectionDays: [ConnectionDay]
@@ -27,7 +25,7 @@ final class Proxy<K: Kernel> {
     var turnedAway = 0
     /// All that there were too many of, since the daemon began.
     var turnedAwayInAll = 0
-    var lastListenerNumber = 0
+    var lastListenerNumber: UInt32 = 0
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
     /// The same for having made a page or a table of itself: that runs through code which sleeping does not need.
@@ -41,7 +39,6 @@ final class Proxy<K: Kernel> {
     var followers: [Follower] = []
     /// The daemon is leaving: nobody is to stay longer than its request takes.
     var isDraining = false
-    var scratch: [UInt8]
     private var waiting: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
     /// Of connections to backends, for their tokens.
@@ -83,17 +80,15 @@ final class Proxy<K: Kernel> {
         self.requests = requests
         self.status = status
         self.controlled = controlled
-        traffic = Array(repeating: Traffic(), count: upstreams.count)
+        board = Switchboard(traffic: Array(repeating: Traffic(), count: upstreams.count))
         arrivals = Array(repeating: Arrivals(), count: upstreams.count)
         connectionDays = Array(repeating: ConnectionDay(), count: upstreams.count)
-        scratch = Array(repeating: 0, count: Limits.scratchBytes)
     }
 
     // MARK: Events
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        guard links.isTaken(token.index) else { return }
-        switch links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch, traffic: &traffic) {
+        switch board.take(readiness, for: token, through: kernel) {
         case .stale: break
         case .relayed(let turn): ended(turn, of: token.index)
         case .conversing:
@@ -377,9 +372,9 @@ final class Proxy<K: Kernel> {
             log.record(.tunnelOpened, [service(id)] + about(conversation))
         }
         guard let service = links[index].lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
-        links[index].openTunnel(
-            bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated,
-            limits: upstreams[service].limits, &traffic[service])
+        board.openTunnel(
+            of: index, bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated, to: service,
+            limits: upstreams[service].limits)
         becomeDormant(index)
         noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
@@ -403,7 +398,7 @@ final class Proxy<K: Kernel> {
     }
 
     func relay(_ index: Int) {
-        ended(links[index].turn(through: kernel, scratch: &scratch, traffic: &traffic), of: index)
+        ended(board.turn(of: index, through: kernel), of: index)
     }
 
     private func ended(_ turn: Link.Turn, of index: Int) {

@@ -19,6 +19,9 @@ struct LinkFrameTests {
         (.messageTooBig, [0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 1, 1, 2, 3, 4]),
     ]
 
+    @Test("a tunnel is one slot of a slab and nothing else, so this is what an idle WebSocket costs")
+    func size() { #expect(MemoryLayout<Link>.stride <= 216) }
+
     private func close(_ violation: FrameViolation) -> [UInt8] {
         FrameWriter.close(violation.closeCode, reason: violation.reason)
     }

@@ -1,0 +1,43 @@
+/// What every message of every tunnel touches, in one value: one check of exclusive access covers all of it.
+struct Switchboard {
+    var links = Slab(vacant: Link.vacant)
+    /// By the index of the service.
+    var traffic: [Traffic]
+    /// What is read goes here first, whosever it is.
+    var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
+
+    /// What an event of a connection's socket comes to.
+    mutating func take(_ readiness: Readiness, for token: Token, through kernel: some Kernel) -> Link.News {
+        guard links.isTaken(token.index) else { return .stale }
+        return links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch, traffic: &traffic)
+    }
+
+    mutating func turn(of index: Int, through kernel: some Kernel) -> Link.Turn {
+        links[index].turn(through: kernel, scratch: &scratch, traffic: &traffic)
+    }
+
+    mutating func openTunnel(
+        of index: Int, _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, to service: Int,
+        limits: ServiceLimits
+    ) {
+        links[index].openTunnel(
+            bytes, extensionsNegotiated: extensionsNegotiated, limits: limits, &traffic[service])
+    }
+}
+
+extension Proxy {
+    var links: Slab<Link> {
+        _read { yield board.links }
+        _modify { yield &board.links }
+    }
+
+    var traffic: [Traffic] {
+        _read { yield board.traffic }
+        _modify { yield &board.traffic }
+    }
+
+    var scratch: [UInt8] {
+        _read { yield board.scratch }
+        _modify { yield &board.scratch }
+    }
+}
