@@ -86,6 +86,7 @@ def test_a_process_can_say_by_itself_that_it_is_ready(start):
     daemon = start(sleeping_double(requires=["worker"]), managed_processes=[worker])
     daemon.open_tunnel()
     assert daemon.wait_for("ready", service="worker")["boot_ms"] >= 300
+    daemon.wait_for("ready", service="cable")
     assert order(daemon, "started", "ready") == ["started worker", "ready worker", "started cable", "ready cable"]
 
 

@@ -31,7 +31,9 @@ extension ExchangeMachine {
     }
 
     private mutating func accept(_ head: RequestHead) throws {
-        let match = rules.routes.find(path(of: head).span)
+        let path = path(of: head)
+        let match = rules.routes.find(path.span)
+        let method = String(inbound.span, head.method)
         let limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
         let asked = try UpgradeIntent.of(head, in: inbound.span)
@@ -41,18 +43,17 @@ extension ExchangeMachine {
             service: match?.destination.service, client: provenance.client,
             id: RequestIdentity.of(
                 head, in: inbound.span, made: RequestIdentity.made(connection: identity, request: requestCount)),
-            line: "\(String(inbound.span, head.method)) \(String(inbound.span, head.target))",
+            line: "\(method) \(String(inbound.span, head.target))",
             version: head.version, isHead: head.isHead,
             upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
             askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive,
             body: BodyReader(framing, limits: limits))
-        let method = String(inbound.span, head.method)
         accepted.isSafe = ["GET", "HEAD", "OPTIONS"].contains(method)
         if case .backend(let id) = match?.destination {
             accepted.keepsUpstream = patience(for: accepted, at: id)
-            accepted.upstreamHead = upstreamHead(of: head, for: id, match!, accepted, provenance)
+            accepted.upstreamHead = upstreamHead(of: head, for: id, path, match!, accepted, provenance)
             accepted.mayWake = rules.services[id.index].wakeOn.allows(
-                path: path(of: head).span, isUpgrade: accepted.upgrade == .webSocket
+                path: path.span, isUpgrade: accepted.upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
             if accepted.upgrade == .webSocket, let key = head.text(of: "sec-websocket-key", in: inbound.span) {
                 accepted.expectedAccept = Handshake.acceptValue(forKey: key)
@@ -121,13 +122,14 @@ extension ExchangeMachine {
     }
 
     private func upstreamHead(
-        of head: RequestHead, for id: BackendID, _ match: Match, _ request: RequestInFlight, _ provenance: Provenance
+        of head: RequestHead, for id: BackendID, _ path: [UInt8], _ match: Match, _ request: RequestInFlight,
+        _ provenance: Provenance
     ) -> [UInt8] {
         let service = rules.services[id.index]
         let host = head.host.map { String(inbound.span, $0) } ?? ""
         let query = head.query.map { Array(inbound[$0.indices]) }
         let target = TargetRewriter.upstreamTarget(
-            path: path(of: head).span, matched: match.matchedByteCount, targetPath: service.targetPath,
+            path: path.span, matched: match.matchedByteCount, targetPath: service.targetPath,
             query: query?.span)
         var output: [UInt8] = []
         HeadRewriter.request(
@@ -151,6 +153,7 @@ extension ExchangeMachine {
             let version = head.version == .http11 ? "1.1" : "1.0"
             fields.append(("Via", (earlier + ["\(version) ondemandd"]).joined(separator: ", ")))
         }
+        guard !configured.isEmpty else { return fields }
         let own = fields.filter { field in !configured.contains { $0.name.lowercased() == field.name.lowercased() } }
         return own
             + configured.map {

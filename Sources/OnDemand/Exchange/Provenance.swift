@@ -49,11 +49,15 @@ struct Provenance: Equatable {
     /// What an untrusted client may not say; names that begin so, `_` read as `-`.
     static let spoofable = ["x-forwarded-", "forwarded", "x-real-ip"]
 
+    /// How many fields a backend is told, at most: these and the two that belong to a request.
+    private static let count = 6
+
     /// For the backend, in the place of the client's own.
     var fields: [Field] {
         var fields: [Field] = []
-        let addresses = chain + (peer.port == nil ? [] : [peerText])
-        if !addresses.isEmpty { fields.append(("X-Forwarded-For", addresses.joined(separator: ", "))) }
+        fields.reserveCapacity(Self.count)
+        let addresses = peer.port == nil ? chain : chain.isEmpty ? [peerText] : chain + [peerText]
+        if !addresses.isEmpty { fields.append(("X-Forwarded-For", Self.list(addresses))) }
         fields.append(("X-Forwarded-Proto", scheme))
         if let host { fields.append(("X-Forwarded-Host", host)) }
         fields.append(("Forwarded", forwardedValue))
@@ -66,7 +70,13 @@ struct Provenance: Equatable {
         let earlier = forwarded.isEmpty ? chain.map { "for=\(ForwardedText.node($0))" } : forwarded
         var own = "for=\(node)"
         if let host { own += ";host=\(ForwardedText.value(host))" }
-        return (earlier + ["\(own);proto=\(scheme)"]).joined(separator: ", ")
+        own += ";proto=\(scheme)"
+        return earlier.isEmpty ? own : Self.list(earlier + [own])
+    }
+
+    /// Most often there is one.
+    private static func list(_ elements: [String]) -> String {
+        elements.count == 1 ? elements[0] : elements.joined(separator: ", ")
     }
 
     /// RFC 7239, 6.

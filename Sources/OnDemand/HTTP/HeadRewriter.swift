@@ -13,7 +13,8 @@ struct HeadRewriter {
         into output: inout [UInt8]
     ) {
         precondition(isVisible(target), "a request target must not be empty or contain whitespace")
-        output.reserveCapacity(output.count + head.byteCount + 256)
+        // One growth for all of it: what a request gets from us is about as long as what most come with.
+        output.reserveCapacity(output.count + head.byteCount + 512)
         output.append(from: bytes, head.method)
         output.append(HTTPByte.space)
         output += target
@@ -96,7 +97,10 @@ struct HeadRewriter {
     private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
         precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
         precondition(value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")
-        output += "\(name): \(value)\r\n".utf8
+        output += name.utf8
+        output += ": ".utf8
+        output += value.utf8
+        output += "\r\n".utf8
     }
 
     private static func isReplaced(

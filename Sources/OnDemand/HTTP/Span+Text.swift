@@ -74,16 +74,21 @@ extension Span<UInt8> {
 extension String {
     /// A piece of a buffer as text, for logs and routes; bytes that are not UTF-8 are repaired.
     init(_ bytes: Span<UInt8>, _ range: ByteRange) {
-        var copy: [UInt8] = []
-        copy.append(from: bytes, range)
-        self.init(decoding: copy, as: UTF8.self)
+        do {
+            self.init(copying: try UTF8Span(validating: bytes.extracting(range.indices)))
+        } catch {
+            var copy: [UInt8] = []
+            copy.append(from: bytes, range)
+            self.init(decoding: copy, as: UTF8.self)
+        }
     }
 }
 
 extension [UInt8] {
     /// Copies a piece of another buffer to the end of this one.
     mutating func append(from bytes: Span<UInt8>, _ range: ByteRange) {
-        reserveCapacity(count + range.count)
-        for index in range.indices { append(bytes[index]) }
+        append(addingCapacity: range.count) { output in
+            for index in range.indices { output.append(bytes[index]) }
+        }
     }
 }

@@ -1,7 +1,7 @@
 /// One client's connection and, while it has one, its backend's: everything the proxy keeps about it.
 ///
-/// A plain value in a slab. Before the tunnel the conversation hangs on it; in a tunnel this is all there is, so its size
-/// is what an idle WebSocket costs: the members stand in the order that leaves the fewest gaps, and a test has the sum.
+/// A plain value in a slab. Before the tunnel the conversation hangs on it; in a tunnel this is all there is, so its
+/// size is what an idle WebSocket costs: the members stand in the order that leaves few gaps, and a test has the sum.
 struct Link {
     var client: End
     var upstream: End?
@@ -13,8 +13,6 @@ struct Link {
     var isDormant = false
     /// The backend's process is gone, or reads no more: when what it said has been passed on, the tunnel is over.
     var backendIsGone = false
-    /// The backend ended without a goodbye, and the client has been told in its name.
-    var spokeForBackend = false
     /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
     var hasClientData = false
     /// Heads, bodies and deadlines; gone once the tunnel is open.
@@ -23,6 +21,8 @@ struct Link {
     var up = Pump()
     /// Backend to client.
     var down = Pump()
+    /// The backend ended without a goodbye, and the client has been told in its name.
+    var spokeForBackend = false
     var farewell = Farewell.none
     /// Who broke which rule, until the proxy has taken note.
     var offence: Offence?
