@@ -28,7 +28,7 @@ build: ## the daemon and the test double, optimised, with the Swift runtime insi
 .PHONY: test
 test: ## everything: tools, format, unit tests, simulation, end to end
 	scripts/install-test-tools
-	$(MAKE) --no-print-directory lint unit release e2e
+	$(MAKE) --no-print-directory lint unit docs release e2e
 	$(MAKE) --no-print-directory fuzz RUNS=20000
 
 .PHONY: lint
@@ -39,6 +39,10 @@ lint: ## formatting, strictly
 unit: ## machines, parsers, simulation: everything without a real backend
 	swift build --build-tests
 	swift test --skip-build
+
+.PHONY: docs
+docs: ## the symbol documentation of the library's public face (DocC), without a warning
+	@scripts/documentation
 
 .PHONY: simulate
 simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or one again (SEED=...)

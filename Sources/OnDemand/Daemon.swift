@@ -1,6 +1,8 @@
 /// The daemon as its executable sees it: a file in, an exit code out.
 public enum Daemon {
+    /// How a run, or a command about a configuration, ended.
     public enum Outcome: Equatable, Sendable {
+        /// As it should.
         case done
         /// What the operator should read: the configuration is wrong, or cannot be read.
         case configurationIsWrong(String)
@@ -100,14 +102,17 @@ public enum Daemon {
 extension Daemon {
     /// How a command for a running daemon ended.
     public enum CommandOutcome: Equatable, Sendable {
+        /// The daemon has done it, or told it.
         case done
         /// The daemon's own sentence on why it could not be done.
         case failed(String)
         /// The arguments make no sense.
         case mistake(String)
+        /// The file that was to name the control socket is wrong.
         case configurationIsWrong(String)
         /// No daemon answers.
         case unavailable(String)
+        /// The system refused something that asking needs.
         case systemRefused(String)
     }
 

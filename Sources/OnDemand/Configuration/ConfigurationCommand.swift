@@ -1,15 +1,22 @@
 /// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain`,
 /// `init`, `config schema` and `config show`.
 public enum ConfigurationCommand: Equatable, Sendable {
+    /// What is wrong with it.
     case check(file: String)
+    /// What will happen with it, in words.
     case explain(file: String)
+    /// One to begin with.
     case start(StartingConfiguration)
+    /// The JSON Schema of all keys.
     case schema
     /// What counts, and where it came from.
     case show(file: String, asJSON: Bool)
 
+    /// What words on a command line mean.
     public enum Reading: Equatable, Sendable {
+        /// They ask for this.
         case command(ConfigurationCommand)
+        /// They ask how it is used.
         case help(String)
         /// One sentence on what is wrong, and how it is used.
         case mistake(String, usage: String)

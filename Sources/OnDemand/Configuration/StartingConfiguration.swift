@@ -1,6 +1,8 @@
 /// Configurations to start from, for `ondemandd init`: right as they are, with what has to be changed in words.
 public enum StartingConfiguration: String, CaseIterable, Sendable {
+    /// Puma with Action Cable.
     case railsActionCable = "rails-actioncable"
+    /// Any server.
     case generic
 
     static var words: String { allCases.map(\.rawValue).joined(separator: " nor ") }
@@ -12,6 +14,7 @@ public enum StartingConfiguration: String, CaseIterable, Sendable {
         }
     }
 
+    /// The configuration itself.
     public var text: String {
         switch self {
         case .railsActionCable: Self.railsActionCableText

@@ -12,8 +12,11 @@ public struct ControlCommand: Equatable, Sendable {
     var socket: String?
     var configurationFile: String?
 
+    /// What words on a command line mean.
     public enum Reading: Equatable, Sendable {
+        /// They ask for this.
         case command(ControlCommand)
+        /// They ask how it is used.
         case help(String)
         /// One sentence on what is wrong, and how it is used.
         case mistake(String, usage: String)

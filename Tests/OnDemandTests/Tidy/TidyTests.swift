@@ -36,6 +36,24 @@ struct TidyTests {
         }
     }
 
+    @Test("whatever the library shows to others says what it is, and so do the cases of what it shows")
+    func publicFace() {
+        for file in SourceTree.library {
+            var publicEnum: Int?
+            for (number, line) in file.lines.enumerated() {
+                let indent = line.prefix { $0 == " " }.count
+                if let begun = publicEnum, indent <= begun, line.dropFirst(indent).hasPrefix("}") { publicEnum = nil }
+                let code = line.dropFirst(indent)
+                guard code.hasPrefix("public ") || (code.hasPrefix("case ") && publicEnum == indent - 4) else {
+                    continue
+                }
+                if code.hasPrefix("public enum ") { publicEnum = indent }
+                let before = number > 0 ? file.lines[number - 1] : ""
+                #expect(before.drop { $0 == " " }.hasPrefix("///"), "\(file.path):\(number + 1) has no comment")
+            }
+        }
+    }
+
     @Test("nothing is left to be done without an issue that says so")
     func leftovers() {
         let words = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]
