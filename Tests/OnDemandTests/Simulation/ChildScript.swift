@@ -80,7 +80,7 @@ struct ChildScript {
     func trouble(startupTimeout: Duration) -> String? {
         if exitsAfter != nil { return "a process that ends by itself" }
         guard let listensAfter, let notifiesAfter,
-            max(listensAfter, isUpAfter, notifiesAfter) * 2 < startupTimeout
+            max(listensAfter, isUpAfter, notifiesAfter) * 2 + answersAfter < startupTimeout
         else {
             return "a start that takes too long"
         }

@@ -76,7 +76,8 @@ extension SimulatedKernel {
         let configured = Plan.address(of: service, moves: moves)
         let port = command.variable("PORT").flatMap { UInt16($0) }
         let address = port.map { configured.with(port: $0) } ?? configured
-        if moves == 0 { children.addresses[service] = address }
+        // A port that was picked tells nothing about who picked it.
+        if moves == 0 || port != nil { children.addresses[service] = address }
         judgeGenerations(at: address)
         judgeRequirements(of: service)
         let id = children.freeID(&dice)
