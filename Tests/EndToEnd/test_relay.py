@@ -405,6 +405,24 @@ def test_an_answer_that_ends_with_its_connection_releases_the_backend(start):
     daemon.wait_for("stopped")
 
 
+@pytest.mark.parametrize("is_chunked", [True, False], ids=["in chunks", "until it closes"])
+def test_each_server_sent_event_arrives_as_it_is_said_for_as_long_as_they_come(start, upstream, is_chunked):
+    daemon = start(service(upstream.port, path="/*", limits={"response_timeout": "300ms"}))
+    with daemon.connect() as client:
+        client.send(request(path="/events", extra=["Accept: text/event-stream"]))
+        backend = upstream.accept()
+        backend.read_head()
+        framing = b"Transfer-Encoding: chunked\r\n" if is_chunked else b""
+        backend.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing + b"\r\n")
+        assert client.read_head().status == 200
+        for number in range(5):
+            event = b"data: %d\n\n" % number
+            said = b"%x\r\n%s\r\n" % (len(event), event) if is_chunked else event
+            assert client.is_quiet(0.1)
+            backend.send(said)
+            assert client.read_exactly(len(said)) == said
+
+
 def test_an_interim_answer_is_relayed_before_the_final_one(relay, upstream):
     client = relay.connect()
     client.send(request("POST", extra=["Expect: 100-continue", "Content-Length: 4"]))
