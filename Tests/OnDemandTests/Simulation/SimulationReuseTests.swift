@@ -47,6 +47,18 @@ struct SimulationReuseTests {
         }
     }
 
+    @Test("what follows an answer in a read of its own is found before the next request is sent, and answers nobody")
+    func lateSurplus() throws {
+        for seed: UInt64 in 1...20 {
+            let simulation = try run(.init(addsSurplus: true), requests: four) { plan in
+                plan.seed = seed
+                plan.faults.partialReads = 80
+                plan.clients[0].isPipelined = true
+            }
+            #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4), "seed \(seed)")
+        }
+    }
+
     @Test("what changes something has a connection of its own")
     func posts() throws {
         var requests = four
