@@ -59,8 +59,9 @@ enum Limits {
     static let historyStretches = 1200
     /// The same for all services together in the file: less than the megabyte that is read back.
     static let historyStretchesKept = 30_000
-    /// While services come and go all the time, the file is written no more often than this.
-    static let historyPause: Duration = .seconds(10)
+    /// While services come and go all the time, the file is written no more often than this, because at its largest it
+    /// is a megabyte of text that has to be made.
+    static let historyPause: Duration = .seconds(60)
 
     // MARK: Log
 

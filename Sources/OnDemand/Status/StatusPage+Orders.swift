@@ -23,6 +23,8 @@ extension StatusPage {
           }
 
           update(service, isAllowed) {
+            // What was said of an order is soon no news any more.
+            if (!this.isBusy && service.state !== this.service?.state && now() - this.told > 3000) this.tell("");
             this.service = service;
             this.row.hidden = !isAllowed || service.state === "external" || service.state === "retired";
             this.show();
@@ -82,6 +84,7 @@ extension StatusPage {
           }
 
           tell(sentence, isTrouble = false) {
+            this.told = now();
             say(this.outcome, sentence);
             this.outcome.classList.toggle("trouble", isTrouble);
           }

@@ -184,6 +184,20 @@ struct DoorPlanTests {
         #expect(plan.closed == [])
     }
 
+    @Test("what the status listener is called, and by whom it is asked, are settings; where it listens is not")
+    func statusSettings() throws {
+        let configuration = { (port: UInt16, token: String?, names: [String]) in
+            let listen = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: port)
+            return Configuration(status: .init(listen: listen, token: token.flatMap(BearerToken.init), names: names))
+        }
+        let secret = "0123456789abcdef"
+        let old = configuration(1, secret, ["a"])
+        let changes = { ReloadPlan(from: old, to: $0).changesSettings }
+        #expect(!changes(old) && !changes(configuration(2, secret, ["a"])))
+        #expect(changes(configuration(1, nil, ["a"])) && changes(configuration(1, secret, [])))
+        #expect(changes(configuration(2, secret, ["b"])))
+    }
+
     @Test("what a manager opened stays, and the control socket is never made of anybody else's")
     func inherited() {
         let web = Door(place: .inherited("web"), purpose: .clients)
