@@ -9,19 +9,24 @@ extension LinuxKernel {
     /// that are needed come back without a read (madvise(2), MADV_DONTNEED).
     func giveBackMemory() {
         malloc_trim(0)
-        guard let table = Self.contents(of: "/proc/self/smaps") else { return }
+        guard let table = Self.bytes(of: "/proc/self/smaps") else { return }
         var mapping: Range<UInt>?
-        for line in table.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            if let range = Self.cleanFileMapping(words) {
-                mapping = range
-            } else if words.first?.contains("-") == true {
-                mapping = nil
-            } else if words.first == "Anonymous:", words[1] == "0", let range = mapping {
+        // Two dozen lines follow each mapping, and one of them counts: the rest is not worth making text of.
+        for line in table.split(separator: UInt8(ascii: "\n")) {
+            if !Self.isField(line) {
+                mapping = Self.cleanFileMapping(String(decoding: line, as: UTF8.self).split(separator: " "))
+            } else if let range = mapping, line.starts(with: "Anonymous:".utf8),
+                line.split(separator: UInt8(ascii: " "))[1].elementsEqual("0".utf8)
+            {
                 // Not one page of it was ever written to, so nothing can be lost.
                 unsafe madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound), range.count, Int32(MADV_DONTNEED))
             }
         }
+    }
+
+    /// `Rss: 12 kB`, and not the address that begins a mapping.
+    private static func isField(_ line: ArraySlice<UInt8>) -> Bool {
+        line.first.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 } == true
     }
 
     /// `7f00-7f10 r-xp 00000000 fe:00 1234 /usr/lib/libm.so.6`: where it lies, if it is a file mapped read-only.
