@@ -58,7 +58,7 @@ e2e: $(BENCH) ## real processes, real clients, the real Rails application
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
 
 .PHONY: bench
-bench: build $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a minute's look
+bench: release $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a minute's look
 	Bench/install-peers
 	Bench/run $(if $(QUICK),--quick)
 

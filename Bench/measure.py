@@ -256,9 +256,9 @@ def cold_alone(folder, boot_ms, samples):
     return [int(line.split()[0]) / 1e6 for line in text.splitlines()]
 
 
-def cold_on_demand(folder, boot_ms, samples):
+def cold_on_demand(folder, boot_ms, samples, inherits=False):
     stamp = Path(folder) / f"on-demand-{boot_ms}"
-    target = OnDemandSleeping(Path(folder) / f"boot-{boot_ms}", boot_ms, stamp)
+    target = OnDemandSleeping(Path(folder) / f"boot-{boot_ms}", boot_ms, stamp, inherits)
     # A start needs two processes at once, so nobody is kept from a core.
     target.core = BOTH_CORES
     target.start()

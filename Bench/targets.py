@@ -15,7 +15,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BENCH = REPOSITORY / ".build" / "bench" / "bench"
-DAEMON = Path(os.environ.get("ONDEMANDD", REPOSITORY / ".build" / "release" / "ondemandd")).absolute()
+# What is installed and packaged: fully static.
+DAEMON = Path(os.environ.get("ONDEMANDD", REPOSITORY / ".build" / "dist" / "ondemandd-static")).absolute()
 SOCKET_PROXY = "/lib/systemd/systemd-socket-proxyd"
 PROXY_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 
@@ -185,12 +186,14 @@ class OnDemandSleeping(OnDemand):
 
     name = "ondemandd asleep"
 
-    def __init__(self, folder, boot_ms=0, stamp="/dev/null"):
+    def __init__(self, folder, boot_ms=0, stamp="/dev/null", inherits=False):
         super().__init__(folder)
-        self.arguments = ["boot", self.backend, str(boot_ms), str(stamp)]
+        self.readiness = "socket" if inherits else "tcp"
+        self.arguments = ["boot", "inherited" if inherits else self.backend, str(boot_ms), str(stamp)]
 
     def service(self):
-        command = {"command": str(BENCH), "args": self.arguments, "idle_timeout": "1ms"}
+        command = {
+            "command": str(BENCH), "args": self.arguments, "idle_timeout": "1ms", "readiness": self.readiness}
         return {**super().service(), "on_demand": command}
 
 
