@@ -61,6 +61,13 @@ def test_a_healthy_404_is_ready_where_any_status_will_do(start):
     assert daemon.wait_for("ready")
 
 
+def test_a_backend_that_has_to_accept_is_not_even_connected_to_before_its_first_client(start, tmp_path):
+    port, told = free_port(), tmp_path / "told"
+    daemon = start(probed(port, "tcp", "--report", str(told)))
+    assert daemon.ask(request(path="/page")).status == 200
+    assert [entry["asked"] for entry in reports(told)] == ["GET /page HTTP/1.1"]
+
+
 @pytest.mark.parametrize("kind", ASKING)
 def test_an_answer_that_is_never_right_is_a_503_that_the_log_explains(start, kind):
     port = free_port()

@@ -32,6 +32,8 @@ protocol Kernel: AnyObject {
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
     func knock(at address: SocketAddress) -> ConnectResult
+    /// Whether who listens there is of this family, without knocking.
+    func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult
     /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult

@@ -17,6 +17,17 @@ enum ConnectResult: Equatable {
     case failed(Errno)
 }
 
+/// What a look at an address tells.
+enum LookResult: Equatable {
+    case nobody
+    /// Whoever listens has an empty place for a connection.
+    case family, stranger
+    /// Somebody whose process does not let us look whose it is.
+    case somebody
+    /// Only a knock can tell: another machine's address, a Unix socket, a queue that is full, a system that is silent.
+    case untold
+}
+
 enum ReadResult: Equatable {
     case bytes(Int)
     case wouldBlock

@@ -21,13 +21,20 @@ import Glibc
     /// `pid:start time` of this process, which never change.
     let identity: String
 
-    init() throws(SystemError) {
+    /// To ask who listens (sock_diag(7)); -1 where the system does not say.
+    let diagnosis: Int32
+    /// How often that was asked: an answer bears the number of its question.
+    var questions: UInt32 = 0
+
+    /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens.
+    init(asksSystem: Bool = true) throws(SystemError) {
         identity = Self.identity(of: getpid()) ?? "?"
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
         manager = Self.openManager()
+        diagnosis = asksSystem ? Self.openDiagnosis() : -1
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())
         originalFileLimit = Self.raiseFileLimit()
@@ -38,6 +45,7 @@ import Glibc
     deinit {
         _ = Glibc.close(epoll)
         _ = Glibc.close(nullDevice)
+        if diagnosis >= 0 { _ = Glibc.close(diagnosis) }
         if let manager { _ = Glibc.close(manager.raw) }
         unsafe events.deallocate()
     }

@@ -14,6 +14,23 @@ enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// In network order; a Unix socket has none.
+    var octets: [UInt8]? {
+        switch self {
+        case .ipv4(let octets, _), .ipv6(let octets, _): octets
+        case .unix: nil
+        }
+    }
+
+    /// Of this machine, whatever its networks are.
+    var isLoopback: Bool {
+        switch self {
+        case .ipv4(let octets, _): octets.first == 127
+        case .ipv6(let octets, _): octets == Array(repeating: 0, count: 15) + [1]
+        case .unix: false
+        }
+    }
+
     /// The same host at another port; a Unix socket has none.
     func with(port: UInt16) -> SocketAddress {
         switch self {

@@ -21,6 +21,10 @@ struct Probe {
     var unsent: ArraySlice<UInt8> = []
     /// Counts attempts, so that a late answer of an earlier one finds nobody.
     var attempt: UInt32 = 0
+    /// The last look told something, so it is worth looking often.
+    var canLook = false
+    /// So long after the spawn the address is knocked at, even if a look finds nobody.
+    var nextKnock: Duration = .zero
     /// Told once per start.
     var sawStranger = false
     /// The attempt at which the listener was last shown to be the backend's own; nil before it was in this start.

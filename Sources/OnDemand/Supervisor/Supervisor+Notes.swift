@@ -162,7 +162,10 @@ extension Supervisor {
 
     private func addressText(_ backend: SupervisedBackend) -> String { backend.address?.description ?? "no address" }
 
+    /// Told once per start.
     func noteStranger(_ backend: SupervisedBackend) {
+        guard !backend.probe.sawStranger else { return }
+        backend.probe.sawStranger = true
         let owner = backend.address.flatMap { kernel.listenerOwner(at: $0) }
         log.record(
             .stranger,

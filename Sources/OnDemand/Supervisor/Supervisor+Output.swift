@@ -5,6 +5,7 @@ extension Supervisor {
             backend.machine.generation.number & 0xff_ffff == token.generation
         else { return }
         let path = Self.pipe(of: token)
+        defer { childPrinted(backend) }
         for _ in 0..<Limits.outputReadsPerTurn {
             guard readOutput(of: backend, path) else { return }
         }

@@ -7,6 +7,8 @@ extension Supervisor {
         backend.probe.provenAttempt = nil
         backend.probe.complaint = nil
         backend.probe.hasWord = false
+        backend.probe.canLook = false
+        backend.probe.nextKnock = ProbeSchedule.knockPause(after: .zero)
         switch (purpose, backend.machine.policy.readiness) {
         case (.checkAddress, _) where backend.listener != nil || backend.picksPort:
             // Nobody can be where we listen ourselves, or where nobody was a moment ago.
@@ -38,6 +40,50 @@ extension Supervisor {
             return probeEnded(of: backend, accepted: backend.probe.purpose == .readiness)
         }
         backend.probe.attempt += 1
+        switch look(at: address, of: backend) {
+        case .nobody: return probeEnded(of: backend, accepted: false)
+        case .stranger:
+            noteStranger(backend)
+            return probeEnded(of: backend, accepted: false)
+        case .family, .somebody:
+            backend.probe.provenAttempt = backend.probe.attempt
+            // The kernel accepts for who listens: there is nothing that a connection would add.
+            if conversation(with: backend) == nil { return probeEnded(of: backend, accepted: true) }
+        case .untold: break
+        }
+        return knock(at: address, of: backend)
+    }
+
+    /// A look costs a sixth of a knock, makes no connection, and tells whose the socket is.
+    private func look(at address: SocketAddress, of backend: SupervisedBackend) -> LookResult {
+        guard backend.probe.purpose == .readiness, let process = backend.child?.process, backend.listener == nil else {
+            return .untold
+        }
+        let listening = kernel.look(at: address, forFamilyOf: process)
+        backend.probe.canLook = listening != .untold
+        guard listening == .nobody else { return listening }
+        // Where the system passes connections on, as into a container, only a knock finds who takes them.
+        let elapsed = elapsed(of: backend)
+        guard elapsed >= backend.probe.nextKnock else { return .nobody }
+        backend.probe.nextKnock = elapsed + ProbeSchedule.knockPause(after: elapsed)
+        return .untold
+    }
+
+    private func elapsed(of backend: SupervisedBackend) -> Duration {
+        let now = kernel.now()
+        return now - (backend.child?.spawnedAt ?? now)
+    }
+
+    /// Servers print that they listen at the moment they do, so what they print is worth a look.
+    func childPrinted(_ backend: SupervisedBackend) {
+        let probe = backend.probe
+        guard probe.purpose == .readiness, probe.canLook, probe.descriptor == nil, probe.complaint == nil,
+            !probe.sawStranger
+        else { return }
+        if let event = attemptProbe(of: backend) { tell(backend, event) }
+    }
+
+    private func knock(at address: SocketAddress, of backend: SupervisedBackend) -> BackendMachine.Event? {
         switch kernel.knock(at: address) {
         case .connected(let descriptor):
             backend.probe.descriptor = descriptor
@@ -119,8 +165,7 @@ extension Supervisor {
             backend.probe.provenAttempt = backend.probe.attempt
             return true
         }
-        if !backend.probe.sawStranger { noteStranger(backend) }
-        backend.probe.sawStranger = true
+        noteStranger(backend)
         return false
     }
 
@@ -133,9 +178,9 @@ extension Supervisor {
             backend.probe.purpose = nil
             return .probeSucceeded
         case (.readiness, false):
-            let elapsed = kernel.now() - (backend.child?.spawnedAt ?? kernel.now())
-            let hasAnswered = backend.probe.complaint != nil
-            let pause = ProbeSchedule.pause(after: elapsed, hasAnswered: hasAnswered)
+            let hasAnswered = backend.probe.complaint != nil || backend.probe.sawStranger
+            let pause = ProbeSchedule.pause(
+                after: elapsed(of: backend), byLook: backend.probe.canLook, hasAnswered: hasAnswered)
             reactor.arm(.probe(backend.id), at: kernel.now() + pause)
             return nil
         case (nil, _):

@@ -5,78 +5,97 @@ import Testing
 
 struct ProbeScheduleTests {
     /// From spawn to the probe that succeeds, when the backend begins to accept `boot` after its spawn.
-    private func probing(untilAccepted boot: Duration) -> (wait: Duration, probes: Int) {
+    private func probing(untilAccepted boot: Duration, byLook: Bool) -> (wait: Duration, probes: Int) {
         var elapsed: Duration = .zero
         var probes = 1
         while elapsed < boot {
-            elapsed += ProbeSchedule.pause(after: elapsed)
+            elapsed += ProbeSchedule.pause(after: elapsed, byLook: byLook)
             probes += 1
         }
         return (elapsed - boot, probes)
     }
 
-    @Test("asking adds at most 20 ms to 99 of 100 boots, and to none of them more than the longest pause")
-    func addedWait() {
+    @Test("asking adds at most 50 ms to any boot", arguments: [true, false])
+    func addedWait(byLook: Bool) {
         var generator = Seeded(seed: 20_261_121)
         // Spread evenly over the orders of magnitude, so that short boots are not forgotten.
-        let waits = (0..<2000).map { _ in
+        for _ in 0..<2000 {
             let milliseconds = 30 * pow(1000, Double.random(in: 0..<1, using: &generator))
-            return probing(untilAccepted: .seconds(milliseconds / 1000)).wait
-        }.sorted()
-        #expect(waits[waits.count * 99 / 100] <= .milliseconds(20))
-        #expect(waits[waits.count - 1] <= ProbeSchedule.longestWhileOrdinary)
+            #expect(probing(untilAccepted: .seconds(milliseconds / 1000), byLook: byLook).wait <= .milliseconds(50))
+        }
     }
 
-    @Test("a short boot waits in proportion: at most a thirtieth of it, or half a millisecond")
+    @Test("a short boot waits in proportion, and below 50 ms half a millisecond at most")
     func proportional() {
         for milliseconds in stride(from: 1, through: 500, by: 7) {
             let boot: Duration = .milliseconds(milliseconds)
-            #expect(probing(untilAccepted: boot).wait <= max(boot / 29, ProbeSchedule.shortest))
+            let byLook = probing(untilAccepted: boot, byLook: true).wait
+            #expect(byLook <= max(boot / 33, ProbeSchedule.shortest))
+            if boot <= ProbeSchedule.dense { #expect(byLook <= .microseconds(500)) }
+            let byKnock = probing(untilAccepted: boot, byLook: false).wait
+            #expect(byKnock <= max(boot / 29, ProbeSchedule.shortestByKnock))
         }
     }
 
-    @Test("a boot below 50 ms waits less than a millisecond on average, a longer one less than a fiftieth of itself")
+    @Test("a boot below 50 ms waits less than a third of a millisecond on average, a longer one a sixtieth of itself")
     func averages() {
         var generator = Seeded(seed: 5)
         for limit in [50.0, 300, 1000, 3000] {
-            let ratios = (0..<500).map { _ in
-                let boot: Duration = .seconds(Double.random(in: limit / 3..<limit, using: &generator) / 1000)
-                return probing(untilAccepted: boot).wait / max(boot, .milliseconds(50))
+            let boots = (0..<500).map { _ in
+                Duration.seconds(Double.random(in: limit / 3..<limit, using: &generator) / 1000)
             }
-            #expect(ratios.reduce(0, +) / 500 < 0.02)
+            let waits = boots.map { probing(untilAccepted: $0, byLook: true).wait }
+            if limit == 50 { #expect(waits.reduce(.zero, +) / 500 < .microseconds(300)) }
+            #expect(zip(waits, boots).map { $0 / $1 }.reduce(0, +) / 500 < 0.0167)
         }
     }
 
-    @Test("who has answered is asked again less eagerly at first")
-    func afterAnAnswer() {
-        #expect(ProbeSchedule.pause(after: .milliseconds(3), hasAnswered: true) == .milliseconds(5))
-        #expect(
-            ProbeSchedule.pause(after: .seconds(1), hasAnswered: true) == ProbeSchedule.pause(after: .seconds(1)))
+    @Test("who has answered is asked again less eagerly at first", arguments: [true, false])
+    func afterAnAnswer(byLook: Bool) {
+        let early = ProbeSchedule.pause(after: .milliseconds(3), byLook: byLook, hasAnswered: true)
+        #expect(early == .milliseconds(5))
+        let late = ProbeSchedule.pause(after: .seconds(1), byLook: byLook, hasAnswered: true)
+        #expect(late == ProbeSchedule.pause(after: .seconds(1), byLook: byLook))
     }
 
-    @Test("over an ordinary boot of some seconds there are fewer than a hundred probes a second")
+    @Test("over a boot of some seconds there are fewer than 110 looks a second, or 70 knocks")
     func probesPerSecond() {
         for seconds in [3, 6, 10, 20, 30] {
-            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 90 * seconds)
+            #expect(probing(untilAccepted: .seconds(seconds), byLook: true).probes <= 110 * seconds)
+            #expect(probing(untilAccepted: .seconds(seconds), byLook: false).probes <= 70 * seconds)
         }
     }
 
     @Test("the dense beginning costs a few hundred probes, however long the boot becomes")
     func denseBeginning() {
         for seconds in 1...30 {
-            #expect(probing(untilAccepted: .seconds(seconds)).probes <= 165 + 51 * (seconds - 1))
+            #expect(probing(untilAccepted: .seconds(seconds), byLook: true).probes <= 266 + 20 * (seconds - 1))
+            #expect(probing(untilAccepted: .seconds(seconds), byLook: false).probes <= 163 + 20 * (seconds - 1))
         }
-        #expect(probing(untilAccepted: .milliseconds(30)).probes <= 54)
     }
 
-    @Test("a boot that is out of the ordinary is asked every 50 ms")
-    func longBoots() {
-        #expect(ProbeSchedule.pause(after: .seconds(31)) == .milliseconds(50))
-        #expect(ProbeSchedule.pause(after: .seconds(3600)) == .milliseconds(50))
+    @Test("a long boot is asked every 50 ms", arguments: [true, false])
+    func longBoots(byLook: Bool) {
+        #expect(ProbeSchedule.pause(after: .seconds(2), byLook: byLook) == .milliseconds(50))
+        #expect(ProbeSchedule.pause(after: .seconds(3600), byLook: byLook) == .milliseconds(50))
     }
 
     @Test("the very first pause is the shortest, also when the clock has not moved")
     func firstPause() {
-        #expect(ProbeSchedule.pause(after: .zero) == ProbeSchedule.shortest)
+        #expect(ProbeSchedule.pause(after: .zero, byLook: true) == ProbeSchedule.shortest)
+        #expect(ProbeSchedule.pause(after: .zero, byLook: false) == ProbeSchedule.shortestByKnock)
+    }
+
+    @Test("who is hidden from looks is found within a second, or half of its boot, for a few knocks")
+    func hidden() {
+        var elapsed: Duration = .zero
+        var knocks = 0
+        while elapsed < .seconds(3) {
+            let pause = ProbeSchedule.knockPause(after: elapsed)
+            #expect(pause <= max(.milliseconds(250), elapsed / 2) && pause <= .seconds(1))
+            elapsed += pause
+            knocks += 1
+        }
+        #expect(knocks <= 7)
     }
 }

@@ -252,8 +252,9 @@ struct LinuxKernelSocketTests {
 
     // MARK: Who listens
 
-    @Test("the owner of a listener is found by its port and by its path")
-    func listenerOwner() throws {
+    @Test("the owner of a listener is found by its port and by its path", arguments: [true, false])
+    func listenerOwner(asksSystem: Bool) throws {
+        let kernel = try LinuxKernel(asksSystem: asksSystem)
         let listener = try kernel.listen(at: KernelBench.anyPort)
         let unix = SocketAddress.unix(path: path())
         let other = try kernel.listen(at: unix)
@@ -267,8 +268,9 @@ struct LinuxKernelSocketTests {
         #expect(kernel.listenerOwner(at: unix) == nil)
     }
 
-    @Test("a listener on the same port of another address is not the one that is asked for")
-    func listenerOfAnotherAddress() throws {
+    @Test("a listener on the same port of another address is not the one that is asked for", arguments: [true, false])
+    func listenerOfAnotherAddress(asksSystem: Bool) throws {
+        let kernel = try LinuxKernel(asksSystem: asksSystem)
         let listener = try kernel.listen(at: KernelBench.anyPort)
         defer { kernel.close(listener.descriptor) }
         let port = try #require(listener.address.port)

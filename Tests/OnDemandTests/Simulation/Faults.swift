@@ -34,6 +34,10 @@ struct Faults: Equatable {
     var fullQueues = 0
     /// A connection to a backend that listens is refused.
     var refusedConnects = 0
+    /// A look at a listener tells nothing, as where the system is silent.
+    var silentLooks = 0
+    /// A look does not find who listens, as behind an address that the system translates.
+    var missedLooks = 0
     var failingSpawns = 0
     var failingWatches = 0
     /// A reader of the log that is too slow.
@@ -54,7 +58,7 @@ struct Faults: Equatable {
         [
             \.partialReads, \.partialWrites, \.stalls, \.lateEvents, \.duplicateEvents, \.staleEvents,
             \.shuffledEvents, \.lateTimers, \.slowTurns, \.lateSignals, \.slowNetwork, \.pendingConnects, \.fullQueues,
-            \.smallBuffers, \.lostLogLines,
+            \.smallBuffers, \.lostLogLines, \.silentLooks, \.missedLooks,
         ]
     }
 

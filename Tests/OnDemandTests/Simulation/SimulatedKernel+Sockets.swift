@@ -138,6 +138,15 @@ extension SimulatedKernel {
 
     func knock(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
+    func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult {
+        progressed()
+        trace.note("look", Int(leader.number), at: clock)
+        if dice.chance(faults.silentLooks) { return .untold }
+        guard let listener = listeners[address], !dice.chance(faults.missedLooks) else { return .nobody }
+        guard listener.queue.count < listener.limit else { return .untold }
+        return self.listener(at: address, belongsToFamilyOf: leader) == true ? .family : .stranger
+    }
+
     /// Into the queue of who listens; false when it is full and the attempt has to wait.
     private func deliver(_ end: SimulatedSocket, to listener: SimulatedListener?) -> Bool {
         guard let listener, !listener.isClosed, listener.queue.count < listener.limit else { return false }

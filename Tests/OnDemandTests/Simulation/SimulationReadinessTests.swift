@@ -68,7 +68,7 @@ struct SimulationReadinessTests {
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
     }
 
-    @Test("S1 a stranger that takes the address after the check is not even asked", arguments: asking)
+    @Test("S1 a stranger that takes the address after the check is not even asked", arguments: everyCheck)
     func strangerInBetween(check: ReadinessCheck) throws {
         var service = service(check, ChildScript(listensAfter: .milliseconds(100)))
         service.stranger = (.milliseconds(10), .seconds(20))
@@ -76,6 +76,83 @@ struct SimulationReadinessTests {
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(!simulation.kernel.logged(.stranger).isEmpty)
+    }
+
+    // MARK: Looking and knocking
+
+    private static let everyCheck: [ReadinessCheck] = asking + [.tcp]
+
+    @Test("a backend that is ready after a moment is found within a fraction of a millisecond", arguments: everyCheck)
+    func foundByLook(check: ReadinessCheck) throws {
+        let atOnce = Plan(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
+        let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
+        for milliseconds in [1, 7, 30] {
+            let service = service(check, ChildScript(listensAfter: .milliseconds(milliseconds)))
+            let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+            #expect(simulation.complaints == [])
+            #expect(simulation.outcomes(of: 0) == [.answered(200)])
+            let wait = try #require(simulation.wait(of: 0))
+            // What the wire of the simulation takes differs from run to run by a little.
+            #expect(wait < leastWait + .milliseconds(milliseconds) + .microseconds(1500), "\(wait)")
+        }
+    }
+
+    @Test("who prints something when it listens is found at once, however long it has taken", arguments: everyCheck)
+    func foundByItsOutput(check: ReadinessCheck) throws {
+        let atOnce = Plan(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
+        let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
+        // Between two of its probes, wherever they are.
+        for milliseconds in [2000, 2015, 2030, 2045] {
+            let boot: Duration = .milliseconds(milliseconds)
+            var script = ChildScript(listensAfter: boot)
+            script.output = [.init(after: boot + .microseconds(100), bytes: Array("Listening\n".utf8))]
+            let simulation = try Simulation.run(Plan(services: [service(check, script)], clients: [.get()]))
+            #expect(simulation.complaints == [])
+            #expect(try #require(simulation.wait(of: 0)) < leastWait + boot + .milliseconds(2))
+        }
+    }
+
+    @Test("who is ready by accepting connections is not even connected to before its first client")
+    func notKnockedAt() throws {
+        let service = service(.tcp, ChildScript(listensAfter: .milliseconds(5)))
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]), verbosely: true)
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        // One before the start, whether the address is free, and the client's.
+        #expect(simulation.kernel.trace.lines.filter { $0.contains(" connect ") }.count == 2)
+    }
+
+    @Test("where the system tells nothing, knocks do", arguments: everyCheck)
+    func silentLooks(check: ReadinessCheck) throws {
+        var plan = Plan(services: [service(check, ChildScript(listensAfter: .milliseconds(30)))], clients: [.get()])
+        plan.faults.silentLooks = 100
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(36))
+    }
+
+    @Test("who is hidden from every look is found by a knock, half of its boot later at most", arguments: everyCheck)
+    func missedLooks(check: ReadinessCheck) throws {
+        var plan = Plan(services: [service(check, ChildScript(listensAfter: .milliseconds(400)))], clients: [.get()])
+        plan.faults.missedLooks = 100
+        let simulation = try Simulation.run(plan)
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        #expect(try #require(simulation.wait(of: 0)) < .milliseconds(605))
+    }
+
+    @Test("S1 a stranger whom only a knock finds gets no client either", arguments: everyCheck)
+    func hiddenStranger(check: ReadinessCheck) throws {
+        for (silent, missed) in [(100, 0), (0, 100)] {
+            var service = service(check, ChildScript(listensAfter: .milliseconds(400)))
+            service.stranger = (.milliseconds(10), .seconds(20))
+            var plan = Plan(services: [service], clients: [.get()])
+            (plan.faults.silentLooks, plan.faults.missedLooks) = (silent, missed)
+            let simulation = try Simulation.run(plan)
+            #expect(simulation.complaints == [])
+            #expect(simulation.outcomes(of: 0) == [.answered(503)])
+            #expect(simulation.kernel.logged(.stranger).count == 1, "told once")
+        }
     }
 
     // MARK: Its own word

@@ -1,0 +1,59 @@
+// Who listens at an address of this machine, asked without knocking: sock_diag(7) looks it up as a connection would.
+#ifndef ONDEMANDD_LISTENERS_H
+#define ONDEMANDD_LISTENERS_H
+
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct ondemandd_listener {
+    uint32_t inode;
+    // Connections that nobody has accepted yet, and how many may wait.
+    uint32_t queue, backlog;
+};
+
+static inline int ondemandd_open_diagnosis(void) {
+    return socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+}
+
+// 1 for somebody, 0 for nobody, -1 when the system does not say. The port is in network order.
+static inline int ondemandd_find_listener(
+    int diagnosis, uint32_t number, int family, const void *address, uint16_t port, struct ondemandd_listener *found) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } question = {
+        .header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, number, 0},
+        .request = {.sdiag_family = (uint8_t)family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0U}};
+    question.request.id.idiag_sport = port;
+    memcpy(question.request.id.idiag_src, address, family == AF_INET ? 4 : 16);
+    question.request.id.idiag_cookie[0] = question.request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    if (send(diagnosis, &question, sizeof question, 0) != sizeof question) return -1;
+    union {
+        struct nlmsghdr header;
+        char room[1024];
+    } answer;
+    // The kernel has answered when send returns. What does not have our number belongs to an earlier question.
+    do {
+        ssize_t count = recv(diagnosis, &answer, sizeof answer, 0);
+        if (count < (ssize_t)sizeof answer.header) return -1;
+    } while (answer.header.nlmsg_seq != number);
+    if (answer.header.nlmsg_type == NLMSG_ERROR) {
+        const struct nlmsgerr *error = (const struct nlmsgerr *)NLMSG_DATA(&answer.header);
+        return error->error == -ENOENT ? 0 : -1;
+    }
+    const struct inet_diag_msg *socket = (const struct inet_diag_msg *)NLMSG_DATA(&answer.header);
+    if (answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || answer.header.nlmsg_len < NLMSG_LENGTH(sizeof *socket)) return -1;
+    // 10 is TCP_LISTEN, in the kernel's own headers.
+    if (socket->idiag_state != 10) return -1;
+    *found = (struct ondemandd_listener){socket->idiag_inode, socket->idiag_rqueue, socket->idiag_wqueue};
+    return 1;
+}
+
+#endif

@@ -1,0 +1,135 @@
+import CLinux
+import Glibc
+
+/// Who listens where: asked of sock_diag(7), which finds a listener as a connection would, and else read from /proc.
+extension LinuxKernel {
+    private enum Find {
+        /// `isFull` when the next connection would have to wait for somebody to accept one.
+        case listener(inode: String, isFull: Bool)
+        case nobody, untold
+    }
+
+    /// A socket to ask with, or -1. Some systems open it and know nothing about TCP, so it has to find a listener that
+    /// is there for certain.
+    static func openDiagnosis() -> Int32 {
+        let diagnosis = ondemandd_open_diagnosis()
+        guard diagnosis >= 0 else { return -1 }
+        let listener = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { _ = Glibc.close(listener) }
+        let octets: [UInt8] = [127, 0, 0, 1]
+        let anyPort = SocketAddress.ipv4(octets: octets, port: 0)
+        var information = stat()
+        var found = ondemandd_listener()
+        if unsafe anyPort.withSockaddr({ unsafe bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 1) == 0,
+            unsafe fstat(listener, &information) == 0,
+            let port = unsafe SocketAddress.filled(by: { unsafe getsockname(listener, $0, $1) })?.port,
+            unsafe ondemandd_find_listener(diagnosis, 0, AF_INET, octets, port.bigEndian, &found) == 1,
+            UInt(found.inode) == information.st_ino
+        {
+            return diagnosis
+        }
+        _ = Glibc.close(diagnosis)
+        return -1
+    }
+
+    private func find(_ address: SocketAddress) -> Find {
+        guard diagnosis >= 0, let port = address.port, let octets = address.octets else { return .untold }
+        questions &+= 1
+        var found = ondemandd_listener()
+        let answer = unsafe ondemandd_find_listener(
+            diagnosis, questions, address.family, octets, port.bigEndian, &found)
+        return switch answer {
+        case 1: .listener(inode: "\(found.inode)", isFull: found.queue > found.backlog)
+        case 0: .nobody
+        default: .untold
+        }
+    }
+
+    func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult {
+        // At an address of another machine a listener of this one means nothing.
+        guard address.isLoopback else { return .untold }
+        switch find(address) {
+        case .nobody: return .nobody
+        case .untold, .listener(_, isFull: true): return .untold
+        case .listener(let inode, isFull: false):
+            return switch family(of: leader, holds: inode) {
+            case true?: .family
+            case false?: .stranger
+            case nil: .somebody
+            }
+        }
+    }
+
+    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
+        listenerInode(at: address).flatMap { family(of: leader, holds: $0) }
+    }
+
+    func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
+        guard let inode = listenerInode(at: address) else { return nil }
+        let number = Self.processes().first { Self.holds($0, inode) == true }
+        return number.map { ProcessDescription(process: ProcessID(number: $0), name: Self.name(of: $0)) }
+    }
+
+    /// nil when some of them do not let us look.
+    private func family(of leader: ProcessID, holds inode: String) -> Bool? {
+        // Most often it is the leader itself: then nobody else has to be found.
+        let leaderHolds = Self.holds(leader.number, inode)
+        if leaderHolds == true { return true }
+        let others = family(of: leader.number).filter { $0 != leader.number }
+        let answers = [leaderHolds] + others.map { Self.holds($0, inode) }
+        if answers.contains(true) { return true }
+        return answers.contains(nil) ? nil : false
+    }
+
+    /// nil when that process does not let us look.
+    private static func holds(_ process: Int32, _ inode: String) -> Bool? {
+        let directory = "/proc/\(process)/fd"
+        guard unsafe access(directory, R_OK | X_OK) == 0 else { return nil }
+        return entries(of: directory).contains { linkTarget(of: "\(directory)/\($0)") == "socket:[\(inode)]" }
+    }
+
+    /// A socket in state LISTEN on this path, or on this address and port; only where nobody has the very address does
+    /// a wildcard listener take what is sent there, and others on the same port never do.
+    private func listenerInode(at address: SocketAddress) -> String? {
+        switch find(address) {
+        case .listener(let inode, _): return inode
+        case .nobody: return nil
+        case .untold: break
+        }
+        guard let port = address.port else {
+            guard case .unix(let path) = address else { return nil }
+            return Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.map { String($0[6]) }
+        }
+        for place in Self.localAddresses(taking: address) {
+            let local = "\(place):\(Self.hexadecimal(UInt32(port), digits: 4))"
+            // Listeners come first: what follows may be ten thousand connections that are not worth reading.
+            let row = Self.firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
+                $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
+            }
+            if let row, row[3] == "0A" { return String(row[9]) }
+        }
+        return nil
+    }
+
+    /// As the tables write them: four octets at a time as one number of this machine, the most specific first.
+    private static func localAddresses(taking address: SocketAddress) -> [String] {
+        let written = { (octets: [UInt8]) in
+            stride(from: 0, to: octets.count, by: 4).map { first in
+                let number = octets[first..<first + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                return hexadecimal(UInt32(littleEndian: number), digits: 8)
+            }.joined()
+        }
+        let anyVersion6 = String(repeating: "0", count: 32)
+        return switch address {
+        case .ipv4(let octets, _):
+            [written(octets), written(Array(repeating: 0, count: 10) + [255, 255] + octets), "00000000", anyVersion6]
+        case .ipv6(let octets, _): [written(octets), anyVersion6]
+        case .unix: []
+        }
+    }
+
+    private static func hexadecimal(_ number: UInt32, digits: Int) -> String {
+        let text = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: digits - text.utf8.count) + text
+    }
+}
