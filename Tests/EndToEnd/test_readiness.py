@@ -218,7 +218,7 @@ def test_a_backend_that_never_takes_a_connection_is_a_503_after_its_time(start):
     begun = time.monotonic()
     assert daemon.ask(request(path="/page")).status == 503
     assert 0.7 <= time.monotonic() - begun < 1.2
-    assert "inherited" in daemon.wait_for("start_failed")["detail"]
+    assert "the socket that it is given" in daemon.wait_for("start_failed")["detail"]
 
 
 def test_a_socket_in_the_file_system_can_be_inherited_too(start, tmp_path):
