@@ -7,6 +7,10 @@ extension Plan {
         var plan = Plan(seed: seed, faults: .drawn(with: &dice), logLevel: .info)
         let isRough = dice.chance(50)
         plan.services = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
+        // Where the daemon is kept from looking, half a second may be over before a sound start is seen.
+        for index in plan.services.indices where plan.faults.slowTurns > 0 {
+            plan.services[index].policy.startupTimeout = max(plan.services[index].policy.startupTimeout, .seconds(1))
+        }
         let span = dice.one(of: [Duration.milliseconds(50), .seconds(3), .seconds(30)])
         plan.clients = (0..<dice.number(in: 1...8)).map { _ in
             .drawn(with: &dice, within: span, services: plan.services)
