@@ -74,8 +74,8 @@ cycles: ## ten thousand real starts and stops (CYCLES=...): no descriptor, proce
 
 .PHONY: sanitize
 sanitize: ## the Swift tests with the address sanitizer, then with the thread sanitizer
-	swift test --sanitize=address --scratch-path .build/address
-	swift test --sanitize=thread --scratch-path .build/thread
+	swift test --disable-xctest --sanitize=address --scratch-path .build/address
+	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread
 
 .PHONY: release
 release: build ## a stripped executable, and one that needs no library at all
