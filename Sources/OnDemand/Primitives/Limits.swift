@@ -151,4 +151,15 @@ enum Limits {
     static let shutdownGrace: Duration = .seconds(5)
     /// Then everybody is killed, and gets this long to be gone and reaped before the daemon itself ends.
     static let killGrace: Duration = .seconds(1)
+
+    // MARK: Demonstration
+
+    /// How long the demonstration's backend takes to boot: long enough to be seen, short enough to be waited for.
+    static let demoBoot: Duration = .milliseconds(1500)
+    /// It says something this often, as Action Cable does.
+    static let demoPing: Duration = .seconds(3)
+    /// Connections to it; more are told 503. A few browser windows need one each.
+    static let demoConnections = 64
+    /// A message to it, which it holds until it is whole; a longer one is answered with close code 1009.
+    static let demoMessageBytes = 16 * 1024
 }

@@ -12,6 +12,8 @@ package struct CloseCode: Hashable, Sendable {
     package static let protocolError = CloseCode(1002)
     /// Stands for a close frame without a code (7.1.5); never sent.
     package static let noStatus = CloseCode(1005)
+    /// A message does not hold what its kind promises, as a text that is not UTF-8.
+    package static let invalidPayload = CloseCode(1007)
     /// A message is larger than the receiver is willing to read.
     package static let messageTooBig = CloseCode(1009)
     /// The server met a condition it did not expect.

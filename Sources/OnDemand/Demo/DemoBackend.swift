@@ -1,0 +1,154 @@
+/// The small server of the demonstration: drives its conversations until a signal ends the process.
+final class DemoBackend<K: Kernel>: Tenant {
+    private struct Connection {
+        let descriptor: Descriptor
+        var conversation = DemoConversation()
+        var unsent: [UInt8] = []
+        var hasEnded = false
+    }
+
+    private let kernel: K
+    private let reactor: Reactor<K>
+    private let listener: Descriptor
+    private var connections: [Token: Connection] = [:]
+    private var accepted = 0
+    private var scratch = Array(repeating: UInt8(0), count: Limits.demoMessageBytes)
+
+    /// Listens only after a while, like a server that has an application to load.
+    init(kernel: K, address: SocketAddress) throws(SystemError) {
+        self.kernel = kernel
+        reactor = Reactor(kernel: kernel)
+        let end = kernel.now() + Limits.demoBoot
+        _ = kernel.log(Array("booting, as an application would\n".utf8).span)
+        while kernel.now() < end { _ = kernel.wait(until: end) }
+        listener = try kernel.listen(at: address).descriptor
+        try watchListener()
+        _ = kernel.log(Array("listening on \(address)\n".utf8).span)
+    }
+
+    func run() -> Never {
+        while true { reactor.turn(self) }
+    }
+
+    func ready(_ token: Token, _: Readiness) {
+        if token.role == .listener { accept() } else { serve(token) }
+    }
+
+    func timerFired(_ key: TimerKey) {
+        switch key {
+        case .conversation(let token): deadlineReached(token)
+        case .acceptPause: resumeAccepting()
+        default: preconditionFailure("nobody armed \(key)")
+        }
+    }
+
+    func turnEnded() {}
+
+    // MARK: Coming
+
+    private func watchListener() throws(SystemError) {
+        try kernel.watch(listener, for: .readable, as: Token(.listener, index: 0, generation: 0))
+    }
+
+    private func accept() {
+        for _ in 0..<Limits.acceptsPerTurn {
+            switch kernel.accept(from: listener) {
+            case .accepted(let descriptor, _): welcome(descriptor)
+            case .wouldBlock: return
+            case .failed:
+                kernel.unwatch(listener)
+                return reactor.arm(.acceptPause(listener: 0), at: kernel.now() + Limits.acceptPause)
+            }
+        }
+    }
+
+    private func resumeAccepting() {
+        do throws(SystemError) {
+            try watchListener()
+        } catch {
+            reactor.arm(.acceptPause(listener: 0), at: kernel.now() + Limits.acceptPause)
+        }
+    }
+
+    private func welcome(_ descriptor: Descriptor) {
+        guard connections.count < Limits.demoConnections else {
+            let refusal = CannedResponse(status: 503, body: "The demonstration has no room for more connections.")
+            _ = kernel.send(refusal.rendered(keepAlive: false, headOnly: false).span, to: descriptor)
+            return kernel.close(descriptor)
+        }
+        accepted += 1
+        let token = Token(.client, index: accepted & 0xffff_ffff, generation: 0)
+        do throws(SystemError) {
+            try kernel.watch(descriptor, for: .edges, as: token)
+        } catch {
+            return kernel.close(descriptor)
+        }
+        connections[token] = Connection(descriptor: descriptor)
+        reactor.arm(.conversation(token), at: kernel.now() + Limits.headTimeout)
+        serve(token)
+    }
+
+    // MARK: Talking
+
+    /// Nothing is read while something waits to be sent, so a client that does not listen costs one answer.
+    private func serve(_ token: Token) {
+        for _ in 0..<Limits.chunksPerTurn {
+            guard flush(token), let connection = connections[token] else { return }
+            switch kernel.receive(from: connection.descriptor, into: &scratch) {
+            case .bytes(let count): hear(Array(scratch[..<count]), token)
+            case .wouldBlock: return
+            case .ended, .failed: return close(token)
+            }
+        }
+        reactor.resumeLater(token)
+    }
+
+    private func hear(_ bytes: [UInt8], _ token: Token) {
+        guard var connection = connections[token] else { return }
+        let before = connection.conversation.phase
+        connection.unsent += connection.conversation.hear(bytes)
+        connections[token] = connection
+        switch connection.conversation.phase {
+        case before: break
+        case .webSocket: reactor.arm(.conversation(token), at: kernel.now() + Limits.demoPing)
+        case .head, .over: reactor.arm(.conversation(token), at: kernel.now() + Limits.lingerTimeout)
+        }
+    }
+
+    /// False when there is nothing more to do for now.
+    private func flush(_ token: Token) -> Bool {
+        guard var connection = connections[token] else { return false }
+        while !connection.unsent.isEmpty {
+            switch kernel.send(connection.unsent.span, to: connection.descriptor) {
+            case .bytes(let count): connection.unsent.removeFirst(count)
+            case .wouldBlock:
+                connections[token] = connection
+                return false
+            case .failed:
+                close(token)
+                return false
+            }
+        }
+        if connection.conversation.phase == .over, !connection.hasEnded {
+            kernel.endSending(on: connection.descriptor)
+            connection.hasEnded = true
+        }
+        connections[token] = connection
+        return true
+    }
+
+    /// Of a head, of a farewell, or of a client that did not take what was said last; else it is time to say something.
+    private func deadlineReached(_ token: Token) {
+        guard let connection = connections[token] else { return }
+        guard connection.conversation.phase == .webSocket, connection.unsent.isEmpty else { return close(token) }
+        connections[token]?.unsent = connection.conversation.ping(at: kernel.wallClock().seconds)
+        reactor.arm(.conversation(token), at: kernel.now() + Limits.demoPing)
+        _ = flush(token)
+    }
+
+    private func close(_ token: Token) {
+        guard let connection = connections.removeValue(forKey: token) else { return }
+        reactor.disarm(.conversation(token))
+        kernel.close(connection.descriptor)
+    }
+}
