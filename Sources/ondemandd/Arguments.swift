@@ -7,6 +7,8 @@ enum Arguments: Equatable {
     case configuration(ConfigurationCommand)
     /// For a daemon that runs already.
     case control(ControlCommand)
+    /// See it work.
+    case demo(DemoCommand)
     /// What to print.
     case help(String)
     case version
@@ -28,6 +30,9 @@ enum Arguments: Equatable {
         Commands about a configuration; ondemandd COMMAND --help says more:
 
         \(ConfigurationCommand.list)
+        To see it work:
+
+        \(DemoCommand.list)
         Commands for a daemon that runs already:
 
         \(ControlCommand.list)
@@ -45,6 +50,15 @@ enum Arguments: Equatable {
     private init(configurationWords words: [String]) {
         switch ConfigurationCommand.read(words) {
         case .command(let command)?: self = .configuration(command)
+        case .help(let text)?: self = .help(text)
+        case .mistake(let sentence, let usage)?: self = .mistake(sentence, usage: usage)
+        case nil: self.init(demoWords: words)
+        }
+    }
+
+    private init(demoWords words: [String]) {
+        switch DemoCommand.read(words) {
+        case .command(let command)?: self = .demo(command)
         case .help(let text)?: self = .help(text)
         case .mistake(let sentence, let usage)?: self = .mistake(sentence, usage: usage)
         case nil: self.init(daemonWords: words)

@@ -30,6 +30,8 @@ struct Main {
                 command, errors: terminal(STDERR_FILENO), print: { write($0, to: STDOUT_FILENO) },
                 note: { write($0, to: STDERR_FILENO) })
             return report(outcome)
+        case .demo(let command):
+            return report(Daemon.show(command) { write($0, to: STDOUT_FILENO) })
         case .run(let file):
             return report(Daemon.run(configurationFile: file, errors: terminal(STDERR_FILENO)))
         }

@@ -14,7 +14,7 @@ _ondemandd() {
         init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        local commands="check explain config init status start stop restart pin unpin enable disable logs reload"
+        local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload"
         mapfile -t COMPREPLY < <(compgen -W "$commands --config --help --version" -- "$word")
         return
     fi
@@ -32,6 +32,7 @@ _ondemandd() {
         status) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
         reload) mapfile -t COMPREPLY < <(compgen -W "--config --control --help" -- "$word") ;;
         config) mapfile -t COMPREPLY < <(compgen -W "--config --json --help" -- "$word") ;;
+        demo) mapfile -t COMPREPLY < <(compgen -W "--listen --status --help" -- "$word") ;;
         check | explain) mapfile -t COMPREPLY < <(compgen -W "--config --help" -- "$word") ;;
         *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$word") ;;
     esac

@@ -89,8 +89,14 @@ extension LinuxKernel {
         return names
     }
 
-    static func linkTarget(of path: String) -> String {
-        var target = [UInt8](repeating: 0, count: 128)
+    /// The file that this process runs (proc(5), /proc/PID/exe); nil when it is not told.
+    static var ownExecutable: String? {
+        let path = linkTarget(of: "/proc/self/exe", atMost: Int(PATH_MAX))
+        return path.isEmpty ? nil : path
+    }
+
+    static func linkTarget(of path: String, atMost limit: Int = 128) -> String {
+        var target = [UInt8](repeating: 0, count: limit)
         let count = unsafe target.withUnsafeMutableBytes { bytes in
             unsafe readlink(path, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)
         }
