@@ -61,6 +61,18 @@ extension ExchangeMachine {
         failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) broke the connection."))
     }
 
+    /// The life that it was admitted to is over. True where not a byte of the request has left: then the next life may
+    /// answer it, and must not be mistaken for the one whose lease is held.
+    mutating func lifeEnded() -> Bool {
+        switch phase {
+        case .connecting, .awaitingConnection:
+            askAgain()
+            return true
+        default:
+            return false
+        }
+    }
+
     /// The request is on a kept connection, and nothing has come back.
     var mayAskAgain: Bool { phase == .relaying && request?.upstreamHead.isEmpty == false }
 

@@ -273,6 +273,10 @@ final class Proxy<K: Kernel> {
     private func endLinks(of lease: Link.Lease) {
         dropSpares { $0 == lease }
         for index in links.indices where links[index].lease == lease {
+            if links[index].conversation?.machine.lifeEnded() == true {
+                drive(index)
+                continue
+            }
             links[index].backendIsGone = true
             links[index].upstream?.readiness.insert(.readable)
             let hasEnded = links[index].upstream?.readiness.contains(.peerEnded) ?? false

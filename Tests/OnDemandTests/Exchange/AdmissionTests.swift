@@ -24,6 +24,25 @@ struct AdmissionTests {
         #expect(talk.client == hello + hello)
     }
 
+    @Test("a life that ends before the request has left gives its lease back, and the next one is asked")
+    func lifeEnded() {
+        let id = BackendID(index: 1)
+        var talk = ExchangeTalk(get, backends: .init(hello))
+        talk.admission = .connectIsSlow
+        talk.run()
+        #expect(talk.machine.phase == .awaitingConnection)
+        talk.admission = .open
+        let isAskedAgain = talk.machine.lifeEnded()
+        #expect(isAskedAgain && talk.machine.phase == .entering(id))
+        talk.run()
+        let release = talk.steps.firstIndex(of: .releaseUpstream)
+        let second = talk.steps.lastIndex(of: .enterGate(id))
+        #expect(talk.steps.count { $0 == .enterGate(id) } == 2 && release! < second!)
+        #expect(talk.client == hello && talk.leases == 0)
+        let isTooLate = talk.machine.lifeEnded()
+        #expect(!isTooLate, "what has left may have been read")
+    }
+
     @Test("a held client that leaves is let go at once")
     func heldLeaves() {
         var talk = ExchangeTalk(get)

@@ -77,7 +77,7 @@ final class VirtualClient: SocketOwner {
         }
         self.socket = socket
         if let leaves = script.leaves { kernel.plan(after: leaves.after) { [weak self] in self?.leave(leaves.how) } }
-        kernel.plan(after: .seconds(900)) { [weak self] in self?.loseItsPatience() }
+        kernel.plan(after: .seconds(900)) { [weak self] in self?.loseItsPatience(sentBefore: 0) }
         ask()
     }
 
@@ -95,8 +95,12 @@ final class VirtualClient: SocketOwner {
         over()
     }
 
-    private func loseItsPatience() {
+    private func loseItsPatience(sentBefore: Int) {
         guard !isOver, !kernel.isSlow else { return }
+        // One that trickles may have that much to say.
+        guard sent == sentBefore || script.pieces == nil else {
+            return kernel.plan(after: .seconds(900)) { [weak self, sent] in self?.loseItsPatience(sentBefore: sent) }
+        }
         kernel.complain("\(name) is still connected after a quarter of an hour")
         socket?.close()
         over()
