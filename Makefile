@@ -74,7 +74,8 @@ cycles: ## ten thousand real starts and stops (CYCLES=...): no descriptor, proce
 
 .PHONY: sanitize
 sanitize: ## the Swift tests with the address sanitizer, then with the thread sanitizer
-	swift test --disable-xctest --sanitize=address --scratch-path .build/address
+	@# Without the search for leaks: Swift keeps marks in pointers, and what they point at looks lost to it.
+	ASAN_OPTIONS=detect_leaks=0 swift test --disable-xctest --sanitize=address --scratch-path .build/address
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread
 
 .PHONY: release
