@@ -11,6 +11,11 @@ struct Executable {
         return URL(filePath: tests).deletingLastPathComponent().appending(path: "ondemandd").path()
     }()
 
+    /// What `make sanitize` says counts for the daemon, too.
+    private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter { name, _ in
+        ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains(name)
+    }
+
     /// Ends by itself: none of the tests here lets it listen.
     init(_ arguments: String..., environment: [String: String] = [:]) throws {
         try self.init(arguments, environment: environment)
@@ -20,7 +25,7 @@ struct Executable {
         let process = Process()
         process.executableURL = URL(filePath: Self.path)
         process.arguments = arguments
-        process.environment = environment
+        process.environment = environment.merging(Self.sanitizerOptions) { own, _ in own }
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
         let (output, errors) = (Pipe(), Pipe())
         (process.standardOutput, process.standardError) = (output, errors)
