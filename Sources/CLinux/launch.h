@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Of glibc, for GNU sources only.
-int clone(int (*child)(void *), void *stack, int flags, void *argument, ...);
+// What glibc's clone(2) is another name of. The thread sanitizer puts a wrapper of its own behind that name, which takes
+// every child for one with memory of its own, and ends the program when the memory is borrowed.
+int __clone(int (*child)(void *), void *stack, int flags, void *argument, ...);
 
 struct ondemandd_launch {
     const char *path;
@@ -98,7 +99,7 @@ static inline int ondemandd_launch_child(struct ondemandd_launch *launch) {
     launch->failure = 0;
     // No handler of ours may run in the child.
     sigprocmask(SIG_BLOCK, &all, &before);
-    int process = clone(ondemandd_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
+    int process = __clone(ondemandd_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
     if (process < 0) ondemandd_step_failed(launch, "clone");
     if (process > 0 && launch->failure != 0) {
         while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
