@@ -57,15 +57,16 @@ struct LinuxKernelInheritanceTests {
     @Test("a free address has a port that can be listened on at once")
     func freeAddress() throws {
         let bench = try KernelBench()
-        var opened = 0
         for _ in 0..<20 {
-            let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
-            #expect((address.port ?? 0) > 0)
-            guard let listening = try? bench.kernel.listen(at: address) else { continue }
-            bench.kernel.close(listening.descriptor)
-            opened += 1
+            // A test that runs at the same time may be quicker to take it, once.
+            var listening: Descriptor?
+            for _ in 0..<2 where listening == nil {
+                let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
+                #expect((address.port ?? 0) > 0)
+                listening = try? bench.kernel.listen(at: address).descriptor
+            }
+            bench.kernel.close(try #require(listening))
         }
-        #expect(opened >= 18, "only a test that runs at the same time may have been quicker")
     }
 
     @Test("a knock is refused where nobody listens, accepted where somebody does, and leaves nothing open")
