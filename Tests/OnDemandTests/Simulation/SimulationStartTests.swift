@@ -5,19 +5,6 @@ import Testing
 /// What others fell into while something starts; the numbers are those of the list of traps.
 @Suite("Simulation: starting")
 struct SimulationStartTests {
-    @Test("who is on the way to a life that ends is not taken for a client of it when the next one answers")
-    func endsOnTheWay() throws {
-        for offset in 0..<40 {
-            var service = Plan.Service()
-            service.children = [ChildScript(exitsAfter: .milliseconds(50) + .microseconds(250) * offset), .healthy]
-            let clients = (0..<6).map { ClientScript.get(at: .milliseconds(48) + .milliseconds(2) * $0) }
-            var plan = Plan(services: [service], clients: [.get()] + clients)
-            plan.faults.fullQueues = 80
-            let simulation = try Simulation.run(plan)
-            #expect(simulation.complaints == [], "\(offset)")
-        }
-    }
-
     @Test("S1 a stranger on the address gets no request, and the client is told")
     func stranger() throws {
         var service = Plan.Service()
