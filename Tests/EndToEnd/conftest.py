@@ -6,6 +6,7 @@ import pytest
 from selenium import webdriver
 
 from daemon import Daemon, double, executable
+from wire import Listener
 
 _measurements = []
 
@@ -36,6 +37,13 @@ def start(request, tmp_path):
     wrongs = [daemon.clean_up() for daemon in daemons if hasattr(daemon, "process")]
     wrongs = [wrong for wrong in wrongs if wrong]
     assert not wrongs, "; ".join(wrongs)
+
+
+@pytest.fixture
+def upstream():
+    """A backend that is the test itself."""
+    with Listener() as listener:
+        yield listener
 
 
 @pytest.fixture

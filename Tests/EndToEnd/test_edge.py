@@ -6,7 +6,7 @@ import rails
 import wire
 from daemon import service
 from edge import Edge
-from wire import Listener, request, upgrade
+from wire import request, upgrade
 
 BEHIND_PROXY = {"trusted_proxies": ["loopback"]}
 
@@ -22,12 +22,6 @@ def edge(tmp_path):
     yield begin
     for each in made:
         each.stop()
-
-
-@pytest.fixture
-def upstream():
-    with Listener() as listener:
-        yield listener
 
 
 def test_behind_a_trusted_terminator_the_backend_hears_of_the_client_and_of_tls(start, upstream, edge):

@@ -12,13 +12,7 @@ import pytest
 import processes
 import wire
 from daemon import service, sleeping_double
-from wire import Listener, close_frame, masked_frame, request, text_frame, upgrade
-
-
-@pytest.fixture
-def upstream():
-    with Listener() as listener:
-        yield listener
+from wire import close_frame, masked_frame, request, text_frame, upgrade
 
 
 def tunnel(daemon, upstream, **parts):

@@ -22,12 +22,6 @@ FORWARDED = {"X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "$scheme", 
 
 
 @pytest.fixture
-def upstream():
-    with Listener() as listener:
-        yield listener
-
-
-@pytest.fixture
 def relay(start, upstream):
     """A daemon that is a plain proxy to the test itself."""
     return start(service(upstream.port, path="/*", headers=FORWARDED))

@@ -8,19 +8,13 @@ import pytest
 
 import rails
 from daemon import on_demand, service, sleeping_double
-from wire import SWITCHING, Listener, free_port, request, upgrade
+from wire import SWITCHING, free_port, request, upgrade
 
 HERE = Path(__file__).parent
 
 
 def answer(text):
     return f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
-
-
-@pytest.fixture
-def upstream():
-    with Listener() as listener:
-        yield listener
 
 
 @pytest.fixture
@@ -36,6 +30,16 @@ def ask(client, backend, text, **parts):
     backend.send(answer(text))
     assert client.read_response().body == text.encode()
     return head
+
+
+def first_answer(client, upstream):
+    """The backend's side of a connection that has served its first request."""
+    client.send(request(path="/1"))
+    backend = upstream.accept()
+    backend.read_head()
+    backend.send(answer("one"))
+    assert client.read_response().body == b"one"
+    return backend
 
 
 def test_the_requests_of_a_client_reach_the_backend_on_one_connection(relay, upstream):
@@ -54,11 +58,7 @@ def test_the_requests_of_a_client_reach_the_backend_on_one_connection(relay, ups
 
 def test_a_request_that_changes_something_and_a_websocket_have_a_connection_of_their_own(relay, upstream):
     with relay.connect() as client:
-        client.send(request())
-        first = upstream.accept()
-        first.read_head()
-        first.send(answer("one"))
-        client.read_response()
+        first = first_answer(client, upstream)
         client.send(request("POST", body=b"text"))
         second = upstream.accept()
         assert first.has_ended(), "the connection that waited is closed"
@@ -86,11 +86,7 @@ def test_a_backend_that_closes_between_two_requests_is_asked_on_another_connecti
 
 def test_a_request_that_meets_the_close_of_its_connection_is_sent_once_more(relay, upstream):
     with relay.connect() as client:
-        client.send(request(path="/1"))
-        backend = upstream.accept()
-        backend.read_head()
-        backend.send(answer("one"))
-        client.read_response()
+        backend = first_answer(client, upstream)
         client.send(request(path="/2"))
         backend.peek()
         backend.close()  # Its system resets the connection: bytes were there that nobody has read.
@@ -102,11 +98,7 @@ def test_a_request_that_meets_the_close_of_its_connection_is_sent_once_more(rela
 
 def test_a_request_that_the_backend_has_read_before_it_broke_is_not_sent_once_more(relay, upstream):
     with relay.connect() as client:
-        client.send(request(path="/1"))
-        backend = upstream.accept()
-        backend.read_head()
-        backend.send(answer("one"))
-        client.read_response()
+        backend = first_answer(client, upstream)
         client.send(request(path="/crash"))
         assert backend.read_head().first_line == "GET /crash HTTP/1.1"
         backend.close()
@@ -117,11 +109,7 @@ def test_a_request_that_the_backend_has_read_before_it_broke_is_not_sent_once_mo
 
 def test_what_a_backend_says_between_two_requests_answers_neither(relay, upstream):
     with relay.connect() as client:
-        client.send(request(path="/1"))
-        backend = upstream.accept()
-        backend.read_head()
-        backend.send(answer("one"))
-        client.read_response()
+        backend = first_answer(client, upstream)
         backend.send(answer("evil"))
         assert backend.has_ended()
         client.send(request(path="/2"))
