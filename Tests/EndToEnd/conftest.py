@@ -6,6 +6,7 @@ import pytest
 from selenium import webdriver
 
 from daemon import Daemon, double, executable
+from page import Demo
 from wire import Listener
 
 _measurements = []
@@ -44,6 +45,15 @@ def upstream():
     """A backend that is the test itself."""
     with Listener() as listener:
         yield listener
+
+
+@pytest.fixture
+def demo():
+    """The daemon in front of the demo's small server, asleep."""
+    demo = Demo()
+    yield demo
+    if demo.process.poll() is None:
+        demo.stop()
 
 
 @pytest.fixture

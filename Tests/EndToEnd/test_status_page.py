@@ -1,11 +1,6 @@
 """The status page in a real browser: a visitor watches the whole life of the demo's backend, and takes part in it."""
 
-import os
-import socket
-import subprocess
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -13,114 +8,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 import processes
 from daemon import sleeping_double
+from page import GuardedPage, Page
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ARTEFACTS = REPOSITORY / "artefacts"
 IDLE_SECONDS = 8  # as examples/demo.json says
-
-
-def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-class Demo:
-    """The daemon as the demo runs it, on ports of its own."""
-
-    def __init__(self):
-        self.client_port, self.status_port, backend_port = free_ports(3)
-        self.url = f"http://127.0.0.1:{self.status_port}/"
-        built = REPOSITORY / ".build" / "release"
-        self.executable = os.environ.get("ONDEMANDD", str(built / "ondemandd"))
-        self.environment = {
-            **os.environ,
-            "PORT": str(self.client_port),
-            "STATUS_PORT": str(self.status_port),
-            "BACKEND_PORT": str(backend_port),
-            "CABLE_DOUBLE": os.path.abspath(os.environ.get("CABLE_DOUBLE", built / "cable-double")),
-        }
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.executable, "--config", "examples/demo.json"], cwd=REPOSITORY, env=self.environment)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                return urllib.request.urlopen(self.url + "healthz").read()
-            except OSError:
-                assert time.monotonic() < deadline and self.process.poll() is None, "the daemon did not come up"
-                time.sleep(0.02)
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(10) == 0
-
-    def context_switches(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
-
-
-@pytest.fixture
-def demo():
-    demo = Demo()
-    yield demo
-    if demo.process.poll() is None:
-        demo.stop()
-
-
-class Page:
-    def __init__(self, browser, demo):
-        self.browser = browser
-        browser.get(demo.url)
-        self.until("live", "#connection")
-
-    def text(self, selector):
-        return self.browser.find_element(By.CSS_SELECTOR, selector).text
-
-    def until(self, words, selector, seconds=15):
-        """Waits until the text there contains the words; says what it was otherwise."""
-        seen = []
-
-        def arrived(_):
-            found = self.browser.find_elements(By.CSS_SELECTOR, selector)
-            seen[:] = [one.text for one in found]
-            return any(words in text for text in seen)
-
-        WebDriverWait(self.browser, seconds, 0.03).until(arrived, f"{selector} never said {words!r}: {seen}")
-        return " ".join(seen)
-
-    def current_stage(self):
-        return self.text(".stages [aria-current=step]")
-
-    def fact(self, name):
-        return self.text(f"[data-fact={name}]")
-
-    def press(self, label):
-        button = self.browser.find_element(By.CSS_SELECTOR, ".visit button")
-        assert button.text == label
-        button.click()
-
-    def picture(self, name):
-        """For people: taken when the picture of the life has come to rest."""
-        time.sleep(1.2)
-        ARTEFACTS.mkdir(exist_ok=True)
-        self.browser.save_screenshot(str(ARTEFACTS / f"status-page-{name}.png"))
-
-    def narrow(self, width):
-        self.browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 1100, "deviceScaleFactor": 2, "mobile": True})
-
-    def colours(self, scheme):
-        self.browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-
-    def complaints(self):
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] != "INFO"]
 
 
 def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
@@ -168,23 +58,6 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     assert page.complaints() == []
 
 
-def test_the_keyboard_is_enough_and_changes_are_announced(browser, demo):
-    page = Page(browser, demo)
-    button = browser.find_element(By.CSS_SELECTOR, ".visit button")
-    assert button.accessible_name == "Open a WebSocket to action-cable"
-    browser.find_element(By.TAG_NAME, "body").send_keys("\ue004")  # Tab
-    assert browser.switch_to.active_element == button
-    button.send_keys(" ")
-    announcer = "return document.querySelector('#announcer').textContent"
-    heard = set()
-    deadline = time.monotonic() + 10
-    while "The WebSocket" not in " ".join(heard) and time.monotonic() < deadline:
-        heard.add(browser.execute_script(announcer))
-    assert "action-cable is starting." in heard
-    assert any(words.startswith("The WebSocket to action-cable is open after 1.") for words in heard)
-    assert browser.switch_to.active_element == button and button.accessible_name == "Close it: action-cable"
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone(browser, demo, scheme):
     page = Page(browser, demo)
@@ -205,36 +78,6 @@ def test_it_finds_a_restarted_daemon_again_and_says_so_meanwhile(browser, demo):
     demo.start()
     page.until("live", "#connection")
     assert page.current_stage() == "asleep"
-
-
-class GuardedPage(Page):
-    """A page whose daemon asks for a token, and takes orders from who names it."""
-
-    token = "0123456789abcdef-._~+/=="
-
-    def __init__(self, browser, start, *services, **top):
-        port = free_ports(1)[0]
-        self.browser = browser
-        self.daemon = start(*services, top={
-            "status": {"listen": f"127.0.0.1:{port}", "token": self.token}, **top})
-        self.daemon.status_address = ("127.0.0.1", port)
-        processes.eventually(self.daemon._status_socket, what="the status address").close()
-        self.url = f"http://127.0.0.1:{port}/"
-        browser.get(self.url)
-        self.until("locked", "#connection")
-
-    def enter(self):
-        self.browser.find_element(By.CSS_SELECTOR, "#token").send_keys(self.token + "\n")
-        self.until("live", "#connection")
-
-    def order(self, label):
-        """Presses the button of this name as soon as it can be pressed."""
-        button = processes.eventually(
-            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".orders button")
-                          if one.text == label and one.is_enabled()), None), what=f"a button {label}")
-        time.sleep(0.35)  # One that has just changed does not count.
-        button.click()
-        return button
 
 
 def test_it_asks_for_the_token_once(browser, start):
@@ -286,8 +129,8 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     page.until("Asleep", ".word")
     page.order("Disable")
     page.until("Disabled", ".word")
-    assert [one.is_enabled() for one in browser.find_elements(By.CSS_SELECTOR, ".orders button")] == [
-        False, False, False, True]
+    assert [one.get_attribute("aria-disabled") for one in browser.find_elements(By.CSS_SELECTOR, ".orders button")] == [
+        "true", "true", "true", "false"]
     page.order("Enable")
     page.until("Asleep", ".word")
     page.until("started 3 times, at most 1 connection at once", ".sum")

@@ -17,6 +17,7 @@ extension StatusPage {
           constructor(root, name) {
             this.name = name;
             this.row = one(".orders", root);
+            this.row.setAttribute("aria-label", `Orders for ${name}`);
             this.outcome = one(".order-outcome", root);
             this.buttons = [...this.row.querySelectorAll("button")];
             this.buttons.forEach((button) => { button.onclick = () => this.press(button); });
@@ -30,7 +31,7 @@ extension StatusPage {
             this.show();
           }
 
-          /// What each button is for now.
+          /// What each button is for now. One that cannot be pressed keeps the focus that it has.
           show() {
             const { state, pinned } = this.service;
             const runs = state === "starting" || state === "ready";
@@ -40,7 +41,7 @@ extension StatusPage {
               const verb = verbs[index];
               const possible = verb === "restart" ? runs : state !== "disabled" || verb === "enable";
               if (button.dataset.order !== verb) this.call(button, verb);
-              button.disabled = this.isBusy || !possible;
+              button.setAttribute("aria-disabled", this.isBusy || !possible);
             });
           }
 
@@ -55,11 +56,13 @@ extension StatusPage {
           press(button) {
             const verb = button.dataset.order;
             const { open } = this.service;
-            if (now() - button.changed < 300) return;
+            if (button.ariaDisabled === "true" || now() - button.changed < 300) return;
             const isGrave = open > 0 && ["stop", "restart", "disable"].includes(verb);
             if (isGrave && !(now() - button.asked < askedAgain)) {
               button.asked = now();
               this.call(button, verb, `${words[verb]}? ${open} open`);
+              announce(`Press once more to ${verb} ${this.name}: `
+                + `${count(open, "connection")} ${plural(open, "is", "are")} open.`);
               setTimeout(() => { if (button.dataset.order === verb) this.call(button, verb); }, askedAgain);
               return;
             }
@@ -104,6 +107,7 @@ extension StatusPage {
             this.details = one(".output", root);
             this.text = one("pre", this.details);
             this.text.setAttribute("aria-label", `What ${name} prints`);
+            one("summary", this.details).setAttribute("aria-label", `What it prints: ${name}`);
             this.details.ontoggle = () => this.begin();
           }
 

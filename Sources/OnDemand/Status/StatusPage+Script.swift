@@ -7,7 +7,13 @@ extension StatusPage {
 
         function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 
-        const announce = (text) => say(one("#announcer"), text);
+        /// For those who hear the page. What happens at one moment is said in one breath: else only the last was heard.
+        let news = [];
+
+        function announce(sentence) {
+          if (news.push(sentence) > 1) return;
+          setTimeout(() => { say(one("#announcer"), news.join(" ")); news = []; }, 100);
+        }
 
         /// A number never parts from its unit at the end of a line.
         const of = (number, unit) => `${number}\u00a0${unit}`;
@@ -112,6 +118,8 @@ extension StatusPage {
           constructor(name) {
             this.root = one("#service").content.cloneNode(true).firstElementChild;
             this.root.dataset.service = name;
+            this.root.setAttribute("aria-label", name);
+            one(".evidence", this.root).setAttribute("aria-label", `What there is to the last failure of ${name}`);
             say(one("h2", this.root), name);
             one("#services").append(this.root);
             this.timeline = new Timeline(one(".minute svg", this.root));
@@ -147,7 +155,7 @@ extension StatusPage {
           }
 
           showState(before) {
-            const { state, name } = this.service;
+            const { state, name, last_failure: failure } = this.service;
             const isKnown = Object.hasOwn(names, state);
             this.root.className = `card service ${isKnown ? state : "external"}`;
             say(one(".word", this.root), names[state] ?? state);
@@ -156,7 +164,8 @@ extension StatusPage {
               if (item.dataset.stage === stage) item.setAttribute("aria-current", "step");
               else item.removeAttribute("aria-current");
             }
-            if (before) announce(`${name} is ${(names[state] ?? state).toLowerCase()}.`);
+            const why = state === "cooling_down" && failure !== null ? `: ${failure}` : "";
+            if (before) announce(`${name} is ${(names[state] ?? state).toLowerCase()}${why}.`);
           }
 
           showFacts() {
@@ -280,7 +289,11 @@ extension StatusPage {
           say(connection, live ? "live" : "reconnecting");
           document.body.classList.toggle("lost", !live);
           if (!live) return;
-          entrance.hidden = true;
+          if (!entrance.hidden) {
+            // Who typed goes on where there is something to see: the focus would be lost with the field.
+            entrance.hidden = true;
+            one("#services").focus();
+          }
           rememberDay();
           for (const card of cards.values()) card.output.begin();
         }

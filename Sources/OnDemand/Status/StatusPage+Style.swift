@@ -17,6 +17,7 @@ extension StatusPage {
         .messages, .address { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
         a { color: var(--action); }
         :focus-visible { outline: 3px solid var(--action); outline-offset: 3px; border-radius: .3rem; }
+        main:focus { outline: none; }
         .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
         .card { background: var(--card); border: 1px solid var(--line); border-radius: 1rem; padding: 1.25rem;
           margin-bottom: 1.25rem; }
@@ -59,7 +60,7 @@ extension StatusPage {
           border: 2px solid var(--action); background: var(--action); color: var(--on-colour); cursor: pointer; }
         button.ends { background: transparent; color: var(--action); }
         button:hover { filter: brightness(1.08); }
-        button:disabled { opacity: .55; cursor: not-allowed; }
+        button:is(:disabled, [aria-disabled=true]) { opacity: .55; cursor: not-allowed; }
         .address { color: var(--muted); font-size: .8125rem; margin-top: .6rem; overflow-wrap: anywhere; }
         .outcome { margin-top: .6rem; } .outcome:empty { display: none; }
         .messages { list-style: none; padding: 0 0 0 1.4rem; border-left: 1px solid var(--line); min-width: 0;

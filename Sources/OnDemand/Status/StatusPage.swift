@@ -54,13 +54,13 @@ enum StatusPage {
         <p id="connection" role="status" data-is="connecting">connecting</p>
         <p id="daemon"></p>
         </header>
-        <form id="entrance" class="card" hidden>
+        <form id="entrance" class="card" aria-label="Token" hidden>
         <label for="token">This daemon tells how things are to those who name the token in its configuration.</label>
         <p><input id="token" type="password" autocomplete="off" spellcheck="false" required>
         <button>Look inside</button></p>
         <p class="trouble" role="alert"></p>
         </form>
-        <main id="services"><noscript><p class="card">This page is drawn by a script, and scripts are off.
+        <main id="services" tabindex="-1"><noscript><p class="card">This page is drawn by a script, and scripts are off.
         The same facts are at <a href="/api/status">/api/status</a>.</p></noscript></main>
         <footer>
         <p>While this page is open the daemon wakes up once a second to tell it how things are.
@@ -93,9 +93,9 @@ enum StatusPage {
         <p class="headline"><strong class="word"></strong> <span class="age"></span></p>
         <p class="meaning"></p>
         <p class="trouble" hidden></p>
-        <pre class="evidence" tabindex="0" aria-label="What there is to the last failure" hidden></pre>
+        <pre class="evidence" role="group" tabindex="0" hidden></pre>
         </div>
-        <div class="orders" role="group" aria-label="Orders" hidden>
+        <div class="orders" role="group" hidden>
         <button type="button"></button><button type="button"></button><button type="button"></button>
         <button type="button"></button>
         <p class="order-outcome" role="status"></p>
@@ -134,7 +134,7 @@ enum StatusPage {
         </figure>
         <details class="output" name="output">
         <summary>What it prints</summary>
-        <pre tabindex="0"></pre>
+        <pre role="group" tabindex="0"></pre>
         </details>
         </section>
         </template>

@@ -1,0 +1,149 @@
+"""The status page in a browser, and the daemons that it shows."""
+
+import os
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+import processes
+import wire
+from daemon import REPOSITORY, double, executable
+
+ARTEFACTS = REPOSITORY / "artefacts"
+
+
+class Demo:
+    """The daemon as the demo runs it, on ports of its own."""
+
+    def __init__(self):
+        self.client_port, self.status_port, backend_port = (wire.free_port() for _ in range(3))
+        self.url = f"http://127.0.0.1:{self.status_port}/"
+        self.environment = {
+            **os.environ,
+            "PORT": str(self.client_port),
+            "STATUS_PORT": str(self.status_port),
+            "BACKEND_PORT": str(backend_port),
+            "CABLE_DOUBLE": double(),
+        }
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [executable(), "--config", "examples/demo.json"], cwd=REPOSITORY, env=self.environment)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return urllib.request.urlopen(self.url + "healthz").read()
+            except OSError:
+                assert time.monotonic() < deadline and self.process.poll() is None, "the daemon did not come up"
+                time.sleep(0.02)
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+    def context_switches(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
+
+
+class Page:
+    def __init__(self, browser, demo):
+        self.browser = browser
+        browser.get(demo.url)
+        self.until("live", "#connection")
+
+    def text(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+
+    def until(self, words, selector, seconds=15):
+        """Waits until the text there contains the words; says what it was otherwise."""
+        seen = []
+
+        def arrived(_):
+            found = self.browser.find_elements(By.CSS_SELECTOR, selector)
+            seen[:] = [one.text for one in found]
+            return any(words in text for text in seen)
+
+        WebDriverWait(self.browser, seconds, 0.03).until(arrived, f"{selector} never said {words!r}: {seen}")
+        return " ".join(seen)
+
+    def current_stage(self):
+        return self.text(".stages [aria-current=step]")
+
+    def fact(self, name):
+        return self.text(f"[data-fact={name}]")
+
+    def press(self, label):
+        button = self.browser.find_element(By.CSS_SELECTOR, ".visit button")
+        assert button.text == label
+        button.click()
+
+    def picture(self, name):
+        """For people: taken when the picture of the life has come to rest."""
+        time.sleep(1.2)
+        ARTEFACTS.mkdir(exist_ok=True)
+        self.browser.save_screenshot(str(ARTEFACTS / f"status-page-{name}.png"))
+
+    def narrow(self, width, height=1100):
+        self.browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True})
+
+    def colours(self, scheme):
+        self.browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def tree(self):
+        """What a screen reader is given: role, name and properties of everything that is not hidden from it."""
+        nodes = self.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        return [
+            SimpleNamespace(
+                role=node["role"]["value"], name=node.get("name", {}).get("value", "").replace("\u00a0", " "),
+                **{one["name"]: one["value"].get("value") for one in node.get("properties", [])
+                   if one["name"] in ("level", "live", "focusable")})
+            for node in nodes if not node["ignored"]]
+
+    def has_focus(self):
+        """A word for the element that has the focus."""
+        return self.browser.execute_script(
+            "const one = document.activeElement;"
+            "return one === document.body ? 'nothing' : one.ariaLabel ?? (one.id || one.textContent)")
+
+    def complaints(self):
+        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] != "INFO"]
+
+
+class GuardedPage(Page):
+    """A page whose daemon asks for a token, and takes orders from who names it."""
+
+    token = "0123456789abcdef-._~+/=="
+
+    def __init__(self, browser, start, *services, **top):
+        port = wire.free_port()
+        self.browser = browser
+        self.daemon = start(*services, top={
+            "status": {"listen": f"127.0.0.1:{port}", "token": self.token}, **top})
+        self.daemon.status_address = ("127.0.0.1", port)
+        processes.eventually(self.daemon._status_socket, what="the status address").close()
+        self.url = f"http://127.0.0.1:{port}/"
+        browser.get(self.url)
+        self.until("locked", "#connection")
+
+    def enter(self):
+        self.browser.find_element(By.CSS_SELECTOR, "#token").send_keys(self.token + "\n")
+        self.until("live", "#connection")
+
+    def order(self, label):
+        """Presses the button of this name as soon as it can be pressed."""
+        button = processes.eventually(
+            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".orders button")
+                          if one.text == label and one.get_attribute("aria-disabled") == "false"), None), what=f"a button {label}")
+        time.sleep(0.35)  # One that has just changed does not count.
+        button.click()
+        return button
