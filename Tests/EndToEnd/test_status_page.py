@@ -139,6 +139,23 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     assert [text for text in page.complaints() if "401" not in text] == []
 
 
+def test_what_was_said_of_an_order_is_gone_once_the_service_has_gone_on(browser, start):
+    page = GuardedPage(browser, start, sleeping_double())
+    page.enter()
+    page.daemon.open_tunnel().close()
+    page.until("Awake", ".word")
+    page.order("Stop")
+    page.until("cable is stopped", ".order-outcome")
+    page.daemon.open_tunnel().close()
+    page.until("Awake", ".word")
+    assert page.text(".order-outcome") == "cable is stopped", "a reader has a moment to read it"
+    processes.eventually(lambda: page.text(".order-outcome") == "", what="an end of what is no longer so")
+    page.order("Keep awake")
+    page.until("cable is pinned and ready", ".order-outcome")
+    time.sleep(4.5)
+    assert "cable is pinned and ready" in page.text(".order-outcome"), "this is still so"
+
+
 def test_what_the_backend_prints_can_be_read_along(browser, start):
     page = GuardedPage(browser, start, sleeping_double(idle_timeout="300ms"))
     page.enter()

@@ -11,7 +11,7 @@ extension StatusPage {
 
     /// Four buttons that stay where they are, whatever they are called at the moment, so that the focus stays as well.
     static let orders = #"""
-        const askedAgain = 5000;
+        const askedAgain = 5000, stillNews = 3000;
 
         class Orders {
           constructor(root, name) {
@@ -24,11 +24,18 @@ extension StatusPage {
           }
 
           update(service, isAllowed) {
-            // What was said of an order is soon no news any more.
-            if (!this.isBusy && service.state !== this.service?.state && now() - this.told > 3000) this.tell("");
             this.service = service;
+            this.forget();
             this.row.hidden = !isAllowed || service.state === "external" || service.state === "retired";
             this.show();
+          }
+
+          /// What was said of an order is no news any more once its service has gone on to something else.
+          forget() {
+            const { state } = this.service;
+            if (this.isBusy || !(now() - this.told > stillNews)) return;
+            this.outcomeState ??= state;
+            if (state !== this.outcomeState) this.tell("");
           }
 
           /// What each button is for now. One that cannot be pressed keeps the focus that it has.
@@ -77,7 +84,7 @@ extension StatusPage {
             try {
               const headers = { "Content-Type": "application/json" };
               const answer = await ask(`/api/services/${this.name}/${verb}`, { method: "POST", headers });
-              this.tell((await answer.text()).trim(), !answer.ok);
+              this.tell((await answer.text()).trim(), !answer.ok, answer.ok ? outcomes[verb] : undefined);
             } catch {
               this.tell("The daemon did not answer.", true);
             }
@@ -86,12 +93,17 @@ extension StatusPage {
             this.show();
           }
 
-          tell(sentence, isTrouble = false) {
+          tell(sentence, isTrouble = false, state = undefined) {
             this.told = now();
+            this.outcomeState = state;
             say(this.outcome, sentence);
             this.outcome.classList.toggle("trouble", isTrouble);
           }
         }
+
+        /// The state that an order leads to; what is said of others is about the state they are found in.
+        const outcomes = { start: "ready", stop: "asleep", restart: "ready", pin: "ready", disable: "disabled",
+          enable: "asleep" };
 
         const words = { start: "Start", stop: "Stop", restart: "Restart", pin: "Keep awake", unpin: "Let it sleep",
           disable: "Disable", enable: "Enable" };
