@@ -53,7 +53,7 @@ protocol Tenant: AnyObject {
 }
 
 /// Whose deadline it is and what for; one timer each.
-enum TimerKey: Hashable {
+enum TimerKey: Equatable {
     /// A conversation's current deadline, whatever it is.
     case conversation(Token)
     /// The next attempt to connect to a backend whose queue was full.
@@ -72,4 +72,37 @@ enum TimerKey: Hashable {
     case logRetry
     case watchdog
     case shutdown
+}
+
+extension TimerKey: TimerName {
+    /// The kind in the highest byte, and whose it is in the others: a token's own highest byte only says that it is a
+    /// client's.
+    var code: UInt64 {
+        switch self {
+        case .conversation(let token): Self.code(1, token)
+        case .connectRetry(let token): Self.code(2, token)
+        case .pace(let token): Self.code(3, token)
+        case .acceptPause(let listener): Self.code(4, listener)
+        case .backend(let id, .startup): Self.code(5, id.index)
+        case .backend(let id, .idle): Self.code(6, id.index)
+        case .backend(let id, .stopStep): Self.code(7, id.index)
+        case .backend(let id, .coolDown): Self.code(8, id.index)
+        case .probe(let id): Self.code(9, id.index)
+        case .slowStart(let id): Self.code(10, id.index)
+        case .startDelay(let id): Self.code(11, id.index)
+        case .leave(let id): Self.code(12, id.index)
+        case .status: Self.code(13, 0)
+        case .crowdSettled: Self.code(14, 0)
+        case .logRetry: Self.code(15, 0)
+        case .watchdog: Self.code(16, 0)
+        case .shutdown: Self.code(17, 0)
+        }
+    }
+
+    private static func code(_ kind: UInt64, _ index: Int) -> UInt64 { kind << 56 | UInt64(index) }
+
+    private static func code(_ kind: UInt64, _ token: Token) -> UInt64 {
+        precondition(token.role == .client, "only clients' timers are told apart by their tokens")
+        return kind << 56 | token.rawValue & 0xff_ffff_ffff_ffff
+    }
 }

@@ -1,44 +1,49 @@
+/// Whose deadline a timer is.
+protocol TimerName {
+    /// No two names share it, and none has zero.
+    var code: UInt64 { get }
+}
+
 /// Deadlines in order of time: arming, moving and cancelling cost O(log n), and a cancelled one leaves nothing behind.
 ///
 /// Nothing left behind is the point: with every timer cancelled `next` is nil and the reactor sleeps without a timeout.
-struct TimerQueue<Key: Hashable> {
+struct TimerQueue<Key: TimerName> {
     private struct Entry {
         let key: Key
         let instant: Instant
         /// Equal instants fire in the order they were armed, so that a simulation replays.
         let order: UInt64
+
+        func precedes(_ other: Entry) -> Bool {
+            instant == other.instant ? order < other.order : instant < other.instant
+        }
     }
 
     /// A binary heap, earliest first.
     private var heap: [Entry] = []
-    private var positions: [Key: Int] = [:]
+    private var positions = PositionTable()
     private var armed: UInt64 = 0
 
     var next: Instant? { heap.first?.instant }
     var isEmpty: Bool { heap.isEmpty }
-    func contains(_ key: Key) -> Bool { positions[key] != nil }
+    func contains(_ key: Key) -> Bool { positions[key.code] != nil }
 
     /// Arms the timer of `key`, moving it when it is armed already.
     mutating func arm(_ key: Key, at instant: Instant) {
         armed += 1
         let entry = Entry(key: key, instant: instant, order: armed)
-        if let position = positions[key] {
-            heap[position] = entry
-            restore(at: position)
+        if let position = positions[key.code] {
+            settle(entry, at: position)
         } else {
             heap.append(entry)
-            positions[key] = heap.count - 1
-            restore(at: heap.count - 1)
+            settle(entry, at: heap.count - 1)
         }
     }
 
     mutating func disarm(_ key: Key) {
-        guard let position = positions.removeValue(forKey: key) else { return }
+        guard let position = positions.remove(key.code) else { return }
         let last = heap.removeLast()
-        guard position < heap.count else { return }
-        heap[position] = last
-        positions[last.key] = position
-        restore(at: position)
+        if position < heap.count { settle(last, at: position) }
     }
 
     /// The earliest timer that is due, disarmed; nil when none is.
@@ -48,30 +53,28 @@ struct TimerQueue<Key: Hashable> {
         return first.key
     }
 
-    private func precedes(_ left: Int, _ right: Int) -> Bool {
-        (heap[left].instant, heap[left].order) < (heap[right].instant, heap[right].order)
-    }
-
-    private mutating func restore(at start: Int) {
+    /// Puts an entry where it belongs, from a place that is free; whoever is in its way makes one step.
+    private mutating func settle(_ entry: Entry, at start: Int) {
         var position = start
-        while position > 0, precedes(position, (position - 1) / 2) {
-            exchange(position, (position - 1) / 2)
+        while position > 0, entry.precedes(heap[(position - 1) / 2]) {
+            put(heap[(position - 1) / 2], at: position)
             position = (position - 1) / 2
         }
-        while true {
-            var least = position
-            for child in [2 * position + 1, 2 * position + 2] where child < heap.count && precedes(child, least) {
-                least = child
-            }
-            guard least != position else { return }
-            exchange(position, least)
-            position = least
+        while let child = earlierChild(of: position), heap[child].precedes(entry) {
+            put(heap[child], at: position)
+            position = child
         }
+        put(entry, at: position)
     }
 
-    private mutating func exchange(_ left: Int, _ right: Int) {
-        heap.swapAt(left, right)
-        positions[heap[left].key] = left
-        positions[heap[right].key] = right
+    private func earlierChild(of position: Int) -> Int? {
+        let left = 2 * position + 1
+        guard left + 1 < heap.count else { return left < heap.count ? left : nil }
+        return heap[left + 1].precedes(heap[left]) ? left + 1 : left
+    }
+
+    private mutating func put(_ entry: Entry, at position: Int) {
+        heap[position] = entry
+        positions.set(entry.key.code, to: position)
     }
 }

@@ -2,6 +2,10 @@ import Testing
 
 @testable import OnDemand
 
+extension Int: TimerName {
+    var code: UInt64 { UInt64(self + 1) }
+}
+
 struct TimerQueueTests {
     /// Sorted at every turn: by instant, and where that is the same, in the order they were armed.
     private struct Model {
