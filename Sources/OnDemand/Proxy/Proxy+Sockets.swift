@@ -59,7 +59,7 @@ extension Proxy {
 
     /// Any readiness decides a connection that was on its way (connect(2)).
     func finishConnecting(_ index: Int) {
-        guard let conversation = links[index].conversation, conversation.machine.phase == .awaitingConnection,
+        guard let conversation = board.conversation(of: index), conversation.machine.phase == .awaitingConnection,
             let upstream = links[index].upstream
         else { return }
         if kernel.connectFailure(of: upstream.descriptor) == nil {

@@ -98,15 +98,15 @@ final class Proxy<K: Kernel> {
     }
 
     func drive(_ index: Int) {
-        if links[index].conversation == nil { relay(index) } else { converse(index) }
+        if board.conversation(of: index) == nil { relay(index) } else { converse(index) }
     }
 
     /// The conversation's steps, until it has to wait.
     private func converse(_ index: Int) {
-        guard let conversation = links[index].conversation else { return }
+        guard let conversation = board.conversation(of: index) else { return }
         for _ in 0..<Limits.stepsPerTurn {
-            let upstream = links[index].upstream?.readiness ?? []
-            let step = conversation.next(client: links[index].client.readiness, upstream: upstream)
+            let readiness = board.readiness(of: index)
+            let step = conversation.next(client: readiness.client, upstream: readiness.upstream)
             guard perform(step, index, conversation) else { return }
             noteComplaint(of: conversation)
             if step == .rest { return armDeadline(of: index, conversation) }

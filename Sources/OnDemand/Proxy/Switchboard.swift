@@ -12,6 +12,13 @@ struct Switchboard {
         return links[token.index].take(readiness, for: token, through: kernel, scratch: &scratch, traffic: &traffic)
     }
 
+    func conversation(of index: Int) -> Link.Conversation? { links.look(at: index) { $0.conversation } }
+
+    /// What the sockets of a link allow; nothing where there is no backend.
+    func readiness(of index: Int) -> (client: Readiness, upstream: Readiness) {
+        links.look(at: index) { ($0.client.readiness, $0.upstream?.readiness ?? []) }
+    }
+
     mutating func turn(of index: Int, through kernel: some Kernel) -> Link.Turn {
         links[index].turn(through: kernel, scratch: &scratch, traffic: &traffic)
     }

@@ -54,6 +54,13 @@ struct Slab<Element> {
         }
     }
 
+    /// One thing about an element: the rest of it is not copied, as it would be by the subscript.
+    @inline(__always)
+    func look<Result>(at index: Int, for thing: (Element) -> Result) -> Result {
+        let (chunk, offset) = Self.place(index)
+        return thing(chunks[chunk][offset])
+    }
+
     mutating func remove(index: Int) {
         precondition(isTaken(index), "a slot was emptied twice")
         let (chunk, offset) = Self.place(index)
