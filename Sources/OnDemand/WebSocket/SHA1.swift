@@ -9,7 +9,11 @@ package enum SHA1 {
         }
         var digest: [UInt8] = []
         digest.reserveCapacity(20)
-        for word in [state.a, state.b, state.c, state.d, state.e] { append(word, to: &digest) }
+        append(state.a, to: &digest)
+        append(state.b, to: &digest)
+        append(state.c, to: &digest)
+        append(state.d, to: &digest)
+        append(state.e, to: &digest)
         return digest
     }
 
@@ -29,7 +33,10 @@ package enum SHA1 {
 
     /// The highest byte first.
     private static func append(_ word: UInt32, to bytes: inout [UInt8]) {
-        for shift: UInt32 in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
+        bytes.append(UInt8(truncatingIfNeeded: word >> 24))
+        bytes.append(UInt8(truncatingIfNeeded: word >> 16))
+        bytes.append(UInt8(truncatingIfNeeded: word >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: word))
     }
 
     /// The five words of section 6.1, under the letters the RFC gives them.
@@ -44,15 +51,13 @@ package enum SHA1 {
         mutating func mix(_ block: Span<UInt8>, _ words: inout [UInt32]) {
             Self.schedule(block, &words)
             var next = self
-            for round in 0..<80 {
-                let (function, constant) = next.roundFunction(round)
-                let rotated = rotateLeft(next.a, 5) &+ function &+ next.e &+ words[round] &+ constant
-                next.e = next.d
-                next.d = next.c
-                next.c = rotateLeft(next.b, 30)
-                next.b = next.a
-                next.a = rotated
+            // Section 5: f(t; B, C, D) and K(t).
+            for round in 0..<20 { next.turn(words[round], next.b & next.c | ~next.b & next.d, 0x5a82_7999) }
+            for round in 20..<40 { next.turn(words[round], next.b ^ next.c ^ next.d, 0x6ed9_eba1) }
+            for round in 40..<60 {
+                next.turn(words[round], next.b & next.c | next.b & next.d | next.c & next.d, 0x8f1b_bcdc)
             }
+            for round in 60..<80 { next.turn(words[round], next.b ^ next.c ^ next.d, 0xca62_c1d6) }
             a &+= next.a
             b &+= next.b
             c &+= next.c
@@ -60,16 +65,13 @@ package enum SHA1 {
             e &+= next.e
         }
 
-        /// Section 5: f(t; B, C, D) and K(t).
-        private func roundFunction(_ round: Int) -> (UInt32, UInt32) {
-            switch round {
-            case ..<20: (b & c | ~b & d, 0x5a82_7999)
-            case ..<40: (b ^ c ^ d, 0x6ed9_eba1)
-            case ..<60: (b & c | b & d | c & d, 0x8f1b_bcdc)
-            default: (b ^ c ^ d, 0xca62_c1d6)
-            }
+        @inline(__always)
+        private mutating func turn(_ word: UInt32, _ function: UInt32, _ constant: UInt32) {
+            let rotated = rotateLeft(a, 5) &+ function &+ e &+ word &+ constant
+            (e, d, c, b, a) = (d, c, rotateLeft(b, 30), a, rotated)
         }
 
+        /// Section 6.1, a and b.
         private static func schedule(_ block: Span<UInt8>, _ words: inout [UInt32]) {
             for index in 0..<16 {
                 let high = UInt32(block[4 * index]) << 24 | UInt32(block[4 * index + 1]) << 16
@@ -83,6 +85,6 @@ package enum SHA1 {
     }
 
     private static func rotateLeft(_ word: UInt32, _ count: UInt32) -> UInt32 {
-        word << count | word >> (32 - count)
+        word &<< count | word &>> (32 - count)
     }
 }
