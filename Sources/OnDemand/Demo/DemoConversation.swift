@@ -50,12 +50,12 @@ struct DemoConversation {
 
     /// A browser that offers protocols ends the connection unless one of them is chosen.
     private static func agreement(to head: RequestHead, in bytes: Span<UInt8>) -> [UInt8] {
-        let key = head.text(of: "sec-websocket-key", in: bytes) ?? ""
+        let key = head.text(of: .secWebSocketKey, in: bytes) ?? ""
         var lines = [
             "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
             "Sec-WebSocket-Accept: \(Handshake.acceptValue(forKey: key))",
         ]
-        if let chosen = head.elements(of: "sec-websocket-protocol", in: bytes).first {
+        if let chosen = head.elements(of: .secWebSocketProtocol, in: bytes).first {
             lines.append("Sec-WebSocket-Protocol: \(String(bytes, chosen))")
         }
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)

@@ -69,14 +69,14 @@ extension ExchangeMachine {
 
     /// Only a 101 that answers this client's own key, once, opens a tunnel (RFC 6455, 4.1 and 11.3.3).
     private mutating func openTunnel(_ head: ResponseHead) {
-        let accepted = head.values(of: "sec-websocket-accept", in: answerHead.span)
         guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: answerHead.span),
-            accepted.map({ String(answerHead.span, $0) }) == [request!.expectedAccept]
+            let accept = head.onlyValue(of: .secWebSocketAccept),
+            String(answerHead.span, accept) == request!.expectedAccept
         else {
             let sentence = "\(serviceSentence) switched protocols without being asked properly."
             return failUpstream(CannedResponse(status: 502, body: sentence))
         }
-        extensionsNegotiated = !head.values(of: "sec-websocket-extensions", in: answerHead.span).isEmpty
+        extensionsNegotiated = head.has(.secWebSocketExtensions)
         // Byte for byte; the frames that came with it follow.
         toClient.append(answerHead[..<head.byteCount])
         earlyFrames = Array(answerHead[head.byteCount...])
@@ -89,7 +89,7 @@ extension ExchangeMachine {
         if request!.version == .http11 {
             var output: [UInt8] = []
             HeadRewriter.response(
-                head, in: answerHead.span, keepAlive: true, clientVersion: .http11, upgrade: false, into: &output)
+                head, in: answerHead, keepAlive: true, clientVersion: .http11, upgrade: false, into: &output)
             toClient.append(output)
         }
         answerHead.removeFirst(head.byteCount)
@@ -103,7 +103,7 @@ extension ExchangeMachine {
         let keepAlive = request!.wantsKeepAlive && !mustClose
         var output: [UInt8] = []
         HeadRewriter.response(
-            head, in: answerHead.span, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
+            head, in: answerHead, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
             into: &output)
         toClient.append(output)
         let rest = answerHead[head.byteCount...]

@@ -55,7 +55,7 @@ extension ExchangeMachine {
             accepted.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path.span, isUpgrade: accepted.upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
-            if accepted.upgrade == .webSocket, let key = head.text(of: "sec-websocket-key", in: inbound.span) {
+            if accepted.upgrade == .webSocket, let key = head.text(of: .secWebSocketKey, in: inbound.span) {
                 accepted.expectedAccept = Handshake.acceptValue(forKey: key)
             }
             accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
@@ -110,7 +110,7 @@ extension ExchangeMachine {
     /// decide, before anything wakes (RFC 6455, 10.2).
     private func refusedOrigin(of head: RequestHead, asking asked: UpgradeIntent, for id: BackendID) -> String? {
         guard asked == .webSocket, !rules.services[id.index].origins.contains(.any) else { return nil }
-        let origins = head.values(of: "origin", in: inbound.span).map { String(inbound.span, $0) }
+        let origins = head.values(of: .origin).map { String(inbound.span, $0) }
         return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
     }
 
@@ -133,7 +133,7 @@ extension ExchangeMachine {
             query: query?.span)
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: inbound.span, target: target,
+            head, in: inbound, target: target,
             set: fieldsToSet(on: head, request, provenance, configured: service.headers, host: host),
             without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: service.authority,
             upgrade: request.upgrade, keepAlive: request.keepsUpstream != nil,
@@ -149,7 +149,7 @@ extension ExchangeMachine {
     ) -> [(name: String, value: String)] {
         var fields = provenance.fields + [("X-Request-Id", request.id)]
         if rules.addsVia {
-            let earlier = head.values(of: "via", in: inbound.span).map { String(inbound.span, $0) }
+            let earlier = head.values(of: .via).map { String(inbound.span, $0) }
             let version = head.version == .http11 ? "1.1" : "1.0"
             fields.append(("Via", (earlier + ["\(version) ondemandd"]).joined(separator: ", ")))
         }

@@ -18,13 +18,13 @@ struct KeptHead {
     }
 
     /// What its sender calls itself.
-    var userAgent: String? { head?.text(of: "user-agent", in: bytes.span) }
+    var userAgent: String? { head?.text(of: .userAgent, in: bytes.span) }
 
     /// What its sender can read, by its own word.
     var answerForm: AnswerForm {
         guard let head else { return .text }
         var reader = AcceptReader()
-        for value in head.values(of: "accept", in: bytes.span) { reader.read(value, in: bytes.span) }
+        for value in head.values(of: .accept) { reader.read(value, in: bytes.span) }
         return reader.preferred
     }
 }

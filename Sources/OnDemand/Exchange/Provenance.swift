@@ -29,15 +29,15 @@ struct Provenance: Equatable {
             scheme = isEncrypted ? "https" : "http"
             return
         }
-        let told = Self.texts(head.elements(of: "x-forwarded-for", in: bytes), bytes)
-        forwarded = Self.texts(head.values(of: "forwarded", in: bytes), bytes)
+        let told = Self.texts(head.elements(of: .xForwardedFor, in: bytes), bytes)
+        forwarded = Self.texts(head.values(of: .forwarded), bytes)
         let elements = ForwardedText.elements(of: forwarded)
         chain = told.isEmpty ? elements.compactMap { $0["for"] } : told
         client = Self.client(of: chain, proxies) ?? peerText
         scheme =
-            Self.scheme(Self.texts(head.elements(of: "x-forwarded-proto", in: bytes), bytes).last)
+            Self.scheme(Self.texts(head.elements(of: .xForwardedProto, in: bytes), bytes).last)
             ?? Self.scheme(elements.last { $0["proto"] != nil }?["proto"]) ?? (isEncrypted ? "https" : "http")
-        let named = Self.texts(head.values(of: "x-forwarded-host", in: bytes), bytes)
+        let named = Self.texts(head.values(of: .xForwardedHost), bytes)
         host = named.last ?? elements.first { $0["host"] != nil }?["host"] ?? ownHost
     }
 

@@ -6,8 +6,7 @@ enum RequestIdentity {
     /// The client's own, if it has exactly one that can stand in any log, else `made`. It is a label and no credential,
     /// so anybody may bring one.
     static func of(_ head: RequestHead, in bytes: Span<UInt8>, made: @autoclosure () -> String) -> String {
-        let told = head.values(of: "x-request-id", in: bytes)
-        guard told.count == 1, let only = told.first, (1...maximumBytes).contains(only.count) else { return made() }
+        guard let only = head.onlyValue(of: .xRequestID), (1...maximumBytes).contains(only.count) else { return made() }
         for index in only.indices where !isPlain(bytes[index]) { return made() }
         return String(bytes, only)
     }

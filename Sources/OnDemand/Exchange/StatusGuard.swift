@@ -22,7 +22,7 @@ struct StatusGuard: Equatable, Sendable {
                 status: 421, body: "This is not \(stranger.visible); to be called so, it has to stand in status.names.")
         }
         if let token {
-            let values = head.values(of: "authorization", in: bytes).map { range in
+            let values = head.values(of: .authorization).map { range in
                 (range.lower..<range.upper).map { bytes[$0] }
             }
             guard token.isNamed(by: values) else { return Self.tokenIsMissing }
@@ -40,12 +40,12 @@ struct StatusGuard: Equatable, Sendable {
                 status: 403, body: "Orders are taken here where status.token is configured, and on the control socket.")
         }
         let host = head.host.map { String(bytes, $0).lowercased() } ?? ""
-        for origin in head.values(of: "origin", in: bytes).map({ String(bytes, $0).lowercased() }) {
+        for origin in head.values(of: .origin).map({ String(bytes, $0).lowercased() }) {
             guard origin == "http://\(host)" || origin == "https://\(host)" else {
                 return CannedResponse(status: 403, body: "This page may not give orders here.")
             }
         }
-        let type = head.text(of: "content-type", in: bytes)?.lowercased().split(separator: ";").first
+        let type = head.text(of: .contentType, in: bytes)?.lowercased().split(separator: ";").first
         guard type.map({ $0.filter { $0 != " " } }) == "application/json" else {
             return CannedResponse(status: 415, body: "An order has the Content-Type application/json.")
         }

@@ -11,7 +11,7 @@ enum BodyFraming: Equatable, Sendable {
         _ head: RequestHead, in bytes: Span<UInt8>, limits: BodyLimits = .init()
     ) throws(FramingError) -> BodyFraming {
         // Rack and CGI read `Content_Length` as `Content-Length`; a proxy that does not would be tricked.
-        for field in head.fields where isLookalike(field.name, in: bytes) { throw .lookalikeField }
+        for field in head.fields where isLookalike(field) { throw .lookalikeField }
         let framing = try declared(by: head, in: bytes) ?? .none
         if case .length(let length) = framing, let maximum = limits.maximumBytes, length > maximum {
             throw .bodyTooLarge
@@ -38,8 +38,8 @@ enum BodyFraming: Equatable, Sendable {
     private static func declared(
         by head: some MessageHead, in bytes: Span<UInt8>
     ) throws(FramingError) -> BodyFraming? {
-        let lengths = head.values(of: "content-length", in: bytes)
-        let encodings = head.values(of: "transfer-encoding", in: bytes)
+        let lengths = head.values(of: .contentLength)
+        let encodings = head.values(of: .transferEncoding)
         if let encoding = encodings.first {
             // The recipient of both may choose, so two recipients may choose differently (RFC 9112, 6.3).
             guard lengths.isEmpty else { throw .lengthAndTransferEncoding }
@@ -68,11 +68,10 @@ enum BodyFraming: Equatable, Sendable {
         return number
     }
 
-    private static func isLookalike(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
-        for essential in ["content-length", "transfer-encoding"]
-        where bytes.resembles(essential, in: name) && !bytes.equals(essential, in: name) {
-            return true
+    private static func isLookalike(_ field: HeaderField) -> Bool {
+        switch field.resembled {
+        case .contentLength, .transferEncoding: field.known == .other
+        default: false
         }
-        return false
     }
 }

@@ -7,6 +7,7 @@ enum HTTPByte {
     static let colon = UInt8(ascii: ":")
     static let semicolon = UInt8(ascii: ";")
     static let comma = UInt8(ascii: ",")
+    static let underscore = UInt8(ascii: "_")
 
     /// Optional whitespace (RFC 9110, 5.6.3).
     static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
@@ -40,5 +41,5 @@ enum HTTPByte {
 
     /// Lower case with `_` read as `-`, as gateways to CGI-like environments read names: Rack knows both
     /// `X-Forwarded-For` and `X_Forwarded_For` as `HTTP_X_FORWARDED_FOR`.
-    static func folded(_ byte: UInt8) -> UInt8 { byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : lowercased(byte) }
+    static func folded(_ byte: UInt8) -> UInt8 { byte == underscore ? UInt8(ascii: "-") : lowercased(byte) }
 }

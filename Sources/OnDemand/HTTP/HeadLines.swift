@@ -1,6 +1,7 @@
 /// Finds the lines of a head, one strict CRLF at a time, and refuses bytes that no head may contain.
 ///
-/// Works byte by byte in order, so the verdict cannot depend on how the bytes arrive.
+/// Looks at each byte in order, and at a carriage return once its successor is there: the verdict cannot depend on how
+/// the bytes arrive.
 struct HeadLines {
     private var lineStart = 0
     private var scanned = 0  // So a head that trickles in still costs linear work.
@@ -15,25 +16,19 @@ struct HeadLines {
         in unread: Span<UInt8>, limits: HeadLimits, isRequestLine: Bool = false
     ) throws(HeadError) -> ByteRange? {
         precondition(unread.count >= scanned, "bytes went missing between calls")
-        while scanned < unread.count {
-            let index = scanned
-            guard index < limits.maximumHeadBytes else { throw .headTooLarge }
-            guard !isRequestLine || index - lineStart < limits.maximumRequestLineBytes else { throw .targetTooLong }
-            let byte = unread[index]
-            let followsReturn = index > 0 && unread[index - 1] == HTTPByte.carriageReturn
-            if byte == HTTPByte.lineFeed {
-                guard followsReturn else { throw .bareLineFeed(at: index) }
-                let line = ByteRange(lineStart, index - 1)
-                scanned = index + 1
-                lineStart = scanned
-                return line
-            }
-            guard !followsReturn else { throw .bareCarriageReturn(at: index - 1) }
-            guard HTTPByte.isText(byte) || byte == HTTPByte.carriageReturn else {
-                throw .controlCharacter(at: index)
-            }
-            scanned = index + 1
-        }
-        return nil
+        let lineBound = isRequestLine ? lineStart + limits.maximumRequestLineBytes : .max
+        let bound = min(unread.count, limits.maximumHeadBytes, lineBound)
+        while scanned < bound, HTTPByte.isText(unread[scanned]) { scanned += 1 }
+        // A carriage return is judged together with what follows it.
+        let isReturn = scanned < bound && unread[scanned] == HTTPByte.carriageReturn
+        let judged = isReturn ? scanned + 1 : scanned
+        guard judged < unread.count else { return nil }
+        guard judged < limits.maximumHeadBytes else { throw .headTooLarge }
+        guard judged < lineBound else { throw .targetTooLong }
+        let isEnd = unread[judged] == HTTPByte.lineFeed
+        guard isReturn else { throw isEnd ? .bareLineFeed(at: judged) : .controlCharacter(at: judged) }
+        guard isEnd else { throw .bareCarriageReturn(at: scanned) }
+        defer { (lineStart, scanned) = (judged + 1, judged + 1) }
+        return ByteRange(lineStart, scanned)
     }
 }

@@ -7,27 +7,27 @@ struct HeadRewriter {
     /// came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0 for a client
     /// that speaks no more and could not read a chunked answer.
     static func request(
-        _ head: RequestHead, in bytes: Span<UInt8>, target: [UInt8], set: [(name: String, value: String)],
+        _ head: RequestHead, in source: [UInt8], target: [UInt8], set: [(name: String, value: String)],
         without prefixes: [String] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
         version: HTTPVersion = .http11,
         into output: inout [UInt8]
     ) {
         precondition(isVisible(target), "a request target must not be empty or contain whitespace")
+        let bytes = source.span
         // One growth for all of it: what a request gets from us is about as long as what most come with.
         output.reserveCapacity(output.count + head.byteCount + 512)
-        output.append(from: bytes, head.method)
+        output += source[head.method.indices]
         output.append(HTTPByte.space)
         output += target
-        output += " \(version.text)\r\n".utf8
-        let hasHost = !head.values(of: "host", in: bytes).isEmpty
-        if !hasHost, !set.contains(where: { isNamed("host", $0.name) }) {
+        output += (version == .http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n").utf8
+        if !head.has(.host), !set.contains(where: { isNamed("host", $0.name) }) {
             // First of all fields (RFC 9110, 7.2); only an HTTP/1.0 client has none.
             append("Host", head.host.map { String(bytes, $0) } ?? authority, to: &output)
         }
         let hopByHop = HopByHop(head, in: bytes)
-        for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
-            if isReplaced(field.name, by: set, in: bytes) || isRemoved(field.name, by: prefixes, in: bytes) { continue }
-            append(index, of: head, in: bytes, to: &output)
+        appendFields(of: head, in: source, to: &output) { field in
+            !hopByHop.covers(field, in: bytes) && !isReplaced(field.name, by: set, in: bytes)
+                && !isRemoved(field.name, by: prefixes, in: bytes)
         }
         for field in set { append(field.name, field.value, to: &output) }
         if upgrade == .webSocket {
@@ -44,22 +44,22 @@ struct HeadRewriter {
     /// An interim answer says nothing about the connection (RFC 9110, 15.2), and a client of HTTP/1.0 is told nothing
     /// about chunks, which it is not sent (RFC 9112, 6.1).
     static func response(
-        _ head: ResponseHead, in bytes: Span<UInt8>, keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
+        _ head: ResponseHead, in source: [UInt8], keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
         into output: inout [UInt8]
     ) {
         guard !upgrade else {
-            output.append(from: bytes, ByteRange(0, head.byteCount))
+            output += source[..<head.byteCount]
             return
         }
+        let bytes = source.span
         output.reserveCapacity(output.count + head.byteCount + 32)
         // Our own version, whatever the backend's (RFC 9110, 6.2).
         output += "HTTP/1.1 \(head.status) ".utf8
-        output.append(from: bytes, head.reason)
+        output += source[head.reason.indices]
         output += "\r\n".utf8
         let hopByHop = HopByHop(head, in: bytes)
-        for (index, field) in head.fields.enumerated() where !hopByHop.covers(field.name, in: bytes) {
-            if clientVersion == .http10, isAboutChunks(field.name, in: bytes) { continue }
-            append(index, of: head, in: bytes, to: &output)
+        appendFields(of: head, in: source, to: &output) { field in
+            !hopByHop.covers(field, in: bytes) && !(clientVersion == .http10 && isAboutChunks(field))
         }
         if head.status >= 200 {
             appendPersistence(keepAlive, defaultsToKeepAlive: clientVersion == .http11, to: &output)
@@ -78,28 +78,50 @@ struct HeadRewriter {
         }
     }
 
-    /// Writes a field as it came, except that tabs around its value become one space: there are servers that read
-    /// `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is no part of the value).
-    private static func append(
-        _ index: Int, of head: some MessageHead, in bytes: Span<UInt8>, to output: inout [UInt8]
+    /// Writes fields as they came, neighbours in one piece, except that tabs around a value become one space: there
+    /// are servers that read `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is
+    /// no part of the value).
+    @inline(__always)
+    private static func appendFields(
+        of head: some MessageHead, in source: [UInt8], to output: inout [UInt8], where isKept: (HeaderField) -> Bool
     ) {
-        let field = head.fields[index]
-        let line = head.line(of: index)
-        let before = bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower))
-        let behind = bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper))
-        guard before != nil || behind != nil else { return output.append(from: bytes, line) }
-        output.append(from: bytes, field.name)
-        output += ": ".utf8
-        output.append(from: bytes, field.value)
-        output += "\r\n".utf8
+        var piece = 0..<0
+        for (index, field) in head.fields.enumerated() where isKept(field) {
+            let line = head.line(of: index)
+            if line.lower != piece.upperBound || hasTabs(field, line, source.span) {
+                output += source[piece]
+                piece = line.lower..<line.lower
+            }
+            if hasTabs(field, line, source.span) {
+                output += source[field.name.indices]
+                output += ": ".utf8
+                output += source[field.value.indices]
+                output += "\r\n".utf8
+                piece = 0..<0
+            } else {
+                piece = piece.lowerBound..<line.upper
+            }
+        }
+        output += source[piece]
+    }
+
+    private static func hasTabs(_ field: HeaderField, _ line: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+        bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower)) != nil
+            || bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper)) != nil
     }
 
     private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
-        precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
-        precondition(value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")
+        let start = output.count
         output += name.utf8
+        for index in start..<output.count {
+            precondition(HTTPByte.isToken(output[index]), "a field name must be a token")
+        }
+        precondition(output.count > start, "a field name must not be empty")
         output += ": ".utf8
         output += value.utf8
+        for index in start..<output.count {
+            precondition(HTTPByte.isText(output[index]), "a field value must not contain line ends")
+        }
         output += "\r\n".utf8
     }
 
@@ -118,8 +140,8 @@ struct HeadRewriter {
         return false
     }
 
-    private static func isAboutChunks(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
-        bytes.equals("transfer-encoding", in: name) || bytes.equals("trailer", in: name)
+    private static func isAboutChunks(_ field: HeaderField) -> Bool {
+        field.known == .transferEncoding || field.known == .trailer
     }
 
     private static func isNamed(_ name: String, _ other: String) -> Bool {

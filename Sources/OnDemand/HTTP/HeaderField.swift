@@ -3,6 +3,13 @@ struct HeaderField: Equatable, Sendable {
     let name: ByteRange
     /// Without the optional whitespace around it.
     let value: ByteRange
+    /// What the name says to somebody who does not tell `_` from `-`, as gateways to CGI-like environments.
+    let resembled: FieldName
+    /// Spelled with `-`, as it is registered.
+    private let isExact: Bool
+
+    /// What the field is; a lookalike is nothing.
+    var known: FieldName { isExact ? resembled : .other }
 }
 
 extension HeaderField {
@@ -10,15 +17,24 @@ extension HeaderField {
     init(_ line: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
         // A continued line (RFC 9112, 5.2), or space after the start line (RFC 9112, 2.2).
         guard !HTTPByte.isWhitespace(bytes[line.lower]) else { throw .obsoleteFolding(at: line.lower) }
-        guard let colon = bytes.firstIndex(of: HTTPByte.colon, in: line) else {
-            throw .missingColon(at: line.lower)
+        var end = line.lower
+        var hasUnderscore = false
+        while end < line.upper, HTTPByte.isToken(bytes[end]) {
+            hasUnderscore = hasUnderscore || bytes[end] == HTTPByte.underscore
+            end += 1
         }
-        guard colon > line.lower else { throw .emptyName(at: line.lower) }
-        for index in line.lower..<colon where !HTTPByte.isToken(bytes[index]) {
-            // Before the colon too: the classic way past a filter (RFC 9112, 5.1).
-            throw HTTPByte.isWhitespace(bytes[index]) ? .whitespaceInName(at: index) : .invalidName(at: index)
-        }
+        guard end < line.upper, bytes[end] == HTTPByte.colon else { throw Self.nameError(at: end, line, bytes) }
+        guard end > line.lower else { throw .emptyName(at: end) }
+        let name = ByteRange(line.lower, end)
+        let resembled = FieldName(resembledBy: name, in: bytes)
         self.init(
-            name: ByteRange(line.lower, colon), value: bytes.trimmed(ByteRange(colon + 1, line.upper)))
+            name: name, value: bytes.trimmed(ByteRange(end + 1, line.upper)), resembled: resembled,
+            isExact: !hasUnderscore)
+    }
+
+    /// Before the colon too: the classic way past a filter (RFC 9112, 5.1).
+    private static func nameError(at index: Int, _ line: ByteRange, _ bytes: Span<UInt8>) -> HeadError {
+        guard bytes.firstIndex(of: HTTPByte.colon, in: line) != nil else { return .missingColon(at: line.lower) }
+        return HTTPByte.isWhitespace(bytes[index]) ? .whitespaceInName(at: index) : .invalidName(at: index)
     }
 }

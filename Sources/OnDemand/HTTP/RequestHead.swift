@@ -24,6 +24,6 @@ struct RequestHead: MessageHead, Equatable, Sendable {
 extension RequestHead {
     /// Whether the client waits for a 100 before it sends the body; HTTP/1.0 has no such thing (RFC 9110, 10.1.1).
     func expectsContinue(in bytes: Span<UInt8>) -> Bool {
-        version == .http11 && has("100-continue", in: "expect", of: bytes)
+        version == .http11 && has("100-continue", in: .expect, of: bytes)
     }
 }

@@ -45,7 +45,7 @@ struct RequestHeadParser {
     /// One valid Host, the same as in the target; none only in HTTP/1.0 (RFC 9112, 3.2 and 3.2.2).
     private func host(of line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> ByteRange? {
         var found: ByteRange?
-        for field in fields where bytes.equals("host", in: field.name) {
+        for field in fields where field.known == .host {
             guard found == nil else { throw .severalHosts }
             found = field.value
         }

@@ -2,11 +2,11 @@
 extension Span<UInt8> {
     /// Whether the piece reads `text`, ASCII case ignored.
     func equals(_ text: String, in range: ByteRange) -> Bool {
-        let wanted = text.utf8.span
-        guard range.count == wanted.count else { return false }
-        for offset in wanted.indices
-        where HTTPByte.lowercased(self[range.lower + offset]) != HTTPByte.lowercased(wanted[offset]) {
-            return false
+        guard range.count == text.utf8.count else { return false }
+        var index = range.lower
+        for byte in text.utf8 {
+            guard HTTPByte.lowercased(self[index]) == HTTPByte.lowercased(byte) else { return false }
+            index += 1
         }
         return true
     }
@@ -58,16 +58,15 @@ extension Span<UInt8> {
     }
 
     /// The elements of a comma-separated list of tokens; empty ones do not count (RFC 9110, 5.6.1.2).
-    func listElements(of range: ByteRange) -> [ByteRange] {
-        var elements: [ByteRange] = []
+    @inline(__always)
+    func forEachListElement(of range: ByteRange, _ body: (ByteRange) -> Void) {
         var lower = range.lower
         while lower <= range.upper {
             let upper = firstIndex(of: HTTPByte.comma, in: ByteRange(lower, range.upper)) ?? range.upper
             let element = trimmed(ByteRange(lower, upper))
-            if !element.isEmpty { elements.append(element) }
+            if !element.isEmpty { body(element) }
             lower = upper + 1
         }
-        return elements
     }
 }
 
@@ -77,18 +76,7 @@ extension String {
         do {
             self.init(copying: try UTF8Span(validating: bytes.extracting(range.indices)))
         } catch {
-            var copy: [UInt8] = []
-            copy.append(from: bytes, range)
-            self.init(decoding: copy, as: UTF8.self)
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Copies a piece of another buffer to the end of this one.
-    mutating func append(from bytes: Span<UInt8>, _ range: ByteRange) {
-        append(addingCapacity: range.count) { output in
-            for index in range.indices { output.append(bytes[index]) }
+            self.init(decoding: range.indices.map { bytes[$0] }, as: UTF8.self)
         }
     }
 }

@@ -8,10 +8,10 @@ enum UpgradeIntent: Equatable, Sendable {
     case ignored
 
     static func of(_ head: RequestHead, in bytes: Span<UInt8>) throws(HeadError) -> UpgradeIntent {
-        guard !head.values(of: "upgrade", in: bytes).isEmpty else { return .none }
+        guard head.has(.upgrade) else { return .none }
         // In HTTP/1.0, and without `Connection: upgrade`, the field must be ignored (RFC 9110, 7.8).
-        guard head.version == .http11, head.has("upgrade", in: "connection", of: bytes),
-            head.has("websocket", in: "upgrade", of: bytes)
+        guard head.version == .http11, head.has("upgrade", in: .connection, of: bytes),
+            head.has("websocket", in: .upgrade, of: bytes)
         else { return .ignored }
         try checkHandshake(head, in: bytes)
         return .webSocket
@@ -21,10 +21,10 @@ enum UpgradeIntent: Equatable, Sendable {
     ///
     /// That its `Sec-WebSocket-Accept` answers the key is for the caller to check.
     static func isSwitchToWebSocket(_ head: ResponseHead, in bytes: Span<UInt8>) -> Bool {
-        guard head.status == 101, head.version == .http11, head.has("upgrade", in: "connection", of: bytes) else {
+        guard head.status == 101, head.version == .http11, head.has("upgrade", in: .connection, of: bytes) else {
             return false
         }
-        let protocols = head.elements(of: "upgrade", in: bytes)
+        let protocols = head.elements(of: .upgrade, in: bytes)
         guard protocols.count == 1, let only = protocols.first else { return false }
         return bytes.equals("websocket", in: only)
     }
@@ -35,14 +35,12 @@ enum UpgradeIntent: Equatable, Sendable {
         guard bytes.equals("GET", in: head.method), bytes[head.method.lower] == UInt8(ascii: "G") else {
             throw .upgradeNotGet
         }
-        let versions = head.values(of: "sec-websocket-version", in: bytes)
-        guard versions.count == 1, let version = versions.first else { throw .upgradeVersionMissing }
+        guard let version = head.onlyValue(of: .secWebSocketVersion) else { throw .upgradeVersionMissing }
         guard bytes.equals("13", in: version) else { throw .upgradeVersionUnsupported }
-        let keys = head.values(of: "sec-websocket-key", in: bytes)
-        guard keys.count == 1, let key = keys.first else { throw .upgradeKeyMissing }
+        guard let key = head.onlyValue(of: .secWebSocketKey) else { throw .upgradeKeyMissing }
         guard isKey(key, in: bytes) else { throw .upgradeKeyInvalid }
-        guard head.values(of: "transfer-encoding", in: bytes).isEmpty else { throw .upgradeWithBody }
-        for length in head.values(of: "content-length", in: bytes) where !bytes.equals("0", in: length) {
+        guard !head.has(.transferEncoding) else { throw .upgradeWithBody }
+        for length in head.values(of: .contentLength) where !bytes.equals("0", in: length) {
             throw .upgradeWithBody
         }
     }

@@ -84,7 +84,7 @@ struct ProbeConversation {
             return expected.accepts(head.status) ? .ready(farewell: []) : .notReady("it answered \(head.status)")
         case .webSocket(let accept, let mask):
             guard head.status == 101 else { return .notReady("it answered \(head.status) instead of 101") }
-            let accepted = head.text(of: "sec-websocket-accept", in: answer.span)
+            let accepted = head.text(of: .secWebSocketAccept, in: answer.span)
             guard UpgradeIntent.isSwitchToWebSocket(head, in: answer.span), accepted == accept else {
                 return .notReady("its 101 does not answer the key of the handshake")
             }

@@ -68,9 +68,9 @@ enum RequestHeadPromise {
         of head: RequestHead, in bytes: [UInt8], against again: RequestHead, in forwarded: [UInt8]
     ) throws(Complaint) {
         let hopByHop = HopByHop(head, in: bytes.span)
-        var kept = head.fields.filter { !hopByHop.covers($0.name, in: bytes.span) }
+        var kept = head.fields.filter { !hopByHop.covers($0, in: bytes.span) }
             .map { [copy($0.name, of: bytes), copy($0.value, of: bytes)] }
-        if head.values(of: "host", in: bytes.span).isEmpty {
+        if !head.has(.host) {
             let host = head.host.map { copy($0, of: bytes) } ?? Array("backend".utf8)
             kept.insert([Array("Host".utf8), host], at: 0)
         }
@@ -84,7 +84,7 @@ enum RequestHeadPromise {
     private static func forwarded(_ head: RequestHead, in bytes: [UInt8], _ upgrade: UpgradeIntent) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: bytes.span, target: copy(head.target, of: bytes), set: [], authority: "backend",
+            head, in: bytes, target: copy(head.target, of: bytes), set: [], authority: "backend",
             upgrade: upgrade, into: &output)
         return output
     }

@@ -63,7 +63,7 @@ enum ResponseHeadPromise {
         of head: ResponseHead, in bytes: [UInt8], against again: ResponseHead, in relayed: [UInt8]
     ) throws(Complaint) {
         let hopByHop = HopByHop(head, in: bytes.span)
-        let kept = head.fields.filter { !hopByHop.covers($0.name, in: bytes.span) }
+        let kept = head.fields.filter { !hopByHop.covers($0, in: bytes.span) }
             .map { [copy($0.name, of: bytes), copy($0.value, of: bytes)] }
         let passed = again.fields.map { [copy($0.name, of: relayed), copy($0.value, of: relayed)] }
         let ours = passed.dropFirst(kept.count).map { String(decoding: $0[0], as: UTF8.self) }
@@ -77,7 +77,7 @@ enum ResponseHeadPromise {
     ) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.response(
-            head, in: bytes.span, keepAlive: keepAlive, clientVersion: .http11, upgrade: upgrade, into: &output)
+            head, in: bytes, keepAlive: keepAlive, clientVersion: .http11, upgrade: upgrade, into: &output)
         return output
     }
 }

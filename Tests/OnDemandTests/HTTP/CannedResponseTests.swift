@@ -68,7 +68,7 @@ import Testing
         let bytes = CannedResponse(status: status, body: "text").rendered(keepAlive: false, headOnly: false)
         let head = try responseHead(bytes)
         #expect(head.byteCount == bytes.count)
-        #expect(head.values(of: "content-length", in: bytes.span).isEmpty)
+        #expect(head.values(of: .contentLength).isEmpty)
     }
 
     @Test("a refused head or body is told its own reason")
@@ -78,8 +78,8 @@ import Testing
         let bytes = CannedResponse(refusing: .upgradeVersionUnsupported).rendered(keepAlive: false, headOnly: false)
         let head = try responseHead(bytes)
         #expect(head.status == 426)
-        #expect(head.text(of: "sec-websocket-version", in: bytes.span) == "13")
-        #expect(head.has("upgrade", in: "connection", of: bytes.span) && !head.wantsKeepAlive)
+        #expect(head.text(of: .secWebSocketVersion, in: bytes.span) == "13")
+        #expect(head.has("upgrade", in: .connection, of: bytes.span) && !head.wantsKeepAlive)
     }
 
     @Test("every status the daemon gives has its phrase")

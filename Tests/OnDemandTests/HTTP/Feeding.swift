@@ -56,3 +56,10 @@ func responseHead(_ bytes: [UInt8]) throws -> ResponseHead {
     var parser = ResponseHeadParser()
     return try #require(try parser.examine(bytes.span))
 }
+
+extension MessageHead {
+    /// The first value of a field of any name, as text.
+    func text(of name: String, in bytes: Span<UInt8>) -> String? {
+        values(of: name, in: bytes).first.map { String(bytes, $0) }
+    }
+}

@@ -10,7 +10,7 @@ import Testing
         let bytes = Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
         var output: [UInt8] = []
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes.span, target: Array(target.utf8), set: set, authority: "backend:3000",
+            try requestHead(bytes), in: bytes, target: Array(target.utf8), set: set, authority: "backend:3000",
             upgrade: upgrade, keepAlive: keepAlive, version: version, into: &output)
         return try self.lines(of: output)
     }
@@ -21,7 +21,7 @@ import Testing
         let bytes = Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
         var output: [UInt8] = []
         HeadRewriter.response(
-            try responseHead(bytes), in: bytes.span, keepAlive: keepAlive, clientVersion: client, upgrade: upgrade,
+            try responseHead(bytes), in: bytes, keepAlive: keepAlive, clientVersion: client, upgrade: upgrade,
             into: &output)
         return try self.lines(of: output)
     }
@@ -39,7 +39,7 @@ import Testing
         let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
         var output = Array("before".utf8)
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes.span, target: Array("/c?d".utf8), set: [], authority: "z",
+            try requestHead(bytes), in: bytes, target: Array("/c?d".utf8), set: [], authority: "z",
             upgrade: .none, into: &output)
         let expected =
             "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
@@ -59,7 +59,7 @@ import Testing
         let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0xe9, 0xff, 0x80] + Array("\r\n\r\n".utf8)
         var output: [UInt8] = []
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes.span, target: [0x2f], set: [], authority: "", upgrade: .none,
+            try requestHead(bytes), in: bytes, target: [0x2f], set: [], authority: "", upgrade: .none,
             keepAlive: true, into: &output)
         #expect(output == bytes)
     }
@@ -202,7 +202,7 @@ import Testing
             guard let head = try parser.examine(bytes.span) else { return }
             var output: [UInt8] = []
             HeadRewriter.request(
-                head, in: bytes.span, target: [0x2f], set: [(name: "X", value: "a\r\nY: b")], authority: "a",
+                head, in: bytes, target: [0x2f], set: [(name: "X", value: "a\r\nY: b")], authority: "a",
                 upgrade: .none, into: &output)
         }
     }

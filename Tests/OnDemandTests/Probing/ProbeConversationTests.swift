@@ -80,7 +80,7 @@ struct ProbeConversationTests {
         let bytes = try webSocket().opening
         let intent = try UpgradeIntent.of(head, in: bytes.span)
         #expect(intent == .webSocket)
-        let origin = head.text(of: "origin", in: bytes.span)
+        let origin = head.text(of: .origin, in: bytes.span)
         #expect(origin == "http://127.0.0.1:9")
         var dice = Seeded(seed: 1)
         let other = ProbeConversation(.webSocket(path: "/cable"), host: "127.0.0.1:9", dice: { dice.next() })
@@ -91,7 +91,7 @@ struct ProbeConversationTests {
     func switching() throws {
         let conversation = try webSocket()
         let (head, bytes) = (try head(of: conversation), conversation.opening)
-        let found = head.text(of: "sec-websocket-key", in: bytes.span)
+        let found = head.text(of: .secWebSocketKey, in: bytes.span)
         let key = try #require(found)
         let answer = { (accept: String) in
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

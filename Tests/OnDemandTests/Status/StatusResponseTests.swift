@@ -14,7 +14,7 @@ import Testing
             let bytes = StatusResponse.of(resource, .sample(), keepAlive: keepAlive, headOnly: false)
             let head = try responseHead(bytes)
             #expect(head.status == 200 && head.wantsKeepAlive == keepAlive)
-            #expect(head.text(of: "content-type", in: bytes.span) == type)
+            #expect(head.text(of: .contentType, in: bytes.span) == type)
             #expect(head.text(of: "cache-control", in: bytes.span) == "no-store")
             #expect(head.text(of: "x-content-type-options", in: bytes.span) == "nosniff")
             let framing = try BodyFraming.ofResponse(head, in: bytes.span, toHeadRequest: false)
@@ -69,8 +69,8 @@ import Testing
         let bytes = StatusResponse.of(.events, .sample(), keepAlive: true, headOnly: true)
         let head = try responseHead(bytes)
         #expect(head.byteCount == bytes.count && !head.wantsKeepAlive)
-        #expect(head.text(of: "content-type", in: bytes.span) == "text/event-stream")
-        #expect(head.values(of: "content-length", in: bytes.span).isEmpty)
+        #expect(head.text(of: .contentType, in: bytes.span) == "text/event-stream")
+        #expect(head.values(of: .contentLength).isEmpty)
         #expect(StatusResponse.eventStreamHead == bytes + Array("retry: 1000\n\n".utf8))
     }
 
