@@ -16,6 +16,7 @@ struct RequestHeadParser {
             if let requestLine {
                 guard line.isEmpty else {
                     guard fields.count < limits.maximumFields else { throw .tooManyFields }
+                    if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
                     fields.append(try HeaderField(line, in: unread))
                     continue
                 }

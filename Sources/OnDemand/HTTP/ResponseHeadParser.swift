@@ -18,6 +18,7 @@ struct ResponseHeadParser {
             }
             guard line.isEmpty else {
                 guard fields.count < limits.maximumFields else { throw .tooManyFields }
+                if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
                 fields.append(try HeaderField(line, in: unread))
                 continue
             }
