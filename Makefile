@@ -57,6 +57,11 @@ fuzz: ## inputs nobody thought of, for every parser (FUZZER=name, RUNS=n or SECO
 e2e: $(BENCH) ## real processes, real clients, the real Rails application
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
 
+.PHONY: picture
+picture: build ## the picture in README.md anew: a day of a Rails server in fast motion
+	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest test_day.py
+	cp artefacts/status-page-day.png docs/images/status-page.png
+
 .PHONY: bench
 bench: release $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a minute's look
 	Bench/install-peers

@@ -90,6 +90,14 @@ class Page:
         ARTEFACTS.mkdir(exist_ok=True)
         self.browser.save_screenshot(str(ARTEFACTS / f"status-page-{name}.png"))
 
+    def whole_picture(self, name):
+        """The page down to its end."""
+        height = self.browser.execute_script("return document.documentElement.scrollHeight")
+        self.browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 1000, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        self.picture(name)
+
     def narrow(self, width, height=1100):
         self.browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
@@ -124,14 +132,16 @@ class GuardedPage(Page):
 
     token = "0123456789abcdef-._~+/=="
 
-    def __init__(self, browser, start, *services, **top):
-        port = wire.free_port()
+    def __init__(self, browser, start, *services, port=None, environment=None, life=lambda daemon: None, **top):
+        """life is what happens before somebody looks."""
+        port = port or wire.free_port()
         self.browser = browser
-        self.daemon = start(*services, top={
+        self.daemon = start(*services, environment=environment, top={
             "status": {"listen": f"127.0.0.1:{port}", "token": self.token}, **top})
         self.daemon.status_address = ("127.0.0.1", port)
         processes.eventually(self.daemon._status_socket, what="the status address").close()
         self.url = f"http://127.0.0.1:{port}/"
+        life(self.daemon)
         browser.get(self.url)
         self.until("locked", "#connection")
 

@@ -26,12 +26,16 @@ extension StatusPage {
           return minutes ? `${of(minutes, "min")} ${of(seconds % 60, "s")}` : of(seconds, "s");
         }
 
+        /// A length that somebody configured: without the part that is zero.
+        const length = (milliseconds) => span(milliseconds).replace(/ 0\u00a0\w+$/, "");
+
         function precise(milliseconds) {
           if (milliseconds >= 60000) return span(milliseconds);
           return milliseconds >= 1000 ? of((milliseconds / 1000).toFixed(2), "s") : of(Math.round(milliseconds), "ms");
         }
 
-        const megabytes = (bytes) => of((bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0), "MB");
+        const rounded = (number) => number.toFixed(number < 100 ? 1 : 0);
+        const megabytes = (bytes) => of(rounded(bytes / 1e6), "MB");
         const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
         const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -105,7 +109,7 @@ extension StatusPage {
           const crowd = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
           const who = open === 0 ? "Nobody is connected." : crowd;
           if (idle === null) return `${who} It stays awake.`;
-          if (open > 0) return `${who} It falls asleep ${span(idle)} after the last one ends.`;
+          if (open > 0) return `${who} It falls asleep ${length(idle)} after the last one ends.`;
           const left = quiet.since + idle - now();
           if (left <= 0) return `${who} It falls asleep any moment.`;
           return `${who} It falls asleep ${quiet.isExact ? "in" : "within"} ${span(left + 999)} unless somebody comes.`;
@@ -172,7 +176,7 @@ extension StatusPage {
             const service = this.service;
             const facts = { open: service.open, waiting: service.waiting, starts: service.starts,
               memory: service.resident_bytes === null ? "none" : megabytes(service.resident_bytes),
-              saved: service.saved_mb_hours === null ? "none" : of(service.saved_mb_hours.toFixed(1), "MB h"),
+              saved: service.saved_mb_hours === null ? "none" : of(rounded(service.saved_mb_hours), "MB h"),
               boot: service.last_boot_ms === null ? "never" : precise(service.last_boot_ms),
               boots: drawBoots(this.root, service.boots_ms),
               exit: exitStory(service.last_exit, service.last_exit_cause) };

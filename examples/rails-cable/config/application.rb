@@ -23,5 +23,9 @@ module RailsCable
     # rewrites Host or Origin breaks it. A client that sends no Origin at all is refused (404) like a foreign one:
     # what is not a browser sends the Origin itself. Do not switch the check off for convenience.
     config.action_cable.allow_same_origin_as_host = true
+
+    # Pages from elsewhere are let in by name: "https://www.example https://admin.example". The daemon's status page, which
+    # can open a WebSocket to try, is such a page, because it has a port of its own.
+    config.action_cable.allowed_request_origins = ENV.fetch("ALLOWED_ORIGINS", "").split
   end
 end
