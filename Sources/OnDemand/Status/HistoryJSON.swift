@@ -1,15 +1,5 @@
 /// The last 24 hours as JSON: the body of `/api/history`, and the file in `state_dir`.
-///
-///     { "version": 1,
-///       "at": 1795276800,                   when this was written, in seconds since 1970, as all times here
-///       "services": [{
-///         "name": "action-cable",
-///         "states": [["asleep", 1795190400], ["starting", 1795236731], ...],   each from then until the next one;
-///                                           unknown: the daemon was not there
-///         "connections": null or {          the most at a time in each step; null: nobody was ever connected
-///           "step_s": 300, "until": 1795276800,
-///           "peaks": [0, 0, 3, ...]         of a whole day; the last step ends at `until`
-///         } }] }
+/// docs/API.md tells what each key is.
 enum HistoryJSON {
     /// `days` as they are to be told at `now`; of each at most so many of its last states.
     static func text(of days: [ServiceDay], at now: Int64, states limit: Int = .max) -> String {
