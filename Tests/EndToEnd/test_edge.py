@@ -4,9 +4,9 @@ import pytest
 
 import rails
 import wire
-from daemon import service
-from edge import Edge
-from wire import request, upgrade
+from daemon import service, sleeping_double
+from edge import Caddy, Edge, Nginx
+from wire import request, text_frame, upgrade
 
 BEHIND_PROXY = {"trusted_proxies": ["loopback"]}
 
@@ -15,8 +15,8 @@ BEHIND_PROXY = {"trusted_proxies": ["loopback"]}
 def edge(tmp_path):
     made = []
 
-    def begin(daemon, **options):
-        made.append(Edge(tmp_path, daemon.port, **options))
+    def begin(daemon, kind=Edge, **options):
+        made.append(kind(tmp_path, daemon.port, **options))
         return made[-1]
 
     yield begin
@@ -100,3 +100,24 @@ def test_who_comes_to_an_announced_address_without_a_header_gets_400(start, upst
     with daemon.connect() as client:
         client.send(b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 443\r\n" + request(path="/"))
         assert upstream.accept().read_head().value("X-Forwarded-For") == "198.51.100.7"
+
+
+@pytest.mark.parametrize("kind", [Nginx, Caddy])
+def test_the_examples_for_nginx_and_caddy_let_a_websocket_wait_for_its_backend(start, edge, kind):
+    daemon = start(sleeping_double("--listen-after", "700ms"), top=BEHIND_PROXY)
+    with edge(daemon, kind).connect() as client:
+        assert client.ask(upgrade(host=kind.name)).status == 101
+        client.send(text_frame("Is anybody there?"))
+        assert client.read_frame()[0] == 1
+    daemon.wait_for("ready")
+
+
+@pytest.mark.parametrize("kind", [Nginx, Caddy])
+def test_the_examples_for_nginx_and_caddy_tell_what_action_cable_has_to_know(start, upstream, edge, kind):
+    daemon = start(service(upstream.port, path="/*"), top=BEHIND_PROXY)
+    with edge(daemon, kind).connect() as client:
+        client.send(upgrade(host=kind.name, extra=[f"Origin: https://{kind.name}", "X-Forwarded-Proto: http"]))
+        head = upstream.accept().read_head()
+    assert head.value("Host") == kind.name and head.value("Origin") == f"https://{kind.name}"
+    assert head.value("X-Forwarded-Proto") == "https"
+    assert head.value("X-Forwarded-For").split(", ")[0] == "127.0.0.1"

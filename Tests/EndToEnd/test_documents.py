@@ -1,0 +1,498 @@
+"""Every example in the documents is run, or held against what it shows; every link leads somewhere."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import textwrap
+
+import pytest
+import yaml
+from selenium.webdriver.common.by import By
+
+import processes
+import rails
+import wire
+from cable import Cable
+from daemon import REPOSITORY, executable, on_demand, service, sleeping_double
+from page import GuardedPage
+
+DOCUMENTS = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for pattern in ["*.md", "docs/**/*.md", "examples/**/*.md"] for path in REPOSITORY.glob(pattern))
+
+# What other tests look at: document, language, number.
+ELSEWHERE = {
+    ("docs/LIFECYCLE.md", "mermaid", 0): "LifecycleDocumentTests",
+    ("docs/CONFIGURATION.md", "json wrong", 0): "DocumentationTests",
+    ("docs/CONFIGURATION.md", "text", 0): "DocumentationTests",
+    **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(5)},
+    # Drawings of what can only be read.
+    ("README.md", "", 0): "the picture of a life",
+    ("docs/ARCHITECTURE.md", "", 0): "WallsTests",
+}
+SHOWN = {}
+
+
+def blocks(document):
+    """The fenced blocks of a document: language, number among those of it, text."""
+    seen = {}
+    text = (REPOSITORY / document).read_text()
+    for language, block in re.findall(r"^ *```([a-z ]*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        yield language, seen.setdefault(language, 0), textwrap.dedent(block)
+        seen[language] += 1
+
+
+def example(document, language, number=0):
+    return next(block for one, at, block in blocks(document) if (one, at) == (language, number))
+
+
+def shows(document, language, *numbers):
+    """Marks the test that runs these examples."""
+
+    def mark(test):
+        SHOWN.update({(document, language, number): test.__name__ for number in numbers or [0]})
+        return test
+
+    return mark
+
+
+def test_no_example_is_without_a_test():
+    found = {(document, language, number) for document in DOCUMENTS for language, number, _ in blocks(document)}
+    assert found == set(SHOWN) | set(ELSEWHERE)
+    assert len(found) > 25
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """shell(script) runs it as a reader would, in a folder of its own, with the built daemon as `ondemandd`."""
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    (commands / "ondemandd").symlink_to(executable())
+    running = []
+
+    def begin(script, folder=tmp_path, **environment):
+        output = tmp_path / f"output-{len(running)}"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                ["bash", "-euc", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                env={**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", **environment}, start_new_session=True)
+        process.said = output.read_text
+        running.append(process)
+        return process
+
+    begin.commands = commands
+    yield begin
+    for process in running:
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def moved(text, ports):
+    """The same with ports that are free here."""
+    for port, free in ports.items():
+        text = text.replace(str(port), str(free))
+    return text
+
+
+def free_ports(*ports):
+    return {port: wire.free_port() for port in ports}
+
+
+# README.md
+
+
+def interrupt(process):
+    """Ctrl-C at a terminal: everybody hears it, and make ends by it."""
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == -signal.SIGINT
+    processes.eventually(lambda: " bye" in process.said(), what="the orderly end of the daemon")
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = rails.Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.mark.timeout(120)
+@shows("README.md", "", 1)
+def test_make_demo_shows_what_it_says(shell):
+    ports = {"PORT": wire.free_port(), "STATUS_PORT": wire.free_port(), "BACKEND_PORT": wire.free_port()}
+    environment = {name: str(port) for name, port in ports.items()}
+    demo = shell("exec " + example("README.md", "", 1), REPOSITORY, **environment)
+    processes.eventually(lambda: "listening" in demo.said(), within=90, what="the daemon of the demo")
+    assert f"http://127.0.0.1:{ports['STATUS_PORT']}/ " in demo.said()
+    visit = shell(f"PORT={ports['PORT']} scripts/demo visit 2", REPOSITORY)
+    assert visit.wait(20) == 0, visit.said()
+    assert "HTTP/1.1 101 " in visit.said() and '{"type":"welcome"}' in visit.said()
+    processes.eventually(lambda: "stopped service=action-cable" in demo.said(), within=15, what="the end of the backend")
+    interrupt(demo)
+
+
+@pytest.mark.timeout(120)
+@shows("README.md", "", 2)
+def test_make_example_wakes_a_real_rails_server(shell):
+    rails.need("puma", "ruby", "redis-server")
+    ports = {name: wire.free_port() for name in ["PORT", "STATUS_PORT", "CABLE_PORT", "REDIS_PORT"]}
+    environment = {name: str(port) for name, port in ports.items()}
+    running = shell("exec " + example("README.md", "", 2), REPOSITORY, IDLE_TIMEOUT="1s", **environment)
+    processes.eventually(lambda: "listening" in running.said(), within=90, what="the daemon of the example")
+    address = ("127.0.0.1", ports["PORT"])
+    with Cable(address) as client:
+        client.welcome()
+        client.subscribe("NewsChannel", topic="weather")
+        (publish,) = re.findall(r"^    (cd examples/.*)$", running.said(), re.MULTILINE)
+        assert shell(publish, REPOSITORY).wait(30) == 0
+        assert client.message()["message"]["text"] == "sunny"
+    # The page is another origin, and the example lets it in.
+    with Cable(address, origin=f"http://127.0.0.1:{ports['STATUS_PORT']}") as client:
+        client.welcome()
+    processes.eventually(lambda: "stopped service=redis" in running.said(), within=30, what="the end of Redis")
+    interrupt(running)
+
+
+@shows("README.md", "", 3)
+def test_make_knows_what_the_documents_call_by_name():
+    (target,) = re.findall("^make ([a-z]+)$", example("README.md", "", 3), re.MULTILINE)
+    texts = "".join((REPOSITORY / document).read_text() for document in DOCUMENTS)
+    called = {target} | {word for line in re.findall("`make ([a-z0-9 ]+)", texts) for word in line.split()}
+    known = set(re.findall(r"^([a-z0-9-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert {"demo", "example", "test", "release", "install", "deb", "picture"} <= called
+    assert called - known == set()
+    told = set(re.findall(r"^\| `make ([a-z0-9]+)", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.MULTILINE))
+    assert {"test", "lint", "unit", "simulate", "fuzz", "bench"} <= told
+
+
+@pytest.mark.timeout(120)
+@shows("README.md", "json")
+@shows("README.md", "", 4)
+def test_the_configuration_of_the_readme_wakes_a_real_rails_server(shell, tmp_path, redis):
+    rails.need("puma", "ruby")
+    ports = free_ports(3000, 28080)
+    (tmp_path / "cable.json").write_text(moved(example("README.md", "json"), ports))
+    asked = shell("ondemandd check --config cable.json && ondemandd explain --config cable.json")
+    assert asked.wait(10) == 0, asked.said()
+    environment = {"RAILS_ROOT": str(rails.APPLICATION), "REDIS_URL": redis.url}
+    daemon = shell("exec env " + example("README.md", "", 4), **environment)
+    processes.eventually(lambda: "listening" in daemon.said(), what="the daemon")
+    for path in ["/cable", "/showcase/regions/fra/cable"]:
+        with Cable(("127.0.0.1", ports[3000]), path) as client:
+            client.welcome()
+    os.killpg(daemon.pid, signal.SIGTERM)
+    assert daemon.wait(30) == 0, daemon.said()
+
+
+# docs/CONFIGURATION.md
+
+
+@shows("docs/CONFIGURATION.md", "sh", 0)
+def test_a_configuration_is_begun_checked_and_explained_as_it_is_written(shell, tmp_path):
+    run = shell(example("docs/CONFIGURATION.md", "sh", 0))
+    assert run.wait(10) == 0, run.said()
+    assert json.loads((tmp_path / "ondemandd.json").read_text())["listen"] == "127.0.0.1:3000"
+    assert "15m after the last request" in run.said()
+
+
+def checked(tmp_path, configuration, *words, **environment):
+    file = tmp_path / "ondemandd.json"
+    file.write_text(configuration if isinstance(configuration, str) else json.dumps(configuration))
+    return subprocess.run([executable(), *(words or ["check"]), "--config", file.name], cwd=tmp_path, text=True,
+                          capture_output=True, env={**os.environ, **environment}, timeout=10)
+
+
+@shows("docs/CONFIGURATION.md", "json fragment", 0, 1, 2, 3, 4)
+@pytest.mark.parametrize("number", range(5))
+def test_a_part_of_a_configuration_is_right_where_it_belongs(tmp_path, number):
+    part = json.loads(example("docs/CONFIGURATION.md", "json fragment", number))
+    whole = part if "name" in part else {
+        "name": "cable", "path": "/cable", "websocket": True, "target": "http://127.0.0.1:28080",
+        "on_demand": {"command": "puma", **part}}
+    run = checked(tmp_path, {"listen": "127.0.0.1:3000", "reverse_proxies": [whole]})
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@shows("docs/CONFIGURATION.md", "sh", 1)
+def test_the_file_of_variables_means_what_a_shell_reads_in_it(tmp_path):
+    text = example("docs/CONFIGURATION.md", "sh", 1)
+    (tmp_path / "env").write_text(text)
+    names = re.findall(r"^(?:export )?([A-Z_]+)=", text, re.MULTILINE)
+    configuration = {
+        "env_file": "env", "listen": "127.0.0.1:3000", "reverse_proxies": [service(
+            28080, enabled="${ENABLE_ACTION_CABLE}", on_demand={"command": "x", "args": [f"${{{name}}}" for name in names]})]}
+    run = checked(tmp_path, configuration, "config", "show", "--json")
+    values = {setting["path"]: setting["value"] for setting in json.loads(run.stdout)["settings"]}
+    read = subprocess.run(["bash", "-c", '. ./env; for name; do echo "${!name}"; done', "bash", *names], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert len(names) == 4
+    assert values["reverse_proxies[0].on_demand.args"] == read.stdout.splitlines()
+
+
+@shows("docs/CONFIGURATION.md", "", 0)
+def test_what_counts_is_shown_with_its_origin_as_it_is_written(tmp_path):
+    (tmp_path / "env").write_text("KEY=secret\n")
+    run = checked(tmp_path, """{
+  "listen": "127.0.0.1:3000",
+  "env_file": "env",
+  "reverse_proxies": [{
+    "name": "a", "path": "/*", "target": "http://127.0.0.1:28080",
+    "enabled": "${ENABLE_ACTION_CABLE}",
+    "on_demand": {
+      "command": "puma",
+      "args": [
+        "-p",
+        "28080"
+      ],
+      "env": {
+        "KEY": "${KEY}"
+      } } }] }""", "config", "show", ENABLE_ACTION_CABLE="true")
+    shown = [re.split(r"\s{2,}", line) for line in run.stdout.splitlines()]
+    for line in example("docs/CONFIGURATION.md", "", 0).splitlines():
+        assert re.split(r"\s{2,}", line) in shown, run.stdout + run.stderr
+
+
+# docs/OPERATING.md and docs/API.md
+
+
+@shows("docs/OPERATING.md", "text", 0)
+def test_a_failed_start_is_told_as_it_is_written(start, shell, tmp_path):
+    written = example("docs/OPERATING.md", "text", 0)
+    bundle = shell.commands / "bundle"
+    bundle.write_text(f"#!/bin/sh\necho '{written.split(' stderr ')[1].strip()}' >&2\nexit 1\n")
+    bundle.chmod(0o755)
+    app = tmp_path / "app"
+    app.mkdir()
+    control = f"unix:{tmp_path}/control.sock"
+    daemon = start(
+        service(28080, name="action-cable", on_demand=on_demand(
+            "bundle", "exec", "puma", "-b", "tcp://127.0.0.1:28080", working_dir=str(app))),
+        top={"control": control}, environment={"PATH": f"{shell.commands}:{os.environ['PATH']}"})
+    assert daemon.ask(wire.request(path="/cable")).status == 503
+    status = shell(f"ondemandd status --control {control}")
+    assert status.wait(10) == 0
+    said = status.said().replace(str(app), "/srv/app")
+    said = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "2026-11-21T08:15:55.123Z", said)
+    assert written in said
+
+
+@shows("docs/OPERATING.md", "text", 1)
+def test_logrotate_and_the_daemon_get_along_as_it_is_written(start, tmp_path):
+    rails.need("logrotate")
+    log = tmp_path / "ondemandd.log"
+    daemon = start(sleeping_double(idle_timeout="100ms"), top={"log": {"level": "info", "file": str(log)}}, wait=False)
+    processes.eventually(lambda: log.exists() and "listening" in log.read_text(), what="a line of the log")
+    written = example("docs/OPERATING.md", "text", 1)
+    assert "systemctl kill --signal=USR1 ondemandd.service" in written
+    file = tmp_path / "rotation"
+    file.write_text(written.replace("/var/log/ondemandd.log", str(log)).replace(
+        "systemctl kill --signal=USR1 ondemandd.service", f"kill -USR1 {daemon.pid}"))
+    file.chmod(0o644)
+    rotated = subprocess.run(["logrotate", "--force", "--state", tmp_path / "state", file], capture_output=True, text=True)
+    assert (rotated.returncode, rotated.stderr) == (0, "")
+    processes.eventually(lambda: log.exists() and "log_reopened" in log.read_text(), what="a new file")
+    assert "listening" in (tmp_path / "ondemandd.log.1").read_text()
+
+
+def shape(value):
+    """The names in a body, as paths."""
+    if isinstance(value, list):
+        return {path for one in value for path in shape(one)}
+    if not isinstance(value, dict):
+        return set()
+    return set(value) | {f"{key}.{path}" for key, inner in value.items() for path in shape(inner)}
+
+
+@shows("docs/API.md", "json", 0, 1)
+@shows("docs/API.md", "sh", 0)
+def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, shell):
+    broken = service(wire.free_port(), name="broken", path="/broken", on_demand=on_demand("sh", "-c", "echo no; exit 1"))
+    page = GuardedPage(browser, start, sleeping_double(), broken)
+    daemon, token = page.daemon, page.token
+    daemon.open_tunnel().close()
+    daemon.ask(wire.request(path="/broken"))
+    port = daemon.status_address[1]
+    order, logs = example("docs/API.md", "sh", 0).replace("127.0.0.1:9292", f"127.0.0.1:{port}").splitlines()
+    ordered = shell(order.replace("NAME/start", "cable/stop").replace("curl", "curl --fail --silent"), TOKEN=token)
+    assert ordered.wait(10) == 0 and "cable is stopped" in ordered.said(), ordered.said()
+    following = shell(logs.replace("NAME", "cable"), TOKEN=token)
+    processes.eventually(lambda: "stdout listening on " in following.said(), what="the lines that it printed")
+    started = shell(order.replace("NAME", "cable").replace("curl", "curl --fail --silent"), TOKEN=token)
+    assert started.wait(10) == 0 and "cable is ready (pid " in started.said()
+    processes.eventually(lambda: following.said().count("listening on ") == 2, what="the lines of the next start")
+
+    def asked(path):
+        with wire.Wire(daemon.status_address) as connection:
+            return connection.ask(wire.request(path=path, host="127.0.0.1", extra=[
+                "Connection: close", f"Authorization: Bearer {token}"]))
+
+    document = (REPOSITORY / "docs/API.md").read_text()
+    rows = set(re.findall("`([a-z_]+)`", "".join(re.findall(r"^\| .*$", document, re.MULTILINE))))
+    for number, path in enumerate(["/api/status", "/api/history"]):
+        said, written = json.loads(asked(path).body), json.loads(example("docs/API.md", "json", number))
+        assert shape(said) - {"services.tunnels.closes.1005"} == shape(written) - {"services.tunnels.closes.1000"}, path
+        assert said["version"] == written["version"] == 1
+        names = {name for name in " ".join(shape(written)).replace(".", " ").split() if not name.isdigit()}
+        assert names - rows - {"version"} == set(), "these have no row"
+    for path in re.findall(r"^\| `GET (/[a-z/]*)` ", document, re.MULTILINE):
+        if path != "/events":
+            assert asked(path).status == 200, path
+    assert "/metrics" in document and asked("/api/nothing").status == 404
+
+
+# docs/RAILS.md
+
+
+@pytest.mark.timeout(90)
+@shows("docs/RAILS.md", "ruby")
+@shows("docs/RAILS.md", "json fragment")
+def test_a_rails_application_is_put_to_sleep_as_it_is_written(start, redis, tmp_path):
+    rails.need("puma", "ruby")
+    application = shutil.copytree(rails.APPLICATION, tmp_path / "application")
+    (application / "cable" / "config.ru").write_text(example("docs/RAILS.md", "ruby"))
+    service = rails.example_service(wire.free_port(), idle_timeout="1s")
+    service["on_demand"]["working_dir"] = str(application)
+    environment = {"ENABLE_ACTION_CABLE": "true", "REDIS_URL": redis.url}
+
+    def status_behind_tls(top):
+        daemon = start(service, top=top, environment=environment)
+        headers = ["X-Forwarded-Proto: https", "Sec-WebSocket-Protocol: actioncable-v1-json", "Origin: https://site.example"]
+        with daemon.connect(30) as client:
+            status = client.ask(wire.upgrade(host="site.example", extra=headers)).status
+        daemon.stop()
+        return status
+
+    assert status_behind_tls({}) == 404
+    assert status_behind_tls(json.loads(example("docs/RAILS.md", "json fragment"))) == 101
+
+
+@shows("docs/RAILS.md", "js")
+def test_a_page_that_nobody_sees_lets_its_cable_go(browser):
+    browser.get("about:blank")
+    seen = browser.execute_script("""
+        const seen = [];
+        const consumer = { disconnect: () => seen.push("disconnect"), connect: () => seen.push("connect") };
+    """ + example("docs/RAILS.md", "js") + """
+        for (const hidden of [true, false]) {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }
+        return seen;
+    """)
+    assert seen == ["disconnect", "connect"]
+
+
+# What others read
+
+
+@shows("docs/METRICS.md", "yaml", 0, 1)
+def test_prometheus_is_told_of_metrics_and_labels_that_there_are():
+    document = (REPOSITORY / "docs/METRICS.md").read_text()
+    scrape, alerts = (yaml.safe_load(example("docs/METRICS.md", "yaml", number)) for number in range(2))
+    (job,) = scrape["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:9292"]}]
+    known = set(re.findall(r"^\| `(ondemandd_[a-z_]+)`", document, re.MULTILINE))
+    assert len(known) > 20
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    assert len(rules) >= 3
+    for rule in rules:
+        (name,) = re.findall("ondemandd_[a-z_]+", rule["expr"])
+        assert name in known and set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        used = set(re.findall(r"\$labels\.([a-z]+)", rule["annotations"]["summary"]))
+        assert used <= {"service"} and (not used or "_service_" in name)
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+    (quantile,) = re.findall("ondemandd_service_boot_seconds_bucket", document)
+    assert "ondemandd_service_boot_seconds" in known
+
+
+@shows("docs/FUZZING.md", "sh", 0)
+def test_the_fuzzers_are_called_as_it_is_written(shell):
+    lines = example("docs/FUZZING.md", "sh", 0).splitlines()
+    for line in lines:
+        run = shell(line.replace("make ", "make --dry-run "), REPOSITORY)
+        assert run.wait(10) == 0 and "scripts/fuzz" in run.said()
+    (name,) = re.findall("FUZZER=([a-z-]+)", "\n".join(lines))
+    assert (REPOSITORY / "Fuzz" / name / "corpus").is_dir()
+
+
+@shows("examples/fly/README.md", "sh", 0)
+def test_what_fly_is_told_names_files_that_are_there_and_a_token_that_is_one(tmp_path):
+    text = example("examples/fly/README.md", "sh", 0)
+    (file,) = re.findall(r"--config (\S+)", text)
+    assert (REPOSITORY / file).is_file()
+    name = re.search('^app = "([a-z-]+)"', (REPOSITORY / file).read_text(), re.MULTILINE)[1]
+    assert f"fly apps create {name}\n" in text and f"--app {name}\n" in text
+    (secret,) = re.findall(r"STATUS_TOKEN=(\$\(.*?\))", text)
+    token = subprocess.run(["bash", "-c", f"echo -n {secret}"], capture_output=True, text=True).stdout
+    run = checked(tmp_path, (REPOSITORY / "examples/fly/ondemandd.json").read_text(), STATUS_TOKEN=token)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.timeout(90)
+@shows("examples/rails-cable/README.md", "sh", 0)
+def test_the_rails_example_runs_by_hand_as_it_is_written(shell):
+    rails.need("puma", "ruby", "redis-server")
+    ports = free_ports(26380, 28080)
+    running = shell(moved(example("examples/rails-cable/README.md", "sh", 0), ports), rails.APPLICATION)
+    rails.seconds_until_accepting(ports[28080])
+    with Cable(("127.0.0.1", ports[28080])) as client:
+        client.welcome()
+    assert running.poll() is None
+
+
+@shows("examples/rails-cable/README.md", "js", 0)
+def test_the_rails_example_in_a_page_names_a_channel_that_there_is(browser):
+    browser.execute_script("""
+        window.subscribed = [];
+        const create = (...words) => subscribed.push(words);
+        window.ActionCable = { createConsumer: (path) => ({ subscriptions: { create: (...rest) => create(path, ...rest) } }) };
+    """ + example("examples/rails-cable/README.md", "js", 0))
+    path, channel, _ = browser.execute_script("return subscribed[0]")
+    assert path == "/cable" and channel["topic"] == "weather"
+    folder = rails.APPLICATION / "app" / "channels"
+    assert any(f"class {channel['channel']} " in file.read_text() for file in folder.glob("*.rb"))
+
+
+# Links
+
+
+def anchors(document):
+    """What GitHub calls the headings of a document."""
+    text = re.sub(r"^```.*?^```$", "", (REPOSITORY / document).read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = [re.sub("[`*]", "", heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there(document):
+    here = (REPOSITORY / document).parent
+    text = re.sub(r"^```.*?^```$", "", (REPOSITORY / document).read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match("[a-z]+:", target) and not target.startswith("doc:"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (here / name).resolve() if name else REPOSITORY / document
+        assert file.exists(), f"{document} leads to {target}"
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors(file.relative_to(REPOSITORY).as_posix()), f"{document} leads to {target}"
+
+
+def test_every_document_is_led_to_from_the_readme():
+    reached, todo = set(), ["README.md"]
+    while todo:
+        document = todo.pop()
+        if document in reached:
+            continue
+        reached.add(document)
+        here = (REPOSITORY / document).parent
+        for target in re.findall(r"\]\(([^)\s#]+)", (REPOSITORY / document).read_text()):
+            file = (here / target).resolve()
+            if file.suffix == ".md" and file.is_file():
+                todo.append(file.relative_to(REPOSITORY).as_posix())
+    assert {one for one in DOCUMENTS if "OnDemand.docc" not in one} - reached == set()
