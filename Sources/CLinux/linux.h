@@ -4,9 +4,11 @@
 #ifndef ONDEMANDD_LINUX_H
 #define ONDEMANDD_LINUX_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -14,6 +16,7 @@
 int malloc_trim(size_t padding);
 int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
 int pipe2(int descriptors[2], int flags);
+int pthread_setname_np(pthread_t thread, const char *name);
 
 // prctl is variadic in C, which Swift cannot call.
 static inline int ondemandd_become_child_subreaper(void) {

@@ -56,6 +56,15 @@ protocol Kernel: AnyObject {
     /// An event of the last wait.
     func event(at position: Int) -> ReadinessEvent
 
+    // MARK: Threads
+
+    /// The same system for a thread of its own: what it watches is its own affair, all else is shared.
+    func forAnotherThread() throws(SystemError) -> Self
+    /// What one thread watches and any thread may ring (eventfd(2)). Watched for edges, it is never read: each ring is
+    /// told. It lasts as long as the daemon.
+    func openBell() throws(SystemError) -> Descriptor
+    func ring(_ bell: Descriptor)
+
     // MARK: Processes
 
     /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only;

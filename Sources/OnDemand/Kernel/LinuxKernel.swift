@@ -26,11 +26,14 @@ import Glibc
     /// How often that was asked: an answer bears the number of its question.
     var questions: UInt32 = 0
 
+    /// Made for a thread of its own: what does not concern readiness belongs to the first one.
+    private let isFurther: Bool
+
     /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens.
     init(asksSystem: Bool = true) throws(SystemError) {
+        isFurther = false
         identity = Self.identity(of: getpid()) ?? "?"
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard epoll >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
+        epoll = try Self.openEpoll()
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
         manager = Self.openManager()
@@ -42,12 +45,29 @@ import Glibc
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
 
+    /// For another thread of the same process.
+    init(besides first: LinuxKernel) throws(SystemError) {
+        isFurther = true
+        epoll = try Self.openEpoll()
+        (identity, nullDevice, originalFileLimit) = (first.identity, first.nullDevice, first.originalFileLimit)
+        (manager, diagnosis) = (first.manager, first.diagnosis)
+        unsafe events = .allocate(capacity: Self.eventsPerWait)
+        unsafe events.initialize(repeating: epoll_event())
+    }
+
+    private static func openEpoll() throws(SystemError) -> Int32 {
+        let raw = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard raw >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
+        return raw
+    }
+
     deinit {
+        unsafe events.deallocate()
         _ = Glibc.close(epoll)
+        guard !isFurther else { return }
         _ = Glibc.close(nullDevice)
         if diagnosis >= 0 { _ = Glibc.close(diagnosis) }
         if let manager { _ = Glibc.close(manager.raw) }
-        unsafe events.deallocate()
     }
 
     /// Two descriptors per WebSocket: the hard limit is what the operator granted.

@@ -41,6 +41,10 @@ enum Limits {
     /// Different codes of close frames that are counted by themselves, per service: all that are registered, and some.
     static let closeCodesCounted = 32
 
+    /// The stack of a thread that only carries tunnels: it goes a dozen calls deep and keeps its buffers elsewhere, and
+    /// only what is touched of it costs memory.
+    static let threadStackBytes = 512 * 1024
+
     // MARK: Status
 
     /// Those who watch get ages and memory anew this often, and only while somebody watches.

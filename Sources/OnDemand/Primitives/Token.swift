@@ -4,7 +4,7 @@
 /// old generation and finds nobody.
 struct Token: Hashable, Sendable {
     enum Role: UInt8, Sendable {
-        case listener, client, upstream, childOutput, childErrors, probe, notification, signals
+        case listener, client, upstream, childOutput, childErrors, probe, notification, signals, bell
     }
 
     let rawValue: UInt64

@@ -27,9 +27,12 @@ final class Reactor<K: Kernel> {
         return unfinished
     }
 
+    /// When it turns without an event; nil is never.
+    var deadline: Instant? { unfinished.isEmpty ? timers.next : kernel.now() }
+
     /// One turn: wait, events, timers that are due, and the turns that were asked for.
     func turn(_ tenant: some Tenant) {
-        let count = kernel.wait(until: unfinished.isEmpty ? timers.next : kernel.now())
+        let count = kernel.wait(until: deadline)
         let resumed = takeUnfinished()
         for position in 0..<count {
             let event = kernel.event(at: position)

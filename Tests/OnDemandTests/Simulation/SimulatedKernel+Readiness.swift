@@ -3,6 +3,12 @@
 /// Readiness as epoll(7) tells it: an edge puts a descriptor on a list, a wait tells what is true of it by then.
 extension SimulatedKernel {
     func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError) {
+        try (first ?? self).watch(descriptor, for: interest, as: token, from: view)
+    }
+
+    private func watch(
+        _ descriptor: Descriptor, for interest: Interest, as token: Token, from view: Int
+    ) throws(SystemError) {
         guard file(descriptor, "watch") != nil else { return }
         if watches[descriptor.raw] != nil { complain("descriptor \(descriptor.raw) is watched twice") }
         guard !fails("watch"), !dice.chance(faults.failingWatches) else {
@@ -11,7 +17,7 @@ extension SimulatedKernel {
         }
         progressed()
         trace.note("watch", Int(descriptor.raw), Int(truncatingIfNeeded: token.rawValue), at: clock)
-        watches[descriptor.raw] = Watch(token: token, interest: interest)
+        watches[descriptor.raw] = Watch(token: token, interest: interest, view: view)
         switch interest {
         case .readable: levels.append(descriptor.raw)
         case .edges: if !readiness(of: descriptor.raw).isEmpty { ready.append(descriptor.raw) }
@@ -19,8 +25,9 @@ extension SimulatedKernel {
     }
 
     func unwatch(_ descriptor: Descriptor) {
+        if first != nil { preconditionFailure("what a further thread watches it keeps") }
         guard file(descriptor, "unwatch") != nil else { return }
-        guard watches[descriptor.raw] != nil else {
+        guard watches[descriptor.raw]?.view == view else {
             return complain("descriptor \(descriptor.raw) is unwatched and was not watched")
         }
         progressed()
@@ -33,7 +40,7 @@ extension SimulatedKernel {
     }
 
     func forget(_ raw: Int32) {
-        lastClosedToken = watches.removeValue(forKey: raw)?.token ?? lastClosedToken
+        if let watch = watches.removeValue(forKey: raw) { seen(from: watch.view).lastClosedToken = watch.token }
         ready.removeAll { $0 == raw }
         levels.removeAll { $0 == raw }
     }
@@ -51,34 +58,35 @@ extension SimulatedKernel {
         case .pipe(let pipe): pipe.readiness
         case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable
+        case .bell(let bell): bell.hasRung ? .readable : []
         case .logFile, nil: []
         }
     }
 
-    func collectEvents() {
-        events.removeAll(keepingCapacity: true)
-        collectEdges()
+    func collectEvents(for viewer: SimulatedKernel) {
+        viewer.events.removeAll(keepingCapacity: true)
+        collectEdges(for: viewer)
         for raw in levels {
             let state = readiness(of: raw)
-            guard !state.isEmpty, let watch = watches[raw] else { continue }
+            guard !state.isEmpty, let watch = watches[raw], watch.view == viewer.view else { continue }
             if dice.chance(faults.lateEvents) {
                 plan(after: dice.duration(.microseconds(100) ... .milliseconds(3))) {}
             } else {
-                events.append(ReadinessEvent(token: watch.token, readiness: state))
+                viewer.events.append(ReadinessEvent(token: watch.token, readiness: state))
             }
         }
-        guard !events.isEmpty else { return }
-        if let lastClosedToken, dice.chance(faults.staleEvents) {
-            events.append(ReadinessEvent(token: lastClosedToken, readiness: [.readable, .writable]))
+        guard !viewer.events.isEmpty else { return }
+        if let token = viewer.lastClosedToken, dice.chance(faults.staleEvents) {
+            viewer.events.append(ReadinessEvent(token: token, readiness: [.readable, .writable]))
         }
-        if dice.chance(faults.shuffledEvents) { events.shuffle(using: &dice) }
+        if dice.chance(faults.shuffledEvents) { viewer.events.shuffle(using: &dice) }
     }
 
-    private func collectEdges() {
+    private func collectEdges(for viewer: SimulatedKernel) {
         guard !ready.isEmpty else { return }
         var kept: [Int32] = []
-        let told = ready
-        ready = []
+        let told = ready.filter { watches[$0].map { $0.view == viewer.view } ?? true }
+        ready.removeAll { told.contains($0) }
         for raw in told {
             let state = readiness(of: raw)
             guard !state.isEmpty, let watch = watches[raw] else { continue }  // epoll drops it, too.
@@ -88,7 +96,13 @@ extension SimulatedKernel {
                 }
                 continue
             }
-            events.append(ReadinessEvent(token: watch.token, readiness: state))
+            if case .bell = files[raw], dice.chance(faults.lateEvents) {
+                plan(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
+                    self?.ring(Descriptor(raw: raw))
+                }
+                continue
+            }
+            viewer.events.append(ReadinessEvent(token: watch.token, readiness: state))
             if dice.chance(faults.duplicateEvents) { kept.append(raw) }
         }
         ready += kept

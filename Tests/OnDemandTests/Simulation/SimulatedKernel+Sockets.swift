@@ -30,11 +30,13 @@ extension SimulatedKernel {
     }
 
     func reset(_ descriptor: Descriptor) {
+        if let first { return first.reset(descriptor) }
         if case .socket(let socket)? = files[descriptor.raw] { socket.reset() }
         close(descriptor)
     }
 
     func close(_ descriptor: Descriptor) {
+        if let first { return first.close(descriptor) }
         guard let file = file(descriptor, "close") else { return }
         trace.note("close", Int(descriptor.raw), at: clock)
         progressed()
@@ -47,7 +49,7 @@ extension SimulatedKernel {
             listeners[listener.address] = nil
         case .pipe(let pipe): pipe.isClosed = true
         case .notify(let socket): notifySockets[socket.name] = nil
-        case .signals, .logFile: break
+        case .signals, .bell, .logFile: break
         }
     }
 
@@ -186,6 +188,7 @@ extension SimulatedKernel {
     // MARK: Bytes
 
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        if let first { return first.receive(from: descriptor, into: &buffer) }
         guard let socket = socket(descriptor, "receive") else { return .failed(.badDescriptor) }
         if breaks(socket, "receive") { return .failed(.connectionReset) }
         guard socket.waitingCount > 0 else {
@@ -212,6 +215,7 @@ extension SimulatedKernel {
     }
 
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
+        if let first { return first.send(bytes, to: descriptor) }
         guard let socket = socket(descriptor, "send") else { return .failed(.badDescriptor) }
         if breaks(socket, "send") { return .failed(.brokenPipe) }
         if dice.chance(faults.stalls) {
@@ -235,6 +239,7 @@ extension SimulatedKernel {
     }
 
     func endSending(on descriptor: Descriptor) {
+        if let first { return first.endSending(on: descriptor) }
         guard let socket = socket(descriptor, "endSending") else { return }
         trace.note("end", Int(descriptor.raw), at: clock)
         progressed()

@@ -12,12 +12,20 @@ final class SimulatedKernel: Kernel {
         case notify(SimulatedNotifySocket)
         case logFile(SimulatedLogFile)
         case signals
+        case bell(SimulatedBell)
     }
 
     struct Watch {
         let token: Token
         let interest: Interest
+        /// Which thread's, zero being the first.
+        let view: Int
     }
+
+    /// On a further thread: the world is that of the first, and all of it is asked there.
+    unowned let first: SimulatedKernel?
+    private(set) var further: [SimulatedKernel] = []
+    private(set) var view = 0
 
     var clock = Instant(nanoseconds: 1_000_000_000)
     /// The wall clock may be set to another time; nothing but log lines may notice.
@@ -90,18 +98,55 @@ final class SimulatedKernel: Kernel {
         dice = Seeded(seed: seed)
         self.faults = faults
         trace = Trace()
+        first = nil
     }
+
+    private init(besides first: SimulatedKernel) {
+        dice = Seeded(seed: 0)
+        faults = .none
+        trace = Trace()
+        self.first = first
+        view = first.further.count + 1
+    }
+
+    // MARK: Threads
+
+    func forAnotherThread() throws(SystemError) -> SimulatedKernel {
+        guard !fails("forAnotherThread") else {
+            throw SystemError(call: "epoll_create1", code: .tooManyFiles, subject: "")
+        }
+        further.append(SimulatedKernel(besides: self))
+        return further.last!
+    }
+
+    func openBell() throws(SystemError) -> Descriptor {
+        if let first { return try first.openBell() }
+        guard !fails("openBell") else { throw SystemError(call: "eventfd", code: .tooManyFiles, subject: "") }
+        return insert(.bell(SimulatedBell()))
+    }
+
+    func ring(_ bell: Descriptor) {
+        if let first { return first.ring(bell) }
+        guard case .bell(let file) = file(bell, "ring") else { return }
+        progressed()
+        file.hasRung = true
+        if watches[bell.raw] != nil, !ready.contains(bell.raw) { ready.append(bell.raw) }
+    }
+
+    /// Every thread's own view, by its number.
+    func seen(from view: Int) -> SimulatedKernel { view == 0 ? self : further[view - 1] }
 
     // MARK: Time and chance
 
-    func now() -> Instant { clock }
+    func now() -> Instant { first?.clock ?? clock }
 
     func wallClock() -> WallClock {
-        WallClock(
+        if let first { return first.wallClock() }
+        return WallClock(
             seconds: wallOffset + clock.nanoseconds / 1_000_000_000, nanoseconds: clock.nanoseconds % 1_000_000_000)
     }
 
-    func random() -> UInt64 { dice.next() }
+    func random() -> UInt64 { first?.random() ?? dice.next() }
 
     func tellManager(_ message: String) { managerHeard.append(message) }
 
@@ -163,27 +208,61 @@ final class SimulatedKernel: Kernel {
     // MARK: Waiting
 
     func wait(until deadline: Instant?) -> Int {
+        if let first { return first.look(from: view) }
+        guard further.isEmpty else { return look(from: 0) }
         waits += 1
         let began = clock
         clock = clock + (dice.chance(faults.slowTurns) ? dice.duration(.zero ... .milliseconds(100)) : .microseconds(2))
         runDue()
-        collectEvents()
+        collectEvents(for: self)
         while events.isEmpty, let deadline = deadline ?? schedule.next, clock < deadline {
             guard let next = schedule.next, next <= deadline else {
                 clock = deadline
                 if dice.chance(faults.lateTimers) { clock = clock + dice.duration(.zero ... .milliseconds(5)) }
                 runDue()
-                collectEvents()
+                collectEvents(for: self)
                 break
             }
             clock = max(clock, next)
             runDue()
-            collectEvents()
+            collectEvents(for: self)
         }
         isQuiet = events.isEmpty && deadline == nil && schedule.next == nil
         judgeTurn(slept: clock - began > .microseconds(2))
         trace.note("wait", events.count, Int(truncatingIfNeeded: deadline?.nanoseconds ?? -1), at: clock)
         return events.count
+    }
+
+    /// With several threads nobody sleeps in a wait: whose turn it is and how long all sleep is decided outside.
+    private func look(from view: Int) -> Int {
+        waits += 1
+        clock = clock + (dice.chance(faults.slowTurns) ? dice.duration(.zero ... .milliseconds(100)) : .microseconds(2))
+        runDue()
+        let viewer = seen(from: view)
+        collectEvents(for: viewer)
+        judgeTurn(slept: false)
+        trace.note("turn", viewer.events.count, view, at: clock)
+        return viewer.events.count
+    }
+
+    /// Whether a wait of this thread would tell something.
+    func hasEvents(for view: Int) -> Bool {
+        (ready + levels).contains { watches[$0]?.view == view && !readiness(of: $0).isEmpty }
+    }
+
+    /// Nobody has anything to do before the earliest of these, or before the world does something; false when nothing
+    /// will ever happen again.
+    func sleep(until deadlines: [Instant]) {
+        guard let next = (deadlines + [schedule.next].compactMap { $0 }).min() else {
+            isQuiet = true
+            return
+        }
+        idleTurns = 0
+        clock = max(clock, next)
+        if schedule.next != next, dice.chance(faults.lateTimers) {
+            clock = clock + dice.duration(.zero ... .milliseconds(5))
+        }
+        runDue()
     }
 
     private func runDue() {

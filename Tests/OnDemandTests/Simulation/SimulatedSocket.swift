@@ -248,6 +248,11 @@ final class SimulatedPipe {
     }
 }
 
+/// What one thread watches and others ring.
+final class SimulatedBell {
+    var hasRung = false
+}
+
 /// A datagram socket that hears who speaks.
 final class SimulatedNotifySocket {
     let name: String

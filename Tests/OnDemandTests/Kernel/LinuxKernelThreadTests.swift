@@ -1,0 +1,72 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import OnDemand
+
+struct LinuxKernelThreadTests {
+    @Test("a thread has its name, runs once, and is waited for")
+    func thread() throws {
+        let runs = Atomic(0)
+        let name = Mutex("")
+        let thread = try LinuxThread.start(named: "a name that is longer") {
+            runs.add(1, ordering: .relaxed)
+            // It is named by who starts it, a moment later perhaps.
+            while true {
+                let text = LinuxKernel.contents("/proc/thread-self/comm")
+                guard text.hasPrefix("a name") else { continue }
+                return name.withLock { $0 = text }
+            }
+        }
+        thread.join()
+        #expect(runs.load(ordering: .relaxed) == 1)
+        #expect(name.withLock { $0 } == "a name that is \n")
+    }
+
+    @Test("each view of the system is told of what it watches itself, and hears a bell that another one rings")
+    func views() throws {
+        let first = try KernelBench()
+        let second = try first.kernel.forAnotherThread()
+        let (client, server, _) = try first.pair()
+        defer { [client, server].forEach(first.kernel.close) }
+        let bell = try first.kernel.openBell()
+        defer { first.kernel.close(bell) }
+        let (ofSocket, ofBell) = (Token(.client, index: 1, generation: 1), Token(.bell, index: 0, generation: 0))
+        try second.watch(server, for: .edges, as: ofSocket)
+        try second.watch(bell, for: .edges, as: ofBell)
+        while second.wait(until: second.now()) > 0 {}
+        for _ in 1...3 {
+            first.kernel.ring(bell)
+            #expect(first.kernel.wait(until: first.kernel.now()) == 0)
+            #expect(second.wait(until: second.now() + .seconds(2)) == 1)
+            #expect(second.event(at: 0).token == ofBell)
+            #expect(second.wait(until: second.now()) == 0, "told once, although nobody has read it")
+        }
+        #expect(first.kernel.send([1].span, to: client) == .bytes(1))
+        #expect(second.wait(until: second.now() + .seconds(2)) == 1)
+        #expect(second.event(at: 0).token == ofSocket)
+    }
+
+    @Test("what was ready before another thread began to watch it is told there")
+    func handedOver() throws {
+        let first = try KernelBench()
+        let (client, server, _) = try first.pair()
+        defer { [client, server].forEach(first.kernel.close) }
+        let token = Token(.client, index: 1, generation: 1)
+        try first.kernel.watch(server, for: .edges, as: token)
+        #expect(first.kernel.send([1].span, to: client) == .bytes(1))
+        first.kernel.endSending(on: client)
+        _ = first.events { $0[token]?.contains(.peerEnded) == true }
+        first.kernel.unwatch(server)
+        let second = try first.kernel.forAnotherThread()
+        try second.watch(server, for: .edges, as: token)
+        #expect(second.wait(until: second.now() + .seconds(2)) == 1)
+        #expect(second.event(at: 0).readiness.isSuperset(of: [.readable, .writable, .peerEnded]))
+    }
+}
+
+extension LinuxKernel {
+    fileprivate static func contents(_ path: String) -> String {
+        String(decoding: bytes(of: path) ?? [], as: UTF8.self)
+    }
+}
