@@ -63,11 +63,22 @@ public enum Daemon {
         do throws(SystemError) {
             let kernel = try LinuxKernel()
             let household = try Household(configuration, kernel: kernel) { read(file) }
+            let threads = try startThreads(of: household)
             household.run()
+            for thread in threads { thread.join() }
             return .done
         } catch {
             return .systemRefused(error.description)
         }
+    }
+
+    /// The main thread is the first reactor.
+    private static func startThreads(of household: Household<LinuxKernel>) throws(SystemError) -> [LinuxThread] {
+        var threads: [LinuxThread] = []
+        for (number, carrier) in household.carriers.enumerated() {
+            threads.append(try LinuxThread.start(named: "reactor-\(number + 2)") { carrier.run() })
+        }
+        return threads
     }
 
     private static func read(

@@ -52,6 +52,7 @@ extension Household {
             for index in indices { proxy.listeners[index]?.purpose = door.purpose }
         }
         configuration = new
+        configuration.reactors = carriers.count + 1
         adoptRules()
         return .done(summary)
     }
@@ -134,7 +135,7 @@ extension Household {
             supervisor.redefine(id, as: .init(target: address, command: launch, policy: service.policy))
         }
         proxy.redirect(id, to: address, idleWhen: service.idleWhen, after: generation)
-        proxy.upstreams[id.index].limits = service.limits
+        proxy.adopt(service.limits, of: id)
     }
 
     private func order(_ fate: ReloadPlan.Fate, _ service: Configuration.Service, _ id: BackendID) {
@@ -217,6 +218,7 @@ extension ReloadSummary {
         opened = zip(new.doors, plan.doors.sources).filter { $1 == nil }.map { "\($0.0)" }
         closed = plan.doors.closed.map { "\(old.doors[$0])" }
         changesSettings = plan.changesSettings
+        afterRestart = old.reactors == new.reactors ? [] : ["reactors"]
     }
 }
 

@@ -20,6 +20,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     let supervisor: Supervisor<K>
     let manager: ServiceManager<K>
     private var proxyWhenBuilt: Proxy<K>?
+    /// Each for a thread of its own, which is started elsewhere.
+    private(set) var carriers: [Carrier<K>] = []
     private let requests = Mailbox<BackendRequest>()
     private let answers = Mailbox<BackendAnswer>()
     private let signals: Descriptor
@@ -78,8 +80,11 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
                 + Self.backends(of: configuration, upstreams.map(\.gate)),
             reactor: reactor, log: log, answers: answers)
         supervisor.environment = configuration.environment
+        let reports = configuration.reactors > 1 ? Letterbox<CarrierReport>(bell: try kernel.openBell()) : nil
         proxyWhenBuilt = Proxy(
-            upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self, controlled: self)
+            upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self, controlled: self,
+            reports: reports)
+        if let reports { try hire(reports) }
         for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
             log(.orphanEnded, LogField("pid", orphan.process.number), LogField("process", orphan.name))
         }
@@ -124,6 +129,16 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         SupervisedBackend(
             id: id, name: service.name, address: service.target.address, command: launch, policy: service.policy,
             gate: gate, isEnabled: service.enabled)
+    }
+
+    /// Who carries tunnels besides this reactor.
+    private func hire(_ reports: Letterbox<CarrierReport>) throws(SystemError) {
+        try kernel.watch(reports.bell, for: .edges, as: Token(.bell, index: 0, generation: 0))
+        for number in 0..<(configuration.reactors - 1) {
+            let carrier = try Carrier(
+                besides: proxy, kernel: try kernel.forAnotherThread(), number: number, reports: reports)
+            carriers.append(carrier)
+        }
     }
 
     private func openPlainProxies() {
@@ -210,6 +225,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         case .probe: supervisor.probeReady(token)
         case .notification: supervisor.notificationReady(token)
         case .signals: takeSignals()
+        case .bell: proxy.takeReports()
         }
     }
 
@@ -292,7 +308,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         switch departure {
         case .staying:
             departure = .draining
-            log(.shuttingDown, LogField("open", proxy.links.count))
+            log(.shuttingDown, LogField("open", proxy.connectionCount))
             manager.stopping()
             proxy.drain(over: configuration.closeJitter)
             reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
@@ -333,13 +349,14 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     private func proceedWithDeparture() {
         if departure == .draining, proxy.isDrained { stopBackends() }
         supervisor.proceedWithShutdown()
-        if departure == .stopping, supervisor.isRetired { leave() }
+        if departure == .stopping, supervisor.isRetired, proxy.carriedCount == 0 { leave() }
     }
 
     private func leave() {
         guard !hasLeft else { return }
         hasLeft = true
         proxy.closeEverything()
+        proxy.tellCarriers(.end)
         saveHistory()
         supervisor.closeSockets()
         proxy.closeListeners()
@@ -364,6 +381,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     // MARK: Status
 
     func snapshot() -> Snapshot {
+        proxy.settleTraffic()
         let openTunnels = proxy.openTunnels()
         let services = zip(configuration.services, seats).map { service, id in
             var description = Snapshot.Service(

@@ -45,6 +45,9 @@ extension ConfigurationDecoder {
         }
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
+        if let reactors = fields["reactors"] {
+            draft.reactors = integer(reactors, in: KeyRange.reactors) ?? draft.reactors
+        }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
         if let status = fields["status"] { self.status(status, into: &draft) }
         if let directory = fields["state_dir"] { draft.stateDirectory = systemText(directory, isEmptyAllowed: false) }

@@ -15,6 +15,7 @@ struct ConfigurationDraft {
     var limits: Located<PeerLimits>?
     var trustedProxies = TrustedProxies()
     var via = false
+    var reactors = 1
     var drainTimeout = Configuration().drainTimeout
     var closeJitter = Configuration().closeJitter
 }
@@ -75,8 +76,7 @@ extension ConfigurationDraft {
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
             processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
-            drainTimeout: drainTimeout,
-            closeJitter: closeJitter, environment: environment)
+            reactors: reactors, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
     }
 }
 

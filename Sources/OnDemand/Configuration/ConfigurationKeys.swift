@@ -65,6 +65,8 @@ enum KeyRange {
     static let listeners = 64
     /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
     static let processes = 256
+    /// More threads than a machine has cores only get in each other's way.
+    static let reactors = 1...64
 }
 
 /// The objects that a configuration consists of, and their keys.
@@ -130,6 +132,9 @@ extension ConfigurationObject {
             "trusted_proxies", .list(.string, most: nil), "[]",
             "the neighbours whose word about a client is taken: networks, \"loopback\", \"private\""),
         ConfigurationKey("via", .boolean, "false", "whether forwarded requests say Via: 1.1 ondemandd"),
+        ConfigurationKey(
+            "reactors", .integer(KeyRange.reactors), "1",
+            "threads that carry WebSockets; the first does everything else as well"),
     ]
 
     private static let statusKeys: [ConfigurationKey] = [

@@ -115,6 +115,8 @@ extension Configuration {
         settings.control = nil
         settings.services = []
         settings.processes = []
+        // Not of the daemon that runs.
+        settings.reactors = 1
         return settings
     }
 }

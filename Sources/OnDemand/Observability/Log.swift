@@ -14,6 +14,15 @@ final class Log {
     private var vainAttempts = 0
     /// Lines that found the backlog full.
     private var dropped: Int64 = 0
+    /// Where everything goes instead, at every level: another log writes it.
+    private let listener: ((LogEvent, [LogField]) -> Void)?
+
+    /// For a thread that does not write by itself.
+    init(listener: @escaping (LogEvent, [LogField]) -> Void) {
+        (level, format, paint) = (.debug, .text, .plain)
+        (time, write) = ({ "" }, \.count)
+        self.listener = listener
+    }
 
     init(
         level: LogLevel, format: LogFormat, paint: Paint = .plain, time: @escaping () -> String,
@@ -24,6 +33,7 @@ final class Log {
         self.paint = paint
         self.time = time
         self.write = write
+        listener = nil
     }
 
     /// From the next line on.
@@ -41,6 +51,7 @@ final class Log {
     }
 
     private func tell(_ event: LogEvent, _ fields: [LogField]) {
+        if let listener { return listener(event, fields) }
         vainAttempts = 0
         // Known to be full: a line that nobody will read is not even written.
         guard backlogBytes < Limits.logBacklogBytes else {

@@ -21,13 +21,15 @@ struct ReloadSummary: Equatable {
     var closed: [String] = []
     /// Something besides services and listeners.
     var changesSettings = false
+    /// Keys that count only for a daemon that starts.
+    var afterRestart: [String] = []
 
     /// What changed, each as a name and a list; nothing when nothing did.
     var parts: [(name: String, what: String)] {
         let lists = [
             ("added", added), ("changed", changed), ("restarted", restarted), ("enabled", enabled),
             ("disabled", disabled), ("removed", removed), ("opened", opened), ("closed", closed),
-            ("settings", changesSettings ? ["changed"] : []),
+            ("settings", changesSettings ? ["changed"] : []), ("after_restart", afterRestart),
         ]
         return lists.filter { !$1.isEmpty }.map { ($0, $1.joined(separator: ",")) }
     }

@@ -7,6 +7,14 @@ struct Traffic: Equatable, Sendable {
         var messages: UInt64 = 0
         var pings: UInt64 = 0
         var pongs: UInt64 = 0
+
+        fileprivate mutating func add(_ more: Direction) {
+            bytes &+= more.bytes
+            frames &+= more.frames
+            messages &+= more.messages
+            pings &+= more.pings
+            pongs &+= more.pongs
+        }
     }
 
     struct CloseCount: Equatable, Sendable {
@@ -23,13 +31,26 @@ struct Traffic: Equatable, Sendable {
     /// Close frames with codes that found the table full: whoever makes them up fills no memory.
     private(set) var otherCloses: UInt64 = 0
 
-    mutating func noteClose(_ code: UInt16) {
-        if let index = closeCodes.firstIndex(where: { $0.code == code }) {
-            closeCodes[index].count += 1
+    mutating func noteClose(_ code: UInt16) { noteCloses(CloseCount(code: code, count: 1)) }
+
+    private mutating func noteCloses(_ closes: CloseCount) {
+        if let index = closeCodes.firstIndex(where: { $0.code == closes.code }) {
+            closeCodes[index].count += closes.count
         } else if closeCodes.count < Limits.closeCodesCounted {
-            closeCodes.append(CloseCount(code: code, count: 1))
+            closeCodes.append(closes)
         } else {
-            otherCloses += 1
+            otherCloses += closes.count
         }
+    }
+
+    /// Nothing is counted without a byte, but for the tunnels themselves.
+    var hasMoved: Bool { fromClients.bytes != 0 || fromBackend.bytes != 0 || tunnels != 0 }
+
+    mutating func add(_ more: Traffic) {
+        fromClients.add(more.fromClients)
+        fromBackend.add(more.fromBackend)
+        tunnels += more.tunnels
+        for closes in more.closeCodes { noteCloses(closes) }
+        otherCloses += more.otherCloses
     }
 }

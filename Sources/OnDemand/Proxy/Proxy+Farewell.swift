@@ -3,6 +3,7 @@ extension Proxy {
     /// Who is told that the daemon, or this generation of a backend, goes away; `window` spreads it, so that the
     /// clients do not all come back at once.
     func takeLeave(of lease: Link.Lease?, _ code: CloseCode, over window: Duration) {
+        tellCarriers(.takeLeave(lease, code, over: window))
         for index in links.indices where links[index].conversation == nil && links[index].farewell == .none {
             guard lease == nil || links[index].lease == lease else { continue }
             let delay = window * (Double(kernel.random() >> 11) * 0x1p-53)

@@ -128,6 +128,7 @@ extension Proxy {
     }
 
     func leaveCrowd(_ admission: Link.Admission) {
+        if report(.connectionEnded(admission)) { return }
         guard case .counted(let number, let site) = admission else {
             turnedAway -= 1
             return
@@ -212,16 +213,18 @@ extension Proxy {
     /// Everybody who was to be served has been; who only lingers has its answer, and who comes to ask about the daemon
     /// is not waited for.
     var isDrained: Bool {
-        links.indices.allSatisfy { index in
-            switch links[index].conversation?.machine.phase {
-            case .lingering, .watching, .readingHead: true
-            default: false
+        carriedCount == 0
+            && links.indices.allSatisfy { index in
+                switch links[index].conversation?.machine.phase {
+                case .lingering, .watching, .readingHead: true
+                default: false
+                }
             }
-        }
     }
 
     /// Nothing is waited for any more.
     func closeEverything() {
         for index in links.indices { close(index, .shuttingDown) }
+        tellCarriers(.closeEverything)
     }
 }

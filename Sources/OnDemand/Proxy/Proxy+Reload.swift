@@ -28,18 +28,23 @@ extension Proxy {
             traffic.append(Traffic())
             arrivals.append(Arrivals())
             connectionDays.append(ConnectionDay())
-            return BackendID(index: upstreams.count - 1)
+            let id = BackendID(index: upstreams.count - 1)
+            tellCarriers(of: id)
+            return id
         }
         let id = vacant.remove(at: position)
+        settleTraffic()
         upstreams[id.index] = upstream
         traffic[id.index] = Traffic()
         arrivals[id.index] = Arrivals()
         connectionDays[id.index] = ConnectionDay()
+        tellCarriers(of: id)
         return id
     }
 
     /// Its counters go on where those of its namesake are, who leaves.
     func inheritCounts(_ id: BackendID, from namesake: BackendID) {
+        settleTraffic()
         traffic[id.index] = traffic[namesake.index]
         arrivals[id.index] = arrivals[namesake.index]
         connectionDays[id.index] = connectionDays[namesake.index]
@@ -47,12 +52,13 @@ extension Proxy {
 
     /// Whether no connection has to do with it.
     private func isForgotten(_ id: BackendID) -> Bool {
-        links.indices.allSatisfy { index in
-            let conversation = links[index].conversation
-            return links[index].lease?.backend != id && conversation?.ticket?.backend != id
-                && conversation?.spare?.backend != id
-                && conversation?.machine.request?.service != id
-        }
+        upstreams[id.index].carried == 0
+            && links.indices.allSatisfy { index in
+                let conversation = links[index].conversation
+                return links[index].lease?.backend != id && conversation?.ticket?.backend != id
+                    && conversation?.spare?.backend != id
+                    && conversation?.machine.request?.service != id
+            }
     }
 
     /// From the next connection on, or where a generation still lives by what was said before, from the next one on.
@@ -67,6 +73,12 @@ extension Proxy {
             upstreams[id.index].address = address
             upstreams[id.index].idleWhen = idleWhen
         }
+    }
+
+    /// For tunnels that open from now on, and for how long a client of one may take nothing.
+    func adopt(_ limits: ServiceLimits, of id: BackendID) {
+        upstreams[id.index].limits = limits
+        tellCarriers(of: id)
     }
 
     // MARK: What runs outside
@@ -89,10 +101,16 @@ extension Proxy {
 
     /// Who is still there has had its time.
     func plainLeaveIsOver(_ id: BackendID) {
-        for index in links.indices where links[index].lease?.backend == id {
-            let isCurrent = links[index].lease?.generation == upstreams[id.index].plainGeneration
-            if !isCurrent || !upstreams[id.index].gate.isOpen { close(index, .shuttingDown) }
+        close(id, sparing: upstreams[id.index].gate.isOpen ? upstreams[id.index].plainGeneration : nil)
+    }
+
+    /// Everybody who uses this service, but for one of its lives.
+    func close(_ id: BackendID, sparing generation: Generation?) {
+        for index in links.indices {
+            guard let lease = links[index].lease, lease.backend == id, lease.generation != generation else { continue }
+            close(index, .shuttingDown)
         }
+        tellCarriers(.close(id, sparing: generation))
     }
 }
 

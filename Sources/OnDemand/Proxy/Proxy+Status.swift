@@ -34,7 +34,7 @@ extension Proxy {
 
     /// By the index of the service: those in progress that are tunnels.
     func openTunnels() -> [Int] {
-        var counts = Array(repeating: 0, count: upstreams.count)
+        var counts = upstreams.map(\.carried)
         for index in links.indices where links[index].conversation == nil {
             if let lease = links[index].lease { counts[lease.backend.index] += 1 }
         }

@@ -43,6 +43,12 @@ final class Proxy<K: Kernel> {
     private var lastTicket: UInt64 = 0
     /// Of connections to backends, for their tokens.
     var lastUpstreamNumber: UInt32 = 0
+    /// Who carries tunnels on other threads.
+    var carriers: [CarrierSeat] = []
+    /// What those tell; nil where there are none.
+    let reports: Letterbox<CarrierReport>?
+    /// Set where this proxy is a carrier's own.
+    let reporting: Reporting?
 
     var kernel: K { reactor.kernel }
 
@@ -63,6 +69,8 @@ final class Proxy<K: Kernel> {
         var greeted: Generation?
         /// Tunnels that do not keep the current generation awake.
         var dormant = 0
+        /// Tunnels that others carry, of whichever generation.
+        var carried = 0
         /// The generation whose clients are asked to go, and with which code; nobody is added to it.
         var leaving: (generation: Generation, code: CloseCode)?
 
@@ -72,7 +80,8 @@ final class Proxy<K: Kernel> {
 
     init(
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
-        status: any StatusSource, controlled: any ControlSource
+        status: any StatusSource, controlled: any ControlSource, reports: Letterbox<CarrierReport>? = nil,
+        reporting: Reporting? = nil
     ) {
         self.upstreams = upstreams
         self.reactor = reactor
@@ -80,6 +89,8 @@ final class Proxy<K: Kernel> {
         self.requests = requests
         self.status = status
         self.controlled = controlled
+        self.reports = reports
+        self.reporting = reporting
         board = Switchboard(traffic: Array(repeating: Traffic(), count: upstreams.count))
         arrivals = Array(repeating: Arrivals(), count: upstreams.count)
         connectionDays = Array(repeating: ConnectionDay(), count: upstreams.count)
@@ -242,6 +253,7 @@ final class Proxy<K: Kernel> {
             noteDeparture(from: lease)
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
+            tellCarriers(.generationEnded(.init(backend: id, generation: generation)))
         case .orderEnded(let ticket, let outcome):
             guard let (index, conversation) = answered(ticket) else { return }
             serve(CannedResponse(outcome), conversation)
@@ -270,7 +282,7 @@ final class Proxy<K: Kernel> {
     }
 
     /// The process is gone. Its sockets have told so already, or somebody else still holds them.
-    private func endLinks(of lease: Link.Lease) {
+    func endLinks(of lease: Link.Lease) {
         dropSpares { $0 == lease }
         for index in links.indices where links[index].lease == lease {
             if links[index].conversation?.machine.lifeEnded() == true {
@@ -327,6 +339,7 @@ final class Proxy<K: Kernel> {
     }
 
     func endUse(of lease: Link.Lease, wasDormant: Bool) {
+        if report(.leaseEnded(lease, wasDormant: wasDormant)) { return }
         guard wasDormant else { return giveBack(lease) }
         upstreams[lease.backend.index].dormant -= 1
         noteConnections(of: lease.backend)
@@ -388,7 +401,7 @@ final class Proxy<K: Kernel> {
             leaving.generation == lease.generation
         {
             takeLeave(of: index, leaving.code)
-        } else {
+        } else if !handOver(index) {
             relay(index)
         }
     }

@@ -141,6 +141,18 @@ import Testing
         #expect(try read("").trustedProxies == TrustedProxies())
     }
 
+    @Test("the number of reactors is one unless it is told, and says what it may be")
+    func reactors() throws {
+        #expect(try read("").reactors == 1)
+        #expect(try read(#""reactors": 4"#).reactors == 4)
+        for (wrong, found) in [("0", "the number 0"), ("65", "the number 65"), ("2.5", "the number 2.5")] {
+            let errors = #expect(throws: ConfigurationErrors.self) { try read("\"reactors\": \(wrong)") }
+            #expect(errors?.all.map(\.sentence) == ["expected a whole number from 1 to 64, found \(found)"])
+        }
+        let errors = #expect(throws: ConfigurationErrors.self) { try read(#""reactors": "auto""#) }
+        #expect(errors?.all.map(\.sentence) == [#"expected a whole number, found the string "auto""#])
+    }
+
     @Test(
         "a network that cannot be is refused with a sentence",
         arguments: [

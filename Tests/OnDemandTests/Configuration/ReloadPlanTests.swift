@@ -34,6 +34,15 @@ struct ReloadPlanTests {
         #expect(renamed.leaving == [0])
     }
 
+    @Test("the number of reactors is no setting of the daemon that runs; it is told that it has to wait")
+    func reactors() {
+        let (old, new) = (Configuration(), Configuration(reactors: 2))
+        let plan = ReloadPlan(from: old, to: new)
+        #expect(!plan.changesSettings)
+        #expect(ReloadSummary(plan, from: old, to: new).parts.map { "\($0)=\($1)" } == ["after_restart=reactors"])
+        #expect(ReloadSummary(plan, from: new, to: new).parts.isEmpty)
+    }
+
     @Test("what the next request meets is no matter of the process")
     func routeSide() throws {
         #expect(try fate { $0.paths = [] } == .rerouted)

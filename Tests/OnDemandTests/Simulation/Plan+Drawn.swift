@@ -24,6 +24,9 @@ extension Plan {
             let changes = plan.processes.isEmpty ? Reload.Change.all : Reload.Change.calm
             plan.reloads = .drawn(with: &dice, of: changes, services: plan.services.count)
         }
+        // From dice of its own: whoever has one thread lives through what the seed has always meant.
+        var others = Seeded(seed: ~seed)
+        plan.reactors = others.one(of: [1, 1, 2, 3])
         return plan
     }
 

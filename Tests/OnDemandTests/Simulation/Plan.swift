@@ -1,3 +1,5 @@
+import Foundation
+
 @testable import OnDemand
 
 /// One simulated afternoon: the services and their processes, the clients, and how unkind the system is.
@@ -34,6 +36,8 @@ struct Plan {
     var services: [Service] = [Service()]
     var processes: [Process] = []
     var clients: [ClientScript] = []
+    /// `SIMULATION_REACTORS` has every story told again with more of them.
+    var reactors = Plan.usualReactors
     /// What operators ask for, each on a connection of its own.
     var orders: [(at: Duration, service: Int, order: BackendOrder)] = []
     var faults = Faults.none
@@ -57,6 +61,9 @@ struct Plan {
     var logLevel = LogLevel.debug
     /// Where the history is kept.
     var stateDirectory: String?
+
+    private static let usualReactors =
+        ProcessInfo.processInfo.environment["SIMULATION_REACTORS"].flatMap { Int($0) } ?? 1
 
     static let controlAddress = SocketAddress.unix(path: "/run/control.sock")
     static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
@@ -98,7 +105,7 @@ struct Plan {
                         address: process.hasAddress ? Self.address(of: number) : nil, startDelay: process.startDelay,
                         policy: process.policy)
                 },
-                log: .init(level: logLevel, format: .text))
+                log: .init(level: logLevel, format: .text), reactors: reactors)
         }
     }
 }
@@ -126,7 +133,9 @@ extension Plan {
         let processes = processes.enumerated().map { "process \($0): \($1)" }
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
         let orders = orders.map { "order at \($0.at): \($0.order) service \($0.service)" }
-        let rest = "terminates: \(terminates.debugText), limit: \(descriptorLimit), jump: \(clockJump.debugText)"
+        let rest =
+            "reactors: \(reactors), terminates: \(terminates.debugText), limit: \(descriptorLimit), "
+            + "jump: \(clockJump.debugText)"
         let reloads = reloads.map { "reload: \($0)" }
         let events = clients + orders + reloads + [rest]
         return (["\(faults)"] + services + processes + events).joined(separator: "\n").replacing(

@@ -11,12 +11,7 @@ extension Simulation {
         let proxy = household.proxy
         var leases: [BackendID: Int] = [:]
         var spares = 0
-        var (index, left) = (0, proxy.links.count)
-        while left > 0 {
-            defer { index += 1 }
-            guard proxy.links.isTaken(index) else { continue }
-            left -= 1
-            let link = proxy.links[index]
+        proxy.links.visit { link in
             judgeBounds(of: link)
             if let spare = link.conversation?.spare {
                 spares += 1
@@ -25,6 +20,9 @@ extension Simulation {
             if let lease = link.lease, counts(lease, household), !link.isDormant {
                 leases[lease.backend, default: 0] += 1
             }
+        }
+        for lease in carriedLeases(household) where counts(lease, household) {
+            leases[lease.backend, default: 0] += 1
         }
         if proxy.spares != spares {
             kernel.complain("\(proxy.spares) spare connections are counted, \(spares) are there")
@@ -42,6 +40,42 @@ extension Simulation {
             guard gate.isOpen || gate.leases > 0 else { continue }
             kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) are held")
         }
+    }
+
+    /// What tunnels on other threads hold, on their way there and back too; and whether it is counted rightly.
+    private func carriedLeases(_ household: Household<SimulatedKernel>) -> [Link.Lease] {
+        guard let reports = household.proxy.reports?.peek() else { return [] }
+        var held: [Link.Lease] = []
+        var carried: [BackendID: Int] = [:]
+        func note(_ lease: Link.Lease, isDormant: Bool) {
+            carried[lease.backend, default: 0] += 1
+            if !isDormant { held.append(lease) }
+        }
+        for (position, carrier) in household.carriers.enumerated() {
+            var connections = 0
+            func look(at link: Link) {
+                judgeBounds(of: link)
+                connections += 1
+                if let lease = link.lease { note(lease, isDormant: link.isDormant) }
+            }
+            carrier.proxy.links.visit(look)
+            carrier.orders.peek().compactMap(\.adopted).forEach(look)
+            for report in reports where report.carrier == position {
+                if case .leaseEnded(let lease, let wasDormant) = report.news { note(lease, isDormant: wasDormant) }
+                if case .connectionEnded = report.news { connections += 1 }
+            }
+            let counted = household.proxy.carriers[position].connections
+            if connections != counted, !household.hasLeft {
+                kernel.complain("carrier \(position) has \(connections) connections; \(counted) are counted")
+            }
+        }
+        for (index, upstream) in household.proxy.upstreams.enumerated() where !household.hasLeft {
+            let there = carried[BackendID(index: index), default: 0]
+            if upstream.carried != there {
+                kernel.complain("\(there) tunnels of \(upstream.name) are carried; \(upstream.carried) are counted")
+            }
+        }
+        return held
     }
 
     /// Whether a gate has counted it: that of the life that is, or is just ending.
@@ -82,8 +116,11 @@ extension Simulation {
     func judgeQuiet() {
         guard let household, !household.hasLeft else { return }
         for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
-        if household.proxy.links.count != 0 { kernel.complain("\(household.proxy.links.count) connections are left") }
-        if household.reactor.hasTimers { kernel.complain("a timer is armed although nothing happens") }
+        let left = household.proxy.connectionCount
+        if left != 0 { kernel.complain("\(left) connections are left") }
+        if household.reactor.hasTimers || household.carriers.contains(where: \.reactor.hasTimers) {
+            kernel.complain("a timer is armed although nothing happens")
+        }
         var lacking: Set<String> = []
         for backend in household.supervisor.inOrder {
             // Whoever requires what an operator has disabled waits for the operator.
@@ -92,8 +129,9 @@ extension Simulation {
             judgeRest(of: backend, lacks: lacks)
         }
         judgeSeats(household)
-        let listeners = 1 + household.doorListeners.joined().count
-        let expected = household.supervisor.inOrder.reduce(listeners) { count, backend in
+        let bells = household.carriers.isEmpty ? 0 : household.carriers.count + 1
+        let own = 1 + bells + household.doorListeners.joined().count
+        let expected = household.supervisor.inOrder.reduce(own) { count, backend in
             let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
             return count + ofChild + (backend.listener == nil ? 0 : 1)
         }
@@ -124,7 +162,10 @@ extension Simulation {
         guard let household else { return }
         guard household.hasLeft else { return kernel.complain("the daemon was asked to leave and is still there") }
         let left = kernel.files.values.count { file in
-            if case .signals = file { false } else { true }
+            switch file {
+            case .signals, .bell: false
+            default: true
+            }
         }
         if left > 0 { kernel.complain("\(left) descriptors are left open at the end") }
         for process in kernel.children.all {
@@ -262,5 +303,37 @@ extension BackendGate {
         guard let generation = enter() else { return nil }
         _ = leave(generation)
         return generation
+    }
+}
+
+extension Letterbox {
+    /// What waits there, which goes on waiting.
+    func peek() -> [Message] {
+        let messages = takeAll()
+        guard !messages.isEmpty else { return [] }
+        // Its bell has been rung in the world that counts.
+        let nowhere = SimulatedKernel(seed: 0)
+        for message in messages { post(message, through: nowhere) }
+        return messages
+    }
+}
+
+extension CarrierOrder {
+    fileprivate var adopted: Link? {
+        if case .adopt(let passage) = self { passage.link } else { nil }
+    }
+}
+
+extension Slab {
+    /// Every element that there is; slots that nobody has are not even looked for when all have been found.
+    fileprivate func visit(_ body: (Element) -> Void) {
+        var (index, left) = (0, count)
+        while left > 0 {
+            if isTaken(index) {
+                body(self[index])
+                left -= 1
+            }
+            index += 1
+        }
     }
 }

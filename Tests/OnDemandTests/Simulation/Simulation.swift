@@ -54,7 +54,8 @@ final class Simulation {
             return
         }
         kernel.faults = plan.faults
-        kernel.descriptorLimit = plan.descriptorLimit
+        // Bells are there from the start, and no client's.
+        kernel.descriptorLimit = plan.descriptorLimit + (plan.reactors > 1 ? plan.reactors : 0)
         kernel.isCramped = plan.descriptorLimit < 1024 || plan.faults.smallBuffers > 0 && plan.faults.slowNetwork > 0
         // Somebody else gives some back.
         kernel.plan(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
@@ -146,12 +147,29 @@ final class Simulation {
 
     private func runUntilQuiet() {
         guard let household else { return }
-        while !household.hasLeft, !kernel.isQuiet {
-            household.reactor.turn(household)
+        while !household.hasLeft || !household.carriers.allSatisfy(\.hasEnded), !kernel.isQuiet {
+            turn(household)
             turns += 1
             judgeTurn(household)
             guard turns < 400_000 else { return kernel.complain("the world does not come to rest") }
         }
+    }
+
+    private func turn(_ household: Household<SimulatedKernel>) {
+        guard !household.carriers.isEmpty else { return household.reactor.turn(household) }
+        // Who turns next is the seed's choice among those who have something to do; only when nobody has, time passes.
+        var turns: [() -> Void] = []
+        var deadlines: [Instant] = []
+        func consider(_ view: Int, _ deadline: Instant?, _ turn: @escaping () -> Void) {
+            if let deadline { deadlines.append(deadline) }
+            if kernel.hasEvents(for: view) || deadline.map({ $0 <= kernel.clock }) ?? false { turns.append(turn) }
+        }
+        if !household.hasLeft { consider(0, household.reactor.deadline) { household.reactor.turn(household) } }
+        for (position, carrier) in household.carriers.enumerated() where !carrier.hasEnded {
+            consider(position + 1, carrier.reactor.deadline) { carrier.reactor.turn(carrier) }
+        }
+        guard !turns.isEmpty else { return kernel.sleep(until: deadlines) }
+        kernel.dice.one(of: turns)()
     }
 
     /// No state may last for ever: whatever happened, after a rest everything works again.
