@@ -198,6 +198,33 @@ def executable_bytes():
     return os.path.getsize(stripped)
 
 
+# Two threads
+
+ONE, TWO = "ondemandd, 1 reactor", "ondemandd, 2 reactors"
+
+
+def threads(figures):
+    """Two threads of each on two cores."""
+    if not figures.names("threads/64"):
+        return "Not measured."
+    labels = [(f"{n:,} connections", f"threads/{n}") for n in (64, 1000)]
+    parts = []
+    for title, key, form in [
+        ("Messages per second, 64 bytes", "rate", number),
+        ("CPU seconds of the proxy per 100,000 messages", "cpu", decimal), ("Ping-pong p99, µs", "p99", number),
+    ]:
+        parts.append(subject(figures, title, key, form, labels))
+    sentences = []
+    for label, metric in labels:
+        one, two = figures.value(metric, ONE, "rate"), figures.value(metric, TWO, "rate")
+        peers = [(figures.value(metric, name, "rate"), name) for name in figures.names(metric) if name not in (ONE, TWO)]
+        best, name = max(((rate, name) for rate, name in peers if rate), default=(None, ""))
+        if one and two:
+            against = f", {two / best:.2f} times the best peer's ({name})" if best else ""
+            sentences.append(f"With {label} two reactors carry {two / one:.2f} times the messages of one{against}.")
+    return "\n\n".join([" ".join(sentences), *parts])
+
+
 # Everything
 
 
@@ -269,7 +296,7 @@ def write(results):
     text = (Path(__file__).parent / "page.md").read_text()
     text = text.replace("{limits}", (Path(__file__).parent / "limits.md").read_text().rstrip())
     for key, value in {
-        "{table}": table(results), "{everything}": everything(figures, results["crowd"]),
+        "{table}": table(results), "{threads}": threads(figures), "{everything}": everything(figures, results["crowd"]),
         "{date}": results["date"], "{versions}": ", ".join(results["versions"]),
         "{processor}": machine["processor"], "{cores}": str(machine["cores"]), "{kernel}": machine["kernel"],
         "{memory}": f"{int(machine['memory']) / 1024 / 1024:.0f} GiB", "{disturbance}": disturbance,

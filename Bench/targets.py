@@ -1,7 +1,7 @@
 """What is measured: the daemon, its peers at their best, a bare relay, and no proxy at all.
 
 Each gets one thread, pinned to the proxy's core, and the highest priority, so that whatever else the machine does
-disturbs it least.
+disturbs it least. Only where threads themselves are measured (THREADED) each gets two, and both cores.
 """
 
 import json
@@ -63,6 +63,8 @@ class Target:
     is_variant = False
     descriptors_per_connection = 2
     core = PROXY_CORE
+    load_core = LOAD_CORE
+    threads = 1
 
     def __init__(self, folder):
         self.folder = Path(folder) / self.name.replace(" ", "-")
@@ -177,7 +179,7 @@ class OnDemand(Target):
         return {"name": "bench", "path": "/*", "target": f"http://{self.backend}", "websocket": True}
 
     def command(self):
-        configuration = {"listen": self.address, "reverse_proxies": [self.service()]}
+        configuration = {"listen": self.address, "reverse_proxies": [self.service()], "reactors": self.threads}
         return [DAEMON, "--config", self.write("config.json", json.dumps(configuration, indent=2))]
 
 
@@ -214,7 +216,7 @@ class HAProxy(Target):
     def command(self):
         configuration = f"""
 global
-    nbthread 1
+    nbthread {self.threads}
     {self.buffer}
 defaults
     mode {self.mode}
@@ -304,7 +306,7 @@ user root;
 daemon off;
 pid {self.folder}/pid;
 error_log {self.folder}/error.log;
-worker_processes 1;
+worker_processes {self.threads};
 worker_rlimit_nofile {hard_limit()};
 events {{ worker_connections {hard_limit() * 5 // 4}; multi_accept on; }}
 {self.body()}
@@ -387,4 +389,14 @@ def hard_limit():
     return min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1 << 20)
 
 
+def on_both_cores(base, name, threads):
+    """With so many threads, on both cores, which the load shares."""
+    return type(base.__name__ + str(threads), (base,), {
+        "name": name, "threads": threads, "core": BOTH_CORES, "load_core": BOTH_CORES})
+
+
+THREADED = [
+    on_both_cores(OnDemand, "ondemandd, 1 reactor", 1), on_both_cores(OnDemand, "ondemandd, 2 reactors", 2),
+    on_both_cores(HAProxyTCP, "haproxy tcp, nbthread 2", 2), on_both_cores(HAProxy, "haproxy http, nbthread 2", 2),
+    on_both_cores(Nginx, "nginx http, 2 workers", 2), on_both_cores(NginxStream, "nginx stream, 2 workers", 2)]
 PEERS = [HAProxy, HAProxyTCP, HAProxySplice, HAProxyTCPSplice, Nginx, NginxStream, SocketProxy, Caddy]
