@@ -13,12 +13,16 @@ enum Arguments: Equatable {
     case help(String)
     case version
     /// One sentence on what is wrong, and how it is used.
-    case mistake(String, usage: String = Self.usage)
+    case mistake(String, usage: String = Self.synopsis + "\nondemandd --help tells what each is for.\n")
 
-    static let usage = """
+    private static let synopsis = """
         Usage: ondemandd --config FILE [--check]
                ondemandd COMMAND ...
 
+        """
+
+    private static let usage = """
+        \(synopsis)
         Starts a server when the first request or WebSocket upgrade for it arrives, joins the
         two, and stops the server again when nobody has needed it for a while.
 
@@ -71,7 +75,7 @@ enum Arguments: Equatable {
         var rest = words[...]
         while let word = rest.popFirst() {
             switch word {
-            case "--help", "-h": self = .help(Self.usage)
+            case "--help", "-h", "help": self = .help(Self.usage)
             case "--version": self = .version
             case "--check":
                 check = true
@@ -86,6 +90,7 @@ enum Arguments: Equatable {
             case _ where word.hasPrefix("--config="):
                 file = String(word.dropFirst("--config=".count))
                 continue
+            case words.first where !word.hasPrefix("-"): self = .mistake(Self.unknown(word))
             default: self = .mistake("unknown argument \(word)")
             }
             return
@@ -95,5 +100,16 @@ enum Arguments: Equatable {
             return
         }
         self = check ? .configuration(.check(file: file)) : .run(configurationFile: file)
+    }
+
+    /// What was meant is a command of the list, or the file that belongs to a flag.
+    private static func unknown(_ word: String) -> String {
+        guard !word.contains("."), !word.contains("/") else {
+            return "\(word) is no command; a configuration is named by --config \(word)"
+        }
+        let commands = usage.split(separator: "\n").filter { $0.hasPrefix("  ") }.map { line in
+            String(line.dropFirst(2).prefix { $0.isLetter })
+        }
+        return "\(word) is no command\(Suggestion.sentence(for: word, among: commands.filter { !$0.isEmpty }))"
     }
 }

@@ -34,7 +34,8 @@ public enum StartingConfiguration: String, CaseIterable, Sendable {
               target       where that command listens; port and path as it has them
               REDIS_URL    config/cable.yml should name an adapter that reaches other processes
             Behind a TLS terminator add "trusted_proxies": ["loopback"], so that its X-Forwarded-Proto counts.
-            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE
+            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
+            and from elsewhere, while it runs: ondemandd status --config FILE
 
             """
         case .generic:
@@ -45,7 +46,8 @@ public enum StartingConfiguration: String, CaseIterable, Sendable {
               command      the server to start when the first request comes; no shell reads args
               target       where that server listens
               idle_timeout how long after the last request or WebSocket it is stopped
-            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE
+            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
+            and from elsewhere, while it runs: ondemandd status --config FILE
 
             """
         }

@@ -1,7 +1,7 @@
 /// Finds the word somebody meant: `did you mean "idle_timeout"?`
-enum Suggestion {
+public enum Suggestion {
     /// The end of a sentence: empty when no candidate is near.
-    static func sentence(for word: String, among candidates: [String]) -> String {
+    public static func sentence(for word: String, among candidates: [String]) -> String {
         guard let nearest = nearest(to: word, among: candidates) else { return "" }
         return "; did you mean \(nearest.quoted)?"
     }

@@ -123,6 +123,12 @@ extension ControlClient.Failure {
     func sentence(_ address: SocketAddress) -> String {
         switch self {
         case .nobodyThere(.permissionDenied): "the control socket \(address) may not be used by this user"
+        case .nobodyThere(let code) where address == ControlAddress.usual:
+            """
+            no daemon answers at \(address): \(code)
+            Which daemon is meant is said by --config FILE, --control unix:PATH or the variable \
+            \(ControlAddress.variable).
+            """
         case .nobodyThere(let code): "no daemon answers at \(address): \(code)"
         case .silent: "the daemon at \(address) does not answer"
         case .brokeOff: "the daemon at \(address) ended before it had answered"

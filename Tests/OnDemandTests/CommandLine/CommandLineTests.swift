@@ -4,7 +4,7 @@ import Testing
 @testable import OnDemand
 
 struct CommandLineTests {
-    @Test("asked for help it helps, and that is a success", arguments: ["--help", "-h"])
+    @Test("asked for help it helps, and that is a success", arguments: ["--help", "-h", "help"])
     func help(argument: String) throws {
         let run = try Executable(argument)
         #expect(run.status == 0)
@@ -24,13 +24,18 @@ struct CommandLineTests {
         arguments: [
             (["--colour"], "unknown argument --colour"), (["--config"], "--config needs a file"),
             (["--config="], "--config FILE is missing"), (["--check"], "--config FILE is missing"),
-            ([], "--config FILE is missing"), (["file.json"], "unknown argument file.json"),
+            ([], "--config FILE is missing"),
+            (["file.json"], "file.json is no command; a configuration is named by --config file.json"),
+            (["statu"], "statu is no command; did you mean \"status\"?"),
+            (["sotp"], "sotp is no command; did you mean \"stop\"?"),
+            (["frobnicate"], "frobnicate is no command"),
             (["--config", "a.json", "extra"], "unknown argument extra"),
         ])
     func mistakes(arguments: [String], sentence: String) throws {
         let run = try Executable(arguments)
         #expect(run.status == 64)
         #expect(run.errors.hasPrefix("ondemandd: \(sentence)\n\nUsage: "))
+        #expect(run.errors.split(separator: "\n").count <= 4, "what is wrong is still to be seen above it")
         #expect(run.output.isEmpty)
     }
 
@@ -85,6 +90,13 @@ struct CommandLineTests {
         #expect(run.errors == "ondemandd: no daemon answers at unix:/nowhere/at/all.sock: no such file or directory\n")
         let byVariable = try Executable(["stop", "a"], environment: ["ONDEMANDD_CONTROL": "unix:/nowhere/x.sock"])
         #expect(byVariable.status == 69 && byVariable.errors.contains("unix:/nowhere/x.sock"))
+    }
+
+    @Test("who has not said which daemon is meant is told how")
+    func usualDaemon() {
+        let usual = ControlClient<LinuxKernel>.Failure.nobodyThere(.noSuchFile).sentence(ControlAddress.usual)
+        #expect(usual.hasPrefix("no daemon answers at unix:/run/ondemandd/control.sock: no such file or directory\n"))
+        for way in ["--config FILE", "--control unix:PATH", "ONDEMANDD_CONTROL"] { #expect(usual.contains(way)) }
     }
 
     @Test("a command that makes no sense says what is missing and how it is used, and ends in 64")
