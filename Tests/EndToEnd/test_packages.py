@@ -1,6 +1,7 @@
 """What `make deb` and `make install` put on a machine, and that it goes away again."""
 
 import gzip
+import json
 import os
 import re
 import subprocess
@@ -71,12 +72,32 @@ def test_the_package_installs_runs_and_leaves(package):
             "/usr/share/doc/ondemandd/copyright",
         ]:
             assert Path(file).is_file(), file
-        configuration = Path("/etc/ondemandd/ondemandd.json").stat()
+        written = Path("/etc/ondemandd/ondemandd.json")
+        assert "$defs" in json.loads(Path(json.loads(written.read_text())["$schema"]).read_text())
+        configuration = written.stat()
         assert configuration.st_mode & 0o777 == 0o640, "it may hold secrets"
     finally:
         run("dpkg", "--purge", "ondemandd")
     assert not Path("/usr/bin/ondemandd").exists()
     assert not Path("/etc/ondemandd").exists()
+
+
+def test_systemd_finds_nothing_wrong_with_the_units_and_takes_them_for_hardened(package, executable, tmp_path):
+    unpacked = tmp_path / "unpacked"
+    run("dpkg-deb", "--extract", package, unpacked)
+    for folder, program in [(REPOSITORY / "examples" / "systemd", "/usr/local/bin/ondemandd"),
+                            (unpacked / "usr" / "lib" / "systemd" / "system", "/usr/bin/ondemandd")]:
+        units = tmp_path / folder.name
+        units.mkdir()
+        for unit in ["ondemandd.service", "ondemandd.socket"]:
+            text = (folder / unit).read_text()
+            assert unit.endswith("socket") or text.count(program) == 2
+            (units / unit).write_text(text.replace(program, str(executable)))
+        names = [units / "ondemandd.service", units / "ondemandd.socket"]
+        found = subprocess.run(["systemd-analyze", "verify", "--man=no", *names], capture_output=True, text=True)
+        assert (found.returncode, found.stderr) == (0, "")
+        rated = run("systemd-analyze", "security", "--offline=true", names[0])
+        assert float(re.search(r"exposure level for \S+: ([0-9.]+)", rated)[1]) <= 3
 
 
 def test_a_changed_configuration_survives_an_upgrade(package):
@@ -95,6 +116,18 @@ def test_make_install_fills_a_prefix(executable, tmp_path):
     run("make", "install", f"DESTDIR={tmp_path}", "PREFIX=/opt/ondemandd", cwd=REPOSITORY)
     assert run(tmp_path / "opt/ondemandd/bin/ondemandd", "--version").startswith("ondemandd ")
     assert (tmp_path / "opt/ondemandd/share/man/man8/ondemandd.8.gz").is_file()
+
+
+def test_what_is_installed_to_be_read_leads_to_what_is_installed(executable, tmp_path):
+    run("make", "install", f"DESTDIR={tmp_path}", "PREFIX=/usr", cwd=REPOSITORY)
+    root = tmp_path / "usr/share/doc/ondemandd"
+    pages = list(root.rglob("*.md"))
+    assert {"README.md", "OPERATING.md", "RAILS.md", "API.md"} <= {page.name for page in pages}
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)", page.read_text()):
+            # For those who have the sources.
+            if not target.startswith("../Tests/"):
+                assert (page.parent / target).exists(), f"{page.relative_to(root)} leads to {target}"
 
 
 def test_the_manual_page_and_the_completions_are_well_formed():
