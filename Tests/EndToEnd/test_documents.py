@@ -10,7 +10,6 @@ import textwrap
 
 import pytest
 import yaml
-from selenium.webdriver.common.by import By
 
 import processes
 import rails
@@ -366,10 +365,17 @@ def test_a_rails_application_is_put_to_sleep_as_it_is_written(start, redis, tmp_
         with daemon.connect(30) as client:
             status = client.ask(wire.upgrade(host="site.example", extra=headers)).status
         daemon.stop()
-        return status
+        return status, any("Request origin not allowed" in record["line"] for record in daemon.events("output"))
 
-    assert status_behind_tls({}) == 404
-    assert status_behind_tls(json.loads(example("docs/RAILS.md", "json fragment"))) == 101
+    assert status_behind_tls({}) == (404, True)
+    assert status_behind_tls(json.loads(example("docs/RAILS.md", "json fragment"))) == (101, False)
+
+
+def test_a_command_that_is_not_on_the_path_is_told_in_the_words_of_the_document(start):
+    daemon = start(service(wire.free_port(), on_demand=on_demand("bundle")), environment={"PATH": "/nowhere"})
+    assert daemon.ask(wire.request()).status == 503
+    detail = daemon.wait_for("start_failed")["detail"].replace("/nowhere", "...")
+    assert f"`{detail}`" in (REPOSITORY / "docs/RAILS.md").read_text()
 
 
 @shows("docs/RAILS.md", "js")

@@ -68,6 +68,9 @@ def test_it_fits_a_phone(browser, demo, scheme):
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(overflow) == 0
     page.picture(f"phone-{scheme}")
+    # A desktop at four times its size (WCAG 2.1, 1.4.10).
+    page.narrow(320)
+    assert browser.execute_script(overflow) == 0
     assert page.complaints() == []
 
 
@@ -166,7 +169,7 @@ def test_what_the_backend_prints_can_be_read_along(browser, start):
     page.until("stdout bye", ".output pre")
     page.daemon.open_tunnel().close()
     processes.eventually(lambda: page.text(".output pre").count("listening on") == 2, what="the second life's lines")
-    page.picture("7-output")
+    page.whole_picture("7-output")
 
 
 def test_the_links_for_machines_work_with_a_token_too(browser, start):
