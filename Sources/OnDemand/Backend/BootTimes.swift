@@ -19,6 +19,9 @@ struct BootTimes: Equatable, Sendable {
     /// The middle one, the longer of two; nil before any start.
     var median: Duration? { recent.isEmpty ? nil : recent.sorted()[recent.count / 2] }
 
+    /// Before this nobody need be asked often; nil while nothing is known.
+    var quickest: Duration? { recent.count >= Self.fewest ? recent.min() : nil }
+
     /// How long after the spawn a start is worth a warning; nil while nothing is known.
     var slowAfter: Duration? {
         guard recent.count >= Self.fewest, let median else { return nil }

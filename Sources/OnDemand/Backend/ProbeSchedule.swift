@@ -1,7 +1,10 @@
-/// When to ask a starting backend again whether it is ready, as a pure function of how long it has been starting.
+/// When to ask a starting backend again whether it is ready, as a pure function of how long it has been starting and of
+/// how long that usually takes.
 ///
-/// Dense at first, because small servers are up in milliseconds; then in proportion to the time already spent, so that
-/// asking adds about a seventieth to a boot, and a thirtieth at worst. A knock is dearer than a look, and rarer.
+/// Of a stranger nothing is known. Dense at first, because small servers are up in milliseconds; then in proportion to
+/// the time already spent, so that asking adds about a seventieth to a boot, and a thirtieth at worst. A knock is dearer
+/// than a look, and rarer. Once some boots have been seen, hardly anybody is asked before the quickest of them would be
+/// over, and then closely: less waiting for less work.
 enum ProbeSchedule {
     static let shortest: Duration = .microseconds(100)
     static let shortestByKnock: Duration = .microseconds(500)
@@ -9,16 +12,38 @@ enum ProbeSchedule {
     static let dense: Duration = .milliseconds(50)
     static let longestWhileDense: Duration = .microseconds(500)
     static let longest: Duration = .milliseconds(50)
+    /// Before a known backend is expected: a boot may have become quicker, and then only one start pays for it.
+    static let longestBeforeExpected: Duration = .milliseconds(250)
     /// Who has answered that it is not ready yet has work to do.
     static let shortestAfterAnswer: Duration = .milliseconds(5)
 
-    /// The pause after an attempt that did not succeed, `elapsed` after the spawn.
-    static func pause(after elapsed: Duration, byLook: Bool, hasAnswered: Bool = false) -> Duration {
+    /// The pause after an attempt that did not succeed, `elapsed` after the spawn; `usual` is the quickest of the recent
+    /// boots, nil where too few are known.
+    static func pause(
+        after elapsed: Duration, usual: Duration? = nil, byLook: Bool, hasAnswered: Bool = false
+    ) -> Duration {
+        var pause = unhurried(elapsed, usual, byLook) ?? untaught(elapsed, byLook)
+        if hasAnswered { pause = max(pause, shortestAfterAnswer) }
+        return pause
+    }
+
+    /// For whom nothing is known, or whose usual time is over.
+    private static func untaught(_ elapsed: Duration, _ byLook: Bool) -> Duration {
         var pause =
             byLook ? max(shortest, share(34, of: elapsed)) : max(shortestByKnock, share(30, of: elapsed))
         if byLook, elapsed < dense { pause = min(pause, longestWhileDense) }
-        if hasAnswered { pause = max(pause, shortestAfterAnswer) }
         return min(pause, longest)
+    }
+
+    /// For who has a usual time that is not over. It is expected from seven eighths of that time on, and for as long
+    /// again as would be an eighth too slow.
+    private static func unhurried(_ elapsed: Duration, _ usual: Duration?, _ byLook: Bool) -> Duration? {
+        guard let usual, elapsed < usual + share(8, of: usual) else { return nil }
+        let expected = usual - share(8, of: usual)
+        let shortest = byLook ? shortest : shortestByKnock
+        guard elapsed < expected else { return max(shortest, min(share(byLook ? 100 : 50, of: elapsed), longest)) }
+        let pause = min(share(8, of: elapsed), longestBeforeExpected)
+        return max(shortest, min(pause, expected - elapsed))
     }
 
     /// Between two knocks where looks find nobody: rare, because hardly anybody is hidden from a look.

@@ -180,7 +180,8 @@ extension Supervisor {
         case (.readiness, false):
             let hasAnswered = backend.probe.complaint != nil || backend.probe.sawStranger
             let pause = ProbeSchedule.pause(
-                after: elapsed(of: backend), byLook: backend.probe.canLook, hasAnswered: hasAnswered)
+                after: elapsed(of: backend), usual: backend.history.boots.quickest, byLook: backend.probe.canLook,
+                hasAnswered: hasAnswered)
             reactor.arm(.probe(backend.id), at: kernel.now() + pause)
             return nil
         case (nil, _):

@@ -33,6 +33,12 @@ import Testing
         #expect(times(5, 6, 7).slowAfter == .milliseconds(500))
     }
 
+    @Test("the quickest boot is known from the third on")
+    func quickest() {
+        #expect(times(700, 600).quickest == nil)
+        #expect(times(700, 600, 900).quickest == .milliseconds(600))
+    }
+
     @Test("a client is told to come back when the start is usually over, and not sooner than in a second")
     func retry() {
         #expect(times(8000).retryAfter(elapsed: .seconds(3)) == .seconds(5))

@@ -5,11 +5,13 @@ import Testing
 
 struct ProbeScheduleTests {
     /// From spawn to the probe that succeeds, when the backend begins to accept `boot` after its spawn.
-    private func probing(untilAccepted boot: Duration, byLook: Bool) -> (wait: Duration, probes: Int) {
+    private func probing(
+        untilAccepted boot: Duration, usual: Duration? = nil, byLook: Bool
+    ) -> (wait: Duration, probes: Int) {
         var elapsed: Duration = .zero
         var probes = 1
         while elapsed < boot {
-            elapsed += ProbeSchedule.pause(after: elapsed, byLook: byLook)
+            elapsed += ProbeSchedule.pause(after: elapsed, usual: usual, byLook: byLook)
             probes += 1
         }
         return (elapsed - boot, probes)
@@ -84,6 +86,50 @@ struct ProbeScheduleTests {
     func firstPause() {
         #expect(ProbeSchedule.pause(after: .zero, byLook: true) == ProbeSchedule.shortest)
         #expect(ProbeSchedule.pause(after: .zero, byLook: false) == ProbeSchedule.shortestByKnock)
+    }
+
+    @Test("a boot that takes as long as always waits three fifths as long, for two fifths of the looks")
+    func usual() {
+        var generator = Seeded(seed: 8)
+        for usual in [100, 300, 600, 3000] {
+            let boots = (0..<500).map { _ in
+                Duration.microseconds(Int.random(in: usual * 1000...usual * 1050, using: &generator))
+            }
+            let known = boots.map { probing(untilAccepted: $0, usual: .milliseconds(usual), byLook: true) }
+            let unknown = boots.map { probing(untilAccepted: $0, byLook: true) }
+            let waits = (known.map(\.wait).reduce(.zero, +), unknown.map(\.wait).reduce(.zero, +))
+            let looks = (known.map(\.probes).reduce(0, +), unknown.map(\.probes).reduce(0, +))
+            #expect(waits.0 * 5 < waits.1 * 3)
+            #expect(looks.0 * 5 < looks.1 * 2)
+        }
+    }
+
+    @Test("a boot that is quicker than ever waits an eighth of itself at most, and never more than 250 ms")
+    func quicker() {
+        var generator = Seeded(seed: 9)
+        for usual in [10, 300, 3000, 60_000] {
+            for _ in 0..<200 {
+                let boot = Duration.microseconds(Int.random(in: 500...usual * 1000, using: &generator))
+                let wait = probing(untilAccepted: boot, usual: .milliseconds(usual), byLook: true).wait
+                #expect(wait <= max(boot / 8, ProbeSchedule.shortest) && wait <= .milliseconds(250))
+            }
+        }
+    }
+
+    @Test("a boot that is slower than ever is asked for as if nothing were known")
+    func slower() {
+        for elapsed in [120, 500, 3000, 60_000] {
+            let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: .milliseconds(100), byLook: true)
+            #expect(pause == ProbeSchedule.pause(after: .milliseconds(elapsed), byLook: true))
+        }
+    }
+
+    @Test("a boot of a few milliseconds is asked for no less often because it is known")
+    func quickAlways() {
+        for milliseconds in 1...20 {
+            let boot: Duration = .milliseconds(milliseconds)
+            #expect(probing(untilAccepted: boot, usual: boot, byLook: true).wait <= .microseconds(200))
+        }
     }
 
     @Test("who is hidden from looks is found within a second, or half of its boot, for a few knocks")
