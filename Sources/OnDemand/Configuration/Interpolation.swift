@@ -53,7 +53,7 @@ struct Interpolation {
             throw ValueProblem("\("${\(written)}".quoted) is none of ${NAME}, ${NAME:-default}, ${NAME:+value}")
         }
         let word = String(decoding: operation.utf8.dropFirst(2), as: UTF8.self)
-        guard !word.contains("${") else {
+        guard word.pieces(between: "${").count == 1 else {
             throw ValueProblem("the \(hasDefault ? "default" : "value") of ${\(name)} holds another \"${\"")
         }
         let value = environment[name]

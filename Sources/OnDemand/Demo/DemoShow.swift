@@ -7,7 +7,7 @@ struct DemoShow {
     /// As an operator would write it.
     var configuration: String {
         // What looks like a variable in the name of a directory is none.
-        let command = executable.split(separator: "${", omittingEmptySubsequences: false).joined(separator: "$${")
+        let command = executable.replacing("${", by: "$${")
         return """
             {
               "listen": "\(listen)",

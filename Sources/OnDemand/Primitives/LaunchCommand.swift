@@ -47,6 +47,6 @@ struct LaunchCommand: Equatable, Sendable {
     static let portPlaceholder = "{port}"
 
     private static func fill(_ port: UInt16, into text: String) -> String {
-        text.split(separator: portPlaceholder, omittingEmptySubsequences: false).joined(separator: "\(port)")
+        text.replacing(portPlaceholder, by: "\(port)")
     }
 }
