@@ -44,6 +44,12 @@ def test_the_executable_needs_no_library_and_runs_in_an_empty_root(executable, t
     assert run("unshare", "--mount", "sh", "-c", inside, "sh", tmp_path).startswith("ondemandd ")
 
 
+def test_the_executable_is_one_file_of_at_most_ten_megabytes(executable, measured):
+    size = executable.stat().st_size
+    measured("the static executable", f"{size / 1e6:.1f} MB")
+    assert size <= 10_000_000
+
+
 def test_the_package_says_what_it_is_and_depends_on_nothing(package):
     fields = run("dpkg-deb", "--field", package)
     version = run(STATIC, "--version").split()[-1]

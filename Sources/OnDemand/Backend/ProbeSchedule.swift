@@ -2,9 +2,9 @@
 /// how long that usually takes.
 ///
 /// Of a stranger nothing is known. Dense at first, because small servers are up in milliseconds; then in proportion to
-/// the time already spent, so that asking adds about a seventieth to a boot, and a thirtieth at worst. A knock is dearer
-/// than a look, and rarer. Once some boots have been seen, hardly anybody is asked before the quickest of them would be
-/// over, and then closely: less waiting for less work.
+/// the time already spent, so that asking adds about a seventieth to a boot, and a thirtieth at worst. A knock is
+/// dearer than a look, and rarer. Once some boots have been seen, hardly anybody is asked before the quickest of them
+/// would be over, and then closely: less waiting for less work.
 enum ProbeSchedule {
     static let shortest: Duration = .microseconds(100)
     static let shortestByKnock: Duration = .microseconds(500)
@@ -12,13 +12,13 @@ enum ProbeSchedule {
     static let dense: Duration = .milliseconds(50)
     static let longestWhileDense: Duration = .microseconds(500)
     static let longest: Duration = .milliseconds(50)
-    /// Before a known backend is expected: a boot may have become quicker, and then only one start pays for it.
+    /// Before a known backend is expected: a boot may have become quicker, and then only one start pays.
     static let longestBeforeExpected: Duration = .milliseconds(250)
     /// Who has answered that it is not ready yet has work to do.
     static let shortestAfterAnswer: Duration = .milliseconds(5)
 
-    /// The pause after an attempt that did not succeed, `elapsed` after the spawn; `usual` is the quickest of the recent
-    /// boots, nil where too few are known.
+    /// The pause after an attempt that did not succeed, `elapsed` after the spawn; `usual` is the quickest of the
+    /// recent boots, nil where too few are known.
     static func pause(
         after elapsed: Duration, usual: Duration? = nil, byLook: Bool, hasAnswered: Bool = false
     ) -> Duration {
