@@ -49,7 +49,7 @@ struct ExchangeMachine {
     var peer: SocketAddress
     /// The proxy that announced it was spoken to in TLS.
     var isEncrypted = false
-    /// Random; the names of its requests begin with it.
+    /// No other connection has it; the names of its requests begin with it.
     let identity: UInt64
 
     /// Read from the client and not yet used: the start of a head, a body's bytes, a pipelined request.

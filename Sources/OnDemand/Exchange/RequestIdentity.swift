@@ -11,7 +11,7 @@ enum RequestIdentity {
         return String(bytes, only)
     }
 
-    /// The connection's random number and the request's place on it.
+    /// The connection's number and the request's place on it.
     static func made(connection: UInt64, request: Int) -> String {
         let digits = String(connection, radix: 16)
         return "\(String(repeating: "0", count: 16 - digits.count))\(digits)-\(request + 1)"

@@ -18,7 +18,9 @@ struct HeadLines {
         precondition(unread.count >= scanned, "bytes went missing between calls")
         let lineBound = isRequestLine ? lineStart + limits.maximumRequestLineBytes : .max
         let bound = min(unread.count, limits.maximumHeadBytes, lineBound)
-        while scanned < bound, HTTPByte.isText(unread[scanned]) { scanned += 1 }
+        var index = scanned
+        while index < bound, HTTPByte.isText(unread[index]) { index += 1 }
+        scanned = index
         // A carriage return is judged together with what follows it.
         let isReturn = scanned < bound && unread[scanned] == HTTPByte.carriageReturn
         let judged = isReturn ? scanned + 1 : scanned

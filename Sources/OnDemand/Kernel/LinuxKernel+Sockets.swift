@@ -45,15 +45,16 @@ extension LinuxKernel {
     /// A client that vanished without a FIN is noticed within half a minute, also while data is on its way to it. The
     /// same time ends the connection of one that takes nothing at all for so long (tcp(7), TCP_USER_TIMEOUT).
     func setStreamOptions(_ raw: Int32) {
+        // No delay for small frames.
+        set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setKeepAlive(raw)
         set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
     }
 
-    /// No delay for small frames; quiet connections are probed. A backend may be busy for longer than a client may be
-    /// silent, and its process is watched anyhow.
+    /// Quiet connections are probed. A backend may be busy for longer than a client may be silent, and its process is
+    /// watched anyhow.
     private func setKeepAlive(_ raw: Int32) {
         let tcp = Int32(IPPROTO_TCP)
-        set(raw, tcp, TCP_NODELAY, 1)
         set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
         set(raw, tcp, TCP_KEEPIDLE, Int32(Limits.keepAliveIdle.components.seconds))
         set(raw, tcp, TCP_KEEPINTVL, Int32(Limits.keepAliveInterval.components.seconds))
@@ -155,7 +156,9 @@ extension LinuxKernel {
     func connect(to address: SocketAddress) -> ConnectResult {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
-        if address.port != nil { setKeepAlive(raw) }
+        if address.port != nil { set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+        // Nobody vanishes without a word from a machine that we are on ourselves.
+        if address.port != nil, !address.isLoopback { setKeepAlive(raw) }
         return connect(raw, to: address)
     }
 

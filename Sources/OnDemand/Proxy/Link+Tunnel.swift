@@ -146,7 +146,11 @@ extension Link {
             }
             takeLeaveIfPossible()
         }
-        Self.endSink(of: &down, client, kernel)
+        if up.isFinished, up.sourceEnded, down.wantsToEndSink {
+            down.sinkEnded = true  // Both are over, and closing says so, too.
+        } else {
+            Self.endSink(of: &down, client, kernel)
+        }
         return down.wantsToRead && upstream!.readiness.contains(.readable) ? .more : .rest
     }
 

@@ -60,13 +60,19 @@ extension Proxy {
         return !chosen.isEmpty
     }
 
+    /// Steps of the golden ratio: no two are alike, nor look alike to who reads a log.
+    private func nextIdentity() -> UInt64 {
+        lastIdentity &+= 0x9e37_79b9_7f4a_7c15
+        return lastIdentity
+    }
+
     private func welcome(
         _ descriptor: Descriptor, _ peer: SocketAddress, through listener: Listener, at index: Int
     ) {
         guard let admission = admission(of: peer, through: listener, at: index) else {
             return kernel.reset(descriptor)
         }
-        let machine = ExchangeMachine(rules: listener.rules, peer: peer, identity: kernel.random())
+        let machine = ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity())
         let conversation = Link.Conversation(machine: machine, purpose: listener.purpose)
         if admission == .turnedAway { conversation.machine.turnAway() }
         var link = Link(client: .init(descriptor: descriptor), conversation: conversation)

@@ -57,12 +57,13 @@ extension Proxy {
         }
     }
 
-    /// Any readiness decides a connection that was on its way (connect(2)).
+    /// Any readiness decides a connection that was on its way (connect(2)); one that failed says so, and then which
+    /// failure it was is asked for, so that the socket tells it no more.
     func finishConnecting(_ index: Int) {
         guard let conversation = board.conversation(of: index), conversation.machine.phase == .awaitingConnection,
             let upstream = links[index].upstream
         else { return }
-        if kernel.connectFailure(of: upstream.descriptor) == nil {
+        if !upstream.readiness.contains(.broken) || kernel.connectFailure(of: upstream.descriptor) == nil {
             conversation.machine.connected()
         } else {
             conversation.machine.connectFailed()

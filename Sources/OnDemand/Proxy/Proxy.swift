@@ -26,6 +26,8 @@ final class Proxy<K: Kernel> {
     /// All that there were too many of, since the daemon began.
     var turnedAwayInAll = 0
     var lastListenerNumber: UInt32 = 0
+    /// Of client connections: begins anywhere, so that two lives of the daemon name none alike.
+    var lastIdentity: UInt64
     /// There were so many links at once that what they leave behind is worth giving back.
     var hadCrowd = false
     /// The same for having made a page or a table of itself: that runs through code which sleeping does not need.
@@ -91,6 +93,7 @@ final class Proxy<K: Kernel> {
         self.controlled = controlled
         self.reports = reports
         self.reporting = reporting
+        lastIdentity = reactor.kernel.random()
         board = Switchboard(traffic: Array(repeating: Traffic(), count: upstreams.count))
         arrivals = Array(repeating: Arrivals(), count: upstreams.count)
         connectionDays = Array(repeating: ConnectionDay(), count: upstreams.count)

@@ -172,13 +172,13 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("both ends have no delay and keepalive; what was accepted has a limit for silence as well")
+    @Test("both ends have no delay; what was accepted is probed and has a limit for silence")
     func options() throws {
         let (client, server, _) = try bench.pair()
+        #expect(option(server, SOL_SOCKET, SO_KEEPALIVE) == 1)
+        #expect(option(server, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 15)
         for descriptor in [client, server] {
             #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
-            #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == 1)
-            #expect(option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 15)
             #expect(fcntl(descriptor.raw, F_GETFD) & FD_CLOEXEC != 0)
             #expect(fcntl(descriptor.raw, F_GETFL) & O_NONBLOCK != 0)
         }
@@ -186,6 +186,19 @@ struct LinuxKernelSocketTests {
         #expect(option(client, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 0, "a backend may be busy for longer")
         kernel.close(client)
         kernel.close(server)
+    }
+
+    @Test("a backend is probed where it may vanish, which is anywhere but on this machine")
+    func probed() throws {
+        let listener = try kernel.listen(at: .ipv4(octets: [0, 0, 0, 0], port: 0))
+        let port = try #require(listener.address.port)
+        // Any address is this machine, too; only, it does not say so.
+        for (octets, isProbed) in [([127, 0, 0, 1], 0), ([0, 0, 0, 0], 1)] as [([UInt8], Int32)] {
+            let descriptor = try #require(bench.connection(to: .ipv4(octets: octets, port: port)))
+            #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == isProbed)
+            kernel.close(descriptor)
+        }
+        kernel.stopListening(listener.descriptor, at: listener.address)
     }
 
     private func option(_ descriptor: Descriptor, _ level: Int32, _ name: Int32) -> Int32 {
