@@ -172,6 +172,20 @@ def test_what_the_backend_prints_can_be_read_along(browser, start):
     page.whole_picture("7-output")
 
 
+def test_a_process_that_a_service_requires_has_a_card_of_its_own(browser, start):
+    helper = {"name": "helper", "command": "sleep", "args": ["1000"], "start": "when_required", "idle_timeout": "300ms"}
+    page = GuardedPage(
+        browser, start, sleeping_double(idle_timeout="300ms", requires=["helper"]), managed_processes=[helper])
+    page.enter()
+    page.until("/cable · requires helper", "[data-service=cable] .paths")
+    assert page.text("[data-service=helper] .paths") == ""
+    with page.daemon.open_tunnel():
+        page.until("1 backend requires it now.", "[data-service=helper] .meaning")
+        page.until("another service that requires it, ", "[data-service=helper] [data-fact=wake]")
+        assert not browser.find_element(By.CSS_SELECTOR, "[data-service=helper] .visit").is_displayed()
+    page.until("Asleep", "[data-service=helper] .word")
+
+
 def test_the_links_for_machines_work_with_a_token_too(browser, start):
     page = GuardedPage(browser, start, sleeping_double())
     page.enter()

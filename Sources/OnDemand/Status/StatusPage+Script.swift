@@ -182,7 +182,7 @@ extension StatusPage {
               exit: exitStory(service.last_exit, service.last_exit_cause) };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             const needs = service.requires.length > 0 ? [`requires ${service.requires.join(", ")}`] : [];
-            say(one(".paths", this.root), [...service.paths, ...needs].join("  "));
+            say(one(".paths", this.root), [service.paths.join(", "), ...needs].filter((text) => text).join(" · "));
             const trouble = one(".trouble", this.root);
             trouble.hidden = service.last_failure === null;
             say(trouble, `Last failure: ${service.last_failure ?? ""}`);
