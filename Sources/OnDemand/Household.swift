@@ -346,6 +346,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         reactor.arm(.shutdown, at: kernel.now() + Limits.killGrace)
     }
 
+    /// Every message comes by here.
+    @inline(__always)
     private func proceedWithDeparture() {
         if departure == .draining, proxy.isDrained { stopBackends() }
         supervisor.proceedWithShutdown()

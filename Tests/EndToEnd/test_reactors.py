@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -9,10 +11,10 @@ import pytest
 
 import processes
 import wire
-from daemon import service, sleeping_double
+from daemon import on_demand, service, sleeping_double
 from test_orders import guarded, ordered
 from test_reload import answers, close_code, reload, service_of
-from wire import close_frame, text_frame, upgrade
+from wire import close_frame, free_port, text_frame, upgrade
 
 CONNECTIONS = 40
 
@@ -127,6 +129,37 @@ def test_a_crash_is_told_with_1011_on_every_thread(threaded):
     daemon.wait_for("crashed")
     daemon.wait_for_status(open=0)
     assert answers(daemon.open_tunnel())
+
+
+HANDS_OVER = """
+import socket, sys
+holder = socket.socket(socket.AF_UNIX)
+holder.connect(sys.argv[2])
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = listener.accept()
+    if connection.recv(65536):
+        connection.sendall(bytes.fromhex(sys.argv[3]))
+        socket.send_fds(holder, [b"."], [connection.fileno()])
+"""
+
+
+def test_connections_that_a_stranger_holds_for_a_dead_backend_end_on_every_thread(threaded, tmp_path):
+    holder, port = socket.socket(socket.AF_UNIX), free_port()
+    holder.bind(str(tmp_path / "holder"))
+    holder.listen()
+    daemon = threaded(service(port, on_demand=on_demand(
+        sys.executable, "-c", HANDS_OVER, str(port), str(tmp_path / "holder"), wire.SWITCHING.hex())))
+    tunnels = opened(daemon, 9)
+    hand, _ = holder.accept()
+    held = [socket.recv_fds(hand, 1, 1)[1][0] for _ in tunnels]
+    os.kill(daemon.status()["pid"], signal.SIGKILL)
+    say_goodbye(tunnels, 1011)
+    daemon.wait_for_status(open=0)
+    for descriptor in held:
+        os.close(descriptor)
+    hand.close()
+    holder.close()
 
 
 def test_a_shutdown_says_1001_on_every_thread_and_waits_for_all_of_them(threaded):

@@ -1,12 +1,10 @@
-import Synchronization
-
 /// Messages to a reactor on another thread: the one place, with the gates and the ledgers, where threads meet.
 ///
 /// In order, and with one wake-up for all that comes in before the owner looks.
 final class Letterbox<Message: Sendable>: Sendable {
     /// The owner's reactor watches it for edges.
     let bell: Descriptor
-    private let messages = Mutex<[Message]>([])
+    private let messages = Guarded<[Message]>([])
 
     init(bell: Descriptor) { self.bell = bell }
 

@@ -1,9 +1,7 @@
-import Synchronization
-
 /// What one thread has carried and the thread that tells of it has not yet taken over.
 final class TrafficLedger: Sendable {
     /// By the index of the service.
-    private let entries = Mutex<[Traffic]>([])
+    private let entries = Guarded<[Traffic]>([])
 
     /// What has moved since the last time is entered, and begins anew.
     func enter(_ traffic: inout [Traffic]) {
