@@ -251,6 +251,7 @@ def test_d4_a_killed_daemon_of_several_threads_takes_its_backend_with_it(threade
 
 def test_no_descriptor_stays_with_any_thread(threaded):
     daemon = threaded(service(0, target=f"http://127.0.0.1:{(backend := wire.Listener()).port}"))
+    daemon.wait_for("listening", **{"for": "status"})
     before = processes.open_descriptors(daemon.pid)
     for _ in range(5):
         pairs = []
