@@ -2,8 +2,8 @@ import Glibc
 
 /// A value that several threads touch, one at a time.
 ///
-/// What `Mutex` of the Synchronization module is, around a lock that the thread sanitizer knows: that other one is none to
-/// it. Unchecked: the value is reached with the lock only.
+/// What `Mutex` of the Synchronization module is, around a lock that the thread sanitizer knows: that other one is none
+/// to it. Unchecked: the value is reached with the lock only.
 @safe final class Guarded<Value: Sendable>: @unchecked Sendable {
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
