@@ -63,7 +63,7 @@ extension StatusPage {
           press(button) {
             const verb = button.dataset.order;
             const { open } = this.service;
-            if (button.ariaDisabled === "true" || now() - button.changed < 300) return;
+            if (button.getAttribute("aria-disabled") === "true" || now() - button.changed < 300) return;
             const isGrave = open > 0 && ["stop", "restart", "disable"].includes(verb);
             if (isGrave && !(now() - button.asked < askedAgain)) {
               button.asked = now();
