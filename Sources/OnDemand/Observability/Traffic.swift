@@ -46,11 +46,15 @@ struct Traffic: Equatable, Sendable {
     /// Nothing is counted without a byte, but for the tunnels themselves.
     var hasMoved: Bool { fromClients.bytes != 0 || fromBackend.bytes != 0 || tunnels != 0 }
 
-    mutating func add(_ more: Traffic) {
-        fromClients.add(more.fromClients)
-        fromBackend.add(more.fromBackend)
-        tunnels += more.tunnels
-        for closes in more.closeCodes { noteCloses(closes) }
-        otherCloses += more.otherCloses
+    /// Adds it to another and begins anew; in place, because a thread does it in every turn.
+    mutating func move(into sum: inout Traffic) {
+        sum.fromClients.add(fromClients)
+        sum.fromBackend.add(fromBackend)
+        sum.tunnels += tunnels
+        (fromClients, fromBackend, tunnels) = (Direction(), Direction(), 0)
+        guard !closeCodes.isEmpty else { return }
+        for closes in closeCodes { sum.noteCloses(closes) }
+        sum.otherCloses += otherCloses
+        (closeCodes, otherCloses) = ([], 0)
     }
 }

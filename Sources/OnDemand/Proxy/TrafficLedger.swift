@@ -6,25 +6,20 @@ final class TrafficLedger: Sendable {
     /// What has moved since the last time is entered, and begins anew.
     func enter(_ traffic: inout [Traffic]) {
         guard traffic.contains(where: { $0.hasMoved }) else { return }
-        entries.withLock { $0.add(traffic) }
-        for index in traffic.indices where traffic[index].hasMoved { traffic[index] = Traffic() }
+        entries.withLock { traffic.move(into: &$0) }
     }
 
     /// Adds it to what has been taken over before.
     func settle(into total: inout [Traffic]) {
-        let entered = entries.withLock { entries in
-            defer { entries = [] }
-            return entries
-        }
-        total.add(entered)
+        entries.withLock { $0.move(into: &total) }
     }
 }
 
 extension [Traffic] {
-    fileprivate mutating func add(_ more: [Traffic]) {
-        for index in more.indices where more[index].hasMoved {
-            while count <= index { append(Traffic()) }
-            self[index].add(more[index])
+    fileprivate mutating func move(into sums: inout [Traffic]) {
+        for index in indices where self[index].hasMoved {
+            while sums.count <= index { sums.append(Traffic()) }
+            self[index].move(into: &sums[index])
         }
     }
 }
