@@ -33,6 +33,7 @@ extension Proxy {
         kernel.unwatch(upstream.descriptor)
         links.remove(index: index)
         carriers[chosen].connections += 1
+        if carriedCount == Limits.crowd { hadCrowd = true }
         upstreams[lease.backend.index].carried += 1
         carriers[chosen].orders.post(.adopt(Passage(link)), through: kernel)
         return true
@@ -53,6 +54,8 @@ extension Proxy {
     func takeReports() {
         guard let reports else { preconditionFailure("a bell rings where nobody has one") }
         for report in reports.takeAll() { handle(report) }
+        // When the reports are gone, too: a crowd that leaves at once has many.
+        giveBackWhenEmpty()
     }
 
     private func handle(_ report: CarrierReport) {

@@ -335,10 +335,14 @@ final class Proxy<K: Kernel> {
         leaveCrowd(link.admission)
         if link.pace != nil { reactor.disarm(.pace(token)) }
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
-        if links.count == 0, hadCrowd || hasToldOfItself {
-            (hadCrowd, hasToldOfItself) = (false, false)
-            kernel.giveBackMemory()
-        }
+        giveBackWhenEmpty()
+    }
+
+    /// What a crowd leaves behind, once the last one has gone, whoever carried it.
+    func giveBackWhenEmpty() {
+        guard links.count == 0, hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
+        (hadCrowd, hasToldOfItself) = (false, false)
+        kernel.giveBackMemory()
     }
 
     func endUse(of lease: Link.Lease, wasDormant: Bool) {
