@@ -8,7 +8,8 @@ extension LinuxKernel {
     /// files. Unmapped they stay in the page cache, where the system may use the room for something else, and the few
     /// that are needed come back without a read (madvise(2), MADV_DONTNEED).
     func giveBackMemory() {
-        malloc_trim(0)
+        // Last of all, because reading the table needs more memory than anything that went before.
+        defer { malloc_trim(0) }
         guard let table = Self.bytes(of: "/proc/self/smaps") else { return }
         var mapping: Range<UInt>?
         // Two dozen lines follow each mapping, and one of them counts: the rest is not worth making text of.

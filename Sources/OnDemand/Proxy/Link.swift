@@ -3,38 +3,43 @@
 /// A plain value in a slab. Before the tunnel the conversation hangs on it; in a tunnel this is all there is, so its
 /// size is what an idle WebSocket costs: the members stand in the order that leaves few gaps, and a test has the sum.
 struct Link {
-    var client: End
-    var upstream: End?
-    /// The generation of this link's slot, for tokens.
-    var generation: UInt32 = 0
-    /// What keeps the backend awake.
-    var lease: Lease?
-    /// The lease has been given back: the tunnel lasts no longer than the backend's own reasons to stay awake.
-    var isDormant = false
-    /// The backend's process is gone, or reads no more: when what it said has been passed on, the tunnel is over.
-    var backendIsGone = false
-    /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
-    var hasClientData = false
     /// Heads, bodies and deadlines; gone once the tunnel is open.
     var conversation: Conversation?
     /// Client to backend.
     var up = Pump()
-    /// Backend to client.
-    var down = Pump()
     /// The backend ended without a goodbye, and the client has been told in its name.
     var spokeForBackend = false
+    /// The generation of this link's slot, for tokens.
+    var generation: UInt32 = 0
+    /// Backend to client.
+    var down = Pump()
+    /// The lease has been given back: the tunnel lasts no longer than the backend's own reasons to stay awake.
+    var isDormant = false
+    /// How far the client had got when the stall timer was armed; nil while it is not.
+    var stalledAt: UInt32?
     var farewell = Farewell.none
     /// Who broke which rule, until the proxy has taken note.
     var offence: Offence?
-    /// How far the client had got when the stall timer was armed; nil while it is not.
-    var stalledAt: UInt32?
+    /// The backend's process is gone, or reads no more: when what it said has been passed on, the tunnel is over.
+    var backendIsGone = false
     /// Where frames begin and end in what each side sends; nil once a side broke the rules.
     var clientFrames: FrameTracker?
+    /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
+    var hasClientData = false
     var serverFrames: FrameTracker?
-    /// How fast the client may send, where that is limited.
-    var pace: Pace?
     /// Where this connection is counted.
     var admission = Admission.counted(listener: 0, site: nil)
+    var client: End
+    var upstream: End?
+    /// What keeps the backend awake.
+    var lease: Lease?
+    /// How fast the client may send, where that is limited.
+    var pace: Pace?
+
+    init(client: End, conversation: Conversation? = nil) {
+        self.client = client
+        self.conversation = conversation
+    }
 
     /// Stands where there is no link.
     static var vacant: Link { Link(client: .init(descriptor: Descriptor(raw: -1))) }

@@ -338,11 +338,16 @@ final class Proxy<K: Kernel> {
         giveBackWhenEmpty()
     }
 
-    /// What a crowd leaves behind, once the last one has gone, whoever carried it.
+    /// What a crowd needed, whoever carried it, is given back once its end has been told everywhere, which needs some
+    /// of it again.
     func giveBackWhenEmpty() {
         guard links.count == 0, hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
+        if hadCrowd, reporting == nil {
+            reactor.arm(.crowdSettled, at: kernel.now() + Limits.crowdPause)
+        } else {
+            kernel.giveBackMemory()
+        }
         (hadCrowd, hasToldOfItself) = (false, false)
-        kernel.giveBackMemory()
     }
 
     func endUse(of lease: Link.Lease, wasDormant: Bool) {

@@ -20,7 +20,7 @@ struct LinkFrameTests {
     ]
 
     @Test("a tunnel is one slot of a slab and nothing else, so this is what an idle WebSocket costs")
-    func size() { #expect(MemoryLayout<Link>.stride <= 216) }
+    func size() { #expect(MemoryLayout<Link>.stride <= 200) }
 
     private func close(_ violation: FrameViolation) -> [UInt8] {
         FrameWriter.close(violation.closeCode, reason: violation.reason)
