@@ -82,6 +82,8 @@ final class BackendConversation: SocketOwner {
     private var outgoing: ArraySlice<UInt8> = []
     private var closesAfterwards = false
     private var isAsked = false
+    /// The first byte of the request was there before the process was told to stop; a slow body may outlive a drain.
+    private var beganInTime = false
     private var answers = 0
     private var surplus: [UInt8] = []
     /// A prober's WebSocket, whose only frame is a proper close frame.
@@ -126,6 +128,7 @@ final class BackendConversation: SocketOwner {
         while socket.waitingCount > 0 {
             let bytes = socket.take(.max)
             if isProbersTunnel { return hearFarewell(bytes) }
+            if talk == nil, !reader.hasBegun { beganInTime = !process.heardTerminate }
             if talk != nil { talk!.listening.hear(bytes) } else { reader.feed(bytes) }
             if talk == nil, reader.isComplete, !isAsked { requestArrived() }
             if isOver { return }
@@ -143,7 +146,7 @@ final class BackendConversation: SocketOwner {
         guard isProbe || process.takesRequest() else { return }
         // Who left while its request was on its way is nobody's client any more.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
-        if process.heardTerminate, isWanted, !kernel.isLeaving, kernel.trouble[process.service] == nil {
+        if process.heardTerminate, !beganInTime, isWanted, !kernel.isLeaving, kernel.trouble[process.service] == nil {
             kernel.complain("a request reached process \(process.id), which has been told to stop")
         }
         switch process.script.manners {
