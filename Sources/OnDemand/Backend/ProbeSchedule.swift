@@ -42,7 +42,7 @@ enum ProbeSchedule {
         let expected = usual - share(8, of: usual)
         let shortest = byLook ? shortest : shortestByKnock
         guard elapsed < expected else { return max(shortest, min(share(byLook ? 100 : 50, of: elapsed), longest)) }
-        let pause = min(share(8, of: elapsed), longestBeforeExpected)
+        let pause = min(share(elapsed < share(2, of: expected) ? 4 : 8, of: elapsed), longestBeforeExpected)
         return max(shortest, min(pause, expected - elapsed))
     }
 
