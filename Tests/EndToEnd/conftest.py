@@ -5,6 +5,7 @@ import shutil
 import pytest
 from selenium import webdriver
 
+import rails
 from daemon import Daemon, double, executable
 from page import Demo
 from wire import Listener
@@ -45,6 +46,14 @@ def upstream():
     """A backend that is the test itself."""
     with Listener() as listener:
         yield listener
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """What Rails keeps its broadcasts in."""
+    server = rails.Redis(tmp_path)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

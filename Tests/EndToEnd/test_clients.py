@@ -247,13 +247,6 @@ def site():
     server.shutdown()
 
 
-@pytest.fixture
-def redis(tmp_path):
-    server = rails.Redis(tmp_path)
-    yield server
-    server.stop()
-
-
 @pytest.mark.timeout(120)
 def test_a_browser_with_the_javascript_of_rails_wakes_it_converses_and_comes_back_after_a_crash(
         start, browser, site, redis):

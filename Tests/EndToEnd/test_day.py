@@ -22,13 +22,6 @@ LIVES = 6
 IDLE_HOURS = 0.25
 
 
-@pytest.fixture
-def redis(tmp_path):
-    server = rails.Redis(tmp_path)
-    yield server
-    server.stop()
-
-
 def live(daemon, clock):
     """People come and go, for a day."""
     crowd, stopped = [], 0

@@ -114,13 +114,6 @@ def interrupt(process):
     processes.eventually(lambda: " bye" in process.said(), what="the orderly end of the daemon")
 
 
-@pytest.fixture
-def redis(tmp_path):
-    server = rails.Redis(tmp_path)
-    yield server
-    server.stop()
-
-
 @pytest.mark.timeout(120)
 @shows("README.md", "", 1)
 def test_make_demo_shows_what_it_says(shell):

@@ -54,13 +54,6 @@ def test_websocketd_wakes_for_a_websocket_and_each_gets_a_process_of_its_own(sta
     assert daemon.starts() == 1
 
 
-@pytest.fixture
-def redis(tmp_path):
-    server = rails.Redis(tmp_path)
-    yield server
-    server.stop()
-
-
 @pytest.mark.timeout(90)
 def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_asked_for(start, redis):
     rails.need("puma", "uvicorn", "websocketd")
