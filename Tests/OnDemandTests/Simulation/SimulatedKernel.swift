@@ -172,6 +172,9 @@ final class SimulatedKernel: Kernel {
             : dice.duration(.microseconds(5) ... .microseconds(200))
     }
 
+    /// What slow turns have taken so far: whoever waits for a small buffer to be filled again and again waits for them.
+    private(set) var slowTurnTime = Duration.zero
+
     /// So slow, by its own doing, that nobody's patience means anything.
     var isSlow: Bool { hasJumped || isCramped }
 
@@ -212,7 +215,7 @@ final class SimulatedKernel: Kernel {
         guard further.isEmpty else { return look(from: 0) }
         waits += 1
         let began = clock
-        clock = clock + (dice.chance(faults.slowTurns) ? dice.duration(.zero ... .milliseconds(100)) : .microseconds(2))
+        beginTurn()
         runDue()
         collectEvents(for: self)
         while events.isEmpty, let deadline = deadline ?? schedule.next, clock < deadline {
@@ -233,10 +236,21 @@ final class SimulatedKernel: Kernel {
         return events.count
     }
 
+    /// A turn takes next to nothing, except on a machine that has other things to do.
+    private func beginTurn() {
+        guard dice.chance(faults.slowTurns) else {
+            clock = clock + .microseconds(2)
+            return
+        }
+        let length = dice.duration(.zero ... .milliseconds(100))
+        clock = clock + length
+        slowTurnTime += length
+    }
+
     /// With several threads nobody sleeps in a wait: whose turn it is and how long all sleep is decided outside.
     private func look(from view: Int) -> Int {
         waits += 1
-        clock = clock + (dice.chance(faults.slowTurns) ? dice.duration(.zero ... .milliseconds(100)) : .microseconds(2))
+        beginTurn()
         runDue()
         let viewer = seen(from: view)
         collectEvents(for: viewer)

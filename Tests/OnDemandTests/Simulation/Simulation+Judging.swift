@@ -223,7 +223,8 @@ extension Simulation {
         judgePatience(exchange, client)
     }
 
-    /// An answer of whatever kind comes within the limits of a stop, a start and an answer.
+    /// An answer of whatever kind comes within the limits of a stop, a start and an answer; what the simulated machine
+    /// took for its turns meanwhile is not the daemon's doing.
     private func judgePatience(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
         guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow, !kernel.isSlow else {
             return
@@ -234,7 +235,8 @@ extension Simulation {
             sum + policy.startupTimeout + policy.stopPlan.length + .seconds(2)
         }
         let patience = start + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
-        if answered - asked > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
+        let waitedForTheDaemon = answered - asked - exchange.slowTurnTime
+        if waitedForTheDaemon > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
             kernel.complain("\(client.name) waited \(answered - asked) for its answer")
         }
     }

@@ -20,6 +20,8 @@ final class VirtualClient: SocketOwner {
         var askedAt: Instant?
         /// When the first byte of the answer came.
         var answeredAt: Instant?
+        /// What slow turns had taken when it was asked, and then, between that and the answer.
+        var slowTurnTime = Duration.zero
         var retryAfter: String?
         var body: [UInt8] = []
         /// The answer said that it is the last on its connection.
@@ -175,7 +177,9 @@ final class VirtualClient: SocketOwner {
 
     private func noteAsked() {
         for index in exchanges.indices where exchanges[index].askedAt == nil && exchanges[index].end > 0 {
-            if sent >= exchanges[index].end { exchanges[index].askedAt = kernel.clock }
+            guard sent >= exchanges[index].end else { continue }
+            exchanges[index].askedAt = kernel.clock
+            exchanges[index].slowTurnTime = kernel.slowTurnTime
         }
     }
 
@@ -248,6 +252,7 @@ final class VirtualClient: SocketOwner {
         reader.feed(bytes)
         if reader.hasBegun, current < exchanges.count, exchanges[current].answeredAt == nil {
             exchanges[current].answeredAt = kernel.clock
+            exchanges[current].slowTurnTime = kernel.slowTurnTime - exchanges[current].slowTurnTime
         }
     }
 
