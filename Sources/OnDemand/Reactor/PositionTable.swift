@@ -1,7 +1,7 @@
 /// Where each armed timer stands in the heap: a hash table of plain numbers.
 ///
 /// Every connection arms and cancels several timers, and each of these moves entries of the heap. A `Dictionary` guards
-/// against keys chosen by an enemy; these are our own, and looking one up here takes a tenth of the time.
+/// against keys chosen by an enemy; these are our own, and looking one up here takes a sixth of the instructions.
 struct PositionTable {
     /// Zero where there is nobody. At most half of them are taken, and whoever finds its place taken goes to the next
     /// one that is free (linear probing).
