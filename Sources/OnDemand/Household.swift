@@ -217,6 +217,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         while !hasLeft { reactor.turn(self) }
     }
 
+    func carry(from first: Int, of count: Int) -> Int { proxy.carry(from: first, of: count) }
+
     func ready(_ token: Token, _ readiness: Readiness) {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)

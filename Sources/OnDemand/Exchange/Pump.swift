@@ -16,5 +16,7 @@ struct Pump {
     var wantsToRead: Bool { !sourceEnded && pending.isEmpty && !isHeldBack }
     var wantsToWrite: Bool { !pending.isEmpty }
     var wantsToEndSink: Bool { sourceEnded && pending.isEmpty && !sinkEnded }
+    /// What is read goes straight on.
+    var isFlowing: Bool { pending.isEmpty && !sourceEnded && !isHeldBack && !sinkEnded }
     var isFinished: Bool { sinkEnded }
 }

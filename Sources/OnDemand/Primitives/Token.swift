@@ -23,6 +23,9 @@ struct Token: Hashable, Sendable {
         return role
     }
 
+    /// One of the two sockets of a link.
+    var isOfConnection: Bool { role == .client || role == .upstream }
+
     var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
     var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) & 0xff_ffff }
 }

@@ -31,6 +31,8 @@ final class Carrier<K: Kernel>: Tenant, @unchecked Sendable {
         while !hasEnded { reactor.turn(self) }
     }
 
+    func carry(from first: Int, of count: Int) -> Int { proxy.carry(from: first, of: count) }
+
     func ready(_ token: Token, _ readiness: Readiness) {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)

@@ -25,6 +25,9 @@ extension Link {
         let saidFarewell: Bool
         /// Something rare: a goodbye began, a rule was broken, somebody is too slow or too fast.
         let needsCare: Bool
+
+        /// What could be moved has moved, and nobody else needs to know.
+        var isUneventful: Bool { progress == .rest && !clientSpoke && !saidFarewell && !needsCare }
     }
 
     /// All that an event means for a tunnel, in one call: this is the way of every message, and the link stays where it
@@ -86,6 +89,7 @@ extension Link {
     ) -> Progress {
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
         guard let service = lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
+        if let progress = relayOnePiece(kernel, &scratch, &traffic[service]) { return progress }
         let upward = pumpUp(kernel, &scratch, &traffic[service])
         if case .over = upward { return upward }
         let downward = pumpDown(kernel, &scratch, &traffic[service])
@@ -102,6 +106,24 @@ extension Link {
         return upward == .more || downward == .more ? .more : .rest
     }
 
+    /// Nearly every event: one side has spoken, all of it is read and taken at once, and nothing else is going on. nil
+    /// when there is more to see to; what has been done by then stays done.
+    private mutating func relayOnePiece(
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+    ) -> Progress? {
+        guard isUntroubled, client.hasSomething != upstream!.hasSomething else { return nil }
+        let hangup =
+            client.hasSomething
+            ? passUp(kernel, &scratch, &traffic) : passDown(kernel, &scratch, &traffic)
+        if let hangup { return .over(hangup) }
+        return isUntroubled && !client.hasSomething && !upstream!.hasSomething ? .rest : nil
+    }
+
+    /// Nothing waits, nobody leaves, and nobody is too fast.
+    private var isUntroubled: Bool {
+        up.isFlowing && down.isFlowing && farewell == .none && pace == nil && !backendIsGone && !spokeForBackend
+    }
+
     /// Bytes wait for the client, and nobody looks yet whether it takes them.
     private var mayStall: Bool { stalledAt == nil && farewell == .none && !down.pending.isEmpty }
 
@@ -110,16 +132,7 @@ extension Link {
         if !Self.flush(&up, to: &upstream!, kernel) { stopSending() }
         for _ in 0..<Limits.chunksPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
-            let passed = Self.pass(
-                &up, &clientFrames, from: &client, to: &upstream!, kernel, &scratch, &traffic.fromClients)
-            switch passed {
-            case .piece(let piece):
-                note(piece, from: .client, &traffic)
-                slowDown(piece.news, kernel)
-            case .nothing: break
-            case .sourceBroken: return .over(.clientReset)
-            case .sinkBroken: stopSending()
-            }
+            if let hangup = passUp(kernel, &scratch, &traffic) { return .over(hangup) }
         }
         // The close frame behind the last valid one.
         if offence != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
@@ -134,16 +147,7 @@ extension Link {
         takeLeaveIfPossible()
         for _ in 0..<Limits.chunksPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
-            let passed = Self.pass(
-                &down, &serverFrames, from: &upstream!, to: &client, kernel, &scratch, &traffic.fromBackend)
-            switch passed {
-            case .piece(let piece):
-                note(piece, from: .upstream, &traffic)
-                // In the middle of a frame nothing can be said any more.
-                if offence?.side == .upstream, farewell != .said { return .over(.upstreamReset) }
-            case .nothing: if down.sourceEnded { endForBackend(kernel) }
-            case .sourceBroken, .sinkBroken: return .over(.upstreamReset)
-            }
+            if let hangup = passDown(kernel, &scratch, &traffic) { return .over(hangup) }
             takeLeaveIfPossible()
         }
         if up.isFinished, up.sourceEnded, down.wantsToEndSink {
@@ -152,6 +156,38 @@ extension Link {
             Self.endSink(of: &down, client, kernel)
         }
         return down.wantsToRead && upstream!.readiness.contains(.readable) ? .more : .rest
+    }
+
+    /// One read of what the client says, and what follows from it.
+    @inline(__always)
+    private mutating func passUp(
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+    ) -> Hangup? {
+        switch Self.pass(&up, &clientFrames, from: &client, to: &upstream!, kernel, &scratch, &traffic.fromClients) {
+        case .piece(let piece):
+            note(piece, from: .client, &traffic)
+            slowDown(piece.news, kernel)
+        case .nothing: break
+        case .sourceBroken: return .clientReset
+        case .sinkBroken: stopSending()
+        }
+        return nil
+    }
+
+    /// One read of what the backend says, and what follows from it.
+    @inline(__always)
+    private mutating func passDown(
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+    ) -> Hangup? {
+        switch Self.pass(&down, &serverFrames, from: &upstream!, to: &client, kernel, &scratch, &traffic.fromBackend) {
+        case .piece(let piece):
+            note(piece, from: .upstream, &traffic)
+            // In the middle of a frame nothing can be said any more.
+            if offence?.side == .upstream, farewell != .said { return .upstreamReset }
+        case .nothing: if down.sourceEnded { endForBackend(kernel) }
+        case .sourceBroken, .sinkBroken: return .upstreamReset
+        }
+        return nil
     }
 
     /// The backend takes nothing more; what it has said before is still to be read.
@@ -368,6 +404,9 @@ extension Link {
 // MARK: - One end
 
 extension Link.End {
+    /// There is something to read, or an end to learn of.
+    var hasSomething: Bool { readiness.contains(.readable) }
+
     /// A short read means drained, unless the peer has ended: then the end itself is still to be read.
     mutating func noteRead(_ count: Int, of room: Int) {
         if count < room, !readiness.contains(.peerEnded) { readiness.remove(.readable) }

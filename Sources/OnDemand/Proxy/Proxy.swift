@@ -101,8 +101,19 @@ final class Proxy<K: Kernel> {
 
     // MARK: Events
 
+    /// Deals with events of connections in a row; the position of the first that is not one.
+    func carry(from first: Int, of count: Int) -> Int {
+        var position = first
+        while let (token, news) = board.carry(&position, of: count, through: kernel) { follow(news, token) }
+        return position
+    }
+
     func ready(_ token: Token, _ readiness: Readiness) {
-        switch board.take(readiness, for: token, through: kernel) {
+        follow(board.take(readiness, for: token, through: kernel), token)
+    }
+
+    private func follow(_ news: Link.News, _ token: Token) {
+        switch news {
         case .stale: break
         case .relayed(let turn): ended(turn, of: token.index)
         case .conversing:

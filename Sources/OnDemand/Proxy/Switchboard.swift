@@ -6,6 +6,24 @@ struct Switchboard {
     /// What is read goes here first, whosever it is.
     var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
 
+    /// Carries what events in a row have to carry, up to one that says more than that messages have passed: what that
+    /// one came to, and whose it was. nil where the next event is of no connection, or there is none.
+    ///
+    /// One call for all of them: so the check of exclusive access is one, too.
+    mutating func carry(
+        _ position: inout Int, of count: Int, through kernel: some Kernel
+    ) -> (token: Token, news: Link.News)? {
+        while position < count {
+            let event = kernel.event(at: position)
+            guard event.token.isOfConnection else { return nil }
+            position += 1
+            let news = take(event.readiness, for: event.token, through: kernel)
+            if case .relayed(let turn) = news, turn.isUneventful { continue }
+            return (event.token, news)
+        }
+        return nil
+    }
+
     /// What an event of a connection's socket comes to.
     mutating func take(_ readiness: Readiness, for token: Token, through kernel: some Kernel) -> Link.News {
         guard links.isTaken(token.index) else { return .stale }

@@ -35,9 +35,11 @@ final class Reactor<K: Kernel> {
     func turn(_ tenant: some Tenant) {
         let count = kernel.wait(until: deadline)
         let resumed = takeUnfinished()
-        for position in 0..<count {
+        var position = tenant.carry(from: 0, of: count)
+        while position < count {
             let event = kernel.event(at: position)
             tenant.ready(event.token, event.readiness)
+            position = tenant.carry(from: position + 1, of: count)
         }
         for token in resumed { tenant.ready(token, []) }
         if timers.next != nil {
@@ -50,10 +52,16 @@ final class Reactor<K: Kernel> {
 
 /// Who lives on a reactor and is told what happens there.
 protocol Tenant: AnyObject {
+    /// Deals with as many events in a row as it can at once; the position of the first that is left.
+    func carry(from first: Int, of count: Int) -> Int
     func ready(_ token: Token, _ readiness: Readiness)
     func timerFired(_ key: TimerKey)
     /// Everything that was ready has been told: time to deliver messages.
     func turnEnded()
+}
+
+extension Tenant {
+    func carry(from first: Int, of count: Int) -> Int { first }
 }
 
 /// Whose deadline it is and what for; one timer each.

@@ -66,6 +66,8 @@ package struct FrameStart: Hashable, Sendable {
     package var reservedBits: UInt8 { first >> 4 & 0b111 }
     /// Nil for the ten numbers that have no meaning yet.
     package var opcode: FrameOpcode? { FrameOpcode(rawValue: first & 0x0f) }
+    /// A text or binary frame that nothing continues.
+    package var beginsWholeMessage: Bool { first & 0x8f == 0x81 || first & 0x8f == 0x82 }
     package var isMasked: Bool { second & 0x80 != 0 }
     /// The payload's length, or 126 or 127: two or eight more bytes tell it.
     package var shortLength: UInt8 { second & 0x7f }

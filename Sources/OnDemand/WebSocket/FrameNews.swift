@@ -11,6 +11,8 @@ struct FrameNews: Hashable, Sendable {
     /// The code of a close frame, `noStatus` for one without a body (RFC 6455, 7.1.5).
     var closeCode: CloseCode?
 
+    static let oneMessage = FrameNews(frames: 1, dataFrames: 1, messages: 1)
+
     var dataFrameBegan: Bool { dataFrames > 0 }
 
     static func += (total: inout FrameNews, piece: FrameNews) {

@@ -34,6 +34,25 @@ struct FrameTracker: Sendable {
     /// Takes note of the next bytes. After an error the stream has no boundaries any more, so nothing may follow.
     mutating func advance(_ bytes: Span<UInt8>) throws(FrameError) -> FrameNews {
         precondition(!flags.contains(.broken), "a stream that broke the rules was followed further")
+        return isOneMessage(bytes) ? .oneMessage : try advancePiecewise(bytes)
+    }
+
+    /// Nearly every read holds one message in one frame, whole: of that there is nothing to keep.
+    private func isOneMessage(_ bytes: Span<UInt8>) -> Bool {
+        guard isAtBoundary, !flags.contains(.insideMessage), bytes.count >= 4 else { return false }
+        let start = FrameStart(first: bytes[0], second: bytes[1])
+        guard start.beginsWholeMessage, start.isMasked == flags.contains(.masked),
+            start.reservedBits == 0 || flags.contains(.extensions)
+        else { return false }
+        var length = Int(start.shortLength)
+        if length == 126 {
+            length = Int(bytes[2]) << 8 | Int(bytes[3])
+            guard length > 125 else { return false }
+        }
+        return start.shortLength < 127 && bytes.count == start.headerByteCount + length && length <= messageLimit
+    }
+
+    private mutating func advancePiecewise(_ bytes: Span<UInt8>) throws(FrameError) -> FrameNews {
         var news = FrameNews()
         var position = 0
         var frameBegin = 0

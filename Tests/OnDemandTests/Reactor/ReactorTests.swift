@@ -27,4 +27,37 @@ struct ReactorTests {
         for _ in 0..<10 { reactor.turn(counter) }
         #expect(counter.turns == 10)
     }
+
+    /// Carries clients' events as long as they follow each other, and notes what it is given how.
+    private final class Porter: Tenant {
+        let kernel: LinuxKernel
+        var carried: [[Int]] = []
+        var told: [Int] = []
+
+        init(_ kernel: LinuxKernel) { self.kernel = kernel }
+
+        func carry(from first: Int, of count: Int) -> Int {
+            let clients = (first..<count).prefix { kernel.event(at: $0).token.role == .client }
+            carried.append(clients.map { kernel.event(at: $0).token.index })
+            return clients.upperBound
+        }
+        func ready(_ token: Token, _ readiness: Readiness) { told.append(token.index) }
+        func timerFired(_ key: TimerKey) {}
+        func turnEnded() {}
+    }
+
+    @Test("events in a row may be dealt with at once, the others are told one by one, and none is told twice")
+    func rows() throws {
+        let kernel = try LinuxKernel()
+        let roles: [Token.Role] = [.client, .client, .bell, .client, .bell, .bell]
+        for (index, role) in roles.enumerated() {
+            let bell = try kernel.openBell()
+            try kernel.watch(bell, for: .edges, as: Token(role, index: index, generation: 1))
+            kernel.ring(bell)
+        }
+        let porter = Porter(kernel)
+        Reactor(kernel: kernel).turn(porter)
+        #expect(porter.carried == [[0, 1], [3], [], []])
+        #expect(porter.told == [2, 4, 5])
+    }
 }
