@@ -25,7 +25,7 @@ extension Household {
             reloads.note(wasRefused: false)
             log.record(.reloaded, summary.parts.map { LogField($0.name, $0.what) })
         }
-        if supervisor.isAllAsleep { kernel.giveBackMemory() }
+        if supervisor.isAllAsleep { giveBackMemory() }
     }
 
     private func change(to new: Configuration) -> ReloadOutcome {

@@ -273,13 +273,19 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
                 guard case .stateChanged = answer else { continue }
                 hasChanged = true
                 tellStatus()
-                if supervisor.isAllAsleep { kernel.giveBackMemory() }
+                if supervisor.isAllAsleep { giveBackMemory() }
             }
         }
         if hasChanged { keepHistory() }
         forgetThoseWhoLeft()
         proceedWithDeparture()
         armLogRetry()
+    }
+
+    /// Before a long sleep.
+    func giveBackMemory() {
+        proxy.board.scratch.giveBack()
+        kernel.giveBackMemory()
     }
 
     private func tellStatus() {

@@ -92,7 +92,7 @@ final class DemoBackend<K: Kernel>: Tenant {
 
     /// Nothing is read while something waits to be sent, so a client that does not listen costs one answer.
     private func serve(_ token: Token) {
-        for _ in 0..<Limits.chunksPerTurn {
+        for _ in 0..<Limits.readsPerTurn {
             guard flush(token), let connection = connections[token] else { return }
             switch kernel.receive(from: connection.descriptor, into: &scratch) {
             case .bytes(let count): hear(Array(scratch[..<count]), token)

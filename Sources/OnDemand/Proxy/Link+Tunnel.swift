@@ -33,7 +33,7 @@ extension Link {
     /// All that an event means for a tunnel, in one call: this is the way of every message, and the link stays where it
     /// is meanwhile.
     mutating func take(
-        _ readiness: Readiness, for token: Token, through kernel: some Kernel, scratch: inout [UInt8],
+        _ readiness: Readiness, for token: Token, through kernel: some Kernel, scratch: inout Scratch,
         traffic: inout [Traffic]
     ) -> News {
         if token.role == .upstream {
@@ -47,7 +47,7 @@ extension Link {
     }
 
     /// `traffic` is that of all services, by their index.
-    mutating func turn(through kernel: some Kernel, scratch: inout [UInt8], traffic: inout [Traffic]) -> Turn {
+    mutating func turn(through kernel: some Kernel, scratch: inout Scratch, traffic: inout [Traffic]) -> Turn {
         let wasLeaving = farewell != .none
         let progress = relay(through: kernel, scratch: &scratch, traffic: &traffic)
         let clientSpoke = hasClientData && isDormant
@@ -85,7 +85,7 @@ extension Link {
 
     /// Moves what can be moved in both directions; reads are shared out so that nobody starves.
     private mutating func relay(
-        through kernel: some Kernel, scratch: inout [UInt8], traffic: inout [Traffic]
+        through kernel: some Kernel, scratch: inout Scratch, traffic: inout [Traffic]
     ) -> Progress {
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
         guard let service = lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
@@ -109,12 +109,12 @@ extension Link {
     /// Nearly every event: one side has spoken, all of it is read and taken at once, and nothing else is going on. nil
     /// when there is more to see to; what has been done by then stays done.
     private mutating func relayOnePiece(
-        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+        _ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic
     ) -> Progress? {
         guard isUntroubled, client.hasSomething != upstream!.hasSomething else { return nil }
         let hangup =
             client.hasSomething
-            ? passUp(kernel, &scratch, &traffic) : passDown(kernel, &scratch, &traffic)
+            ? passUp(kernel, &scratch.ordinary, &traffic) : passDown(kernel, &scratch.ordinary, &traffic)
         if let hangup { return .over(hangup) }
         return isUntroubled && !client.hasSomething && !upstream!.hasSomething ? .rest : nil
     }
@@ -127,12 +127,12 @@ extension Link {
     /// Bytes wait for the client, and nobody looks yet whether it takes them.
     private var mayStall: Bool { stalledAt == nil && farewell == .none && !down.pending.isEmpty }
 
-    private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic) -> Progress
+    private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic) -> Progress
     {
         if !Self.flush(&up, to: &upstream!, kernel) { stopSending() }
-        for _ in 0..<Limits.chunksPerTurn {
+        for position in 0..<Limits.readsPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
-            if let hangup = passUp(kernel, &scratch, &traffic) { return .over(hangup) }
+            if let hangup = passUp(kernel, &scratch[position], &traffic) { return .over(hangup) }
         }
         // The close frame behind the last valid one.
         if offence != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
@@ -141,13 +141,13 @@ extension Link {
     }
 
     private mutating func pumpDown(
-        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+        _ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic
     ) -> Progress {
         if !Self.flush(&down, to: &client, kernel) { return .over(.upstreamReset) }
         takeLeaveIfPossible()
-        for _ in 0..<Limits.chunksPerTurn {
+        for position in 0..<Limits.readsPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
-            if let hangup = passDown(kernel, &scratch, &traffic) { return .over(hangup) }
+            if let hangup = passDown(kernel, &scratch[position], &traffic) { return .over(hangup) }
             takeLeaveIfPossible()
         }
         if up.isFinished, up.sourceEnded, down.wantsToEndSink {
@@ -382,15 +382,15 @@ extension Link {
     }
 
     /// The close frame goes out; what the client still sends is discarded until it has answered or gone.
-    private mutating func finishFarewell(through kernel: some Kernel, scratch: inout [UInt8]) -> Progress {
+    private mutating func finishFarewell(through kernel: some Kernel, scratch: inout Scratch) -> Progress {
         guard Self.flush(&down, to: &client, kernel) else { return .over(.clientReset) }
-        for _ in 0..<Limits.chunksPerTurn {
+        for _ in 0..<Limits.readsPerTurn {
             guard client.readiness.contains(.readable) else { return .rest }
-            switch kernel.receive(from: client.descriptor, into: &scratch) {
+            switch kernel.receive(from: client.descriptor, into: &scratch.ordinary) {
             case .bytes(let count):
-                client.noteRead(count, of: scratch.count)
+                client.noteRead(count, of: scratch.ordinary.count)
                 var ignored = Traffic.Direction()
-                _ = Self.follow(scratch.span.extracting(0..<count), &clientFrames, &ignored)
+                _ = Self.follow(scratch.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
                 // Of one who broke the rules nothing is read any more; its end, or the timer, is awaited.
                 if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.farewell) }
             case .wouldBlock: client.readiness.remove(.readable)

@@ -352,7 +352,9 @@ final class Proxy<K: Kernel> {
     /// What a crowd needed, whoever carried it, is given back once its end has been told everywhere, which needs some
     /// of it again.
     func giveBackWhenEmpty() {
-        guard links.count == 0, hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
+        guard links.count == 0 else { return }
+        board.scratch.giveBack()
+        guard hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
         if hadCrowd, reporting == nil {
             reactor.arm(.crowdSettled, at: kernel.now() + Limits.crowdPause)
         } else {

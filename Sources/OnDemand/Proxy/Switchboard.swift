@@ -3,8 +3,7 @@ struct Switchboard {
     var links = Slab(vacant: Link.vacant)
     /// By the index of the service.
     var traffic: [Traffic]
-    /// What is read goes here first, whosever it is.
-    var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
+    var scratch = Scratch()
 
     /// Carries what events in a row have to carry, up to one that says more than that messages have passed: what that
     /// one came to, and whose it was. nil where the next event is of no connection, or there is none.
@@ -62,7 +61,7 @@ extension Proxy {
     }
 
     var scratch: [UInt8] {
-        _read { yield board.scratch }
-        _modify { yield &board.scratch }
+        _read { yield board.scratch.ordinary }
+        _modify { yield &board.scratch.ordinary }
     }
 }

@@ -276,7 +276,7 @@ extension Supervisor {
         guard let descriptor = backend.probe.descriptor else { return }
         sendUnsent(of: backend)
         // What a chatty backend says beyond this is cut off in a moment.
-        for _ in 0..<Limits.chunksPerTurn {
+        for _ in 0..<Limits.readsPerTurn {
             switch kernel.receive(from: descriptor, into: &scratch) {
             case .bytes: continue
             case .wouldBlock: return

@@ -8,13 +8,14 @@ final class TunnelBench {
     var link: Link
     private var allTraffic = [Traffic()]
     var traffic: Traffic { allTraffic[0] }
-    private var scratch = [UInt8](repeating: 0, count: Limits.scratchBytes)
+    private var scratch = Scratch()
 
     init(
-        _ limits: ServiceLimits = ServiceLimits(), extensions: Bool = false, early: [UInt8] = [], eager: [UInt8] = []
+        _ limits: ServiceLimits = ServiceLimits(), extensions: Bool = false, early: [UInt8] = [], eager: [UInt8] = [],
+        clientCapacity: Int? = nil, backendCapacity: Int? = nil
     ) {
-        let (nearClient, farClient) = SimulatedSocket.pair(kernel)
-        let (nearBackend, farBackend) = SimulatedSocket.pair(kernel)
+        let (nearClient, farClient) = SimulatedSocket.pair(kernel, capacity: clientCapacity)
+        let (nearBackend, farBackend) = SimulatedSocket.pair(kernel, capacity: backendCapacity)
         (client, backend) = (farClient, farBackend)
         link = Link(client: .init(descriptor: kernel.insert(.socket(nearClient))))
         link.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
@@ -28,12 +29,18 @@ final class TunnelBench {
     @discardableResult
     func run() -> Link.Progress {
         for _ in 0..<1000 {
-            link.client.readiness.formUnion([.readable, .writable])
-            link.upstream?.readiness.formUnion([.readable, .writable])
-            let progress = link.turn(through: kernel, scratch: &scratch, traffic: &allTraffic).progress
+            let progress = turn()
             if progress != .more { return progress }
         }
         return .more
+    }
+
+    /// One, in which both sockets may be ready.
+    @discardableResult
+    func turn() -> Link.Progress {
+        link.client.readiness.formUnion([.readable, .writable])
+        link.upstream?.readiness.formUnion([.readable, .writable])
+        return link.turn(through: kernel, scratch: &scratch, traffic: &allTraffic).progress
     }
 
     func clientSays(_ bytes: [UInt8]) {

@@ -32,10 +32,10 @@ final class SimulatedSocket {
         self.capacity = capacity
     }
 
-    /// Two ends that know each other.
-    static func pair(_ kernel: SimulatedKernel) -> (SimulatedSocket, SimulatedSocket) {
-        let first = SimulatedSocket(kernel: kernel, capacity: kernel.drawCapacity())
-        let second = SimulatedSocket(kernel: kernel, capacity: kernel.drawCapacity())
+    /// Two ends that know each other, each as roomy as the dice say if it is not told.
+    static func pair(_ kernel: SimulatedKernel, capacity: Int? = nil) -> (SimulatedSocket, SimulatedSocket) {
+        let first = SimulatedSocket(kernel: kernel, capacity: capacity ?? kernel.drawCapacity())
+        let second = SimulatedSocket(kernel: kernel, capacity: capacity ?? kernel.drawCapacity())
         first.peer = second
         second.peer = first
         return (first, second)

@@ -106,7 +106,8 @@ extension Simulation {
             machine?.toUpstream.count ?? 0,
             machine?.inbound.count ?? 0, machine?.answerHead.count ?? 0,
         ]
-        if let most = holdings.max(), most > Limits.scratchBytes + 2 * head {
+        let oneRead = machine == nil ? Limits.largeReadBytes : Limits.scratchBytes
+        if let most = holdings.max(), most > oneRead + 2 * head {
             kernel.complain("\(most) bytes are held for one direction of a connection")
         }
     }

@@ -1,0 +1,23 @@
+/// Where everything is read to first, whosever it is: what the other side takes at once is kept nowhere else.
+struct Scratch {
+    /// For nearly every read.
+    var ordinary = Array(repeating: UInt8(0), count: Limits.scratchBytes)
+    /// For a tunnel in full flow; empty until there is one.
+    private var large: [UInt8] = []
+
+    /// Where a read goes, by its position among those of one turn that the other side has taken whole.
+    subscript(position: Int) -> [UInt8] {
+        _read { yield position < Limits.ordinaryReadsPerTurn ? ordinary : large }
+        _modify {
+            if position < Limits.ordinaryReadsPerTurn {
+                yield &ordinary
+            } else {
+                if large.isEmpty { large = Array(repeating: 0, count: Limits.largeReadBytes) }
+                yield &large
+            }
+        }
+    }
+
+    /// Nobody is there any more who could be in full flow.
+    mutating func giveBack() { large = [] }
+}
