@@ -4,18 +4,24 @@ package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
-        let alphabet = alphabet
         var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        text.reserveCapacity(count(of: bytes.count))
+        forEachCharacter(of: bytes.span) { text.append($0) }
+        return text
+    }
+
+    /// How many characters stand for so many bytes.
+    static func count(of bytes: Int) -> Int { (bytes + 2) / 3 * 4 }
+
+    @inline(__always)
+    static func forEachCharacter(of bytes: Span<UInt8>, _ body: (UInt8) -> Void) {
+        let alphabet = alphabet
         for start in stride(from: 0, to: bytes.count, by: 3) {
             let count = min(3, bytes.count - start)
             var bits = 0
             for place in 0..<3 { bits = bits << 8 | (place < count ? Int(bytes[start + place]) : 0) }
-            for place in 0..<4 {
-                text.append(place <= count ? alphabet[bits >> (18 - 6 * place) & 0x3f] : padding)
-            }
+            for place in 0..<4 { body(place <= count ? alphabet[bits >> (18 - 6 * place) & 0x3f] : padding) }
         }
-        return text
     }
 
     static func isLetter(_ byte: UInt8) -> Bool { alphabet.contains(byte) }

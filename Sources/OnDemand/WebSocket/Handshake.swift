@@ -4,11 +4,31 @@ package enum Handshake {
 
     /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`, which is taken as it was written, not decoded.
     package static func acceptValue(forKey key: [UInt8]) -> [UInt8] {
-        Base64.encode(SHA1.digest(key + suffix))
+        let digest = digest(ofKey: key.span)
+        var value: [UInt8] = []
+        Base64.forEachCharacter(of: digest.span) { value.append($0) }
+        return value
     }
 
     package static func acceptValue(forKey key: String) -> String {
         String(decoding: acceptValue(forKey: Array(key.utf8)), as: UTF8.self)
+    }
+
+    /// Whether this is the `Sec-WebSocket-Accept` for this key; nothing is made for the comparison.
+    static func accepts(_ value: Span<UInt8>, key: Span<UInt8>) -> Bool {
+        let digest = digest(ofKey: key)
+        var agreed = 0
+        Base64.forEachCharacter(of: digest.span) { character in
+            if agreed < value.count, value[agreed] == character { agreed += 1 }
+        }
+        return agreed == Base64.count(of: digest.count) && agreed == value.count
+    }
+
+    private static func digest(ofKey key: Span<UInt8>) -> InlineArray<20, UInt8> {
+        var hash = SHA1()
+        for index in key.indices { hash.append(key[index]) }
+        for byte in suffix { hash.append(byte) }
+        return hash.finish()
     }
 
     /// A key is sixteen bytes in base64, so always 22 characters and two signs of padding (4.1, item 7).

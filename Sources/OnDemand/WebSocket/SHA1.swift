@@ -1,42 +1,34 @@
 /// SHA-1 (RFC 3174), which the WebSocket handshake asks for; it protects nothing here.
-package enum SHA1 {
+///
+/// Takes its message piece by piece and allocates nothing: every tunnel begins with one.
+package struct SHA1 {
+    private var state = State()
+    /// The block that is being filled.
+    private var block = InlineArray<64, UInt8>(repeating: 0)
+    private var count = 0
+
+    package init() {}
+
     package static func digest(_ message: [UInt8]) -> [UInt8] {
-        var state = State()
-        let padded = pad(message)
-        var words = [UInt32](repeating: 0, count: 80)
-        for block in stride(from: 0, to: padded.count, by: 64) {
-            state.mix(padded.span.extracting(block..<block + 64), &words)
-        }
-        var digest: [UInt8] = []
-        digest.reserveCapacity(20)
-        append(state.a, to: &digest)
-        append(state.b, to: &digest)
-        append(state.c, to: &digest)
-        append(state.d, to: &digest)
-        append(state.e, to: &digest)
-        return digest
+        var hash = SHA1()
+        for byte in message { hash.append(byte) }
+        let digest = hash.finish()
+        return digest.indices.map { digest[$0] }
+    }
+
+    package mutating func append(_ byte: UInt8) {
+        block[count & 63] = byte
+        count += 1
+        if count & 63 == 0 { state.mix(block.span) }
     }
 
     /// Section 4: a one bit, zeros, and the length in bits as the last eight bytes of a block.
-    private static func pad(_ message: [UInt8]) -> [UInt8] {
-        let zeros = (64 + 55 - message.count % 64) % 64
-        var padded: [UInt8] = []
-        padded.reserveCapacity(message.count + 1 + zeros + 8)
-        padded += message
-        padded.append(0x80)
-        for _ in 0..<zeros { padded.append(0) }
-        let bitCount = UInt64(message.count) * 8
-        append(UInt32(bitCount >> 32), to: &padded)
-        append(UInt32(truncatingIfNeeded: bitCount), to: &padded)
-        return padded
-    }
-
-    /// The highest byte first.
-    private static func append(_ word: UInt32, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(truncatingIfNeeded: word >> 24))
-        bytes.append(UInt8(truncatingIfNeeded: word >> 16))
-        bytes.append(UInt8(truncatingIfNeeded: word >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: word))
+    package consuming func finish() -> InlineArray<20, UInt8> {
+        let bitCount = UInt64(count) * 8
+        append(0x80)
+        while count & 63 != 56 { append(0) }
+        for place in 0..<8 { append(UInt8(truncatingIfNeeded: bitCount >> (56 - 8 * place))) }
+        return state.digest
     }
 
     /// The five words of section 6.1, under the letters the RFC gives them.
@@ -47,9 +39,15 @@ package enum SHA1 {
         var d: UInt32 = 0x1032_5476
         var e: UInt32 = 0xc3d2_e1f0
 
-        /// `words` is room for the schedule of one block, used again for the next.
-        mutating func mix(_ block: Span<UInt8>, _ words: inout [UInt32]) {
-            Self.schedule(block, &words)
+        /// The words in order, the highest byte of each first.
+        var digest: InlineArray<20, UInt8> {
+            let words: InlineArray<5, UInt32> = [a, b, c, d, e]
+            return InlineArray { UInt8(truncatingIfNeeded: words[$0 / 4] >> (24 - 8 * UInt32($0 % 4))) }
+        }
+
+        mutating func mix(_ block: Span<UInt8>) {
+            let schedule = Self.schedule(block)
+            let words = schedule.span
             var next = self
             // Section 5: f(t; B, C, D) and K(t).
             for round in 0..<20 { next.turn(words[round], next.b & next.c | ~next.b & next.d, 0x5a82_7999) }
@@ -72,7 +70,9 @@ package enum SHA1 {
         }
 
         /// Section 6.1, a and b.
-        private static func schedule(_ block: Span<UInt8>, _ words: inout [UInt32]) {
+        private static func schedule(_ block: Span<UInt8>) -> InlineArray<80, UInt32> {
+            var schedule = InlineArray<80, UInt32>(repeating: 0)
+            var words = schedule.mutableSpan
             for index in 0..<16 {
                 let high = UInt32(block[4 * index]) << 24 | UInt32(block[4 * index + 1]) << 16
                 words[index] = high | UInt32(block[4 * index + 2]) << 8 | UInt32(block[4 * index + 3])
@@ -81,6 +81,7 @@ package enum SHA1 {
                 let mixed = words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]
                 words[index] = rotateLeft(mixed, 1)
             }
+            return schedule
         }
     }
 

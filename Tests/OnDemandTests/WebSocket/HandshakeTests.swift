@@ -8,6 +8,24 @@ struct HandshakeTests {
         #expect(Handshake.acceptValue(forKey: "dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }
 
+    private func accepts(_ value: some Collection<UInt8>, key: String) -> Bool {
+        Handshake.accepts(Array(value).span, key: Array(key.utf8).span)
+    }
+
+    @Test("an answer is taken only if it is the whole accept value, letter for letter")
+    func accepts() {
+        let key = "dGhlIHNhbXBsZSBub25jZQ=="
+        let value = Array("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".utf8)
+        #expect(accepts(value, key: key) && !accepts(value, key: "dGhlIHNhbXBsZSBub25jZg=="))
+        for index in value.indices {
+            var other = value
+            other[index] ^= 0x20
+            #expect(!accepts(other, key: key), "another byte at \(index)")
+            #expect(!accepts(value[..<index], key: key), "only \(index) bytes")
+        }
+        #expect(!accepts(value + value.suffix(1), key: key))
+    }
+
     @Test("a key is sixteen bytes in base64")
     func validKey() {
         #expect(Handshake.isValidKey(Array("dGhlIHNhbXBsZSBub25jZQ==".utf8)))
