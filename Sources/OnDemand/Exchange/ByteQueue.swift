@@ -16,13 +16,17 @@ struct ByteQueue: Equatable {
     }
 
     mutating func append(_ more: ArraySlice<UInt8>) {
+        guard !more.isEmpty else { return }
         // What has left takes no room, even in a queue that is never quite empty.
         bytes.removeFirst(Int(consumed))
         consumed = 0
         bytes += more
     }
 
-    mutating func append(_ more: [UInt8]) { append(more[...]) }
+    /// Most often there is nothing yet, and then not a byte is copied.
+    mutating func append(_ more: [UInt8]) {
+        if bytes.isEmpty { bytes = more } else { append(more[...]) }
+    }
 
     /// The first `count` bytes are gone.
     mutating func removeFirst(_ count: Int) {

@@ -71,15 +71,18 @@ extension ExchangeMachine {
     private mutating func openTunnel(_ head: ResponseHead) {
         guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: answerHead.span),
             let accept = head.onlyValue(of: .secWebSocketAccept),
-            String(answerHead.span, accept) == request!.expectedAccept
+            request!.head.asked(for: accept, in: answerHead.span)
         else {
             let sentence = "\(serviceSentence) switched protocols without being asked properly."
             return failUpstream(CannedResponse(status: 502, body: sentence))
         }
         extensionsNegotiated = head.has(.secWebSocketExtensions)
-        // Byte for byte; the frames that came with it follow.
-        toClient.append(answerHead[..<head.byteCount])
-        earlyFrames = Array(answerHead[head.byteCount...])
+        // Byte for byte; the frames that came with it follow. Most often there are none, and then nothing is copied.
+        if answerHead.count > head.byteCount {
+            earlyFrames = Array(answerHead[head.byteCount...])
+            answerHead.removeSubrange(head.byteCount...)
+        }
+        toClient.append(answerHead)
         answerHead = []
         phase = .tunnel
     }

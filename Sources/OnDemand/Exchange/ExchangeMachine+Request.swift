@@ -33,42 +33,37 @@ extension ExchangeMachine {
     private mutating func accept(_ head: RequestHead) throws {
         let path = path(of: head)
         let match = rules.routes.find(path.span)
-        let method = String(inbound.span, head.method)
         let limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
         let asked = try UpgradeIntent.of(head, in: inbound.span)
         let provenance = Provenance(
             of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
         var accepted = RequestInFlight(
-            service: match?.destination.service, client: provenance.client,
-            id: RequestIdentity.of(
-                head, in: inbound.span, made: RequestIdentity.made(connection: identity, request: requestCount)),
-            line: "\(method) \(String(inbound.span, head.target))",
+            service: match?.destination.service, announcedClient: provenance.announcedClient,
+            identity: RequestIdentity(of: head, in: inbound.span, connection: identity, request: requestCount),
             version: head.version, isHead: head.isHead,
             upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
             askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive,
             body: BodyReader(framing, limits: limits))
-        accepted.isSafe = ["GET", "HEAD", "OPTIONS"].contains(method)
         if case .backend(let id) = match?.destination {
+            accepted.isSafe = isSafe(head)
             accepted.keepsUpstream = patience(for: accepted, at: id)
             accepted.upstreamHead = upstreamHead(of: head, for: id, path, match!, accepted, provenance)
             accepted.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path.span, isUpgrade: accepted.upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
-            if accepted.upgrade == .webSocket, let key = head.text(of: .secWebSocketKey, in: inbound.span) {
-                accepted.expectedAccept = Handshake.acceptValue(forKey: key)
-            }
             accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
         }
         if case .status(let resource) = match?.destination {
-            accepted.objection = rules.statusGuard.objection(to: resource, asking: method, head, in: inbound.span)
+            accepted.objection = rules.statusGuard.objection(
+                to: resource, asking: String(inbound.span, head.method), head, in: inbound.span)
         }
         accepted.head = KeptHead(head, takenFrom: &inbound)
         request = accepted
-        proceed(to: match?.destination, method: method)
+        proceed(to: match?.destination)
     }
 
-    private mutating func proceed(to destination: Destination?, method: String) {
+    private mutating func proceed(to destination: Destination?) {
         switch destination {
         case nil:
             respond(CannedResponse(status: 404, body: "No service is configured for this path."))
@@ -80,7 +75,7 @@ extension ExchangeMachine {
             }
             phase = .entering(id)
         case .status(let resource):
-            guard resource == .service || method == "GET" || method == "HEAD" else {
+            guard resource == .service || request!.isHead || request!.head.isGet else {
                 let allow = CannedResponse.Field(name: "Allow", value: "GET, HEAD")
                 return respond(CannedResponse(status: 405, body: "Only GET is served here.", fields: [allow]))
             }
@@ -92,8 +87,14 @@ extension ExchangeMachine {
     }
 
     /// `http://host` means `/` (RFC 9110, 4.2.3).
-    private func path(of head: RequestHead) -> [UInt8] {
-        head.path.isEmpty ? [UInt8(ascii: "/")] : Array(inbound[head.path.indices])
+    private func path(of head: RequestHead) -> ArraySlice<UInt8> {
+        head.path.isEmpty ? [UInt8(ascii: "/")] : inbound[head.path.indices]
+    }
+
+    /// What changes nothing (RFC 9110, 9.2.1).
+    private func isSafe(_ head: RequestHead) -> Bool {
+        let bytes = inbound.span
+        return bytes.isExactly("GET", in: head.method) || head.isHead || bytes.isExactly("OPTIONS", in: head.method)
     }
 
     private func mayUpgrade(to destination: Destination?) -> Bool {
@@ -122,44 +123,52 @@ extension ExchangeMachine {
     }
 
     private func upstreamHead(
-        of head: RequestHead, for id: BackendID, _ path: [UInt8], _ match: Match, _ request: RequestInFlight,
-        _ provenance: Provenance
+        of head: RequestHead, for id: BackendID, _ path: ArraySlice<UInt8>, _ match: Match,
+        _ request: RequestInFlight, _ provenance: Provenance
     ) -> [UInt8] {
-        let service = rules.services[id.index]
-        let host = head.host.map { String(inbound.span, $0) } ?? ""
-        let query = head.query.map { Array(inbound[$0.indices]) }
-        let target = TargetRewriter.upstreamTarget(
-            path: path.span, matched: match.matchedByteCount, targetPath: service.targetPath,
-            query: query?.span)
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: inbound, target: target,
-            set: fieldsToSet(on: head, request, provenance, configured: service.headers, host: host),
-            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: service.authority,
-            upgrade: request.upgrade, keepAlive: request.keepsUpstream != nil,
+            head, in: inbound, target: target(of: head, path, match, rules.services[id.index].targetPath),
+            own: ownFields(on: head, request, provenance, configured: rules.services[id.index].headers),
+            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable,
+            authority: rules.services[id.index].authority, upgrade: request.upgrade,
+            keepAlive: request.keepsUpstream != nil,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
         return output
     }
 
+    /// Nearly always what came, and then not a byte is copied.
+    private func target(
+        of head: RequestHead, _ path: ArraySlice<UInt8>, _ match: Match, _ targetPath: String?
+    ) -> ArraySlice<UInt8> {
+        if targetPath == nil, !head.path.isEmpty {
+            return inbound[head.path.lower..<(head.query?.upper ?? head.path.upper)]
+        }
+        let query = head.query.map { inbound[$0.indices] }
+        return TargetRewriter.upstreamTarget(
+            path: path.span, matched: match.matchedByteCount, targetPath: targetPath, query: query?.span)[...]
+    }
+
     /// Ours first; what the operator sets under the same name stands instead.
-    private func fieldsToSet(
-        on head: RequestHead, _ request: RequestInFlight, _ provenance: Provenance, configured: [HeaderTemplate],
-        host: String
-    ) -> [(name: String, value: String)] {
-        var fields = provenance.fields + [("X-Request-Id", request.id)]
+    private func ownFields(
+        on head: RequestHead, _ request: RequestInFlight, _ provenance: Provenance, configured: [HeaderTemplate]
+    ) -> OwnFields {
+        var fields = OwnFields(exceptFor: configured.map(\.name))
+        provenance.write(to: &fields, in: inbound)
+        let (bytes, identity) = (inbound, request.identity)
+        fields.add("X-Request-Id", as: .xRequestID) { identity.write(to: &$0, in: bytes) }
         if rules.addsVia {
             let earlier = head.values(of: .via).map { String(inbound.span, $0) }
             let version = head.version == .http11 ? "1.1" : "1.0"
-            fields.append(("Via", (earlier + ["\(version) ondemandd"]).joined(separator: ", ")))
+            fields.add("Via", as: .via, (earlier + ["\(version) ondemandd"]).joined(separator: ", "))
         }
-        guard !configured.isEmpty else { return fields }
-        let own = fields.filter { field in !configured.contains { $0.name.lowercased() == field.name.lowercased() } }
-        return own
-            + configured.map {
-                let value = $0.value(remoteAddress: provenance.client, scheme: provenance.scheme, host: host)
-                return (name: $0.name, value: value)
-            }
+        for template in configured {
+            let host = head.host.map { String(inbound.span, $0) } ?? ""
+            let value = template.value(remoteAddress: provenance.client, scheme: provenance.scheme, host: host)
+            fields.set(template.name, value)
+        }
+        return fields
     }
 
     /// Passes on as much of the body as has been read; what lies behind it belongs to the next request.

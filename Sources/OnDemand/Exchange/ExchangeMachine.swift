@@ -83,14 +83,11 @@ struct ExchangeMachine {
         /// As it came, for what only an answer of our own has to know.
         var head = KeptHead()
         let service: BackendID?
-        /// Whoever asks, which is the peer unless that is a trusted proxy.
-        let client: String
-        /// What this request is called in logs.
-        let id: String
+        /// Whoever asks, where the peer is a trusted proxy that says so.
+        let announcedClient: String?
+        let identity: RequestIdentity
         /// The page that asked for a WebSocket and may not.
         var refusedOrigin: String?
-        /// Method and target as they came, for the log.
-        let line: String
         let version: HTTPVersion
         let isHead: Bool
         let upgrade: UpgradeIntent
@@ -108,8 +105,11 @@ struct ExchangeMachine {
         var mayWake = true
         /// Why the status listener does not answer it.
         var objection: CannedResponse?
-        /// What the backend must answer to the client's key (RFC 6455, 4.2.2).
-        var expectedAccept = ""
+
+        /// Method and target as they came, for the log.
+        var line: String { head.line }
+        /// What this request is called in logs.
+        var id: String { head.text(of: identity) }
     }
 
     struct AnswerInFlight {
@@ -283,7 +283,7 @@ struct ExchangeMachine {
     }
 
     /// As `$remote_addr` shows it and the log.
-    var remoteAddress: String { request?.client ?? peer.host }
+    var remoteAddress: String { request?.announcedClient ?? peer.host }
 
     /// For the client's eyes: which service, nothing else.
     var serviceSentence: String {

@@ -17,6 +17,27 @@ struct KeptHead {
         }
     }
 
+    /// Method and target as they came: between them is one space.
+    var line: String {
+        guard let head else { return "" }
+        return String(bytes.span, ByteRange(head.method.lower, head.target.upper))
+    }
+
+    var isGet: Bool { head.map { bytes.span.isExactly("GET", in: $0.method) } ?? false }
+
+    /// What the request is called.
+    func text(of identity: RequestIdentity) -> String {
+        var text: [UInt8] = []
+        identity.write(to: &text, in: bytes)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// Whether this is what a server answers to the key of its handshake (RFC 6455, 4.2.2).
+    func asked(for accept: ByteRange, in answer: Span<UInt8>) -> Bool {
+        guard let key = head?.onlyValue(of: .secWebSocketKey) else { return false }
+        return Handshake.accepts(answer.extracting(accept.indices), key: bytes.span.extracting(key.indices))
+    }
+
     /// What its sender calls itself.
     var userAgent: String? { head?.text(of: .userAgent, in: bytes.span) }
 

@@ -2,89 +2,112 @@
 ///
 /// What a client says about itself counts only when it comes through a trusted proxy: then the chain is continued,
 /// else it begins here (RFC 7239, and the `X-Forwarded-` fields that were there before it).
-struct Provenance: Equatable {
-    typealias Field = (name: String, value: String)
-
-    /// Who asks: the last in the chain that is no trusted proxy, as `$remote_addr` shows it.
-    let client: String
-    /// `http` or `https`: how the client asked the first of the trusted.
+struct Provenance {
+    /// How the client asked the first of the trusted: `http` or `https`.
     let scheme: String
-    private let chain: [String]
-    private let host: String?
     private let peer: SocketAddress
-    /// Its address as text, which is asked for more than once.
-    private let peerText: String
-    /// `Forwarded` as a trusted proxy sent it.
-    private let forwarded: [String]
+    /// Where the head names the host that was asked for.
+    private let ownHost: ByteRange?
+    /// nil where the peer is a stranger: then it is the client, and no text is made before somebody wants one.
+    private let told: Told?
+
+    /// What a trusted proxy says.
+    private struct Told {
+        var client: String?
+        var chain: [String]
+        var host: String?
+        /// `Forwarded` as it came.
+        var forwarded: [String]
+    }
 
     init(
         of head: RequestHead, in bytes: Span<UInt8>, from peer: SocketAddress, isEncrypted: Bool = false,
         trusting proxies: TrustedProxies
     ) {
-        let ownHost = head.host.map { String(bytes, $0) }
         self.peer = peer
-        peerText = peer.host
+        ownHost = head.host
+        let ownScheme = isEncrypted ? "https" : "http"
         guard proxies.includes(peer) else {
-            (client, chain, forwarded, host) = (peerText, [], [], ownHost)
-            scheme = isEncrypted ? "https" : "http"
+            (told, scheme) = (nil, ownScheme)
             return
         }
-        let told = Self.texts(head.elements(of: .xForwardedFor, in: bytes), bytes)
-        forwarded = Self.texts(head.values(of: .forwarded), bytes)
+        let addresses = Self.texts(head.elements(of: .xForwardedFor, in: bytes), bytes)
+        let forwarded = Self.texts(head.values(of: .forwarded), bytes)
         let elements = ForwardedText.elements(of: forwarded)
-        chain = told.isEmpty ? elements.compactMap { $0["for"] } : told
-        client = Self.client(of: chain, proxies) ?? peerText
+        let chain = addresses.isEmpty ? elements.compactMap { $0["for"] } : addresses
+        let hosts = Self.texts(head.values(of: .xForwardedHost), bytes)
+        told = Told(
+            client: Self.client(of: chain, proxies), chain: chain,
+            host: hosts.last ?? elements.first { $0["host"] != nil }?["host"], forwarded: forwarded)
         scheme =
             Self.scheme(Self.texts(head.elements(of: .xForwardedProto, in: bytes), bytes).last)
-            ?? Self.scheme(elements.last { $0["proto"] != nil }?["proto"]) ?? (isEncrypted ? "https" : "http")
-        let named = Self.texts(head.values(of: .xForwardedHost), bytes)
-        host = named.last ?? elements.first { $0["host"] != nil }?["host"] ?? ownHost
+            ?? Self.scheme(elements.last { $0["proto"] != nil }?["proto"]) ?? ownScheme
     }
 
-    static func == (left: Provenance, right: Provenance) -> Bool {
-        left.client == right.client && left.scheme == right.scheme
-            && left.fields.elementsEqual(right.fields, by: { $0 == $1 })
-    }
+    /// What an untrusted client may not say: names that begin so, `_` read as `-`.
+    static let spoofable = ["x-forwarded-", "forwarded", "x-real-ip"].map { Array($0.utf8) }
 
-    /// What an untrusted client may not say; names that begin so, `_` read as `-`.
-    static let spoofable = ["x-forwarded-", "forwarded", "x-real-ip"]
+    /// Who asks, where that is another one than the peer: the last in the chain that is no trusted proxy.
+    var announcedClient: String? { told?.client }
 
-    /// How many fields a backend is told, at most: these and the two that belong to a request.
-    private static let count = 6
+    /// Who asks, as `$remote_addr` shows it.
+    var client: String { announcedClient ?? peer.host }
 
-    /// For the backend, in the place of the client's own.
-    var fields: [Field] {
-        var fields: [Field] = []
-        fields.reserveCapacity(Self.count)
-        let addresses = peer.port == nil ? chain : chain.isEmpty ? [peerText] : chain + [peerText]
-        if !addresses.isEmpty { fields.append(("X-Forwarded-For", Self.list(addresses))) }
-        fields.append(("X-Forwarded-Proto", scheme))
-        if let host { fields.append(("X-Forwarded-Host", host)) }
-        fields.append(("Forwarded", forwardedValue))
-        return fields
+    /// For the backend, in the place of the client's own; `bytes` are the head's.
+    func write(to fields: inout OwnFields, in bytes: [UInt8]) {
+        let chain = told?.chain ?? []
+        if peer.port != nil || !chain.isEmpty {
+            fields.add("X-Forwarded-For", as: .xForwardedFor) { value in
+                Self.write(chain, to: &value)
+                guard peer.port != nil else { return }
+                if !chain.isEmpty { value += ", ".utf8 }
+                peer.writeHost(to: &value)
+            }
+        }
+        fields.add("X-Forwarded-Proto", as: .xForwardedProto, scheme)
+        let host = told?.host.map { Array($0.utf8)[...] } ?? ownHost.map { bytes[$0.indices] }
+        if let host { fields.add("X-Forwarded-Host", as: .xForwardedHost) { $0 += host } }
+        fields.add("Forwarded", as: .forwarded) { writeForwarded(host, to: &$0) }
     }
 
     /// Rack prefers this field to the others, so it must tell the same story even where the proxy before us spoke only
     /// in the old ones.
-    private var forwardedValue: String {
-        let earlier = forwarded.isEmpty ? chain.map { "for=\(ForwardedText.node($0))" } : forwarded
-        var own = "for=\(node)"
-        if let host { own += ";host=\(ForwardedText.value(host))" }
-        own += ";proto=\(scheme)"
-        return earlier.isEmpty ? own : Self.list(earlier + [own])
-    }
-
-    /// Most often there is one.
-    private static func list(_ elements: [String]) -> String {
-        elements.count == 1 ? elements[0] : elements.joined(separator: ", ")
+    private func writeForwarded(_ host: ArraySlice<UInt8>?, to output: inout [UInt8]) {
+        if let told, !told.chain.isEmpty || !told.forwarded.isEmpty {
+            let earlier =
+                told.forwarded.isEmpty ? told.chain.map { "for=\(ForwardedText.node($0))" } : told.forwarded
+            Self.write(earlier, to: &output)
+            output += ", ".utf8
+        }
+        output += "for=".utf8
+        writeNode(to: &output)
+        if let host {
+            output += ";host=".utf8
+            ForwardedText.write(host, to: &output)
+        }
+        output += ";proto=".utf8
+        output += scheme.utf8
     }
 
     /// RFC 7239, 6.
-    private var node: String {
+    private func writeNode(to output: inout [UInt8]) {
         switch peer {
-        case .ipv4: peerText
-        case .ipv6: "\"[\(peerText)]\""
-        case .unix: "unknown"
+        case .ipv4:
+            peer.writeHost(to: &output)
+        case .ipv6:
+            output += "\"[".utf8
+            peer.writeHost(to: &output)
+            output += "]\"".utf8
+        case .unix:
+            output += "unknown".utf8
+        }
+    }
+
+    /// As a list.
+    private static func write(_ elements: [String], to output: inout [UInt8]) {
+        for (place, element) in elements.enumerated() {
+            if place > 0 { output += ", ".utf8 }
+            output += element.utf8
         }
     }
 
@@ -132,13 +155,23 @@ enum ForwardedText {
 
     /// A token as it is, anything else in quotes.
     static func value(_ text: String) -> String {
-        guard text.isEmpty || !text.utf8.allSatisfy(HTTPByte.isToken) else { return text }
-        var quoted: [UInt8] = [UInt8(ascii: "\"")]
-        for byte in text.utf8 {
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { quoted.append(UInt8(ascii: "\\")) }
-            quoted.append(byte)
+        var bytes: [UInt8] = []
+        write(Array(text.utf8)[...], to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The same for a field that is being written.
+    static func write(_ value: ArraySlice<UInt8>, to output: inout [UInt8]) {
+        guard value.isEmpty || !value.allSatisfy(HTTPByte.isToken) else {
+            output += value
+            return
         }
-        return String(decoding: quoted + [UInt8(ascii: "\"")], as: UTF8.self)
+        output.append(UInt8(ascii: "\""))
+        for byte in value {
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { output.append(UInt8(ascii: "\\")) }
+            output.append(byte)
+        }
+        output.append(UInt8(ascii: "\""))
     }
 
     /// The address in a node's name, without its brackets and its port.

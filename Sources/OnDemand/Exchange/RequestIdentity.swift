@@ -1,21 +1,35 @@
 /// What a request is called in logs, here and in every process it passes: `X-Request-Id`.
 enum RequestIdentity {
+    /// The client's own: where it stands in the head.
+    case brought(ByteRange)
+    /// The connection's number and the request's place on it.
+    case made(connection: UInt64, request: Int)
+
     /// Longer ones are nobody's identifier.
     static let maximumBytes = 128
 
-    /// The client's own, if it has exactly one that can stand in any log, else `made`. It is a label and no credential,
-    /// so anybody may bring one.
-    static func of(_ head: RequestHead, in bytes: Span<UInt8>, made: @autoclosure () -> String) -> String {
-        guard let only = head.onlyValue(of: .xRequestID), (1...maximumBytes).contains(only.count) else { return made() }
-        for index in only.indices where !isPlain(bytes[index]) { return made() }
-        return String(bytes, only)
+    /// The client's own, if it has exactly one that can stand in any log, else one that is made. It is a label and no
+    /// credential, so anybody may bring one.
+    init(of head: RequestHead, in bytes: Span<UInt8>, connection: UInt64, request: Int) {
+        self = .made(connection: connection, request: request)
+        guard let only = head.onlyValue(of: .xRequestID), (1...Self.maximumBytes).contains(only.count) else { return }
+        for index in only.indices where !Self.isPlain(bytes[index]) { return }
+        self = .brought(only)
     }
 
-    /// The connection's number and the request's place on it.
-    static func made(connection: UInt64, request: Int) -> String {
-        let digits = String(connection, radix: 16)
-        return "\(String(repeating: "0", count: 16 - digits.count))\(digits)-\(request + 1)"
+    /// Appends it; `bytes` are the head's.
+    func write(to output: inout [UInt8], in bytes: [UInt8]) {
+        switch self {
+        case .brought(let range):
+            output += bytes[range.indices]
+        case .made(let connection, let request):
+            for place in 1...16 { output.append(Self.digits[Int(connection >> UInt64(64 - 4 * place) & 0xf)]) }
+            output.append(UInt8(ascii: "-"))
+            output += String(request + 1).utf8
+        }
     }
+
+    private static let digits = Array("0123456789abcdef".utf8)
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         HTTPByte.isLetter(byte) || HTTPByte.isDigit(byte) || "-._~+/=@:".utf8.contains(byte)

@@ -2,37 +2,34 @@
 struct HeadRewriter {
     /// Writes a request's head for the backend.
     ///
-    /// A client's fields named in `set` give way to ours, also when spelled with `_` for `-`; those whose names begin
-    /// with one of `without` stay behind. `Host` stays as it
-    /// came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0 for a client
-    /// that speaks no more and could not read a chunked answer.
+    /// A client's fields give way to ours of the same name; those whose names begin with one of `without` stay behind.
+    /// `Host` stays as it came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0
+    /// for a client that speaks no more and could not read a chunked answer.
     static func request(
-        _ head: RequestHead, in source: [UInt8], target: [UInt8], set: [(name: String, value: String)],
-        without prefixes: [String] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
-        version: HTTPVersion = .http11,
-        into output: inout [UInt8]
+        _ head: RequestHead, in source: [UInt8], target: ArraySlice<UInt8>, own: OwnFields,
+        without prefixes: [[UInt8]] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
+        version: HTTPVersion = .http11, into output: inout [UInt8]
     ) {
         precondition(isVisible(target), "a request target must not be empty or contain whitespace")
         let bytes = source.span
-        // One growth for all of it: what a request gets from us is about as long as what most come with.
-        output.reserveCapacity(output.count + head.byteCount + 512)
+        // One growth for all of it; what we say about the connection is short.
+        output.reserveCapacity(output.count + head.byteCount + target.count + own.lines.count + 64)
         output += source[head.method.indices]
         output.append(HTTPByte.space)
         output += target
         output += (version == .http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n").utf8
-        if !head.has(.host), !set.contains(where: { isNamed("host", $0.name) }) {
+        if !head.has(.host), !own.haveHost {
             // First of all fields (RFC 9110, 7.2); only an HTTP/1.0 client has none.
             append("Host", head.host.map { String(bytes, $0) } ?? authority, to: &output)
         }
         let hopByHop = HopByHop(head, in: bytes)
         appendFields(of: head, in: source, to: &output) { field in
-            !hopByHop.covers(field, in: bytes) && !isReplaced(field.name, by: set, in: bytes)
+            !hopByHop.covers(field, in: bytes) && !own.standInPlace(of: field, in: bytes)
                 && !isRemoved(field.name, by: prefixes, in: bytes)
         }
-        for field in set { append(field.name, field.value, to: &output) }
+        output += own.lines
         if upgrade == .webSocket {
-            append("Connection", "Upgrade", to: &output)
-            append("Upgrade", "websocket", to: &output)
+            output += "Connection: Upgrade\r\nUpgrade: websocket\r\n".utf8
         } else {
             appendPersistence(keepAlive, defaultsToKeepAlive: version == .http11, to: &output)
         }
@@ -72,9 +69,9 @@ struct HeadRewriter {
         _ keepAlive: Bool, defaultsToKeepAlive: Bool, to output: inout [UInt8]
     ) {
         if !keepAlive {
-            append("Connection", "close", to: &output)
+            output += "Connection: close\r\n".utf8
         } else if !defaultsToKeepAlive {
-            append("Connection", "keep-alive", to: &output)
+            output += "Connection: keep-alive\r\n".utf8
         }
     }
 
@@ -110,33 +107,35 @@ struct HeadRewriter {
             || bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper)) != nil
     }
 
-    private static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
-        let start = output.count
-        output += name.utf8
-        for index in start..<output.count {
-            precondition(HTTPByte.isToken(output[index]), "a field name must be a token")
-        }
-        precondition(output.count > start, "a field name must not be empty")
-        output += ": ".utf8
+    /// A whole line with a name that is not our own.
+    static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
+        precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
+        let start = beginLine(name, in: &output)
         output += value.utf8
-        for index in start..<output.count {
-            precondition(HTTPByte.isText(output[index]), "a field value must not contain line ends")
-        }
-        output += "\r\n".utf8
+        endLine(valueAt: start, in: &output)
     }
 
-    private static func isReplaced(
-        _ name: ByteRange, by set: [(name: String, value: String)], in bytes: Span<UInt8>
-    ) -> Bool {
-        for field in set where bytes.resembles(field.name, in: name) { return true }
-        return false
+    /// Where the value is to be appended.
+    static func beginLine(_ name: String, in output: inout [UInt8]) -> Int {
+        output += name.utf8
+        output.append(HTTPByte.colon)
+        output.append(HTTPByte.space)
+        return output.count
     }
 
-    private static func isRemoved(_ name: ByteRange, by prefixes: [String], in bytes: Span<UInt8>) -> Bool {
-        for prefix in prefixes where prefix.utf8.count <= name.count {
-            let start = ByteRange(name.lower, name.lower + prefix.utf8.count)
-            if bytes.resembles(prefix, in: start) { return true }
-        }
+    static func endLine(valueAt start: Int, in output: inout [UInt8]) {
+        precondition(isText(output.span.extracting(start..<output.count)), "a field value must not contain line ends")
+        output.append(HTTPByte.carriageReturn)
+        output.append(HTTPByte.lineFeed)
+    }
+
+    private static func isText(_ value: Span<UInt8>) -> Bool {
+        for index in value.indices where !HTTPByte.isText(value[index]) { return false }
+        return true
+    }
+
+    private static func isRemoved(_ name: ByteRange, by prefixes: [[UInt8]], in bytes: Span<UInt8>) -> Bool {
+        for prefix in prefixes where bytes.beginsLike(prefix, in: name) { return true }
         return false
     }
 
@@ -144,11 +143,8 @@ struct HeadRewriter {
         field.known == .transferEncoding || field.known == .trailer
     }
 
-    private static func isNamed(_ name: String, _ other: String) -> Bool {
-        name.utf8.elementsEqual(other.utf8.map(HTTPByte.lowercased))
-    }
-
-    private static func isVisible(_ target: [UInt8]) -> Bool {
-        !target.isEmpty && target.allSatisfy { (0x21...0x7e).contains($0) }
+    private static func isVisible(_ target: ArraySlice<UInt8>) -> Bool {
+        for byte in target where !(0x21...0x7e).contains(byte) { return false }
+        return !target.isEmpty
     }
 }

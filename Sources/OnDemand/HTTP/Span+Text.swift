@@ -2,22 +2,34 @@
 extension Span<UInt8> {
     /// Whether the piece reads `text`, ASCII case ignored.
     func equals(_ text: String, in range: ByteRange) -> Bool {
-        guard range.count == text.utf8.count else { return false }
-        var index = range.lower
-        for byte in text.utf8 {
-            guard HTTPByte.lowercased(self[index]) == HTTPByte.lowercased(byte) else { return false }
-            index += 1
-        }
-        return true
+        agrees(with: text.utf8.span, in: range) { HTTPByte.lowercased($0) == HTTPByte.lowercased($1) }
     }
 
     /// Whether the piece reads `name` to somebody who does not tell `_` from `-`.
-    func resembles(_ name: String, in range: ByteRange) -> Bool {
-        guard range.count == name.utf8.count else { return false }
-        var index = range.lower
-        for byte in name.utf8 {
-            guard HTTPByte.folded(self[index]) == HTTPByte.folded(byte) else { return false }
-            index += 1
+    func resembles(_ name: String, in range: ByteRange) -> Bool { resembles(name.utf8.span, in: range) }
+
+    func resembles(_ name: Span<UInt8>, in range: ByteRange) -> Bool {
+        agrees(with: name, in: range) { HTTPByte.folded($0) == HTTPByte.folded($1) }
+    }
+
+    /// Whether the piece begins with `prefix` to somebody who does not tell `_` from `-`.
+    func beginsLike(_ prefix: [UInt8], in range: ByteRange) -> Bool {
+        range.count >= prefix.count
+            && resembles(prefix.span, in: ByteRange(range.lower, range.lower + prefix.count))
+    }
+
+    /// Whether the piece is `text`, byte for byte.
+    func isExactly(_ text: String, in range: ByteRange) -> Bool {
+        agrees(with: text.utf8.span, in: range) { _, _ in false }
+    }
+
+    /// `areAlike` is asked about bytes that are not the same; most are.
+    @inline(__always)
+    private func agrees(with text: Span<UInt8>, in range: ByteRange, _ areAlike: (UInt8, UInt8) -> Bool) -> Bool {
+        guard range.count == text.count else { return false }
+        let piece = extracting(range.indices)
+        for index in text.indices where piece[index] != text[index] {
+            guard areAlike(piece[index], text[index]) else { return false }
         }
         return true
     }

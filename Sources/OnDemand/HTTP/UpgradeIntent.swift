@@ -24,9 +24,14 @@ enum UpgradeIntent: Equatable, Sendable {
         guard head.status == 101, head.version == .http11, head.has("upgrade", in: .connection, of: bytes) else {
             return false
         }
-        let protocols = head.elements(of: .upgrade, in: bytes)
-        guard protocols.count == 1, let only = protocols.first else { return false }
-        return bytes.equals("websocket", in: only)
+        var (protocols, isNamed) = (0, false)
+        for field in head.fields where field.known == .upgrade {
+            bytes.forEachListElement(of: field.value) { name in
+                protocols += 1
+                isNamed = bytes.equals("websocket", in: name)
+            }
+        }
+        return protocols == 1 && isNamed
     }
 
     /// RFC 6455, 4.2.1. A half-asked upgrade is refused, not relayed: a lenient backend might switch

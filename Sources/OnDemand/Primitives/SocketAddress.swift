@@ -54,12 +54,28 @@ extension SocketAddress: CustomStringConvertible {
     /// The address without its port, as `$remote_addr` shows it; a Unix socket's peer has no address: `unix:`.
     var host: String {
         switch self {
-        case .ipv4(let octets, _):
-            octets.map { String($0) }.joined(separator: ".")
+        case .ipv4:
+            var text: [UInt8] = []
+            writeHost(to: &text)
+            return String(decoding: text, as: UTF8.self)
         case .ipv6(let octets, _):
-            Self.ipv6Text(octets)
+            return Self.ipv6Text(octets)
         case .unix:
-            "unix:"
+            return "unix:"
+        }
+    }
+
+    /// The same for a head that is being written: most clients have an IPv4 address, and then no text is made for it.
+    func writeHost(to output: inout [UInt8]) {
+        guard case .ipv4(let octets, _) = self else {
+            output += host.utf8
+            return
+        }
+        for (place, octet) in octets.enumerated() {
+            if place > 0 { output.append(UInt8(ascii: ".")) }
+            if octet >= 100 { output.append(UInt8(ascii: "0") + octet / 100) }
+            if octet >= 10 { output.append(UInt8(ascii: "0") + octet / 10 % 10) }
+            output.append(UInt8(ascii: "0") + octet % 10)
         }
     }
 

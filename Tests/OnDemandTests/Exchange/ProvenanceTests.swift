@@ -13,7 +13,10 @@ struct ProvenanceTests {
     ) throws -> (client: String, scheme: String, fields: [String]) {
         let bytes = Array("GET / HTTP/1.1\r\nHost: app:8443\r\n\((fields + ["", ""]).joined(separator: "\r\n"))".utf8)
         let provenance = Provenance(of: try requestHead(bytes), in: bytes.span, from: peer, trusting: trusting)
-        return (provenance.client, provenance.scheme, provenance.fields.map { "\($0.name): \($0.value)" })
+        var fields = OwnFields()
+        provenance.write(to: &fields, in: bytes)
+        let lines = String(decoding: fields.lines, as: UTF8.self).components(separatedBy: "\r\n")
+        return (provenance.client, provenance.scheme, Array(lines.dropLast()))
     }
 
     @Test("what a stranger says about itself does not count")

@@ -84,7 +84,7 @@ enum RequestHeadPromise {
     private static func forwarded(_ head: RequestHead, in bytes: [UInt8], _ upgrade: UpgradeIntent) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: bytes, target: copy(head.target, of: bytes), set: [], authority: "backend",
+            head, in: bytes, target: bytes[head.target.indices], own: OwnFields(), authority: "backend",
             upgrade: upgrade, into: &output)
         return output
     }

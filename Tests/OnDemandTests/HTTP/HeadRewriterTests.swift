@@ -10,9 +10,15 @@ import Testing
         let bytes = Array((lines + ["", ""]).joined(separator: "\r\n").utf8)
         var output: [UInt8] = []
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes, target: Array(target.utf8), set: set, authority: "backend:3000",
-            upgrade: upgrade, keepAlive: keepAlive, version: version, into: &output)
+            try requestHead(bytes), in: bytes, target: Array(target.utf8)[...], own: own(set),
+            authority: "backend:3000", upgrade: upgrade, keepAlive: keepAlive, version: version, into: &output)
         return try self.lines(of: output)
+    }
+
+    private func own(_ set: [(name: String, value: String)]) -> OwnFields {
+        var fields = OwnFields()
+        for field in set { fields.set(field.name, field.value) }
+        return fields
     }
 
     private func response(
@@ -39,7 +45,7 @@ import Testing
         let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
         var output = Array("before".utf8)
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes, target: Array("/c?d".utf8), set: [], authority: "z",
+            try requestHead(bytes), in: bytes, target: Array("/c?d".utf8)[...], own: OwnFields(), authority: "z",
             upgrade: .none, into: &output)
         let expected =
             "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
@@ -59,7 +65,7 @@ import Testing
         let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0xe9, 0xff, 0x80] + Array("\r\n\r\n".utf8)
         var output: [UInt8] = []
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes, target: [0x2f], set: [], authority: "", upgrade: .none,
+            try requestHead(bytes), in: bytes, target: [0x2f], own: OwnFields(), authority: "", upgrade: .none,
             keepAlive: true, into: &output)
         #expect(output == bytes)
     }
@@ -197,13 +203,20 @@ import Testing
     @Test("a set value with a line end would be our own mistake and traps")
     func injection() async {
         await #expect(processExitsWith: .failure) {
-            var parser = RequestHeadParser()
-            let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-            guard let head = try parser.examine(bytes.span) else { return }
-            var output: [UInt8] = []
-            HeadRewriter.request(
-                head, in: bytes, target: [0x2f], set: [(name: "X", value: "a\r\nY: b")], authority: "a",
-                upgrade: .none, into: &output)
+            var fields = OwnFields()
+            fields.set("X", "a\r\nY: b")
+        }
+        await #expect(processExitsWith: .failure) {
+            var fields = OwnFields()
+            fields.add("X-Forwarded-Host", as: .xForwardedHost, "a\nY: b")
+        }
+    }
+
+    @Test("a set name that is no token would be our own mistake and traps", arguments: ["", "X Y", "X:"])
+    func brokenName(name: String) async {
+        await #expect(processExitsWith: .failure) { [name] in
+            var fields = OwnFields()
+            fields.set(name, "a")
         }
     }
 }
