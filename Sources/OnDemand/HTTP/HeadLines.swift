@@ -18,9 +18,7 @@ struct HeadLines {
         precondition(unread.count >= scanned, "bytes went missing between calls")
         let lineBound = isRequestLine ? lineStart + limits.maximumRequestLineBytes : .max
         let bound = min(unread.count, limits.maximumHeadBytes, lineBound)
-        var index = scanned
-        while index < bound, HTTPByte.isText(unread[index]) { index += 1 }
-        scanned = index
+        scanned += Self.textCount(unread.extracting(min(scanned, bound)..<bound))
         // A carriage return is judged together with what follows it.
         let isReturn = scanned < bound && unread[scanned] == HTTPByte.carriageReturn
         let judged = isReturn ? scanned + 1 : scanned
@@ -32,5 +30,11 @@ struct HeadLines {
         guard isEnd else { throw .bareCarriageReturn(at: scanned) }
         defer { (lineStart, scanned) = (judged + 1, judged + 1) }
         return ByteRange(lineStart, scanned)
+    }
+
+    /// How many bytes from the front belong into a line. Every byte of every head comes by here.
+    private static func textCount(_ bytes: Span<UInt8>) -> Int {
+        for index in bytes.indices where !HTTPByte.isText(bytes[index]) { return index }
+        return bytes.count
     }
 }

@@ -17,12 +17,8 @@ extension HeaderField {
     init(_ line: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
         // A continued line (RFC 9112, 5.2), or space after the start line (RFC 9112, 2.2).
         guard !HTTPByte.isWhitespace(bytes[line.lower]) else { throw .obsoleteFolding(at: line.lower) }
-        var end = line.lower
-        var hasUnderscore = false
-        while end < line.upper, HTTPByte.isToken(bytes[end]) {
-            hasUnderscore = hasUnderscore || bytes[end] == HTTPByte.underscore
-            end += 1
-        }
+        let (length, hasUnderscore) = Self.token(at: bytes.extracting(line.indices))
+        let end = line.lower + length
         guard end < line.upper, bytes[end] == HTTPByte.colon else { throw Self.nameError(at: end, line, bytes) }
         guard end > line.lower else { throw .emptyName(at: end) }
         let name = ByteRange(line.lower, end)
@@ -30,6 +26,17 @@ extension HeaderField {
         self.init(
             name: name, value: bytes.trimmed(ByteRange(end + 1, line.upper)), resembled: resembled,
             isExact: !hasUnderscore)
+    }
+
+    /// How many bytes from the front may stand in a name.
+    private static func token(at bytes: Span<UInt8>) -> (length: Int, hasUnderscore: Bool) {
+        var hasUnderscore = false
+        for index in bytes.indices {
+            let byte = bytes[index]
+            guard HTTPByte.isToken(byte) else { return (index, hasUnderscore) }
+            if byte == HTTPByte.underscore { hasUnderscore = true }
+        }
+        return (bytes.count, hasUnderscore)
     }
 
     /// Before the colon too: the classic way past a filter (RFC 9112, 5.1).

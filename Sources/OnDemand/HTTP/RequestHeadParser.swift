@@ -12,27 +12,32 @@ struct RequestHeadParser {
     ///
     /// After a head the parser is new: its next call expects the next head's bytes from offset 0.
     mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> RequestHead? {
-        while let line = try lines.next(in: unread, limits: limits, isRequestLine: requestLine == nil) {
-            if let requestLine {
-                guard line.isEmpty else {
-                    guard fields.count < limits.maximumFields else { throw .tooManyFields }
-                    if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
-                    fields.append(try HeaderField(line, in: unread))
-                    continue
-                }
-                let head = try assemble(requestLine, in: unread)
-                self = Self(limits: limits)
-                return head
+        if requestLine == nil { try readRequestLine(unread) }
+        guard let requestLine else { return nil }
+        while let line = try lines.next(in: unread, limits: limits) {
+            guard line.isEmpty else {
+                guard fields.count < limits.maximumFields else { throw .tooManyFields }
+                if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
+                fields.append(try HeaderField(line, in: unread))
+                continue
             }
-            if line.isEmpty {
-                // Old clients end a body with one CRLF too many (RFC 9112, 2.2); nobody sends two.
-                guard !skippedEmptyLine else { throw .emptyRequestLine }
-                skippedEmptyLine = true
-            } else {
-                requestLine = try RequestLine(line, in: unread, limits: limits)
-            }
+            let head = try assemble(requestLine, in: unread)
+            self = Self(limits: limits)
+            return head
         }
         return nil
+    }
+
+    private mutating func readRequestLine(_ unread: Span<UInt8>) throws(HeadError) {
+        while let line = try lines.next(in: unread, limits: limits, isRequestLine: true) {
+            guard line.isEmpty else {
+                requestLine = try RequestLine(line, in: unread, limits: limits)
+                return
+            }
+            // Old clients end a body with one CRLF too many (RFC 9112, 2.2); nobody sends two.
+            guard !skippedEmptyLine else { throw .emptyRequestLine }
+            skippedEmptyLine = true
+        }
     }
 
     private func assemble(_ line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> RequestHead {

@@ -19,14 +19,7 @@ struct Instant: Comparable, Hashable, Sendable {
 
 extension Duration {
     /// This duration in nanoseconds, saturated at about 292 years.
-    var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds > 0 ? .max : .min }
-        let (sum, tooLong) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        guard !tooLong else { return seconds > 0 ? .max : .min }
-        return sum
-    }
+    var wholeNanoseconds: Int64 { Int64(clamping: attoseconds / 1_000_000_000) }
 
     /// Whole milliseconds, rounded down, for logs.
     var wholeMilliseconds: Int64 { wholeNanoseconds / 1_000_000 }

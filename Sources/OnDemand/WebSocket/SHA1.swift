@@ -26,9 +26,17 @@ package struct SHA1 {
     package consuming func finish() -> InlineArray<20, UInt8> {
         let bitCount = UInt64(count) * 8
         append(0x80)
-        while count & 63 != 56 { append(0) }
+        if count & 63 > 56 { fill(from: count & 63, to: 64) }
+        fill(from: count & 63, to: 56)
         for place in 0..<8 { append(UInt8(truncatingIfNeeded: bitCount >> (56 - 8 * place))) }
         return state.digest
+    }
+
+    /// With zeros.
+    private mutating func fill(from start: Int, to end: Int) {
+        for place in start..<end { block[place] = 0 }
+        count += end - start
+        if end == 64 { state.mix(block.span) }
     }
 
     /// The five words of section 6.1, under the letters the RFC gives them.
