@@ -4,7 +4,7 @@ extension ExchangeMachine {
         precondition(phase == .relaying, "bytes were read from the backend while \(phase)")
         guard answer != nil else {
             // It has read the request, or has at least begun to answer something: nothing is asked twice.
-            request!.upstreamHead = []
+            request!.forwarding.head = []
             answerHead += bytes
             return readAnswerHeads()
         }

@@ -38,28 +38,34 @@ extension ExchangeMachine {
         let asked = try UpgradeIntent.of(head, in: inbound.span)
         let provenance = Provenance(
             of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
-        var accepted = RequestInFlight(
-            service: match?.destination.service, announcedClient: provenance.announcedClient,
-            identity: RequestIdentity(of: head, in: inbound.span, connection: identity, request: requestCount),
-            version: head.version, isHead: head.isHead,
-            upgrade: mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored,
-            askedForTunnel: asked == .webSocket, wantsKeepAlive: head.wantsKeepAlive,
-            body: BodyReader(framing, limits: limits))
+        let upgrade = mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored
+        let identity = RequestIdentity(of: head, in: inbound.span, connection: identity, request: requestCount)
+        var forwarding = Forwarding()
         if case .backend(let id) = match?.destination {
-            accepted.isSafe = isSafe(head)
-            accepted.keepsUpstream = patience(for: accepted, at: id)
-            accepted.upstreamHead = upstreamHead(of: head, for: id, path, match!, accepted, provenance)
-            accepted.mayWake = rules.services[id.index].wakeOn.allows(
-                path: path.span, isUpgrade: accepted.upgrade == .webSocket
+            forwarding.isSafe = isSafe(head)
+            forwarding.keepsUpstream = patience(for: head, asking: asked, at: id)
+            forwarding.head = upstreamHead(
+                of: head, target: target(of: head, path, match!, rules.services[id.index].targetPath),
+                authority: rules.services[id.index].authority,
+                own: ownFields(on: head, identity, provenance, configured: rules.services[id.index].headers),
+                upgrade: upgrade, keepAlive: forwarding.keepsUpstream != nil)
+            forwarding.mayWake = rules.services[id.index].wakeOn.allows(
+                path: path.span, isUpgrade: upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
-            accepted.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
+            forwarding.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
         }
+        var objection: CannedResponse?
         if case .status(let resource) = match?.destination {
-            accepted.objection = rules.statusGuard.objection(
+            objection = rules.statusGuard.objection(
                 to: resource, asking: String(inbound.span, head.method), head, in: inbound.span)
         }
-        accepted.head = KeptHead(head, takenFrom: &inbound)
-        request = accepted
+        // Made in one piece: it is large to be copied.
+        request = RequestInFlight(
+            head: KeptHead(head, takenFrom: &inbound), service: match?.destination.service,
+            announcedClient: provenance.announcedClient, identity: identity, version: head.version,
+            isHead: head.isHead, upgrade: upgrade, askedForTunnel: asked == .webSocket,
+            wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing, limits: limits), forwarding: forwarding,
+            objection: objection)
         proceed(to: match?.destination)
     }
 
@@ -70,7 +76,7 @@ extension ExchangeMachine {
         case .disabled(let id):
             phase = .turningAway(id)
         case .backend(let id):
-            guard request!.refusedOrigin == nil else {
+            guard request!.forwarding.refusedOrigin == nil else {
                 return respond(CannedResponse(status: 403, body: "This page may not open a WebSocket here."))
             }
             phase = .entering(id)
@@ -117,22 +123,20 @@ extension ExchangeMachine {
 
     /// How long the backend's connection is to stay open behind the answer; nil where this is the last request on it.
     /// Who asked for a tunnel may still speak as if it had got one, and an HTTP/1.0 backend might take us at our word.
-    private func patience(for request: RequestInFlight, at id: BackendID) -> Duration? {
-        let isUsual = request.version == .http11 && request.wantsKeepAlive && !request.askedForTunnel
+    private func patience(for head: RequestHead, asking asked: UpgradeIntent, at id: BackendID) -> Duration? {
+        let isUsual = head.version == .http11 && head.wantsKeepAlive && asked != .webSocket
         return isUsual ? rules.services[id.index].limits.upstreamKeepAlive : nil
     }
 
     private func upstreamHead(
-        of head: RequestHead, for id: BackendID, _ path: ArraySlice<UInt8>, _ match: Match,
-        _ request: RequestInFlight, _ provenance: Provenance
+        of head: RequestHead, target: ArraySlice<UInt8>, authority: String, own: OwnFields, upgrade: UpgradeIntent,
+        keepAlive: Bool
     ) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: inbound, target: target(of: head, path, match, rules.services[id.index].targetPath),
-            own: ownFields(on: head, request, provenance, configured: rules.services[id.index].headers),
-            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable,
-            authority: rules.services[id.index].authority, upgrade: request.upgrade,
-            keepAlive: request.keepsUpstream != nil,
+            head, in: inbound, target: target, own: own,
+            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: authority,
+            upgrade: upgrade, keepAlive: keepAlive,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
         return output
@@ -152,11 +156,11 @@ extension ExchangeMachine {
 
     /// Ours first; what the operator sets under the same name stands instead.
     private func ownFields(
-        on head: RequestHead, _ request: RequestInFlight, _ provenance: Provenance, configured: [HeaderTemplate]
+        on head: RequestHead, _ identity: RequestIdentity, _ provenance: Provenance, configured: [HeaderTemplate]
     ) -> OwnFields {
         var fields = OwnFields(exceptFor: configured.map(\.name))
         provenance.write(to: &fields, in: inbound)
-        let (bytes, identity) = (inbound, request.identity)
+        let bytes = inbound
         fields.add("X-Request-Id", as: .xRequestID) { identity.write(to: &$0, in: bytes) }
         if rules.addsVia {
             let earlier = head.values(of: .via).map { String(inbound.span, $0) }

@@ -15,8 +15,8 @@ extension ExchangeMachine {
     mutating func connected(isKept: Bool = false) {
         upstreamUse = .unsettled
         phase = .relaying
-        toUpstream.append(request!.upstreamHead)
-        if !isKept { request!.upstreamHead = [] }
+        toUpstream.append(request!.forwarding.head)
+        if !isKept { request!.forwarding.head = [] }
         forwardBody()
     }
 
@@ -74,7 +74,7 @@ extension ExchangeMachine {
     }
 
     /// The request is on a kept connection, and nothing has come back.
-    var mayAskAgain: Bool { phase == .relaying && request?.upstreamHead.isEmpty == false }
+    var mayAskAgain: Bool { phase == .relaying && request?.forwarding.head.isEmpty == false }
 
     /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
     private mutating func askAgain() {
@@ -121,7 +121,7 @@ extension ExchangeMachine {
     /// What the answer that has just ended leaves behind: an open connection with nothing on its way in either
     /// direction.
     var spareAfterAnswer: UpstreamUse.Spare? {
-        guard let request, let answer, let service = request.service, let patience = request.keepsUpstream,
+        guard let request, let answer, let service = request.service, let patience = request.forwarding.keepsUpstream,
             answer.leavesUpstreamOpen, toUpstream.isEmpty, !upstreamRefusesMore
         else { return nil }
         return .init(service: service, patience: patience)
@@ -145,5 +145,5 @@ extension ExchangeMachine {
 
 extension ExchangeMachine.RequestInFlight {
     /// Whether it may be sent on a kept connection.
-    fileprivate var maySpare: Bool { keepsUpstream != nil && isSafe && body.isFinished }
+    fileprivate var maySpare: Bool { forwarding.keepsUpstream != nil && forwarding.isSafe && body.isFinished }
 }

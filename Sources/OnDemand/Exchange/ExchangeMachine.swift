@@ -81,13 +81,11 @@ struct ExchangeMachine {
 
     struct RequestInFlight {
         /// As it came, for what only an answer of our own has to know.
-        var head = KeptHead()
+        let head: KeptHead
         let service: BackendID?
         /// Whoever asks, where the peer is a trusted proxy that says so.
         let announcedClient: String?
         let identity: RequestIdentity
-        /// The page that asked for a WebSocket and may not.
-        var refusedOrigin: String?
         let version: HTTPVersion
         let isHead: Bool
         let upgrade: UpgradeIntent
@@ -95,21 +93,28 @@ struct ExchangeMachine {
         let askedForTunnel: Bool
         var wantsKeepAlive: Bool
         var body: BodyReader
+        var forwarding: Forwarding
+        /// Why the status listener does not answer it.
+        let objection: CannedResponse?
+
+        /// Method and target as they came, for the log.
+        var line: String { head.line }
+        /// What this request is called in logs.
+        var id: String { head.text(of: identity) }
+    }
+
+    /// What only a request for a backend has.
+    struct Forwarding {
         /// What the backend will read, until it is on its way; on a kept connection until something comes back.
-        var upstreamHead: [UInt8] = []
+        var head: [UInt8] = []
         /// The backend was asked to leave its connection open for the client's next request, for this long.
         var keepsUpstream: Duration?
         /// It only asks and changes nothing (RFC 9110, 9.2.1).
         var isSafe = false
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
-        /// Why the status listener does not answer it.
-        var objection: CannedResponse?
-
-        /// Method and target as they came, for the log.
-        var line: String { head.line }
-        /// What this request is called in logs.
-        var id: String { head.text(of: identity) }
+        /// The page that asked for a WebSocket and may not.
+        var refusedOrigin: String?
     }
 
     struct AnswerInFlight {
@@ -162,12 +167,14 @@ struct ExchangeMachine {
     }
 
     /// The one thing to do now, given what the sockets allow.
-    func next(client: Readiness, upstream: Readiness) -> Step {
+    ///
+    /// It changes nothing. Whoever may mutate is asked where it is; a machine is too large to be copied for every step.
+    mutating func next(client: Readiness, upstream: Readiness) -> Step {
         if case .over(let hangup) = phase { return .hangUp(hangup) }
         if client.contains(.broken) { return .hangUp(phase == .lingering ? .done : .clientReset) }
         if client.contains(.peerEnded), isHeld { return .hangUp(.clientLeft) }
         // Before anything else: the sooner the lease is back, the sooner the idle clock starts.
-        if let step = settleUpstream(client: client, upstream: upstream) { return step }
+        if upstreamUse != .unsettled, let step = settleUpstream(client: client, upstream: upstream) { return step }
         switch phase {
         case .over: preconditionFailure("answered above")
         case .tunnel: return .openTunnel
@@ -190,6 +197,7 @@ struct ExchangeMachine {
     }
 
     /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
+    @inline(__always)
     private var isHeld: Bool {
         switch phase {
         case .waiting, .ordering: true
@@ -204,6 +212,7 @@ struct ExchangeMachine {
         phase == .readingHead && requestCount > 0 && inbound.isEmpty && toClient.isEmpty
     }
 
+    @inline(__always)
     private var wantsClientBytes: Bool {
         switch phase {
         case .readingProxyHeader, .readingHead, .watching, .lingering: true
@@ -212,14 +221,13 @@ struct ExchangeMachine {
         }
     }
 
+    @inline(__always)
     private var wantsUpstreamBytes: Bool {
         phase == .relaying && toClient.isEmpty
     }
 
-    private var requestBodyIsOpen: Bool {
-        guard let request else { return false }
-        return !request.body.isFinished && !upstreamRefusesMore
-    }
+    @inline(__always)
+    private var requestBodyIsOpen: Bool { request?.body.isFinished == false && !upstreamRefusesMore }
 
     // MARK: Deadlines
 
@@ -227,23 +235,28 @@ struct ExchangeMachine {
         case head, keepAlive, spare, body, connect, response, flush, linger
     }
 
-    /// What is being waited for with a limit; nil where a limit is somebody else's or none is right.
+    /// What is being waited for with a limit; nil where a limit is somebody else's or none is right. Asked in place, as
+    /// `next` is.
     var deadline: Deadline? {
-        switch phase {
-        case .readingProxyHeader: .head
-        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
-        case .awaitingConnection: .connect
-        case .relaying: deadlineWhileRelaying
-        case .finishing, .cutting: .flush
-        case .lingering: .linger
-        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering, .watching,
-            .tunnel, .over:
-            nil
+        mutating get {
+            switch phase {
+            case .readingProxyHeader: .head
+            case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
+            case .awaitingConnection: .connect
+            case .relaying: deadlineWhileRelaying
+            case .finishing, .cutting: .flush
+            case .lingering: .linger
+            case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering,
+                .watching,
+                .tunnel, .over:
+                nil
+            }
         }
     }
 
     /// Who is to move next has a limit, except a backend that has begun to answer: it may stream as slowly as it likes.
     /// A client that owes the rest of its body meanwhile may not, unless something moves in either direction.
+    @inline(__always)
     private var deadlineWhileRelaying: Deadline? {
         guard toClient.isEmpty else { return .flush }
         let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
@@ -251,6 +264,7 @@ struct ExchangeMachine {
         return waitsForBody ? .body : .response
     }
 
+    @inline(__always)
     func limit(of deadline: Deadline) -> Duration {
         switch deadline {
         case .head: rules.limits.headTimeout
@@ -277,6 +291,7 @@ struct ExchangeMachine {
         }
     }
 
+    @inline(__always)
     var serviceLimits: ServiceLimits {
         guard let service = request?.service else { return rules.limits.service }
         return rules.services[service.index].limits
@@ -395,6 +410,8 @@ struct ExchangeMachine {
 
     /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
     var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
+
+    var hasComplaint: Bool { complaint != nil }
 
     /// What the client was told since the last time, if it was told anything by us.
     mutating func takeComplaint() -> CannedResponse? {

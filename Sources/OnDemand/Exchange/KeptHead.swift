@@ -1,16 +1,15 @@
 /// A head that was understood, kept while its request is answered. It is looked at again only where the daemon answers
 /// itself; handing a request on costs nothing for it.
 struct KeptHead {
-    private var bytes: [UInt8] = []
-    private var head: RequestHead?
-
-    init() {}
+    private let bytes: [UInt8]
+    private let head: RequestHead
 
     /// What lies behind the head stays. Most often that is nothing, and then not a byte is copied.
     init(_ head: RequestHead, takenFrom unread: inout [UInt8]) {
         self.head = head
         if unread.count == head.byteCount {
-            swap(&bytes, &unread)
+            bytes = unread
+            unread = []
         } else {
             bytes = Array(unread[..<head.byteCount])
             unread.removeFirst(head.byteCount)
@@ -19,11 +18,10 @@ struct KeptHead {
 
     /// Method and target as they came: between them is one space.
     var line: String {
-        guard let head else { return "" }
-        return String(bytes.span, ByteRange(head.method.lower, head.target.upper))
+        String(bytes.span, ByteRange(head.method.lower, head.target.upper))
     }
 
-    var isGet: Bool { head.map { bytes.span.isExactly("GET", in: $0.method) } ?? false }
+    var isGet: Bool { bytes.span.isExactly("GET", in: head.method) }
 
     /// What the request is called.
     func text(of identity: RequestIdentity) -> String {
@@ -34,16 +32,15 @@ struct KeptHead {
 
     /// Whether this is what a server answers to the key of its handshake (RFC 6455, 4.2.2).
     func asked(for accept: ByteRange, in answer: Span<UInt8>) -> Bool {
-        guard let key = head?.onlyValue(of: .secWebSocketKey) else { return false }
+        guard let key = head.onlyValue(of: .secWebSocketKey) else { return false }
         return Handshake.accepts(answer.extracting(accept.indices), key: bytes.span.extracting(key.indices))
     }
 
     /// What its sender calls itself.
-    var userAgent: String? { head?.text(of: .userAgent, in: bytes.span) }
+    var userAgent: String? { head.text(of: .userAgent, in: bytes.span) }
 
     /// What its sender can read, by its own word.
     var answerForm: AnswerForm {
-        guard let head else { return .text }
         var reader = AcceptReader()
         for value in head.values(of: .accept) { reader.read(value, in: bytes.span) }
         return reader.preferred

@@ -23,13 +23,15 @@ enum RequestIdentity {
         case .brought(let range):
             output += bytes[range.indices]
         case .made(let connection, let request):
-            for place in 1...16 { output.append(Self.digits[Int(connection >> UInt64(64 - 4 * place) & 0xf)]) }
+            for place in 1...16 { output.append(Self.digit(UInt8(connection >> UInt64(64 - 4 * place) & 0xf))) }
             output.append(UInt8(ascii: "-"))
             output += String(request + 1).utf8
         }
     }
 
-    private static let digits = Array("0123456789abcdef".utf8)
+    private static func digit(_ number: UInt8) -> UInt8 {
+        number < 10 ? UInt8(ascii: "0") + number : UInt8(ascii: "a") + number - 10
+    }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         HTTPByte.isLetter(byte) || HTTPByte.isDigit(byte) || "-._~+/=@:".utf8.contains(byte)

@@ -98,12 +98,13 @@ struct Link {
             let moved: Int
         }
 
-        init(machine: ExchangeMachine, purpose: Door.Purpose) {
+        init(machine: consuming ExchangeMachine, purpose: Door.Purpose) {
             self.machine = machine
             self.purpose = purpose
         }
 
-        func next(client: Readiness, upstream: Readiness) -> ExchangeMachine.Step {
+        /// The next step, and whether something that was said before is still to be noted.
+        func next(client: Readiness, upstream: Readiness) -> (step: ExchangeMachine.Step, hasComplaint: Bool) {
             Self.next(&machine, client, upstream)
         }
 
@@ -117,7 +118,9 @@ struct Link {
 
         private static func next(
             _ machine: inout ExchangeMachine, _ client: Readiness, _ upstream: Readiness
-        ) -> ExchangeMachine.Step { machine.next(client: client, upstream: upstream) }
+        ) -> (step: ExchangeMachine.Step, hasComplaint: Bool) {
+            (machine.next(client: client, upstream: upstream), machine.hasComplaint)
+        }
 
         private static func limit(
             _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline

@@ -72,14 +72,14 @@ extension Proxy {
         guard let admission = admission(of: peer, through: listener, at: index) else {
             return kernel.reset(descriptor)
         }
-        let machine = ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity())
-        let conversation = Link.Conversation(machine: machine, purpose: listener.purpose)
+        let conversation = Link.Conversation(
+            machine: ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity()),
+            purpose: listener.purpose)
         if admission == .turnedAway { conversation.machine.turnAway() }
-        var link = Link(client: .init(descriptor: descriptor), conversation: conversation)
-        link.admission = admission
-        let place = links.insert(link)
+        let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
+        links[place.index].admission = admission
         links[place.index].generation = place.generation
-        if links.count == Limits.crowd { hadCrowd = true }
+        if board.links.count == Limits.crowd { hadCrowd = true }
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
             drive(place.index)

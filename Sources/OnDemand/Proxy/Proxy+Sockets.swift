@@ -60,8 +60,8 @@ extension Proxy {
     /// Any readiness decides a connection that was on its way (connect(2)); one that failed says so, and then which
     /// failure it was is asked for, so that the socket tells it no more.
     func finishConnecting(_ index: Int) {
-        guard let conversation = board.conversation(of: index), conversation.machine.phase == .awaitingConnection,
-            let upstream = links[index].upstream
+        guard let conversation = board.conversation(of: index),
+            case .awaitingConnection = conversation.machine.phase, let upstream = links[index].upstream
         else { return }
         if !upstream.readiness.contains(.broken) || kernel.connectFailure(of: upstream.descriptor) == nil {
             conversation.machine.connected()
@@ -71,46 +71,81 @@ extension Proxy {
     }
 
     func receiveFromClient(_ index: Int, _ conversation: Link.Conversation) {
-        switch kernel.receive(from: links[index].client.descriptor, into: &scratch) {
-        case .bytes(let count):
-            links[index].client.noteRead(count, of: scratch.count)
-            conversation.machine.receivedFromClient(scratch[..<count])
-        case .wouldBlock: links[index].client.readiness.remove(.readable)
+        switch board.receiveFromClient(of: index, through: kernel) {
+        case .bytes(let count): conversation.machine.receivedFromClient(scratch[..<count])
+        case .wouldBlock: break
         case .ended: conversation.machine.clientEnded()
         case .failed: conversation.machine.clientFailed()
         }
     }
 
     func receiveFromUpstream(_ index: Int, _ conversation: Link.Conversation) {
-        guard let upstream = links[index].upstream else { preconditionFailure("there is no backend to read from") }
-        switch kernel.receive(from: upstream.descriptor, into: &scratch) {
-        case .bytes(let count):
-            links[index].upstream!.noteRead(count, of: scratch.count)
-            conversation.machine.receivedFromUpstream(scratch[..<count])
-        case .wouldBlock: links[index].upstream!.readiness.remove(.readable)
+        switch board.receiveFromUpstream(of: index, through: kernel) {
+        case .bytes(let count): conversation.machine.receivedFromUpstream(scratch[..<count])
+        case .wouldBlock: break
         case .ended:
-            let isUnread = conversation.machine.mayAskAgain && kernel.hasUndelivered(to: upstream.descriptor)
+            let isUnread = conversation.machine.mayAskAgain && hasUndelivered(to: index)
             conversation.machine.upstreamEnded(isUnread: isUnread)
         case .failed(.connectionReset), .failed(.brokenPipe): conversation.machine.upstreamWasReset()
         case .failed: conversation.machine.upstreamFailed()
         }
     }
 
+    private func hasUndelivered(to index: Int) -> Bool {
+        links[index].upstream.map { kernel.hasUndelivered(to: $0.descriptor) } ?? false
+    }
+
     func sendToClient(_ index: Int, _ conversation: Link.Conversation) {
-        let descriptor = links[index].client.descriptor
-        let result = conversation.machine.toClient.withSpan { kernel.send($0, to: descriptor) }
-        guard let sent = links[index].client.note(result, of: conversation.machine.toClient.count) else {
+        let queue = conversation.machine.toClient
+        guard let sent = board.sendToClient(of: index, queue, through: kernel) else {
             return conversation.machine.clientFailed()
         }
         if sent > 0 { conversation.machine.sentToClient(sent) }
     }
 
     func sendToUpstream(_ index: Int, _ conversation: Link.Conversation) {
-        guard let upstream = links[index].upstream else { preconditionFailure("there is no backend to send to") }
-        let result = conversation.machine.toUpstream.withSpan { kernel.send($0, to: upstream.descriptor) }
-        guard let sent = links[index].upstream!.note(result, of: conversation.machine.toUpstream.count) else {
+        let queue = conversation.machine.toUpstream
+        guard let sent = board.sendToUpstream(of: index, queue, through: kernel) else {
             return conversation.machine.upstreamRefusedBytes()
         }
         if sent > 0 { conversation.machine.sentToUpstream(sent) }
+    }
+}
+
+/// One check of exclusive access covers a call and what is learnt from it.
+extension Switchboard {
+    fileprivate mutating func receiveFromClient(of index: Int, through kernel: some Kernel) -> ReadResult {
+        Self.receive(from: &links[index].client, into: &scratch.ordinary, through: kernel)
+    }
+
+    fileprivate mutating func receiveFromUpstream(of index: Int, through kernel: some Kernel) -> ReadResult {
+        precondition(links[index].upstream != nil, "there is no backend to read from")
+        return Self.receive(from: &links[index].upstream!, into: &scratch.ordinary, through: kernel)
+    }
+
+    private static func receive(
+        from end: inout Link.End, into scratch: inout [UInt8], through kernel: some Kernel
+    ) -> ReadResult {
+        let result = kernel.receive(from: end.descriptor, into: &scratch)
+        switch result {
+        case .bytes(let count): end.noteRead(count, of: scratch.count)
+        case .wouldBlock: end.readiness.remove(.readable)
+        case .ended, .failed: break
+        }
+        return result
+    }
+
+    /// How much was taken; nil when the connection is broken.
+    fileprivate mutating func sendToClient(of index: Int, _ queue: ByteQueue, through kernel: some Kernel) -> Int? {
+        let result = queue.withSpan { kernel.send($0, to: links[index].client.descriptor) }
+        return links[index].client.note(result, of: queue.count)
+    }
+
+    fileprivate mutating func sendToUpstream(of index: Int, _ queue: ByteQueue, through kernel: some Kernel) -> Int? {
+        guard let descriptor = links.look(at: index, for: { $0.upstream?.descriptor }) else {
+            preconditionFailure("there is no backend to send to")
+        }
+        let result = queue.withSpan { kernel.send($0, to: descriptor) }
+        return links[index].upstream!.note(result, of: queue.count)
     }
 }

@@ -131,11 +131,12 @@ final class Proxy<K: Kernel> {
         guard let conversation = board.conversation(of: index) else { return }
         for _ in 0..<Limits.stepsPerTurn {
             let readiness = board.readiness(of: index)
-            let step = conversation.next(client: readiness.client, upstream: readiness.upstream)
-            guard perform(step, index, conversation) else { return }
-            noteComplaint(of: conversation)
+            let (step, hasComplaint) = conversation.next(client: readiness.client, upstream: readiness.upstream)
+            if hasComplaint { noteComplaint(of: conversation) }
             if step == .rest { return armDeadline(of: index, conversation) }
+            guard perform(step, index, conversation) else { return }
         }
+        noteComplaint(of: conversation)
         armDeadline(of: index, conversation)
         reactor.resumeLater(clientToken(index))
     }
@@ -169,7 +170,13 @@ final class Proxy<K: Kernel> {
     }
 
     func clientToken(_ index: Int) -> Token {
-        Token(.client, index: index, generation: links[index].generation)
+        Token(.client, index: index, generation: look(at: index) { $0.generation })
+    }
+
+    /// One thing about a link: asked through `links`, the whole of it may be copied.
+    @inline(__always)
+    private func look<Result>(at index: Int, for thing: (Link) -> Result) -> Result {
+        board.links.look(at: index, for: thing)
     }
 
     // MARK: Admission
@@ -195,7 +202,7 @@ final class Proxy<K: Kernel> {
             let visitor = Visitor(
                 address: conversation.machine.remoteAddress, path: request?.shownPath ?? "",
                 agent: request?.shownAgent)
-            requests.post(.wanted(id, ticket, cause, mayWake: request?.mayWake ?? true, by: visitor))
+            requests.post(.wanted(id, ticket, cause, mayWake: request?.forwarding.mayWake ?? true, by: visitor))
             statusChanged()
         }
     }
@@ -328,8 +335,8 @@ final class Proxy<K: Kernel> {
 
     /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
     func close(_ index: Int, _ hangup: Hangup) {
-        let link = links[index]
         let token = clientToken(index)
+        let link = links.remove(index: index)
         reactor.disarm(.conversation(token))
         if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(token)) }
         if let conversation = link.conversation {
@@ -342,7 +349,6 @@ final class Proxy<K: Kernel> {
         }
         if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
-        links.remove(index: index)
         leaveCrowd(link.admission)
         if link.pace != nil { reactor.disarm(.pace(token)) }
         if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
@@ -352,7 +358,7 @@ final class Proxy<K: Kernel> {
     /// What a crowd needed, whoever carried it, is given back once its end has been told everywhere, which needs some
     /// of it again.
     func giveBackWhenEmpty() {
-        guard links.count == 0 else { return }
+        guard board.links.count == 0 else { return }
         board.scratch.giveBack()
         guard hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
         if hadCrowd, reporting == nil {
@@ -384,8 +390,8 @@ final class Proxy<K: Kernel> {
     }
 
     /// From here on it is the client's data that keeps the backend awake, not the tunnel.
-    private func becomeDormant(_ index: Int) {
-        guard let lease = links[index].lease, upstreams[lease.backend.index].idleWhen == .noClientData else { return }
+    private func becomeDormant(_ index: Int, _ lease: Link.Lease) {
+        guard upstreams[lease.backend.index].idleWhen == .noClientData else { return }
         links[index].isDormant = true
         upstreams[lease.backend.index].dormant += 1
         giveBack(lease)
@@ -413,18 +419,17 @@ final class Proxy<K: Kernel> {
         if let id = conversation.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(conversation))
         }
-        guard let service = links[index].lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
+        guard let lease = look(at: index, for: { $0.lease }) else { preconditionFailure("a tunnel without a lease") }
+        let service = lease.backend.index
         board.openTunnel(
             of: index, bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated, to: service,
             limits: upstreams[service].limits)
-        becomeDormant(index)
+        becomeDormant(index, lease)
         noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
         if isDraining {
             takeLeave(of: index, .goingAway)
-        } else if let lease = links[index].lease, let leaving = upstreams[lease.backend.index].leaving,
-            leaving.generation == lease.generation
-        {
+        } else if let leaving = upstreams[service].leaving, leaving.generation == lease.generation {
             takeLeave(of: index, leaving.code)
         } else if !handOver(index) {
             relay(index)
@@ -484,7 +489,9 @@ final class Proxy<K: Kernel> {
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(conversation)
         fields.append(LogField("request", conversation.machine.request?.line ?? ""))
-        if let origin = conversation.machine.request?.refusedOrigin { fields.append(LogField("origin", origin)) }
+        if let origin = conversation.machine.request?.forwarding.refusedOrigin {
+            fields.append(LogField("origin", origin))
+        }
         log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
     }
 

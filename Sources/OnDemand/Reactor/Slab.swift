@@ -23,7 +23,7 @@ struct Slab<Element> {
 
     init(vacant: Element) { self.vacant = vacant }
 
-    mutating func insert(_ element: Element) -> (index: Int, generation: UInt32) {
+    mutating func insert(_ element: consuming Element) -> (index: Int, generation: UInt32) {
         if free.isEmpty { grow() }
         let index = free.removeLast()
         let generation = nextGeneration
@@ -61,15 +61,18 @@ struct Slab<Element> {
         return thing(chunks[chunk][offset])
     }
 
-    mutating func remove(index: Int) {
+    @discardableResult
+    mutating func remove(index: Int) -> Element {
         precondition(isTaken(index), "a slot was emptied twice")
         let (chunk, offset) = Self.place(index)
-        chunks[chunk][offset] = vacant
+        var element = vacant
+        swap(&chunks[chunk][offset], &element)
         generations[index] = 0
         used[chunk] -= 1
         count -= 1
         free.append(index)
         if used[chunk] == 0 { giveBack(chunk) }
+        return element
     }
 
     /// The numbers of all taken slots, in order.

@@ -10,6 +10,8 @@ protocol TimerName {
 struct TimerQueue<Key: TimerName> {
     private struct Entry {
         let key: Key
+        /// The key's own, which whoever moves an entry asks for.
+        let code: UInt64
         let instant: Instant
         /// Equal instants fire in the order they were armed, so that a simulation replays.
         let order: UInt64
@@ -31,8 +33,8 @@ struct TimerQueue<Key: TimerName> {
     /// Arms the timer of `key`, moving it when it is armed already.
     mutating func arm(_ key: Key, at instant: Instant) {
         armed += 1
-        let entry = Entry(key: key, instant: instant, order: armed)
-        if let position = positions[key.code] {
+        let entry = Entry(key: key, code: key.code, instant: instant, order: armed)
+        if let position = positions[entry.code] {
             settle(entry, at: position)
         } else {
             heap.append(entry)
@@ -75,6 +77,6 @@ struct TimerQueue<Key: TimerName> {
 
     private mutating func put(_ entry: Entry, at position: Int) {
         heap[position] = entry
-        positions.set(entry.key.code, to: position)
+        positions.set(entry.code, to: position)
     }
 }

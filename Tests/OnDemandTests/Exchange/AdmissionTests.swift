@@ -85,7 +85,7 @@ struct AdmissionTests {
         var talk = ExchangeTalk(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
         talk.admission = .held
         talk.run()
-        #expect(talk.machine.request?.mayWake == expected)
+        #expect(talk.machine.request?.forwarding.mayWake == expected)
     }
 
     @Test("Retry-After is never zero")
@@ -219,7 +219,7 @@ struct AdmissionTests {
     func silentClient() {
         var talk = ExchangeTalk("")
         talk.run()
-        #expect(talk.machine.deadline == .keepAlive)
+        #expect(talk.deadline == .keepAlive)
         talk.clientEnds = true
         talk.run()
         #expect(talk.hangup == .clientClosed)

@@ -50,7 +50,7 @@ struct AnnouncedTests {
     func deadline() {
         var talk = talk([Array("PROXY TCP4 ".utf8)])
         talk.run()
-        #expect(talk.machine.deadline == .head)
+        #expect(talk.deadline == .head)
         talk.clientEnds = true
         talk.run()
         #expect(talk.hangup == .clientClosed)

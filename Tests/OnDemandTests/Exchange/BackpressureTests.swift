@@ -27,7 +27,7 @@ struct BackpressureTests {
         var talk = ExchangeTalk(pieces: [head] + chunks, backends: [.init(pieces: [], isDeaf: true)])
         talk.run()
         #expect(talk.clientSends.count == 10, "the head waits, so the body waits in the client")
-        #expect(talk.machine.deadline == .response, "it is the backend's turn")
+        #expect(talk.deadline == .response, "it is the backend's turn")
     }
 
     @Test("a hundred requests sent together are read as they are answered, not before")

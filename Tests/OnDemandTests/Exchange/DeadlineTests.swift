@@ -10,7 +10,7 @@ struct DeadlineTests {
     func keepAlive() {
         var talk = ExchangeTalk(get, backends: .init(hello))
         talk.run()
-        #expect(talk.machine.deadline == .keepAlive)
+        #expect(talk.deadline == .keepAlive)
         talk.deadlineFires()
         #expect(talk.hangup == .idle)
         #expect(talk.client == hello)
@@ -20,9 +20,9 @@ struct DeadlineTests {
     func head() {
         var talk = ExchangeTalk("G")
         talk.run()
-        #expect(talk.machine.deadline == .head)
+        #expect(talk.deadline == .head)
         talk.clientMore("ET /app/x HTTP/1.1\r\n")
-        #expect(talk.machine.deadline == .head, "a trickle does not buy more time")
+        #expect(talk.deadline == .head, "a trickle does not buy more time")
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 408 Request Timeout\r\n") && talk.sawEnd)
     }
@@ -32,7 +32,7 @@ struct DeadlineTests {
         var talk = ExchangeTalk(get)
         talk.admission = .held
         talk.run()
-        #expect(talk.machine.deadline == nil)
+        #expect(talk.deadline == nil)
     }
 
     @Test("a backend that is ready accepts at once or is given up: 504 and the lease is back")
@@ -40,7 +40,7 @@ struct DeadlineTests {
         var talk = ExchangeTalk(get)
         talk.admission = .connectIsSlow
         talk.run()
-        #expect(talk.machine.phase == .awaitingConnection && talk.machine.deadline == .connect)
+        #expect(talk.machine.phase == .awaitingConnection && talk.deadline == .connect)
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 504 Gateway Timeout\r\n") && talk.leases == 0)
     }
@@ -49,7 +49,7 @@ struct DeadlineTests {
     func response() {
         var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
         talk.run()
-        #expect(talk.machine.deadline == .response)
+        #expect(talk.deadline == .response)
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 504 Gateway Timeout\r\n") && talk.leases == 0)
         talk.clientMore(get)
@@ -62,10 +62,10 @@ struct DeadlineTests {
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
-        #expect(talk.machine.deadline == .body)
+        #expect(talk.deadline == .body)
         let moved = talk.machine.moved
         talk.clientMore("def")
-        #expect(talk.machine.deadline == .body && talk.machine.moved > moved, "who moves has more time")
+        #expect(talk.deadline == .body && talk.machine.moved > moved, "who moves has more time")
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 408 ") && talk.leases == 0 && talk.sawEnd)
     }
@@ -76,9 +76,9 @@ struct DeadlineTests {
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
-        #expect(talk.machine.deadline != .response)
+        #expect(talk.deadline != .response)
         talk.clientMore("def")
-        #expect(talk.machine.deadline == .response)
+        #expect(talk.deadline == .response)
     }
 
     @Test("a client that stops taking an answer is given up while the backend still speaks")
@@ -87,7 +87,7 @@ struct DeadlineTests {
         var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
         talk.clientTakes = 0
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.machine.deadline == .flush)
+        #expect(talk.machine.phase == .relaying && talk.deadline == .flush)
         talk.deadlineFires()
         #expect(talk.hangup == .stalled)
     }
@@ -96,7 +96,7 @@ struct DeadlineTests {
     func streaming() {
         var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.machine.deadline == nil)
+        #expect(talk.machine.phase == .relaying && talk.deadline == nil)
     }
 
     @Test("a client that stops sending its body while the answer has begun is cut off when nothing moves any more")
@@ -105,7 +105,7 @@ struct DeadlineTests {
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.machine.deadline == .body)
+        #expect(talk.machine.phase == .relaying && talk.deadline == .body)
         let moved = talk.machine.moved
         talk.clientMore("def")
         #expect(talk.machine.moved > moved, "who moves has more time")
@@ -120,7 +120,7 @@ struct DeadlineTests {
         talk.run()
         talk.admission = .open
         talk.machine.connectAgain(to: BackendID(index: 1))
-        #expect(talk.machine.deadline == nil, "the step comes next, and the deadline that is armed stays")
+        #expect(talk.deadline == nil, "the step comes next, and the deadline that is armed stays")
         talk.run()
         #expect(talk.client == hello && talk.leases == 0)
     }
@@ -141,7 +141,7 @@ struct DeadlineTests {
         var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.clientTakes = 0
         talk.run()
-        #expect(talk.machine.deadline == .flush)
+        #expect(talk.deadline == .flush)
         talk.deadlineFires()
         #expect(talk.hangup == .stalled)
     }
@@ -151,7 +151,7 @@ struct DeadlineTests {
         var talk = ExchangeTalk("bad\r\n\r\n")
         talk.run()
         talk.clientMore(String(repeating: "x", count: 1000))
-        #expect(talk.machine.phase == .lingering && talk.machine.deadline == .linger)
+        #expect(talk.machine.phase == .lingering && talk.deadline == .linger)
         talk.deadlineFires()
         #expect(talk.hangup == .done)
     }

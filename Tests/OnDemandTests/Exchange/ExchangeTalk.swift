@@ -261,9 +261,15 @@ struct ExchangeTalk {
         run()
     }
 
-    /// The deadline that is armed fires.
+    /// The deadline that is armed.
+    var deadline: ExchangeMachine.Deadline? {
+        var machine = machine
+        return machine.deadline
+    }
+
+    /// It fires.
     mutating func deadlineFires() {
-        guard let deadline = machine.deadline else {
+        guard let deadline else {
             Issue.record("no deadline is armed in \(machine.phase)")
             return
         }

@@ -38,10 +38,10 @@ struct KeptUpstreamTests {
     func withoutLease() {
         var talk = talk(get, backends: .patient(hello))
         #expect(talk.isKept && talk.leases == 0)
-        #expect(talk.machine.deadline == .spare && talk.machine.limit(of: .spare) == .seconds(1))
+        #expect(talk.deadline == .spare && talk.machine.limit(of: .spare) == .seconds(1))
         talk.deadlineFires()
         #expect(!talk.isKept && talk.hangup == nil)
-        #expect(talk.machine.deadline == .keepAlive, "the client's own connection goes on waiting")
+        #expect(talk.deadline == .keepAlive, "the client's own connection goes on waiting")
     }
 
     @Test("chunks, a 204 and an answer to HEAD leave the connection open too, in every split")

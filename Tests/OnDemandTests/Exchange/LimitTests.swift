@@ -87,7 +87,7 @@ struct LimitTests {
             post("Content-Length: 5", "1"), rules: rules(limits, app: own), backends: .init(hello, readsFirst: .max))
         #expect(talk.machine.limit(of: .head) == .seconds(1) && talk.machine.limit(of: .flush) == .seconds(2))
         talk.run()
-        #expect(talk.machine.deadline == .body)
+        #expect(talk.deadline == .body)
         #expect(
             [.body, .response, .flush].map { talk.machine.limit(of: $0) } == [.seconds(3), .seconds(4), .seconds(5)])
     }
