@@ -21,6 +21,15 @@ def test_a_message_costs_few_instructions_and_no_allocation(tmp_path, measured):
     assert allocations <= limits["allocations_per_message"]
 
 
+def test_a_message_among_many_costs_less_because_they_share_a_turn(tmp_path, measured):
+    instructions, allocations = cost.per_unit(
+        tmp_path, lambda count: ["--connections", 64, "--messages", count], (500, 2500))
+    measured("instructions per echoed message, 64 connections", f"{instructions:,.0f}")
+    limits = cost.thresholds()
+    assert instructions <= limits["instructions_per_message_among_many"]
+    assert allocations <= limits["allocations_per_message"]
+
+
 def test_a_websocket_from_connect_to_close_costs_few_instructions_and_allocations(tmp_path, measured):
     instructions, allocations = cost.per_unit(
         tmp_path, lambda count: ["--work", "idle", "--connections", count], (20, 220))
