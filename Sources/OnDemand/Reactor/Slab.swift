@@ -95,6 +95,7 @@ struct Slab<Element> {
 
     /// One empty chunk is kept, so that a lone connection that comes and goes does not allocate each time.
     private mutating func giveBack(_ chunk: Int) {
+        if count == 0, chunks.count > 1 { return beginAnew() }
         guard free.count > 2 * Self.slotsPerChunk else { return }
         chunks[chunk] = []
         free.removeAll { $0 / Self.slotsPerChunk == chunk }
@@ -103,5 +104,12 @@ struct Slab<Element> {
             used.removeLast()
             generations.removeLast(Self.slotsPerChunk)
         }
+    }
+
+    /// After a crowd, whoever of it was the last to leave: arrays that get shorter keep the room that they had.
+    private mutating func beginAnew() {
+        let next = nextGeneration
+        self = Slab(vacant: vacant)
+        nextGeneration = next
     }
 }

@@ -21,6 +21,9 @@ struct TimerQueue<Key: TimerName> {
         }
     }
 
+    /// Timers for which there is always room.
+    private static var roomKept: Int { 64 }
+
     /// A binary heap, earliest first.
     private var heap: [Entry] = []
     private var positions = PositionTable()
@@ -28,6 +31,8 @@ struct TimerQueue<Key: TimerName> {
 
     var next: Instant? { heap.first?.instant }
     var isEmpty: Bool { heap.isEmpty }
+    /// For how many timers there is memory already.
+    var room: Int { heap.capacity }
     func contains(_ key: Key) -> Bool { positions[key.code] != nil }
 
     /// Arms the timer of `key`, moving it when it is armed already.
@@ -46,6 +51,8 @@ struct TimerQueue<Key: TimerName> {
         guard let position = positions.remove(key.code) else { return }
         let last = heap.removeLast()
         if position < heap.count { settle(last, at: position) }
+        // A crowd's room is given back when the crowd has gone.
+        if heap.isEmpty, room > Self.roomKept { heap = [] }
     }
 
     /// The earliest timer that is due, disarmed; nil when none is.

@@ -57,6 +57,18 @@ struct SlabTests {
         #expect(slab.contains(index: place.index, generation: place.generation))
     }
 
+    @Test("whoever of a crowd is the last to leave, the room that it needed is given back, and no token comes twice")
+    func roomGivenBack() {
+        for order in [Array(0..<10_000), Array((0..<10_000).reversed())] {
+            var slab = Slab(vacant: 0)
+            let last = (0..<10_000).map { slab.insert($0).generation }.max()!
+            for index in order { slab.remove(index: index) }
+            let generations = Mirror(reflecting: slab).children.first { $0.label == "generations" }?.value as? [UInt32]
+            #expect(generations.map { $0.capacity <= 128 } == true)
+            #expect(slab.insert(1).generation == last + 1)
+        }
+    }
+
     @Test("a chunk in the middle is given back and comes back empty")
     func middleChunk() {
         var slab = Slab(vacant: 0)

@@ -93,4 +93,12 @@ struct TimerQueueTests {
         queue.disarm(7)
         #expect(queue.next == noon)
     }
+
+    @Test("when the timers of a crowd are gone, so is the room that they needed")
+    func roomGivenBack() {
+        var queue = TimerQueue<Int>()
+        for key in 0..<10_000 { queue.arm(key, at: noon) }
+        for key in 0..<10_000 { queue.disarm(key) }
+        #expect(queue.isEmpty && queue.room <= 64)
+    }
 }
