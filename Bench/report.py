@@ -1,6 +1,7 @@
 """Turns the samples of a run into docs/PERFORMANCE.md and its pictures."""
 
 import os
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -8,31 +9,40 @@ import plots
 from targets import DAEMON, REPOSITORY
 
 OURS, FLOOR, DIRECT = "ondemandd", "floor", "direct"
-KEPT_ROUNDS = 3
 
 
 class Figures:
-    """What the samples say: medians of the calmest rounds, and how far these were apart."""
+    """What the samples say: medians of the rounds, and how far these were apart."""
 
     def __init__(self, results):
         self.results = results
         self.samples = results["samples"]
 
-    def kept(self, metric, name, key):
-        taken = self.samples.get(metric, {}).get(name, [])
-        calmest = sorted(taken, key=lambda sample: sample["disturbed"])[:KEPT_ROUNDS]
-        return sorted(sample[key] for sample in calmest if sample.get(key) is not None)
+    def taken(self, metric, name, key):
+        return [one for one in self.samples.get(metric, {}).get(name, []) if one.get(key) is not None]
 
     def value(self, metric, name, key):
-        values = self.kept(metric, name, key)
-        if not values:
-            return None
-        middle = len(values) // 2
-        return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+        values = [one[key] for one in self.taken(metric, name, key)]
+        return statistics.median(values) if values else None
 
     def spread(self, metric, name, key):
-        values = self.kept(metric, name, key)
-        return (values[-1] - values[0]) / self.value(metric, name, key) if len(values) > 1 and values[0] else None
+        """Half of the rounds lie within this share of the median, above and below together."""
+        values = [one[key] for one in self.taken(metric, name, key)]
+        if len(values) < 3 or not self.value(metric, name, key):
+            return None
+        lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
+        return (upper - lower) / self.value(metric, name, key)
+
+    def ratio(self, metric, name, other, key):
+        """Where both were asked in the same rounds, the median of the rounds' own ratios: a machine that is slow for a
+        minute is slow for both."""
+        own = {one["round"]: one[key] for one in self.taken(metric, name, key) if "round" in one}
+        base = {one["round"]: one[key] for one in self.taken(metric, other, key) if "round" in one}
+        both = [own[number] / base[number] for number in own if base.get(number)]
+        if both:
+            return statistics.median(both)
+        value, divisor = self.value(metric, name, key), self.value(metric, other, key)
+        return value / divisor if divisor and value is not None and value >= 0 else None
 
     def names(self, metric):
         return list(self.samples.get(metric, {}))
@@ -44,11 +54,9 @@ class Figures:
         return (max if high else min)(found) if found else (None, "")
 
     def disturbed(self):
-        """Kept rounds in which somebody waited for a core, and all of them."""
-        kept = [
-            sample for taken in self.samples.values() for samples in taken.values()
-            for sample in sorted(samples, key=lambda sample: sample["disturbed"])[:KEPT_ROUNDS]]
-        return sum(sample["disturbed"] > 0.05 for sample in kept), len(kept)
+        """Rounds in which somebody waited for a core, and all of them."""
+        everyone = [sample for taken in self.samples.values() for samples in taken.values() for sample in samples]
+        return sum(sample["disturbed"] > 0.05 for sample in everyone), len(everyone)
 
 
 class Row:
@@ -67,29 +75,27 @@ class Row:
         spread = figures.spread(self.metric, OURS, self.key)
         return [
             self.label, self.form(own), f"± {spread / 2:.0%}" if spread is not None else "",
-            self.form(floor) if floor is not None else "", ratio(own, floor),
-            f"{self.form(peer)} ({name})" if peer is not None else "", ratio(own, peer), self.goal,
-            self.verdict(figures, own, floor, peer)]
+            self.form(floor) if floor is not None else "", self.ratio(figures, FLOOR),
+            f"{self.form(peer)} ({name})" if peer is not None else "", self.ratio(figures, name), self.goal,
+            self.verdict(figures, own, name)]
 
-    def verdict(self, figures, own, floor, peer):
+    def ratio(self, figures, name):
+        found = figures.ratio(self.metric, OURS, name, self.key)
+        return decimal(found) if found is not None else ""
+
+    def verdict(self, figures, own, peer):
         if not self.goal:
             return ""
-        known = {"own": (own, 1), "floor": (own, floor), "peer": (own, peer)}
-        for name in ("nginx http",):
-            known["nginx"] = (own, figures.value(self.metric, name, self.key))
         for condition, limit in self.conditions.items():
             subject, direction = condition.rsplit("_", 1)
-            figure, base = known[subject]
-            if not base:
+            name = {"floor": FLOOR, "peer": peer, "nginx": "nginx http"}.get(subject)
+            figure = own if subject == "own" else figures.ratio(self.metric, OURS, name, self.key)
+            if figure is None:
                 return "unknown"
-            rounded = round(figure / base, 2) if subject != "own" else figure
+            rounded = figure if subject == "own" else round(figure, 2)
             if rounded < limit if direction == "least" else rounded > limit:
                 return "**no**"
         return "yes"
-
-
-def ratio(own, other):
-    return f"{own / other:.2f}" if other and other > 0 and own >= 0 else ""
 
 
 def number(value):
@@ -216,12 +222,13 @@ def threads(figures):
         parts.append(subject(figures, title, key, form, labels))
     sentences = []
     for label, metric in labels:
-        one, two = figures.value(metric, ONE, "rate"), figures.value(metric, TWO, "rate")
+        twice = figures.ratio(metric, TWO, ONE, "rate")
         peers = [(figures.value(metric, name, "rate"), name) for name in figures.names(metric) if name not in (ONE, TWO)]
-        best, name = max(((rate, name) for rate, name in peers if rate), default=(None, ""))
-        if one and two:
-            against = f", {two / best:.2f} times the best peer's ({name})" if best else ""
-            sentences.append(f"With {label} two reactors carry {two / one:.2f} times the messages of one{against}.")
+        _, name = max(((rate, name) for rate, name in peers if rate), default=(None, ""))
+        if twice:
+            best = figures.ratio(metric, TWO, name, "rate")
+            against = f", {best:.2f} times the best peer's ({name})" if best else ""
+            sentences.append(f"With {label} two reactors carry {twice:.2f} times the messages of one{against}.")
     return "\n\n".join([" ".join(sentences), *parts])
 
 
