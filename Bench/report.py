@@ -232,6 +232,28 @@ def threads(figures):
     return "\n\n".join([" ".join(sentences), *parts])
 
 
+# Choices
+
+
+def choices(figures):
+    """The floor with one thing done otherwise, as shares of the floor as it is."""
+    parts = []
+    for title, metric in ("One process on one core", "choices"), ("Two processes on two cores", "sharing"):
+        names = figures.names(f"choices/{metric}/echo")
+        if not names:
+            continue
+        lines = [
+            f"### {title}", "", "| | messages/s, 64 connections | CPU each | connect, upgrade, echo, close /s | CPU each |",
+            "|---|" + "---:|" * 4]
+        for name in names:
+            shares = [
+                figures.ratio(f"choices/{metric}/{work}", name, names[0], key)
+                for work in ("echo", "churn") for key in ("rate", "cpu")]
+            lines.append(f"| {name} | " + " | ".join("" if one is None else decimal(one) for one in shares) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
 # Everything
 
 
@@ -303,7 +325,8 @@ def write(results):
     text = (Path(__file__).parent / "page.md").read_text()
     text = text.replace("{limits}", (Path(__file__).parent / "limits.md").read_text().rstrip())
     for key, value in {
-        "{table}": table(results), "{threads}": threads(figures), "{everything}": everything(figures, results["crowd"]),
+        "{table}": table(results), "{threads}": threads(figures), "{choices}": choices(figures),
+        "{everything}": everything(figures, results["crowd"]),
         "{date}": results["date"], "{versions}": ", ".join(results["versions"]),
         "{processor}": machine["processor"], "{cores}": str(machine["cores"]), "{kernel}": machine["kernel"],
         "{memory}": f"{int(machine['memory']) / 1024 / 1024:.0f} GiB", "{disturbance}": disturbance,

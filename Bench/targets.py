@@ -168,6 +168,14 @@ class Floor(Target):
         return [BENCH, "relay", self.address, self.backend]
 
 
+def floor_that(name, choice):
+    """The floor doing one thing otherwise."""
+    def command(self):
+        return [*Floor.command(self), choice]
+
+    return type("Floor" + choice.title().replace("-", ""), (Floor,), {"name": name, "command": command})
+
+
 class OnDemand(Target):
     name = "ondemandd"
     is_peer = False
@@ -399,4 +407,12 @@ THREADED = [
     on_both_cores(OnDemand, "ondemandd, 1 reactor", 1), on_both_cores(OnDemand, "ondemandd, 2 reactors", 2),
     on_both_cores(HAProxyTCP, "haproxy tcp, nbthread 2", 2), on_both_cores(HAProxy, "haproxy http, nbthread 2", 2),
     on_both_cores(Nginx, "nginx http, 2 workers", 2), on_both_cores(NginxStream, "nginx stream, 2 workers", 2)]
+CHOICES = [
+    floor_that("edges, all accepted at once", "edges"), floor_that("levels", "levels"),
+    floor_that("TCP_QUICKACK after each read", "quick-ack"), floor_that("SO_BUSY_POLL of 50 µs", "busy-poll"),
+    floor_that("one accepted a turn", "accept-one")]
+SHARING = [
+    on_both_cores(floor_that("one process", "edges"), "one process", 1),
+    on_both_cores(floor_that("two, EPOLLEXCLUSIVE", "exclusive"), "two, EPOLLEXCLUSIVE", 2),
+    on_both_cores(floor_that("two, SO_REUSEPORT", "reuse-port"), "two, SO_REUSEPORT", 2)]
 PEERS = [HAProxy, HAProxyTCP, HAProxySplice, HAProxyTCPSplice, Nginx, NginxStream, SocketProxy, Caddy]

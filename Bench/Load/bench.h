@@ -38,6 +38,8 @@ void loop_turn(int timeout_ms);
 void raise_file_limit(void);
 // "PORT", "A.B.C.D:PORT" or "unix:PATH".
 int listen_at(const char *address);
+// The kernel shares out connections among all who listen there like this (socket(7), SO_REUSEPORT).
+int listen_beside_others_at(const char *address);
 // Non-blocking, most likely still in progress.
 int connect_to(const char *address);
 // Never blocks, never delays.

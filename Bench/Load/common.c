@@ -117,16 +117,19 @@ void prepare_socket(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-int listen_at(const char *text) {
+static int listen_with(const char *text, int option) {
     struct sockaddr_storage address;
     socklen_t size = parse_address(text, &address);
     if (address.ss_family == AF_UNIX) unlink(((struct sockaddr_un *)&address)->sun_path);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, option, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&address, size) != 0) fail("bind %s: %s", text, strerror(errno));
     if (listen(fd, 4096) != 0) fail("listen %s: %s", text, strerror(errno));
     return fd;
 }
+
+int listen_at(const char *text) { return listen_with(text, SO_REUSEADDR); }
+int listen_beside_others_at(const char *text) { return listen_with(text, SO_REUSEPORT); }
 
 int connect_to(const char *text) {
     struct sockaddr_storage address;

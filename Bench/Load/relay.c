@@ -1,14 +1,26 @@
 // The floor: a relay without HTTP, timeouts or routing. One epoll, one buffer, one read and one write per message.
+//
+// It can also be made to do one thing otherwise, to see what that thing is worth where nothing else is in the way.
 #include "bench.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static uint8_t buffer[128 * 1024];
 static const char *target;
+
+static enum choice { EDGES, LEVELS, QUICK_ACK, BUSY_POLL, ACCEPT_ONE, EXCLUSIVE, REUSE_PORT } choice = EDGES;
+static const char *const choices[] = {
+    "edges", "levels", "quick-ack", "busy-poll", "accept-one", "exclusive", "reuse-port"};
+// For so long, in microseconds, a wait asks the device before it sleeps (socket(7), SO_BUSY_POLL).
+enum { BUSY_POLL_US = 50 };
 
 struct side {
     struct waiter waiter;
@@ -17,7 +29,18 @@ struct side {
     uint8_t *pending;
     uint32_t pending_bytes, pending_from;
     bool is_readable, is_writable, is_ending, has_ended, was_told;
+    uint32_t watched;
 };
+
+static const uint32_t edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, levels = EPOLLIN | EPOLLRDHUP;
+
+// With levels, who may not be read is not to be told of, and who is full is to say when it is not.
+static void watch_what_matters(struct side *side) {
+    uint32_t events = side->pending_bytes == 0 && !side->has_ended ? levels : 0;
+    if (side->other->pending_bytes > 0) events |= EPOLLOUT;
+    if (events != side->watched) loop_change(&side->waiter, events);
+    side->watched = events;
+}
 
 static void close_both(struct side *side) {
     free(side->pending);
@@ -52,6 +75,7 @@ static bool pass(struct side *from) {
         if (count < 0) from->is_readable = false;
         if (count == 0) from->has_ended = true;
         if (count <= 0) break;
+        if (choice == QUICK_ACK) setsockopt(from->waiter.fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
         if ((size_t)count < sizeof buffer && !from->is_ending) from->is_readable = false;
         ssize_t sent = from->other->is_writable ? send(from->other->waiter.fd, buffer, (size_t)count, MSG_NOSIGNAL) : 0;
         if (sent < 0 && errno != EAGAIN) return false;
@@ -75,7 +99,19 @@ static void side_ready(struct waiter *waiter, uint32_t events) {
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) side->is_readable = true;
     if (events & EPOLLOUT) side->is_writable = true;
     if (events & EPOLLRDHUP) side->is_ending = true;
-    if (!pass(side) || !pass(side->other) || (side->was_told && side->other->was_told)) close_both(side);
+    if (!pass(side) || !pass(side->other) || (side->was_told && side->other->was_told)) return close_both(side);
+    if (choice != LEVELS) return;
+    watch_what_matters(side);
+    watch_what_matters(side->other);
+}
+
+static void add_side(struct side *side, int fd, struct side *other) {
+    side->waiter = (struct waiter){.ready = side_ready, .fd = fd};
+    side->other = other;
+    side->is_writable = choice == LEVELS;
+    side->watched = levels;
+    if (choice == BUSY_POLL) setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &(int){BUSY_POLL_US}, sizeof(int));
+    loop_add(&side->waiter, choice == LEVELS ? levels : edges);
 }
 
 static void listener_ready(struct waiter *waiter, uint32_t events) {
@@ -90,20 +126,27 @@ static void listener_ready(struct waiter *waiter, uint32_t events) {
             continue;
         }
         struct side *left = calloc(1, sizeof *left), *right = calloc(1, sizeof *right);
-        left->waiter = (struct waiter){.ready = side_ready, .fd = client};
-        right->waiter = (struct waiter){.ready = side_ready, .fd = upstream};
-        left->other = right;
-        right->other = left;
-        loop_add(&left->waiter, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-        loop_add(&right->waiter, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+        add_side(left, client, right);
+        add_side(right, upstream, left);
+        if (choice == ACCEPT_ONE) return;
     }
 }
 
+// A second process beside this one, which ends with it.
+static void double_up(void) {
+    if (fork() == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 int relay_main(int count, char **arguments) {
-    if (count != 2) fail("usage: bench relay LISTEN TARGET");
+    if (count != 2 && count != 3) fail("usage: bench relay LISTEN TARGET [CHOICE]");
     target = arguments[1];
+    while (count == 3 && strcmp(choices[choice], arguments[2]) != 0)
+        if (++choice == sizeof choices / sizeof *choices) fail("there is no choice \"%s\"", arguments[2]);
+    if (choice == REUSE_PORT) double_up();
+    int fd = choice == REUSE_PORT ? listen_beside_others_at(arguments[0]) : listen_at(arguments[0]);
+    if (choice == EXCLUSIVE) double_up();
     loop_open();
-    struct waiter listener = {.ready = listener_ready, .fd = listen_at(arguments[0])};
-    loop_add(&listener, EPOLLIN);
+    struct waiter listener = {.ready = listener_ready, .fd = fd};
+    loop_add(&listener, choice == EXCLUSIVE ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN);
     while (true) loop_turn(-1);
 }
