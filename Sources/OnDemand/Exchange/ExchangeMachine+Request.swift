@@ -161,11 +161,11 @@ extension ExchangeMachine {
         var fields = OwnFields(exceptFor: configured.map(\.name))
         provenance.write(to: &fields, in: inbound)
         let bytes = inbound
-        fields.add("X-Request-Id", as: .xRequestID) { identity.write(to: &$0, in: bytes) }
+        fields.add(.xRequestID) { identity.write(to: &$0, in: bytes) }
         if rules.addsVia {
             let earlier = head.values(of: .via).map { String(inbound.span, $0) }
             let version = head.version == .http11 ? "1.1" : "1.0"
-            fields.add("Via", as: .via, (earlier + ["\(version) ondemandd"]).joined(separator: ", "))
+            fields.add(.via, (earlier + ["\(version) ondemandd"]).joined(separator: ", "))
         }
         for template in configured {
             let host = head.host.map { String(inbound.span, $0) } ?? ""

@@ -57,17 +57,17 @@ struct Provenance {
     func write(to fields: inout OwnFields, in bytes: [UInt8]) {
         let chain = told?.chain ?? []
         if peer.port != nil || !chain.isEmpty {
-            fields.add("X-Forwarded-For", as: .xForwardedFor) { value in
+            fields.add(.xForwardedFor) { value in
                 Self.write(chain, to: &value)
                 guard peer.port != nil else { return }
                 if !chain.isEmpty { value += ", ".utf8 }
                 peer.writeHost(to: &value)
             }
         }
-        fields.add("X-Forwarded-Proto", as: .xForwardedProto, scheme)
+        fields.add(.xForwardedProto, scheme)
         let host = told?.host.map { Array($0.utf8)[...] } ?? ownHost.map { bytes[$0.indices] }
-        if let host { fields.add("X-Forwarded-Host", as: .xForwardedHost) { $0 += host } }
-        fields.add("Forwarded", as: .forwarded) { writeForwarded(host, to: &$0) }
+        if let host { fields.add(.xForwardedHost) { $0 += host } }
+        fields.add(.forwarded) { writeForwarded(host, to: &$0) }
     }
 
     /// Rack prefers this field to the others, so it must tell the same story even where the proxy before us spoke only

@@ -25,7 +25,7 @@ enum RequestIdentity {
         case .made(let connection, let request):
             for place in 1...16 { output.append(Self.digit(UInt8(connection >> UInt64(64 - 4 * place) & 0xf))) }
             output.append(UInt8(ascii: "-"))
-            output += String(request + 1).utf8
+            output.appendDecimal(request + 1)
         }
     }
 

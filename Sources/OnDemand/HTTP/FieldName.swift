@@ -64,6 +64,16 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// As we write it: every word with a capital.
+    func write(to output: inout [UInt8]) { output += Self.headlines[Int(rawValue)] }
+
+    private static let headlines = spellings.map { spelling in
+        spelling.indices.map { index in
+            let beginsWord = index == 0 || spelling[index - 1] == UInt8(ascii: "-")
+            return beginsWord && HTTPByte.isLetter(spelling[index]) ? spelling[index] & ~0x20 : spelling[index]
+        }
+    }
+
     /// As it is compared.
     var text: String {
         switch self {

@@ -110,20 +110,20 @@ struct HeadRewriter {
     /// A whole line with a name that is not our own.
     static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
         precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
-        let start = beginLine(name, in: &output)
+        output += name.utf8
+        let start = beginValue(in: &output)
         output += value.utf8
-        endLine(valueAt: start, in: &output)
+        endValue(from: start, in: &output)
     }
 
-    /// Where the value is to be appended.
-    static func beginLine(_ name: String, in output: inout [UInt8]) -> Int {
-        output += name.utf8
+    /// Where the value of a line begins whose name has been written.
+    static func beginValue(in output: inout [UInt8]) -> Int {
         output.append(HTTPByte.colon)
         output.append(HTTPByte.space)
         return output.count
     }
 
-    static func endLine(valueAt start: Int, in output: inout [UInt8]) {
+    static func endValue(from start: Int, in output: inout [UInt8]) {
         precondition(isText(output.span.extracting(start..<output.count)), "a field value must not contain line ends")
         output.append(HTTPByte.carriageReturn)
         output.append(HTTPByte.lineFeed)

@@ -33,6 +33,7 @@ extension HeaderField {
         var hasUnderscore = false
         for index in bytes.indices {
             let byte = bytes[index]
+            if HTTPByte.isLetter(byte) { continue }  // Most of them are.
             guard HTTPByte.isToken(byte) else { return (index, hasUnderscore) }
             if byte == HTTPByte.underscore { hasUnderscore = true }
         }

@@ -8,29 +8,33 @@ struct OwnFields {
     private var names: UInt64 = 0
     private var otherNames: [String] = []
     /// These are set by somebody else.
-    private let exceptions: [String]
+    private let exceptions: UInt64
 
     /// Room for what nearly every request gets, made at once.
     private static let usualBytes = 320
 
     init(exceptFor exceptions: [String] = []) {
-        self.exceptions = exceptions
+        self.exceptions = exceptions.reduce(0) { bits, name in
+            let spelling = Array(name.utf8)
+            return bits | Self.bit(of: FieldName(ByteRange(0, spelling.count), in: spelling.span))
+        }
         lines.reserveCapacity(Self.usualBytes)
     }
 
     /// Adds a field, unless its name is an exception.
-    mutating func add(_ name: String, as known: FieldName, _ value: String) {
-        add(name, as: known) { $0 += value.utf8 }
+    mutating func add(_ name: FieldName, _ value: String) {
+        add(name) { $0 += value.utf8 }
     }
 
     /// The same for a value that need not be a text first: `write` appends it.
     @inline(__always)
-    mutating func add(_ name: String, as known: FieldName, writing write: (inout [UInt8]) -> Void) {
-        guard exceptions.isEmpty || !isException(name) else { return }
-        names |= Self.bit(of: known)
-        let start = HeadRewriter.beginLine(name, in: &lines)
+    mutating func add(_ name: FieldName, writing write: (inout [UInt8]) -> Void) {
+        guard exceptions & Self.bit(of: name) == 0 else { return }
+        names |= Self.bit(of: name)
+        name.write(to: &lines)
+        let start = HeadRewriter.beginValue(in: &lines)
         write(&lines)
-        HeadRewriter.endLine(valueAt: start, in: &lines)
+        HeadRewriter.endValue(from: start, in: &lines)
     }
 
     /// Adds a field that is an exception to the others.
@@ -52,8 +56,4 @@ struct OwnFields {
     var haveHost: Bool { names & Self.bit(of: .host) != 0 }
 
     private static func bit(of name: FieldName) -> UInt64 { 1 << UInt64(name.rawValue) }
-
-    private func isException(_ name: String) -> Bool {
-        exceptions.contains { $0.utf8.map(HTTPByte.lowercased) == name.utf8.map(HTTPByte.lowercased) }
-    }
 }

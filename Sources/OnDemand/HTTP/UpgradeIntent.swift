@@ -56,10 +56,9 @@ enum UpgradeIntent: Equatable, Sendable {
             return false
         }
         for index in range.lower..<(range.upper - 2) {
-            switch bytes[index] {
-            case UInt8(ascii: "+"), UInt8(ascii: "/"): continue
-            default: guard HTTPByte.isLetter(bytes[index]) || HTTPByte.isDigit(bytes[index]) else { return false }
-            }
+            let byte = bytes[index]
+            let isAlphanumeric = HTTPByte.isLetter(byte) || HTTPByte.isDigit(byte)
+            guard isAlphanumeric || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "/") else { return false }
         }
         return true
     }

@@ -9,3 +9,12 @@ enum DecimalText {
         return "\(scaled / scale).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
     }
 }
+
+extension [UInt8] {
+    /// A number that is not negative, for who writes bytes and needs no text.
+    mutating func appendDecimal(_ number: Int) {
+        precondition(number >= 0, "a sign was not thought of")
+        if number >= 10 { appendDecimal(number / 10) }
+        append(UInt8(ascii: "0") + UInt8(number % 10))
+    }
+}

@@ -36,9 +36,14 @@ struct Link {
     /// How fast the client may send, where that is limited.
     var pace: Pace?
 
-    init(client: End, conversation: Conversation? = nil) {
+    init(client: End) { self.client = client }
+
+    /// Makes a vacant link that of a client; the rest of it is right as it is.
+    mutating func begin(_ client: End, _ conversation: Conversation, generation: UInt32, _ admission: Admission) {
         self.client = client
         self.conversation = conversation
+        self.generation = generation
+        self.admission = admission
     }
 
     /// Stands where there is no link.

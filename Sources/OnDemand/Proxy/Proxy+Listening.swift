@@ -76,9 +76,9 @@ extension Proxy {
             machine: ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity()),
             purpose: listener.purpose)
         if admission == .turnedAway { conversation.machine.turnAway() }
-        let place = links.insert(Link(client: .init(descriptor: descriptor), conversation: conversation))
-        links[place.index].admission = admission
-        links[place.index].generation = place.generation
+        let place = links.claim()
+        let client = Link.End(descriptor: descriptor)
+        links[place.index].begin(client, conversation, generation: place.generation, admission)
         if board.links.count == Limits.crowd { hadCrowd = true }
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
@@ -141,10 +141,10 @@ extension Proxy {
         }
         // Its listener may have been closed since.
         let place = listeners.firstIndex { $0?.number == number }
-        let limits = place.flatMap { listeners[$0]?.rules.limits }
-        if let place, let limits { listeners[place]!.crowd.leave(under: limits.maximumConnections) }
+        let rules = place.flatMap { listeners[$0]?.rules }
+        if let place, let rules { listeners[place]!.crowd.leave(under: rules.limits.maximumConnections) }
         guard let site else { return }
-        let limit = limits?.maximumConnectionsPerAddress
+        let limit = rules?.limits.maximumConnectionsPerAddress
         sites[site]!.leave(under: limit)
         if sites[site]!.count == 0 { sites[site] = nil }
     }

@@ -24,14 +24,19 @@ struct Slab<Element> {
     init(vacant: Element) { self.vacant = vacant }
 
     mutating func insert(_ element: consuming Element) -> (index: Int, generation: UInt32) {
+        let place = claim()
+        self[place.index] = element
+        return place
+    }
+
+    /// A slot as it is while nobody has it, for who fills it where it stands.
+    mutating func claim() -> (index: Int, generation: UInt32) {
         if free.isEmpty { grow() }
         let index = free.removeLast()
         let generation = nextGeneration
         nextGeneration = nextGeneration == 0xff_ffff ? 1 : nextGeneration + 1
-        let (chunk, offset) = Self.place(index)
-        chunks[chunk][offset] = element
         generations[index] = generation
-        used[chunk] += 1
+        used[Self.place(index).chunk] += 1
         count += 1
         return (index, generation)
     }

@@ -26,8 +26,9 @@ package enum Handshake {
 
     private static func digest(ofKey key: Span<UInt8>) -> InlineArray<20, UInt8> {
         var hash = SHA1()
-        for index in key.indices { hash.append(key[index]) }
-        for byte in suffix { hash.append(byte) }
+        hash.append(key)
+        let suffix = suffix
+        hash.append(suffix.span)
         return hash.finish()
     }
 

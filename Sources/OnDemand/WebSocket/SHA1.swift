@@ -11,32 +11,42 @@ package struct SHA1 {
 
     package static func digest(_ message: [UInt8]) -> [UInt8] {
         var hash = SHA1()
-        for byte in message { hash.append(byte) }
+        hash.append(message.span)
         let digest = hash.finish()
         return digest.indices.map { digest[$0] }
     }
 
-    package mutating func append(_ byte: UInt8) {
-        block[count & 63] = byte
-        count += 1
-        if count & 63 == 0 { state.mix(block.span) }
+    package mutating func append(_ bytes: Span<UInt8>) {
+        var place = count & 63
+        for index in bytes.indices {
+            block[place] = bytes[index]
+            place += 1
+            guard place == 64 else { continue }
+            state.mix(block.span)
+            place = 0
+        }
+        count += bytes.count
     }
 
-    /// Section 4: a one bit, zeros, and the length in bits as the last eight bytes of a block.
     package consuming func finish() -> InlineArray<20, UInt8> {
-        let bitCount = UInt64(count) * 8
-        append(0x80)
-        if count & 63 > 56 { fill(from: count & 63, to: 64) }
-        fill(from: count & 63, to: 56)
-        for place in 0..<8 { append(UInt8(truncatingIfNeeded: bitCount >> (56 - 8 * place))) }
+        pad()
         return state.digest
     }
 
-    /// With zeros.
-    private mutating func fill(from start: Int, to end: Int) {
-        for place in start..<end { block[place] = 0 }
-        count += end - start
-        if end == 64 { state.mix(block.span) }
+    /// Section 4: a one bit, zeros, and the length in bits as the last eight bytes of a block.
+    private mutating func pad() {
+        var place = count & 63
+        block[place] = 0x80
+        place += 1
+        if place > 56 {
+            for rest in place..<64 { block[rest] = 0 }
+            state.mix(block.span)
+            place = 0
+        }
+        for rest in place..<56 { block[rest] = 0 }
+        let bitCount = UInt64(count) * 8
+        for rest in 56..<64 { block[rest] = UInt8(truncatingIfNeeded: bitCount >> UInt64(8 * (63 - rest))) }
+        state.mix(block.span)
     }
 
     /// The five words of section 6.1, under the letters the RFC gives them.

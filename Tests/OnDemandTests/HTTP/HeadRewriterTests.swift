@@ -208,7 +208,7 @@ import Testing
         }
         await #expect(processExitsWith: .failure) {
             var fields = OwnFields()
-            fields.add("X-Forwarded-Host", as: .xForwardedHost, "a\nY: b")
+            fields.add(.xForwardedHost, "a\nY: b")
         }
     }
 

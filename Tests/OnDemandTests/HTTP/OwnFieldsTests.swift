@@ -15,8 +15,8 @@ import Testing
     @Test("lines are written as they will stand in the head, in order")
     func lines() {
         var fields = OwnFields()
-        fields.add("X-Forwarded-Proto", as: .xForwardedProto, "http")
-        fields.add("Forwarded", as: .forwarded) { $0 += "for=1.2.3.4".utf8 }
+        fields.add(.xForwardedProto, "http")
+        fields.add(.forwarded) { $0 += "for=1.2.3.4".utf8 }
         fields.set("X-Own", "")
         let expected = "X-Forwarded-Proto: http\r\nForwarded: for=1.2.3.4\r\nX-Own: \r\n"
         #expect(String(decoding: fields.lines, as: UTF8.self) == expected)
@@ -25,7 +25,7 @@ import Testing
     @Test("they stand in the place of fields with their names, in any case, with _ for -, and of no others")
     func names() throws {
         var fields = OwnFields()
-        fields.add("X-Forwarded-For", as: .xForwardedFor, "1.2.3.4")
+        fields.add(.xForwardedFor, "1.2.3.4")
         fields.set("via", "1.1 a")
         fields.set("X-Own_Name", "a")
         let theirs = ["X_forwarded-FOR", "VIA", "x-own-name", "X_OWN_NAME"]
@@ -37,10 +37,10 @@ import Testing
     @Test("what somebody else sets is not added, whatever the case of its name")
     func exceptions() throws {
         var fields = OwnFields(exceptFor: ["x-forwarded-FOR", "X-Own"])
-        fields.add("X-Forwarded-For", as: .xForwardedFor, "1.2.3.4")
+        fields.add(.xForwardedFor, "1.2.3.4")
         #expect(fields.lines.isEmpty)
         #expect(try replaced(["X-Forwarded-For"], by: fields) == [])
-        fields.add("X-Forwarded-Proto", as: .xForwardedProto, "http")
+        fields.add(.xForwardedProto, "http")
         fields.set("X-Own", "a")
         #expect(String(decoding: fields.lines, as: UTF8.self) == "X-Forwarded-Proto: http\r\nX-Own: a\r\n")
     }

@@ -27,6 +27,17 @@ struct SlabTests {
         #expect(!slab.contains(index: 10_000, generation: 1))
     }
 
+    @Test("a slot that is claimed is vacant, also where somebody was before; who leaves is handed out")
+    func claim() {
+        var slab = Slab(vacant: "")
+        let first = slab.claim()
+        #expect(slab[first.index].isEmpty && slab.contains(index: first.index, generation: first.generation))
+        slab[first.index] = "first"
+        #expect(slab.remove(index: first.index) == "first")
+        let second = slab.claim()
+        #expect(second.index == first.index && slab[second.index].isEmpty && slab.count == 1)
+    }
+
     @Test("numbers stay small: the lowest free slots are taken first, and used again")
     func reuse() {
         var slab = Slab(vacant: 0)
