@@ -141,7 +141,7 @@ extension Proxy {
         }
         // Its listener may have been closed since.
         let place = listeners.firstIndex { $0?.number == number }
-        let rules = place.flatMap { listeners[$0]?.rules }
+        let rules = place.map { listeners[$0]!.rules }
         if let place, let rules { listeners[place]!.crowd.leave(under: rules.limits.maximumConnections) }
         guard let site else { return }
         let limit = rules?.limits.maximumConnectionsPerAddress

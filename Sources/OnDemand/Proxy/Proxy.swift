@@ -345,7 +345,7 @@ final class Proxy<K: Kernel> {
             watchers.removeAll { $0 == token }
             followers.removeAll { $0.token == token }
         } else if let lease = link.lease {
-            log(.tunnelClosed, service(lease.backend), LogField("reason", hangup.rawValue))
+            log.record(.tunnelClosed, [service(lease.backend), LogField("reason", hangup.rawValue)])
         }
         if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
