@@ -4,6 +4,7 @@
 #ifndef ONDEMANDD_LINUX_H
 #define ONDEMANDD_LINUX_H
 
+#include <linux/sock_diag.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -36,8 +36,10 @@ protocol Kernel: AnyObject {
     func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult
     /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
-    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult
+    /// How many more bytes would be taken at once, about; zero where the system does not tell (SO_MEMINFO, Linux 4.12).
+    func roomToSend(on descriptor: Descriptor) -> Int
     /// Whether the peer's system has not even taken all that was sent (tcp(7), SIOCOUTQ); asked of a connection that is
     /// over, nobody can have read that.
     func hasUndelivered(to descriptor: Descriptor) -> Bool
@@ -131,6 +133,10 @@ protocol Kernel: AnyObject {
 }
 
 extension Kernel {
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        receive(from: descriptor, into: &buffer, atMost: buffer.count)
+    }
+
     func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
         try listen(at: address, privately: false)
     }

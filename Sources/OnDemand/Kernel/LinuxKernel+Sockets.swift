@@ -199,10 +199,10 @@ extension LinuxKernel {
         return code == 0 ? nil : Errno(number: code)
     }
 
-    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
         while true {
             let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe recv(descriptor.raw, $0.baseAddress, $0.count, 0)
+                unsafe recv(descriptor.raw, $0.baseAddress, min($0.count, limit), 0)
             }
             if let result = ReadResult(count: count) { return result }
         }
@@ -224,6 +224,16 @@ extension LinuxKernel {
             }
             if let result = WriteResult(count: count) { return result }
         }
+    }
+
+    func roomToSend(on descriptor: Descriptor) -> Int {
+        var memory = [UInt32](repeating: 0, count: SK_MEMINFO_VARS)
+        var length = socklen_t(memory.count * MemoryLayout<UInt32>.size)
+        guard unsafe getsockopt(descriptor.raw, SOL_SOCKET, SO_MEMINFO, &memory, &length) == 0 else { return 0 }
+        // TCP counts what it has queued, a Unix socket what it has allocated.
+        let taken = max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC])
+        let limit = memory[SK_MEMINFO_SNDBUF]
+        return Int(limit - min(limit, taken))
     }
 
     func hasUndelivered(to descriptor: Descriptor) -> Bool {

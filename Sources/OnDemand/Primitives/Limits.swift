@@ -13,13 +13,13 @@ enum Limits {
 
     // MARK: Relaying
 
-    /// One read takes at most this much, and so no direction of a connection ever holds more than this in user space;
-    /// a tunnel in full flow holds one large read instead (docs/decisions/0004-one-large-buffer.md).
+    /// One read takes at most this much, unless the kernel says that it takes more from us at once: so no direction of
+    /// a connection holds more than this in user space (docs/decisions/0004-one-large-buffer.md).
     static let scratchBytes = 64 * 1024
     /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
     static let readsPerTurn = 4
-    /// So many reads of a turn are of the ordinary size. Whose other side took them all at once, 192 KiB, gets a large
-    /// one: what it may leave lying then is about as much as the kernel's own buffers hold for it.
+    /// So many reads of a turn are of the ordinary size. Whose other side took them whole is in full flow, and gets as
+    /// large a one as is taken at once.
     static let ordinaryReadsPerTurn = 3
     /// In bulk the size of a read is the whole story: everybody is woken less often. Beyond this nothing is won.
     static let largeReadBytes = 512 * 1024

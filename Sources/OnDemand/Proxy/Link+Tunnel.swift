@@ -93,7 +93,7 @@ extension Link {
         let upward = pumpUp(kernel, &scratch, &traffic[service])
         if case .over = upward { return upward }
         let downward = pumpDown(kernel, &scratch, &traffic[service])
-        if case .over(let hangup) = downward, farewell == .said || !sayThatBackendBroke() { return .over(hangup) }
+        if case .over(let hangup) = downward { return breakOff(hangup, kernel, &scratch) }
         if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
         let isFinished = up.isFinished && down.isFinished
         if isFinished, up.sourceEnded || !spokeForBackend { return .over(.done) }
@@ -112,11 +112,18 @@ extension Link {
         _ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic
     ) -> Progress? {
         guard isUntroubled, client.hasSomething != upstream!.hasSomething else { return nil }
-        let hangup =
-            client.hasSomething
-            ? passUp(kernel, &scratch.ordinary, &traffic) : passDown(kernel, &scratch.ordinary, &traffic)
-        if let hangup { return .over(hangup) }
+        if client.hasSomething {
+            if let hangup = passUp(kernel, &scratch, Limits.scratchBytes, &traffic) { return .over(hangup) }
+        } else if let hangup = passDown(kernel, &scratch, Limits.scratchBytes, &traffic) {
+            return breakOff(hangup, kernel, &scratch)
+        }
         return isUntroubled && !client.hasSomething && !upstream!.hasSomething ? .rest : nil
+    }
+
+    /// The backend's connection is of no use any more; its client is told so where that can be said.
+    private mutating func breakOff(_ hangup: Hangup, _ kernel: some Kernel, _ scratch: inout Scratch) -> Progress {
+        farewell == .said || !sayThatBackendBroke()
+            ? .over(hangup) : finishFarewell(through: kernel, scratch: &scratch)
     }
 
     /// Nothing waits, nobody leaves, and nobody is too fast.
@@ -132,7 +139,8 @@ extension Link {
         if !Self.flush(&up, to: &upstream!, kernel) { stopSending() }
         for position in 0..<Limits.readsPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
-            if let hangup = passUp(kernel, &scratch[position], &traffic) { return .over(hangup) }
+            let room = Self.room(forRead: position, to: upstream!, kernel)
+            if let hangup = passUp(kernel, &scratch, room, &traffic) { return .over(hangup) }
         }
         // The close frame behind the last valid one.
         if offence != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
@@ -147,7 +155,8 @@ extension Link {
         takeLeaveIfPossible()
         for position in 0..<Limits.readsPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
-            if let hangup = passDown(kernel, &scratch[position], &traffic) { return .over(hangup) }
+            let room = Self.room(forRead: position, to: client, kernel)
+            if let hangup = passDown(kernel, &scratch, room, &traffic) { return .over(hangup) }
             takeLeaveIfPossible()
         }
         if up.isFinished, up.sourceEnded, down.wantsToEndSink {
@@ -161,9 +170,12 @@ extension Link {
     /// One read of what the client says, and what follows from it.
     @inline(__always)
     private mutating func passUp(
-        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+        _ kernel: some Kernel, _ scratch: inout Scratch, _ room: Int, _ traffic: inout Traffic
     ) -> Hangup? {
-        switch Self.pass(&up, &clientFrames, from: &client, to: &upstream!, kernel, &scratch, &traffic.fromClients) {
+        let passed = Self.pass(
+            &up, &clientFrames, from: &client, to: &upstream!, kernel, &scratch[room: room], room,
+            &traffic.fromClients)
+        switch passed {
         case .piece(let piece):
             note(piece, from: .client, &traffic)
             slowDown(piece.news, kernel)
@@ -177,9 +189,12 @@ extension Link {
     /// One read of what the backend says, and what follows from it.
     @inline(__always)
     private mutating func passDown(
-        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic
+        _ kernel: some Kernel, _ scratch: inout Scratch, _ room: Int, _ traffic: inout Traffic
     ) -> Hangup? {
-        switch Self.pass(&down, &serverFrames, from: &upstream!, to: &client, kernel, &scratch, &traffic.fromBackend) {
+        let passed = Self.pass(
+            &down, &serverFrames, from: &upstream!, to: &client, kernel, &scratch[room: room], room,
+            &traffic.fromBackend)
+        switch passed {
         case .piece(let piece):
             note(piece, from: .upstream, &traffic)
             // In the middle of a frame nothing can be said any more.
@@ -226,14 +241,20 @@ extension Link {
         var endsAtBoundary = true
     }
 
+    /// How much is read at most: after some reads that the sink took whole, as much as it takes at once.
+    private static func room(forRead position: Int, to sink: End, _ kernel: some Kernel) -> Int {
+        guard position >= Limits.ordinaryReadsPerTurn else { return Limits.scratchBytes }
+        return min(max(kernel.roomToSend(on: sink.descriptor), Limits.scratchBytes), Limits.largeReadBytes)
+    }
+
     /// One read, and at once one write: only what the sink does not take is copied.
     private static func pass(
         _ pump: inout Pump, _ frames: inout FrameTracker?, from source: inout End, to sink: inout End,
-        _ kernel: some Kernel, _ scratch: inout [UInt8], _ traffic: inout Traffic.Direction
+        _ kernel: some Kernel, _ scratch: inout [UInt8], _ room: Int, _ traffic: inout Traffic.Direction
     ) -> Passed {
-        switch kernel.receive(from: source.descriptor, into: &scratch) {
+        switch kernel.receive(from: source.descriptor, into: &scratch, atMost: room) {
         case .bytes(let count):
-            source.noteRead(count, of: scratch.count)
+            source.noteRead(count, of: room)
             let piece = follow(scratch.span.extracting(0..<count), &frames, &traffic)
             guard piece.count > 0 else { return .piece(piece) }
             let maySend = sink.readiness.contains(.writable)

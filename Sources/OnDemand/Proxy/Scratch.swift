@@ -5,11 +5,11 @@ struct Scratch {
     /// For a tunnel in full flow; empty until there is one.
     private var large: [UInt8] = []
 
-    /// Where a read goes, by its position among those of one turn that the other side has taken whole.
-    subscript(position: Int) -> [UInt8] {
-        _read { yield position < Limits.ordinaryReadsPerTurn ? ordinary : large }
+    /// Where a read of at most so many bytes goes.
+    subscript(room room: Int) -> [UInt8] {
+        _read { yield room <= Limits.scratchBytes ? ordinary : large }
         _modify {
-            if position < Limits.ordinaryReadsPerTurn {
+            if room <= Limits.scratchBytes {
                 yield &ordinary
             } else {
                 if large.isEmpty { large = Array(repeating: 0, count: Limits.largeReadBytes) }

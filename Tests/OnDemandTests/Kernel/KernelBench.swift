@@ -24,8 +24,10 @@ final class KernelBench {
     }
 
     /// Both ends of one connection over TCP, and who the listener thinks is calling.
-    func pair() throws -> (client: Descriptor, server: Descriptor, peer: SocketAddress) {
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+    func pair(
+        at address: SocketAddress = KernelBench.anyPort
+    ) throws -> (client: Descriptor, server: Descriptor, peer: SocketAddress) {
+        let listener = try kernel.listen(at: address)
         defer { kernel.close(listener.descriptor) }
         let client = try #require(connection(to: listener.address))
         let accepted = try #require(accept(from: listener.descriptor))

@@ -116,6 +116,25 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
+    @Test(
+        "how much a connection would take is about what it takes, and nothing when it is full",
+        arguments: [false, true])
+    func roomToSend(isUnix: Bool) throws {
+        let address = isUnix ? SocketAddress.unix(path: path()) : KernelBench.anyPort
+        let (client, server, _) = try bench.pair(at: address)
+        let room = kernel.roomToSend(on: client)
+        #expect(room > 10_000)
+        let sent = kernel.send([UInt8](repeating: 0x61, count: room).span, to: client)
+        guard case .bytes(let count) = sent else { throw SystemError(call: "send", code: .tryAgain, subject: "a test") }
+        #expect(count > room / 2)
+        let chunk = [UInt8](repeating: 0x61, count: 64 * 1024)
+        while case .bytes = kernel.send(chunk.span, to: client) {}
+        #expect(kernel.roomToSend(on: client) < Limits.scratchBytes)
+        if case .unix(let path) = address { try FileManager.default.removeItem(atPath: path) }
+        kernel.close(client)
+        kernel.close(server)
+    }
+
     @Test("sending to a peer that is gone is an answer, never a signal")
     func brokenPipe() throws {
         let (client, server, _) = try bench.pair()

@@ -5,6 +5,8 @@ final class TunnelBench {
     let kernel = SimulatedKernel(seed: 1)
     let client: SimulatedSocket
     let backend: SimulatedSocket
+    /// The ends that are the link's.
+    private let near: (client: SimulatedSocket, backend: SimulatedSocket)
     var link: Link
     private var allTraffic = [Traffic()]
     var traffic: Traffic { allTraffic[0] }
@@ -17,6 +19,7 @@ final class TunnelBench {
         let (nearClient, farClient) = SimulatedSocket.pair(kernel, capacity: clientCapacity)
         let (nearBackend, farBackend) = SimulatedSocket.pair(kernel, capacity: backendCapacity)
         (client, backend) = (farClient, farBackend)
+        near = (nearClient, nearBackend)
         link = Link(client: .init(descriptor: kernel.insert(.socket(nearClient))))
         link.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
         let bytes = ExchangeMachine.TunnelBytes(
@@ -35,11 +38,11 @@ final class TunnelBench {
         return .more
     }
 
-    /// One, in which both sockets may be ready.
+    /// One, in which both sockets say what they have to say.
     @discardableResult
     func turn() -> Link.Progress {
-        link.client.readiness.formUnion([.readable, .writable])
-        link.upstream?.readiness.formUnion([.readable, .writable])
+        link.client.learn(near.client.readiness)
+        link.upstream?.learn(near.backend.readiness)
         return link.turn(through: kernel, scratch: &scratch, traffic: &allTraffic).progress
     }
 

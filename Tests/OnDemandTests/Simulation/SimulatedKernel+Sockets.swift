@@ -187,8 +187,8 @@ extension SimulatedKernel {
 
     // MARK: Bytes
 
-    func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
-        if let first { return first.receive(from: descriptor, into: &buffer) }
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost most: Int) -> ReadResult {
+        if let first { return first.receive(from: descriptor, into: &buffer, atMost: most) }
         guard let socket = socket(descriptor, "receive") else { return .failed(.badDescriptor) }
         if breaks(socket, "receive") { return .failed(.connectionReset) }
         guard socket.waitingCount > 0 else {
@@ -201,14 +201,15 @@ extension SimulatedKernel {
             edgeLater(socket)
             return .wouldBlock
         }
-        var limit = buffer.count
+        let room = min(buffer.count, most)
+        var limit = room
         if dice.chance(faults.partialReads) {
             limit = min(limit, dice.number(in: 1...max(1, min(limit, socket.waitingCount))))
         }
         let bytes = socket.take(limit)
         Self.copy(bytes, to: &buffer)
         // To whom reads less than it asked for, the rest is news that came afterwards (epoll(7)).
-        if socket.waitingCount > 0, bytes.count < buffer.count { edge(on: socket) }
+        if socket.waitingCount > 0, bytes.count < room { edge(on: socket) }
         progressed()
         trace.note("receive", Int(descriptor.raw), bytes.count, at: clock)
         return .bytes(bytes.count)
@@ -232,6 +233,12 @@ extension SimulatedKernel {
         if result != .wouldBlock { progressed() }
         if case .bytes(let sent) = result { trace.note("send", Int(descriptor.raw), sent, at: clock) }
         return result
+    }
+
+    func roomToSend(on descriptor: Descriptor) -> Int {
+        if let first { return first.roomToSend(on: descriptor) }
+        // Linux counts memory and not bytes, and others fill it meanwhile: what it says is about right.
+        return (socket(descriptor, "roomToSend")?.roomToSend ?? 0) * dice.number(in: 3...5) / 4
     }
 
     func hasUndelivered(to descriptor: Descriptor) -> Bool {

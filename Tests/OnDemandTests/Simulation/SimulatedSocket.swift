@@ -43,6 +43,7 @@ final class SimulatedSocket {
 
     var waitingCount: Int { inbound.count - consumed }
     private var room: Int { capacity - waitingCount }
+    var roomToSend: Int { peer?.room ?? 0 }
     private var peerHasRoom: Bool { (peer?.room ?? capacity) * 3 >= (peer?.capacity ?? 0) }
 
     /// What poll(2) would say.
