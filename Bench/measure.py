@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from targets import BENCH, BOTH_CORES, LOAD_CORE, OnDemandSleeping, Target, free_port, launch
+from targets import BENCH, BOTH_CORES, LOAD_CORE, OnDemandSleeping, Target, await_listener, free_port, launch
 
 
 class Failed(Exception):
@@ -91,7 +91,7 @@ def http(target, seconds):
     """wrk beside an echo process on the load's core."""
     backend = launch(LOAD_CORE, [BENCH, "echo", target.backend])
     try:
-        time.sleep(0.05)
+        await_listener(target.backend_port)
         before = scheduled(target.pids())
         client = launch(
             LOAD_CORE, ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://{target.address}/"],
@@ -104,7 +104,10 @@ def http(target, seconds):
     wrong = re.search(r"Non-2xx.*|Socket errors.*", text)
     if wrong:
         raise Failed(wrong.group())
-    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    counted = re.search(r"(\d+) requests in", text)
+    if not counted:
+        raise Failed(f"wrk said {text.strip()!r}")
+    requests = int(counted.group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
     disturbed = 0.0 if target.is_threaded else waited / seconds
     return {"rate": rate, "cpu": used / requests * 100_000, "disturbed": disturbed}

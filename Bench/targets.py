@@ -51,6 +51,18 @@ def free_port():
     raise RuntimeError("no port is free below 31000")
 
 
+def await_listener(port, process=None):
+    """Asks /proc and not the port itself: who is activated by a connection must not see one yet."""
+    wanted = f"0100007F:{port:04X} 00000000:0000 0A"
+    for _ in range(500):
+        if wanted in Path("/proc/net/tcp").read_text():
+            return True
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.01)
+    return False
+
+
 class Target:
     """One proxy between a port of its own and a backend's; `start` gives it a fresh process."""
 
@@ -101,16 +113,9 @@ class Target:
         self._await_listener()
 
     def _await_listener(self):
-        """Asks /proc and not the port itself: who is activated by a connection must not see one yet."""
-        wanted = f"0100007F:{self.port:04X} 00000000:0000 0A"
-        for _ in range(500):
-            if wanted in Path("/proc/net/tcp").read_text():
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.01)
-        log = (self.folder / "log").read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"{self.name} does not listen on port {self.port}:\n{log}")
+        if not await_listener(self.port, self.process):
+            log = (self.folder / "log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self.name} does not listen on port {self.port}:\n{log}")
 
     def stop(self):
         if self.process is None:
