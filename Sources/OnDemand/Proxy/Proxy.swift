@@ -459,28 +459,7 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    // MARK: Deadlines
-
-    private func armDeadline(of index: Int, _ conversation: Link.Conversation) {
-        let wanted = conversation.wanted
-        guard wanted != conversation.armed else { return }
-        conversation.armed = wanted
-        if let wanted {
-            let limit = conversation.limit(of: wanted.deadline)
-            reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit)
-        } else {
-            reactor.disarm(.conversation(clientToken(index)))
-        }
-    }
-
-    func deadlineFired(_ token: Token) {
-        guard links.contains(index: token.index, generation: token.generation) else { return }
-        guard let conversation = links[token.index].conversation else { return tunnelTimerFired(token.index) }
-        guard let armed = conversation.armed else { return }
-        conversation.armed = nil
-        conversation.machine.deadlineFired(armed.deadline)
-        drive(token.index)
-    }
+    // MARK: Answers of our own
 
     private func noteComplaint(of conversation: Link.Conversation) {
         guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
@@ -502,11 +481,4 @@ final class Proxy<K: Kernel> {
             errorAnswers.append((status, 1))
         }
     }
-}
-
-/// What became of a service's requests at its gate, since the daemon began.
-struct Arrivals: Equatable {
-    /// Had to wait for a start.
-    var held = 0
-    var refused = Tally<Refusal.Reason>()
 }
