@@ -14,7 +14,8 @@ enum Limits {
     // MARK: Relaying
 
     /// One read takes at most this much, unless the kernel says that it takes more from us at once: so no direction of
-    /// a connection holds more than this in user space (docs/decisions/0004-one-large-buffer.md).
+    /// a connection holds more than this in user space, as long as the kernel keeps its word
+    /// (docs/decisions/0004-one-large-buffer.md).
     static let scratchBytes = 64 * 1024
     /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
     static let readsPerTurn = 4
@@ -22,6 +23,7 @@ enum Limits {
     /// large a one as is taken at once.
     static let ordinaryReadsPerTurn = 3
     /// In bulk the size of a read is the whole story: everybody is woken less often. Beyond this nothing is won.
+    /// Whatever the kernel says, no tunnel holds more than this.
     static let largeReadBytes = 512 * 1024
     /// Accepted per listener and turn, for the same reason.
     static let acceptsPerTurn = 64
