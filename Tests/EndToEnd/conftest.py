@@ -26,7 +26,8 @@ def _built_executables():
 @pytest.fixture
 def start(request, tmp_path):
     """start(service, ..., listen=..., environment=...) gives a running daemon."""
-    daemons = request.node.stash.setdefault(_DAEMONS, [])
+    # Anew each time: a test that is run again must not answer for the daemons of its failed run.
+    daemons = request.node.stash[_DAEMONS] = []
 
     def begin(*services, **options):
         daemon = Daemon.__new__(Daemon)

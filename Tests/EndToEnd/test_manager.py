@@ -206,11 +206,17 @@ def test_as_pid_1_it_reaps_strangers_and_its_end_is_orderly(start):
     daemon = start(sleeping_double("--grandchild"), wrapper=["unshare", "--pid", "--fork", "--mount-proc"])
     daemon.open_tunnel()
     (inside,) = processes.children(daemon.pid)
-    # Somebody else's process, which loses its parent: the namespace gives it to its first process.
+    own = processes.children(inside)
+    # Somebody else's process, which loses its parent: the namespace gives it to its first process. It lives until the
+    # test lets go of a pipe, however busy the machine is.
+    to_end, held = os.pipe()
     subprocess.run(
-        ["nsenter", "--pid", "--target", str(inside), "sh", "-c", "(sleep 0.2; true) & exit 0"], check=True)
-    stranger = lambda: [pid for pid in processes.children(inside) if processes.name(pid) in ("sh", "sleep")]
+        ["nsenter", "--pid", "--target", str(inside), "sh", "-c", "exec 3<&0; (read line <&3; true) & exit 0"],
+        stdin=to_end, check=True)
+    os.close(to_end)
+    stranger = lambda: [pid for pid in processes.children(inside) if pid not in own]
     processes.eventually(stranger, what="an adopted stranger")
+    os.close(held)
     processes.eventually(lambda: not stranger(), what="the stranger being reaped")
     assert not [pid for pid in processes.all_pids() if processes.is_zombie(pid) and parent(pid) == inside]
     os.kill(inside, signal.SIGTERM)
