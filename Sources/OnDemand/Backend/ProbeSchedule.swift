@@ -14,6 +14,9 @@ enum ProbeSchedule {
     static let longest: Duration = .milliseconds(50)
     /// Before a known backend is expected: a boot may have become quicker, and then only one start pays.
     static let longestBeforeExpected: Duration = .milliseconds(250)
+    /// What a known backend is asked more rarely than others at the very beginning: who takes seconds has no use for an
+    /// answer a tenth of a millisecond earlier, and half of all looks would be in the first hundredth of its boot.
+    static let longestAtFirst: Duration = .milliseconds(5)
     /// Who has answered that it is not ready yet has work to do.
     static let shortestAfterAnswer: Duration = .milliseconds(5)
 
@@ -35,15 +38,21 @@ enum ProbeSchedule {
         return min(pause, longest)
     }
 
-    /// For who has a usual time that is not over. It is expected from seven eighths of that time on, and for as long
-    /// again as would be an eighth too slow.
+    /// For who has a usual time that is not over. It is expected from fifteen sixteenths of that time on, and for as
+    /// long again as would be an eighth too slow. A look after a pause finds cold caches and costs three times as much
+    /// as one of many, so before that every look counts.
     private static func unhurried(_ elapsed: Duration, _ usual: Duration?, _ byLook: Bool) -> Duration? {
         guard let usual, elapsed < usual + share(8, of: usual) else { return nil }
-        let expected = usual - share(8, of: usual)
-        let shortest = byLook ? shortest : shortestByKnock
-        guard elapsed < expected else { return max(shortest, min(share(byLook ? 100 : 50, of: elapsed), longest)) }
-        let pause = min(share(elapsed < share(2, of: expected) ? 4 : 8, of: elapsed), longestBeforeExpected)
-        return max(shortest, min(pause, expected - elapsed))
+        let expected = usual - share(16, of: usual)
+        let shortest = max(byLook ? shortest : shortestByKnock, min(share(500, of: usual), longestAtFirst))
+        guard elapsed < expected else {
+            let pause = min(share(byLook ? 100 : 50, of: elapsed), longest)
+            // One look just when it is over, if it takes as long as always.
+            let due = usual + share(256, of: usual)
+            return max(shortest, elapsed < due ? min(pause, due - elapsed) : pause)
+        }
+        let parts: Int64 = elapsed < share(32, of: usual) ? 2 : elapsed < share(2, of: expected) ? 4 : 8
+        return max(shortest, min(share(parts, of: elapsed), longestBeforeExpected, expected - elapsed))
     }
 
     /// Between two knocks where looks find nobody: rare, because hardly anybody is hidden from a look.

@@ -88,7 +88,7 @@ struct ProbeScheduleTests {
         #expect(ProbeSchedule.pause(after: .zero, byLook: false) == ProbeSchedule.shortestByKnock)
     }
 
-    @Test("a boot that takes as long as always waits three fifths as long, for a third of the looks")
+    @Test("a boot that takes as long as always waits two thirds as long, for a quarter of the looks")
     func usual() {
         var generator = Seeded(seed: 8)
         for usual in [100, 300, 600, 3000] {
@@ -99,20 +99,33 @@ struct ProbeScheduleTests {
             let unknown = boots.map { probing(untilAccepted: $0, byLook: true) }
             let waits = (known.map(\.wait).reduce(.zero, +), unknown.map(\.wait).reduce(.zero, +))
             let looks = (known.map(\.probes).reduce(0, +), unknown.map(\.probes).reduce(0, +))
-            #expect(waits.0 * 5 < waits.1 * 3)
-            #expect(looks.0 * 3 < looks.1)
+            #expect(waits.0 * 3 < waits.1 * 2)
+            #expect(looks.0 * 4 < looks.1)
         }
     }
 
-    @Test("a boot that is quicker than ever waits an eighth of itself at most, one that is twice as quick a quarter")
+    @Test("a boot of three seconds that takes as long as always is looked at no more than 35 times")
+    func usualLong() {
+        #expect(probing(untilAccepted: .seconds(3), usual: .seconds(3), byLook: true).probes <= 35)
+    }
+
+    @Test("a boot that takes exactly as long as always waits a 256th of itself", arguments: [20, 100, 300, 600, 3000])
+    func usualExactly(milliseconds: Int) {
+        let usual = Duration.milliseconds(milliseconds)
+        let wait = probing(untilAccepted: usual, usual: usual, byLook: true).wait
+        #expect(wait <= max(ProbeSchedule.shortest, usual / 256))
+    }
+
+    @Test("who is quicker than ever waits an eighth of its boot at most, twice as quick a quarter, 32 times as quick half")
     func quicker() {
         var generator = Seeded(seed: 9)
         for usual in [10, 300, 3000, 60_000] {
             for _ in 0..<200 {
                 let boot = Duration.microseconds(Int.random(in: 500...usual * 1000, using: &generator))
                 let wait = probing(untilAccepted: boot, usual: .milliseconds(usual), byLook: true).wait
-                let share = boot * 2 < .milliseconds(usual) ? 4 : 8
-                #expect(wait <= max(boot / share, ProbeSchedule.shortest) && wait <= .milliseconds(250))
+                let share = boot * 21 < .milliseconds(usual) ? 2 : boot * 2 < .milliseconds(usual) ? 4 : 8
+                let little = max(ProbeSchedule.shortest, min(.microseconds(2 * usual), .milliseconds(5)))
+                #expect(wait <= max(boot / share, little) && wait <= .milliseconds(250))
             }
         }
     }
