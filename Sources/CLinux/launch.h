@@ -26,6 +26,10 @@ struct ondemandd_launch {
     // What becomes descriptors 0, 1, 2 and, unless it is negative, 3.
     int descriptors[4];
     struct rlimit file_limit;
+    // What the daemon ignores, as a set of bits from signal 1 on; all others are the program's by execve itself.
+    unsigned long ignored_signals;
+    // How late the kernel may be for it (prctl(2), PR_SET_TIMERSLACK), as it was for the daemon at first.
+    unsigned long timer_slack;
     // Where the child writes its own number, which only it knows (sd_listen_fds(3)), or NULL; room for ten digits.
     char *own_number;
     int parent;
@@ -57,13 +61,32 @@ static inline void ondemandd_close_from(int first) {
     for (rlim_t fd = (rlim_t)first; fd < limit.rlim_cur; fd++) close((int)fd);
 }
 
+static inline unsigned long ondemandd_signal_bit(int number) { return 1UL << (number - 1); }
+
+// The signals that this process ignores, as it was told to by who started it (nohup(1)) or by itself. What it ignores
+// from here on has to be added.
+static inline unsigned long ondemandd_ignored_signals(void) {
+    unsigned long ignored = 0;
+    for (int number = 1; number < _NSIG; number++) {
+        unsigned long action[4] = {0};
+        // The first word is the handler. Of signals that cannot be ignored nothing is said.
+        if (syscall(SYS_rt_sigaction, number, NULL, action, _NSIG / 8) == 0 && action[0] == (unsigned long)SIG_IGN)
+            ignored |= ondemandd_signal_bit(number);
+    }
+    return ignored;
+}
+
 // Only calls that are safe in borrowed memory: nothing that allocates or locks.
 static inline int ondemandd_child(void *argument) {
     struct ondemandd_launch *launch = (struct ondemandd_launch *)argument;
     // Ignored and blocked signals are inherited through execve, and a backend that cannot hear TERM never stops.
     // All zero is the kernel's own form of SIG_DFL; the C library's would leave out two signals that it keeps to itself.
     const unsigned long usual[4] = {0};
-    for (int number = 1; number < _NSIG; number++) syscall(SYS_rt_sigaction, number, usual, NULL, _NSIG / 8);
+    for (int number = 1; number < _NSIG; number++) {
+        if (launch->ignored_signals & ondemandd_signal_bit(number))
+            syscall(SYS_rt_sigaction, number, usual, NULL, _NSIG / 8);
+    }
+    prctl(PR_SET_TIMERSLACK, launch->timer_slack, 0, 0, 0);
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     // The daemon may have died before that call; then nobody would ever stop what comes next.

@@ -24,6 +24,12 @@ static inline int ondemandd_become_child_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+// How late the kernel may be for this thread's timeouts, in nanoseconds; it is 50,000 unless somebody has set it.
+static inline unsigned long ondemandd_timer_slack(void) { return (unsigned long)prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0); }
+static inline void ondemandd_set_timer_slack(unsigned long nanoseconds) {
+    prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
+}
+
 // One datagram, and the number of the process that sent it, as the kernel vouches for (SCM_CREDENTIALS is 2; its first
 // word is the number). There is room for nothing else: descriptors that come along are closed by the kernel.
 static inline ssize_t ondemandd_receive_with_sender(int socket, void *buffer, size_t size, int *sender) {

@@ -3,13 +3,16 @@
 #define ONDEMANDD_LISTENERS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct ondemandd_listener {
@@ -54,6 +57,45 @@ static inline int ondemandd_find_listener(
     if (socket->idiag_state != 10) return -1;
     *found = (struct ondemandd_listener){socket->idiag_inode, socket->idiag_rqueue, socket->idiag_wqueue};
     return 1;
+}
+
+// Of getdents64(2), whose name the C library declares only with _GNU_SOURCE.
+struct ondemandd_entry {
+    uint64_t inode;
+    int64_t offset;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+};
+
+// 1 when the process holds that socket, 0 when it does not, -1 when it does not let us look (proc(5), /proc/PID/fd).
+// While a backend boots every client waits for this: readdir(3) would allocate 32 KiB first.
+static inline int ondemandd_holds_socket(int process, uint32_t inode) {
+    char path[32], wanted[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", process);
+    int length = snprintf(wanted, sizeof wanted, "socket:[%u]", inode);
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return -1;
+    int found = 0;
+    union {
+        struct ondemandd_entry first;
+        char room[2048];
+    } entries;
+    long count;
+    while (found == 0 && (count = syscall(SYS_getdents64, directory, &entries, sizeof entries)) > 0) {
+        for (long position = 0; position < count && found == 0;) {
+            const struct ondemandd_entry *entry = (const struct ondemandd_entry *)(entries.room + position);
+            position += entry->size;
+            if (entry->name[0] == '.') continue;
+            char target[sizeof wanted];
+            ssize_t size = readlinkat(directory, entry->name, target, sizeof target);
+            if (size == length && memcmp(target, wanted, (size_t)size) == 0) found = 1;
+            // Any other failure is that of a descriptor that has just been closed.
+            if (size < 0 && (errno == EACCES || errno == EPERM)) found = -1;
+        }
+    }
+    close(directory);
+    return found;
 }
 
 #endif

@@ -5,7 +5,7 @@ import Glibc
 extension LinuxKernel {
     private enum Find {
         /// `isFull` when the next connection would have to wait for somebody to accept one.
-        case listener(inode: String, isFull: Bool)
+        case listener(inode: UInt32, isFull: Bool)
         case nobody, untold
     }
 
@@ -39,7 +39,7 @@ extension LinuxKernel {
         let answer = unsafe ondemandd_find_listener(
             diagnosis, questions, address.family, octets, port.bigEndian, &found)
         return switch answer {
-        case 1: .listener(inode: "\(found.inode)", isFull: found.queue > found.backlog)
+        case 1: .listener(inode: found.inode, isFull: found.queue > found.backlog)
         case 0: .nobody
         default: .untold
         }
@@ -71,7 +71,7 @@ extension LinuxKernel {
     }
 
     /// nil when some of them do not let us look.
-    private func family(of leader: ProcessID, holds inode: String) -> Bool? {
+    private func family(of leader: ProcessID, holds inode: UInt32) -> Bool? {
         // Most often it is the leader itself: then nobody else has to be found.
         let leaderHolds = Self.holds(leader.number, inode)
         if leaderHolds == true { return true }
@@ -82,15 +82,17 @@ extension LinuxKernel {
     }
 
     /// nil when that process does not let us look.
-    private static func holds(_ process: Int32, _ inode: String) -> Bool? {
-        let directory = "/proc/\(process)/fd"
-        guard unsafe access(directory, R_OK | X_OK) == 0 else { return nil }
-        return entries(of: directory).contains { linkTarget(of: "\(directory)/\($0)") == "socket:[\(inode)]" }
+    private static func holds(_ process: Int32, _ inode: UInt32) -> Bool? {
+        switch ondemandd_holds_socket(process, inode) {
+        case 1: true
+        case 0: false
+        default: nil
+        }
     }
 
     /// A socket in state LISTEN on this path, or on this address and port; only where nobody has the very address does
     /// a wildcard listener take what is sent there, and others on the same port never do.
-    private func listenerInode(at address: SocketAddress) -> String? {
+    private func listenerInode(at address: SocketAddress) -> UInt32? {
         switch find(address) {
         case .listener(let inode, _): return inode
         case .nobody: return nil
@@ -98,7 +100,7 @@ extension LinuxKernel {
         }
         guard let port = address.port else {
             guard case .unix(let path) = address else { return nil }
-            return Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.map { String($0[6]) }
+            return Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
         }
         for place in Self.localAddresses(taking: address) {
             let local = "\(place):\(Self.hexadecimal(UInt32(port), digits: 4))"
@@ -106,7 +108,7 @@ extension LinuxKernel {
             let row = Self.firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
                 $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
             }
-            if let row, row[3] == "0A" { return String(row[9]) }
+            if let row, row[3] == "0A" { return UInt32(row[9]) }
         }
         return nil
     }

@@ -95,7 +95,7 @@ extension LinuxKernel {
         return path.isEmpty ? nil : path
     }
 
-    static func linkTarget(of path: String, atMost limit: Int = 128) -> String {
+    static func linkTarget(of path: String, atMost limit: Int) -> String {
         var target = [UInt8](repeating: 0, count: limit)
         let count = unsafe target.withUnsafeMutableBytes { bytes in
             unsafe readlink(path, bytes.baseAddress!.assumingMemoryBound(to: CChar.self), bytes.count)

@@ -6,8 +6,7 @@ extension LinuxKernel {
     func spawn(
         _ command: LaunchCommand, inheriting listener: Descriptor? = nil
     ) throws(SystemError) -> SpawnedProcess {
-        let environment = mergedEnvironment(command.environment) + [mark(ofLaunch: launches.next)]
-        let executable = try findExecutable(command.command, in: command.workingDirectory, environment)
+        let executable = try findExecutable(command)
         let output = try openPipe()
         let errors: (read: Int32, write: Int32)
         do throws(SystemError) { errors = try openPipe() } catch {
@@ -22,7 +21,7 @@ extension LinuxKernel {
         let process: Int32
         do throws(SystemError) {
             let descriptors = (nullDevice, output.write, errors.write, listener?.raw ?? -1)
-            process = try launch(executable, command, environment, descriptors)
+            process = try launch(executable, command, descriptors)
         } catch {
             _ = Glibc.close(output.read)
             _ = Glibc.close(errors.read)
@@ -36,29 +35,30 @@ extension LinuxKernel {
 
     /// The steps in the child, and their order, are in CLinux/launch.h.
     private func launch(
-        _ executable: String, _ command: LaunchCommand, _ environment: [String],
-        _ descriptors: (Int32, Int32, Int32, Int32)
+        _ executable: String, _ command: LaunchCommand, _ descriptors: (Int32, Int32, Int32, Int32)
     ) throws(SystemError) -> Int32 {
         var launch = unsafe ondemandd_launch()
         unsafe launch.descriptors = descriptors
         unsafe launch.file_limit = originalFileLimit
+        unsafe launch.timer_slack = originalTimerSlack
+        unsafe launch.ignored_signals = ignoredSignals
         unsafe launch.parent = getpid()
         // Descriptors are meant for the process whose number LISTEN_PID is; a daemon's own LISTEN_FDS never gets here.
-        let inherits = descriptors.3 >= 0
-        let ownNumber = "LISTEN_PID="
-        let environment = environment + (inherits ? [ownNumber + "0000000000"] : [])
+        let ownNumber = descriptors.3 >= 0 ? "LISTEN_PID=" : nil
+        let variables = command.environment.map { "\($0.name)=\($0.value)" } + [mark(ofLaunch: launches.next)]
         let process = unsafe withCStrings([command.command] + command.arguments) { arguments in
-            unsafe withCStrings(environment) { variables in
-                unsafe executable.withCString { path in
+            unsafe withCStrings(variables + (ownNumber.map { [$0 + "0000000000"] } ?? [])) { ours in
+                var environment = unsafe inheritedVariables(besides: command.environment) + ours
+                return unsafe executable.withCString { path in
                     unsafe command.workingDirectory.withCString { directory in
                         unsafe launch.path = path
                         unsafe launch.directory = directory
-                        unsafe launch.arguments = UnsafePointer(arguments)
-                        unsafe launch.environment = UnsafePointer(variables)
-                        if inherits {
-                            unsafe launch.own_number = variables[environment.count - 1]! + ownNumber.utf8.count
+                        unsafe launch.arguments = UnsafePointer(arguments.baseAddress!)
+                        unsafe launch.own_number = ownNumber.map { unsafe ours[variables.count]! + $0.utf8.count }
+                        return unsafe environment.withUnsafeMutableBufferPointer { environment in
+                            unsafe launch.environment = UnsafePointer(environment.baseAddress!)
+                            return unsafe ondemandd_launch_child(&launch)
                         }
-                        return unsafe ondemandd_launch_child(&launch)
                     }
                 }
             }
@@ -70,12 +70,38 @@ extension LinuxKernel {
             subject: call == "chdir" ? command.workingDirectory : executable)
     }
 
+    /// With the nil that ends such a list.
     private func withCStrings<Result>(
-        _ strings: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
+        _ strings: [String], _ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
         defer { for position in unsafe pointers.indices { unsafe free(pointers[position]) } }
-        return unsafe body(&pointers)
+        return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body($0) }
+    }
+
+    /// This process's own variables, where they lie: those that the command does not set, and that are not ours alone.
+    private func inheritedVariables(
+        besides changes: [LaunchCommand.Variable]
+    ) -> [UnsafeMutablePointer<CChar>?] {
+        var inherited: [UnsafeMutablePointer<CChar>?] = unsafe []
+        var position = unsafe environ
+        while let entry = unsafe position.pointee {
+            unsafe position += 1
+            if unsafe strchr(entry, Int32(UInt8(ascii: "="))) == nil { continue }
+            if changes.contains(where: { unsafe Self.isVariable(entry, named: $0.name) }) { continue }
+            if Self.variablesOfOurs.contains(where: { unsafe Self.isVariable(entry, named: $0) }) { continue }
+            unsafe inherited.append(entry)
+        }
+        return unsafe inherited
+    }
+
+    private static func isVariable(_ entry: UnsafePointer<CChar>, named name: String) -> Bool {
+        var position = unsafe entry
+        for byte in name.utf8 {
+            guard unsafe UInt8(bitPattern: position.pointee) == byte else { return false }
+            unsafe position += 1
+        }
+        return unsafe UInt8(bitPattern: position.pointee) == UInt8(ascii: "=")
     }
 
     private func openPipe() throws(SystemError) -> (read: Int32, write: Int32) {
@@ -95,20 +121,11 @@ extension LinuxKernel {
 
     // MARK: What to run
 
-    /// The daemon's variables with the command's set over them, as `NAME=value`.
-    private func mergedEnvironment(_ changes: [LaunchCommand.Variable]) -> [String] {
-        let names = Set(changes.map(\.name))
-        let inherited = Self.environment().filter { !names.contains($0.name) && !Self.isOurs($0.name) }
-        return (inherited.map { "\($0.name)=\($0.value)" }) + changes.map { "\($0.name)=\($0.value)" }
-    }
-
     /// What a manager told this daemon, or a daemon above it, is not for its children.
-    private static func isOurs(_ name: String) -> Bool {
-        [
-            "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
-            "WATCHDOG_PID",
-        ].contains(name)
-    }
+    private static let variablesOfOurs = [
+        "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+    ]
 
     /// This process's environment, in its order.
     static func environment() -> [LaunchCommand.Variable] {
@@ -125,12 +142,18 @@ extension LinuxKernel {
         return variables
     }
 
-    /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on PATH.
-    private func findExecutable(
-        _ command: String, in directory: String, _ environment: [String]
-    ) throws(SystemError) -> String {
+    private static func variable(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+
+    /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on the
+    /// child's PATH.
+    private func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
+        let (command, directory) = (launch.command, launch.workingDirectory)
         guard !command.contains("/") else { return command }
-        let path = environment.first { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/local/bin:/usr/bin:/bin"
+        let path =
+            launch.environment.first { $0.name == "PATH" }?.value ?? Self.variable("PATH")
+            ?? "/usr/local/bin:/usr/bin:/bin"
         for place in path.split(separator: ":", omittingEmptySubsequences: false) {
             let candidate = place.isEmpty ? "./\(command)" : "\(place)/\(command)"
             let seenFromHere = candidate.hasPrefix("/") ? candidate : "\(directory)/\(candidate)"

