@@ -4,6 +4,8 @@
 #ifndef ONDEMANDD_LAUNCH_H
 #define ONDEMANDD_LAUNCH_H
 
+#include "digits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -42,15 +44,6 @@ static inline int ondemandd_step_failed(struct ondemandd_launch *launch, const c
     launch->failure = errno;
     launch->failed_step = step;
     return 127;
-}
-
-static inline void ondemandd_write_number(char *place, int number) {
-    char digits[16];
-    int count = 0;
-    do digits[count++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (count > 0) *place++ = digits[--count];
-    *place = 0;
 }
 
 // Descriptors from `first` on. Without close_range(2) (before Linux 5.9, or forbidden) one by one.
@@ -104,7 +97,7 @@ static inline int ondemandd_child(void *argument) {
     ondemandd_close_from(count);
     if (setrlimit(RLIMIT_NOFILE, &launch->file_limit) != 0) return ondemandd_step_failed(launch, "setrlimit");
     if (chdir(launch->directory) != 0) return ondemandd_step_failed(launch, "chdir");
-    if (launch->own_number != NULL) ondemandd_write_number(launch->own_number, getpid());
+    if (launch->own_number != NULL) ondemandd_write_number(launch->own_number, (unsigned long)getpid());
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
