@@ -45,15 +45,21 @@ class Figures:
         return value / divisor if divisor and value is not None and value >= 0 else None
 
     def rounds(self):
-        """Of the metrics that are asked again and again, how often."""
-        return max((len(taken) for samples in self.samples.values() for taken in samples.values()), default=0)
+        """How often everybody was asked for messages, and how often those between whom it is close."""
+        counts = [len(taken) for taken in self.samples.get("echo/1000/64", {}).values()] or [0]
+        more = f", {max(counts)} of those among whom it is close (the daemon, the floor, the two best peers)"
+        return f"{min(counts)} rounds" + (more if max(counts) > min(counts) else "")
 
     def names(self, metric):
         return list(self.samples.get(metric, {}))
 
     def best_peer(self, metric, key, high):
-        found = [(self.value(metric, name, key), name) for name in self.names(metric)
-                 if name not in (OURS, FLOOR, DIRECT)]
+        """Of those who were asked as often as we were, if there are any: who was well behind was not asked again, and
+        his rounds were others, of a machine that was perhaps quicker then."""
+        taken = self.samples.get(metric, {})
+        peers = [name for name in taken if name not in (OURS, FLOOR, DIRECT)]
+        as_often = [name for name in peers if len(taken[name]) >= len(taken.get(OURS, []))]
+        found = [(self.value(metric, name, key), name) for name in as_often or peers]
         found = [one for one in found if one[0] is not None]
         return (max if high else min)(found) if found else (None, "")
 
@@ -335,7 +341,7 @@ def write(results):
     for key, value in {
         "{table}": table(results), "{threads}": threads(figures), "{choices}": choices(figures),
         "{everything}": everything(figures, results["crowd"]),
-        "{rounds}": str(figures.rounds()), "{date}": results["date"], "{versions}": ", ".join(results["versions"]),
+        "{rounds}": figures.rounds(), "{date}": results["date"], "{versions}": ", ".join(results["versions"]),
         "{processor}": machine["processor"], "{cores}": str(machine["cores"]), "{kernel}": machine["kernel"],
         "{memory}": f"{int(machine['memory']) / 1024 / 1024:.0f} GiB", "{disturbance}": disturbance,
         "{crowd}": f"{results['crowd']:,}", "{descriptors}": f"{machine['descriptors']:,}",
