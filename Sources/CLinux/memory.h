@@ -23,28 +23,24 @@ struct dl_phdr_info {
 };
 int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *object, size_t size, void *argument), void *argument);
 
-// Of addresses that were given back, in bytes, in *argument.
 static inline int ondemandd_give_back_object(struct dl_phdr_info *object, size_t size, void *argument) {
-    (void)size;
+    (void)size, (void)argument;
     const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
     // The program itself has an empty name; what has another without a path is the kernel's (vdso(7)).
     if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
     for (int number = 0; number < object->dlpi_phnum; number++) {
         const ondemandd_segment *segment = &object->dlpi_phdr[number];
         if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
-        uintptr_t first = (object->dlpi_addr + segment->p_vaddr) & ~in_page;
-        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + in_page) & ~in_page;
-        if (madvise((void *)first, end - first, MADV_DONTNEED) == 0) *(size_t *)argument += end - first;
+        // Whole pages only: what lies beside them on a page is somebody else's.
+        uintptr_t begin = object->dlpi_addr + segment->p_vaddr;
+        uintptr_t first = (begin + in_page) & ~in_page, end = (begin + segment->p_memsz) & ~in_page;
+        if (first < end) madvise((void *)first, end - first, MADV_DONTNEED);
     }
     return 0;
 }
 
-// Unmaps what is mapped from the files of the program and its libraries and can never have been written to (PT_LOAD
-// without PF_W, elf(5)); how many bytes of addresses that is.
-static inline size_t ondemandd_give_back_clean_pages(void) {
-    size_t bytes = 0;
-    dl_iterate_phdr(ondemandd_give_back_object, &bytes);
-    return bytes;
-}
+// Unmaps what is mapped from the files of the program and its libraries and can never have been written to: PT_LOAD
+// without PF_W (elf(5)). What is needed again comes back from the page cache.
+static inline void ondemandd_give_back_clean_pages(void) { dl_iterate_phdr(ondemandd_give_back_object, NULL); }
 
 #endif

@@ -9,6 +9,6 @@ extension LinuxKernel {
     func giveBackMemory() {
         malloc_trim(0)
         // Last of all: whatever runs after it brings its own pages back.
-        _ = ondemandd_give_back_clean_pages()
+        ondemandd_give_back_clean_pages()
     }
 }
