@@ -10,8 +10,8 @@ struct BackendMachine {
         /// Accepts connections; who uses it is counted in its gate.
         case ready(since: Instant)
         case stopping(Stop)
-        /// A start failed or a crash came too soon: requests are refused until the timer fires.
-        case coolingDown(until: Instant, reason: String)
+        /// A start failed or a crash came too soon: no start before the timer fires.
+        case coolingDown(Rest)
         /// The daemon is leaving: nothing starts any more.
         case retired
     }
@@ -41,6 +41,16 @@ struct BackendMachine {
         var waiting: [Ticket] = []
         /// An operator wants it back, whether anybody waits or not.
         var startsAgain = false
+    }
+
+    /// The backoff between a failure and the next start.
+    struct Rest: Equatable {
+        let until: Instant
+        let reason: String
+        /// Requests queued for the next start; only the last `Limits.queuedRest` of a rest takes any.
+        var waiting: [Ticket] = []
+
+        func queues(at now: Instant) -> Bool { until - now <= Limits.queuedRest }
     }
 
     enum StopCause: Equatable {
@@ -164,7 +174,7 @@ struct BackendMachine {
         case .starting(let start): whileStarting(start, event, now, jitter)
         case .ready(let since): whileReady(since, event, now, jitter)
         case .stopping(let stop): whileStopping(stop, event, now, jitter)
-        case .coolingDown(let until, let reason): whileCoolingDown(until, reason, event, now)
+        case .coolingDown(let rest): whileCoolingDown(rest, event, now)
         case .retired: whileRetired(event)
         }
     }
@@ -359,7 +369,7 @@ struct BackendMachine {
             state = .asleep
             return told
         }
-        state = .coolingDown(until: now + pause, reason: refusal.sentence)
+        state = .coolingDown(Rest(until: now + pause, reason: refusal.sentence))
         return told + [.arm(.coolDown, at: now + pause)]
     }
 
@@ -367,15 +377,17 @@ struct BackendMachine {
     private mutating func rest(
         after refusal: Refusal, refusing waiting: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
-        let resting = coolDown(reason: refusal.sentence, now, jitter)
-        guard case .coolingDown(let until, _) = state, !waiting.isEmpty else { return resting }
-        return [.refuse(waiting, refusal, retryAfter: until - now)] + resting
+        let resting = coolDown(reason: refusal.sentence, [], now, jitter)
+        guard case .coolingDown(let rest) = state, !waiting.isEmpty else { return resting }
+        return [.refuse(waiting, refusal, retryAfter: rest.until - now)] + resting
     }
 
-    private mutating func coolDown(reason: String, _ now: Instant, _ jitter: Double) -> [Effect] {
+    private mutating func coolDown(
+        reason: String, _ waiting: [Ticket], _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
         failures += 1
         let until = now + policy.backoff.delay(afterFailures: failures, jitter: jitter)
-        state = .coolingDown(until: until, reason: reason)
+        state = .coolingDown(Rest(until: until, reason: reason, waiting: waiting))
         return [.arm(.coolDown, at: until)]
     }
 
@@ -468,6 +480,21 @@ struct BackendMachine {
         return [.takeLeave(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 
+    /// The stop has used up its time: queued requests are refused, and KILL is only repeated at a slow rate.
+    private func loseHope(_ stop: inout Stop) -> [Effect] {
+        guard stop.step == policy.stopPlan.overdueStep else { return [] }
+        let waiting = stop.waiting
+        stop.waiting = []
+        stop.startsAgain = false
+        return refuse(waiting, .stopTimedOut)
+    }
+
+    /// The stop plan and its grace are over, and processes are left.
+    var isStopOverdue: Bool {
+        guard case .stopping(let stop) = state else { return false }
+        return stop.step >= policy.stopPlan.overdueStep
+    }
+
     private func take(step: Int, _ now: Instant) -> [Effect] {
         let order = policy.stopPlan.step(at: step)
         return [.signal(order.signal), .arm(.stopStep, at: now + order.patience)]
@@ -488,7 +515,7 @@ struct BackendMachine {
             return []
         case .timerFired(.stopStep), .hurried:
             stop.step += 1
-            return take(step: stop.step, now)
+            return loseHope(&stop) + take(step: stop.step, now)
         case .exited(let exit):
             stop.exit = exit
             return []
@@ -518,7 +545,7 @@ struct BackendMachine {
     private mutating func whileStopping(_ stop: inout Stop, _ order: BackendOrder) -> [Effect] {
         switch order {
         case .start, .restart, .pin:
-            guard standing != .disabled else { return [] }
+            guard standing != .disabled, stop.step < policy.stopPlan.overdueStep else { return [] }
             // An operator does not wait for a rest; the failure counts all the same.
             if case .failure(let reason, restAfter: true) = stop.cause {
                 failures += 1
@@ -548,18 +575,29 @@ struct BackendMachine {
             return refuse([ticket], .shuttingDown)
         case _ where standing == .disabled:
             return refuse([ticket], .disabled)
+        case _ where stop.step >= policy.stopPlan.overdueStep:
+            return refuse([ticket], .stopTimedOut)
         case .failure(let reason, restAfter: true):
-            let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
-            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
+            // Without jitter, because the rest is drawn when it begins.
+            let longest = policy.backoff.delay(afterFailures: failures + 1, jitter: 0)
+            guard longest <= Limits.queuedRest, mayWake || startsAnyhow || !stop.waiting.isEmpty else {
+                let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
+                return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
+            }
+            return queue(ticket, &stop.waiting)
         case .idle where policy.minimumSleep > .zero && !startsAnyhow:
             return [.refuse([ticket], .sleepsOn, retryAfter: policy.minimumSleep)]
         case .idle, .ordered, .failure:
             // Once somebody waits who may, a start follows, and anybody joins it.
             guard mayWake || startsAnyhow || !stop.waiting.isEmpty else { return refuse([ticket], .mayNotWake) }
-            guard stop.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
-            stop.waiting.append(ticket)
-            return []
+            return queue(ticket, &stop.waiting)
         }
+    }
+
+    private func queue(_ ticket: Ticket, _ waiting: inout [Ticket]) -> [Effect] {
+        guard waiting.count < policy.maximumWaiting else { return [full(ticket)] }
+        waiting.append(ticket)
+        return []
     }
 
     private mutating func afterStop(_ stop: Stop, _ now: Instant, _ jitter: Double) -> [Effect] {
@@ -568,7 +606,7 @@ struct BackendMachine {
             state = .retired
             return []
         case .failure(let reason, restAfter: true) where standing != .disabled:
-            return coolDown(reason: reason, now, jitter)
+            return coolDown(reason: reason, stop.waiting, now, jitter)
         case .idle, .ordered, .failure:
             if case .idle = stop.cause {
                 failures = 0
@@ -582,24 +620,27 @@ struct BackendMachine {
 
     // MARK: Cooling down and retired
 
-    private mutating func whileCoolingDown(
-        _ until: Instant, _ reason: String, _ event: Event, _ now: Instant
-    ) -> [Effect] {
+    private mutating func whileCoolingDown(_ rest: Rest, _ event: Event, _ now: Instant) -> [Effect] {
+        var rest = rest
+        defer { if case .coolingDown = state { state = .coolingDown(rest) } }
         switch event {
-        case .wanted(let ticket), .wantedIfAwake(let ticket):
-            // Never nothing and never less: the client may have asked just before a timer that is due.
-            let left = max(until - now, .milliseconds(1))
-            return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: left)]
+        case .wanted(let ticket):
+            return join(&rest, ticket, mayWake: true, now)
+        case .wantedIfAwake(let ticket):
+            return join(&rest, ticket, mayWake: false, now)
+        case .abandoned(let ticket):
+            rest.waiting.removeAll { $0 == ticket }
+            return []
         case .timerFired(.coolDown):
             state = .asleep
-            return comesBack ? beginStart(for: []) : []
+            return comesBack || !rest.waiting.isEmpty ? beginStart(for: rest.waiting) : []
         case .ordered(let order):
             stand(after: order)
-            return whileCoolingDown(order)
+            return whileCoolingDown(&rest, order)
         case .shutdownRequested:
             state = .retired
-            return [.disarm(.coolDown)]
-        case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested:
+            return [.disarm(.coolDown)] + refuse(rest.waiting, .shuttingDown)
+        case .lastLeaseReturned, .everybodyLeft, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
         case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
             .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone,
@@ -608,15 +649,30 @@ struct BackendMachine {
         }
     }
 
-    private mutating func whileCoolingDown(_ order: BackendOrder) -> [Effect] {
+    /// A short rest is waited for; a longer one is told.
+    private func join(_ rest: inout Rest, _ ticket: Ticket, mayWake: Bool, _ now: Instant) -> [Effect] {
+        guard rest.queues(at: now), mayWake || comesBack || !rest.waiting.isEmpty else {
+            // Never nothing and never less: the client may have asked just before a timer that is due.
+            let left = max(rest.until - now, .milliseconds(1))
+            return [.refuse([ticket], .coolingDown(reason: rest.reason), retryAfter: left)]
+        }
+        return queue(ticket, &rest.waiting)
+    }
+
+    private mutating func whileCoolingDown(_ rest: inout Rest, _ order: BackendOrder) -> [Effect] {
         switch order {
         case .start, .restart, .pin:
-            return [.disarm(.coolDown)] + beginStart(for: [])
+            return [.disarm(.coolDown)] + beginStart(for: rest.waiting)
         case .disable:
             state = .asleep
-            return [.disarm(.coolDown)]
-        case .stop, .unpin, .enable:
-            return []  // The rest protects from whoever wakes it next.
+            return [.disarm(.coolDown)] + refuse(rest.waiting, .disabled)
+        case .stop:
+            // The rest protects from whoever wakes it next.
+            let waiting = rest.waiting
+            rest.waiting = []
+            return refuse(waiting, .stopped)
+        case .unpin, .enable:
+            return []
         }
     }
 
@@ -665,7 +721,8 @@ extension BackendMachine {
         switch state {
         case .starting(let start): start.waiting.count
         case .stopping(let stop): stop.waiting.count
-        case .asleep, .ready, .coolingDown, .retired: 0
+        case .coolingDown(let rest): rest.waiting.count
+        case .asleep, .ready, .retired: 0
         }
     }
 }

@@ -16,6 +16,8 @@ struct PendingOrder: Equatable {
         case hasFailed
         /// Somebody else wanted it stopped before it was ready.
         case wasStopped
+        /// Its processes do not end.
+        case stopTimedOut
         case daemonLeaves
     }
 
@@ -35,6 +37,7 @@ struct PendingOrder: Equatable {
         case .stopping(let stop):
             switch stop.cause {
             case .shutdown: .daemonLeaves
+            case _ where machine.isStopOverdue: .stopTimedOut
             case .failure(_, restAfter: true): .hasFailed
             case .idle, .ordered, .failure: stop.startsAgain ? nil : .wasStopped
             }
@@ -47,7 +50,8 @@ struct PendingOrder: Equatable {
 
     private func verdictOnStop(_ machine: BackendMachine) -> Verdict? {
         guard case .stopping(let stop) = machine.state else { return .hasEnded }
-        return stop.cause == .shutdown ? .daemonLeaves : nil
+        if stop.cause == .shutdown { return .daemonLeaves }
+        return machine.isStopOverdue ? .stopTimedOut : nil
     }
 }
 

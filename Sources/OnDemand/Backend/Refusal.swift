@@ -21,6 +21,8 @@ indirect enum Refusal: Equatable, Sendable {
     /// An operator stopped it while it was starting.
     case stopped
     case shuttingDown
+    /// Its processes do not end although the stop plan is over, so no start can follow.
+    case stopTimedOut
     /// The process or the machine has no descriptor or no memory left for a connection to it.
     case noRoom
     /// As many requests and tunnels as the service may have.
@@ -44,6 +46,7 @@ indirect enum Refusal: Equatable, Sendable {
         switch self {
         case .shuttingDown: Self.shutdownRetry
         case .mayNotWake: Self.asleepRetry
+        case .stopTimedOut: Limits.overdueStopRetry
         case .disabled: nil
         default: .seconds(1)
         }
@@ -73,6 +76,7 @@ indirect enum Refusal: Equatable, Sendable {
         case sleepsOn = "sleeps_on"
         case disabled, stopped
         case shuttingDown = "shutting_down"
+        case stopTimedOut = "stop_timed_out"
         case noRoom = "no_room"
         case tooManyConnections = "too_many_connections"
 
@@ -96,6 +100,7 @@ indirect enum Refusal: Equatable, Sendable {
         case .disabled: .disabled
         case .stopped: .stopped
         case .shuttingDown: .shuttingDown
+        case .stopTimedOut: .stopTimedOut
         case .noRoom: .noRoom
         case .tooManyConnections: .tooManyConnections
         }
@@ -118,6 +123,7 @@ indirect enum Refusal: Equatable, Sendable {
         case .disabled: "is disabled"
         case .stopped: "was stopped by its operator"
         case .shuttingDown: "is shutting down"
+        case .stopTimedOut: "is still being stopped: its processes do not end"
         case .noRoom: "cannot be connected to: too many connections are open"
         case .tooManyConnections(let limit): "has as many connections as it may have, which is \(limit)"
         }

@@ -17,8 +17,17 @@ struct StopPlan: Equatable, Sendable {
         StopPlan(steps: [Step(signal: .terminate, patience: stopTimeout)])
     }
 
-    /// The step at `position`; past the end it is KILL, asked again each second until nothing is left.
+    /// KILL is repeated after this long, at first.
+    static let killPause: Duration = .seconds(1)
+
+    /// From this step on the stop is overdue: the plan and `Limits.stopGrace` are over.
+    var overdueStep: Int { steps.count + Int(Limits.stopGrace / Self.killPause) }
+
+    /// The step at `position`; past the end it is KILL, repeated until nothing is left: each second, and once the stop
+    /// is overdue at a slower rate.
     func step(at position: Int) -> Step {
-        position < steps.count ? steps[position] : Step(signal: .kill, patience: .seconds(1))
+        guard position >= steps.count else { return steps[position] }
+        let pause = position < overdueStep ? Self.killPause : Limits.overdueStopRetry
+        return Step(signal: .kill, patience: pause)
     }
 }

@@ -82,7 +82,11 @@ protocol Kernel: AnyObject {
     func description(of process: ProcessID) -> ProcessDescription
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
     /// To the process group that `leader` was spawned into, and to those of its descendants that left it (kill(2)).
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal)
+    /// Returns the errno of a process that may not be signalled; nil when each one was, or is gone.
+    @discardableResult
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno?
+    /// The processes of the family that are alive, at most `limit` of them, for people.
+    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
     /// Whether anybody of them is left. Asked after a reap; once it says no, it may not be asked again.
     func familyExists(of leader: ProcessID) -> Bool
     /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.

@@ -78,6 +78,9 @@ struct ExitedProcess: Equatable {
 struct ProcessDescription: Equatable {
     let process: ProcessID
     let name: String
+
+    /// For people: `1234 (ruby)`.
+    var shown: String { "\(process.number) (\(name))" }
 }
 
 enum DaemonSignal: Equatable {

@@ -16,10 +16,22 @@ extension LinuxKernel {
         mutating func ended(_ leader: Int32) { byLeader[leader] = nil }
     }
 
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
-        let strays = strays(of: leader.number)
-        kill(-leader.number, signal.rawValue)
-        for stray in strays { kill(stray, signal.rawValue) }
+    @discardableResult
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
+        // Found before the group is signalled, because the end of a parent hides them.
+        let receivers = [-leader.number] + strays(of: leader.number)
+        var refusal: Errno?
+        for receiver in receivers where kill(receiver, signal.rawValue) != 0 && errno != ESRCH {
+            refusal = refusal ?? .current
+        }
+        return refusal
+    }
+
+    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
+        let group = Self.processes().filter { getpgid($0) == leader.number && Self.isAlive($0) }
+        return (group + strays(of: leader.number)).prefix(limit).map { number in
+            ProcessDescription(process: ProcessID(number: number), name: Self.name(of: number))
+        }
     }
 
     /// Zombies count in a group until they are reaped, so a group that does not exist can never come back.

@@ -24,6 +24,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case slowStart = "slow_start"
     case startFailed = "start_failed"
     case crashed
+    case signalRefused = "signal_refused"
+    case stopTimedOut = "stop_timed_out"
     case coolingDown = "cooling_down"
     case stranger, output
     // Clients.
@@ -35,9 +37,9 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .startFailed, .crashed, .systemTrouble, .reloadFailed: .error
-        case .slowStart, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped, .signalIgnored,
-            .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved:
+        case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut: .error
+        case .slowStart, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped,
+            .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved:
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
             .ready,

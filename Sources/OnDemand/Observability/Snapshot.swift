@@ -17,6 +17,8 @@ struct Snapshot: Equatable {
         var generation: UInt32 = 0
         var process: ProcessID?
         var residentBytes: Int?
+        /// The processes that are left although the stop plan is over, as `1234 (ruby)`.
+        var remaining: [String] = []
         /// Requests and tunnels in progress.
         var open = 0
         var waiting = 0

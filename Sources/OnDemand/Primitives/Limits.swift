@@ -139,6 +139,17 @@ enum Limits {
     static let queueLeftovers = 4096
     /// A probe that was sent more than this, and still no head that counts, is not worth more.
     static let probeAnswerBytes = 64 * 1024
+    /// After the last step of a stop plan, KILL is repeated for this long; then the stop is overdue, and requests that
+    /// wait for its end are refused. A process that KILL does not end in this time hangs in the kernel, or may not be
+    /// signalled.
+    static let stopGrace: Duration = .seconds(5)
+    /// Processes that are named in a log line or the status when they do not end: enough to find the others.
+    static let namedProcesses = 16
+    /// How often an overdue stop tries again.
+    static let overdueStopRetry: Duration = .seconds(10)
+    /// A request that arrives when no more than this is left of a rest is queued for the next start. One crash of a
+    /// young backend is then a slow response and no error page.
+    static let queuedRest: Duration = .seconds(2)
     /// A backend that was ready for this long and then crashed is started again without a rest.
     static let stableUptime: Duration = .seconds(10)
     /// A line of a backend's output in the log; longer ones are cut into pieces of this size.

@@ -15,6 +15,7 @@ extension SystemError: CustomStringConvertible {
 struct Errno: Hashable, Sendable {
     let number: Int32
 
+    static let notPermitted = Errno(number: 1)
     static let noSuchFile = Errno(number: 2)
     static let noProgram = Errno(number: 8)
     static let tooManyFilesInSystem = Errno(number: 23)
@@ -44,6 +45,7 @@ struct Errno: Hashable, Sendable {
 extension Errno: CustomStringConvertible {
     var description: String {
         switch self {
+        case .notPermitted: "operation not permitted"
         case .noSuchFile: "no such file or directory"
         case .noProgram: "neither a program nor a script with an interpreter"
         case .tooManyFilesInSystem: "too many open files in the system"

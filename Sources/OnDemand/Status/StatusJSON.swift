@@ -32,6 +32,7 @@ enum StatusJSON {
             ("generation", number(service.generation)),
             ("pid", number(service.process?.number)),
             ("resident_bytes", number(service.residentBytes)),
+            ("remaining", array(service.remaining.map(JSONText.quoted))),
             ("open", number(service.open)),
             ("waiting", number(service.waiting)),
             ("starts", number(service.starts)),

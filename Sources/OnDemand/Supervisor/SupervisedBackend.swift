@@ -58,6 +58,10 @@ final class SupervisedBackend {
         var lastSignal: StopSignal?
         /// What had been sent when it ended; nil when it ended by itself.
         var endedBy: StopSignal?
+        /// Set once a process of the family may not be signalled.
+        var refusesSignals = false
+        /// The processes that are left when the stop is overdue, as of the last retry; nil before that.
+        var remaining: [ProcessDescription]?
     }
 
     struct OutputPipe {

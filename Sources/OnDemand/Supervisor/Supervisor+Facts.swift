@@ -14,6 +14,7 @@ extension Supervisor {
         service.stateAge = now - backend.history.stateSince
         service.generation = backend.machine.generation.number
         service.process = backend.child?.process
+        service.remaining = (backend.child?.remaining ?? []).map(\.shown)
         service.residentBytes = backend.child.flatMap { kernel.residentBytes(of: $0.process) }
         // Nobody but other backends is inside of a process.
         if backend.kind == .process { service.open = backend.gate.leases }
@@ -44,6 +45,8 @@ extension Supervisor {
 }
 
 extension SupervisedBackend {
+    var isStarting: Bool { if case .starting = machine.state { true } else { false } }
+
     /// How it is, as everybody is told.
     var stateWord: String {
         machine.standing == .disabled && machine.state == .asleep ? "disabled" : StateWord(machine.state).rawValue

@@ -8,6 +8,7 @@ extension Supervisor {
         case .gateClosed: log(.idle, service(backend), generation(backend))
         default: break
         }
+        noteOverdueStop(backend)
         noteDay(of: backend)
         let after = StateWord(backend.machine.state)
         guard after != before else { return }
@@ -20,9 +21,9 @@ extension Supervisor {
             backend.history.memory.noteResident(kernel.residentBytes(of: child.process))
             log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
         }
-        if case .coolingDown(let until, let reason) = backend.machine.state {
-            let rest = (until - kernel.now()).wholeMilliseconds
-            log(.coolingDown, service(backend), LogField("reason", reason), LogField("rest_ms", rest))
+        if case .coolingDown(let rest) = backend.machine.state {
+            let left = (rest.until - kernel.now()).wholeMilliseconds
+            log(.coolingDown, service(backend), LogField("reason", rest.reason), LogField("rest_ms", left))
         }
         answers.post(.stateChanged(backend.id))
     }
@@ -40,6 +41,8 @@ extension Supervisor {
         switch backend.machine.state {
         case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? wake
         case .coolingDown where cause == .operator: backend.history.nextWake = wake  // Nobody else ends a rest.
+        case .coolingDown(let rest) where rest.queues(at: wake.at):
+            backend.history.nextWake = backend.history.nextWake ?? wake
         case .starting, .ready, .coolingDown, .retired: break
         }
     }
@@ -53,7 +56,29 @@ extension Supervisor {
             backend.history.lastWake = wake
         }
         // A wish counts for the start that it led to.
-        if StateWord(backend.machine.state) != .stopping { backend.history.nextWake = nil }
+        if StateWord(backend.machine.state) != .stopping, backend.machine.waitingCount == 0 || backend.isStarting {
+            backend.history.nextWake = nil
+        }
+    }
+
+    /// Logged once per generation; a stop may take many signals.
+    func noteRefusedSignal(_ signal: StopSignal, _ code: Errno, _ backend: SupervisedBackend) {
+        guard let child = backend.child, !child.refusesSignals else { return }
+        backend.child?.refusesSignals = true
+        log(
+            .signalRefused, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("signal", signal.name), LogField("detail", "\(code)"))
+    }
+
+    /// Names what is left at each retry, and logs it once.
+    private func noteOverdueStop(_ backend: SupervisedBackend) {
+        guard backend.machine.isStopOverdue, let child = backend.child else { return }
+        let remaining = kernel.members(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+        backend.child?.remaining = remaining
+        guard child.remaining == nil else { return }
+        log(
+            .stopTimedOut, service(backend), generation(backend),
+            LogField("remaining", remaining.map(\.shown).joined(separator: ", ")))
     }
 
     private func service(_ backend: SupervisedBackend) -> LogField { LogField("service", backend.name) }

@@ -68,6 +68,10 @@ extension Supervisor {
             guard let report = backend.history.lastFailure else { return .failed("\(name) did not start: it rests") }
             return .failed((["\(name) did not start: \(report.detail)"] + report.lines).joined(separator: "\n"))
         case .wasStopped: return .failed("\(name) was stopped before it was ready")
+        case .stopTimedOut:
+            let remaining = (backend.child?.remaining ?? []).map(\.shown).joined(separator: ", ")
+            let why = backend.child?.refusesSignals == true ? "; the daemon is not permitted to signal them" : ""
+            return .failed("\(name) is not stopped: these processes do not end: \(remaining)\(why)")
         case .daemonLeaves: return .failed("\(name) is shutting down")
         }
     }

@@ -265,7 +265,7 @@ final class Supervisor<K: Kernel> {
         case .signal(let signal):
             guard let child = backend.child else { preconditionFailure("a signal without a process") }
             backend.child?.lastSignal = signal
-            kernel.signal(familyOf: child.process, signal)
+            if let code = kernel.signal(familyOf: child.process, signal) { noteRefusedSignal(signal, code, backend) }
         case .endGeneration(let generation): end(generation, of: backend)
         }
         return nil

@@ -5,6 +5,7 @@ import Testing
 private typealias State = BackendMachine.State
 private typealias Start = BackendMachine.Start
 private typealias Stop = BackendMachine.Stop
+private typealias Rest = BackendMachine.Rest
 
 private let (one, two, three) = (Ticket(number: 1), Ticket(number: 2), Ticket(number: 3))
 private let first = Generation(number: 1)
@@ -55,7 +56,7 @@ struct BackendMachineTests {
             Row(.requirementsReady, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
             Row(
                 .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
-                .coolingDown(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready"),
+                .coolingDown(Rest(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready")),
                 [
                     .refuse(
                         [one], .requirementFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
@@ -120,7 +121,7 @@ struct BackendMachineTests {
             Row(.requirementsChanged, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
             Row(.addressFree, .starting(Start(phase: .spawning, waiting: [one])), [.spawn(first)]),
             Row(
-                .addressTaken, .coolingDown(until: noon + .seconds(1), reason: inUse),
+                .addressTaken, .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)),
                 [
                     .refuse([one], .addressTaken, retryAfter: .seconds(1)),
                     .arm(.coolDown, at: noon + .seconds(1)),
@@ -142,7 +143,7 @@ struct BackendMachineTests {
                 .spawned, .starting(Start(phase: .probing(since: noon), waiting: [one])),
                 [.arm(.startup, at: noon + .seconds(30)), .startProbing]),
             Row(
-                .spawnFailed(noCommand), .coolingDown(until: noon + .seconds(1), reason: "could not be started"),
+                .spawnFailed(noCommand), .coolingDown(Rest(until: noon + .seconds(1), reason: "could not be started")),
                 [
                     .refuse([one], .spawnFailed(noCommand), retryAfter: .seconds(1)),
                     .arm(.coolDown, at: noon + .seconds(1)),
@@ -242,10 +243,12 @@ struct BackendMachineTests {
         arguments: [
             Row(
                 .wanted(two),
-                .stopping(Stop(cause: .failure(reason: "ended unexpectedly", restAfter: true), step: 0, exit: crash)),
-                [.refuse([two], .coolingDown(reason: "ended unexpectedly"), retryAfter: .seconds(2))]),
+                .stopping(
+                    Stop(
+                        cause: .failure(reason: "ended unexpectedly", restAfter: true), step: 0, exit: crash,
+                        waiting: [two])), []),
             Row(
-                .groupGone, .coolingDown(until: noon + .seconds(2), reason: "ended unexpectedly"),
+                .groupGone, .coolingDown(Rest(until: noon + .seconds(2), reason: "ended unexpectedly")),
                 [
                     .disarm(.stopStep), .endGeneration(Generation(number: 2)),
                     .arm(.coolDown, at: noon + .seconds(2)),
@@ -269,14 +272,15 @@ struct BackendMachineTests {
     @Test(
         "cooling down",
         arguments: [
+            Row(.wanted(two), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse, waiting: [two])), []),
             Row(
-                .wanted(two), .coolingDown(until: noon + .seconds(1), reason: inUse),
+                .wantedIfAwake(two), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)),
                 [.refuse([two], .coolingDown(reason: inUse), retryAfter: .seconds(1))]),
             Row(.timerFired(.coolDown), .asleep, []),
             Row(.shutdownRequested, .retired, [.disarm(.coolDown)]),
-            Row(.abandoned(one), .coolingDown(until: noon + .seconds(1), reason: inUse), []),
-            Row(.lastLeaseReturned(first), .coolingDown(until: noon + .seconds(1), reason: inUse), []),
-            Row(.startRequested, .coolingDown(until: noon + .seconds(1), reason: inUse), []),
+            Row(.abandoned(one), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.lastLeaseReturned(first), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.startRequested, .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
         ])
     func coolingDown(row: Row) { row.check(Lives.coolingDown()) }
 
@@ -364,8 +368,8 @@ struct BackendLifeTests {
         var rests: [Duration] = []
         for _ in 0..<4 {
             machine = machine.after(.exited(crash), .groupGone)
-            if case .coolingDown(let until, _) = machine.state {
-                rests.append(until - noon)
+            if case .coolingDown(let rest) = machine.state {
+                rests.append(rest.until - noon)
                 machine = machine.after(.timerFired(.coolDown))
             }
             machine = machine.after(.wanted(one), .addressFree, .spawned, .probeSucceeded)
@@ -400,7 +404,7 @@ struct BackendLifeTests {
     @Test("a refusal while cooling down names what is left of the rest, and never nothing")
     func restThatIsOver() {
         var machine = Lives.coolingDown()
-        let effects = machine.apply(.wanted(two), at: noon + .seconds(5))
+        let effects = machine.apply(.wantedIfAwake(two), at: noon + .seconds(5))
         guard case .refuse([two], .coolingDown, let retryAfter) = effects.first else {
             Issue.record("\(effects) is no refusal")
             return
@@ -411,11 +415,11 @@ struct BackendLifeTests {
     @Test("a refusal while cooling down is one reason long, however many rests went before")
     func reasonsDoNotGrow() {
         let machine = Lives.failing().after(.groupGone)
-        guard case .coolingDown(_, let reason) = machine.state else {
+        guard case .coolingDown(let rest) = machine.state else {
             Issue.record("\(machine.state) is no rest")
             return
         }
-        #expect(reason == "ended unexpectedly")
+        #expect(rest.reason == "ended unexpectedly")
     }
 
     @Test("the dice shorten a rest by up to a fifth")

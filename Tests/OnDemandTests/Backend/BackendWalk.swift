@@ -277,8 +277,12 @@ struct BackendWalk {
             }
         case .stopping:
             expect(armed == [.stopStep] && process != .none && !isProbing, "a stop without an end")
-        case .coolingDown:
-            expect(armed == [.coolDown] && process == .none && waiting.isEmpty, "a rest without an end")
+            let waitsInVain = machine.isStopOverdue && !waiting.isEmpty
+            expect(!waitsInVain, "clients wait for a stop that may never end")
+        case .coolingDown(let rest):
+            expect(armed == [.coolDown] && process == .none, "a rest without an end")
+            let waitsTooLong = !waiting.isEmpty && timers[.coolDown]! - now > Limits.queuedRest
+            expect(!waitsTooLong && timers[.coolDown] == rest.until, "clients wait for a rest that is long")
         }
     }
 

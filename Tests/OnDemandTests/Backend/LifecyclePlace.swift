@@ -7,6 +7,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case ready
     case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
     case leavingByOrder, stoppingByOrder
+    case stopOverdue
     case coolingDown, disabled
     case retired
 
@@ -24,11 +25,12 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
             case .ready: .ready
             case .stopping(let stop):
                 switch stop.cause {
+                case .shutdown: .stoppingForShutdown
+                case _ where machine.isStopOverdue: .stopOverdue
                 case .idle: stop.step == BackendMachine.Stop.takingLeave ? .takingLeave : .stoppingIdle
                 case .ordered: stop.step == BackendMachine.Stop.takingLeave ? .leavingByOrder : .stoppingByOrder
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
-                case .shutdown: .stoppingForShutdown
                 }
             case .coolingDown: .coolingDown
             case .retired: .retired
@@ -52,6 +54,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .stoppingForgiven: Lives.ready(policy).after(.exited(.status(1)))
         case .stoppingFailed: Lives.failing(policy)
         case .stoppingForShutdown: Lives.leaving(policy)
+        case .stopOverdue: Lives.overdue(policy)
         case .coolingDown: Lives.coolingDown(policy)
         case .disabled: Lives.asleep(policy).after(.ordered(.disable))
         case .retired: Lives.retired(policy)
@@ -81,7 +84,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .ready:
             start.union(timers.subtracting([.idleTimer])).union([.groupGone, .hurried])
         case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown, .leavingByOrder,
-            .stoppingByOrder:
+            .stoppingByOrder, .stopOverdue:
             start.union(gate).union(timers.subtracting([.stopStepTimer]))
         case .coolingDown:
             start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.hurried])
@@ -107,6 +110,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .stoppingForgiven: "crashed, forgiven"
         case .stoppingFailed: "failed, a rest follows"
         case .stoppingForShutdown: "the daemon leaves"
+        case .stopOverdue: "the stop plan is over, and processes are left"
         }
     }
 
@@ -143,8 +147,27 @@ extension LifecyclePlace {
         case .stoppingForShutdown: return whileStoppingForShutdown(event)
         case .coolingDown where event == .coolDownTimer:
             return [
-                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", resting(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
+            ]
+        case .coolingDown where event == .wanted: return hold(machine(), event) + afterLongRest(event)
+        case .coolingDown where event == .wantedIfAwake:
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("others wait who may", resting(), event),
+            ]
+        case .coolingDown where [.abandoned, .stopOrdered, .disableOrdered, .shutdownRequested].contains(event):
+            return [LifecycleCircumstance("clients wait", resting(), event)]
+        case .stoppingFailed where event == .wanted:
+            let again = machine().after(.groupGone, .timerFired(.coolDown), .startRequested, .addressTaken)
+            let third = again.after(
+                .timerFired(.coolDown), .startRequested, .addressFree, .spawned, .exited(.status(1)))
+            let words = "more than \(Limits.queuedRest.shortText) of rest follow"
+            return hold(machine(), event) + [LifecycleCircumstance(words, third, event)]
+        case .stoppingFailed where event == .groupGone:
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("clients wait", machine().after(.wanted(Ticket(number: 1))), event),
             ]
         case .disabled where event == .enableOrdered:
             return [
@@ -157,9 +180,18 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.groupGone), event),
             ]
-        case .asleep, .disabled, .stoppingFailed, .coolingDown, .retired:
+        case .asleep, .disabled, .stoppingFailed, .stopOverdue, .coolingDown, .retired:
             return [LifecycleCircumstance("", machine(), event)]
         }
+    }
+
+    /// A client waits for the next start.
+    private func resting() -> BackendMachine { machine().after(.wanted(Ticket(number: 1))) }
+
+    private func afterLongRest(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
+        let policy = BackendPolicy().with { $0.backoff = RestartBackoff(first: .seconds(8)) }
+        let words = "more than \(Limits.queuedRest.shortText) of the rest are left"
+        return [LifecycleCircumstance(words, machine(policy), event)]
     }
 
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
@@ -226,6 +258,14 @@ extension LifecyclePlace {
                 LifecycleCircumstance("others wait who may", held, event),
             ]
         case .abandoned, .shutdownRequested, .disableOrdered: return [LifecycleCircumstance("", held, event)]
+        case .stopStepTimer where self == .stoppingIdle:
+            let steps = 1..<machine().policy.stopPlan.overdueStep
+            let last = steps.reduce(held) { machine, _ in machine.after(.timerFired(.stopStep)) }
+            return [
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance(
+                    "\(Limits.stopGrace.shortText) after the stop plan, and clients wait", last, event),
+            ]
         case .groupGone:
             let usual = [
                 LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", held, event),

@@ -32,6 +32,13 @@ enum Lives {
         ready(policy).after(.lastLeaseReturned(Generation(number: 1)), .timerFired(.idle), .gateClosed)
     }
 
+    /// Its stop plan and the time after it are over, and its processes are still there.
+    static func overdue(_ policy: BackendPolicy = policy) -> BackendMachine {
+        (0..<policy.stopPlan.overdueStep).reduce(stopping(policy)) { machine, _ in
+            machine.after(.timerFired(.stopStep))
+        }
+    }
+
     /// After its second crash in a row.
     static func failing(_ policy: BackendPolicy = policy) -> BackendMachine {
         ready(policy).after(

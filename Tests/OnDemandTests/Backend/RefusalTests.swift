@@ -8,7 +8,8 @@ struct RefusalTests {
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
         .addressTaken, .requirementFailed("redis", .startTimedOut(after: .seconds(30))),
         .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
-        .mayNotWake, .sleepsOn, .disabled, .stopped, .shuttingDown, .noRoom, .tooManyConnections(limit: 9),
+        .mayNotWake, .sleepsOn, .disabled, .stopped, .shuttingDown, .stopTimedOut, .noRoom,
+        .tooManyConnections(limit: 9),
     ]
 
     @Test("every refusal has a word of its own, in the alphabet of the log")
@@ -44,6 +45,7 @@ struct RefusalTests {
                 "is disabled",
                 "was stopped by its operator",
                 "is shutting down",
+                "is still being stopped: its processes do not end",
                 "cannot be connected to: too many connections are open",
                 "has as many connections as it may have, which is 9",
             ])

@@ -56,6 +56,10 @@ struct ChildScript {
     var exitsAfter: Duration?
     var exit = Exit.status(1)
     var ignoresTerminate = false
+    /// Hangs in the kernel, where KILL does not end it.
+    var ignoresKill = false
+    /// Of another user: no signal reaches it (kill(2), EPERM).
+    var refusesSignals = false
     /// From TERM to the end.
     var lingers: Duration = .milliseconds(5)
     /// Puma's way: stops listening when it hears TERM; otherwise only when it ends.
@@ -79,6 +83,7 @@ struct ChildScript {
     /// Why clients of this process may get something else than its answers; nil when it is sound.
     func trouble(startupTimeout: Duration) -> String? {
         if exitsAfter != nil { return "a process that ends by itself" }
+        if refusesSignals || ignoresKill { return "a process that does not end" }
         guard let listensAfter, let notifiesAfter,
             max(listensAfter, isUpAfter, notifiesAfter) * 2 + answersAfter < startupTimeout
         else {

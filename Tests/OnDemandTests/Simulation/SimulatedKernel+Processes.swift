@@ -170,11 +170,20 @@ extension SimulatedKernel {
         return .bytes(bytes.count)
     }
 
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal) {
+    @discardableResult
+    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
         judgeStop(of: leader.number)
-        for member in children.family(of: leader.number) { member.hear(signal) }
+        let family = children.family(of: leader.number)
+        for member in family where !member.script.refusesSignals { member.hear(signal) }
+        return family.contains { $0.isRunning && $0.script.refusesSignals } ? .notPermitted : nil
+    }
+
+    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
+        children.family(of: leader.number).filter(\.isRunning).prefix(limit).map {
+            ProcessDescription(process: ProcessID(number: $0.id), name: "child")
+        }
     }
 
     func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader.number).isEmpty }

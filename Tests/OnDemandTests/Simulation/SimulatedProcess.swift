@@ -150,6 +150,7 @@ final class SimulatedProcess {
         switch signal {
         case .kill:
             heardTerminate = true
+            guard !script.ignoresKill else { return }
             whileRunning(after: kernel.drawLatency()) { $0.end(.signal(9)) }
         case .terminate, .interrupt, .quit, .hangUp, .user1, .user2:
             heardTerminate = true

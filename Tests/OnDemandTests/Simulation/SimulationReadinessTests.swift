@@ -215,7 +215,7 @@ struct SimulationReadinessTests {
         for client in 0...2 { #expect(simulation.outcomes(of: client) == [.answered(503)]) }
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(50))
         let failures = simulation.kernel.logged(.startFailed)
-        #expect(failures.count == 2 && failures.allSatisfy { $0.contains("exited_early") }, "the third found a rest")
+        #expect(failures.count == 3 && failures.allSatisfy { $0.contains("exited_early") }, "the third waited for it")
     }
 
     @Test("S6 who inherits the socket and never takes a connection is ended at its limit")

@@ -1,0 +1,66 @@
+"""A stop that does not end: the daemon may not signal a process, or KILL does not end it."""
+
+import os
+import signal
+import subprocess
+
+import processes
+from daemon import executable, on_demand, service
+from wire import free_port, request
+
+NOBODY = 65534
+
+
+def of_another_user(port):
+    """A server that drops root before it runs."""
+    return on_demand(
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        "/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", str(port),
+        stop_timeout="300ms")
+
+
+def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operators(start, tmp_path):
+    port, control = free_port(), tmp_path / "control.sock"
+    daemon = start(
+        service(port, path="/*", on_demand=of_another_user(port)),
+        # As in a container that has dropped this capability.
+        wrapper=("setpriv", "--bounding-set=-kill", "--inh-caps=-kill"),
+        top={"control": f"unix:{control}"})
+    daemon.wait_for("listening", **{"for": "control"})
+    assert daemon.ask(request(path="/")).status == 200
+    backend = daemon.wait_for("ready")["pid"]
+
+    stop = [executable(), "stop", "cable", "--control", f"unix:{control}"]
+    stopping = subprocess.Popen(stop, stderr=subprocess.PIPE, text=True)
+    refused = daemon.wait_for("signal_refused", pid=backend)
+    assert (refused["signal"], refused["detail"]) == ("TERM", "operation not permitted")
+
+    # The request is queued until the stop plan and five seconds are over.
+    queued = daemon.ask(request(path="/"), patience=10)
+    assert queued.status == 503 and queued.value("Retry-After")
+    assert "is still being stopped" in queued.body.decode()
+    _, error = stopping.communicate(timeout=5)
+    assert stopping.returncode == 1
+    assert f"{backend} (" in error and "not permitted to signal" in error
+
+    overdue = daemon.wait_for("stop_timed_out")
+    assert f"{backend} (" in overdue["remaining"]
+    assert any(entry.startswith(f"{backend} (") for entry in daemon.status()["remaining"])
+    assert daemon.ask(request(path="/")).status == 503
+    again = subprocess.run(stop, capture_output=True, text=True, timeout=5)
+    assert again.returncode == 1 and f"{backend} (" in again.stderr
+
+    # Once it ends, whoever ended it, the backend is asleep and can be woken.
+    os.kill(backend, signal.SIGKILL)
+    daemon.wait_for("stopped")
+    assert daemon.status()["state"] == "asleep"
+    assert daemon.status()["remaining"] == []
+    assert daemon.ask(request(path="/")).status == 200
+    second = daemon.wait_for("ready", generation=2)["pid"]
+    assert len(daemon.events("signal_refused")) == 1 and len(daemon.events("stop_timed_out")) == 1
+
+    daemon.signal(signal.SIGTERM)
+    daemon.wait_for("signal_refused", pid=second)
+    os.kill(second, signal.SIGKILL)
+    assert daemon.wait() == 0
+    assert not processes.is_alive(second)

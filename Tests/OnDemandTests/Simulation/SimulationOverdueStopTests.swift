@@ -1,0 +1,44 @@
+import Testing
+
+@testable import OnDemand
+
+/// Processes that no signal ends: the stop is bounded for clients and operators, and the daemon carries on.
+@Suite("Simulation: overdue stops")
+struct SimulationOverdueStopTests {
+    private func plan(_ child: ChildScript) -> Plan {
+        var service = Plan.Service()
+        service.children = [child, .healthy]
+        // Stopped at 5 s, overdue at 12 s; the first is queued, the second comes too late for the queue.
+        let clients = [ClientScript.get(), .get(at: .seconds(6)), .get(at: .seconds(20)), .get(at: .seconds(100))]
+        return Plan(
+            services: [service], clients: clients,
+            orders: [(at: .seconds(7), service: 0, order: .stop), (at: .seconds(21), service: 0, order: .stop)])
+    }
+
+    @Test(
+        "a process that may not be signalled, or that KILL does not end, holds up nobody for ever",
+        arguments: [
+            ChildScript(exitsAfter: .seconds(60), refusesSignals: true),
+            ChildScript(exitsAfter: .seconds(60), ignoresTerminate: true, ignoresKill: true),
+        ])
+    func bounded(child: ChildScript) throws {
+        let simulation = try Simulation.run(plan(child))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 0) == [.answered(200)])
+        #expect(simulation.outcomes(of: 1) == [.answered(503)])
+        #expect(try #require(simulation.wait(of: 1)) <= .milliseconds(6100))
+        #expect(simulation.outcomes(of: 2) == [.answered(503)])
+        #expect(try #require(simulation.wait(of: 2)) < .milliseconds(50))
+        // The process has ended by itself meanwhile.
+        #expect(simulation.outcomes(of: 3) == [.answered(200)])
+        for virtual in simulation.operators.prefix(2) {
+            #expect(virtual.status == 502, "\(virtual.text)")
+            #expect(virtual.text.contains("these processes do not end: 201 (child)"), "\(virtual.text)")
+        }
+        let overdue = simulation.kernel.logged(.stopTimedOut)
+        #expect(overdue.count == 1 && overdue[0].contains("201 (child)"), "\(overdue)")
+        let refused = simulation.kernel.logged(.signalRefused)
+        #expect(refused.count == (child.refusesSignals ? 1 : 0))
+        if child.refusesSignals { #expect(refused[0].contains("operation not permitted"), "\(refused)") }
+    }
+}
