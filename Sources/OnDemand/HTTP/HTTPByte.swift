@@ -26,14 +26,7 @@ enum HTTPByte {
     static func isText(_ byte: UInt8) -> Bool { byte >= space && byte != 0x7f || byte == tab }
 
     /// The value of a hexadecimal digit.
-    static func hexadecimal(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
-    }
+    static func hexadecimal(_ byte: UInt8) -> UInt8? { HexDigit.value(of: byte) }
 
     static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
 

@@ -16,6 +16,25 @@ enum JSONText {
         return quoted + "\""
     }
 
+    /// The same for UTF-8 that a program reads: only what must be escaped is.
+    static func append(quoted content: Span<UInt8>, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\""))
+        for index in content.indices {
+            let byte = content[index]
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                output.append(UInt8(ascii: "\\"))
+                output.append(byte)
+            case 0..<0x20:
+                output += [0x5c, 0x75, 0x30, 0x30]
+                output.append(HexDigit.digit(for: byte >> 4))
+                output.append(HexDigit.digit(for: byte & 0xf))
+            default: output.append(byte)
+            }
+        }
+        output.append(UInt8(ascii: "\""))
+    }
+
     fileprivate static func escaped(_ scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16)
         return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

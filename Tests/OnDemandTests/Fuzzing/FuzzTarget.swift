@@ -11,6 +11,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "chunked-body", check: ChunkedBodyPromise.check),
         FuzzTarget(name: "frame-stream", check: FrameStreamPromise.check),
         FuzzTarget(name: "json", check: TextPromise.checkJSON),
+        FuzzTarget(name: "json-scanner", check: ScannerPromise.check),
         FuzzTarget(name: "configuration", check: TextPromise.checkConfiguration),
         FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
         FuzzTarget(name: "proxy-header", check: ProxyHeaderPromise.check),
