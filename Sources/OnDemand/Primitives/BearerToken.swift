@@ -15,15 +15,8 @@ struct BearerToken: Equatable, Sendable {
         guard values.count == 1, let value = values.first,
             value.prefix(scheme.count).elementsEqual(scheme, by: { $0 | 0x20 == $1 })
         else { return false }
-        return isEqual(to: value.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") })
-    }
-
-    /// How long this takes depends on what was offered and not on how much of it is right, so that nobody finds the
-    /// token byte by byte.
-    private func isEqual(to offered: ArraySlice<UInt8>) -> Bool {
-        var difference = offered.count ^ bytes.count
-        for (position, byte) in offered.enumerated() { difference |= Int(byte ^ bytes[position % bytes.count]) }
-        return difference == 0
+        let offered = value.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") }
+        return ConstantTime.areEqual(offered.span, bytes.span)
     }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {

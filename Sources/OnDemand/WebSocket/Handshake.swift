@@ -6,7 +6,7 @@ package enum Handshake {
     package static func acceptValue(forKey key: [UInt8]) -> [UInt8] {
         let digest = digest(ofKey: key.span)
         var value: [UInt8] = []
-        Base64.forEachCharacter(of: digest.span) { value.append($0) }
+        Base64.forEachCharacter(of: digest.storage.span.extracting(0..<digest.count)) { value.append($0) }
         return value
     }
 
@@ -18,13 +18,13 @@ package enum Handshake {
     static func accepts(_ value: Span<UInt8>, key: Span<UInt8>) -> Bool {
         let digest = digest(ofKey: key)
         var agreed = 0
-        Base64.forEachCharacter(of: digest.span) { character in
+        Base64.forEachCharacter(of: digest.storage.span.extracting(0..<digest.count)) { character in
             if agreed < value.count, value[agreed] == character { agreed += 1 }
         }
         return agreed == Base64.count(of: digest.count) && agreed == value.count
     }
 
-    private static func digest(ofKey key: Span<UInt8>) -> InlineArray<20, UInt8> {
+    private static func digest(ofKey key: Span<UInt8>) -> Digest {
         var hash = SHA1()
         hash.append(key)
         let suffix = suffix

@@ -6,7 +6,8 @@ struct WallsTests {
     private static let mayName: [String: [String]] = [
         "Primitives": [],
         "HTTP": ["Primitives"],
-        "WebSocket": ["Primitives"],
+        "Crypto": ["Primitives"],
+        "WebSocket": ["Primitives", "Crypto"],
         "Routing": ["Primitives"],
         "JSON": ["Primitives"],
         "Kernel": ["Primitives"],
@@ -16,7 +17,7 @@ struct WallsTests {
         "Reactor": ["Primitives", "Kernel", "Observability"],
         "Logging": ["Primitives", "Kernel"],
         "Manager": ["Primitives", "Kernel", "Reactor"],
-        "Probing": ["Primitives", "HTTP", "WebSocket", "Backend"],
+        "Probing": ["Primitives", "HTTP", "WebSocket", "Crypto", "Backend"],
         "Supervisor": ["Primitives", "Kernel", "Reactor", "Backend", "Probing", "Observability"],
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
         "Proxy": [
