@@ -173,6 +173,27 @@ enum Limits {
     /// Then everybody is killed, and gets this long to be gone and reaped before the daemon itself ends.
     static let killGrace: Duration = .seconds(1)
 
+    // MARK: Cables
+
+    /// A stream's name is kept for each subscription; what applications make of models and tenants is shorter by far.
+    /// A longer one is rejected, in a broadcast with 400.
+    static let streamNameBytes = 1024
+    /// A name of that length, escaped as JSON and in Base64, with its envelope and signature. A longer one is rejected
+    /// before any digest is computed.
+    static let signedStreamNameBytes = 10 * 1024
+
+    // MARK: Redis
+
+    /// One reply, however many parts it has: far above any message that a browser is sent. Beyond it the connection is
+    /// closed, which counts as a gap.
+    static let redisReplyBytes = 16 * 1024 * 1024
+    /// A status, an error or a number; Redis writes none that is longer than a few hundred bytes. Then as above.
+    static let redisLineBytes = 64 * 1024
+    /// Items of one array. What the daemon asks for is answered with four at most. Then as above.
+    static let redisArrayItems = 1024
+    /// Arrays inside each other; the daemon asks for nothing that has two levels. Then as above.
+    static let redisArrayDepth = 4
+
     // MARK: Demonstration
 
     /// How long the demonstration's backend takes to boot: long enough to be seen, short enough to be waited for.

@@ -16,6 +16,10 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
         FuzzTarget(name: "proxy-header", check: ProxyHeaderPromise.check),
         FuzzTarget(name: "accept", check: AcceptPromise.check),
+        FuzzTarget(name: "signed-name", check: SignedNamePromise.check),
+        FuzzTarget(name: "client-token", check: ClientTokenPromise.check),
+        FuzzTarget(name: "broadcast", check: BroadcastPromise.check),
+        FuzzTarget(name: "resp", check: RESPPromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -37,7 +37,7 @@ enum TextPromise {
         try promise(lines == errors.all.count, "\(errors.all.count) findings take \(lines) lines")
     }
 
-    private static func rendered(_ value: JSONValue) -> String {
+    static func rendered(_ value: JSONValue) -> String {
         switch value.content {
         case .null: "null"
         case .boolean(let value): value ? "true" : "false"

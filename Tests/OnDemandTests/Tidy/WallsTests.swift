@@ -8,6 +8,8 @@ struct WallsTests {
         "HTTP": ["Primitives"],
         "Crypto": ["Primitives"],
         "WebSocket": ["Primitives", "Crypto"],
+        "Cable": ["Primitives", "JSON", "Crypto"],
+        "Redis": ["Primitives"],
         "Routing": ["Primitives"],
         "JSON": ["Primitives"],
         "Kernel": ["Primitives"],
