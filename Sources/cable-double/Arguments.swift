@@ -22,6 +22,7 @@ struct Arguments {
     var flood: Flood?
     var unterminated = false
     var environmentFile: String?
+    var digests = false
     var help = false
 
     static let usage = """
@@ -42,6 +43,7 @@ struct Arguments {
           --flood LINES|forever     print long lines, to stdout and stderr in turns
           --unterminated            print 1 MiB without a newline once it listens
           --environment-file PATH   write down what this process inherited
+          --digests                 compute what standard input asks for, line by line, and exit
           --help                    print this
         """
 
@@ -69,6 +71,7 @@ struct Arguments {
             flood = value == "forever" ? .forever : .lines(try Self.number(value, of: word))
         case "--unterminated": unterminated = true
         case "--environment-file": environmentFile = try Self.value(of: word, &rest)
+        case "--digests": digests = true
         case "--help": help = true
         default: throw ArgumentError(sentence: "\(word) is not a switch.")
         }

@@ -13,6 +13,7 @@ struct Main {
             Console.say(Arguments.usage)
             Process.exit(0)
         }
+        guard !arguments.digests else { return Digests.answerLines() }
         misbehave(arguments)
         Server(arguments).run()
     }
