@@ -225,7 +225,7 @@ def test_a_frame_that_breaks_the_rules_is_told_in_the_log_from_any_thread(thread
     for tunnel in opened(daemon, 6):
         tunnel.send(wire.plain_frame(1, b"unmasked"))
         assert close_code(tunnel) == 1002
-    assert daemon.wait_for_count(6, "bad_request", close_code=1002)["service"] == "cable"
+    assert daemon.wait_for_count(6, "connection_aborted", close_code=1002)["service"] == "cable"
 
 
 def test_asleep_no_thread_wakes(threaded, measured):

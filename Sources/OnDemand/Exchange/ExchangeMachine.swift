@@ -78,6 +78,9 @@ struct ExchangeMachine {
     var requestCount = 0
     /// Bytes that have moved, so that who is slow, yet moves, is not taken for one who stalls.
     var moved = 0
+    /// What was under way to a client that sends nothing more when that was last looked at, and how many looks in a row
+    /// found the same.
+    private var underWay = (moved: 0, bytes: 0, looks: 0)
 
     struct RequestInFlight {
         /// As it came, for what only an answer of our own has to know.
@@ -233,32 +236,39 @@ struct ExchangeMachine {
 
     enum Deadline: Equatable {
         case head, keepAlive, spare, body, connect, response, flush, linger
+        /// The client has ended its side behind its request: something has to move, or it is gone.
+        case departure
     }
 
     /// What is being waited for with a limit; nil where a limit is somebody else's or none is right. Asked in place, as
-    /// `next` is.
-    var deadline: Deadline? {
-        mutating get {
-            switch phase {
-            case .readingProxyHeader: .head
-            case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
-            case .awaitingConnection: .connect
-            case .relaying: deadlineWhileRelaying
-            case .finishing, .cutting: .flush
-            case .lingering: .linger
-            case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering,
-                .watching,
-                .tunnel, .over:
-                nil
-            }
+    /// `next` is, with what the client's socket allows.
+    mutating func deadline(client: Readiness) -> Deadline? {
+        switch phase {
+        case .readingProxyHeader: .head
+        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
+        case .awaitingConnection: mayHaveLeft(client) ? .departure : .connect
+        case .relaying: deadlineWhileRelaying(client)
+        case .finishing, .cutting: .flush
+        case .lingering: .linger
+        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering, .watching,
+            .tunnel, .over:
+            nil
         }
+    }
+
+    /// Its request is complete and it sends nothing more: it has closed its connection, or only its own direction. The
+    /// two look alike until something is sent, which a connection that is closed answers with a reset.
+    @inline(__always)
+    private func mayHaveLeft(_ client: Readiness) -> Bool {
+        client.contains(.peerEnded) && request?.body.isFinished == true
     }
 
     /// Who is to move next has a limit, except a backend that has begun to answer: it may stream as slowly as it likes.
     /// A client that owes the rest of its body meanwhile may not, unless something moves in either direction.
     @inline(__always)
-    private var deadlineWhileRelaying: Deadline? {
+    private func deadlineWhileRelaying(_ client: Readiness) -> Deadline? {
         guard toClient.isEmpty else { return .flush }
+        guard !mayHaveLeft(client) else { return .departure }
         let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
         guard answer == nil else { return waitsForBody ? .body : nil }
         return waitsForBody ? .body : .response
@@ -275,10 +285,12 @@ struct ExchangeMachine {
         case .response: serviceLimits.responseTimeout
         case .flush: serviceLimits.stallTimeout
         case .linger: Limits.lingerTimeout
+        case .departure: Limits.departureTimeout
         }
     }
 
-    mutating func deadlineFired(_ deadline: Deadline) {
+    /// `undelivered`: bytes sent to the client that its system has not acknowledged; only asked for its departure.
+    mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
         switch deadline {
         case .head: respond(CannedResponse(status: 408, body: "The request head took too long."), closing: true)
         case .keepAlive: phase = .over(.idle)
@@ -288,7 +300,21 @@ struct ExchangeMachine {
             failUpstream(CannedResponse(status: 504, body: "\(serviceSentence) did not answer in time."))
         case .flush: phase = .over(.stalled)
         case .linger: phase = .over(.done)
+        case .departure: departureIsDue(undelivered)
         }
+    }
+
+    /// Nothing has moved for as long as a client has that sends nothing more. Where its system has taken all that was
+    /// sent, it is gone. Where bytes are under way and are not answered with a reset, it is there and slow, and has the
+    /// same time to take some of them as any other client.
+    private mutating func departureIsDue(_ undelivered: Int) {
+        guard undelivered > 0 else {
+            phase = .over(.clientLeft)
+            return
+        }
+        let isSame = underWay.moved == moved && underWay.bytes == undelivered
+        underWay = (moved, undelivered, isSame ? underWay.looks + 1 : 1)
+        if Limits.departureTimeout * underWay.looks >= serviceLimits.stallTimeout { phase = .over(.stalled) }
     }
 
     @inline(__always)
@@ -299,6 +325,9 @@ struct ExchangeMachine {
 
     /// As `$remote_addr` shows it and the log.
     var remoteAddress: String { request?.announcedClient ?? peer.host }
+
+    /// The same where it is not that of the connection's peer, but what a proxy says.
+    var announcedAddress: String? { request?.announcedClient ?? (rules.expectsProxyHeader ? peer.host : nil) }
 
     /// For the client's eyes: which service, nothing else.
     var serviceSentence: String {

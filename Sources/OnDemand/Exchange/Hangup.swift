@@ -14,6 +14,8 @@ enum Hangup: String, Sendable {
     case idle
     /// The client did not take our last bytes in time.
     case stalled
+    /// One side of a tunnel had ended, and then nothing moved any more.
+    case noProgress = "no_progress"
     /// The daemon ended the tunnel with a close frame.
     case farewell
     case shuttingDown = "shutting_down"

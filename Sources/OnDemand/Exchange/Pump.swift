@@ -19,4 +19,6 @@ struct Pump {
     /// What is read goes straight on.
     var isFlowing: Bool { pending.isEmpty && !sourceEnded && !isHeldBack && !sinkEnded }
     var isFinished: Bool { sinkEnded }
+    /// Its source may say more, and its sink may be told.
+    var isOpen: Bool { !sourceEnded && !sinkEnded }
 }

@@ -40,9 +40,10 @@ protocol Kernel: AnyObject {
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult
     /// How many more bytes would be taken at once, about; zero where the system does not tell (SO_MEMINFO, Linux 4.12).
     func roomToSend(on descriptor: Descriptor) -> Int
-    /// Whether the peer's system has not even taken all that was sent (tcp(7), SIOCOUTQ); asked of a connection that is
-    /// over, nobody can have read that.
-    func hasUndelivered(to descriptor: Descriptor) -> Bool
+    /// Bytes sent that the peer's system has not taken, by its own account (tcp(7), SIOCOUTQ).
+    func undeliveredBytes(to descriptor: Descriptor) -> Int
+    /// Who is at the other end; nil once the connection is broken (getpeername(2)).
+    func peerAddress(of descriptor: Descriptor) -> SocketAddress?
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)
@@ -137,6 +138,10 @@ protocol Kernel: AnyObject {
 }
 
 extension Kernel {
+    /// Whether the peer's system has not even taken all that was sent; asked of a connection that is over, nobody can
+    /// have read that.
+    func hasUndelivered(to descriptor: Descriptor) -> Bool { undeliveredBytes(to: descriptor) > 0 }
+
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
         receive(from: descriptor, into: &buffer, atMost: buffer.count)
     }

@@ -236,11 +236,19 @@ extension LinuxKernel {
         return Int(limit - min(limit, taken))
     }
 
-    func hasUndelivered(to descriptor: Descriptor) -> Bool {
+    func undeliveredBytes(to descriptor: Descriptor) -> Int {
         var count: Int32 = 0
         let status = unsafe ioctl(descriptor.raw, UInt(TIOCOUTQ), &count)
         precondition(status == 0 || errno != EBADF, "SIOCOUTQ on a descriptor that is not ours")
-        return status == 0 && count > 0
+        return status == 0 ? Int(count) : 0
+    }
+
+    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
+        unsafe SocketAddress.filled { address, length in
+            let status = unsafe getpeername(descriptor.raw, address, length)
+            precondition(status == 0 || errno != EBADF, "the peer of a descriptor that is not ours")
+            return status
+        }
     }
 
     func endSending(on descriptor: Descriptor) {

@@ -32,6 +32,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case held, refused
     case tunnelOpened = "tunnel_opened"
     case tunnelClosed = "tunnel_closed"
+    case connectionAborted = "connection_aborted"
     case badRequest = "bad_request"
     case upstreamTrouble = "upstream_trouble"
 
@@ -43,7 +44,7 @@ enum LogEvent: String, CaseIterable, Sendable {
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
             .ready,
-            .firstHit, .idle, .stopping, .stopped, .output, .refused:
+            .firstHit, .idle, .stopping, .stopped, .output, .refused, .connectionAborted:
             .info
         case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

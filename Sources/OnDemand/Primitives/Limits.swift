@@ -84,6 +84,9 @@ enum Limits {
     /// Vain attempts in a row before a reader of the log is left alone until there is something new: about half a
     /// minute.
     static let logRetries = 40
+    /// Lines per second about connections that the daemon itself closes, for each service and thread; as many at once
+    /// after a quiet second. Enough to see who and why, and no flood where hostile clients come by the thousand.
+    static let linesPerSecond = 10
 
     // MARK: Waiting for peers
 
@@ -104,6 +107,10 @@ enum Limits {
     static let connectTimeout: Duration = .seconds(5)
     /// A Unix socket whose queue is full says so at once and never again (unix(7)): asked anew after this long.
     static let connectRetryPause: Duration = .milliseconds(10)
+    /// A client that ends its side behind a complete request is gone when nothing has moved for this long and its
+    /// system has taken all that was sent to it. nginx does not wait at all; this leaves a client that only says that it
+    /// has nothing more to ask (shutdown(2), `nc -N`) time for a response that begins soon.
+    static let departureTimeout: Duration = .seconds(1)
     /// After our last byte we read and discard for this long, so that the answer is not destroyed by a reset
     /// (RFC 9112, 9.6).
     static let lingerTimeout: Duration = .seconds(2)
@@ -111,7 +118,12 @@ enum Limits {
     /// From our close frame to the client's, or from the wish for one to the end of the backend's current frame; then
     /// the connection ends without (RFC 6455, 7.1.1).
     static let closeTimeout: Duration = .seconds(2)
-    /// An answer of which the client took nothing for this long is given up.
+    /// What a client still sends behind the close frame of a connection that is failed is read and discarded, so that
+    /// the frame is not destroyed by a reset: at most this much, which is more than is on its way at one moment, and no
+    /// more than a client may make the daemon read for nothing. Then the connection is closed.
+    static let discardedKibibytes = 1024
+    /// An answer of which the client took nothing for this long is given up. When one side of a tunnel has ended, the
+    /// tunnel is given up once nothing has moved in either direction for as long.
     static let stallTimeout: Duration = .seconds(10)
 
     // MARK: Control

@@ -56,7 +56,7 @@ final class Carrier<K: Kernel>: Tenant, @unchecked Sendable {
 
     private func follow(_ order: CarrierOrder) {
         switch order {
-        case .adopt(let passage): proxy.adopt(passage.link)
+        case .adopt(let passage): proxy.adopt(passage.link, announcedClient: passage.announcedClient)
         case .seat(let id, let name, let gate, let limits):
             // Where it is only matters to who connects.
             let upstream = Proxy<K>.Upstream(name: name, address: .unix(path: ""), gate: gate, limits: limits)

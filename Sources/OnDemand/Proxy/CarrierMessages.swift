@@ -36,10 +36,13 @@ struct CarrierReport: Sendable {
 /// Unchecked: the only reference in a link is its conversation, which an open tunnel has no more.
 struct Passage: @unchecked Sendable {
     let link: Link
+    /// Where a proxy has said who the client is.
+    let announcedClient: String?
 
-    init(_ link: Link) {
+    init(_ link: Link, announcedClient: String? = nil) {
         precondition(link.conversation == nil, "a conversation stays where it is")
         self.link = link
+        self.announcedClient = announcedClient
     }
 }
 

@@ -21,9 +21,10 @@ extension Link {
         let progress: Progress
         /// The client sent data through a tunnel that only that keeps a backend awake for.
         let clientSpoke: Bool
-        let beganFarewell: Bool
         let saidFarewell: Bool
-        /// Something rare: a goodbye began, a rule was broken, somebody is too slow or too fast.
+        /// The backend has ended without a close frame, and the client is told so in its place.
+        let backendBroke: Bool
+        /// Something rare: another deadline counts, a rule was broken, a client is too fast, a backend broke off.
         let needsCare: Bool
 
         /// What could be moved has moved, and nobody else needs to know.
@@ -48,15 +49,26 @@ extension Link {
 
     /// `traffic` is that of all services, by their index.
     mutating func turn(through kernel: some Kernel, scratch: inout Scratch, traffic: inout [Traffic]) -> Turn {
-        let wasLeaving = farewell != .none
+        let spokeBefore = speaksForBackend
         let progress = relay(through: kernel, scratch: &scratch, traffic: &traffic)
         let clientSpoke = hasClientData && isDormant
         hasClientData = false
-        let beganFarewell = !wasLeaving && farewell != .none
+        let backendBroke = offence == nil && !spokeBefore && speaksForBackend
         return Turn(
-            progress: progress, clientSpoke: clientSpoke, beganFarewell: beganFarewell,
-            saidFarewell: farewell == .said,
-            needsCare: beganFarewell || offence != nil || up.isHeldBack || mayStall)
+            progress: progress, clientSpoke: clientSpoke, saidFarewell: farewell.isSaid, backendBroke: backendBroke,
+            needsCare: backendBroke || offence != nil || up.isHeldBack || needsTimer)
+    }
+
+    /// The client is told of a failure that is not its own.
+    private var speaksForBackend: Bool {
+        if spokeForBackend { return true }
+        if case .failed = farewell { return true }
+        return false
+    }
+
+    /// The close frame of a failed connection is with the system, and our end behind it.
+    var isDiscarding: Bool {
+        if case .failed = farewell { down.sinkEnded } else { false }
     }
 
     /// What came in one piece with the heads goes first, and is followed from its first byte.
@@ -87,14 +99,14 @@ extension Link {
     private mutating func relay(
         through kernel: some Kernel, scratch: inout Scratch, traffic: inout [Traffic]
     ) -> Progress {
-        if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
+        if farewell.isSaid { return finishFarewell(through: kernel, scratch: &scratch) }
         guard let service = lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
         if let progress = relayOnePiece(kernel, &scratch, &traffic[service]) { return progress }
         let upward = pumpUp(kernel, &scratch, &traffic[service])
         if case .over = upward { return upward }
         let downward = pumpDown(kernel, &scratch, &traffic[service])
         if case .over(let hangup) = downward { return breakOff(hangup, kernel, &scratch) }
-        if farewell == .said { return finishFarewell(through: kernel, scratch: &scratch) }
+        if farewell.isSaid { return finishFarewell(through: kernel, scratch: &scratch) }
         let isFinished = up.isFinished && down.isFinished
         if isFinished, up.sourceEnded || !spokeForBackend { return .over(.done) }
         if isFinished || backendIsGone && down.pending.isEmpty && downward == .rest {
@@ -122,7 +134,7 @@ extension Link {
 
     /// The backend's connection is of no use any more; its client is told so where that can be said.
     private mutating func breakOff(_ hangup: Hangup, _ kernel: some Kernel, _ scratch: inout Scratch) -> Progress {
-        farewell == .said || !sayThatBackendBroke()
+        farewell.isSaid || hangup == .clientReset || !sayThatBackendBroke()
             ? .over(hangup) : finishFarewell(through: kernel, scratch: &scratch)
     }
 
@@ -130,9 +142,6 @@ extension Link {
     private var isUntroubled: Bool {
         up.isFlowing && down.isFlowing && farewell == .none && pace == nil && !backendIsGone && !spokeForBackend
     }
-
-    /// Bytes wait for the client, and nobody looks yet whether it takes them.
-    private var mayStall: Bool { stalledAt == nil && farewell == .none && !down.pending.isEmpty }
 
     private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic) -> Progress
     {
@@ -151,7 +160,7 @@ extension Link {
     private mutating func pumpDown(
         _ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic
     ) -> Progress {
-        if !Self.flush(&down, to: &client, kernel) { return .over(.upstreamReset) }
+        if !Self.flush(&down, to: &client, kernel) { return .over(.clientReset) }
         takeLeaveIfPossible()
         for position in 0..<Limits.readsPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
@@ -198,9 +207,10 @@ extension Link {
         case .piece(let piece):
             note(piece, from: .upstream, &traffic)
             // In the middle of a frame nothing can be said any more.
-            if offence?.side == .upstream, farewell != .said { return .upstreamReset }
+            if offence?.side == .upstream, !farewell.isSaid { return .upstreamReset }
         case .nothing: if down.sourceEnded { endForBackend(kernel) }
-        case .sourceBroken, .sinkBroken: return .upstreamReset
+        case .sourceBroken: return .upstreamReset
+        case .sinkBroken: return .clientReset
         }
         return nil
     }
@@ -319,7 +329,8 @@ extension Link {
         if let code = piece.news.closeCode { traffic.noteClose(code.number) }
         if side == .client, piece.news.dataFrameBegan { hasClientData = true }
         guard let violation = piece.violation else { return }
-        offence = Offence(side: side, violation: violation)
+        // Where both sides break the rules, the first of them is what the tunnel fails of.
+        offence = offence ?? Offence(side: side, violation: violation)
         switch side {
         case .client: endClient(violation, atBoundary: piece.endsAtBoundary)
         case .upstream: endBackend(violation, atBoundary: piece.endsAtBoundary)
@@ -331,7 +342,7 @@ extension Link {
         // Whom nobody reads needs no mask that cannot be guessed: what is masked here is ours (RFC 6455, 10.3).
         if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
         up.sourceEnded = true
-        if farewell != .said { farewell = .wanted(violation.closeCode) }
+        if !farewell.isSaid { farewell = .wanted(violation.closeCode) }
     }
 
     /// To its client a backend that breaks the rules is a server with an unexpected condition (RFC 6455, 7.4.1).
@@ -339,7 +350,7 @@ extension Link {
         down.sourceEnded = true
         guard atBoundary else { return }
         down.pending.append(FrameWriter.close(.internalError))
-        farewell = .said
+        farewell = .init(saying: .internalError)
     }
 }
 
@@ -358,7 +369,9 @@ extension Traffic.Direction {
 extension Link {
     /// Ends the tunnel with a close frame, now or as soon as the backend's current frame is through.
     mutating func takeLeave(_ code: CloseCode) {
-        guard farewell != .said else { return }
+        guard !farewell.isSaid else { return }
+        // A connection that is about to be failed is failed.
+        if case .wanted(let earlier) = farewell, earlier.failsConnection { return takeLeaveIfPossible() }
         farewell = .wanted(code)
         takeLeaveIfPossible()
     }
@@ -370,7 +383,7 @@ extension Link {
         if !serverFrames.hasSeenClose, !spokeForBackend {
             down.pending.append(FrameWriter.close(code, reason: offence?.violation.reason ?? ""))
         }
-        farewell = .said
+        farewell = .init(saying: code)
         down.sourceEnded = true
     }
 
@@ -378,7 +391,7 @@ extension Link {
     private mutating func sayThatBackendBroke() -> Bool {
         guard !down.sourceEnded, speakForBackend() else { return false }
         down.sourceEnded = true
-        farewell = .said
+        farewell = .failed(discarded: 0)
         return true
     }
 
@@ -397,19 +410,29 @@ extension Link {
         switch farewell {
         case .none: down.pending.append(FrameWriter.close(.internalError))
         case .planned(let code): down.pending.append(FrameWriter.close(code))
-        case .wanted, .said: return false
+        case .wanted, .said, .failed: return false
         }
         return true
     }
 
     /// The close frame goes out; what the client still sends is discarded until it has answered or gone.
+    ///
+    /// Of a failed connection the server ends its direction first and at once (RFC 6455, 7.1.1). Closing it at once
+    /// would destroy the close frame where the client has sent more: the system answers bytes that nobody reads with a
+    /// reset.
     private mutating func finishFarewell(through kernel: some Kernel, scratch: inout Scratch) -> Progress {
         guard Self.flush(&down, to: &client, kernel) else { return .over(.clientReset) }
+        if case .failed = farewell { Self.endSink(of: &down, client, kernel) }
         for _ in 0..<Limits.readsPerTurn {
             guard client.readiness.contains(.readable) else { return .rest }
             switch kernel.receive(from: client.descriptor, into: &scratch.ordinary) {
             case .bytes(let count):
                 client.noteRead(count, of: scratch.ordinary.count)
+                if case .failed(let discarded) = farewell {
+                    let more = (count + 1023) / 1024
+                    guard Int(discarded) + more <= Limits.discardedKibibytes else { return .over(.farewell) }
+                    farewell = .failed(discarded: discarded + UInt16(more))
+                }
                 var ignored = Traffic.Direction()
                 _ = Self.follow(scratch.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
                 // Of one who broke the rules nothing is read any more; its end, or the timer, is awaited.

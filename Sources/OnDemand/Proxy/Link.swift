@@ -15,8 +15,10 @@ struct Link {
     var down = Pump()
     /// The lease has been given back: the tunnel lasts no longer than the backend's own reasons to stay awake.
     var isDormant = false
-    /// How far the client had got when the stall timer was armed; nil while it is not.
-    var stalledAt: UInt32?
+    /// What had moved when the timer was armed.
+    var movedWhenArmed: UInt32 = 0
+    /// The deadline that the timer is armed for; nil while it is not.
+    var armed: Deadline?
     var farewell = Farewell.none
     /// Who broke which rule, until the proxy has taken note.
     var offence: Offence?
@@ -65,6 +67,33 @@ struct Link {
         case wanted(CloseCode)
         /// The close frame is on its way; nothing else follows it, and the client has a moment to answer.
         case said
+        /// The connection is failed (RFC 6455, 7.1.7): the end of our direction follows right behind the close frame.
+        /// What the client sends is discarded until its own end: so many kibibytes so far, each read counting as one at
+        /// least.
+        case failed(discarded: UInt16)
+
+        /// No byte of the backend's follows any more.
+        var isSaid: Bool {
+            switch self {
+            case .none, .planned, .wanted: false
+            case .said, .failed: true
+            }
+        }
+
+        /// What a close frame with this code begins.
+        init(saying code: CloseCode) { self = code.failsConnection ? .failed(discarded: 0) : .said }
+    }
+
+    /// What an open tunnel waits for with a limit.
+    enum Deadline: Equatable {
+        /// The moment that was drawn for a planned close frame.
+        case leave
+        /// From the wish for a close frame to the client's end.
+        case farewell
+        /// One side has ended: bytes have to move in either direction.
+        case progress
+        /// Bytes wait for the client, which has to take some.
+        case stall
     }
 
     struct Offence: Equatable {
@@ -113,8 +142,8 @@ struct Link {
             Self.next(&machine, client, upstream)
         }
 
-        /// The deadline that is right now.
-        var wanted: ArmedDeadline? { Self.wanted(&machine) }
+        /// The deadline that is right now, given what the client's socket allows.
+        func wanted(client: Readiness) -> ArmedDeadline? { Self.wanted(&machine, client) }
 
         func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
 
@@ -131,8 +160,8 @@ struct Link {
             _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline
         ) -> Duration { machine.limit(of: deadline) }
 
-        private static func wanted(_ machine: inout ExchangeMachine) -> ArmedDeadline? {
-            guard let deadline = machine.deadline else { return nil }
+        private static func wanted(_ machine: inout ExchangeMachine, _ client: Readiness) -> ArmedDeadline? {
+            guard let deadline = machine.deadline(client: client) else { return nil }
             return ArmedDeadline(deadline: deadline, request: machine.requestCount, moved: machine.moved)
         }
     }

@@ -29,13 +29,15 @@ extension Proxy {
             let lease = links[index].lease, let upstream = links[index].upstream
         else { return false }
         let link = links[index]
+        let announced = announcedClient(of: index)
+        noteAnnounced(nil, of: index)
         kernel.unwatch(link.client.descriptor)
         kernel.unwatch(upstream.descriptor)
         links.remove(index: index)
         carriers[chosen].connections += 1
         if carriedCount == Limits.crowd { hadCrowd = true }
         upstreams[lease.backend.index].carried += 1
-        carriers[chosen].orders.post(.adopt(Passage(link)), through: kernel)
+        carriers[chosen].orders.post(.adopt(Passage(link, announcedClient: announced)), through: kernel)
         return true
     }
 
@@ -78,10 +80,11 @@ extension Proxy {
     // MARK: On a carrier
 
     /// What was known of its sockets' readiness came along, and watching them tells how they are now.
-    func adopt(_ link: Link) {
+    func adopt(_ link: Link, announcedClient: String?) {
         lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         let place = links.insert(link)
         links[place.index].generation = place.generation
+        noteAnnounced(announcedClient, of: place.index)
         links[place.index].upstream?.number = lastUpstreamNumber
         if links.count == Limits.crowd { hadCrowd = true }
         do throws(SystemError) {

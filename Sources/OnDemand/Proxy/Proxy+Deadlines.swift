@@ -1,7 +1,7 @@
 /// The deadlines of conversations: one timer each, armed for what is being waited for.
 extension Proxy {
     func armDeadline(of index: Int, _ conversation: Link.Conversation) {
-        let wanted = conversation.wanted
+        let wanted = conversation.wanted(client: board.readiness(of: index).client)
         guard wanted != conversation.armed else { return }
         conversation.armed = wanted
         if let wanted {
@@ -17,7 +17,9 @@ extension Proxy {
         guard let conversation = links[token.index].conversation else { return tunnelTimerFired(token.index) }
         guard let armed = conversation.armed else { return }
         conversation.armed = nil
-        conversation.machine.deadlineFired(armed.deadline)
+        let undelivered =
+            armed.deadline == .departure ? kernel.undeliveredBytes(to: links[token.index].client.descriptor) : 0
+        conversation.machine.deadlineFired(armed.deadline, undelivered: undelivered)
         drive(token.index)
     }
 }

@@ -4,6 +4,10 @@ extension Proxy {
     /// clients do not all come back at once.
     func takeLeave(of lease: Link.Lease?, _ code: CloseCode, over window: Duration) {
         tellCarriers(.takeLeave(lease, code, over: window))
+        // Clients of failed connections have been told already, and a daemon that leaves waits for none of them.
+        if lease == nil, reporting != nil {
+            for index in links.indices where links[index].isDiscarding { close(index, .farewell) }
+        }
         for index in links.indices where links[index].conversation == nil && links[index].farewell == .none {
             guard lease == nil || links[index].lease == lease else { continue }
             let delay = window * (Double(kernel.random() >> 11) * 0x1p-53)
@@ -12,28 +16,14 @@ extension Proxy {
                 continue
             }
             links[index].farewell = .planned(code)
+            links[index].armed = .leave
             reactor.arm(.conversation(clientToken(index)), at: kernel.now() + delay)
         }
     }
 
     func takeLeave(of index: Int, _ code: CloseCode) {
         links[index].takeLeave(code)
-        armFarewell(of: index)
         relay(index)
-    }
-
-    func armFarewell(of index: Int) {
-        links[index].stalledAt = nil
-        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + Limits.closeTimeout)
-    }
-
-    /// Either it is time to say goodbye, or it was said and not answered, or could not be said in time.
-    func farewellDue(_ index: Int) {
-        if case .planned(let code) = links[index].farewell {
-            takeLeave(of: index, code)
-        } else {
-            close(index, .farewell)
-        }
     }
 }
 

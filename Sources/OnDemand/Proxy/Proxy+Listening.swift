@@ -223,6 +223,7 @@ extension Proxy {
             && links.indices.allSatisfy { index in
                 switch links[index].conversation?.machine.phase {
                 case .lingering, .watching, .readingHead: true
+                case nil: links[index].isDiscarding
                 default: false
                 }
             }

@@ -1,42 +1,114 @@
-/// The limits of open tunnels: frames that break the rules, clients that send too fast or read too slowly.
+/// The limits of open tunnels: frames that break the rules, sides that have ended, clients too fast or too slow.
 extension Proxy {
     /// After a turn in which something rare happened.
-    func attend(to index: Int, beganFarewell: Bool) {
+    func attend(to index: Int, after turn: Link.Turn) {
         noteOffence(of: index)
-        if beganFarewell { armFarewell(of: index) }
+        if turn.backendBroke { tell(of: index, "backend_ended", .internalError) }
         if links[index].up.isHeldBack { armPace(of: index) }
-        watchForStall(index)
+        armTunnelDeadline(of: index)
     }
 
     /// The link has begun its goodbye already; here it is told to whoever looks for the reason.
     private func noteOffence(of index: Int) {
-        guard let offence = links[index].offence, let lease = links[index].lease else { return }
-        let isAboutBackend = offence.side == .upstream
-        let code = isAboutBackend ? CloseCode.internalError : offence.violation.closeCode
-        log.record(
-            isAboutBackend ? .upstreamTrouble : .badRequest,
-            [
-                LogField("service", upstreams[lease.backend.index].name), LogField("close_code", code.number),
-                LogField("reason", offence.violation.reason),
-            ])
+        guard let offence = links[index].offence else { return }
         links[index].offence = nil
+        switch offence.side {
+        case .client:
+            let word = offence.violation == .messageTooBig ? "message_too_big" : "protocol_violation"
+            tell(of: index, word, offence.violation.closeCode, detail: offence.violation.reason)
+        case .upstream:
+            tell(of: index, offence.violation.reason, .internalError, as: .upstreamTrouble)
+        }
     }
 
-    /// Bytes wait that the client does not take: it gets a moment, and another for every byte that it did take.
-    private func watchForStall(_ index: Int) {
-        guard !links[index].down.pending.isEmpty, links[index].stalledAt == nil, links[index].farewell == .none,
-            let lease = links[index].lease
-        else { return }
-        links[index].stalledAt = links[index].down.moved
-        let limit = upstreams[lease.backend.index].limits.stallTimeout
-        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit)
+    /// A tunnel is closed by the daemon itself: a line with its service, its client and the reason, within the budget
+    /// of its service.
+    private func tell(
+        of index: Int, _ reason: String, _ code: CloseCode?, detail: String? = nil,
+        as event: LogEvent = .connectionAborted
+    ) {
+        guard let lease = links[index].lease else { return }
+        tell(event, lease.backend, clientName(of: links[index], at: index), reason, code, detail: detail)
+    }
+
+    /// At its end, where nothing has been told of it before.
+    func noteAbort(of link: Link, at index: Int, _ lease: Link.Lease, _ hangup: Hangup) {
+        switch hangup {
+        case .stalled, .noProgress: break
+        case .backendGone, .upstreamReset: guard !link.spokeForBackend, !link.farewell.isSaid else { return }
+        case .done, .clientClosed, .clientLeft, .clientReset, .idle, .farewell, .shuttingDown: return
+        }
+        tell(.connectionAborted, lease.backend, clientName(of: link, at: index), hangup.rawValue)
+    }
+
+    /// The same for a request whose client takes nothing of its response.
+    func noteAbort(of conversation: Link.Conversation, _ hangup: Hangup) {
+        guard hangup == .stalled, let id = conversation.machine.request?.service else { return }
+        tell(.connectionAborted, id, conversation.machine.remoteAddress, hangup.rawValue)
+    }
+
+    private func tell(
+        _ event: LogEvent, _ id: BackendID, _ client: String, _ reason: String, _ code: CloseCode? = nil,
+        detail: String? = nil
+    ) {
+        guard let leftOut = upstreams[id.index].aborts.spend(at: kernel.now()) else { return }
+        var fields = [
+            LogField("service", upstreams[id.index].name), LogField("client", client), LogField("reason", reason),
+        ]
+        if let code { fields.append(LogField("close_code", code.number)) }
+        if let detail { fields.append(LogField("detail", detail)) }
+        if leftOut > 0 { fields.append(LogField("left_out", leftOut)) }
+        log.record(event, fields)
+    }
+
+    /// As `$remote_addr` shows it; of a peer that is gone already the system tells no address.
+    private func clientName(of link: Link, at index: Int) -> String {
+        announcedClient(of: index) ?? kernel.peerAddress(of: link.client.descriptor)?.host ?? "unknown"
+    }
+
+    // MARK: Announced clients
+
+    /// The client's address, where a proxy has announced it; nil where it is the peer's own.
+    func announcedClient(of index: Int) -> String? {
+        announcedClients.indices.contains(index) ? announcedClients[index] : nil
+    }
+
+    /// Kept beside the links: nobody pays for it where clients are their own peers.
+    func noteAnnounced(_ client: String?, of index: Int) {
+        guard client != nil || announcedClients.indices.contains(index) else { return }
+        while announcedClients.count <= index { announcedClients.append(nil) }
+        announcedClients[index] = client
+        if links.count == 0 { announcedClients = [] }
+    }
+
+    // MARK: Deadlines
+
+    private func armTunnelDeadline(of index: Int) {
+        guard let wanted = links[index].deadline, wanted != links[index].armed else { return }
+        links[index].armed = wanted
+        links[index].movedWhenArmed = links[index].moved(for: wanted)
+        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit(of: wanted, index))
+    }
+
+    private func limit(of deadline: Link.Deadline, _ index: Int) -> Duration {
+        switch deadline {
+        case .leave, .farewell: Limits.closeTimeout
+        case .progress, .stall:
+            links[index].lease.map { upstreams[$0.backend.index].limits.stallTimeout } ?? Limits.stallTimeout
+        }
     }
 
     func tunnelTimerFired(_ index: Int) {
-        guard let mark = links[index].stalledAt, links[index].farewell == .none else { return farewellDue(index) }
-        links[index].stalledAt = nil
-        if !links[index].down.pending.isEmpty, links[index].down.moved == mark { return close(index, .stalled) }
-        watchForStall(index)
+        guard let armed = links[index].armed else { return }
+        links[index].armed = nil
+        let hasMoved = links[index].moved(for: armed) != links[index].movedWhenArmed
+        switch (armed, links[index].farewell) {
+        case (.leave, .planned(let code)): takeLeave(of: index, code)
+        case (.farewell, _): close(index, .farewell)
+        case (.progress, .none) where !hasMoved: close(index, .noProgress)
+        case (.stall, .none) where !hasMoved && !links[index].down.pending.isEmpty: close(index, .stalled)
+        case (.leave, _), (.progress, _), (.stall, _): armTunnelDeadline(of: index)
+        }
     }
 
     /// Until it may send again nothing is read from it, and its own socket holds it back.

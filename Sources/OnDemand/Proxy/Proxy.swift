@@ -43,6 +43,8 @@ final class Proxy<K: Kernel> {
     var isDraining = false
     private var waiting: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
+    /// Addresses of tunnels' clients that a proxy has announced, by the index of their links.
+    var announcedClients: [String?] = []
     /// Of connections to backends, for their tokens.
     var lastUpstreamNumber: UInt32 = 0
     /// Who carries tunnels on other threads.
@@ -75,6 +77,8 @@ final class Proxy<K: Kernel> {
         var carried = 0
         /// The generation whose clients are asked to go, and with which code; nobody is added to it.
         var leaving: (generation: Generation, code: CloseCode)?
+        /// Log lines about connections that the daemon closes itself.
+        var aborts = LineBudget()
 
         /// Where the generation that is entered listens.
         var currentAddress: SocketAddress { gate.port == 0 ? address : address.with(port: gate.port) }
@@ -344,9 +348,12 @@ final class Proxy<K: Kernel> {
             forgetSpare(of: conversation)
             watchers.removeAll { $0 == token }
             followers.removeAll { $0.token == token }
+            noteAbort(of: conversation, hangup)
         } else if let lease = link.lease {
+            noteAbort(of: link, at: index, lease, hangup)
             log.record(.tunnelClosed, [service(lease.backend), LogField("reason", hangup.rawValue)])
         }
+        noteAnnounced(nil, of: index)
         if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
         if let upstream = link.upstream { kernel.close(upstream.descriptor) }
         leaveCrowd(link.admission)
@@ -424,6 +431,7 @@ final class Proxy<K: Kernel> {
         board.openTunnel(
             of: index, bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated, to: service,
             limits: upstreams[service].limits)
+        noteAnnounced(conversation.machine.announcedAddress, of: index)
         becomeDormant(index, lease)
         noteCrowd()
         // Whoever was still on the way to a tunnel when the others were told is told now.
@@ -450,7 +458,7 @@ final class Proxy<K: Kernel> {
 
     private func ended(_ turn: Link.Turn, of index: Int) {
         if turn.clientSpoke { noteClientData(index) }
-        if turn.needsCare { attend(to: index, beganFarewell: turn.beganFarewell) }
+        if turn.needsCare { attend(to: index, after: turn) }
         if turn.saidFarewell { releaseBackend(of: index) }
         switch turn.progress {
         case .rest: break

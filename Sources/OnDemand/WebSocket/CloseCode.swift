@@ -23,6 +23,11 @@ package struct CloseCode: Hashable, Sendable {
     /// The service has too much to do; come back later.
     package static let tryAgainLater = CloseCode(1013)
 
+    /// Sent for a condition that ends the connection, and not at the end of a conversation (7.1.7).
+    package var failsConnection: Bool {
+        self == .protocolError || self == .invalidPayload || self == .messageTooBig || self == .internalError
+    }
+
     /// Whether a close frame may carry this number (7.4.2).
     ///
     /// 1004 has no meaning yet; 1005, 1006 and 1015 are what an endpoint tells itself; 1016 to 2999 await a standard.

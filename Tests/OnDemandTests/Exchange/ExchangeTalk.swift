@@ -264,16 +264,16 @@ struct ExchangeTalk {
     /// The deadline that is armed.
     var deadline: ExchangeMachine.Deadline? {
         var machine = machine
-        return machine.deadline
+        return machine.deadline(client: clientReadiness)
     }
 
     /// It fires.
-    mutating func deadlineFires() {
+    mutating func deadlineFires(undelivered: Int = 0) {
         guard let deadline else {
             Issue.record("no deadline is armed in \(machine.phase)")
             return
         }
-        machine.deadlineFired(deadline)
+        machine.deadlineFired(deadline, undelivered: undelivered)
         run()
     }
 }

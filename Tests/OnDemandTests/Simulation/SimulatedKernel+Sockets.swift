@@ -105,10 +105,19 @@ extension SimulatedKernel {
             hasLackedDescriptors = true
             return .failed(.tooManyFiles)
         }
-        let accepted = insert(.socket(listener.queue.removeFirst()))
+        let socket = listener.queue.removeFirst()
+        let peer = SocketAddress.ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000)
+        socket.peerAddress = peer
+        let accepted = insert(.socket(socket))
         progressed()
         trace.note("accept", Int(accepted.raw), at: clock)
-        return .accepted(accepted, from: .ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000))
+        return .accepted(accepted, from: peer)
+    }
+
+    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
+        if let first { return first.peerAddress(of: descriptor) }
+        guard let socket = socket(descriptor, "peerAddress"), !socket.isReset else { return nil }
+        return socket.peerAddress
     }
 
     // MARK: Connecting
@@ -241,8 +250,9 @@ extension SimulatedKernel {
         return (socket(descriptor, "roomToSend")?.roomToSend ?? 0) * dice.number(in: 3...5) / 4
     }
 
-    func hasUndelivered(to descriptor: Descriptor) -> Bool {
-        socket(descriptor, "hasUndelivered")?.hasSpokenToNobody ?? false
+    /// A peer's system takes everything at once, unless nobody is there.
+    func undeliveredBytes(to descriptor: Descriptor) -> Int {
+        socket(descriptor, "undeliveredBytes")?.hasSpokenToNobody == true ? 1 : 0
     }
 
     func endSending(on descriptor: Descriptor) {

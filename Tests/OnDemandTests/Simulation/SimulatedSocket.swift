@@ -11,6 +11,8 @@ final class SimulatedSocket {
     var stage = Stage.connected
     var descriptor: Int32?
     weak var owner: (any SocketOwner)?
+    /// Of a client's connection, at the daemon's end.
+    var peerAddress: SocketAddress?
     /// nil once it was closed for good.
     weak var peer: SimulatedSocket?
 

@@ -1,0 +1,115 @@
+@testable import OnDemand
+
+/// A daemon in front of one service that runs outside, on a simulated kernel: both far ends of its connections are in
+/// the test's hands, and time is virtual.
+final class DaemonBench {
+    /// One far end: keeps what it was sent, and when its connection ended.
+    final class Peer: SocketOwner {
+        let socket: SimulatedSocket
+        private let kernel: SimulatedKernel
+        private(set) var heard: [UInt8] = []
+        /// When the other side said that it sends nothing more, or broke the connection.
+        private(set) var heardEndAt: Instant?
+        private(set) var isReset = false
+        /// Takes nothing of what is sent.
+        var isDeaf = false
+
+        init(_ socket: SimulatedSocket, _ kernel: SimulatedKernel) {
+            (self.socket, self.kernel) = (socket, kernel)
+            socket.owner = self
+            look(at: socket)
+        }
+
+        /// The daemon holds no descriptor of this connection any more.
+        var isClosed: Bool { socket.peer == nil }
+
+        func look(at socket: SimulatedSocket) {
+            if !isDeaf { heard += socket.take(.max) }
+            isReset = isReset || socket.isReset
+            if socket.peerHasEnded || socket.isReset { heardEndAt = heardEndAt ?? kernel.clock }
+        }
+
+        func send(_ bytes: [UInt8]) { _ = socket.send(bytes[...]) }
+    }
+
+    let kernel: SimulatedKernel
+    let household: Household<SimulatedKernel>
+    private let listener = SimulatedListener(address: Plan.address(of: 0), isStranger: true)
+    /// What the daemon holds without any connection.
+    private let descriptors: Int
+
+    init(seed: UInt64 = 1, limits: ServiceLimits = ServiceLimits()) throws {
+        var plan = Plan()
+        plan.services[0].launches = false
+        var configuration = try plan.configuration
+        configuration.services[0].limits = limits
+        configuration.reactors = 1
+        kernel = SimulatedKernel(seed: seed)
+        kernel.children.add([.healthy], BackendPolicy(), at: Plan.address(of: 0))
+        household = try Household(configuration, kernel: kernel) { [configuration] in .success(configuration) }
+        kernel.listeners[Plan.address(of: 0)] = listener
+        descriptors = kernel.files.count
+    }
+
+    deinit { kernel.dismantle() }
+
+    /// Connections of clients and to the backend that the daemon holds.
+    var connectionCount: Int { kernel.files.count - descriptors }
+
+    func connect() -> Peer {
+        let (far, near) = SimulatedSocket.pair(kernel)
+        kernel.listeners[Plan.publicAddress]!.queue.append(near)
+        return Peer(far, kernel)
+    }
+
+    /// The daemon's next connection to the backend; nil where there is none.
+    func accept() -> Peer? { listener.queue.isEmpty ? nil : Peer(listener.queue.removeFirst(), kernel) }
+
+    /// Runs for so long, or until a condition holds.
+    func run(for duration: Duration, until isEnough: () -> Bool = { false }) {
+        let end = kernel.now() + duration
+        while kernel.now() < end, !isEnough() {
+            let deadline = household.reactor.deadline
+            guard deadline.map({ $0 <= kernel.now() }) ?? false || kernel.hasEvents(for: 0) else {
+                kernel.sleep(until: [deadline, end].compactMap { $0 })
+                continue
+            }
+            household.reactor.turn(household)
+        }
+    }
+
+    static let upgrade = Array(
+        """
+        GET /s0/cable HTTP/1.1\r
+        Host: example.test\r
+        Connection: Upgrade\r
+        Upgrade: websocket\r
+        Sec-WebSocket-Version: 13\r
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+        \r
+
+        """.utf8)
+    static let switching = Array(
+        """
+        HTTP/1.1 101 Switching Protocols\r
+        Upgrade: websocket\r
+        Connection: Upgrade\r
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
+        \r
+
+        """.utf8)
+
+    /// An open tunnel, with what each side sends in one piece with its head.
+    func openTunnel(eager: [UInt8] = [], early: [UInt8] = []) throws -> (client: Peer, backend: Peer) {
+        let client = connect()
+        client.send(Self.upgrade + eager)
+        run(for: .seconds(1)) { !listener.queue.isEmpty }
+        guard let backend = accept() else { throw NoConnection() }
+        run(for: .seconds(1)) { backend.heard.count > 4 }
+        backend.send(Self.switching + early)
+        run(for: .milliseconds(10))
+        return (client, backend)
+    }
+
+    struct NoConnection: Error {}
+}
