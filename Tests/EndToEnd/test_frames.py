@@ -50,7 +50,7 @@ def test_a_forbidden_frame_is_answered_1002_and_does_not_reach_the_backend(start
 
 
 def test_a_message_over_the_limit_is_answered_1009_and_one_at_the_limit_passes(start, upstream):
-    daemon = start(service(upstream.port))
+    daemon = start(service(upstream.port, limits={"max_message_size": "128KiB"}))
     client, backend = tunnel(daemon, upstream)
     most = b"m" * (128 * 1024)
     threading.Thread(target=client.send, args=(masked_frame(2, most),), daemon=True).start()
@@ -58,6 +58,14 @@ def test_a_message_over_the_limit_is_answered_1009_and_one_at_the_limit_passes(s
     client.send(masked_frame(2, b"", length=len(most) + 1))
     code, reason = closed_with(client)
     assert code == 1009 and "larger" in reason
+
+
+def test_a_large_message_passes_where_nothing_is_said_about_it(start, upstream):
+    daemon = start(service(upstream.port))
+    client, backend = tunnel(daemon, upstream)
+    large = b"l" * (4 * 1024 * 1024)
+    threading.Thread(target=client.send, args=(masked_frame(2, large),), daemon=True).start()
+    assert backend.read_frame() == (2, large)
 
 
 def test_a_backend_may_say_more_than_a_client(start, upstream):

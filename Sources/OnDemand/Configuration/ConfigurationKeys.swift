@@ -276,7 +276,7 @@ extension ConfigurationObject {
             "how long a backend's connection waits for the next request of its client"),
         ConfigurationKey("stall_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
         ConfigurationKey(
-            "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"128KiB\"",
+            "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"off\"",
             "of one WebSocket message from a client; close 1009"),
         ConfigurationKey(
             "max_backend_message_size", .bound(.size(KeyRange.messageBytes)), "\"off\"",

@@ -29,10 +29,11 @@ struct ServiceLimits: Equatable, Sendable {
     var upstreamKeepAlive: Duration? = Limits.upstreamKeepAlive
     /// A client that takes nothing of what waits for it for this long is given up.
     var stallTimeout = Limits.stallTimeout
-    /// Payload of one WebSocket message from a client, as it travels (close 1009): a message is held in a backend's
-    /// memory until it is complete.
-    var maximumMessageBytes: UInt64? = 128 * 1024
-    /// The same for what the backend says; it is trusted with its own messages.
+    /// Payload of one WebSocket message from a client, as it travels (close 1009). A message is held in a backend's
+    /// memory until it is complete; how large one may be only the server behind the tunnel knows (uploads of LiveView,
+    /// notebooks of Jupyter), so nothing is set by default.
+    var maximumMessageBytes: UInt64?
+    /// The same for what the backend says.
     var maximumBackendMessageBytes: UInt64?
     /// Frames per second from one client before the daemon reads more slowly; nil reads as fast as it can.
     var maximumMessageRate: Int?

@@ -19,6 +19,12 @@ struct LinkFrameTests {
         (.messageTooBig, [0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 1, 1, 2, 3, 4]),
     ]
 
+    private static var limits: ServiceLimits {
+        var limits = ServiceLimits()
+        limits.maximumMessageBytes = 128 * 1024
+        return limits
+    }
+
     @Test("a tunnel is one slot of a slab and nothing else, so this is what an idle WebSocket costs")
     func size() { #expect(MemoryLayout<Link>.stride <= 200) }
 
@@ -29,12 +35,13 @@ struct LinkFrameTests {
     @Test("a client's forbidden frame does not travel on: the client is told why, the backend that it goes")
     func fromClient() {
         for (violation, frame) in Self.offences {
-            let bench = TunnelBench()
+            let bench = TunnelBench(Self.limits)
             bench.clientSays(hello + frame + hello)
             #expect(bench.heardByBackend == hello + goodbye, "\(violation)")
             #expect(bench.heardByClient == close(violation), "\(violation)")
             #expect(bench.link.offence == .init(side: .client, violation: violation))
-            #expect(bench.link.farewell == .said)
+            #expect(bench.link.farewell == .failed(discarded: 0))
+            #expect(bench.client.peerHasEnded, "the server ends first, right behind its close frame: \(violation)")
         }
     }
 
@@ -42,7 +49,7 @@ struct LinkFrameTests {
     func splits() {
         for (violation, frame) in Self.offences {
             for pieces in Splits.all(of: hello + frame) {
-                let bench = TunnelBench()
+                let bench = TunnelBench(Self.limits)
                 for piece in pieces { bench.clientSays(piece) }
                 bench.clientSays(hello)
                 let heard = bench.heardByBackend
@@ -62,10 +69,10 @@ struct LinkFrameTests {
         bench.backendSays(Array(frame[..<4]))
         bench.clientSays(FrameWriter.text("plain"))
         #expect(bench.heardByClient == Array(frame[..<4]))
-        #expect(bench.link.farewell == .wanted(.protocolError))
+        #expect(bench.link.farewell == .wanted(.protocolError) && !bench.client.peerHasEnded)
         bench.backendSays(Array(frame[4...]))
         #expect(bench.heardByClient == Array(frame[4...]) + close(.unmaskedFromClient))
-        #expect(bench.link.farewell == .said)
+        #expect(bench.link.farewell == .failed(discarded: 0) && bench.client.peerHasEnded)
     }
 
     @Test("after its goodbye a client may say what it likes: it is discarded until it ends")
