@@ -108,8 +108,8 @@ enum Limits {
     /// A Unix socket whose queue is full says so at once and never again (unix(7)): asked anew after this long.
     static let connectRetryPause: Duration = .milliseconds(10)
     /// A client that ends its side behind a complete request is gone when nothing has moved for this long and its
-    /// system has taken all that was sent to it. nginx does not wait at all; this leaves a client that only says that it
-    /// has nothing more to ask (shutdown(2), `nc -N`) time for a response that begins soon.
+    /// system has taken all that was sent to it. nginx does not wait at all; this leaves a client that only says that
+    /// it has nothing more to ask (shutdown(2), `nc -N`) time for a response that begins soon.
     static let departureTimeout: Duration = .seconds(1)
     /// After our last byte we read and discard for this long, so that the answer is not destroyed by a reset
     /// (RFC 9112, 9.6).
