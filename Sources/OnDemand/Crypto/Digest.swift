@@ -33,3 +33,13 @@ extension Digest: Equatable {
         left.equals(right.storage.span.extracting(0..<right.count))
     }
 }
+
+extension InlineArray<64, UInt8> {
+    /// Writes a word of a digest, its highest byte first.
+    mutating func put(_ word: UInt32, at index: Int) {
+        self[4 * index] = UInt8(truncatingIfNeeded: word &>> 24)
+        self[4 * index + 1] = UInt8(truncatingIfNeeded: word &>> 16)
+        self[4 * index + 2] = UInt8(truncatingIfNeeded: word &>> 8)
+        self[4 * index + 3] = UInt8(truncatingIfNeeded: word)
+    }
+}

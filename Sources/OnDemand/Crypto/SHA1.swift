@@ -15,9 +15,7 @@ package struct SHA1Core: HashCore {
     package var digest: Digest {
         let words: InlineArray<5, UInt32> = [a, b, c, d, e]
         var bytes = InlineArray<64, UInt8>(repeating: 0)
-        for index in 0..<20 {
-            bytes[index] = UInt8(truncatingIfNeeded: words[index / 4] >> (24 - 8 * UInt32(index % 4)))
-        }
+        for index in words.indices { bytes.put(words[index], at: index) }
         return Digest(bytes, count: 20)
     }
 

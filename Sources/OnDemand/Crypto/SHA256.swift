@@ -10,9 +10,7 @@ package struct SHA256Core: HashCore {
 
     package var digest: Digest {
         var bytes = InlineArray<64, UInt8>(repeating: 0)
-        for index in 0..<32 {
-            bytes[index] = UInt8(truncatingIfNeeded: state[index / 4] >> (24 - 8 * UInt32(index % 4)))
-        }
+        for index in state.indices { bytes.put(state[index], at: index) }
         return Digest(bytes, count: 32)
     }
 
