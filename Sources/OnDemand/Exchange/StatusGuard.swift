@@ -25,7 +25,11 @@ struct StatusGuard: Equatable, Sendable {
             let values = head.values(of: .authorization).map { range in
                 (range.lower..<range.upper).map { bytes[$0] }
             }
-            guard token.isNamed(by: values) else { return Self.tokenIsMissing }
+            guard token.isNamed(by: values) else {
+                var refusal = Self.tokenIsMissing
+                refusal.isWrongSecret = !values.isEmpty
+                return refusal
+            }
         }
         return isOrder ? objection(toOrder: head, in: bytes) : nil
     }

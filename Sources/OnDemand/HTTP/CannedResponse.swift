@@ -10,6 +10,10 @@ struct CannedResponse: Equatable, Sendable {
     let body: String
     var retryAfterSeconds: Int64?
     var fields: [Field] = []
+    /// Which limit was reached, for the log.
+    var limit: String?
+    /// A secret was named and is the wrong one, for the log.
+    var isWrongSecret = false
 
     /// Who asked.
     struct Asker {

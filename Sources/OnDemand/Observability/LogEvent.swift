@@ -34,13 +34,15 @@ enum LogEvent: String, CaseIterable, Sendable {
     case tunnelClosed = "tunnel_closed"
     case connectionAborted = "connection_aborted"
     case badRequest = "bad_request"
+    case unauthorized
     case upstreamTrouble = "upstream_trouble"
 
     var level: LogLevel {
         switch self {
         case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut: .error
         case .slowStart, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped,
-            .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved:
+            .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved,
+            .unauthorized:
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
             .ready,

@@ -38,6 +38,13 @@ enum Limits {
     static let crowd = 256
     /// How long no such number of tunnels has opened before that: the pages come back for the next ones.
     static let crowdPause: Duration = .seconds(1)
+    /// Fields of a backend's response head; beyond it 502. Twice what a client may send by default, and no page of a
+    /// real application comes near it.
+    static let responseFields = 256
+    /// What is discarded of a client that still sends although its answer is complete, and what one that only listens
+    /// may send: enough that an answer is not destroyed by a reset (RFC 9112, 9.6) while a browser's upload is on its
+    /// way. Then the connection ends at once.
+    static let lingerBytes = 1024 * 1024
     /// Steps of one conversation per turn, for the same reason; far more than any request needs.
     static let stepsPerTurn = 64
 
@@ -61,6 +68,11 @@ enum Limits {
     static let shownBytes = 200
     /// How long `status.token` is: what cannot be guessed, and fits into any head.
     static let statusTokenBytes = 16...256
+
+    /// Requests with a wrong token that are log lines within this time; more are counted in the next line. Enough to
+    /// see who guesses and how hard, too few to fill a disk with guesses.
+    static let unauthorizedLogLines = 10
+    static let unauthorizedLogWindow: Duration = .seconds(60)
 
     // MARK: History
 

@@ -17,6 +17,8 @@ final class Proxy<K: Kernel> {
     var connectionDays: [ConnectionDay]
     /// Answers of our own to clients, by status, in the order in which they were first given.
     var errorAnswers: [(status: Int, count: Int)] = []
+    /// Of requests with a wrong token.
+    private var unauthorizedLog = LogThrottle()
     /// How many connections each address has, where that is limited.
     var sites: [ClientSite: Crowd] = [:]
     /// Connections to backends without a request.
@@ -472,14 +474,25 @@ final class Proxy<K: Kernel> {
     private func noteComplaint(of conversation: Link.Conversation) {
         guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
         if conversation.purpose.isForClients { count(answer: response.status) }
+        guard !response.isWrongSecret else { return noteWrongSecret(of: conversation) }
         // 501 and 505 are about what the client sent.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(conversation)
         fields.append(LogField("request", conversation.machine.request?.line ?? ""))
+        if let limit = response.limit { fields.append(LogField("limit", limit)) }
         if let origin = conversation.machine.request?.forwarding.refusedOrigin {
             fields.append(LogField("origin", origin))
         }
         log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
+    }
+
+    /// Whoever guesses is named, and what was guessed never is.
+    private func noteWrongSecret(of conversation: Link.Conversation) {
+        guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
+        var fields = [LogField("client", conversation.machine.remoteAddress)]
+        fields.append(LogField("path", conversation.machine.request?.shownPath ?? ""))
+        if suppressed > 0 { fields.append(LogField("suppressed", suppressed)) }
+        log.record(.unauthorized, fields)
     }
 
     private func count(answer status: Int) {

@@ -54,6 +54,19 @@ import Testing
         }
     }
 
+    @Test("a wrong token is told from a missing one, whatever is asked with it")
+    func wrongToken() throws {
+        let wrong = ["Authorization: Bearer 0123456789abcdeX", "Authorization: Basic abc", "Authorization:"]
+        for field in wrong + [""] {
+            let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n\(field)\(field.isEmpty ? "" : "\r\n")\r\n".utf8)
+            let head = try requestHead(bytes)
+            for (resource, method) in [(StatusResource.snapshot, "GET"), (.service, "GET")] {
+                let refusal = guarded.objection(to: resource, asking: method, head, in: bytes.span)
+                #expect(refusal?.status == 401 && refusal?.isWrongSecret == !field.isEmpty)
+            }
+        }
+    }
+
     @Test("an order needs a token in the configuration, and in the question")
     func orders() throws {
         #expect(try status(plain, .service, "POST", with: [Self.json]) == 403)
