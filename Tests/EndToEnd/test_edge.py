@@ -36,6 +36,32 @@ def test_behind_a_trusted_terminator_the_backend_hears_of_the_client_and_of_tls(
     assert head.value("Forwarded").endswith("for=127.0.0.1;host=app.example;proto=https")
 
 
+@pytest.mark.parametrize(("told", "address"), [
+    ("X-Forwarded-For: 203.0.113.7:4711", "203.0.113.7"), ('X-Forwarded-For: "[2001:db8::1]:4711"', "2001:db8::1"),
+    ('Forwarded: for="[::2]:80"', "::2"), ('Forwarded: for="203.0.113.7:80"', "203.0.113.7"),
+    ("X-Forwarded-For: 6.6.6.6, unknown", "127.0.0.1"), ("Forwarded: for=6.6.6.6, for=_hidden", "127.0.0.1"),
+    ("X-Forwarded-For: ::ffff:203.0.113.7", "203.0.113.7"),
+])
+def test_the_address_of_a_client_is_an_address_and_nothing_else(start, upstream, told, address):
+    daemon = start(service(upstream.port, path="/*", headers={"X-Address": "$remote_addr"}), top=BEHIND_PROXY)
+    with daemon.connect() as client:
+        client.send(request(path="/", extra=[told]))
+        assert upstream.accept().read_head().value("X-Address") == address
+    assert daemon.wait_for("first_hit")["client"] == address
+
+
+def test_what_a_client_wrote_in_the_other_family_of_fields_counts_for_nothing(start, upstream):
+    daemon = start(service(upstream.port, path="/*"), top=BEHIND_PROXY)
+    lies = "Forwarded: for=6.6.6.6;host=evil.example;proto=https"
+    for told in ["X-Forwarded-For: 198.51.100.7"], ["X-Forwarded-Proto: http"], ["X-Real-IP: 198.51.100.7"]:
+        with daemon.connect() as client:
+            client.send(request(path="/", host="app.example", extra=[lies, *told]))
+            head = upstream.accept().read_head()
+        assert b"evil" not in head.raw and b"6.6.6.6" not in head.raw, head.raw
+        assert head.value("X-Forwarded-Host") == "app.example" and head.value("X-Forwarded-Proto") == "http"
+        assert head.value("Forwarded").endswith("for=127.0.0.1;host=app.example;proto=http")
+
+
 def test_an_untrusted_terminators_word_does_not_count(start, upstream, edge):
     daemon = start(service(upstream.port, path="/*"))
     with edge(daemon).connect() as client:

@@ -46,6 +46,29 @@ def manager(request, tmp_path):
     manager.socket.close()
 
 
+def test_an_ipv4_client_of_a_socket_for_both_families_has_its_ipv4_address_everywhere(start, upstream):
+    both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    daemon = start(
+        service(upstream.port, path="/*", headers={"X-Address": "$remote_addr"}), listen="fd:web",
+        top={"trusted_proxies": ["127.0.0.1"], "limits": {"max_connections_per_address": 2}},
+        **inheriting([both], ["web"]))
+    address = ("127.0.0.1", both.getsockname()[1])
+    with wire.Wire(address) as client, wire.Wire(address) as told:
+        client.send(request(path="/"))
+        head = upstream.accept().read_head()
+        assert head.value("X-Forwarded-For") == head.value("X-Address") == "127.0.0.1"
+        assert head.value("Forwarded").startswith("for=127.0.0.1;")
+        # Its word counts, because its address is the trusted one.
+        told.send(request(path="/", extra=["X-Forwarded-For: ::ffff:198.51.100.7"]))
+        assert upstream.accept().read_head().value("X-Address") == "198.51.100.7"
+        with wire.Wire(address) as third:
+            assert third.read_response().status == 503
+    daemon.wait_for("refused", client="127.0.0.1")
+    assert daemon.wait_for("first_hit")["client"] == "127.0.0.1"
+    assert "ffff" not in daemon.log_text()
+    both.close()
+
+
 def test_the_manager_hears_ready_status_and_stopping(start, manager):
     daemon = start(sleeping_double(idle_timeout="300ms"), environment={"NOTIFY_SOCKET": manager.name})
     assert manager.next() == "READY=1"

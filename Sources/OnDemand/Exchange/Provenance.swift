@@ -1,23 +1,33 @@
 /// Where a request came from, as far as that is known, and what its backend is told about it.
 ///
-/// What a client says about itself counts only when it comes through a trusted proxy: then the chain is continued,
-/// else it begins here (RFC 7239, and the `X-Forwarded-` fields that were there before it).
+/// What a client says about itself counts only when it comes through a trusted proxy: then the chain is continued, else
+/// it begins here (RFC 7239, and the `X-Forwarded-` fields that were there before it). A proxy speaks in one of the two
+/// families. Where it speaks in the older one, a `Forwarded` beside it is what the client wrote, and counts for
+/// nothing: it is written anew from the others, so that both tell one story.
 struct Provenance {
     /// How the client asked the first of the trusted: `http` or `https`.
     let scheme: String
     private let peer: SocketAddress
-    /// Where the head names the host that was asked for.
-    private let ownHost: ByteRange?
-    /// nil where the peer is a stranger: then it is the client, and no text is made before somebody wants one.
-    private let told: Told?
+    /// Who asks, where the peer is a trusted proxy that says so.
+    private let announced: IPAddress?
+    private let host: Host
+    private let chain: Chain
 
-    /// What a trusted proxy says.
-    private struct Told {
-        var client: String?
-        var chain: [String]
-        var host: String?
-        /// `Forwarded` as it came.
-        var forwarded: [String]
+    /// Which host was asked for.
+    private enum Host {
+        /// Where the head names it; nil where it does not.
+        case inHead(ByteRange?)
+        case quoted([UInt8])
+    }
+
+    /// What is continued: values of fields.
+    private enum Chain {
+        /// The peer is a stranger: then it is the client, and no text is made before somebody wants one.
+        case none
+        /// Of `X-Forwarded-For`.
+        case addresses([ByteRange])
+        /// Of `Forwarded`.
+        case forwarded([ByteRange])
     }
 
     init(
@@ -25,62 +35,161 @@ struct Provenance {
         trusting proxies: TrustedProxies
     ) {
         self.peer = peer
-        ownHost = head.host
         let ownScheme = isEncrypted ? "https" : "http"
         guard proxies.includes(peer) else {
-            (told, scheme) = (nil, ownScheme)
+            (scheme, announced, host, chain) = (ownScheme, nil, .inHead(head.host), .none)
             return
         }
-        let addresses = Self.texts(head.elements(of: .xForwardedFor, in: bytes), bytes)
-        let forwarded = Self.texts(head.values(of: .forwarded), bytes)
-        let elements = ForwardedText.elements(of: forwarded)
-        let chain = addresses.isEmpty ? elements.compactMap { $0["for"] } : addresses
-        let hosts = Self.texts(head.values(of: .xForwardedHost), bytes)
-        told = Told(
-            client: Self.client(of: chain, proxies), chain: chain,
-            host: hosts.last ?? elements.first { $0["host"] != nil }?["host"], forwarded: forwarded)
-        scheme =
-            Self.scheme(Self.texts(head.elements(of: .xForwardedProto, in: bytes), bytes).last)
-            ?? Self.scheme(elements.last { $0["proto"] != nil }?["proto"]) ?? ownScheme
+        var hops = ForwardedChain(trusting: proxies)
+        guard !Self.speaksInOlderFamily(head, in: bytes) else {
+            let addresses = head.values(of: .xForwardedFor)
+            for value in addresses {
+                bytes.forEachListElement(of: value) { hops.add(ForwardedText.address($0, in: bytes)) }
+            }
+            announced = hops.client
+            host = .inHead(Self.last(of: .xForwardedHost, head, in: bytes) ?? head.host)
+            scheme = Self.scheme(Self.last(of: .xForwardedProto, head, in: bytes), in: bytes) ?? ownScheme
+            chain = hops.isEmpty ? .none : .addresses(addresses)
+            return
+        }
+        var values: [ByteRange] = []
+        for value in head.values(of: .forwarded) {
+            var read = hops
+            let isWhole = ForwardedText.forEachElement(of: value, in: bytes) { element in
+                let node = element.node.flatMap { ForwardedText.address($0, in: bytes) }
+                read.add(node, host: element.host, scheme: element.scheme)
+            }
+            guard isWhole, !value.isEmpty else { continue }
+            hops = read
+            values.append(value)
+        }
+        announced = hops.client
+        host = hops.host.map { .quoted(ForwardedText.unquoted($0, in: bytes)) } ?? .inHead(head.host)
+        scheme = Self.scheme(hops.scheme.map { ForwardedText.inside($0, in: bytes) }, in: bytes) ?? ownScheme
+        chain = values.isEmpty ? .none : .forwarded(values)
     }
 
     /// What an untrusted client may not say: names that begin so, `_` read as `-`.
     static let spoofable = ["x-forwarded-", "forwarded", "x-real-ip"].map { Array($0.utf8) }
 
-    /// Who asks, where that is another one than the peer: the last in the chain that is no trusted proxy.
-    var announcedClient: String? { told?.client }
+    private static func speaksInOlderFamily(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+        for field in head.fields
+        where bytes.beginsLike(spoofable[0], in: field.name) || bytes.beginsLike(spoofable[2], in: field.name) {
+            return true
+        }
+        return false
+    }
 
-    /// Who asks, as `$remote_addr` shows it.
+    /// What the nearest proxy wrote: the last element of the last field.
+    private static func last(of name: FieldName, _ head: RequestHead, in bytes: Span<UInt8>) -> ByteRange? {
+        var last: ByteRange?
+        for field in head.fields where field.known == name {
+            bytes.forEachListElement(of: field.value) { last = $0 }
+        }
+        return last
+    }
+
+    /// Who asks, where that is another one than the peer.
+    var announcedClient: String? { announced?.text }
+
+    /// Who asks, as `$remote_addr` shows it: an address and nothing else.
     var client: String { announcedClient ?? peer.host }
 
     /// For the backend, in the place of the client's own; `bytes` are the head's.
     func write(to fields: inout OwnFields, in bytes: [UInt8]) {
-        let chain = told?.chain ?? []
-        if peer.port != nil || !chain.isEmpty {
+        if peer.port != nil || hasEarlierHops(in: bytes.span) {
             fields.add(.xForwardedFor) { value in
-                Self.write(chain, to: &value)
-                guard peer.port != nil else { return }
-                if !chain.isEmpty { value += ", ".utf8 }
-                peer.writeHost(to: &value)
+                writeEarlierAddresses(to: &value, in: bytes)
+                if peer.port != nil {
+                    if value.last != HTTPByte.space { value += ", ".utf8 }
+                    peer.writeHost(to: &value)
+                }
             }
         }
         fields.add(.xForwardedProto, scheme)
-        let host = told?.host.map { Array($0.utf8)[...] } ?? ownHost.map { bytes[$0.indices] }
+        let host = host(in: bytes)
         if let host { fields.add(.xForwardedHost) { $0 += host } }
-        fields.add(.forwarded) { writeForwarded(host, to: &$0) }
+        fields.add(.forwarded) { writeForwarded(host, to: &$0, in: bytes) }
+    }
+
+    private func host(in bytes: [UInt8]) -> ArraySlice<UInt8>? {
+        switch host {
+        case .inHead(let range): range.map { bytes[$0.indices] }
+        case .quoted(let text): text[...]
+        }
+    }
+
+    private func hasEarlierHops(in bytes: Span<UInt8>) -> Bool {
+        switch chain {
+        case .none: return false
+        case .addresses: return true
+        case .forwarded(let values):
+            var hasNodes = false
+            for value in values {
+                ForwardedText.forEachElement(of: value, in: bytes) { hasNodes = hasNodes || $0.node != nil }
+            }
+            return hasNodes
+        }
+    }
+
+    /// As a list.
+    private func writeEarlierAddresses(to output: inout [UInt8], in bytes: [UInt8]) {
+        let span = bytes.span
+        switch chain {
+        case .none: break
+        case .addresses(let values):
+            for value in values {
+                span.forEachListElement(of: value) { element in
+                    if output.last != HTTPByte.space { output += ", ".utf8 }
+                    Self.writeAddress(element, to: &output, in: bytes)
+                }
+            }
+        case .forwarded(let values):
+            for value in values {
+                ForwardedText.forEachElement(of: value, in: span) { element in
+                    guard let node = element.node else { return }
+                    if output.last != HTTPByte.space { output += ", ".utf8 }
+                    ForwardedText.writeElement(node, in: span, to: &output)
+                }
+            }
+        }
+    }
+
+    /// As it came, except that an IPv4 address is written as one.
+    private static func writeAddress(_ element: ByteRange, to output: inout [UInt8], in bytes: [UInt8]) {
+        if bytes[element.lower] == HTTPByte.colon || bytes[element.lower] == UInt8(ascii: "["),
+            let address = ForwardedText.address(element, in: bytes.span), address.isIPv4
+        {
+            return address.write(to: &output)
+        }
+        output += bytes[element.indices]
     }
 
     /// Rack prefers this field to the others, so it must tell the same story even where the proxy before us spoke only
     /// in the old ones.
-    private func writeForwarded(_ host: ArraySlice<UInt8>?, to output: inout [UInt8]) {
-        if let told, !told.chain.isEmpty || !told.forwarded.isEmpty {
-            let earlier =
-                told.forwarded.isEmpty ? told.chain.map { "for=\(ForwardedText.node($0))" } : told.forwarded
-            Self.write(earlier, to: &output)
-            output += ", ".utf8
+    private func writeForwarded(_ host: ArraySlice<UInt8>?, to output: inout [UInt8], in bytes: [UInt8]) {
+        switch chain {
+        case .none: break
+        case .addresses(let values):
+            for value in values {
+                bytes.span.forEachListElement(of: value) { element in
+                    output += "for=".utf8
+                    ForwardedText.writeNode(element, in: bytes.span, to: &output)
+                    output += ", ".utf8
+                }
+            }
+        case .forwarded(let values):
+            for value in values {
+                output += bytes[value.indices]
+                output += ", ".utf8
+            }
         }
         output += "for=".utf8
-        writeNode(to: &output)
+        if let address = peer.octets.flatMap(IPAddress.init(octets:)) {
+            ForwardedText.write(address, to: &output)
+        } else {
+            output += "unknown".utf8
+        }
         if let host {
             output += ";host=".utf8
             ForwardedText.write(host, to: &output)
@@ -89,130 +198,10 @@ struct Provenance {
         output += scheme.utf8
     }
 
-    /// RFC 7239, 6.
-    private func writeNode(to output: inout [UInt8]) {
-        switch peer {
-        case .ipv4:
-            peer.writeHost(to: &output)
-        case .ipv6:
-            output += "\"[".utf8
-            peer.writeHost(to: &output)
-            output += "]\"".utf8
-        case .unix:
-            output += "unknown".utf8
-        }
-    }
-
-    /// As a list.
-    private static func write(_ elements: [String], to output: inout [UInt8]) {
-        for (place, element) in elements.enumerated() {
-            if place > 0 { output += ", ".utf8 }
-            output += element.utf8
-        }
-    }
-
-    private static func texts(_ ranges: [ByteRange], _ bytes: Span<UInt8>) -> [String] {
-        ranges.map { String(bytes, $0) }
-    }
-
-    /// Walks from the nearest to the farthest; whatever is no address cannot be trusted either.
-    private static func client(of chain: [String], _ proxies: TrustedProxies) -> String? {
-        for text in chain.reversed() {
-            guard let octets = ForwardedText.address(text) else { return text }
-            guard proxies.includes(octets) else { return text }
-        }
-        return chain.first
-    }
-
-    private static func scheme(_ text: String?) -> String? {
-        switch text?.lowercased() {
-        case "http", "ws": "http"
-        case "https", "wss": "https"
-        default: nil
-        }
-    }
-}
-
-/// The grammar of `Forwarded` (RFC 7239, 4), as far as a chain is read from it or continued in it.
-enum ForwardedText {
-    /// Each element's parameters, names in lower case; what is no parameter is passed over.
-    static func elements(of values: [String]) -> [[String: String]] {
-        values.flatMap { split($0, at: UInt8(ascii: ",")) }.map { element in
-            var parameters: [String: String] = [:]
-            for pair in split(element, at: UInt8(ascii: ";")) {
-                let parts = pair.split(separator: "=", maxSplits: 1).map { trimmed(String($0)) }
-                if parts.count == 2 { parameters[parts[0].lowercased()] = unquoted(parts[1]) }
-            }
-            return parameters
-        }
-    }
-
-    /// An address as a node: IPv6 in brackets and quotes (RFC 7239, 6).
-    static func node(_ text: String) -> String {
-        let isBare = text.utf8.contains(UInt8(ascii: ":")) && !text.hasPrefix("[") && address(text)?.count == 16
-        return value(isBare ? "[\(text)]" : text)
-    }
-
-    /// A token as it is, anything else in quotes.
-    static func value(_ text: String) -> String {
-        var bytes: [UInt8] = []
-        write(Array(text.utf8)[...], to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// The same for a field that is being written.
-    static func write(_ value: ArraySlice<UInt8>, to output: inout [UInt8]) {
-        guard value.isEmpty || !value.allSatisfy(HTTPByte.isToken) else {
-            output += value
-            return
-        }
-        output.append(UInt8(ascii: "\""))
-        for byte in value {
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { output.append(UInt8(ascii: "\\")) }
-            output.append(byte)
-        }
-        output.append(UInt8(ascii: "\""))
-    }
-
-    /// The address in a node's name, without its brackets and its port.
-    static func address(_ node: String) -> [UInt8]? {
-        if let octets = IPAddressText.ipv4(node) ?? IPAddressText.ipv6(node) { return octets }
-        if node.hasPrefix("["), let end = node.firstIndex(of: "]") {
-            return IPAddressText.ipv6(String(node[..<end].dropFirst()))
-        }
-        return node.split(separator: ":", maxSplits: 1).first.flatMap { IPAddressText.ipv4(String($0)) }
-    }
-
-    /// Outside of quotes.
-    private static func split(_ text: String, at separator: UInt8) -> [String] {
-        var parts: [[UInt8]] = [[]]
-        var isQuoted = false
-        var isEscaped = false
-        for byte in text.utf8 {
-            if byte == separator, !isQuoted {
-                parts.append([])
-                continue
-            }
-            if byte == UInt8(ascii: "\""), !isEscaped { isQuoted.toggle() }
-            isEscaped = isQuoted && !isEscaped && byte == UInt8(ascii: "\\")
-            parts[parts.count - 1].append(byte)
-        }
-        return parts.map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        let bytes = Array(text.utf8)
-        return String(bytes.span, bytes.span.trimmed(ByteRange(0, bytes.count)))
-    }
-
-    private static func unquoted(_ text: String) -> String {
-        guard text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") else { return text }
-        var plain: [UInt8] = []
-        var isEscaped = false
-        for byte in text.dropFirst().dropLast().utf8 {
-            isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
-            if !isEscaped { plain.append(byte) }
-        }
-        return String(decoding: plain, as: UTF8.self)
+    private static func scheme(_ name: ByteRange?, in bytes: Span<UInt8>) -> String? {
+        guard let name else { return nil }
+        if bytes.equals("https", in: name) || bytes.equals("wss", in: name) { return "https" }
+        if bytes.equals("http", in: name) || bytes.equals("ws", in: name) { return "http" }
+        return nil
     }
 }

@@ -22,6 +22,13 @@ enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// An IPv4 client of a listener for both families has an IPv6 address that stands for its own (RFC 4291, 2.5.5.2);
+    /// it is one and the same client.
+    var unmapped: SocketAddress {
+        guard case .ipv6(let octets, let port) = self, IPAddress(octets: octets)?.isIPv4 == true else { return self }
+        return .ipv4(octets: Array(octets[12...]), port: port)
+    }
+
     /// Of this machine, whatever its networks are.
     var isLoopback: Bool {
         switch self {

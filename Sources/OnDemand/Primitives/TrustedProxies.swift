@@ -5,12 +5,23 @@ struct TrustedProxies: Equatable, Sendable {
         /// Four, or sixteen.
         let octets: [UInt8]
         let bits: Int
+        private let first: UInt128
+        /// Of an address, those that are not compared.
+        private let freeBits: UInt128
+        private let isIPv4: Bool
 
-        func contains(_ address: [UInt8]) -> Bool {
-            guard address.count == octets.count else { return false }
-            let (whole, rest) = bits.quotientAndRemainder(dividingBy: 8)
-            guard address[..<whole] == octets[..<whole] else { return false }
-            return rest == 0 || (address[whole] ^ octets[whole]) >> (8 - rest) == 0
+        init(octets: [UInt8], bits: Int) {
+            precondition(octets.count == 4 || octets.count == 16, "a network has an address of one of two families")
+            self.octets = octets
+            self.bits = bits
+            first = IPAddress(octets: octets)?.number ?? 0
+            freeBits = UInt128(octets.count * 8 - bits)
+            // Written as mapped addresses, it is a network of IPv4 (RFC 4291, 2.5.5.2).
+            isIPv4 = octets.count == 4 || bits >= 96 && IPAddress(octets: octets)?.isIPv4 == true
+        }
+
+        func contains(_ address: IPAddress) -> Bool {
+            address.isIPv4 == isIPv4 && (address.number ^ first) >> freeBits == 0
         }
     }
 
@@ -37,11 +48,14 @@ struct TrustedProxies: Equatable, Sendable {
         }
     }
 
-    /// An IPv4 address in IPv6 clothes is the same host (RFC 4291, 2.5.5.2).
     func includes(_ octets: [UInt8]) -> Bool {
-        guard !networks.isEmpty else { return false }
-        let mapped = Array(repeating: 0, count: 10) + [0xff, 0xff] as [UInt8]
-        let plain = octets.count == 16 && octets.starts(with: mapped) ? Array(octets[12...]) : octets
-        return networks.contains { $0.contains(plain) }
+        guard !networks.isEmpty, let address = IPAddress(octets: octets) else { return false }
+        return includes(address)
+    }
+
+    /// A mapped IPv4 address is the same host (RFC 4291, 2.5.5.2).
+    func includes(_ address: IPAddress) -> Bool {
+        for network in networks where network.contains(address) { return true }
+        return false
     }
 }

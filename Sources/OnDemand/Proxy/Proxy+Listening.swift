@@ -32,7 +32,7 @@ extension Proxy {
         for _ in 0..<Limits.acceptsPerTurn {
             guard let listener = listener(at: index), !listener.isPaused else { return }
             switch kernel.accept(from: listener.descriptor) {
-            case .accepted(let descriptor, let peer): welcome(descriptor, peer, through: listener, at: index)
+            case .accepted(let descriptor, let peer): welcome(descriptor, peer.unmapped, through: listener, at: index)
             case .wouldBlock: return noteRecovery(of: index)
             case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
             }

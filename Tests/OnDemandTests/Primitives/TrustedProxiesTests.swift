@@ -20,6 +20,12 @@ struct TrustedProxiesTests {
         #expect(loopback.includes(Array(repeating: 0, count: 10) + [0xff, 0xff, 127, 0, 0, 1]))
         #expect(loopback.includes(Array(repeating: 0, count: 15) + [1]))
         #expect(!loopback.includes(Array(repeating: 0, count: 16)))
+        let network = TrustedProxies.Network(
+            octets: Array(repeating: 0, count: 10) + [0xff, 0xff, 10, 0, 0, 0], bits: 104)
+        #expect(TrustedProxies(networks: [network]).includes([10, 1, 2, 3]))
+        #expect(!TrustedProxies(networks: [network]).includes([11, 1, 2, 3]))
+        let all = TrustedProxies(networks: [.init(octets: Array(repeating: 0, count: 16), bits: 0)])
+        #expect(!all.includes([10, 1, 2, 3]) && all.includes(Array(repeating: 7, count: 16)))
     }
 
     @Test("Unix sockets are trusted only where that was said")
