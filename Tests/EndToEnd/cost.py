@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import processes
@@ -27,11 +28,12 @@ def thresholds():
 class Relay:
     """The daemon in front of the benchmark's backend, under a tool that counts."""
 
-    def __init__(self, folder, tool):
+    def __init__(self, folder, tool, **configuration):
         self.port, self.backend_port = wire.free_port(), wire.free_port()
         service = {"name": "cost", "path": "/*", "target": f"http://127.0.0.1:{self.backend_port}", "websocket": True}
         file = Path(folder) / f"cost-{self.port}.json"
-        file.write_text(json.dumps({"listen": f"127.0.0.1:{self.port}", "reverse_proxies": [service]}))
+        file.write_text(json.dumps(
+            {"listen": f"127.0.0.1:{self.port}", "reverse_proxies": [service], **configuration}))
         self.process = subprocess.Popen(
             [*tool, executable(), "--config", str(file)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             # Dictionaries in the same order each time.
@@ -71,10 +73,15 @@ class Relay:
 
 def counted(folder, *arguments):
     """Instructions and allocations of a whole life with this load."""
+    return counted_life(folder, lambda relay: relay.load(*arguments))
+
+
+def counted_life(folder, work, **configuration):
+    """The same, whatever is done with the daemon."""
     file = Path(folder) / f"callgrind-{wire.free_port()}"
-    relay = Relay(folder, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"])
+    relay = Relay(folder, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"], **configuration)
     try:
-        relay.load(*arguments)
+        work(relay)
         relay.end()
     finally:
         relay.process.kill()  # Of a load that failed nothing may be left; otherwise it has ended already.
@@ -104,3 +111,44 @@ def per_unit(folder, arguments, units):
     first = counted(folder, *arguments(short))
     second = counted(folder, *arguments(long))
     return tuple((after - before) / (long - short) for before, after in zip(first, second))
+
+
+def instructions_per_request(folder, sent, counts=(5, 25)):
+    """Of a request that goes to a backend and is answered, one after the other on one connection."""
+
+    def life(count):
+        def work(relay):
+            with Answering(relay.backend_port), wire.Wire(("127.0.0.1", relay.port), 60) as client:
+                for _ in range(count):
+                    assert client.ask(sent).status == 200
+
+        return counted_life(folder, work, trusted_proxies=["loopback"])[0]
+
+    few, many = map(life, counts)
+    return (many - few) / (counts[1] - counts[0])
+
+
+class Answering(wire.Listener):
+    """A backend that answers each head, whatever stands in it."""
+
+    def __init__(self, port):
+        super().__init__(port)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        self.socket.settimeout(None)
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        unread = b""
+        with connection:
+            while data := connection.recv(65536):
+                unread += data
+                while b"\r\n\r\n" in unread:
+                    unread = unread.partition(b"\r\n\r\n")[2]
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

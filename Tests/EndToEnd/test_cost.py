@@ -40,6 +40,50 @@ def test_a_websocket_from_connect_to_close_costs_few_instructions_and_allocation
     assert allocations <= limits["allocations_per_connection"]
 
 
+def filled(name, piece, room, fields=0):
+    """A head of about so many bytes, most of them in one field of that name, beside so many others of short names."""
+    lines = ["GET / HTTP/1.1", "Host: a", *(f"{chr(97 + place % 26)}{'q' * (place // 26)}:" for place in range(fields))]
+    rest = room - sum(len(line) + 2 for line in lines) - len(name) - 6
+    value = piece * (rest // len(piece)) if isinstance(piece, str) else ",".join(piece)[:rest]
+    return "\r\n".join([*lines, f"{name}: {value}", "", ""]).encode()
+
+
+# What makes heads dear, for the number of bytes that a head has.
+DEAR_HEADS = {
+    "options": lambda room: filled("Connection", "q,z,", room, fields=room // 136),
+    "distinct options": lambda room: filled(
+        "Connection", [f"q{place * 7919 % 10007:x}" for place in range(10007)], room, fields=room // 136),
+    "addresses": lambda room: filled("X-Forwarded-For", "127.0.0.1,", room),
+    "short addresses": lambda room: filled("X-Forwarded-For", "a,", room),
+    "long addresses": lambda room: filled("X-Forwarded-For", "fd00:1:2:3:4:5:6:7,", room),
+    "nodes": lambda room: filled("Forwarded", "for=127.0.0.1,", room),
+    "parameters": lambda room: filled("Forwarded", "a=b;", room),
+    "quotes": lambda room: filled("Forwarded", 'for="\\a",', room),
+    "hosts": lambda room: filled("X-Forwarded-Host", "a,", room),
+    "fields": lambda room: filled("X", "y", room, fields=room // 136),
+}
+
+
+@pytest.fixture(scope="module")
+def plain_request(tmp_path_factory):
+    """Instructions of a request of few bytes."""
+    return cost.instructions_per_request(tmp_path_factory.mktemp("plain"), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+@pytest.mark.parametrize("kind", DEAR_HEADS)
+def test_the_cost_of_a_head_is_proportional_to_its_bytes_whatever_stands_in_it(
+        tmp_path, measured, plain_request, kind):
+    small, large = DEAR_HEADS[kind](1024), DEAR_HEADS[kind](15 * 1024)
+    assert len(small) <= 1100 and 14 * 1024 < len(large) < 16 * 1024
+    per_byte = [
+        (cost.instructions_per_request(tmp_path, sent) - plain_request) / len(sent) for sent in (small, large)]
+    measured(f"instructions per byte of a head of {kind}, 1 KB and 15 KB", f"{per_byte[0]:,.0f}, {per_byte[1]:,.0f}")
+    limits = cost.thresholds()
+    assert per_byte[1] <= limits["instructions_per_byte_of_a_head"]
+    # A search among what was read before grows by its depth, and by no more.
+    assert per_byte[1] <= limits["growth_of_a_head_per_byte"] * per_byte[0]
+
+
 def test_a_crowd_that_has_settled_gives_back_what_opening_it_needed(tmp_path, measured):
     relay = cost.Relay(tmp_path, [])
     asleep = processes.file_kib(relay.process.pid)

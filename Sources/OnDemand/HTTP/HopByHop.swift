@@ -1,23 +1,74 @@
 /// The fields of one message that concern one connection only and go no further (RFC 9110, 7.6.1).
 struct HopByHop {
-    /// What `Connection` names beyond those that stay behind anyway.
-    private let options: [ByteRange]
+    /// What `Connection` names beyond those that stay behind anyway, sorted and each once: what a head costs does not
+    /// depend on how many options it has for how many fields.
+    private let options: [Option]
 
     init(_ head: some MessageHead, in bytes: Span<UInt8>) {
-        var options: [ByteRange] = []
+        var options: [Option] = []
         for field in head.fields where field.known == .connection {
-            bytes.forEachListElement(of: field.value) { option in
-                if !FieldName(option, in: bytes).isHopByHop { options.append(option) }
+            bytes.forEachListElement(of: field.value) { name in
+                if !FieldName(name, in: bytes).isHopByHop { options.append(Option(name, in: bytes)) }
             }
         }
+        if options.count > 1 { options.sort { $0.precedes($1, in: bytes) } }
         self.options = options
     }
 
     /// Whether this field stays behind.
     func covers(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
         if field.known.isHopByHop { return true }
-        for option in options where bytes.equals(option, field.name) { return !Self.isEssential(field.name, in: bytes) }
-        return false
+        guard !options.isEmpty, contains(Option(field.name, in: bytes), in: bytes) else { return false }
+        return !Self.isEssential(field.name, in: bytes)
+    }
+
+    private func contains(_ name: Option, in bytes: Span<UInt8>) -> Bool {
+        var (lower, upper) = (0, options.count)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if options[middle].precedes(name, in: bytes) { lower = middle + 1 } else { upper = middle }
+        }
+        return lower < options.count && !name.precedes(options[lower], in: bytes)
+    }
+
+    /// What `Connection` names, as `HTTPByte.folded` writes it: trailer fields of these names stay behind too.
+    static func names(_ head: some MessageHead, in bytes: Span<UInt8>) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        for option in HopByHop(head, in: bytes).options where names.count < maximumTrailerNames {
+            let name = option.name.indices.map { HTTPByte.folded(bytes[$0]) }
+            if name != names.last { names.append(name) }
+        }
+        return names
+    }
+
+    /// Each trailer field is compared with all of them. A message that names more fields of its connection is nobody's.
+    private static let maximumTrailerNames = 32
+
+    /// A name that is quickly compared with others, case ignored: by its length, then by its first letters.
+    private struct Option {
+        let name: ByteRange
+        private let key: UInt64
+
+        init(_ name: ByteRange, in bytes: Span<UInt8>) {
+            self.name = name
+            var key = UInt64(min(name.count, 0xff))
+            for offset in 0..<7 {
+                key = key << 8 | (offset < name.count ? UInt64(HTTPByte.lowercased(bytes[name.lower + offset])) : 0)
+            }
+            self.key = key
+        }
+
+        func precedes(_ other: Option, in bytes: Span<UInt8>) -> Bool {
+            guard key == other.key else { return key < other.key }
+            guard name.count == other.name.count else { return name.count < other.name.count }
+            for offset in 0..<name.count {
+                let (mine, its) = (bytes[name.lower + offset], bytes[other.name.lower + offset])
+                guard mine != its else { continue }
+                let (left, right) = (HTTPByte.lowercased(mine), HTTPByte.lowercased(its))
+                if left != right { return left < right }
+            }
+            return false
+        }
     }
 
     /// Names that `Connection` cannot remove. RFC 9110, 7.6.1 forbids listing fields meant for everybody; clients
