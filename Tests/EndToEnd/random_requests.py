@@ -18,7 +18,7 @@ EVIL_LINES = [
     "Transfer_Encoding: chunked", " Transfer-Encoding: chunked", "Host: b", "Host", "Connection: Content-Length",
     "Connection: Transfer-Encoding", "Connection: close", "Connection: X-A, X-Trace", "Upgrade: h2c",
     "Upgrade: websocket", "Connection: Upgrade", "Expect: nothing", "TE: trailers", "Keep-Alive: timeout=1",
-    "Proxy-Connection: close", "X-\x00: y", "\tfolded", "X-Long: " + "y" * 3000, "X: \xe9\xff", "X:",
+    "Proxy-Connection: close", "Proxy: http://evil", "Content-Length: 0003", "Connection: q,q,Q", "X-\x00: y", "\tfolded", "X-Long: " + "y" * 3000, "X: \xe9\xff", "X:",
 ]
 EVIL_BYTES = [b"\r", b"\n", b"\r\n", b"\0", b" ", b"\t", b":", b";", b",", b"\x0b", b"\xa0", b"\r\n ", b"\n\n", b"#", b"0"]
 
@@ -60,7 +60,7 @@ class RandomRequests:
             if choose.random() < 0.3:
                 body = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
             if old or choose.random() < 0.5:
-                fields.append(("Content-Length", str(len(body))))
+                fields.append(("Content-Length", choose.choice(["", "", "", "000"]) + str(len(body))))
                 framed = body
             else:
                 hop.append(("Transfer-Encoding", choose.choice(["chunked", "Chunked"])))
@@ -75,7 +75,13 @@ class RandomRequests:
         blank = choose.choice(["", " ", " ", "  ", "\t", " \t "])
         end = choose.choice(["", "", "", " ", "\t"])
         version = "1.0" if old else "1.1"
-        head = f"{method} {target} HTTP/{version}\r\n" + "".join(f"{name}:{blank}{value}{end}\r\n" for name, value in lines)
+        # The host of an absolute target is the request's, whatever the field says.
+        authority = choose.choice(["other.test", "[::2]:81"]) if choose.random() < 0.1 else None
+        start = choose.choice([""] * 8 + ["\r\n", "\r\n\r\n"])
+        asked = f"http://{authority}{target}" if authority else target
+        if authority:
+            fields = [(name, authority if name.lower() == "host" else value) for name, value in fields]
+        head = f"{start}{method} {asked} HTTP/{version}\r\n" + "".join(f"{name}:{blank}{value}{end}\r\n" for name, value in lines)
         return Request(head.encode("latin-1") + b"\r\n" + framed, False, method, target, fields, body)
 
     def _value(self):
@@ -86,11 +92,11 @@ class RandomRequests:
         choose, rest, framed = self.random, body, b""
         while rest:
             size = choose.randint(1, len(rest))
-            extension = choose.choice(["", "", "", ";x", ";x=y", ';x="y z"'])
-            digits = choose.choice([f"{size:x}", f"{size:X}", f"0{size:x}"])
+            extension = choose.choice(["", "", "", ";x", ";x=y", ';x="y z"', " ;x", "\t; x=y"])
+            digits = choose.choice([f"{size:x}", f"{size:X}", f"0{size:x}", f"{size:032x}"])
             framed += f"{digits}{extension}\r\n".encode() + rest[:size] + b"\r\n"
             rest = rest[size:]
-        trailers = b"X-Sum: 1\r\n" if choose.random() < 0.2 else b""
+        trailers = choose.choice([b""] * 7 + [b"X-Sum: 1\r\n", b"X-Forwarded-Port: 1\r\nX-Sum: 1\r\n", b"Via: x\r\n"])
         return framed + b"0\r\n" + trailers + b"\r\n"
 
     def _bent(self, wire):

@@ -64,6 +64,7 @@ def whole_request(data):
     lengths = [value for name, value in fields if name == "content-length"]
     encodings = [value.lower() for name, value in fields if name == "transfer-encoding"]
     assert not (lengths and encodings) and len(lengths) <= 1 and encodings in ([], ["chunked"]), f"ambiguous: {lines}"
+    assert all(re.fullmatch("0|[1-9][0-9]*", length) for length in lengths), f"ambiguous: {lines}"
     rest = data[end + 4:]
     if encodings:
         found = chunked(rest)
@@ -82,7 +83,7 @@ def chunked(data):
     """(length on the wire, content), or None until the last chunk and the trailers are there."""
     position, body = 0, b""
     while True:
-        line = re.compile(rb"([0-9A-Fa-f]{1,15})(;[^\r\n]*)?\r\n").match(data, position)
+        line = re.compile(rb"(0|[1-9A-Fa-f][0-9A-Fa-f]{0,14})\r\n").match(data, position)
         if line is None:
             assert b"\r\n" not in data[position:position + 64], f"a chunk line nobody should see: {data[position:][:64]!r}"
             return None

@@ -39,6 +39,10 @@ extension ConfigurationDecoder {
         if let response = fields["response_timeout"] {
             limits.responseTimeout = span(response) ?? limits.responseTimeout
         }
+        if let head = fields["max_response_header_bytes"] {
+            limits.maximumResponseHeadBytes =
+                size(head, in: KeyRange.headBytes).map(Int.init) ?? limits.maximumResponseHeadBytes
+        }
         if let patience = fields["upstream_keep_alive"] {
             limits.upstreamKeepAlive = bound(patience, { $0.span($1) }) ?? limits.upstreamKeepAlive
         }

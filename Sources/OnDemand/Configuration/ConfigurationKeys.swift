@@ -272,6 +272,8 @@ extension ConfigurationObject {
         ConfigurationKey(
             "response_timeout", .span, "\"60s\"", "from the end of the request to the end of the answer's head; 504"),
         ConfigurationKey(
+            "max_response_header_bytes", .size(KeyRange.headBytes), "\"64KiB\"", "of a whole response head; 502"),
+        ConfigurationKey(
             "upstream_keep_alive", .bound(.span), "\"1s\"",
             "how long a backend's connection waits for the next request of its client"),
         ConfigurationKey("stall_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),

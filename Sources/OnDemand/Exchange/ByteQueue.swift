@@ -28,6 +28,14 @@ struct ByteQueue: Equatable {
         if bytes.isEmpty { bytes = more } else { append(more[...]) }
     }
 
+    /// A piece of a body, as it travels on.
+    mutating func append(_ piece: BodyPiece, of bytes: ArraySlice<UInt8>) {
+        switch piece {
+        case .read(let range): append(bytes[(bytes.startIndex + range.lower)...].prefix(range.count))
+        case .written(let held): append(held)
+        }
+    }
+
     /// The first `count` bytes are gone.
     mutating func removeFirst(_ count: Int) {
         precondition(count <= self.count, "more left a queue than was in it")
@@ -38,5 +46,12 @@ struct ByteQueue: Equatable {
     mutating func removeAll() {
         bytes = []
         consumed = 0
+    }
+}
+
+extension BodyReader {
+    /// How many of these bytes belong to the body; what travels on of them is in the queue then.
+    mutating func pass(_ bytes: ArraySlice<UInt8>, to queue: inout ByteQueue) throws(FramingError) -> Int {
+        try consume(bytes.span) { queue.append($0, of: bytes) }
     }
 }

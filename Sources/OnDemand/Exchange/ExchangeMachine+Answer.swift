@@ -40,12 +40,23 @@ extension ExchangeMachine {
     private mutating func readAnswerHeads() {
         do {
             while let head = try nextAnswerHead() {
-                answerParser = ResponseHeadParser()
+                answerParser = ResponseHeadParser(limits: answerLimits)
                 if try accept(head) { return }
             }
+        } catch HeadError.headTooLarge {
+            let limit = "limits.max_response_header_bytes"
+            let sentence = "gave an answer whose header has more than \(answerLimits.maximumHeadBytes) bytes (\(limit))"
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) \(sentence).", limit: limit))
+        } catch HeadError.tooManyFields {
+            let sentence = "gave an answer whose header has more than \(answerLimits.maximumFields) fields"
+            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) \(sentence).", limit: "response_fields"))
         } catch {
             failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) gave an answer that is not HTTP."))
         }
+    }
+
+    var answerLimits: HeadLimits {
+        HeadLimits(maximumHeadBytes: serviceLimits.maximumResponseHeadBytes, maximumFields: Limits.responseFields)
     }
 
     private mutating func nextAnswerHead() throws(HeadError) -> ResponseHead? {
@@ -77,12 +88,21 @@ extension ExchangeMachine {
             return failUpstream(CannedResponse(status: 502, body: sentence))
         }
         extensionsNegotiated = head.has(.secWebSocketExtensions)
-        // Byte for byte; the frames that came with it follow. Most often there are none, and then nothing is copied.
+        // Most often byte for byte; the frames that came with it follow. Most often there are none, and then nothing is
+        // copied.
         if answerHead.count > head.byteCount {
             earlyFrames = Array(answerHead[head.byteCount...])
             answerHead.removeSubrange(head.byteCount...)
         }
-        toClient.append(answerHead)
+        if HeadRewriter.isPlain(head, in: answerHead.span) {
+            toClient.append(answerHead)
+        } else {
+            var output: [UInt8] = []
+            HeadRewriter.response(
+                head, in: answerHead, keepAlive: true, clientVersion: .http11, upgrade: true, framing: false,
+                into: &output)
+            toClient.append(output)
+        }
         answerHead = []
         phase = .tunnel
     }
@@ -92,14 +112,16 @@ extension ExchangeMachine {
         if request!.version == .http11 {
             var output: [UInt8] = []
             HeadRewriter.response(
-                head, in: answerHead, keepAlive: true, clientVersion: .http11, upgrade: false, into: &output)
+                head, in: answerHead, keepAlive: true, clientVersion: .http11, upgrade: false, framing: false,
+                into: &output)
             toClient.append(output)
         }
         answerHead.removeFirst(head.byteCount)
     }
 
     private mutating func acceptFinal(_ head: ResponseHead) throws {
-        let framing = try BodyFraming.ofResponse(head, in: answerHead.span, toHeadRequest: request!.isHead)
+        let ending = try ResponseFraming(of: head, in: answerHead.span, toHeadRequest: request!.isHead)
+        let framing = ending.body
         // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
         let unchunks = framing == .chunked && request!.version == .http10
         let mustClose = !request!.body.isFinished || framing == .untilClose || unchunks || hasTunnelBytes
@@ -107,14 +129,15 @@ extension ExchangeMachine {
         var output: [UInt8] = []
         HeadRewriter.response(
             head, in: answerHead, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
-            into: &output)
+            framing: ending.keepsFields, into: &output)
         toClient.append(output)
+        let limits = BodyLimits.ofResponse(
+            removing: framing == .chunked ? HopByHop.names(head, in: answerHead.span) : [])
         let rest = answerHead[head.byteCount...]
         answerHead = []
         answer = AnswerInFlight(
-            body: BodyReader(framing), keepAlive: keepAlive,
-            leavesUpstreamOpen: framing != .untilClose && head.version == .http11 && head.wantsKeepAlive,
-            unchunks: unchunks)
+            body: BodyReader(framing, limits: limits, output: unchunks ? .content : .chunks), keepAlive: keepAlive,
+            leavesUpstreamOpen: ending.isCertain && head.version == .http11 && head.wantsKeepAlive)
         forwardAnswer(rest)
     }
 
@@ -122,14 +145,7 @@ extension ExchangeMachine {
 
     private mutating func forwardAnswer(_ bytes: ArraySlice<UInt8>) {
         do {
-            var content: [ByteRange] = []
-            let unchunks = answer!.unchunks
-            let count = try answer!.body.consume(bytes.span) { if unchunks { content.append($0) } }
-            if unchunks {
-                for piece in content { toClient.append(bytes[(bytes.startIndex + piece.lower)...].prefix(piece.count)) }
-            } else {
-                toClient.append(bytes.prefix(count))
-            }
+            let count = try answer!.body.pass(bytes, to: &toClient)
             // Whatever follows the end is nobody's answer and goes no further.
             if answer!.body.isFinished { finishAnswer(isWholeStream: count == bytes.count) }
         } catch {

@@ -4,7 +4,7 @@ extension ExchangeMachine {
     mutating func readProxyHeader() {
         do throws(ProxyHeaderError) {
             guard let header = try ProxyHeader.examine(inbound.span) else { return }
-            peer = header.client ?? peer
+            peer = header.client?.unmapped ?? peer
             isEncrypted = header.isEncrypted
             inbound.removeFirst(header.byteCount)
             if inbound.isEmpty { inbound = [] }
@@ -31,10 +31,12 @@ extension ExchangeMachine {
     }
 
     private mutating func accept(_ head: RequestHead) throws {
+        let isAboutServer = isAboutServer(head)
         let path = path(of: head)
-        let match = rules.routes.find(path.span)
-        let limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
+        let match = isAboutServer ? nil : rules.routes.find(path.span)
+        var limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
+        if framing == .chunked { limits.removedTrailers = removedTrailers(of: head, for: match?.destination) }
         let asked = try UpgradeIntent.of(head, in: inbound.span)
         let provenance = Provenance(
             of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
@@ -66,7 +68,22 @@ extension ExchangeMachine {
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: asked == .webSocket,
             wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing, limits: limits), forwarding: forwarding,
             objection: objection)
-        proceed(to: match?.destination)
+        if isAboutServer { answerForServer() } else { proceed(to: match?.destination) }
+    }
+
+    /// `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7), and so does an absolute target without a path
+    /// and a query (RFC 9112, 3.2.4).
+    private func isAboutServer(_ head: RequestHead) -> Bool {
+        guard head.form == .asterisk || head.form == .absolute && head.path.isEmpty && head.query == nil else {
+            return false
+        }
+        return inbound.span.isExactly("OPTIONS", in: head.method)
+    }
+
+    /// That server is the daemon, which has no more to say than that it is there; no backend wakes for it.
+    private mutating func answerForServer() {
+        let context = CannedResponse.Asker(requestID: request?.id)
+        served(CannedResponse(status: 204, body: "").rendered(for: context, keepAlive: staysOpen, headOnly: false))
     }
 
     private mutating func proceed(to destination: Destination?) {
@@ -106,6 +123,12 @@ extension ExchangeMachine {
     private func mayUpgrade(to destination: Destination?) -> Bool {
         guard case .backend(let id) = destination else { return false }
         return rules.services[id.index].webSocket
+    }
+
+    /// What is no field of this request for its backend, or is the operator's own, is no trailer either.
+    private func removedTrailers(of head: RequestHead, for destination: Destination?) -> [[UInt8]] {
+        let configured = destination?.service.map { rules.services[$0.index].headers } ?? []
+        return HopByHop.names(head, in: inbound.span) + configured.map { $0.name.utf8.map(HTTPByte.folded) }
     }
 
     private func maximumBodyBytes(of destination: Destination?) -> UInt64? {
@@ -183,9 +206,7 @@ extension ExchangeMachine {
             return
         }
         do {
-            let unread = inbound
-            let count = try request!.body.consume(unread.span)
-            toUpstream.append(inbound[..<count])
+            let count = try request!.body.pass(inbound[...], to: &toUpstream)
             inbound.removeFirst(count)
             if inbound.isEmpty { inbound = [] }
         } catch {

@@ -15,6 +15,7 @@ extension ExchangeMachine {
     mutating func connected(isKept: Bool = false) {
         upstreamUse = .unsettled
         phase = .relaying
+        answerParser = ResponseHeadParser(limits: answerLimits)
         toUpstream.append(request!.forwarding.head)
         if !isKept { request!.forwarding.head = [] }
         forwardBody()

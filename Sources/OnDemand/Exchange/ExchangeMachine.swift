@@ -81,6 +81,8 @@ struct ExchangeMachine {
     /// What was under way to a client that sends nothing more when that was last looked at, and how many looks in a row
     /// found the same.
     private var underWay = (moved: 0, bytes: 0, looks: 0)
+    /// Bytes that were read and belong to nothing.
+    private var discarded = 0
 
     struct RequestInFlight {
         /// As it came, for what only an answer of our own has to know.
@@ -125,8 +127,6 @@ struct ExchangeMachine {
         let keepAlive: Bool
         /// Where it ends is certain, and the backend has not said that it closes.
         let leavesUpstreamOpen: Bool
-        /// A client that knows no chunks gets what is in them, and its connection's end for theirs.
-        let unchunks: Bool
     }
 
     init(rules: ExchangeRules, peer: SocketAddress, identity: UInt64) {
@@ -369,7 +369,8 @@ struct ExchangeMachine {
             inbound += bytes
             forwardBody()
         case .watching, .lingering:
-            break
+            discarded += bytes.count
+            if discarded > Limits.lingerBytes { phase = .over(phase == .lingering ? .done : .clientClosed) }
         default:
             preconditionFailure("bytes were read from the client while \(phase)")
         }
@@ -423,14 +424,21 @@ struct ExchangeMachine {
     /// that were meant for a tunnel have come already, or `closing` says that its framing cannot be trusted.
     mutating func respond(_ response: CannedResponse, closing: Bool = false) {
         complaint = response
-        let bodyIsRead = request?.body.isFinished ?? false
-        let keepAlive = bodyIsRead && !hasTunnelBytes && !closing && (request?.wantsKeepAlive ?? false)
+        let keepAlive = staysOpen && !closing
         // Before a head was understood nobody knows what its sender can read.
         let asker = request.map { CannedResponse.Asker(form: $0.head.answerForm, requestID: $0.id) }
-        let isHead = request?.isHead ?? false
+        let isHead = request?.isHead ?? beginsWithHead
         toClient.append(response.rendered(for: asker ?? .init(), keepAlive: keepAlive, headOnly: isHead))
         phase = .finishing(keepAlive: keepAlive)
     }
+
+    /// Whoever asks with HEAD reads no body, also where the rest of what it sent cannot be understood (RFC 9112, 6.3).
+    private var beginsWithHead: Bool {
+        inbound.drop { $0 == HTTPByte.carriageReturn || $0 == HTTPByte.lineFeed }.starts(with: "HEAD ".utf8)
+    }
+
+    /// Whether the connection goes on behind a response that is made now.
+    var staysOpen: Bool { request?.wantsKeepAlive == true && request?.body.isFinished == true && !hasTunnelBytes }
 
     /// There are too many connections: this one is told so instead of being read from.
     mutating func turnAway() {
@@ -451,7 +459,7 @@ struct ExchangeMachine {
     /// The whole response of the status listener or the control socket.
     mutating func served(_ bytes: [UInt8]) {
         toClient.append(bytes)
-        phase = .finishing(keepAlive: request!.wantsKeepAlive && request!.body.isFinished)
+        phase = .finishing(keepAlive: staysOpen)
     }
 
     /// The answer follows when the order is carried out.

@@ -19,23 +19,17 @@ enum BodyFraming: Equatable, Sendable {
         return framing
     }
 
-    /// How an answer's body ends; its fields must be sound even where they do not count.
+    /// How a response's body ends. Without a place for a body it ends with its head, whatever its fields say (RFC 9112,
+    /// 6.3, rule 1).
     static func ofResponse(
         _ head: ResponseHead, in bytes: Span<UInt8>, toHeadRequest: Bool
     ) throws(FramingError) -> BodyFraming {
-        let framing = try declared(by: head, in: bytes)
-        if head.status < 200 || head.status == 204 {
-            // Neither field may be there (RFC 9110, 8.6; RFC 9112, 6.1). A length of zero is common and harmless.
-            guard framing == nil || framing == .length(0) else { throw .bodyWithoutPlace(status: head.status) }
-            return .none
-        }
-        // Here they tell what a GET would have brought (RFC 9110, 8.6).
-        if toHeadRequest || head.status == 304 { return .none }
-        return framing ?? .untilClose
+        guard head.mayHaveBody(toHeadRequest: toHeadRequest) else { return .none }
+        return try declared(by: head, in: bytes) ?? .untilClose
     }
 
     /// What the fields say; nil when they say nothing.
-    private static func declared(
+    fileprivate static func declared(
         by head: some MessageHead, in bytes: Span<UInt8>
     ) throws(FramingError) -> BodyFraming? {
         let lengths = head.values(of: .contentLength)
@@ -55,13 +49,12 @@ enum BodyFraming: Equatable, Sendable {
         return .length(try decimal(length, in: bytes))
     }
 
-    /// Digits only, no sign; and no leading zero, which some take for octal.
+    /// Digits only, no sign. Leading zeros are valid and go no further, because some take them for octal.
     private static func decimal(_ range: ByteRange, in bytes: Span<UInt8>) throws(FramingError) -> UInt64 {
-        guard !range.isEmpty, range.count <= BodyLimits.maximumLengthDigits,
-            range.count == 1 || bytes[range.lower] != UInt8(ascii: "0")
-        else { throw .invalidLength }
+        let digits = bytes.withoutLeadingZeros(range)
+        guard !digits.isEmpty, digits.count <= BodyLimits.maximumLengthDigits else { throw .invalidLength }
         var number: UInt64 = 0
-        for index in range.indices {
+        for index in digits.indices {
             guard HTTPByte.isDigit(bytes[index]) else { throw .invalidLength }
             number = number * 10 + UInt64(bytes[index] - 0x30)
         }
@@ -72,6 +65,37 @@ enum BodyFraming: Equatable, Sendable {
         switch field.resembled {
         case .contentLength, .transferEncoding: field.known == .other
         default: false
+        }
+    }
+}
+
+extension ResponseHead {
+    /// Whether a body can follow: not behind 1xx, 204 and 304, and never in a response to HEAD (RFC 9112, 6.3).
+    func mayHaveBody(toHeadRequest: Bool) -> Bool { status >= 200 && status != 204 && status != 304 && !toHeadRequest }
+}
+
+/// How a response ends, and what may be made of the fields that say so.
+struct ResponseFraming: Equatable, Sendable {
+    let body: BodyFraming
+    /// `Content-Length` and `Transfer-Encoding` go on to the client. Behind 1xx and 204 they have no place (RFC 9110,
+    /// 8.6; RFC 9112, 6.1); with 304 and HEAD they tell what a GET would have brought, where they are sound.
+    let keepsFields: Bool
+    /// Nothing hints that the backend means another end: what follows on the connection is the next response.
+    let isCertain: Bool
+
+    init(of head: ResponseHead, in bytes: Span<UInt8>, toHeadRequest: Bool) throws(FramingError) {
+        body = try BodyFraming.ofResponse(head, in: bytes, toHeadRequest: toHeadRequest)
+        guard !head.mayHaveBody(toHeadRequest: toHeadRequest) else {
+            (keepsFields, isCertain) = (true, body != .untilClose)
+            return
+        }
+        do throws(FramingError) {
+            let declared = try BodyFraming.declared(by: head, in: bytes)
+            keepsFields = head.status >= 200 && head.status != 204
+            // A length of zero is common and harmless.
+            isCertain = keepsFields || declared == nil || declared == .length(0)
+        } catch {
+            (keepsFields, isCertain) = (false, false)
         }
     }
 }

@@ -1,101 +1,175 @@
 /// Walks a chunked body (RFC 9112, 7.1) byte by byte outside the data, and in strides inside it.
 ///
-///     chunk = size [ ";" extension ] CRLF data CRLF    last chunk = "0" [ ";" extension ] CRLF trailers CRLF
+///     chunk = size [ BWS ";" BWS extension ] CRLF data CRLF
+///     last chunk = "0" [ BWS ";" BWS extension ] CRLF trailers CRLF
+///
+/// What is passed on is part of what was read, in the same order: the sizes without leading zeros, the data, the
+/// trailer fields that may stand there. So the next parser finds one form, in which nothing can be misread.
 struct ChunkScanner {
     /// What the next byte must be.
-    private enum Expected {
-        case firstDigit, digitOrEnd, extensionName, extensionOrEnd, sizeLineFeed
+    private enum Expected: Equatable {
+        case firstDigit, digitOrEnd, extensionOrEnd, extensionName, extensionText, sizeLineFeed
         case data, dataReturn, dataLineFeed
-        case trailerOrEnd, trailerName, trailerValue, trailerLineFeed, lastLineFeed
+        case trailerOrEnd, trailerName, trailerColon
+        case trailerValue(isKept: Bool)
+        case trailerLineFeed(isKept: Bool)
+        case lastLineFeed
         case nothing
+    }
+
+    /// What becomes of a byte that was taken.
+    private enum Fate {
+        case passes, stays
+        /// It passes behind what was held back until now.
+        case passesBehind([UInt8])
     }
 
     private var expected = Expected.firstDigit
     private var size: UInt64 = 0
+    /// Of the size, without leading zeros.
     private var digits = 0
+    private var hasLeadingZero = false
     private var extensionBytes = 0
     private var totalExtensionBytes = 0
     private var contentBytes: UInt64 = 0
     private var trailerBytes = 0
     private var trailerFields = 0
-    private var trailerName = TrailerName()
+    /// Held back until it is complete.
+    private var trailerName: [UInt8] = []
     private let limits: BodyLimits
+    private let output: BodyReader.Output
 
-    init(limits: BodyLimits) { self.limits = limits }
+    init(limits: BodyLimits, output: BodyReader.Output) { (self.limits, self.output) = (limits, output) }
 
     var isFinished: Bool { expected == .nothing }
 
-    /// How many of these bytes belong to the body; `note` is told which of them are its content.
-    mutating func consume(_ bytes: Span<UInt8>, note: (ByteRange) -> Void) throws(FramingError) -> Int {
+    /// How many of these bytes belong to the body; neighbours that travel on are passed in one piece.
+    mutating func consume(_ bytes: Span<UInt8>, pass: (BodyPiece) -> Void) throws(FramingError) -> Int {
+        var run = ByteRange(0, 0)
+        func keep(_ range: ByteRange) {
+            if range.lower != run.upper {
+                if !run.isEmpty { pass(.read(run)) }
+                run = range
+            } else {
+                run = ByteRange(run.lower, range.upper)
+            }
+        }
         var index = 0
         while index < bytes.count, expected != .nothing {
-            guard expected == .data else {
-                try take(bytes[index])
-                index += 1
+            if expected == .data {
+                let stride = Int(min(size, UInt64(bytes.count - index)))
+                keep(ByteRange(index, index + stride))
+                size -= UInt64(stride)
+                index += stride
+                if size == 0 { expected = .dataReturn }
                 continue
             }
-            let stride = min(size, UInt64(bytes.count - index))
-            note(ByteRange(index, index + Int(stride)))
-            size -= stride
-            index += Int(stride)
-            if size == 0 { expected = .dataReturn }
+            switch try take(bytes[index]) {
+            case .stays: break
+            case _ where output == .content: break
+            case .passes: keep(ByteRange(index, index + 1))
+            case .passesBehind(let held):
+                if !run.isEmpty { pass(.read(run)) }
+                pass(.written(held))
+                run = ByteRange(index, index + 1)
+            }
+            index += 1
         }
+        if !run.isEmpty { pass(.read(run)) }
         return index
     }
 
-    private mutating func take(_ byte: UInt8) throws(FramingError) {
+    private mutating func take(_ byte: UInt8) throws(FramingError) -> Fate {
         switch expected {
-        case .firstDigit, .digitOrEnd: try takeSize(byte)
-        case .extensionName, .extensionOrEnd: try takeExtension(byte)
+        case .firstDigit, .digitOrEnd: return try takeSize(byte)
+        case .extensionOrEnd: return try endSize(byte)
+        case .extensionName, .extensionText: return try takeExtension(byte)
         case .sizeLineFeed: try endSizeLine(byte)
         case .dataReturn:
             guard byte == HTTPByte.carriageReturn else { throw .brokenChunkEnd }
             expected = .dataLineFeed
         case .dataLineFeed:
             guard byte == HTTPByte.lineFeed else { throw .brokenChunkEnd }
-            (expected, size, digits, extensionBytes) = (.firstDigit, 0, 0, 0)
-        case .trailerOrEnd, .trailerName, .trailerValue, .trailerLineFeed: try takeTrailer(byte)
+            (expected, size, digits, hasLeadingZero, extensionBytes) = (.firstDigit, 0, 0, false, 0)
+        case .trailerOrEnd, .trailerName, .trailerColon, .trailerValue, .trailerLineFeed:
+            return try takeTrailer(byte)
         case .lastLineFeed:
             guard byte == HTTPByte.lineFeed else { throw .invalidTrailer }
             expected = .nothing
         case .data, .nothing: preconditionFailure("\(expected) is not taken byte by byte")
         }
+        return .passes
     }
 
-    /// No sign, no `0x`, no whitespace: what follows the digits is `;` or CR.
-    private mutating func takeSize(_ byte: UInt8) throws(FramingError) {
-        if let digit = HTTPByte.hexadecimal(byte) {
-            guard digits < BodyLimits.maximumChunkSizeDigits else { throw .chunkTooLarge }
-            digits += 1
-            size = size << 4 | UInt64(digit)
-            expected = .digitOrEnd
-            return
+    // MARK: Size lines
+
+    /// No sign and no `0x`.
+    private mutating func takeSize(_ byte: UInt8) throws(FramingError) -> Fate {
+        guard let digit = HTTPByte.hexadecimal(byte) else {
+            guard expected == .digitOrEnd else { throw .invalidChunkSize }
+            return try endSize(byte)
         }
-        guard digits > 0 else { throw .invalidChunkSize }
+        expected = .digitOrEnd
+        guard digit > 0 || digits > 0 else {
+            if hasLeadingZero { try countBesideSize(ofBody: false) }
+            hasLeadingZero = true
+            return .stays
+        }
+        guard digits < BodyLimits.maximumChunkSizeDigits else { throw .chunkTooLarge }
+        digits += 1
+        size = size << 4 | UInt64(digit)
+        return .passes
+    }
+
+    /// Blanks before an extension must be understood (RFC 9112, 7.1.1); some servers fill the line up with them.
+    private mutating func endSize(_ byte: UInt8) throws(FramingError) -> Fate {
         switch byte {
-        case HTTPByte.carriageReturn: expected = .sizeLineFeed
-        case HTTPByte.semicolon: expected = .extensionName
-        // Whitespace before the extension is allowed to nobody but old servers (RFC 9112, 7.1.1).
-        case HTTPByte.lineFeed: throw .brokenChunkLine
-        default: throw .invalidChunkSize
+        case HTTPByte.carriageReturn where expected == .digitOrEnd || limits.sender == .backend:
+            return endLine()
+        case HTTPByte.semicolon:
+            expected = .extensionName
+        case HTTPByte.space, HTTPByte.tab:
+            try countBesideSize()
+            expected = .extensionOrEnd
+        case HTTPByte.lineFeed:
+            throw .brokenChunkLine
+        default:
+            throw .invalidChunkSize
         }
+        return .stays
     }
 
-    private mutating func takeExtension(_ byte: UInt8) throws(FramingError) {
-        if byte == HTTPByte.carriageReturn, expected == .extensionOrEnd {
-            expected = .sizeLineFeed
-            return
+    private mutating func takeExtension(_ byte: UInt8) throws(FramingError) -> Fate {
+        switch (expected, byte) {
+        case (.extensionText, HTTPByte.carriageReturn):
+            return endLine()
+        // The end of the line for some, and part of the extension for others.
+        case (_, HTTPByte.lineFeed):
+            throw .brokenChunkLine
+        case (.extensionName, HTTPByte.space), (.extensionName, HTTPByte.tab):
+            break
+        case (.extensionName, _) where HTTPByte.isToken(byte), (.extensionText, _) where HTTPByte.isText(byte):
+            expected = .extensionText
+        default:
+            throw .invalidChunkExtension
         }
-        // A line feed here is the end of the line for some and part of the extension for others.
-        guard byte != HTTPByte.lineFeed else { throw .brokenChunkLine }
-        let fits = expected == .extensionName ? HTTPByte.isToken(byte) : HTTPByte.isText(byte)
-        guard fits else { throw .invalidChunkExtension }
+        try countBesideSize()
+        return .stays
+    }
+
+    /// A size of nothing but zeros is written as one.
+    private mutating func endLine() -> Fate {
+        expected = .sizeLineFeed
+        return digits == 0 ? .passesBehind([UInt8(ascii: "0")]) : .passes
+    }
+
+    /// `ofBody`: also among what all chunks may have together.
+    private mutating func countBesideSize(ofBody: Bool = true) throws(FramingError) {
         extensionBytes += 1
-        totalExtensionBytes += 1
+        if ofBody { totalExtensionBytes += 1 }
         guard extensionBytes <= limits.maximumExtensionBytes,
             totalExtensionBytes <= limits.maximumTotalExtensionBytes
         else { throw .chunkExtensionsTooLong }
-        expected = .extensionOrEnd
     }
 
     private mutating func endSizeLine(_ byte: UInt8) throws(FramingError) {
@@ -110,32 +184,56 @@ struct ChunkScanner {
         expected = .data
     }
 
+    // MARK: Trailers
+
     /// The rules of header fields (RFC 9112, 5), and no field that may only stand in the header.
-    private mutating func takeTrailer(_ byte: UInt8) throws(FramingError) {
+    private mutating func takeTrailer(_ byte: UInt8) throws(FramingError) -> Fate {
         trailerBytes += 1
         guard trailerBytes <= limits.maximumTrailerBytes else { throw .trailersTooLarge }
         switch (expected, byte) {
         case (.trailerOrEnd, HTTPByte.carriageReturn):
             expected = .lastLineFeed
+            return .passes
         case (.trailerOrEnd, _) where HTTPByte.isToken(byte):
             trailerFields += 1
             guard trailerFields <= limits.maximumTrailerFields else { throw .trailersTooLarge }
-            trailerName = TrailerName()
-            trailerName.append(byte)
+            trailerName = [byte]
             expected = .trailerName
-        case (.trailerName, HTTPByte.colon):
-            guard !trailerName.isForbidden else { throw .forbiddenTrailer }
-            expected = .trailerValue
+            return .stays
         case (.trailerName, _) where HTTPByte.isToken(byte):
             trailerName.append(byte)
-        case (.trailerValue, HTTPByte.carriageReturn):
-            expected = .trailerLineFeed
-        case (.trailerValue, _) where HTTPByte.isText(byte):
-            break
-        case (.trailerLineFeed, HTTPByte.lineFeed):
+            return .stays
+        case (.trailerName, HTTPByte.colon), (.trailerColon, HTTPByte.colon):
+            return try endTrailerName()
+        // As in a response's header (RFC 9112, 5.1).
+        case (.trailerName, _) where HTTPByte.isWhitespace(byte) && limits.sender == .backend,
+            (.trailerColon, _) where HTTPByte.isWhitespace(byte):
+            expected = .trailerColon
+            return .stays
+        case (.trailerValue(let isKept), HTTPByte.carriageReturn):
+            expected = .trailerLineFeed(isKept: isKept)
+            return isKept ? .passes : .stays
+        case (.trailerValue(let isKept), _) where HTTPByte.isText(byte):
+            return isKept ? .passes : .stays
+        case (.trailerLineFeed(let isKept), HTTPByte.lineFeed):
             expected = .trailerOrEnd
+            return isKept ? .passes : .stays
         default:
             throw .invalidTrailer
+        }
+    }
+
+    private mutating func endTrailerName() throws(FramingError) -> Fate {
+        defer { trailerName = [] }
+        switch TrailerRule(trailerName, limits: limits) {
+        case .passes:
+            expected = .trailerValue(isKept: true)
+            return .passesBehind(trailerName)
+        case .dropped:
+            expected = .trailerValue(isKept: false)
+            return .stays
+        case .refused:
+            throw .forbiddenTrailer
         }
     }
 }

@@ -5,7 +5,7 @@ enum FieldName: UInt8, CaseIterable, Sendable {
     /// Whatever means nothing here.
     case other
     case accept, authorization, close, connection, contentLength, contentType, expect, forwarded, host, http2Settings
-    case keepAlive, origin, proxyConnection, secWebSocketAccept, secWebSocketExtensions, secWebSocketKey
+    case keepAlive, origin, proxy, proxyConnection, secWebSocketAccept, secWebSocketExtensions, secWebSocketKey
     case secWebSocketProtocol, secWebSocketVersion, te, trailer, transferEncoding, upgrade, userAgent, via
     case xForwardedFor, xForwardedHost, xForwardedProto, xRequestID
 
@@ -36,6 +36,7 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         case (3, "v"): .via
         case (4, "h"): .host
         case (5, "c"): .close
+        case (5, "p"): .proxy
         case (6, "a"): .accept
         case (6, "e"): .expect
         case (6, "o"): .origin
@@ -90,6 +91,7 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         case .http2Settings: "http2-settings"
         case .keepAlive: "keep-alive"
         case .origin: "origin"
+        case .proxy: "proxy"
         case .proxyConnection: "proxy-connection"
         case .secWebSocketAccept: "sec-websocket-accept"
         case .secWebSocketExtensions: "sec-websocket-extensions"

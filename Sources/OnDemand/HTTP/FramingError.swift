@@ -5,7 +5,6 @@ enum FramingError: Error, Equatable {
     case severalLengths, invalidLength, lengthAndTransferEncoding
     case severalTransferEncodings, unsupportedTransferEncoding, transferEncodingInHTTP10
     case lookalikeField
-    case bodyWithoutPlace(status: Int)
     // Chunks (RFC 9112, 7.1).
     case invalidChunkSize, chunkTooLarge, invalidChunkExtension, chunkExtensionsTooLong
     case brokenChunkLine, brokenChunkEnd
@@ -28,7 +27,6 @@ extension FramingError {
         case .unsupportedTransferEncoding: "The only Transfer-Encoding spoken here is chunked."
         case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding."
         case .lookalikeField: "A field name resembles Content-Length or Transfer-Encoding."
-        case .bodyWithoutPlace(let status): "An answer with status \(status) cannot have a body."
         case .invalidChunkSize: "A chunk size is not a hexadecimal number."
         case .chunkTooLarge: "A chunk size has too many digits."
         case .invalidChunkExtension: "A chunk extension contains an invalid byte."

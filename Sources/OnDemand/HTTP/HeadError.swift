@@ -25,7 +25,7 @@ enum HeadError: Error, Equatable {
     case asteriskMisplaced, authorityMisplaced, invalidAuthority
     case malformedStatusLine, invalidStatus
     // Host (RFC 9112, 3.2).
-    case missingHost, severalHosts, invalidHost, hostDisagrees
+    case missingHost, severalHosts, invalidHost
     // WebSocket upgrades (RFC 6455, 4.2.1).
     case upgradeNotGet, upgradeKeyMissing, upgradeKeyInvalid, upgradeVersionMissing, upgradeVersionUnsupported
     case upgradeWithBody
@@ -77,7 +77,6 @@ extension HeadError {
         case .missingHost: "The Host field is missing."
         case .severalHosts: "There is more than one Host field."
         case .invalidHost: "The Host field is not a host and an optional port."
-        case .hostDisagrees: "The Host field and the request target name different hosts."
         case .upgradeNotGet: "A WebSocket upgrade must use GET."
         case .upgradeKeyMissing: "A WebSocket upgrade needs exactly one Sec-WebSocket-Key."
         case .upgradeKeyInvalid: "The Sec-WebSocket-Key is not 16 bytes in base64."

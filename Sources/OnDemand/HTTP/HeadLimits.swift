@@ -12,6 +12,14 @@ extension HeadLimits {
     /// The longest registered method has 17 bytes; a longer one than this is nobody's (RFC 9112, 3: 501).
     static let maximumMethodBytes = 32
 
+    /// Empty lines before a request that are passed over: old clients end a body with one too many (RFC 9112, 2.2), and
+    /// two of them meet where such a client also separates its requests with one.
+    static let maximumEmptyLines = 2
+
+    /// Of a response, where its service says nothing else.
+    static let ofResponse = HeadLimits(
+        maximumHeadBytes: ServiceLimits().maximumResponseHeadBytes, maximumFields: Limits.responseFields)
+
     /// Room for the fields of most heads, made at once instead of in five steps.
     static let usualFields = 16
 

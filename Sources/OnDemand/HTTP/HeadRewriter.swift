@@ -1,10 +1,12 @@
-/// Writes the head that goes on to the other side: this hop's fields out, ours in, the rest byte for byte.
+/// Writes the head that goes on to the other side: this hop's fields out, ours in, the rest byte for byte where it has
+/// the one form that every parser reads alike.
 struct HeadRewriter {
     /// Writes a request's head for the backend.
     ///
-    /// A client's fields give way to ours of the same name; those whose names begin with one of `without` stay behind.
-    /// `Host` stays as it came; without one it is the target's authority, else `authority`. `version` may be HTTP/1.0
-    /// for a client that speaks no more and could not read a chunked answer.
+    /// A client's fields give way to ours of the same name; those whose names begin with one of `without` stay behind,
+    /// and so does `Proxy`, which programs behind CGI-like gateways take for the variable HTTP_PROXY.
+    /// `Host` stays as it came, unless an absolute target names another one; without one it is `authority`. `version`
+    /// may be HTTP/1.0 for a client that speaks no more and could not read a chunked answer.
     static func request(
         _ head: RequestHead, in source: [UInt8], target: ArraySlice<UInt8>, own: OwnFields,
         without prefixes: [[UInt8]] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
@@ -18,13 +20,15 @@ struct HeadRewriter {
         output.append(HTTPByte.space)
         output += target
         output += (version == .http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n").utf8
-        if !head.has(.host), !own.haveHost {
+        let keepsHost = keepsHost(head, in: bytes)
+        if !keepsHost, !own.haveHost {
             // First of all fields (RFC 9110, 7.2); only an HTTP/1.0 client has none.
             append("Host", head.host.map { String(bytes, $0) } ?? authority, to: &output)
         }
         let hopByHop = HopByHop(head, in: bytes)
         appendFields(of: head, in: source, to: &output) { field in
             !hopByHop.covers(field, in: bytes) && !own.standInPlace(of: field, in: bytes)
+                && field.resembled != .proxy && (keepsHost || field.known != .host)
                 && !isRemoved(field.name, by: prefixes, in: bytes)
         }
         output += own.lines
@@ -36,18 +40,20 @@ struct HeadRewriter {
         output += "\r\n".utf8
     }
 
-    /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, it is a copy.
+    private static func keepsHost(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+        guard head.form == .absolute else { return head.host != nil }
+        guard let named = head.host, let field = head.onlyValue(of: .host) else { return false }
+        return bytes.equals(named, field)
+    }
+
+    /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, all fields stay.
     ///
     /// An interim answer says nothing about the connection (RFC 9110, 15.2), and a client of HTTP/1.0 is told nothing
-    /// about chunks, which it is not sent (RFC 9112, 6.1).
+    /// about chunks, which it is not sent (RFC 9112, 6.1). `framing` goes on where the response has a place for it.
     static func response(
         _ head: ResponseHead, in source: [UInt8], keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
-        into output: inout [UInt8]
+        framing keepsFraming: Bool = true, into output: inout [UInt8]
     ) {
-        guard !upgrade else {
-            output += source[..<head.byteCount]
-            return
-        }
         let bytes = source.span
         output.reserveCapacity(output.count + head.byteCount + 32)
         // Our own version, whatever the backend's (RFC 9110, 6.2).
@@ -56,12 +62,21 @@ struct HeadRewriter {
         output += "\r\n".utf8
         let hopByHop = HopByHop(head, in: bytes)
         appendFields(of: head, in: source, to: &output) { field in
-            !hopByHop.covers(field, in: bytes) && !(clientVersion == .http10 && isAboutChunks(field))
+            (upgrade || !hopByHop.covers(field, in: bytes))
+                && !(clientVersion == .http10 && isAboutChunks(field)) && (keepsFraming || !isAboutFraming(field))
         }
         if head.status >= 200 {
             appendPersistence(keepAlive, defaultsToKeepAlive: clientVersion == .http11, to: &output)
         }
         output += "\r\n".utf8
+    }
+
+    /// Whether a 101 can go on byte for byte, as nearly all can.
+    static func isPlain(_ head: ResponseHead, in bytes: Span<UInt8>) -> Bool {
+        for field in head.fields where isAboutFraming(field) || bytes[field.name.upper] != HTTPByte.colon {
+            return false
+        }
+        return true
     }
 
     /// Says only what the version does not already mean (RFC 9112, 9.3).
@@ -75,9 +90,7 @@ struct HeadRewriter {
         }
     }
 
-    /// Writes fields as they came, neighbours in one piece, except that tabs around a value become one space: there
-    /// are servers that read `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is
-    /// no part of the value).
+    /// Writes fields as they came, neighbours in one piece, but for those that some parsers read otherwise.
     @inline(__always)
     private static func appendFields(
         of head: some MessageHead, in source: [UInt8], to output: inout [UInt8], where isKept: (HeaderField) -> Bool
@@ -85,26 +98,33 @@ struct HeadRewriter {
         var piece = 0..<0
         for (index, field) in head.fields.enumerated() where isKept(field) {
             let line = head.line(of: index)
-            if line.lower != piece.upperBound || hasTabs(field, line, source.span) {
+            let isUsual = isUsual(field, line, source.span)
+            if line.lower != piece.upperBound || !isUsual {
                 output += source[piece]
                 piece = line.lower..<line.lower
             }
-            if hasTabs(field, line, source.span) {
+            if isUsual {
+                piece = piece.lowerBound..<line.upper
+            } else {
+                let isLength = field.known == .contentLength
                 output += source[field.name.indices]
                 output += ": ".utf8
-                output += source[field.value.indices]
+                output += source[(isLength ? source.span.withoutLeadingZeros(field.value) : field.value).indices]
                 output += "\r\n".utf8
                 piece = 0..<0
-            } else {
-                piece = piece.lowerBound..<line.upper
             }
         }
         output += source[piece]
     }
 
-    private static func hasTabs(_ field: HeaderField, _ line: ByteRange, _ bytes: Span<UInt8>) -> Bool {
-        bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower)) != nil
-            || bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper)) != nil
+    /// Not so: blanks before the colon, which only a response may have; tabs around the value, because there are
+    /// servers that read `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is no
+    /// part of the value); zeros before a length, which some take for octal.
+    private static func isUsual(_ field: HeaderField, _ line: ByteRange, _ bytes: Span<UInt8>) -> Bool {
+        bytes[field.name.upper] == HTTPByte.colon
+            && bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower)) == nil
+            && bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.value.upper, line.upper)) == nil
+            && (field.known != .contentLength || bytes.withoutLeadingZeros(field.value) == field.value)
     }
 
     /// A whole line with a name that is not our own.
@@ -137,6 +157,10 @@ struct HeadRewriter {
     private static func isRemoved(_ name: ByteRange, by prefixes: [[UInt8]], in bytes: Span<UInt8>) -> Bool {
         for prefix in prefixes where bytes.beginsLike(prefix, in: name) { return true }
         return false
+    }
+
+    private static func isAboutFraming(_ field: HeaderField) -> Bool {
+        field.known == .contentLength || field.known == .transferEncoding
     }
 
     private static func isAboutChunks(_ field: HeaderField) -> Bool {

@@ -14,17 +14,22 @@ struct HeaderField: Equatable, Sendable {
 
 extension HeaderField {
     /// Reads a line without its CRLF: `field-name ":" OWS field-value OWS` (RFC 9112, 5).
-    init(_ line: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
+    ///
+    /// Blanks before the colon are the classic way past a filter: a request that has them is refused, from a response
+    /// they are removed (RFC 9112, 5.1).
+    init(_ line: ByteRange, in bytes: Span<UInt8>, removingBlanks: Bool = false) throws(HeadError) {
         // A continued line (RFC 9112, 5.2), or space after the start line (RFC 9112, 2.2).
         guard !HTTPByte.isWhitespace(bytes[line.lower]) else { throw .obsoleteFolding(at: line.lower) }
         let (length, hasUnderscore) = Self.token(at: bytes.extracting(line.indices))
         let end = line.lower + length
-        guard end < line.upper, bytes[end] == HTTPByte.colon else { throw Self.nameError(at: end, line, bytes) }
+        var colon = end
+        while removingBlanks, end > line.lower, colon < line.upper, HTTPByte.isWhitespace(bytes[colon]) { colon += 1 }
+        guard colon < line.upper, bytes[colon] == HTTPByte.colon else { throw Self.nameError(at: end, line, bytes) }
         guard end > line.lower else { throw .emptyName(at: end) }
         let name = ByteRange(line.lower, end)
         let resembled = FieldName(resembledBy: name, in: bytes)
         self.init(
-            name: name, value: bytes.trimmed(ByteRange(end + 1, line.upper)), resembled: resembled,
+            name: name, value: bytes.trimmed(ByteRange(colon + 1, line.upper)), resembled: resembled,
             isExact: !hasUnderscore)
     }
 
@@ -40,7 +45,6 @@ extension HeaderField {
         return (bytes.count, hasUnderscore)
     }
 
-    /// Before the colon too: the classic way past a filter (RFC 9112, 5.1).
     private static func nameError(at index: Int, _ line: ByteRange, _ bytes: Span<UInt8>) -> HeadError {
         guard bytes.firstIndex(of: HTTPByte.colon, in: line) != nil else { return .missingColon(at: line.lower) }
         return HTTPByte.isWhitespace(bytes[index]) ? .whitespaceInName(at: index) : .invalidName(at: index)

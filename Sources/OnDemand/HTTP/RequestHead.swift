@@ -11,9 +11,9 @@ struct RequestHead: MessageHead, Equatable, Sendable {
     let query: ByteRange?
     let version: HTTPVersion
     let fields: [HeaderField]
-    /// The value of `Host`. Without that field (HTTP/1.0 only) the authority of an absolute-form target, else nil.
+    /// The authority of an absolute-form target, else the value of `Host`, which only an HTTP/1.0 client may leave out.
     let host: ByteRange?
-    /// The whole head: a skipped empty line, request line, fields, the empty line at the end.
+    /// The whole head: skipped empty lines, request line, fields, the empty line at the end.
     let byteCount: Int
     /// The method is HEAD: its answer never has a body (RFC 9110, 9.3.2).
     let isHead: Bool

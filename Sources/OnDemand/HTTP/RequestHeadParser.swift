@@ -4,7 +4,7 @@ struct RequestHeadParser {
     private var lines = HeadLines()
     private var requestLine: RequestLine?
     private var fields: [HeaderField] = []
-    private var skippedEmptyLine = false
+    private var emptyLines = 0
 
     init(limits: HeadLimits = .init()) { self.limits = limits }
 
@@ -34,9 +34,8 @@ struct RequestHeadParser {
                 requestLine = try RequestLine(line, in: unread, limits: limits)
                 return
             }
-            // Old clients end a body with one CRLF too many (RFC 9112, 2.2); nobody sends two.
-            guard !skippedEmptyLine else { throw .emptyRequestLine }
-            skippedEmptyLine = true
+            emptyLines += 1
+            guard emptyLines <= HeadLimits.maximumEmptyLines else { throw .emptyRequestLine }
         }
     }
 
@@ -48,22 +47,19 @@ struct RequestHeadParser {
             wantsKeepAlive: RequestHead.wantsKeepAlive(line.version, fields, in: bytes))
     }
 
-    /// One valid Host, the same as in the target; none only in HTTP/1.0 (RFC 9112, 3.2 and 3.2.2).
+    /// One valid Host; none only in HTTP/1.0 (RFC 9112, 3.2). An absolute target names the host itself, and then the
+    /// field counts for nothing (RFC 9112, 3.2.2).
     private func host(of line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> ByteRange? {
         var found: ByteRange?
         for field in fields where field.known == .host {
             guard found == nil else { throw .severalHosts }
             found = field.value
         }
-        guard let found else {
+        if let found {
+            guard HostAndPort(found, in: bytes) != nil else { throw .invalidHost }
+        } else {
             guard line.version == .http10 else { throw .missingHost }
-            return line.parts.authority
         }
-        guard let host = HostAndPort(found, in: bytes) else { throw .invalidHost }
-        if let authority = line.parts.authority, let named = HostAndPort(authority, in: bytes) {
-            let agrees = host.agrees(with: named, defaultPort: line.parts.defaultPort, in: bytes)
-            guard agrees else { throw .hostDisagrees }
-        }
-        return found
+        return line.parts.authority ?? found
     }
 }

@@ -1,11 +1,12 @@
-/// Reads a response head as it arrives, as strictly as requests: what is refused here reaches no client.
+/// Reads a response head as it arrives, as strictly as requests but for blanks before a colon: what is refused here
+/// reaches no client.
 struct ResponseHeadParser {
     private let limits: HeadLimits
     private var lines = HeadLines()
     private var statusLine: StatusLine?
     private var fields: [HeaderField] = []
 
-    init(limits: HeadLimits = .init()) { self.limits = limits }
+    init(limits: HeadLimits = .ofResponse) { self.limits = limits }
 
     /// The head once it is complete; nil asks to be called again with the same bytes and more.
     ///
@@ -19,7 +20,7 @@ struct ResponseHeadParser {
             guard line.isEmpty else {
                 guard fields.count < limits.maximumFields else { throw .tooManyFields }
                 if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
-                fields.append(try HeaderField(line, in: unread))
+                fields.append(try HeaderField(line, in: unread, removingBlanks: true))
                 continue
             }
             let head = ResponseHead(

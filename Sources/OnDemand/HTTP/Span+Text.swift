@@ -69,6 +69,13 @@ extension Span<UInt8> {
         return ByteRange(lower, upper)
     }
 
+    /// A number's digits without zeros in front; the last one stays.
+    func withoutLeadingZeros(_ range: ByteRange) -> ByteRange {
+        var lower = range.lower
+        while lower + 1 < range.upper, self[lower] == UInt8(ascii: "0") { lower += 1 }
+        return ByteRange(lower, range.upper)
+    }
+
     /// The elements of a comma-separated list of tokens; empty ones do not count (RFC 9110, 5.6.1.2).
     @inline(__always)
     func forEachListElement(of range: ByteRange, _ body: (ByteRange) -> Void) {

@@ -24,6 +24,9 @@ struct ServiceLimits: Equatable, Sendable {
     var bodyTimeout = Limits.bodyTimeout
     /// From the last byte of a request to the end of the answer's head (504).
     var responseTimeout = Limits.responseTimeout
+    /// A backend's response up to its body (502). Four times what a client may send: a server that sets many cookies,
+    /// or tells a browser its whole security policy, is no attacker.
+    var maximumResponseHeadBytes = 64 * 1024
     /// A backend's connection waits for this long for the next request of its client; nil closes it behind each
     /// answer.
     var upstreamKeepAlive: Duration? = Limits.upstreamKeepAlive

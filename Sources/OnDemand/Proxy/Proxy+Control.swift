@@ -42,8 +42,9 @@ extension Proxy {
     }
 
     func serve(_ response: CannedResponse, _ conversation: Link.Conversation) {
-        let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
-        conversation.machine.served(response.rendered(keepAlive: keepAlive, headOnly: false))
+        let headOnly = conversation.machine.request?.isHead ?? false
+        conversation.machine.served(
+            response.rendered(keepAlive: conversation.machine.staysOpen, headOnly: headOnly))
     }
 
     /// Who follows and does not keep up is let go: a daemon waits for no reader.

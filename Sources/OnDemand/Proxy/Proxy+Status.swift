@@ -4,7 +4,7 @@ extension Proxy {
         // A connection that is kept would be one more to wait for.
         if isDraining { conversation.machine.request?.wantsKeepAlive = false }
         hasToldOfItself = hasToldOfItself || resource.isLarge
-        let keepAlive = conversation.machine.request?.wantsKeepAlive ?? false
+        let keepAlive = conversation.machine.staysOpen
         let headOnly = conversation.machine.request?.isHead ?? false
         switch resource {
         case .service: control(index, conversation)

@@ -16,16 +16,21 @@ import Testing
             """
             "limits": {"head_timeout": "1s", "max_head_bytes": "32KiB", "max_header_fields": 9, "max_target_bytes": 100,
               "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "stall_timeout": "4s",
-              "upstream_keep_alive": "5s"}
+              "upstream_keep_alive": "5s", "max_response_header_bytes": "128KiB"}
             """,
-            service: #""limits": {"max_body_bytes": "${OFF}", "response_timeout": "9s", "upstream_keep_alive": "off"}"#)
+            service: """
+                "limits": {"max_body_bytes": "${OFF}", "response_timeout": "9s", "upstream_keep_alive": "off",
+                  "max_response_header_bytes": 4096}
+                """)
         let limits = configuration.limits
         #expect(limits.headTimeout == .seconds(1) && limits.maximumHeadBytes == 32_768)
         #expect(limits.maximumHeaderFields == 9 && limits.maximumTargetBytes == 100)
         #expect(limits.service.maximumBodyBytes == 1_048_576 && limits.service.bodyTimeout == .seconds(2))
         var expected = limits.service
         #expect(expected.upstreamKeepAlive == .seconds(5))
+        #expect(expected.maximumResponseHeadBytes == 131_072)
         (expected.maximumBodyBytes, expected.responseTimeout, expected.upstreamKeepAlive) = (nil, .seconds(9), nil)
+        expected.maximumResponseHeadBytes = 4096
         #expect(configuration.services[0].limits == expected)
         #expect(try read("").limits == PeerLimits() && read("").services[0].limits == ServiceLimits())
     }
@@ -59,6 +64,7 @@ import Testing
         arguments: [
             (#""max_head_bytes": "16""#, "has no unit; write"), (#""max_head_bytes": "16KB""#, "has the unknown unit"),
             (#""max_head_bytes": "big""#, "is no size; write"), (#""max_head_bytes": 10"#, "expected a size from 1024"),
+            (#""max_response_header_bytes": "2MiB""#, "expected a size from 1024"),
             (#""max_body_bytes": -1"#, "expected a size from 0"),
             (#""max_body_bytes": true"#, "expected a size such as"),
             (#""max_body_bytes": "99999999999GiB""#, "is more than can be counted"),

@@ -156,6 +156,23 @@ struct DeadlineTests {
         #expect(talk.hangup == .done)
     }
 
+    @Test(
+        "a client that sends on without end is cut off after so many bytes, whether it has its answer or only listens")
+    func lingerBytes() {
+        let flood = String(repeating: "x", count: 64 * 1024)
+        for opening in ["bad\r\n\r\n", "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            var talk = ExchangeTalk(opening)
+            talk.run()
+            var sent = 0
+            while talk.hangup == nil, sent < 2 * Limits.lingerBytes {
+                talk.clientMore(flood)
+                sent += flood.utf8.count
+            }
+            #expect(sent == Limits.lingerBytes + flood.utf8.count, "\(sent) bytes were read")
+            #expect(talk.hangup == (opening.hasPrefix("bad") ? .done : .clientClosed))
+        }
+    }
+
     @Test("each request has a number of its own, so that its deadline is not taken for the last one's")
     func numbers() {
         var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))

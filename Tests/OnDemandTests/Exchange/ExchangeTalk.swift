@@ -238,8 +238,11 @@ struct ExchangeTalk {
         default: break
         }
         let oneRead = Limits.scratchBytes + machine.rules.headLimits.maximumHeadBytes
-        let held = [machine.inbound.count, machine.toUpstream.count, machine.toClient.count, machine.answerHead.count]
+        let held = [machine.inbound.count, machine.toUpstream.count]
         #expect(held.allSatisfy { $0 <= oneRead + 1024 }, "\(held) bytes are held")
+        let oneAnswer = Limits.scratchBytes + machine.answerLimits.maximumHeadBytes
+        let heldOfAnswer = [machine.toClient.count, machine.answerHead.count]
+        #expect(heldOfAnswer.allSatisfy { $0 <= oneAnswer + 1024 }, "\(heldOfAnswer) bytes are held")
     }
 
     // MARK: The world goes on

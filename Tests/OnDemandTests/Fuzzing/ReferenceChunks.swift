@@ -1,9 +1,10 @@
 @testable import OnDemand
 
-/// A slow decoder of chunked bodies that has all the bytes before it and reads them line by line (RFC 9112, 7.1).
+/// A slow decoder of chunked bodies that has all the bytes before it and reads them line by line (RFC 9112, 7.1). It
+/// writes each line anew, in the one form in which a body travels on.
 struct ReferenceChunks {
     enum Verdict: Equatable {
-        case ended(at: Int)
+        case ended(at: Int, written: [UInt8])
         case unfinished
         case refused(String)
     }
@@ -16,7 +17,7 @@ struct ReferenceChunks {
         do {
             while try reader.chunk() {}
             try reader.trailers()
-            return .ended(at: reader.rest.startIndex)
+            return .ended(at: reader.rest.startIndex, written: reader.written)
         } catch let refusal as Refusal {
             return .refused(refusal.why)
         } catch {
@@ -28,6 +29,7 @@ struct ReferenceChunks {
     private let limits: BodyLimits
     private var content: UInt64 = 0
     private var extensions = 0
+    private var written: [UInt8] = []
 
     private init(rest: ArraySlice<UInt8>, limits: BodyLimits) {
         (self.rest, self.limits) = (rest, limits)
@@ -35,33 +37,59 @@ struct ReferenceChunks {
 
     /// Reads one chunk; false after the last.
     private mutating func chunk() throws -> Bool {
-        let digits = rest.prefix { HTTPByte.hexadecimal($0) != nil }
+        let text = rest.prefix { HTTPByte.hexadecimal($0) != nil }
+        let zeros = text.prefix { $0 == UInt8(ascii: "0") }.count
+        let digits = text.dropFirst(zeros)
+        var beside = max(0, zeros - 1)
+        guard beside <= limits.maximumExtensionBytes else { throw Refusal(why: "zeros") }
         guard digits.count <= BodyLimits.maximumChunkSizeDigits else { throw Refusal(why: "digits") }
-        rest = rest.dropFirst(digits.count)
+        rest = rest.dropFirst(text.count)
+        guard !rest.isEmpty else { throw NotYet() }
+        guard !text.isEmpty else { throw Refusal(why: "no digit") }
+        let blanks = try blanks(&beside)
         guard let delimiter = rest.first else { throw NotYet() }
-        guard !digits.isEmpty else { throw Refusal(why: "no digit") }
         if delimiter == UInt8(ascii: ";") {
             rest = rest.dropFirst()
-            try chunkExtension()
+            try chunkExtension(&beside)
+        } else if blanks > 0, limits.sender == .client {
+            throw Refusal(why: "blanks before the end of the line")
         }
         try expect("\r\n")
         let size = digits.reduce(UInt64(0)) { $0 * 16 + UInt64(HTTPByte.hexadecimal($1) ?? 0) }
+        written += digits.isEmpty ? [UInt8(ascii: "0")] : Array(digits)
+        written += [13, 10]
         guard size > 0 else { return false }
         content += size
         if let maximum = limits.maximumBytes, content > maximum { throw Refusal(why: "too large") }
         guard UInt64(rest.count) >= size else { throw NotYet() }
+        written += rest.prefix(Int(size))
         rest = rest.dropFirst(Int(size))
         try expect("\r\n")
+        written += [13, 10]
         return true
     }
 
+    private mutating func blanks(_ beside: inout Int) throws -> Int {
+        let count = rest.prefix { $0 == 32 || $0 == 9 }.count
+        try spend(count, &beside)
+        rest = rest.dropFirst(count)
+        return count
+    }
+
+    private mutating func spend(_ count: Int, _ beside: inout Int) throws {
+        beside += count
+        extensions += count
+        guard beside <= limits.maximumExtensionBytes, extensions <= limits.maximumTotalExtensionBytes else {
+            throw Refusal(why: "extensions")
+        }
+    }
+
     /// From behind the semicolon to the CR, which it leaves.
-    private mutating func chunkExtension() throws {
+    private mutating func chunkExtension(_ beside: inout Int) throws {
+        _ = try blanks(&beside)
         let name = rest.prefix(while: isText)
-        let allowed = min(limits.maximumExtensionBytes, limits.maximumTotalExtensionBytes - extensions)
         if let first = name.first, !HTTPByte.isToken(first) { throw Refusal(why: "an extension's name") }
-        guard name.count <= allowed else { throw Refusal(why: "extensions") }
-        extensions += name.count
+        try spend(name.count, &beside)
         rest = rest.dropFirst(name.count)
         if name.isEmpty, !rest.isEmpty { throw Refusal(why: "an extension without a name") }
     }
@@ -73,11 +101,13 @@ struct ReferenceChunks {
             let lineEnd = rest.firstIndex { !isText($0) } ?? rest.endIndex
             let line = rest[..<lineEnd]
             let colon = line.firstIndex(of: UInt8(ascii: ":"))
-            let name = line[..<(colon ?? line.endIndex)]
+            var name = line[..<(colon ?? line.endIndex)]
+            let token = name.prefix(while: HTTPByte.isToken)
+            if limits.sender == .backend, name[token.endIndex...].allSatisfy(HTTPByte.isWhitespace) { name = token }
             if !line.isEmpty {
                 fields += 1
                 guard name.allSatisfy(HTTPByte.isToken), !name.isEmpty else { throw Refusal(why: "a name") }
-                if colon != nil, isForbidden(name) { throw Refusal(why: "a forbidden name") }
+                if colon != nil, rule(of: name) == .refused { throw Refusal(why: "a forbidden name") }
                 guard fields <= limits.maximumTrailerFields else { throw Refusal(why: "fields") }
             }
             let terminator = rest[lineEnd...].prefix(2)
@@ -87,7 +117,11 @@ struct ReferenceChunks {
             rest = rest[lineEnd...]
             try expect("\r\n")
             bytes += line.count + 2
-            if line.isEmpty { return }
+            if line.isEmpty {
+                written += [13, 10]
+                return
+            }
+            if rule(of: name) == .passes, let colon { written += Array(name) + Array(line[colon...]) + [13, 10] }
         }
     }
 
@@ -101,8 +135,10 @@ struct ReferenceChunks {
 
     private func isText(_ byte: UInt8) -> Bool { HTTPByte.isText(byte) }
 
-    private func isForbidden(_ name: ArraySlice<UInt8>) -> Bool {
+    private func rule(of name: ArraySlice<UInt8>) -> TrailerRule {
         let folded = String(decoding: name, as: UTF8.self).lowercased().replacing("_", with: "-")
-        return TrailerName.forbidden.contains(folded)
+        if TrailerRule.essential.contains(folded) { return limits.sender == .client ? .refused : .dropped }
+        let isOwn = TrailerRule.own.contains(folded) || TrailerRule.ownPrefixes.contains { folded.hasPrefix($0) }
+        return isOwn || limits.removedTrailers.contains(Array(folded.utf8)) ? .dropped : .passes
     }
 }

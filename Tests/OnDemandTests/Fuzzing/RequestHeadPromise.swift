@@ -68,9 +68,13 @@ enum RequestHeadPromise {
         of head: RequestHead, in bytes: [UInt8], against again: RequestHead, in forwarded: [UInt8]
     ) throws(Complaint) {
         let hopByHop = HopByHop(head, in: bytes.span)
-        var kept = head.fields.filter { !hopByHop.covers($0, in: bytes.span) }
-            .map { [copy($0.name, of: bytes), copy($0.value, of: bytes)] }
-        if !head.has(.host) {
+        let keepsHost = head.onlyValue(of: .host).map { same($0, head.host, in: bytes) } ?? false
+        var kept = head.fields.filter { field in
+            !hopByHop.covers(field, in: bytes.span) && field.resembled != .proxy
+                && (field.known != .host || keepsHost)
+        }
+        .map { [copy($0.name, of: bytes), plain($0, of: bytes)] }
+        if !keepsHost {
             let host = head.host.map { copy($0, of: bytes) } ?? Array("backend".utf8)
             kept.insert([Array("Host".utf8), host], at: 0)
         }
@@ -79,6 +83,11 @@ enum RequestHeadPromise {
         try promise(
             Array(passed.prefix(kept.count)) == kept && ours.allSatisfy(["Connection", "Upgrade"].contains),
             "the fields changed: \(text(forwarded))")
+    }
+
+    private static func same(_ field: ByteRange, _ host: ByteRange?, in bytes: [UInt8]) -> Bool {
+        guard let host else { return false }
+        return text(copy(field, of: bytes)).lowercased() == text(copy(host, of: bytes)).lowercased()
     }
 
     private static func forwarded(_ head: RequestHead, in bytes: [UInt8], _ upgrade: UpgradeIntent) -> [UInt8] {
@@ -91,5 +100,13 @@ enum RequestHeadPromise {
 }
 
 func copy(_ range: ByteRange, of bytes: [UInt8]) -> [UInt8] { Array(bytes[range.indices]) }
+
+/// A field's value as it travels on: a length without leading zeros.
+func plain(_ field: HeaderField, of bytes: [UInt8]) -> [UInt8] {
+    let value = copy(field.value, of: bytes)
+    guard field.known == .contentLength else { return value }
+    let zeros = value.prefix { $0 == UInt8(ascii: "0") }.count
+    return Array(value.dropFirst(min(zeros, max(0, value.count - 1))))
+}
 
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self).debugDescription }

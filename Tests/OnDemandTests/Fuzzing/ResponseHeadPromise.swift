@@ -7,7 +7,7 @@ enum ResponseHeadPromise {
 
     static func check(_ input: [UInt8]) throws(Complaint) {
         let cuts = Cuts(input)
-        let limits = cuts.choice & 0x80 == 0 ? HeadLimits() : narrow
+        let limits = cuts.choice & 0x80 == 0 ? HeadLimits.ofResponse : narrow
         let whole = verdict(of: cuts.bytes, endingAt: [cuts.bytes.count], limits)
         let inPieces = verdict(of: cuts.bytes, endingAt: cuts.ends, limits)
         try promise(whole == inPieces, "whole: \(whole), in pieces: \(inPieces)")
@@ -36,23 +36,31 @@ enum ResponseHeadPromise {
         of head: ResponseHead, in bytes: [UInt8], keepAlive: Bool
     ) throws(Complaint) {
         if UpgradeIntent.isSwitchToWebSocket(head, in: bytes.span) {
-            let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: true)
-            try promise(output == Array(bytes.prefix(head.byteCount)), "a 101 must pass as it is: \(text(output))")
+            let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: true, framing: false)
+            guard case .success(let again?) = verdict(of: output, endingAt: [output.count], wide) else {
+                throw Complaint("relayed, this 101 is refused: \(text(output))")
+            }
+            try promise(
+                UpgradeIntent.isSwitchToWebSocket(again, in: output.span)
+                    && HeadRewriter.isPlain(again, in: output.span),
+                "a 101 must stay one, in the plain form: \(text(output))")
         }
         for isHead in [false, true] {
-            guard let framing = try? BodyFraming.ofResponse(head, in: bytes.span, toHeadRequest: isHead) else {
+            guard let framing = try? ResponseFraming(of: head, in: bytes.span, toHeadRequest: isHead) else {
                 continue
             }
-            let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: false)
+            let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: false, framing: framing.keepsFields)
             guard case .success(let again?) = verdict(of: output, endingAt: [output.count], wide) else {
                 throw Complaint("relayed, this head is refused: \(text(output))")
             }
             try promise(again.byteCount == output.count, "bytes follow the relayed head: \(text(output))")
             try promise(again.status == head.status, "status \(head.status) became \(again.status)")
             // An answer of HTTP/1.0 cannot be chunked, so raising the version changes no body.
-            let framingAgain = try? BodyFraming.ofResponse(again, in: output.span, toHeadRequest: isHead)
-            try promise(framingAgain == framing, "the body ended \(framing), now \(String(describing: framingAgain))")
-            try checkFields(of: head, in: bytes, against: again, in: output)
+            let framingAgain = try? ResponseFraming(of: again, in: output.span, toHeadRequest: isHead)
+            try promise(
+                framingAgain?.body == framing.body && framingAgain?.isCertain == (framing.body != .untilClose),
+                "the body ended \(framing), now \(String(describing: framingAgain))")
+            try checkFields(of: head, in: bytes, against: again, in: output, framing: framing.keepsFields)
             if head.status >= 200 {
                 try promise(again.wantsKeepAlive == keepAlive, "persistence is told wrongly: \(text(output))")
             }
@@ -60,11 +68,14 @@ enum ResponseHeadPromise {
     }
 
     private static func checkFields(
-        of head: ResponseHead, in bytes: [UInt8], against again: ResponseHead, in relayed: [UInt8]
+        of head: ResponseHead, in bytes: [UInt8], against again: ResponseHead, in relayed: [UInt8], framing: Bool
     ) throws(Complaint) {
         let hopByHop = HopByHop(head, in: bytes.span)
-        let kept = head.fields.filter { !hopByHop.covers($0, in: bytes.span) }
-            .map { [copy($0.name, of: bytes), copy($0.value, of: bytes)] }
+        let kept = head.fields.filter { field in
+            !hopByHop.covers(field, in: bytes.span)
+                && (framing || field.known != .contentLength && field.known != .transferEncoding)
+        }
+        .map { [copy($0.name, of: bytes), plain($0, of: bytes)] }
         let passed = again.fields.map { [copy($0.name, of: relayed), copy($0.value, of: relayed)] }
         let ours = passed.dropFirst(kept.count).map { String(decoding: $0[0], as: UTF8.self) }
         try promise(
@@ -73,11 +84,12 @@ enum ResponseHeadPromise {
     }
 
     private static func relayed(
-        _ head: ResponseHead, in bytes: [UInt8], keepAlive: Bool, upgrade: Bool
+        _ head: ResponseHead, in bytes: [UInt8], keepAlive: Bool, upgrade: Bool, framing: Bool
     ) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.response(
-            head, in: bytes, keepAlive: keepAlive, clientVersion: .http11, upgrade: upgrade, into: &output)
+            head, in: bytes, keepAlive: keepAlive, clientVersion: .http11, upgrade: upgrade, framing: framing,
+            into: &output)
         return output
     }
 }

@@ -127,6 +127,51 @@ import Testing
         #expect(replaced == ["GET /t HTTP/1.1", "Host: c"])
     }
 
+    @Test("the host of an absolute target stands in place of another one in the field, in front of all fields")
+    func absoluteHost() throws {
+        let head = ["GET http://b:81/x HTTP/1.1", "X: 1", "Host: a", "Y: 2"]
+        #expect(try request(head, keepAlive: true) == ["GET /t HTTP/1.1", "Host: b:81", "X: 1", "Y: 2"])
+        let same = ["GET http://A/x HTTP/1.1", "X: 1", "hOST: a"]
+        #expect(try request(same, keepAlive: true) == ["GET /t HTTP/1.1", "X: 1", "hOST: a"])
+        #expect(try request(head, set: [(name: "Host", value: "c")]).filter { $0.hasPrefix("Host") } == ["Host: c"])
+    }
+
+    @Test("the field Proxy stays behind, for programs take it for a variable", arguments: ["Proxy", "pROXY"])
+    func httpoxy(name: String) throws {
+        let head = ["GET / HTTP/1.1", "Host: a", "\(name): http://evil:3128", "Proxy-Status: x", "X-Proxy: y"]
+        #expect(
+            try request(head, keepAlive: true) == ["GET /t HTTP/1.1", "Host: a", "Proxy-Status: x", "X-Proxy: y"])
+    }
+
+    @Test("a length loses its leading zeros, in both directions")
+    func leadingZeros() throws {
+        let head = ["POST / HTTP/1.1", "Host: a", "content-length:0000002"]
+        #expect(try request(head, keepAlive: true) == ["POST /t HTTP/1.1", "Host: a", "content-length: 2"])
+        #expect(try response(["HTTP/1.1 200 OK", "Content-Length: 00"]) == ["HTTP/1.1 200 OK", "Content-Length: 0"])
+        #expect(try response(["HTTP/1.1 200 OK", "X: 007"]) == ["HTTP/1.1 200 OK", "X: 007"])
+    }
+
+    @Test("of a response, blanks before a colon are removed, of a 101 too")
+    func blankBeforeColon() throws {
+        let head = ["HTTP/1.1 200 OK", "X-A : b", "X-B: c", "Set-Cookie \t:d", "Content-Length : 2"]
+        #expect(
+            try response(head)
+                == ["HTTP/1.1 200 OK", "X-A: b", "X-B: c", "Set-Cookie: d", "Content-Length: 2"])
+        let switching = ["HTTP/1.1 101 Switching Protocols", "Upgrade : websocket", "Connection: Upgrade"]
+        #expect(
+            try response(switching, upgrade: true)
+                == ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"])
+    }
+
+    @Test("many options of Connection cover what they name and nothing else, however often and in whatever case")
+    func manyOptions() throws {
+        let options = (0..<90).flatMap { ["X-HOP-\($0)", "x-hop-\($0)"] } + ["q", "Q", "qq", "x-hop-", "x-hop-1000"]
+        let fields = (70..<150).map { "x-Hop-\($0): 1" } + ["q: 1", "qqq: 2", "x-hop: 3"]
+        let head = ["GET / HTTP/1.1", "Host: a", "Connection: \(options.joined(separator: ","))"]
+        let kept = (90..<150).map { "x-Hop-\($0): 1" } + ["qqq: 2", "x-hop: 3"]
+        #expect(try request(head + fields, keepAlive: true) == ["GET /t HTTP/1.1", "Host: a"] + kept)
+    }
+
     @Test("R4 a WebSocket upgrade is asked anew, its own fields stay")
     func upgrade() throws {
         let head = [

@@ -163,14 +163,17 @@ import Testing
         for error in [HeadError.methodInWrongCase, .connectRefused, .methodTooLong] { #expect(error.status == 501) }
     }
 
-    @Test("one empty line before a request is skipped and counted, a second one is refused")
-    func emptyLine() throws {
-        let bytes = Array("\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-        let head = try requestHead(bytes)
-        #expect(head.byteCount == bytes.count)
-        #expect(String(bytes.span, head.path) == "/x")
-        for pieces in Splits.all(of: bytes) { #expect(Feeding.request(pieces) == .success(head)) }
-        #expect(refusal(of: "\r\n\r\nGET / HTTP/1.1\r\n") == .emptyRequestLine)
+    @Test("up to two empty lines before a request are skipped and counted, a third one is refused")
+    func emptyLines() throws {
+        for lines in ["\r\n", "\r\n\r\n"] {
+            let bytes = Array("\(lines)GET /x HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+            let head = try requestHead(bytes)
+            #expect(head.byteCount == bytes.count)
+            #expect(String(bytes.span, head.path) == "/x")
+            for pieces in Splits.all(of: bytes) { #expect(Feeding.request(pieces) == .success(head)) }
+        }
+        #expect(refusal(of: "\r\n\r\n\r\nGET / HTTP/1.1\r\n") == .emptyRequestLine)
+        #expect(refusal(of: "\n\nGET / HTTP/1.1\r\n") == .bareLineFeed(at: 0))
     }
 
     @Test("HEAD and the wish to keep the connection are seen")

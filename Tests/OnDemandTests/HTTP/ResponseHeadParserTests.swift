@@ -30,6 +30,29 @@ import Testing
         #expect(try !responseHead(responseBytes()).isInterim)
     }
 
+    @Test("blanks between a name and its colon are no part of the name, and the field is what it would be without")
+    func blankBeforeColon() throws {
+        let bytes = responseBytes("Content-Length : 5", "X-A \t: b")
+        let head = try responseHead(bytes)
+        #expect(head.onlyValue(of: .contentLength).map { String(bytes.span, $0) } == "5")
+        #expect(head.text(of: "x-a", in: bytes.span) == "b")
+        for pieces in Splits.all(of: bytes) { #expect(Feeding.response(pieces) == .success(head)) }
+        #expect(refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n") == .whitespaceInName(at: 28))
+    }
+
+    @Test("a response may be larger than a request, and has limits of its own")
+    func ownLimits() throws {
+        let large = responseBytes("X: \(String(repeating: "a", count: 60_000))")
+        #expect(try responseHead(large).byteCount == large.count)
+        let fields = { (count: Int) in
+            Array("HTTP/1.1 200 OK\r\n\(String(repeating: "A: b\r\n", count: count))\r\n".utf8)
+        }
+        #expect(try responseHead(fields(256)).fields.count == 256)
+        #expect(Feeding.response([fields(257)], limits: .ofResponse) == .failure(.tooManyFields))
+        let tooLarge = responseBytes("X: \(String(repeating: "a", count: 66_000))")
+        #expect(Feeding.response([tooLarge], limits: .ofResponse) == .failure(.headTooLarge))
+    }
+
     @Test("two heads in a row are read by one parser")
     func interimThenFinal() throws {
         var parser = ResponseHeadParser()
@@ -58,7 +81,10 @@ import Testing
             ("http/1.1 200 OK\r\n\r\n", .malformedVersion(at: 0)),
             ("\r\nHTTP/1.1 200 OK\r\n\r\n", .malformedStatusLine), ("HTTP/1.1 200 OK\n\n", .bareLineFeed(at: 15)),
             ("HTTP/1.1 200 O\0K\r\n\r\n", .controlCharacter(at: 14)), ("<html>\n", .bareLineFeed(at: 6)),
-            ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", .whitespaceInName(at: 18)),
+            ("HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", .whitespaceInName(at: 18)),
+            ("HTTP/1.1 200 OK\r\nA B : c\r\n\r\n", .whitespaceInName(at: 18)),
+            ("HTTP/1.1 200 OK\r\n: b\r\n\r\n", .emptyName(at: 17)),
+            ("HTTP/1.1 200 OK\r\nA \r\n\r\n", .missingColon(at: 17)),
             ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", .obsoleteFolding(at: 23)),
             ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", .bareCarriageReturn(at: 21)),
         ])
