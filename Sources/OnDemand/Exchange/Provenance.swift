@@ -185,9 +185,14 @@ struct Provenance {
             }
         }
         output += "for=".utf8
-        if let address = peer.octets.flatMap(IPAddress.init(octets:)) {
-            ForwardedText.write(address, to: &output)
-        } else {
+        switch peer {
+        case .ipv4:
+            peer.writeHost(to: &output)
+        case .ipv6:
+            output += "\"[".utf8
+            peer.writeHost(to: &output)
+            output += "]\"".utf8
+        case .unix:
             output += "unknown".utf8
         }
         if let host {
