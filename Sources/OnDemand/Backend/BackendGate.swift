@@ -65,9 +65,19 @@ final class BackendGate: Sendable {
 
     /// Opens for a new generation with the waiting clients already inside. Whoever enters sees its port: it may be an
     /// old one only for a lease that has ended already.
+    /// One that opens again has whoever stayed inside meanwhile, too.
     func open(_ generation: Generation, leases: Int, port: UInt16 = 0) {
         openPort.store(port, ordering: .relaxed)
-        word.store(Self.pack(generation: generation, leases: UInt32(leases)), ordering: .releasing)
+        var seen = word.load(ordering: .acquiring)
+        while true {
+            let fresh = Self.pack(generation: generation, leases: UInt32(leases))
+            let isSame = Self.generation(of: seen) == Self.generation(of: fresh)
+            let (done, now) = word.weakCompareExchange(
+                expected: seen, desired: fresh + (isSame ? UInt64(Self.leases(of: seen)) : 0),
+                ordering: .acquiringAndReleasing)
+            if done { return }
+            seen = now
+        }
     }
 
     /// Closes only when nobody is inside: the answer decides whether the backend may be stopped.

@@ -24,6 +24,9 @@ struct BackendMachine {
             case checkingAddress
             case spawning
             case probing(since: Instant)
+            /// It was ready, and its process lives, yet nobody listens at its address: a server that tests its port
+            /// before it boots on, or one that executes itself anew. The suspects' requests had been sent.
+            case relistening(readySince: Instant, suspects: [Ticket])
         }
         var phase: Phase
         var waiting: [Ticket]
@@ -77,6 +80,9 @@ struct BackendMachine {
         /// A client asks that must not cause a start of its own.
         case wantedIfAwake(Ticket)
         case abandoned(Ticket)
+        /// A client that was admitted to this generation found nobody listening, or was reset before the generation
+        /// had answered anything: it waits again. `wasSent`: its request had been sent, so the process may die of it.
+        case foundNobody(Ticket, Generation, wasSent: Bool)
         /// An always-on backend is started by the daemon itself.
         case startRequested
         /// All that it requires is ready, and stays so for as long as it lives.
@@ -117,6 +123,8 @@ struct BackendMachine {
         case spawn(Generation)
         case startProbing
         case stopProbing
+        /// The same process is looked at again, after a pause.
+        case probeAgain
         case openGate(Generation, leases: Int)
         /// One more lease of the open gate, for a client that asked just before it opened.
         case enterGate
@@ -124,6 +132,8 @@ struct BackendMachine {
         /// To newcomers; who is inside is still counted.
         case closeGate
         case closeGateByForce
+        /// To newcomers, for a while: the same generation opens it again, and who is inside stays inside.
+        case suspendGate
         case admit([Ticket], Generation)
         case refuse([Ticket], Refusal, retryAfter: Duration?)
         case arm(BackendTimer, at: Instant)
@@ -139,6 +149,8 @@ struct BackendMachine {
     private(set) var state = State.asleep
     /// Of the current or the most recent life.
     private(set) var generation = Generation(number: 0)
+    /// When the start of this life is to be over; set with its process.
+    private(set) var startDeadline = Instant(nanoseconds: 0)
     /// Failed starts and early crashes in a row.
     private(set) var failures = 0
     /// Fell asleep by itself; until then only an operator wakes it.
@@ -195,7 +207,7 @@ struct BackendMachine {
 
     private mutating func whileAsleep(_ event: Event, _ now: Instant) -> [Effect] {
         switch event {
-        case .wanted(let ticket):
+        case .wanted(let ticket), .foundNobody(let ticket, _, _):
             if standing == .disabled { return refuse([ticket], .disabled) }
             if let until = sleepsUntil, until > now {
                 return [.refuse([ticket], .sleepsOn, retryAfter: until - now)]
@@ -247,6 +259,8 @@ struct BackendMachine {
             start.waiting.append(ticket)
             state = .starting(start)
             return []
+        case (_, .foundNobody(let ticket, _, let wasSent)):
+            return waitAgain(start, ticket, wasSent)
         case (_, .abandoned(let ticket)):
             // The start goes on: others may be waiting, and who left once often comes back.
             start.waiting.removeAll { $0 == ticket }
@@ -262,20 +276,24 @@ struct BackendMachine {
             return rest(after: .addressTaken, refusing: start.waiting, now, jitter)
         case (.spawning, .spawned):
             state = .starting(Start(phase: .probing(since: now), waiting: start.waiting))
-            return [.arm(.startup, at: now + policy.startupTimeout), .startProbing]
+            startDeadline = now + policy.startupTimeout
+            return [.arm(.startup, at: startDeadline), .startProbing]
         case (.spawning, .spawnFailed(let error)):
             return rest(after: .spawnFailed(error), refusing: start.waiting, now, jitter)
         case (.probing, .probeSucceeded):
             state = .ready(since: now)
             return [.disarm(.startup), .openGate(generation, leases: start.waiting.count)]
                 + (start.waiting.isEmpty ? armIdle(from: now, readySince: now) : [.admit(start.waiting, generation)])
-        case (.probing, .timerFired(.startup)):
+        case (.relistening(let readySince, let suspects), .probeSucceeded),
+            (.relistening(let readySince, let suspects), .exited):
+            return whileRelistening(start.waiting, readySince, suspects, event, now, jitter)
+        case (.probing, .timerFired(.startup)), (.relistening, .timerFired(.startup)):
             return [.stopProbing]
                 + fail(.startTimedOut(after: policy.startupTimeout), start.waiting, exit: nil, now, jitter)
         case (.probing, .exited(let exit)):
             return [.stopProbing, .disarm(.startup)]
                 + fail(.exitedEarly(exit), start.waiting, exit: exit, now, jitter)
-        case (.probing, .shutdownRequested):
+        case (.probing, .shutdownRequested), (.relistening, .shutdownRequested):
             return [.stopProbing, .disarm(.startup)] + refuse(start.waiting, .shuttingDown)
                 + beginStop(Stop(cause: .shutdown, step: 0), now)
         case (.awaitingRequirements, .shutdownRequested), (.checkingAddress, .shutdownRequested):
@@ -292,6 +310,30 @@ struct BackendMachine {
             (_, .hurried):
             impossible(event)  // Each is asked for in one phase only; a leader's exit comes before its group's end.
         }
+    }
+
+    private mutating func waitAgain(_ start: Start, _ ticket: Ticket, _ wasSent: Bool) -> [Effect] {
+        var start = start
+        guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
+        start.waiting.append(ticket)
+        if case .relistening(let since, let suspects) = start.phase, wasSent {
+            start.phase = .relistening(readySince: since, suspects: suspects + [ticket])
+        }
+        state = .starting(start)
+        return []
+    }
+
+    /// It listens again, or ends instead.
+    private mutating func whileRelistening(
+        _ waiting: [Ticket], _ since: Instant, _ suspects: [Ticket], _ event: Event, _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        if case .exited(let exit) = event {
+            return [.stopProbing, .disarm(.startup), .closeGateByForce]
+                + crash(exit, since, waiting, suspects, now, jitter)
+        }
+        state = .ready(since: since)
+        return [.disarm(.startup), .openGate(generation, leases: waiting.count)]
+            + (waiting.isEmpty ? armIdle(from: now, readySince: since) : [.admit(waiting, generation)])
     }
 
     /// About what has to be ready before there is a process.
@@ -321,7 +363,7 @@ struct BackendMachine {
         switch start.phase {
         case .awaitingRequirements, .checkingAddress: beforeProcess(start.waiting, order)
         case .spawning: impossible(.ordered(order))  // Spawning is answered before anything else is told.
-        case .probing: whileProbing(start.waiting, order, now)
+        case .probing, .relistening: whileProbing(start.waiting, order, now)
         }
     }
 
@@ -413,15 +455,11 @@ struct BackendMachine {
             return takeLeave(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
+        case .foundNobody(let ticket, let found, let wasSent):
+            guard found == generation else { return [.enterGate, .admit([ticket], generation)] }
+            return loseListener(since, ticket, wasSent, now)
         case .exited(let exit):
-            // What is not to be started again may have done all it had to do.
-            let isDone = !policy.restarts && exit == .status(0)
-            let stable = isDone || now - since >= Limits.stableUptime
-            if stable { failures = 0 }
-            // The first crash is forgiven: the next request starts it again at once. Then it rests, ever longer.
-            let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: failures > 0)
-            if failures == 0 && !stable { failures = 1 }
-            return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
+            return [.disarm(.idle), .closeGateByForce] + crash(exit, since, [], [], now, jitter)
         case .ordered(let order):
             let wasPinned = standing == .pinned
             stand(after: order)
@@ -437,6 +475,42 @@ struct BackendMachine {
             .hurried:  // only while stopping
             impossible(event)
         }
+    }
+
+    /// Back to probing, within what is left of the start; for a process that had been ready for longer, within another
+    /// startup timeout.
+    private mutating func loseListener(
+        _ since: Instant, _ ticket: Ticket, _ wasSent: Bool, _ now: Instant
+    ) -> [Effect] {
+        let isBooting = now < startDeadline
+        guard isBooting || !wasSent else {
+            // It accepts and never answers, for as long as a start may take.
+            return refuse([ticket], .startTimedOut(after: policy.startupTimeout))
+        }
+        let phase = Start.Phase.relistening(readySince: since, suspects: wasSent ? [ticket] : [])
+        state = .starting(Start(phase: phase, waiting: [ticket]))
+        let limit = isBooting ? startDeadline : now + policy.startupTimeout
+        return [.disarm(.idle), .suspendGate, .arm(.startup, at: limit), .probeAgain]
+    }
+
+    /// `waiting` are queued for the next start, but for the suspects: their requests may have caused it.
+    private mutating func crash(
+        _ exit: Exit, _ since: Instant, _ waiting: [Ticket], _ suspects: [Ticket], _ now: Instant, _ jitter: Double
+    ) -> [Effect] {
+        // What is not to be started again may have done all it had to do.
+        let isDone = !policy.restarts && exit == .status(0)
+        let stable = isDone || now - since >= Limits.stableUptime
+        if stable { failures = 0 }
+        // The first crash is forgiven: the next request starts it again at once. Then it rests, ever longer.
+        let rests = failures > 0
+        let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: rests)
+        let restIsLong = rests && policy.backoff.delay(afterFailures: failures + 1, jitter: 0) > Limits.queuedRest
+        let refused = waiting.filter { restIsLong || suspects.contains($0) }
+        let queued = waiting.filter { !refused.contains($0) }
+        let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
+        if failures == 0 && !stable { failures = 1 }
+        let told = refused.isEmpty ? [] : [Effect.refuse(refused, .exitedEarly(exit), retryAfter: delay)]
+        return told + beginStop(Stop(cause: cause, step: 0, exit: exit, waiting: queued), now)
     }
 
     private mutating func whileReady(
@@ -506,7 +580,7 @@ struct BackendMachine {
         var stop = stop
         defer { if case .stopping = state { state = .stopping(stop) } }
         switch event {
-        case .wanted(let ticket):
+        case .wanted(let ticket), .foundNobody(let ticket, _, _):
             return hold(ticket, mayWake: true, &stop, now, jitter)
         case .wantedIfAwake(let ticket):
             return hold(ticket, mayWake: false, &stop, now, jitter)
@@ -624,7 +698,7 @@ struct BackendMachine {
         var rest = rest
         defer { if case .coolingDown = state { state = .coolingDown(rest) } }
         switch event {
-        case .wanted(let ticket):
+        case .wanted(let ticket), .foundNobody(let ticket, _, _):
             return join(&rest, ticket, mayWake: true, now)
         case .wantedIfAwake(let ticket):
             return join(&rest, ticket, mayWake: false, now)
@@ -678,7 +752,8 @@ struct BackendMachine {
 
     private func whileRetired(_ event: Event) -> [Effect] {
         switch event {
-        case .wanted(let ticket), .wantedIfAwake(let ticket): refuse([ticket], .shuttingDown)
+        case .wanted(let ticket), .wantedIfAwake(let ticket), .foundNobody(let ticket, _, _):
+            refuse([ticket], .shuttingDown)
         case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested, .ordered, .shutdownRequested, .hurried:
             []
         case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,

@@ -5,6 +5,9 @@ enum BackendRequest: Equatable, Sendable {
     /// A client waits; it is answered exactly once, unless it is abandoned first. Who may not wake the backend is
     /// refused where it would take a new start.
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: Visitor)
+    /// A client that was admitted to this generation found nobody listening, or was reset before the generation had
+    /// answered anything. It waits again; `wasSent` says whether its request had been sent.
+    case foundNobody(BackendID, Ticket, Generation, wasSent: Bool)
     /// The waiting client has left.
     case abandoned(BackendID, Ticket)
     /// Nobody uses this generation any more.

@@ -68,8 +68,8 @@ extension ConfigurationDraft {
         let launched = services.filter { $0.enabled && $0.launch != nil }.compactMap { $0.target?.address }
         return (launched + processes.filter(\.enabled).compactMap(\.address)).compactMap { target in
             guard target.value.port != 0 else { return nil }  // Each start has a port of its own.
-            guard let other = first[target.value] else {
-                first[target.value] = target
+            guard let other = first[target.value.canonical] else {
+                first[target.value.canonical] = target
                 return nil
             }
             return target.error("two commands cannot both listen at \(target.value), see \(other.place)")
@@ -108,9 +108,22 @@ extension Located<Configuration.Target> {
 }
 
 extension SocketAddress {
+    /// One spelling of each place: a path without segments that mean nothing, and an IPv4 address as itself where it is
+    /// mapped into IPv6 (RFC 4291, 2.5.5.2).
+    fileprivate var canonical: SocketAddress {
+        switch self {
+        case .unix(let path):
+            let segments = path.split(separator: "/").filter { $0 != "." }
+            return .unix(path: (path.hasPrefix("/") ? "/" : "") + segments.joined(separator: "/"))
+        case .ipv6(let octets, let port) where octets.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]:
+            return .ipv4(octets: Array(octets.suffix(4)), port: port)
+        case .ipv4, .ipv6: return self
+        }
+    }
+
     /// Whether both cannot be listened on at once.
     fileprivate func collides(with other: SocketAddress) -> Bool {
-        switch (self, other) {
+        switch (canonical, other.canonical) {
         case (.unix(let path), .unix(let otherPath)): path == otherPath
         case (.ipv4(let octets, let port), .ipv4(let otherOctets, let otherPort)),
             (.ipv6(let octets, let port), .ipv6(let otherOctets, let otherPort)):
@@ -123,9 +136,9 @@ extension SocketAddress {
     /// Whether a listener here would take a connection to `target`, as far as the addresses alone tell.
     fileprivate func answers(_ target: SocketAddress) -> Bool {
         guard collides(with: target) else { return false }
-        switch target {
+        switch target.canonical {
         case .unix: return true
-        case .ipv4(let octets, _): return self == target || octets.isUnspecified || octets[0] == 127
+        case .ipv4(let octets, _): return self == target.canonical || octets.isUnspecified || octets[0] == 127
         case .ipv6(let octets, _): return self == target || octets.isUnspecified || octets.isIPv6Loopback
         }
     }

@@ -294,6 +294,9 @@ extension ConfigurationDecoder {
     mutating func launch(_ fields: Fields) -> LaunchCommand {
         let command = required("command", in: fields, purpose: "it names the program to start")
         var launch = LaunchCommand(command: command.flatMap { systemText($0, isEmptyAllowed: false) } ?? "")
+        if let command, let hint = LaunchHint.ofCommand(launch.command) {
+            report(command, "\(launch.command.quoted) cannot be run: \(hint)")
+        }
         if let arguments = fields["args"] {
             let items = items(of: arguments, expected: "a list of strings") ?? []
             launch.arguments = items.compactMap { systemText($0) }

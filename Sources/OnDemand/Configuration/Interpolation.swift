@@ -62,7 +62,8 @@ struct Interpolation {
         if hasDefault, isAbsent { return (name, word) }
         guard let value else {
             throw ValueProblem(
-                "the environment variable \(name) is not set; write ${\(name):-default} to do without it")
+                "the environment variable \(name) is not set; write ${\(name):-default} to do without it"
+                    + (name == "PORT" ? ", or \(LaunchCommand.portPlaceholder) for the port of a backend" : ""))
         }
         return (name, dollars == .plain ? value : Self.doublingDollars(in: value))
     }

@@ -11,14 +11,43 @@ extension ExchangeMachine {
         phase = .awaitingConnection
     }
 
-    /// Just now, or for an earlier request.
-    mutating func connected(isKept: Bool = false) {
+    /// Just now, or for an earlier request. `isProven`: this life of the backend has answered something already.
+    mutating func connected(isKept: Bool = false, isProven: Bool = true) {
         upstreamUse = .unsettled
         phase = .relaying
         answerParser = ResponseHeadParser(limits: answerLimits)
         toUpstream.append(request!.forwarding.head)
-        if !isKept { request!.forwarding.head = [] }
+        if isKept {
+            request!.forwarding.repetition = .onFreshConnection
+        } else if !isProven, request!.forwarding.isSafe, request!.body.isFinished {
+            request!.forwarding.repetition = .whenListening
+        } else {
+            request!.forwarding.repetition = .never
+            request!.forwarding.head = []
+        }
         forwardBody()
+    }
+
+    /// Whether the request may go back to the queue: nothing of it has been sent, or it changes nothing and its backend
+    /// has not answered anything yet.
+    var mayWaitAgain: Bool {
+        guard let forwarding = request?.forwarding, forwarding.returns < Limits.returnsToQueue else { return false }
+        switch phase {
+        case .connecting, .awaitingConnection: return true
+        case .relaying: return !forwarding.head.isEmpty && forwarding.repetition == .whenListening
+        default: return false
+        }
+    }
+
+    /// True where it has to be told what comes back first.
+    var provesBackend: Bool { request?.forwarding.repetition == .whenListening }
+
+    /// After the connection was released: the request waits for the backend's process to listen again.
+    mutating func waitAgain(for id: BackendID) {
+        request!.forwarding.returns += 1
+        request!.forwarding.repetition = .never
+        toUpstream.removeAll()
+        phase = .waiting(id)
     }
 
     /// The backend's queue is full: the connection is still to be made, within the same limit.
@@ -75,7 +104,10 @@ extension ExchangeMachine {
     }
 
     /// The request is on a kept connection, and nothing has come back.
-    var mayAskAgain: Bool { phase == .relaying && request?.forwarding.head.isEmpty == false }
+    var mayAskAgain: Bool {
+        guard phase == .relaying, let forwarding = request?.forwarding else { return false }
+        return forwarding.repetition == .onFreshConnection && !forwarding.head.isEmpty
+    }
 
     /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
     private mutating func askAgain() {

@@ -116,10 +116,23 @@ struct ExchangeMachine {
         var keepsUpstream: Duration?
         /// It only asks and changes nothing (RFC 9110, 9.2.1).
         var isSafe = false
+        /// What is to be done when its connection breaks before anything has come back.
+        var repetition = Repetition.never
+        /// How often it has gone back to the queue because nobody listened.
+        var returns = 0
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
         /// The page that asked for a WebSocket and may not.
         var refusedOrigin: String?
+    }
+
+    /// When a request that was sent may be sent once more.
+    enum Repetition {
+        case never
+        /// On a connection of its own: it went out on a kept one.
+        case onFreshConnection
+        /// When the process listens again: it has not answered anything yet.
+        case whenListening
     }
 
     struct AnswerInFlight {

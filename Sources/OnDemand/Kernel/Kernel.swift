@@ -26,8 +26,13 @@ protocol Kernel: AnyObject {
     func forgetQueue(of listener: Descriptor, limit: Int)
     /// The address with a port that nobody uses at the moment.
     func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
-    /// Closes it, and removes its file when it has one, so that nobody finds a door without a house.
+    /// Closes it, and removes its file when it is still its own, and not a successor's.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
+    /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
+    func removeStaleSocket(at address: SocketAddress)
+    /// The process that listens at the other end of a connection to a Unix socket (unix(7), SO_PEERCRED); nil where the
+    /// system does not say, as for a process of another namespace.
+    func listeningProcess(behind descriptor: Descriptor) -> ProcessID?
     func accept(from listener: Descriptor) -> AcceptResult
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
@@ -101,10 +106,18 @@ protocol Kernel: AnyObject {
     func listenerOwner(at address: SocketAddress) -> ProcessDescription?
     /// Whether who listens there is of this family; nil when nobody can tell, as for an address of another machine.
     func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool?
+    /// Where the processes of this family listen, at most `limit` addresses, for people.
+    func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
+    /// Whether earlier connections to this address still keep a server from binding it (tcp(7), TIME_WAIT).
+    func hasTimeWait(at address: SocketAddress) -> Bool
     func residentBytes(of process: ProcessID?) -> Int?
 
     // MARK: Files
 
+    /// The daemon's own directory, as an absolute path (getcwd(3)); nil when it has been removed.
+    var workingDirectory: String? { get }
+    /// The first bytes of a file, at most `limit`; nil when they cannot be read.
+    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]?
     /// A regular file, whole.
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
     /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).

@@ -3,6 +3,21 @@ import Glibc
 
 /// The few files that the daemon keeps for itself.
 extension LinuxKernel {
+    var workingDirectory: String? {
+        guard let path = unsafe getcwd(nil, 0) else { return nil }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+
+    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]? {
+        let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard raw >= 0 else { return nil }
+        defer { _ = Glibc.close(raw) }
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = unsafe Glibc.read(raw, &bytes, limit)
+        return count < 0 ? nil : Array(bytes[..<count])
+    }
+
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
         // A pipe of that name must not make us wait for somebody who writes.
         let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)

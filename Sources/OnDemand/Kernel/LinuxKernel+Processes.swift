@@ -121,8 +121,10 @@ extension LinuxKernel {
 
     // MARK: What to run
 
-    /// What a manager told this daemon, or a daemon above it, is not for its children.
+    /// What a manager told this daemon, or a daemon above it, is not for its children; nor is the port that a platform
+    /// has given to the daemon.
     private static let variablesOfOurs = [
+        "PORT",
         "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
         "WATCHDOG_PID",
     ]

@@ -24,6 +24,7 @@ extension LinuxKernel {
             guard Glibc.listen(raw, Int32(SOMAXCONN)) == 0 else {
                 throw SystemError(call: "listen", code: .current, subject: "\(address)")
             }
+            if case .unix(let path) = address { socketFiles[raw] = SocketFile(at: path) }
             return (Descriptor(raw: raw), localAddress(of: raw) ?? address)
         } catch {
             _ = Glibc.close(raw)
@@ -82,9 +83,7 @@ extension LinuxKernel {
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
         case .failed(.connectionRefused):
             // An ordinary file refuses too (unix(7)), and it is precious to somebody.
-            var information = stat()
-            guard unsafe lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return }
-            unsafe unlink(path)
+            if SocketFile(at: path) != nil { unsafe unlink(path) }
         case .failed:
             break  // No such file, most often; bind(2) has the last word.
         }
@@ -127,8 +126,37 @@ extension LinuxKernel {
     }
 
     func stopListening(_ listener: Descriptor, at address: SocketAddress) {
-        if case .unix(let path) = address { unsafe unlink(path) }
+        let own = socketFiles.removeValue(forKey: listener.raw)
+        if case .unix(let path) = address, let own, SocketFile(at: path) == own { unsafe unlink(path) }
         close(listener)
+    }
+
+    /// Which file a socket is, whatever it is called.
+    struct SocketFile: Equatable {
+        private let device: UInt
+        private let inode: UInt
+
+        /// nil when there is no socket of that name.
+        init?(at path: String) {
+            var information = stat()
+            guard unsafe lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
+            (device, inode) = (UInt(information.st_dev), UInt(information.st_ino))
+        }
+    }
+
+    func removeStaleSocket(at address: SocketAddress) {
+        guard case .unix(let path) = address, SocketFile(at: path) != nil else { return }
+        unsafe unlink(path)
+    }
+
+    func listeningProcess(behind descriptor: Descriptor) -> ProcessID? {
+        // struct ucred: the process, its user and its group.
+        var credentials: [Int32] = [0, 0, 0]
+        var length = socklen_t(credentials.count * MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor.raw, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0,
+            credentials[0] > 0
+        else { return nil }
+        return ProcessID(number: credentials[0])
     }
 
     func localAddress(of raw: Int32) -> SocketAddress? {

@@ -20,6 +20,8 @@ import Glibc
     private static let eventsPerWait = 512
 
     var launches = Launches()
+    /// The socket files that listeners of this process have made, by their descriptors.
+    var socketFiles: [Int32: SocketFile] = [:]
     /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
     let manager: ManagerSocket?
     /// `pid:start time` of this process, which never change.

@@ -24,6 +24,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case slowStart = "slow_start"
     case startFailed = "start_failed"
     case crashed
+    case listenerLost = "listener_lost"
     case signalRefused = "signal_refused"
     case stopTimedOut = "stop_timed_out"
     case coolingDown = "cooling_down"
@@ -40,8 +41,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     var level: LogLevel {
         switch self {
         case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut: .error
-        case .slowStart, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown, .linesDropped,
-            .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved,
+        case .slowStart, .listenerLost, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown,
+            .linesDropped, .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved,
             .unauthorized:
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,

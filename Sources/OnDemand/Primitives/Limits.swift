@@ -158,6 +158,9 @@ enum Limits {
     static let portChoices = 8
     /// Messages to a notify socket that are read in one turn.
     static let notificationsPerTurn = 16
+    /// Returns of one request to the queue because nobody listens: the pause between two grows to 50 ms, so that is
+    /// longer than any start. A system that refuses although somebody listens is no endless loop.
+    static let returnsToQueue = 1000
     /// Connections that a generation left in its queue; the system keeps no more for any listener by default
     /// (listen(2), somaxconn).
     static let queueLeftovers = 4096
@@ -167,6 +170,8 @@ enum Limits {
     /// wait for its end are refused. A process that KILL does not end in this time hangs in the kernel, or may not be
     /// signalled.
     static let stopGrace: Duration = .seconds(5)
+    /// What is read of a script that cannot be run: the line of its interpreter is no longer than this (execve(2)).
+    static let scriptLineBytes = 256
     /// Processes that are named in a log line or the status when they do not end: enough to find the others.
     static let namedProcesses = 16
     /// How often an overdue stop tries again.

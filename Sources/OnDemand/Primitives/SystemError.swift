@@ -36,6 +36,9 @@ struct Errno: Hashable, Sendable {
     static let timedOut = Errno(number: 110)
     static let connectionRefused = Errno(number: 111)
 
+    /// Of a connect: nobody listens there at this moment.
+    var meansNobodyListens: Bool { [.connectionRefused, .connectionReset, .noSuchFile].contains(self) }
+
     /// The process or the machine has run out of something that comes back: pause, then try again.
     var isExhaustion: Bool {
         [.tooManyFiles, .tooManyFilesInSystem, .outOfMemory, .noBufferSpace].contains(self)

@@ -8,11 +8,12 @@ extension Proxy {
             reactor.arm(.connectRetry(clientToken(index)), at: kernel.now() + Limits.connectRetryPause)
         case .failed(let code) where code.isExhaustion:
             findNoRoom(for: id, conversation)
-        case .failed:
+        case .failed(let code):
+            if code.meansNobodyListens, waitAgain(index, conversation) { return }
             conversation.machine.connectFailed()
         case .connected(let descriptor):
             guard watchUpstream(descriptor, index, conversation) else { return }
-            conversation.machine.connected()
+            conversation.machine.connected(isProven: isProven(index))
         case .inProgress(let descriptor):
             guard watchUpstream(descriptor, index, conversation) else { return }
             conversation.machine.connectionStarted()
@@ -63,11 +64,39 @@ extension Proxy {
         guard let conversation = board.conversation(of: index),
             case .awaitingConnection = conversation.machine.phase, let upstream = links[index].upstream
         else { return }
-        if !upstream.readiness.contains(.broken) || kernel.connectFailure(of: upstream.descriptor) == nil {
-            conversation.machine.connected()
-        } else {
-            conversation.machine.connectFailed()
+        guard upstream.readiness.contains(.broken), let code = kernel.connectFailure(of: upstream.descriptor) else {
+            return conversation.machine.connected(isProven: isProven(index))
         }
+        if code.meansNobodyListens, waitAgain(index, conversation) { return }
+        conversation.machine.connectFailed()
+    }
+
+    /// Whether the life of the backend that this link belongs to has answered something.
+    private func isProven(_ index: Int) -> Bool {
+        guard let lease = links[index].lease else { return true }
+        let upstream = upstreams[lease.backend.index]
+        return upstream.proven == lease.generation || upstream.plainGeneration == lease.generation
+    }
+
+    private func noteProof(_ index: Int, _ conversation: Link.Conversation) {
+        guard conversation.machine.provesBackend, let lease = links[index].lease else { return }
+        upstreams[lease.backend.index].proven = lease.generation
+    }
+
+    /// False where it is answered 502. While a process lives that the daemon supervises, "nobody listens" is "not ready
+    /// yet": the supervisor looks again, and the request is queued as it was before.
+    private func waitAgain(_ index: Int, _ conversation: Link.Conversation) -> Bool {
+        guard conversation.machine.mayWaitAgain, let lease = links[index].lease,
+            upstreams[lease.backend.index].plainGeneration != lease.generation
+        else { return false }
+        let wasSent = conversation.machine.phase == .relaying
+        releaseUpstream(index, conversation)
+        let ticket = issueTicket(for: lease.backend, index, conversation)
+        upstreams[lease.backend.index].held += 1
+        conversation.machine.waitAgain(for: lease.backend)
+        requests.post(.foundNobody(lease.backend, ticket, lease.generation, wasSent: wasSent))
+        statusChanged()
+        return true
     }
 
     func receiveFromClient(_ index: Int, _ conversation: Link.Conversation) {
@@ -81,12 +110,17 @@ extension Proxy {
 
     func receiveFromUpstream(_ index: Int, _ conversation: Link.Conversation) {
         switch board.receiveFromUpstream(of: index, through: kernel) {
-        case .bytes(let count): conversation.machine.receivedFromUpstream(scratch[..<count])
+        case .bytes(let count):
+            noteProof(index, conversation)
+            conversation.machine.receivedFromUpstream(scratch[..<count])
         case .wouldBlock: break
         case .ended:
+            let isReset = conversation.machine.upstreamRefusesMore || !conversation.machine.toUpstream.isEmpty
+            if isReset, waitAgain(index, conversation) { return }
             let isUnread = conversation.machine.mayAskAgain && hasUndelivered(to: index)
             conversation.machine.upstreamEnded(isUnread: isUnread)
-        case .failed(.connectionReset), .failed(.brokenPipe): conversation.machine.upstreamWasReset()
+        case .failed(.connectionReset), .failed(.brokenPipe):
+            if !waitAgain(index, conversation) { conversation.machine.upstreamWasReset() }
         case .failed: conversation.machine.upstreamFailed()
         }
     }

@@ -73,6 +73,8 @@ final class Proxy<K: Kernel> {
         var plainGeneration = Generation(number: 0)
         /// The generation whose first client has been seen.
         var greeted: Generation?
+        /// The generation that has answered something.
+        var proven: Generation?
         /// Tunnels that do not keep the current generation awake.
         var dormant = 0
         /// Tunnels that others carry, of whichever generation.

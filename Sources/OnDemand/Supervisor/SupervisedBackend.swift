@@ -49,6 +49,10 @@ final class SupervisedBackend {
     struct Child {
         let process: ProcessID
         let spawnedAt: Instant
+        /// When it was ready for the first time.
+        var readyAt: Instant?
+        /// When its listener was found gone for the last time.
+        var lostListenerAt: Instant?
         var output: OutputPipe
         var errors: OutputPipe
         /// Where it says that it is ready, if that is what is waited for.

@@ -14,7 +14,7 @@ extension Supervisor {
         guard after != before else { return }
         if before == .starting { reactor.disarm(.slowStart(backend.id)) }
         backend.history.stateSince = kernel.now()
-        noteWake(of: backend)
+        if before == .ready, after == .starting { noteLostListener(backend) } else { noteWake(of: backend) }
         if after == .ready { noteReady(backend) }
         if case .stopping(let stop) = backend.machine.state { backend.history.stopCause = stop.cause }
         if after == .stopping, let child = backend.child, child.exit == nil {
@@ -103,12 +103,20 @@ extension Supervisor {
             LogField("median_ms", backend.history.boots.median?.wholeMilliseconds ?? 0))
     }
 
+    private func noteLostListener(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        log(.listenerLost, service(backend), generation(backend), LogField("pid", child.process.number))
+    }
+
     private func noteReady(_ backend: SupervisedBackend) {
         guard let child = backend.child else { return }
-        let boot = kernel.now() - child.spawnedAt
-        backend.history.lastBoot = boot
-        backend.history.boots.record(boot)
-        backend.history.allBoots.record(boot)
+        let boot = kernel.now() - (child.lostListenerAt ?? child.spawnedAt)
+        if child.readyAt == nil {
+            backend.child?.readyAt = kernel.now()
+            backend.history.lastBoot = boot
+            backend.history.boots.record(boot)
+            backend.history.allBoots.record(boot)
+        }
         backend.history.lastFailure = nil
         log(
             .ready, service(backend), generation(backend), LogField("pid", child.process.number),
@@ -137,19 +145,21 @@ extension Supervisor {
             let refusal = Refusal.requirementFailed(name, refusal)
             failed(backend, refusal, detail: refusal.sentence)
         case (.starting, .spawnFailed(let error)):
-            failed(backend, .spawnFailed(error), detail: error.description)
-        case (.starting, .exited(let exit)):
-            failed(backend, .exitedEarly(exit), detail: "ended with \(exit) before it accepted connections")
+            failed(backend, .spawnFailed(error), detail: error.description + hint(about: error, backend))
+        case (.starting, .exited(let exit)) where backend.child?.readyAt == nil:
+            failed(
+                backend, .exitedEarly(exit),
+                detail: "ended with \(exit) before it accepted connections" + timeWaitHint(backend))
         case (.starting, .timerFired(.startup)):
             let limit = backend.machine.policy.startupTimeout
             let why = backend.probe.complaint.map { "; when it was asked for the last time, \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
                 detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
-                    + " within \(limit.shortText)\(why ?? "")")
+                    + " within \(limit.shortText)\(why ?? "")" + listenerHint(backend))
         case (.ready, .exited(.status(0))) where !backend.machine.policy.restarts:
             break  // It has done its work; `stopped` says so.
-        case (.ready, .exited(let exit)):
+        case (.ready, .exited(let exit)), (.starting, .exited(let exit)):
             let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
             backend.history.crashes += 1
             log.record(
@@ -161,6 +171,42 @@ extension Supervisor {
         default:
             break
         }
+    }
+
+    /// Why a command could not be run, where that can be seen.
+    private func hint(about error: SystemError, _ backend: SupervisedBackend) -> String {
+        guard error.code == .noSuchFile else { return "" }
+        let hint =
+            if error.call == "execve" {
+                kernel.beginning(
+                    ofFile: error.subject.hasPrefix("/")
+                        ? error.subject : "\(backend.command.workingDirectory)/\(error.subject)",
+                    atMost: Limits.scriptLineBytes
+                ).flatMap(LaunchHint.ofFile)
+            } else {
+                LaunchHint.ofCommand(backend.command.command)
+            }
+        return hint.map { ": \($0)" } ?? ""
+    }
+
+    /// It does listen, only elsewhere.
+    private func listenerHint(_ backend: SupervisedBackend) -> String {
+        guard let child = backend.child, let address = backend.address else { return "" }
+        let places = kernel.listeningAddresses(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+            .filter { $0 != address }
+        guard !places.isEmpty else { return "" }
+        return "; it listens on \(places.map(\.description).joined(separator: ", ")), the target is \(address)"
+    }
+
+    private func timeWaitHint(_ backend: SupervisedBackend) -> String {
+        guard let address = backend.address, address.port != nil,
+            backend.tail.lastWords.contains(where: { line in
+                line.lowercased().pieces(between: "address already in use").count > 1
+            }),
+            kernel.listenerOwner(at: address) == nil, kernel.hasTimeWait(at: address)
+        else { return "" }
+        return "; nobody listens at \(address), but earlier connections to it are in TIME_WAIT for up to a minute: the"
+            + " server has to set SO_REUSEADDR"
     }
 
     private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {

@@ -1,14 +1,7 @@
 /// Asking an address whether somebody serves there: before a start to find strangers, during it to find readiness.
 extension Supervisor {
     func startProbe(of backend: SupervisedBackend, _ purpose: Probe.Purpose) -> BackendMachine.Event? {
-        closeProbe(of: backend)
-        backend.probe.purpose = purpose
-        backend.probe.sawStranger = false
-        backend.probe.provenAttempt = nil
-        backend.probe.complaint = nil
-        backend.probe.hasWord = false
-        backend.probe.canLook = false
-        backend.probe.nextKnock = ProbeSchedule.knockPause(after: .zero)
+        beginProbe(of: backend, purpose)
         switch (purpose, backend.machine.policy.readiness) {
         case (.checkAddress, _) where backend.listener != nil || backend.picksPort:
             // Nobody can be where we listen ourselves, or where nobody was a moment ago.
@@ -19,6 +12,28 @@ extension Supervisor {
         default:
             return attemptProbe(of: backend)
         }
+    }
+
+    /// Of a process that was ready: its word was given, and a listener that is there at this moment has just been found
+    /// wanting, so the first attempt waits.
+    func probeAgain(of backend: SupervisedBackend) {
+        beginProbe(of: backend, .readiness)
+        let now = kernel.now()
+        let age = now - (backend.child?.spawnedAt ?? now)
+        backend.child?.lostListenerAt = now
+        let pause = max(ProbeSchedule.shortestAfterAnswer, ProbeSchedule.pause(after: age, byLook: true))
+        reactor.arm(.probe(backend.id), at: now + pause)
+    }
+
+    private func beginProbe(of backend: SupervisedBackend, _ purpose: Probe.Purpose) {
+        closeProbe(of: backend)
+        backend.probe.purpose = purpose
+        backend.probe.sawStranger = false
+        backend.probe.provenAttempt = nil
+        backend.probe.complaint = nil
+        backend.probe.hasWord = false
+        backend.probe.canLook = false
+        backend.probe.nextKnock = ProbeSchedule.knockPause(after: .zero)
     }
 
     func stopProbe(of backend: SupervisedBackend) {
@@ -71,7 +86,7 @@ extension Supervisor {
 
     private func elapsed(of backend: SupervisedBackend) -> Duration {
         let now = kernel.now()
-        return now - (backend.child?.spawnedAt ?? now)
+        return now - (backend.child?.lostListenerAt ?? backend.child?.spawnedAt ?? now)
     }
 
     /// Servers print that they listen at the moment they do, so what they print is worth a look.
@@ -91,6 +106,10 @@ extension Supervisor {
         case .failed(.tryAgain) where backend.probe.purpose == .checkAddress:
             // A Unix socket whose queue is full says so at once (unix(7)): somebody listens there.
             return probeEnded(of: backend, accepted: true)
+        case .failed(.connectionRefused) where backend.probe.purpose == .checkAddress:
+            // The file of a killed server would keep the next one from binding its address.
+            kernel.removeStaleSocket(at: address)
+            return probeEnded(of: backend, accepted: false)
         case .failed:
             return probeEnded(of: backend, accepted: false)
         case .inProgress(let descriptor):
@@ -161,12 +180,22 @@ extension Supervisor {
             return true
         }
         guard backend.probe.provenAttempt != backend.probe.attempt else { return true }
-        guard kernel.listener(at: address, belongsToFamilyOf: child.process) == false else {
-            backend.probe.provenAttempt = backend.probe.attempt
-            return true
+        guard !isForeign(address, backend, child.process) else {
+            noteStranger(backend)
+            return false
         }
-        noteStranger(backend)
-        return false
+        backend.probe.provenAttempt = backend.probe.attempt
+        return true
+    }
+
+    /// Who made a Unix socket is told by the connection itself; its path has many spellings.
+    private func isForeign(_ address: SocketAddress, _ backend: SupervisedBackend, _ leader: ProcessID) -> Bool {
+        if address.port == nil, let descriptor = backend.probe.descriptor,
+            let process = kernel.listeningProcess(behind: descriptor)
+        {
+            return !kernel.process(process, belongsToFamilyOf: leader)
+        }
+        return kernel.listener(at: address, belongsToFamilyOf: leader) == false
     }
 
     private func probeEnded(of backend: SupervisedBackend, accepted: Bool) -> BackendMachine.Event? {
@@ -198,8 +227,9 @@ extension Supervisor {
             return queueProbe(of: backend, isWatched: isWatched)
         }
         guard backend.probe.purpose == .readiness, let conversation = conversation(with: backend) else {
+            let isOurs = isAcceptedByOurs(backend)
             closeProbe(of: backend)
-            return probeEnded(of: backend, accepted: isAcceptedByOurs(backend))
+            return probeEnded(of: backend, accepted: isOurs)
         }
         // A stranger is not even spoken to; who has once been shown to be ours is looked at again before it counts.
         guard backend.probe.provenAttempt != nil || isAcceptedByOurs(backend) else {

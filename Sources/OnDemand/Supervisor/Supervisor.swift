@@ -105,6 +105,11 @@ final class Supervisor<K: Kernel> {
             }
             if mayWake { noteWish(of: cause, by: visitor, for: backend) }
             tell(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
+        case .foundNobody(let id, let ticket, let generation, let wasSent):
+            guard let backend = backends[id] else {
+                return answers.post(.refused(ticket, .disabled, retryAfter: nil))
+            }
+            tell(backend, .foundNobody(ticket, generation, wasSent: wasSent))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }
             backend.orders.removeAll { $0.ticket == ticket }
@@ -243,6 +248,8 @@ final class Supervisor<K: Kernel> {
             backend.awaitsAddress = false
             stopProbe(of: backend)
         case .spawn: return spawn(backend)
+        case .probeAgain: probeAgain(of: backend)
+        case .suspendGate: backend.gate.close()
         case .openGate(let generation, let leases):
             backend.gate.open(generation, leases: leases, port: backend.picksPort ? backend.address?.port ?? 0 : 0)
         case .enterGate:
@@ -347,12 +354,24 @@ final class Supervisor<K: Kernel> {
     private func command(of backend: SupervisedBackend, notifySocket: String?) -> LaunchCommand {
         var command = backend.command
         if command.isToldItsPort, let port = backend.address?.port { command = command.told(port) }
+        if !command.environment.contains(where: { $0.name == "PWD" }), let directory = directory(of: command) {
+            command.environment.append(.init(name: "PWD", value: directory))
+        }
         if let notifySocket { command.environment.append(.init(name: "NOTIFY_SOCKET", value: notifySocket)) }
         if backend.listener != nil {
             command.environment.append(.init(name: "LISTEN_FDS", value: "1"))
             command.environment.append(.init(name: "LISTEN_FDNAMES", value: backend.name))
         }
         return command.over(environment)
+    }
+
+    /// As an absolute path. Programs that trust PWD, to see a symbolic link as it was written, would find the daemon's.
+    private func directory(of command: LaunchCommand) -> String? {
+        let directory = command.workingDirectory
+        guard !directory.hasPrefix("/") else { return directory }
+        guard let own = kernel.workingDirectory else { return nil }
+        let words = directory.split(separator: "/").filter { $0 != "." }
+        return ([own == "/" ? "" : own] + words.map { String($0) }).joined(separator: "/")
     }
 
     /// One that nobody listens on, and that no sibling was told and has not bound yet. Whoever takes it before the

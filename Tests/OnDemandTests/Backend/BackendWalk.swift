@@ -16,6 +16,7 @@ struct BackendWalk {
         case deliverLastLease
         case clientSpeaks, everybodyLeaves
         case order(BackendOrder)
+        case findNobody(wasSent: Bool)
         case shutDown, hurry
     }
 
@@ -64,6 +65,9 @@ struct BackendWalk {
         if gate.isOpen { moves.append(.arriveLate) }
         if !waiting.isEmpty { moves.append(.leaveQueue) }
         if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
+        if !inside.isEmpty, process != .none {
+            moves += [.findNobody(wasSent: false), .findNobody(wasSent: true)]
+        }
         if isAwaiting { moves += [.requirementsGetReady, .requirementFails, .requirementIsDisabled] }
         if isAwaiting || isChecking { moves.append(.requirementsChange) }
         if isChecking { moves += [.addressIsFree(spawns: true), .addressIsFree(spawns: false), .addressIsTaken] }
@@ -91,6 +95,7 @@ struct BackendWalk {
             ask(mayWake: false)
             expect(mayJoin || waiting.isEmpty, "who may not wake it is held where nothing will start")
         case .leaveQueue: tell(.abandoned(waiting.removeFirst()))
+        case .findNobody(let wasSent): findNobody(wasSent: wasSent)
         case .leave: leave()
         case .leaveAfterAdmission:
             tell(.abandoned(Ticket(number: 0)))
@@ -154,6 +159,14 @@ struct BackendWalk {
         if gate.leave(generation), gate.isOpen { lastLeases.append(generation) }
     }
 
+    private mutating func findNobody(wasSent: Bool) {
+        let generation = inside.removeFirst()
+        lastTicket += 1
+        waiting.append(Ticket(number: lastTicket))
+        tell(.foundNobody(Ticket(number: lastTicket), generation, wasSent: wasSent))
+        if gate.leave(generation), gate.isOpen { lastLeases.append(generation) }
+    }
+
     private mutating func endGroup() {
         process = .none
         isTakingLeave = false
@@ -188,6 +201,8 @@ struct BackendWalk {
             if spawnSucceeds { process = .alive }
             return spawnSucceeds ? .spawned : .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "x"))
         case .startProbing: isProbing = true
+        case .probeAgain: isProbing = true
+        case .suspendGate: gate.close()
         case .stopProbing: (isProbing, isChecking) = (false, false)
         case .openGate(let generation, let leases):
             expect(!gate.isOpen, "a gate was opened twice")
@@ -263,7 +278,7 @@ struct BackendWalk {
             switch start.phase {
             case .awaitingRequirements:
                 expect(armed.isEmpty && isAwaiting && process == .none, "waiting for nothing in \(start.phase)")
-            case .probing: expect(armed == [.startup] && isProbing, "a start without an end")
+            case .probing, .relistening: expect(armed == [.startup] && isProbing, "a start without an end")
             case .checkingAddress, .spawning:
                 expect(armed.isEmpty && isChecking && process == .none, "waiting for nothing in \(start.phase)")
             }

@@ -21,8 +21,8 @@ struct GateModel {
     }
 
     mutating func open(_ opened: Generation, leases: Int) {
+        inside = leases + (latest == opened ? inside : 0)
         (latest, isOpen) = (opened, true)
-        inside = leases
     }
 
     mutating func closeIfEmpty() -> Bool {

@@ -3,7 +3,7 @@
 /// Everything that can happen to a backend, one case per kind of event; an event that is new to the machine must be
 /// given its place here before this compiles.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
-    case wanted, wantedIfAwake, abandoned, startRequested
+    case wanted, wantedIfAwake, abandoned, foundNobody, startRequested
     case requirementsReady, requirementRefused, requirementsChanged
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
@@ -39,6 +39,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .wanted: .wanted
             case .wantedIfAwake: .wantedIfAwake
             case .abandoned: .abandoned
+            case .foundNobody: .foundNobody
             case .startRequested: .startRequested
             case .requirementsReady: .requirementsReady
             case .requirementRefused: .requirementRefused
@@ -77,6 +78,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wanted: .wanted(Ticket(number: 2))
         case .wantedIfAwake: .wantedIfAwake(Ticket(number: 2))
         case .abandoned: .abandoned(Ticket(number: 1))
+        case .foundNobody: .foundNobody(Ticket(number: 2), generation, wasSent: false)
         case .startRequested: .startRequested
         case .requirementsReady: .requirementsReady
         case .requirementRefused:
@@ -115,6 +117,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wanted: "a client asks for it"
         case .wantedIfAwake: "a client asks that may not wake it (`wake_on`)"
         case .abandoned: "a client that asked has left"
+        case .foundNobody: "a client that was let in found nobody listening"
         case .startRequested: "the daemon wants it without a client (always on)"
         case .requirementsReady: "everything that it requires is ready"
         case .requirementRefused: "something that it requires could not be made ready"

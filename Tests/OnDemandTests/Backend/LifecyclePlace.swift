@@ -3,7 +3,7 @@
 /// The places in a backend's life between which the machine's answers differ, and how to get there.
 enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case asleep
-    case awaitingRequirements, checkingAddress, spawning, probing
+    case awaitingRequirements, checkingAddress, spawning, probing, relistening
     case ready
     case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
     case leavingByOrder, stoppingByOrder
@@ -21,6 +21,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 case .checkingAddress: .checkingAddress
                 case .spawning: .spawning
                 case .probing: .probing
+                case .relistening: .relistening
                 }
             case .ready: .ready
             case .stopping(let stop):
@@ -45,6 +46,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .checkingAddress: Lives.checking(policy)
         case .spawning: Lives.spawning(policy)
         case .probing: Lives.probing(policy)
+        case .relistening:
+            Lives.ready(policy).after(.foundNobody(Ticket(number: 1), Generation(number: 1), wasSent: false))
         case .ready: Lives.ready(policy)
         case .takingLeave: Lives.stopping(policy.with { $0.idleWhen = .noClientData })
         case .stoppingIdle: Lives.stopping(policy)
@@ -78,7 +81,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .spawning:
             start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
                 .union([.hurried, .shutdownRequested]).union(LifecycleEvent.orders)
-        case .probing:
+        case .probing, .relistening:
             start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
                 .union([.groupGone, .hurried])
         case .ready:
@@ -105,6 +108,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
+        case .relistening: "does it accept connections again?"
         case .takingLeave: "idle, the clients that are left are told"
         case .stoppingIdle: "idle"
         case .stoppingForgiven: "crashed, forgiven"
@@ -140,7 +144,7 @@ extension LifecyclePlace {
     func circumstances(of event: LifecycleEvent) -> [LifecycleCircumstance] {
         guard !impossible.contains(event) else { return [] }
         switch self {
-        case .awaitingRequirements, .checkingAddress, .spawning, .probing: return whileStarting(event)
+        case .awaitingRequirements, .checkingAddress, .spawning, .probing, .relistening: return whileStarting(event)
         case .ready: return whileReady(event)
         case .takingLeave, .stoppingIdle, .stoppingForgiven, .leavingByOrder, .stoppingByOrder:
             return whileStoppingWithHope(event)
@@ -196,7 +200,7 @@ extension LifecyclePlace {
 
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         switch event {
-        case .wanted, .wantedIfAwake: hold(machine(), event)
+        case .wanted, .wantedIfAwake, .foundNobody: hold(machine(), event)
         case .requirementRefused:
             [
                 LifecycleCircumstance("", machine(), event),
@@ -221,6 +225,13 @@ extension LifecyclePlace {
                 usual, LifecycleCircumstance("with a `min_uptime` of 1h, just started", slow, event),
                 LifecycleCircumstance("always on, or `idle_timeout` is `\"0\"`", machine(.neverIdle), event),
             ] + ofEarlierLife(event)
+        case .foundNobody:
+            let sent = LifecycleEvent.foundNobody.sample(Generation(number: 1))
+            var late = LifecycleCircumstance(
+                "after its `startup_timeout`, and its request had been sent", machine(),
+                .foundNobody(Ticket(number: 2), Generation(number: 1), wasSent: true))
+            late.now = noon + machine().policy.startupTimeout
+            return [LifecycleCircumstance("", machine(), sent), late] + ofEarlierLife(event)
         case .unpinOrdered:
             let pinned = machine().after(.ordered(.pin))
             return [

@@ -89,6 +89,8 @@ extension BackendMachine.Effect {
         case .spawn: "run the command, as a new generation"
         case .startProbing: "knock at its address"
         case .stopProbing: "stop knocking"
+        case .probeAgain: "knock at its address again, after a pause"
+        case .suspendGate: "close the gate to newcomers until it accepts connections again"
         case .openGate: "open the gate"
         case .enterGate: "count the client as inside"
         case .tryCloseGate: "close the gate if nobody is inside"
@@ -121,5 +123,5 @@ extension BackendTimer {
 
 extension LifecycleEvent {
     /// One client, which is answered alone.
-    fileprivate var isAsking: Bool { self == .wanted || self == .wantedIfAwake }
+    fileprivate var isAsking: Bool { [.wanted, .wantedIfAwake, .foundNobody].contains(self) }
 }

@@ -40,6 +40,15 @@ struct ChildScript {
         var addsSurplus = false
     }
 
+    struct Flap {
+        /// How long it listens at first.
+        var listens: Duration
+        /// How long nobody listens then.
+        var gap: Duration
+        /// Whether what comes before is accepted and served.
+        var serves = false
+    }
+
     struct Output {
         let after: Duration
         let bytes: [UInt8]
@@ -53,6 +62,8 @@ struct ChildScript {
     var strangersWord: (after: Duration, text: String)?
     /// Until then it answers a probe with 503.
     var isUpAfter: Duration = .zero
+    /// It stops listening for a while and accepts nothing before: a port test, a reloader, a re-exec.
+    var flap: Flap?
     var exitsAfter: Duration?
     var exit = Exit.status(1)
     var ignoresTerminate = false

@@ -80,6 +80,17 @@ extension SimulatedKernel {
         }
     }
 
+    func removeStaleSocket(at address: SocketAddress) {}
+
+    func listeningProcess(behind descriptor: Descriptor) -> ProcessID? { nil }
+
+    func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
+        let family = children.family(of: leader.number)
+        return Array(family.compactMap { $0.listener?.address }.prefix(limit))
+    }
+
+    func hasTimeWait(at address: SocketAddress) -> Bool { false }
+
     func stopListening(_ listener: Descriptor, at address: SocketAddress) { close(listener) }
 
     // MARK: Listening

@@ -302,6 +302,10 @@ final class SimulatedKernel: Kernel {
 
     // MARK: Files
 
+    var workingDirectory: String? { "/" }
+
+    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]? { disk[path].map { Array($0.prefix(limit)) } }
+
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
         guard !fails("contents") else { throw SystemError(call: "read", code: .permissionDenied, subject: path) }
         guard let bytes = disk[path] else { throw SystemError(call: "open", code: .noSuchFile, subject: path) }

@@ -30,6 +30,8 @@ final class SimulatedProcess {
     var notifyName: String?
     var conversations: [BackendConversation] = []
     private var requests = 0
+    /// Behind its flap.
+    private var hasSettled = false
     private let pipes: [SimulatedPipe]
     private let startupTimeout: Duration
     private let bornAt: Instant
@@ -62,6 +64,13 @@ final class SimulatedProcess {
         self.address = address
         if let trouble = script.trouble(startupTimeout: startupTimeout) { kernel.note(trouble: trouble, of: service) }
         if let delay = script.listensAfter { whileRunning(after: delay) { $0.openListener(at: address) } }
+        if let flap = script.flap, let delay = script.listensAfter {
+            whileRunning(after: delay + flap.listens) { $0.closeListener() }
+            whileRunning(after: delay + flap.listens + flap.gap) {
+                $0.hasSettled = true
+                $0.openListener(at: address)
+            }
+        }
         if let delay = script.notifiesAfter { whileRunning(after: delay) { $0.say("STATUS=up\nREADY=1") } }
         if let (delay, text) = script.strangersWord {
             kernel.plan(after: delay) { [kernel, notifyName] in
@@ -127,7 +136,7 @@ final class SimulatedProcess {
 
     /// Takes the connections that wait, one after the other.
     func acceptLater() {
-        guard script.accepts else { return }
+        guard script.accepts, hasSettled || script.flap?.serves ?? true else { return }
         whileRunning(after: kernel.drawLatency()) { process in
             guard let listener = process.listener, !listener.queue.isEmpty else { return }
             let socket = listener.queue.removeFirst()

@@ -1,0 +1,84 @@
+import Testing
+
+@testable import OnDemand
+
+private let (one, two) = (Ticket(number: 1), Ticket(number: 2))
+private let first = Generation(number: 1)
+
+/// A process that lives and does not listen.
+struct BackendListenerTests {
+    private let lost = Lives.ready().after(.foundNobody(two, first, wasSent: false))
+
+    @Test("the request waits again, and the process is looked at again within what is left of its start")
+    func waitsAgain() {
+        var machine = Lives.ready()
+        let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(10))
+        #expect(effects == [.disarm(.idle), .suspendGate, .arm(.startup, at: noon + .seconds(30)), .probeAgain])
+        #expect(machine.waitingCount == 1)
+    }
+
+    @Test("a process that has been ready for longer gets another startup timeout")
+    func reexec() {
+        var machine = Lives.ready()
+        let late = noon + .seconds(3600)
+        #expect(machine.apply(.foundNobody(two, first, wasSent: false), at: late).contains(
+            .arm(.startup, at: late + .seconds(30))))
+    }
+
+    @Test("a process that resets each request is no start without an end")
+    func resets() {
+        var machine = Lives.ready()
+        let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(30))
+        #expect(effects == [.refuse([two], .startTimedOut(after: .seconds(30)), retryAfter: .seconds(1))])
+    }
+
+    @Test("when it listens again, the same generation goes on")
+    func listensAgain() {
+        var machine = lost
+        let effects = machine.apply(.probeSucceeded, at: noon)
+        #expect(effects == [.disarm(.startup), .openGate(first, leases: 1), .admit([two], first)])
+        #expect(machine.state == .ready(since: noon))
+    }
+
+    @Test("when it ends instead, that is a crash, and who may have caused it is not sent on")
+    func crash() {
+        var machine = lost.after(.foundNobody(one, first, wasSent: true))
+        let effects = machine.apply(.exited(.signal(11)), at: noon)
+        #expect(effects.contains(.refuse([one], .exitedEarly(.signal(11)), retryAfter: .seconds(1))))
+        #expect(effects.contains(.closeGateByForce))
+        machine = machine.after(.groupGone)
+        guard case .starting(let start) = machine.state else {
+            Issue.record("\(machine.state) although a client waits and a first crash is forgiven")
+            return
+        }
+        #expect(start.waiting == [two])
+    }
+
+    @Test("a request that found nobody at an earlier generation enters the present one")
+    func laterGeneration() {
+        var machine = Lives.stopping().after(.wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
+        let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: noon)
+        #expect(effects == [.enterGate, .admit([two], Generation(number: 2))])
+    }
+}
+
+struct BackendGateReopeningTests {
+    @Test("a gate that opens again for the same generation keeps who is inside")
+    func keeps() {
+        let gate = BackendGate()
+        gate.open(first, leases: 2)
+        gate.close()
+        gate.open(first, leases: 1)
+        #expect(gate.leases == 3)
+        #expect(!gate.leave(first) && !gate.leave(first) && gate.leave(first))
+    }
+
+    @Test("a gate that opens for another generation has nobody of the last one")
+    func forgets() {
+        let gate = BackendGate()
+        gate.open(first, leases: 2)
+        gate.close()
+        gate.open(first.next, leases: 1)
+        #expect(gate.leases == 1)
+    }
+}
