@@ -126,7 +126,8 @@ def test_the_double_exiting_at_once_gives_503_and_leaves_nothing(start):
 
 
 def test_a_failed_start_is_not_repeated_for_each_client_but_is_tried_again_later(start):
-    daemon = start(sleeping_double("--exit-at-once", "7"))
+    # A longer rest than one that is waited for.
+    daemon = start(sleeping_double("--exit-at-once", "7", restart_backoff={"min": "4s", "max": "60s"}))
     first = daemon.ask(upgrade())
     assert_refused(first)
     for _ in range(5):
