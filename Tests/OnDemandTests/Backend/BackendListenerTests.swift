@@ -21,8 +21,8 @@ struct BackendListenerTests {
     func reexec() {
         var machine = Lives.ready()
         let late = noon + .seconds(3600)
-        #expect(machine.apply(.foundNobody(two, first, wasSent: false), at: late).contains(
-            .arm(.startup, at: late + .seconds(30))))
+        let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: late)
+        #expect(effects.contains(.arm(.startup, at: late + .seconds(30))))
     }
 
     @Test("a process that resets each request is no start without an end")

@@ -56,7 +56,8 @@ struct BackendMachineTests {
             Row(.requirementsReady, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
             Row(
                 .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
-                .coolingDown(Rest(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready")),
+                .coolingDown(
+                    Rest(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready")),
                 [
                     .refuse(
                         [one], .requirementFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),

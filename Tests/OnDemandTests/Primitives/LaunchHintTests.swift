@@ -6,7 +6,10 @@ struct LaunchHintTests {
     @Test(
         "what only a shell understands is named",
         arguments: [
-            ("bundle exec puma", "a whole command line; write \"command\": \"bundle\", \"args\": [\"exec\", \"puma\"]"),
+            (
+                "bundle exec puma",
+                "a whole command line; write \"command\": \"bundle\", \"args\": [\"exec\", \"puma\"]"
+            ),
             ("~/bin/app", "no shell expands \"~\"; write the whole path, or \"${HOME}/...\""),
             ("$HOME/bin/app", "no shell expands \"$HOME\"; write \"${HOME}\""),
         ])
@@ -18,9 +21,15 @@ struct LaunchHintTests {
     @Test(
         "a script that the system does not find lacks its interpreter",
         arguments: [
-            ("#!/bin/sh\r\necho\r\n", "the line of its interpreter \"/bin/sh\" ends with CRLF; save the file with LF line ends"),
+            (
+                "#!/bin/sh\r\necho\r\n",
+                "the line of its interpreter \"/bin/sh\" ends with CRLF; save the file with LF line ends"
+            ),
             ("#! /opt/none -x\n", "its interpreter \"/opt/none\" is not on this system"),
-            ("\u{7f}ELF\u{2}", "its dynamic loader is not on this system: it was built for another C library or machine"),
+            (
+                "\u{7f}ELF\u{2}",
+                "its dynamic loader is not on this system: it was built for another C library or machine"
+            ),
         ])
     func files(text: String, hint: String) { #expect(LaunchHint.ofFile(beginningWith: Array(text.utf8)) == hint) }
 

@@ -11,7 +11,9 @@ struct SimulationListenerTests {
         return service
     }
 
-    @Test("the first client of a server that tests its port and boots on gets its answer", arguments: [10, 40, 100, 300])
+    @Test(
+        "the first client of a server that tests its port and boots on gets its answer",
+        arguments: [10, 40, 100, 300])
     func portTest(milliseconds: Int) throws {
         let flap = ChildScript.Flap(listens: .milliseconds(milliseconds), gap: .milliseconds(400))
         for seed: UInt64 in 1...10 {

@@ -65,7 +65,7 @@ struct SimulationStartTests {
         }
     }
 
-    @Test("S6 S7 a failure is told with the time to come back, does not stick, and is waited for while its rest is short")
+    @Test("S6 S7 a failure is told with the time to come back, does not stick, and a short rest is waited for")
     func failureDoesNotStick() throws {
         var service = Plan.Service()
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(5)), .healthy]
