@@ -15,7 +15,9 @@ struct LaunchHintTests {
         ])
     func commands(command: String, hint: String) { #expect(LaunchHint.ofCommand(command) == hint) }
 
-    @Test("what can be run is not complained about", arguments: ["puma", "/opt/my app/run", "./x y", "a$", "/srv/$x/run"])
+    @Test(
+        "what can be run is not complained about",
+        arguments: ["puma", "/opt/my app/run", "./x y", "a$", "/srv/$x/run"])
     func sound(command: String) { #expect(LaunchHint.ofCommand(command) == nil) }
 
     @Test(
