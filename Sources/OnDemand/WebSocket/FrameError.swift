@@ -12,7 +12,7 @@ struct FrameError: Error, Hashable {
 }
 
 /// The rules of RFC 6455 that can be judged without looking into a payload, and the operator's limit.
-enum FrameViolation: Error, Hashable, CaseIterable {
+package enum FrameViolation: Error, Hashable, CaseIterable, Sendable {
     case reservedBits
     case unknownOpcode
     case fragmentedControlFrame
@@ -26,10 +26,10 @@ enum FrameViolation: Error, Hashable, CaseIterable {
     case lengthNotMinimal
     case messageTooBig
 
-    var closeCode: CloseCode { self == .messageTooBig ? .messageTooBig : .protocolError }
+    package var closeCode: CloseCode { self == .messageTooBig ? .messageTooBig : .protocolError }
 
     /// One sentence for the log and the close frame; short enough for a control frame (5.5).
-    var reason: String {
+    package var reason: String {
         switch self {
         case .reservedBits: "A reserved bit is set although no extension was negotiated."  // 5.2
         case .unknownOpcode: "The frame's opcode has no meaning."  // 5.2

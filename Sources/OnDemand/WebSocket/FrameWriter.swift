@@ -2,6 +2,8 @@
 package enum FrameWriter {
     /// A close frame's reason is what remains of 125 bytes after the code (5.5, 5.5.1).
     package static let longestCloseReason = 123
+    /// Two bytes, eight of length and a masking key (5.2).
+    static let longestHeader = 14
 
     /// The reason is cut where a character ends, because it must be UTF-8 (5.5.1).
     package static func close(_ code: CloseCode, reason: String = "", key: MaskingKey? = nil) -> [UInt8] {
@@ -31,13 +33,21 @@ package enum FrameWriter {
     ) -> [UInt8] {
         precondition(!opcode.isControl || (isFinal && payload.count <= 125), "a control frame is short and whole")
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(14 + payload.count)
-        bytes.append((isFinal ? 0x80 : 0) | opcode.rawValue)
-        appendLength(payload.count, masked: key != nil, to: &bytes)
+        bytes.reserveCapacity(longestHeader + payload.count)
+        appendHeader(opcode, payloadByteCount: payload.count, isFinal: isFinal, masked: key != nil, to: &bytes)
         guard let key else { return bytes + payload }
         for offset in 0..<MaskingKey.byteCount { bytes.append(key[offset]) }
         for (offset, byte) in payload.enumerated() { bytes.append(byte ^ key[offset]) }
         return bytes
+    }
+
+    /// Opcode and length: what stands before the masking key, or before the payload where there is none.
+    static func appendHeader(
+        _ opcode: FrameOpcode, payloadByteCount: Int, isFinal: Bool = true, masked: Bool = false,
+        to bytes: inout [UInt8]
+    ) {
+        bytes.append((isFinal ? 0x80 : 0) | opcode.rawValue)
+        appendLength(payloadByteCount, masked: masked, to: &bytes)
     }
 
     /// In as few bytes as possible, as 5.2 demands.

@@ -20,6 +20,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "client-token", check: ClientTokenPromise.check),
         FuzzTarget(name: "broadcast", check: BroadcastPromise.check),
         FuzzTarget(name: "resp", check: RESPPromise.check),
+        FuzzTarget(name: "message-stream", check: MessageStreamPromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
