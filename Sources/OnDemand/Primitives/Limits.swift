@@ -210,6 +210,20 @@ enum Limits {
     /// A name of that length, escaped as JSON and in Base64, with its envelope and signature. A longer one is rejected
     /// before any digest is computed.
     static let signedStreamNameBytes = 10 * 1024
+    /// Messages of a stream that wait together and leave as one buffer. A larger buffer would not save system calls
+    /// worth the name, and a client that takes a part of it keeps all of it in memory.
+    static let cableBatchBytes = 64 * 1024
+    /// Recipients of one stream before another stream has its turn: about a quarter of a millisecond.
+    static let cableDeliveriesPerTurn = 64
+    /// Wake-ups for pings in a second, for any number of clients.
+    static let cablePingsPerSecond = 8
+    /// Slots of the longest ping interval: 30 s at that rate.
+    static let cablePingSlots = 240
+    /// TurboCable clients are looked at this often: pinged every third time, and ended when they were silent.
+    static let turboCableLookInterval: Duration = .seconds(10)
+    static let turboCableLooksPerPing = 3
+    /// A TurboCable client that has sent nothing for this long is gone: its own server's limit.
+    static let turboCableSilence: Duration = .seconds(60)
 
     // MARK: Redis
 

@@ -21,6 +21,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "broadcast", check: BroadcastPromise.check),
         FuzzTarget(name: "resp", check: RESPPromise.check),
         FuzzTarget(name: "message-stream", check: MessageStreamPromise.check),
+        FuzzTarget(name: "cable-session", check: CableSessionPromise.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -1,0 +1,308 @@
+// What clients send, and what they are sent: commands, broadcasts, pings.
+
+extension CableMachine {
+    /// Bytes of a client, as its socket returned them: `buffer[range]`. Replies to all messages leave in one write. The
+    /// time of day is for signed names that expire.
+    mutating func receive(
+        _ buffer: inout [UInt8], _ range: Range<Int>, from client: UInt32, at now: Instant, unixSeconds: Int,
+        _ writer: inout some ClientWriter
+    ) {
+        guard !clients.slots[client].isEnding else { return }
+        clients.slots[client].heard = Self.seconds(now)
+        let messages = MessageRules(role: .fromClient, maximumMessageBytes: rules.maximumMessageBytes)
+        var unread = range
+        var replies: [UInt8] = []
+        var end: EndReason?
+        do throws(MessageViolation) {
+            while end == nil,
+                let message = try clients.slots[client].assembler.next(in: &buffer, &unread, messages)
+            {
+                end = take(message, in: buffer, from: client, unixSeconds, &replies)
+            }
+        } catch {
+            end = .violation(error)
+        }
+        if !replies.isEmpty { send(replies, to: client, at: now, &writer) }
+        if let end { self.end(client, end, at: now, &writer) }
+        settle(at: now, &writer)
+    }
+
+    private mutating func take(
+        _ message: IncomingMessage, in buffer: [UInt8], from client: UInt32, _ unixSeconds: Int,
+        _ replies: inout [UInt8]
+    ) -> EndReason? {
+        switch message {
+        case .text(let content):
+            let isActionCable = clients.slots[client].cableProtocol == .actionCable
+            content.withSpan(in: buffer) { text in
+                if isActionCable {
+                    takeActionCable(text, from: client, unixSeconds, &replies)
+                } else {
+                    takeTurboCable(text, from: client, &replies)
+                }
+            }
+        case .binary: counters.count(.binary)
+        case .ping(let payload): replies += FrameWriter.pong(payload)
+        case .pong: break
+        case .close(let code, _): return .clientClosed(code)
+        }
+        return nil
+    }
+
+    private mutating func takeActionCable(
+        _ text: Span<UInt8>, from client: UInt32, _ unixSeconds: Int, _ replies: inout [UInt8]
+    ) {
+        let request: ActionCableSession.Request
+        do throws(IgnoredReason) {
+            request = try ActionCableSession.read(text)
+        } catch {
+            return counters.count(error)
+        }
+        let token = text.extracting(request.identifier.range.indices)
+        let identifier = stored(request.identifier, in: text, of: client)
+        let step = ActionCableSession.step(
+            for: request.command, standing(of: identifier, with: client),
+            isFull: isFull(client), hasBackend: rules.resolver.hasBackend
+        ) {
+            guard let content = request.identifier.string(in: text) else { return .reject(.malformedIdentifier) }
+            return rules.resolver.resolve(content, at: unixSeconds)
+        }
+        switch step {
+        case .confirm: ActionCableFrame.appendConfirmation(of: token, to: &replies)
+        case .reject(let reason):
+            counters.count(reason)
+            ActionCableFrame.appendRejection(of: token, to: &replies)
+        case .subscribe(let stream):
+            guard subscribe(client, identifier, .actionCable, to: stream) else { return }
+            ActionCableFrame.appendConfirmation(of: token, to: &replies)
+        case .unsubscribe: unsubscribe(client, identifier)
+        case .forward:
+            actions.append(.forward(connection: clients.slots[client].connection, [UInt8](copying: text)))
+        case .ignore(let reason): counters.count(reason)
+        }
+    }
+
+    private mutating func takeTurboCable(_ text: Span<UInt8>, from client: UInt32, _ replies: inout [UInt8]) {
+        let request: TurboCableSession.Request
+        do throws(IgnoredReason) {
+            request = try TurboCableSession.read(text)
+        } catch {
+            return counters.count(error)
+        }
+        let token = text.extracting(request.stream.range.indices)
+        let identifier = stored(request.stream, in: text, of: client)
+        let name = request.stream.string(in: text) ?? []
+        let step = TurboCableSession.step(
+            for: request.command, standing(of: identifier, with: client), isFull: isFull(client)
+        ) { rules.resolver.publicStreams.allow(name) }
+        switch step {
+        case .confirm: TurboCableFrame.appendConfirmation(of: token, to: &replies)
+        case .subscribe:
+            guard subscribe(client, identifier, .turboCable, to: name) else { return }
+            TurboCableFrame.appendConfirmation(of: token, to: &replies)
+        case .unsubscribe: unsubscribe(client, identifier)
+        case .ignore(let reason): counters.count(reason)
+        }
+    }
+
+    /// An identifier as its client wrote it when it subscribed; as it is written now when the client has not subscribed.
+    /// JSON has several ways to write a string, and a library may change its way.
+    private func stored(_ identifier: JSONSlice, in text: Span<UInt8>, of client: UInt32) -> [UInt8] {
+        let written = [UInt8](copying: text.extracting(identifier.range.indices))
+        let isPlain = Self.isPlain(written)
+        var content: [UInt8]?
+        var found: [UInt8]?
+        table.forEachSubscription(of: client) { subscription in
+            let other = table.identifiers[table.groups[table.subscriptions[subscription].group].identifier]
+            guard found == nil, other != written, !isPlain || !Self.isPlain(other) else { return }
+            content = content ?? identifier.string(in: text)
+            guard let content, let value = try? JSONScanner.value(of: other.span),
+                value.isString(content, in: other.span)
+            else { return }
+            found = other
+        }
+        return found ?? written
+    }
+
+    /// Written with the escapes that are needed for quotes and backslashes, and no other: equal when its bytes are.
+    private static func isPlain(_ token: [UInt8]) -> Bool {
+        var index = 0
+        while index < token.count {
+            guard token[index] == UInt8(ascii: "\\") else {
+                index += 1
+                continue
+            }
+            guard index + 1 < token.count,
+                token[index + 1] == UInt8(ascii: "\\") || token[index + 1] == UInt8(ascii: "\"")
+            else { return false }
+            index += 2
+        }
+        return true
+    }
+
+    private func standing(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.Standing {
+        guard let subscription = table.subscriptions(of: client, identifier: identifier).first else {
+            return .notSubscribed
+        }
+        return table.isLive(subscription) ? .confirmed : .pending
+    }
+
+    private func isFull(_ client: UInt32) -> Bool {
+        table.subscriptionCount(of: client) >= rules.maximumSubscriptions
+    }
+
+    /// Returns whether the subscription is confirmed at once.
+    private mutating func subscribe(
+        _ client: UInt32, _ identifier: [UInt8], _ cableProtocol: CableProtocol, to stream: [UInt8]
+    ) -> Bool {
+        let isLive = !rules.hasSource || isSourceAway
+        let opened = table.subscribe(
+            client: client, identifier: identifier, cableProtocol, to: stream, isLive: isLive)
+        if opened == .streamOpened { actions.append(.listen(stream)) }
+        return table.stream(named: stream).map { table.streams[$0].isLive } ?? false
+    }
+
+    private mutating func unsubscribe(_ client: UInt32, _ identifier: [UInt8]) {
+        for stream in table.unsubscribe(client: client, identifier: identifier) {
+            actions.append(.stopListening(stream))
+        }
+    }
+}
+
+// MARK: - Broadcasts
+
+extension CableMachine {
+    /// Takes a message for the subscribers that a stream has now; `deliver` sends it. The client that `sid` belongs to
+    /// does not get it.
+    mutating func broadcast(_ message: StreamMessage, to stream: [UInt8], excluding sid: [UInt8]? = nil) {
+        let excluded = sid.flatMap { client(withSID: $0) }
+        if table.publish(message, to: stream, excluding: excluded) {
+            counters.broadcasts += 1
+        } else {
+            counters.unheard += 1
+        }
+    }
+
+    /// Sends messages to at most `limit` clients; returns false when no message is left.
+    mutating func deliver(upTo limit: Int, at now: Instant, _ writer: inout some ClientWriter) -> Bool {
+        let maximum = rules.maximumQueuedBytes
+        let hasMore = table.deliver(upTo: limit, &self.clients, &counters) { client, frames, clients, counters in
+            counters.deliveries += 1
+            clients.send(frames, to: client, at: now, maximumBytes: maximum, &writer)
+        }
+        settle(at: now, &writer)
+        return hasMore
+    }
+}
+
+// MARK: - The source
+
+extension CableMachine {
+    /// The source delivers this stream from now on: its subscriptions are confirmed.
+    mutating func sourceConfirmed(_ stream: [UInt8], at now: Instant, _ writer: inout some ClientWriter) {
+        var confirmations: [(UInt32, [UInt8])] = []
+        table.becomeLive(stream) { client, identifier, cableProtocol in
+            var frame: [UInt8] = []
+            switch cableProtocol {
+            case .actionCable: ActionCableFrame.appendConfirmation(of: identifier.span, to: &frame)
+            case .turboCable: TurboCableFrame.appendConfirmation(of: identifier.span, to: &frame)
+            }
+            confirmations.append((client, frame))
+        }
+        for (client, frame) in confirmations { send(frame, to: client, at: now, &writer) }
+        settle(at: now, &writer)
+    }
+
+    /// The source cannot be reached: what waits for it is confirmed, and will have a gap.
+    mutating func sourceLost(at now: Instant, _ writer: inout some ClientWriter) {
+        isSourceAway = true
+        for stream in table.waitingStreams { sourceConfirmed(stream, at: now, &writer) }
+    }
+
+    mutating func sourceReturned() { isSourceAway = false }
+
+    /// Messages of this stream were missed: its clients are asked to come back.
+    mutating func gap(in stream: [UInt8], at now: Instant, _ writer: inout some ClientWriter) {
+        var affected: [UInt32] = []
+        table.forEachSubscriber(of: stream) { client, _, _ in affected.append(client) }
+        for client in affected { end(client, .gap, at: now, &writer) }
+    }
+}
+
+// MARK: - Time, and the end
+
+extension CableMachine {
+    /// Pings the clients of every slot that is due, and ends TurboCable clients that have been silent for too long.
+    mutating func ping(at now: Instant, unixSeconds: Int, _ writer: inout some ClientWriter) {
+        if let deadline = pings.deadline, deadline <= now {
+            let frame = ActionCableFrame.ping(unixSeconds: unixSeconds)
+            while let due = pings.takeDue(at: now) {
+                forEachClient(of: due, pings.slotCount, .actionCable) { machine, client in
+                    machine.send(frame, to: client, at: now, &writer)
+                }
+            }
+        }
+        while let due = turboPings.takeDue(at: now) {
+            forEachClient(of: due, turboPings.slotCount, .turboCable) { machine, client in
+                machine.look(after: client, round: due.round, at: now, &writer)
+            }
+        }
+        settle(at: now, &writer)
+    }
+
+    private mutating func forEachClient(
+        of due: PingSchedule.Due, _ slotCount: Int, _ cableProtocol: CableProtocol,
+        _ body: (inout CableMachine, UInt32) -> Void
+    ) {
+        for number in stride(from: due.slot, to: clients.slots.end, by: slotCount) {
+            let client = UInt32(number)
+            guard clients.slots.contains(client), !clients.slots[client].isEnding,
+                clients.slots[client].cableProtocol == cableProtocol
+            else { continue }
+            body(&self, client)
+        }
+    }
+
+    private mutating func look(
+        after client: UInt32, round: Int64, at now: Instant, _ writer: inout some ClientWriter
+    ) {
+        let silence = Self.seconds(now) &- clients.slots[client].heard
+        guard Int64(silence) < Limits.turboCableSilence.components.seconds else {
+            return end(client, .silent, at: now, &writer)
+        }
+        let turn = round + Int64(client) / Int64(turboPings.slotCount)
+        if turn % Int64(Limits.turboCableLooksPerPing) == 0 { send(TurboCableFrame.ping, to: client, at: now, &writer) }
+    }
+
+    /// Ends the clients whose socket has taken nothing for the send timeout.
+    mutating func endStalled(at now: Instant, _ writer: inout some ClientWriter) {
+        for client in clients.queues.stalled(for: rules.sendTimeout, at: now) {
+            end(client, .stalled, at: now, &writer)
+        }
+    }
+
+    /// Ends the clients with these connection identifiers.
+    mutating func disconnect(
+        _ text: [UInt8], reconnect: Bool, at now: Instant, _ writer: inout some ClientWriter
+    ) {
+        guard let wanted = identifiers.find(text) else { return }
+        for number in 0..<UInt32(clients.slots.end)
+        where clients.slots.contains(number) && clients.slots[number].identifiers == wanted {
+            end(number, .remote(reconnect: reconnect), at: now, &writer)
+        }
+    }
+
+    /// Ends the next clients, at most `limit`, lowest number first; returns how many are left. A shutdown calls this
+    /// again and again, so that not all clients come back at once.
+    mutating func endNext(
+        _ limit: Int, _ reason: EndReason, at now: Instant, _ writer: inout some ClientWriter
+    ) -> Int {
+        var left = 0
+        for number in 0..<UInt32(clients.slots.end)
+        where clients.slots.contains(number) && !clients.slots[number].isEnding {
+            left += 1
+            if left <= limit { end(number, reason, at: now, &writer) }
+        }
+        return max(0, left - limit)
+    }
+}
