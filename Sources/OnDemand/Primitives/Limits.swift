@@ -236,6 +236,20 @@ enum Limits {
     static let redisArrayItems = 1024
     /// Arrays inside each other; the daemon asks for nothing that has two levels. Then as above.
     static let redisArrayDepth = 4
+    /// From a connection attempt, and from a question for a sign of life, to the answer; then the connection is given
+    /// up. A server that answers later than this has stopped for all practical purposes.
+    static let redisTimeout: Duration = .seconds(5)
+    /// A connection is asked for a sign of life this often: a server that was suspended does not close it.
+    static let redisLookInterval: Duration = .seconds(5)
+    /// The first and the longest delay before a failed connection is tried again.
+    static let redisRetryFirst: Duration = .milliseconds(100)
+    static let redisRetryLongest: Duration = .seconds(5)
+    /// The publishing connection without subscribers waits this long for the next broadcast.
+    static let redisLinger: Duration = .seconds(10)
+    /// Channels of one SUBSCRIBE command: a few round trips for thousands, and no command of a megabyte.
+    static let redisChannelsPerCommand = 100
+    /// Messages that wait for the connection; beyond it they are delivered here only.
+    static let redisWaitingBytes = 8 * 1024 * 1024
 
     // MARK: Demonstration
 

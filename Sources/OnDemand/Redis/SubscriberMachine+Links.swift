@@ -1,0 +1,225 @@
+// The two connections of a `SubscriberMachine`: how they are made, watched and lost, and what arrives over them.
+
+// MARK: - Links
+
+extension SubscriberMachine {
+    private mutating func set(_ link: Link, _ state: LinkState) { states[Int(link.rawValue)] = state }
+
+    mutating func need(_ link: Link, at now: Instant) {
+        stopLingering()
+        if state(of: link) == .closed { connect(link, at: now) }
+    }
+
+    mutating func connect(_ link: Link, at now: Instant) {
+        set(link, .connecting)
+        actions.append(.connect(link))
+        actions.append(.arm(.liveness(link), at: now + Limits.redisTimeout))
+    }
+
+    mutating func connected(_ link: Link, at now: Instant) {
+        precondition(state(of: link) == .connecting, "\(link) connected while \(state(of: link))")
+        var commands: [[[UInt8]]] = []
+        if let password = settings.password {
+            commands.append([Self.auth] + (settings.user.map { [$0] } ?? []) + [password])
+        }
+        if settings.database != 0 { commands.append([Self.select, Array("\(settings.database)".utf8)]) }
+        for command in commands { send(link, command) }
+        // The sign of life shows that the server serves: one that loads its data answers with an error.
+        send(link, [Self.ping])
+        set(link, .greeting(missing: commands.count + 1))
+    }
+
+    private mutating func becomeReady(_ link: Link, at now: Instant) {
+        set(link, .ready)
+        failures[Int(link.rawValue)] = 0
+        liveness[Int(link.rawValue)] = .heard
+        actions.append(.arm(.liveness(link), at: now + Limits.redisLookInterval))
+        isPasswordReported = false
+        if isOutageReported, !states.contains(.backoff) {
+            isOutageReported = false
+            actions.append(.report(.reachable))
+        }
+        switch link {
+        case .listening:
+            comeBack()
+            send(.listening, [Self.subscribe, Self.broadcaster])
+            subscribe(channelNumbers)
+        case .publishing:
+            let messages = waiting
+            (waiting, waitingBytes) = ([], 0)
+            for message in messages { send(message) }
+            lingerIfIdle(at: now)
+        }
+    }
+
+    mutating func close(_ link: Link) {
+        switch state(of: link) {
+        case .closed: return
+        case .backoff: actions.append(.disarm(.retry(link)))
+        case .connecting, .greeting, .ready:
+            actions.append(.disarm(.liveness(link)))
+            actions.append(.close(link))
+        }
+        set(link, .closed)
+        failures[Int(link.rawValue)] = 0
+        if link == .listening { comeBack() }
+    }
+
+    private mutating func comeBack() {
+        guard isAway else { return }
+        isAway = false
+        actions.append(.returned)
+    }
+
+    /// The connection has failed by itself.
+    mutating func lost(_ link: Link, at now: Instant, _ jitter: Double) {
+        switch state(of: link) {
+        case .connecting, .greeting, .ready: actions.append(.disarm(.liveness(link)))
+        case .closed, .backoff: preconditionFailure("\(link) was lost while \(state(of: link))")
+        }
+        set(link, .backoff)
+        failures[Int(link.rawValue)] += 1
+        actions.append(.arm(.retry(link), at: now + Self.delay(failures[Int(link.rawValue)], jitter)))
+        if !isOutageReported {
+            isOutageReported = true
+            actions.append(.report(.unreachable))
+        }
+        switch link {
+        case .listening:
+            for number in channelNumbers {
+                guard channels[number].isWanted else {
+                    forget(number)
+                    continue
+                }
+                channels[number].missing = 0
+                channels[number].hasGap = true
+            }
+            guard !isAway else { return }
+            isAway = true
+            actions.append(.away)
+        case .publishing:
+            let unknown = sent
+            sent = []
+            deliverWaiting()
+            reportGaps(of: unknown)
+            stopLingering()
+            if wanted == 0 { close(.publishing) }
+        }
+    }
+
+    /// Sent, and perhaps never published: where the listening link still works, its streams have a gap of their own.
+    private mutating func reportGaps(of messages: [Message]) {
+        var reported: Set<[UInt8]> = []
+        for message in messages where isLive(message.stream) && reported.insert(message.stream).inserted {
+            actions.append(.gap(message.stream))
+        }
+    }
+
+    /// Our own decision: the server does not answer, or answers what it must not.
+    private mutating func abandon(_ link: Link, at now: Instant, _ jitter: Double) {
+        actions.append(.close(link))
+        lost(link, at: now, jitter)
+    }
+
+    mutating func fired(_ timer: Timer, at now: Instant, _ jitter: Double) {
+        switch timer {
+        case .retry(let link):
+            precondition(state(of: link) == .backoff, "a retry while \(state(of: link))")
+            connect(link, at: now)
+        case .liveness(let link):
+            guard state(of: link) == .ready, liveness[Int(link.rawValue)] == .heard else {
+                return abandon(link, at: now, jitter)
+            }
+            liveness[Int(link.rawValue)] = .asked
+            send(link, [Self.ping])
+            actions.append(.arm(.liveness(link), at: now + Limits.redisTimeout))
+        case .linger:
+            isLingering = false
+            close(.publishing)
+        }
+    }
+
+    /// Equal jitter: half of the delay is certain.
+    private static func delay(_ failures: Int, _ jitter: Double) -> Duration {
+        let doublings = min(failures - 1, 10)
+        let delay = min(Limits.redisRetryFirst * (1 << doublings), Limits.redisRetryLongest)
+        return delay / 2 + delay / 2 * jitter
+    }
+}
+
+// MARK: - Replies
+
+extension SubscriberMachine {
+    /// AnyCable's channel for broadcasts; it has no prefix.
+    static let broadcaster = Array("__anycable__".utf8)
+    private static let message = Array("message".utf8)
+    private static let subscribed = Array("subscribe".utf8)
+    private static let unsubscribed = Array("unsubscribe".utf8)
+
+    mutating func take(_ reply: RESPValue, from link: Link, at now: Instant, _ jitter: Double) {
+        switch state(of: link) {
+        case .greeting(let missing):
+            if case .error(let words) = reply { return refused(link, words, at: now, jitter) }
+            guard missing == 1 else { return set(link, .greeting(missing: missing - 1)) }
+            becomeReady(link, at: now)
+        case .ready:
+            if liveness[Int(link.rawValue)] == .asked {
+                actions.append(.arm(.liveness(link), at: now + Limits.redisLookInterval))
+            }
+            liveness[Int(link.rawValue)] = .heard
+            takeReady(reply, from: link, at: now, jitter)
+        case .closed, .connecting, .backoff: preconditionFailure("a reply from \(link) while \(state(of: link))")
+        }
+    }
+
+    private mutating func refused(_ link: Link, _ words: [UInt8], at now: Instant, _ jitter: Double) {
+        let isAboutPassword = ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains { words.starts(with: $0.utf8) }
+        if isAboutPassword, !isPasswordReported {
+            isPasswordReported = true
+            isOutageReported = true  // One line in the log, and the more useful one.
+            actions.append(.report(.authenticationFailed(words)))
+        }
+        abandon(link, at: now, jitter)
+    }
+
+    private mutating func takeReady(_ reply: RESPValue, from link: Link, at now: Instant, _ jitter: Double) {
+        switch (link, reply) {
+        case (.publishing, .status): break  // The answer to PING.
+        case (.publishing, .integer), (.publishing, .error):
+            guard !sent.isEmpty else { return abandon(link, at: now, jitter) }
+            published(reply, at: now)
+        case (.listening, .array(let items?)):
+            guard case .string(let kind?)? = items.first else { return abandon(link, at: now, jitter) }
+            takePush(kind, items)
+        case (.publishing, .string), (.publishing, .array), (.listening, .status), (.listening, .integer),
+            (.listening, .string), (.listening, .array(nil)), (.listening, .error):
+            abandon(link, at: now, jitter)
+        }
+    }
+
+    private mutating func takePush(_ kind: [UInt8], _ items: [RESPValue]) {
+        guard items.count == 3, case .string(let name?) = items[1] else { return }
+        switch kind {
+        case Self.subscribed, Self.unsubscribed: acknowledged(name)
+        case Self.message:
+            guard case .string(let text?) = items[2] else { return }
+            guard name != Self.broadcaster else { return actions.append(.request(text)) }
+            guard let stream = stream(of: name), let number = numbers[stream], channels[number].isWanted else { return }
+            actions.append(.deliver(stream: stream, text))
+        default: break  // `pong`, and what later versions push.
+        }
+    }
+
+    private static let auth = Array("AUTH".utf8)
+    private static let select = Array("SELECT".utf8)
+    private static let ping = Array("PING".utf8)
+    static let subscribe = Array("SUBSCRIBE".utf8)
+    static let unsubscribe = Array("UNSUBSCRIBE".utf8)
+    static let publish = Array("PUBLISH".utf8)
+
+    mutating func send(_ link: Link, _ command: [[UInt8]]) {
+        var bytes: [UInt8] = []
+        RedisCommand.append(command, to: &bytes)
+        actions.append(.send(link, bytes))
+    }
+}

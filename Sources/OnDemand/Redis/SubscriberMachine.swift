@@ -1,0 +1,288 @@
+/// Two connections to a Redis server: one that listens, and one that publishes.
+///
+/// Pure: its driver brings events, performs actions, and reports what became of them as events.
+///
+/// A *link* is one of the connections. Its states:
+/// - *closed*: not needed. The listening link is needed while a stream is listened to, the publishing link while one is
+///   listened to or a message is to be published, and for `Limits.redisLinger` after that.
+/// - *connecting*: no answer to the connection attempt yet.
+/// - *greeting*: AUTH and SELECT are sent, some replies are missing.
+/// - *ready*.
+/// - *backoff*: failed; tried again when its timer fires. Delays double from 100 ms to 5 s.
+///
+/// A *channel* is a stream with the prefix. It is *live* when as many acknowledgements have arrived as SUBSCRIBE and
+/// UNSUBSCRIBE commands were sent for it, and it is still wanted.
+///
+/// Invariants:
+/// - A published message is delivered when it comes back, once. While the publishing link is in backoff it is delivered
+///   here, and to nothing else.
+/// - A stream whose messages may have been missed is reported: `Action.gap`, after it is live again. That is every
+///   stream that was listened to when the listening link failed or while it was away, and every stream whose message
+///   was sent and not acknowledged when the publishing link failed.
+/// - An outage is reported once, and so is its end. A wrong password is reported once for each outage.
+/// - Nothing is decided by the order of a dictionary.
+///
+/// Example: `listen(scores)` connects both links. AUTH and SELECT are answered, SUBSCRIBE is sent; its acknowledgement
+/// becomes `confirmed(scores)`. The server goes away: `away`, and a retry in 100 ms. It is back: `returned`, SUBSCRIBE,
+/// and with the acknowledgement `gap(scores)`.
+struct SubscriberMachine {
+    enum Link: UInt8, CaseIterable, Sendable { case listening, publishing }
+
+    enum LinkState: Equatable {
+        case closed
+        case connecting
+        case greeting(missing: Int)
+        case ready
+        case backoff
+    }
+
+    enum Timer: Hashable, Sendable {
+        /// The end of a backoff.
+        case retry(Link)
+        /// The end of a connection attempt, or the time to ask for a sign of life, or to have one.
+        case liveness(Link)
+        /// The publishing link is not needed any more.
+        case linger
+    }
+
+    enum Event: Equatable {
+        case listen([UInt8])
+        case stopListening([UInt8])
+        /// A JSON text for a stream.
+        case publish(stream: [UInt8], [UInt8])
+        case connected(Link)
+        /// The attempt failed, or the connection ended. Never after `Action.close`.
+        case lost(Link)
+        case reply(Link, RESPValue)
+        case fired(Timer)
+    }
+
+    enum Action: Equatable {
+        case connect(Link)
+        case close(Link)
+        case send(Link, [UInt8])
+        case arm(Timer, at: Instant)
+        case disarm(Timer)
+        /// A message of a stream: from the server, or one that could not be published.
+        case deliver(stream: [UInt8], [UInt8])
+        /// A message of AnyCable's broadcaster: the same text as in a broadcast request.
+        case request([UInt8])
+        /// Messages of this stream arrive from now on.
+        case confirmed([UInt8])
+        case gap([UInt8])
+        /// New streams count as confirmed, and will have a gap, until `returned`.
+        case away
+        case returned
+        case report(Report)
+    }
+
+    enum Report: Equatable, Sendable {
+        case unreachable
+        case reachable
+        /// The server's words.
+        case authenticationFailed([UInt8])
+        case publishRefused([UInt8])
+    }
+
+    /// From a cable's configuration.
+    struct Settings: Equatable, Sendable {
+        var user: [UInt8]?
+        var password: [UInt8]?
+        var database = 0
+        /// In front of each stream's name, joined with a colon; nil without.
+        var prefix: [UInt8]?
+    }
+
+    struct Channel {
+        let stream: [UInt8]
+        var isWanted = true
+        /// SUBSCRIBE and UNSUBSCRIBE commands without an acknowledgement.
+        var missing = 0
+        var hasGap = false
+    }
+
+    struct Message: Equatable {
+        let stream: [UInt8]
+        let text: [UInt8]
+    }
+
+    enum Liveness { case heard, asked }
+
+    let settings: Settings
+    var states: [LinkState] = [.closed, .closed]
+    var liveness: [Liveness] = [.heard, .heard]
+    /// Failures since the link was ready.
+    var failures: [Int] = [0, 0]
+    var channels = Pool(vacant: Channel(stream: []))
+    var numbers: [[UInt8]: UInt32] = [:]
+    var wanted = 0
+    /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
+    var waiting: [Message] = []
+    var waitingBytes = 0
+    var sent: [Message] = []
+    var isLingering = false
+    /// Between `Action.away` and `Action.returned`.
+    var isAway = false
+    var isOutageReported = false
+    var isPasswordReported = false
+    var actions: [Action] = []
+
+    init(settings: Settings) { self.settings = settings }
+
+    func state(of link: Link) -> LinkState { states[Int(link.rawValue)] }
+    /// Streams that are listened to.
+    var wantedCount: Int { wanted }
+    /// Messages that wait for the publishing link or its acknowledgement.
+    var unpublishedCount: Int { waiting.count + sent.count }
+    func isLive(_ stream: [UInt8]) -> Bool {
+        guard state(of: .listening) == .ready, let number = numbers[stream] else { return false }
+        return channels[number].isWanted && channels[number].missing == 0
+    }
+
+    /// `jitter` is between 0 and 1.
+    mutating func apply(_ event: Event, at now: Instant, jitter: Double) -> [Action] {
+        switch event {
+        case .listen(let stream): listen(stream, at: now)
+        case .stopListening(let stream): stopListening(stream, at: now)
+        case .publish(let stream, let text): publish(Message(stream: stream, text: text), at: now)
+        case .connected(let link): connected(link, at: now)
+        case .lost(let link): lost(link, at: now, jitter)
+        case .reply(let link, let reply): take(reply, from: link, at: now, jitter)
+        case .fired(let timer): fired(timer, at: now, jitter)
+        }
+        defer { actions = [] }
+        return actions
+    }
+}
+
+// MARK: - Streams
+
+extension SubscriberMachine {
+    private mutating func listen(_ stream: [UInt8], at now: Instant) {
+        if let number = numbers[stream] {
+            guard !channels[number].isWanted else { return }
+            channels[number].isWanted = true
+        } else {
+            numbers[stream] = channels.insert(Channel(stream: stream))
+        }
+        wanted += 1
+        guard let number = numbers[stream] else { return }
+        if isAway {
+            channels[number].hasGap = true
+            actions.append(.confirmed(stream))
+        }
+        switch state(of: .listening) {
+        case .ready: subscribe([number])
+        case .closed: connect(.listening, at: now)
+        case .connecting, .greeting, .backoff: break
+        }
+        need(.publishing, at: now)
+    }
+
+    private mutating func stopListening(_ stream: [UInt8], at now: Instant) {
+        guard let number = numbers[stream], channels[number].isWanted else { return }
+        channels[number].isWanted = false
+        wanted -= 1
+        if state(of: .listening) == .ready {
+            channels[number].missing += 1
+            send(.listening, [Self.unsubscribe, channel(of: stream)])
+        } else {
+            forget(number)
+        }
+        guard wanted == 0 else { return }
+        close(.listening)
+        for number in channelNumbers { forget(number) }
+        lingerIfIdle(at: now)
+    }
+
+    mutating func forget(_ number: UInt32) {
+        numbers.removeValue(forKey: channels[number].stream)
+        numbers.shrinkIfSparse()
+        channels.remove(number)
+    }
+
+    var channelNumbers: [UInt32] { (0..<UInt32(channels.end)).filter { channels.contains($0) } }
+
+    func channel(of stream: [UInt8]) -> [UInt8] {
+        settings.prefix.map { $0 + [UInt8(ascii: ":")] + stream } ?? stream
+    }
+
+    func stream(of channel: [UInt8]) -> [UInt8]? {
+        guard let prefix = settings.prefix else { return channel }
+        guard channel.starts(with: prefix + [UInt8(ascii: ":")]) else { return nil }
+        return Array(channel[(prefix.count + 1)...])
+    }
+
+    mutating func subscribe(_ numbers: [UInt32]) {
+        for begin in stride(from: 0, to: numbers.count, by: Limits.redisChannelsPerCommand) {
+            let some = numbers[begin..<min(begin + Limits.redisChannelsPerCommand, numbers.count)]
+            for number in some { channels[number].missing += 1 }
+            send(.listening, [Self.subscribe] + some.map { channel(of: channels[$0].stream) })
+        }
+    }
+
+    /// An acknowledgement for a channel.
+    mutating func acknowledged(_ name: [UInt8]) {
+        guard let stream = stream(of: name), let number = numbers[stream], channels[number].missing > 0 else { return }
+        channels[number].missing -= 1
+        guard channels[number].missing == 0 else { return }
+        guard channels[number].isWanted else { return forget(number) }
+        actions.append(.confirmed(stream))
+        guard channels[number].hasGap else { return }
+        channels[number].hasGap = false
+        actions.append(.gap(stream))
+    }
+}
+
+// MARK: - Publishing
+
+extension SubscriberMachine {
+    private mutating func publish(_ message: Message, at now: Instant) {
+        stopLingering()
+        switch state(of: .publishing) {
+        case .ready: send(message)
+        case .backoff: actions.append(.deliver(stream: message.stream, message.text))
+        case .closed, .connecting, .greeting:
+            waiting.append(message)
+            waitingBytes += message.text.count
+            need(.publishing, at: now)
+            if waitingBytes > Limits.redisWaitingBytes { deliverWaiting() }
+        }
+    }
+
+    mutating func send(_ message: Message) {
+        sent.append(message)
+        send(.publishing, [Self.publish, channel(of: message.stream), message.text])
+    }
+
+    mutating func deliverWaiting() {
+        for message in waiting { actions.append(.deliver(stream: message.stream, message.text)) }
+        waiting = []
+        waitingBytes = 0
+    }
+
+    mutating func published(_ reply: RESPValue, at now: Instant) {
+        if case .error(let words) = reply {
+            let message = sent.removeFirst()
+            actions.append(.deliver(stream: message.stream, message.text))
+            actions.append(.report(.publishRefused(words)))
+        } else {
+            sent.removeFirst()
+        }
+        lingerIfIdle(at: now)
+    }
+
+    /// The publishing link is closed a while after it was needed last.
+    mutating func lingerIfIdle(at now: Instant) {
+        guard wanted == 0, waiting.isEmpty, sent.isEmpty, !isLingering else { return }
+        guard state(of: .publishing) == .ready else { return close(.publishing) }
+        isLingering = true
+        actions.append(.arm(.linger, at: now + Limits.redisLinger))
+    }
+
+    mutating func stopLingering() {
+        guard isLingering else { return }
+        isLingering = false
+        actions.append(.disarm(.linger))
+    }
+}

@@ -1,0 +1,206 @@
+import Testing
+
+@testable import OnDemand
+
+struct SubscriberMachineTests {
+    private func walk(_ here: SubscriberWalk, depth: Int, _ count: inout Int) -> (moves: [SubscriberWalk.Move], String)?
+    {
+        if let complaint = here.complaint { return ([], complaint) }
+        guard depth > 0 else {
+            count += 1
+            var end = here
+            end.finish()
+            return end.complaint.map { ([], $0) }
+        }
+        for move in here.moves {
+            var next = here
+            next.make(move)
+            if let (moves, complaint) = walk(next, depth: depth - 1, &count) { return ([move] + moves, complaint) }
+        }
+        return nil
+    }
+
+    /// Listening to a stream that is confirmed, with both links ready.
+    private static let confirmed: [SubscriberWalk.Move] = [
+        .listen(0), .accept(.listening), .serve(.listening), .hear(.listening), .serve(.listening), .hear(.listening),
+        .accept(.publishing), .serve(.publishing), .hear(.publishing),
+    ]
+    /// The same after the listening link was lost, and while it is tried again.
+    private static let away = confirmed + [.lose(.listening), .fire(.retry(.listening))]
+
+    @Test(
+        "no sequence of five moves loses a message in silence, delivers one twice or waits for ever",
+        arguments: [([], "a new machine"), (confirmed, "a confirmed stream"), (away, "an outage")])
+    func everyWay(beginning: [SubscriberWalk.Move], name: String) {
+        var count = 0
+        var here = SubscriberWalk()
+        for move in beginning { here.make(move) }
+        let failure = walk(here, depth: 5, &count)
+        #expect(failure == nil, "\(name): \(String(describing: failure))")
+        #expect(count > 500)
+    }
+
+    @Test("no long random sequence does either", arguments: 0..<10)
+    func random(block: Int) {
+        for seed in block * 100..<block * 100 + 100 {
+            var random = Seeded(seed: UInt64(seed))
+            var settings = SubscriberMachine.Settings()
+            if seed % 2 == 1 { settings = .init(password: [0x70], database: 3, prefix: Array("app".utf8)) }
+            var walk = SubscriberWalk(settings: settings)
+            var moves: [SubscriberWalk.Move] = []
+            for _ in 0..<(10 + random.below(90)) where walk.complaint == nil {
+                moves.append(random.one(of: walk.moves))
+                walk.make(moves[moves.count - 1])
+            }
+            if walk.complaint == nil { walk.finish() }
+            guard walk.complaint == nil else {
+                Issue.record("seed \(seed): \(walk.complaint ?? "") after \(moves)")
+                return
+            }
+        }
+    }
+
+    private let start = Instant(nanoseconds: 0)
+    private let chat = Array("chat".utf8)
+
+    private func sent(_ actions: [SubscriberMachine.Action], _ link: SubscriberMachine.Link) -> [[String]] {
+        actions.compactMap { action in
+            guard case .send(link, let bytes) = action else { return nil }
+            return SubscriberWalk.decoded(bytes)
+        }
+    }
+
+    private func ok(_ machine: inout SubscriberMachine, _ link: SubscriberMachine.Link, _ count: Int)
+        -> [SubscriberMachine.Action]
+    {
+        (0..<count).flatMap { _ in
+            machine.apply(.reply(link, .status(Array("OK".utf8))), at: start, jitter: 0)
+        }
+    }
+
+    @Test("a connection logs in, selects its database, and subscribes with the prefix and to AnyCable's channel")
+    func greeting() {
+        var machine = SubscriberMachine(
+            settings: .init(
+                user: Array("u".utf8), password: Array("p".utf8), database: 2, prefix: Array("app".utf8)))
+        let first = machine.apply(.listen(chat), at: start, jitter: 0)
+        #expect(first.contains(.connect(.listening)) && first.contains(.connect(.publishing)))
+        let greeting = machine.apply(.connected(.listening), at: start, jitter: 0)
+        #expect(sent(greeting, .listening) == [["AUTH", "u", "p"], ["SELECT", "2"], ["PING"]])
+        let ready = ok(&machine, .listening, 3)
+        #expect(sent(ready, .listening) == [["SUBSCRIBE", "__anycable__"], ["SUBSCRIBE", "app:chat"]])
+        let reply = RESPValue.array([
+            SubscriberWalk.bulk("subscribe"), SubscriberWalk.bulk("app:chat"), .integer(2),
+        ])
+        #expect(machine.apply(.reply(.listening, reply), at: start, jitter: 0) == [.confirmed(chat)])
+        let message = RESPValue.array([
+            SubscriberWalk.bulk("message"), SubscriberWalk.bulk("app:chat"), SubscriberWalk.bulk("1"),
+        ])
+        #expect(
+            machine.apply(.reply(.listening, message), at: start, jitter: 0) == [.deliver(stream: chat, [0x31])])
+        let foreign = RESPValue.array([
+            SubscriberWalk.bulk("message"), SubscriberWalk.bulk("chat"), SubscriberWalk.bulk("1"),
+        ])
+        #expect(machine.apply(.reply(.listening, foreign), at: start, jitter: 0) == [])
+        let request = RESPValue.array([
+            SubscriberWalk.bulk("message"), SubscriberWalk.bulk("__anycable__"), SubscriberWalk.bulk("{}"),
+        ])
+        #expect(
+            machine.apply(.reply(.listening, request), at: start, jitter: 0) == [.request(Array("{}".utf8))])
+    }
+
+    @Test("a wrong password is reported once, and the connection is tried again all the same")
+    func password() {
+        var machine = SubscriberMachine(settings: .init(password: Array("wrong".utf8)))
+        _ = machine.apply(.listen(chat), at: start, jitter: 0)
+        var reports: [SubscriberMachine.Report] = []
+        let words = Array("WRONGPASS invalid username-password pair".utf8)
+        for round in 0..<5 {
+            for link in SubscriberMachine.Link.allCases {
+                if round > 0 { _ = machine.apply(.fired(.retry(link)), at: start, jitter: 0) }
+                _ = machine.apply(.connected(link), at: start, jitter: 0)
+                for action in machine.apply(.reply(link, .error(words)), at: start, jitter: 0) {
+                    if case .report(let report) = action { reports.append(report) }
+                }
+                #expect(machine.state(of: link) == .backoff)
+            }
+        }
+        #expect(reports == [.authenticationFailed(words)])
+    }
+
+    @Test("a server that is suspended is noticed within ten seconds, and delays double up to five seconds")
+    func suspended() {
+        var machine = SubscriberMachine(settings: .init())
+        _ = machine.apply(.listen(chat), at: start, jitter: 0)
+        _ = machine.apply(.connected(.listening), at: start, jitter: 0)
+        _ = ok(&machine, .listening, 1)
+        let asked = machine.apply(.fired(.liveness(.listening)), at: start + .seconds(5), jitter: 0)
+        #expect(sent(asked, .listening) == [["PING"]])
+        #expect(asked.contains(.arm(.liveness(.listening), at: start + .seconds(10))))
+        let lost = machine.apply(.fired(.liveness(.listening)), at: start + .seconds(10), jitter: 1)
+        #expect(lost.contains(.close(.listening)) && lost.contains(.away))
+        #expect(lost.contains(.arm(.retry(.listening), at: start + .milliseconds(10_100))))
+        var delays: [Instant] = []
+        for _ in 0..<8 {
+            _ = machine.apply(.fired(.retry(.listening)), at: start, jitter: 1)
+            for case .arm(.retry(.listening), let at) in machine.apply(.lost(.listening), at: start, jitter: 1) {
+                delays.append(at)
+            }
+        }
+        #expect(delays.first == start + .milliseconds(200) && delays.last == start + .seconds(5))
+    }
+
+    @Test("a broadcast without subscribers is published over a connection of its own, which is closed after a while")
+    func publishOnly() {
+        var machine = SubscriberMachine(settings: .init())
+        let first = machine.apply(.publish(stream: chat, [0x31]), at: start, jitter: 0)
+        #expect(first.contains(.connect(.publishing)) && !first.contains(.connect(.listening)))
+        _ = machine.apply(.connected(.publishing), at: start, jitter: 0)
+        #expect(sent(ok(&machine, .publishing, 1), .publishing) == [["PUBLISH", "chat", "1"]])
+        let done = machine.apply(.reply(.publishing, .integer(0)), at: start, jitter: 0)
+        #expect(done.contains(.arm(.linger, at: start + Limits.redisLinger)))
+        #expect(machine.apply(.fired(.linger), at: start, jitter: 0).contains(.close(.publishing)))
+    }
+
+    @Test("while the server cannot be reached broadcasts are delivered here, in order, and one outage is reported")
+    func unreachable() {
+        var machine = SubscriberMachine(settings: .init())
+        _ = machine.apply(.listen(chat), at: start, jitter: 0)
+        #expect(machine.apply(.publish(stream: chat, [1]), at: start, jitter: 0) == [])
+        let listening = machine.apply(.lost(.listening), at: start, jitter: 0)
+        #expect(listening.contains(.report(.unreachable)) && listening.contains(.away))
+        let publishing = machine.apply(.lost(.publishing), at: start, jitter: 0)
+        #expect(publishing.contains(.deliver(stream: chat, [1])) && !publishing.contains(.report(.unreachable)))
+        #expect(
+            machine.apply(.publish(stream: chat, [2]), at: start, jitter: 0) == [.deliver(stream: chat, [2])])
+    }
+
+    @Test("a published message whose acknowledgement never came is a gap of its stream")
+    func unacknowledged() {
+        var walk = SubscriberWalk()
+        for move in Self.confirmed + [.publish(0), .lose(.publishing)] { walk.make(move) }
+        walk.finish()
+        #expect(walk.complaint == nil)
+    }
+
+    @Test("a refused PUBLISH is delivered here and reported with the server's words")
+    func refused() {
+        var machine = SubscriberMachine(settings: .init())
+        _ = machine.apply(.listen(chat), at: start, jitter: 0)
+        _ = machine.apply(.connected(.publishing), at: start, jitter: 0)
+        _ = ok(&machine, .publishing, 1)
+        _ = machine.apply(.publish(stream: chat, [1]), at: start, jitter: 0)
+        let words = Array("OOM command not allowed".utf8)
+        let actions = machine.apply(.reply(.publishing, .error(words)), at: start, jitter: 0)
+        #expect(actions == [.deliver(stream: chat, [1]), .report(.publishRefused(words))])
+    }
+
+    @Test("thousands of streams are subscribed to in commands of a hundred")
+    func many() {
+        var machine = SubscriberMachine(settings: .init())
+        for number in 0..<1050 { _ = machine.apply(.listen(Array("s\(number)".utf8)), at: start, jitter: 0) }
+        _ = machine.apply(.connected(.listening), at: start, jitter: 0)
+        let commands = sent(ok(&machine, .listening, 1), .listening)
+        #expect(commands.count == 12 && commands.map(\.count).max() == 101 && commands.last?.count == 51)
+    }
+}

@@ -1,0 +1,249 @@
+@testable import OnDemand
+
+/// A subscriber machine with a server, timers and an oracle around it, all of them values.
+struct SubscriberWalk {
+    enum Move: Equatable {
+        case listen(Int)
+        case stopListening(Int)
+        case publish(Int)
+        case accept(SubscriberMachine.Link)
+        case lose(SubscriberMachine.Link)
+        /// The server executes what was sent; its replies arrive.
+        case serve(SubscriberMachine.Link)
+        case hear(SubscriberMachine.Link)
+        case fire(SubscriberMachine.Timer)
+    }
+
+    private struct Connection {
+        var isOpen = false
+        var commands: [[String]] = []
+        var replies: [RESPValue] = []
+        var channels: Set<String> = []
+    }
+
+    /// A message that was published while its stream was confirmed.
+    private struct Owed: Equatable {
+        let stream: Int
+        let text: String
+    }
+
+    private(set) var machine: SubscriberMachine
+    private(set) var now = Instant(nanoseconds: 0)
+    private(set) var timers: [SubscriberMachine.Timer: Instant] = [:]
+    private(set) var complaint: String?
+    private(set) var reports: [SubscriberMachine.Report] = []
+    private var connections: [Connection] = [Connection(), Connection()]
+    private var isConnecting: [Bool] = [false, false]
+    private var listened: Set<Int> = []
+    private var confirmed: Set<Int> = []
+    private var isAway = false
+    private var owed: [Owed] = []
+    private var delivered: [String: Int] = [:]
+    private var published = 0
+
+    init(settings: SubscriberMachine.Settings = SubscriberMachine.Settings()) {
+        machine = SubscriberMachine(settings: settings)
+    }
+
+    static func name(_ stream: Int) -> [UInt8] { Array("s\(stream)".utf8) }
+
+    private mutating func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
+        if !holds, complaint == nil { complaint = promise() }
+    }
+
+    var moves: [Move] {
+        var moves: [Move] = []
+        for stream in 0..<2 {
+            moves.append(listened.contains(stream) ? .stopListening(stream) : .listen(stream))
+        }
+        moves.append(.publish(0))
+        for link in SubscriberMachine.Link.allCases {
+            let index = Int(link.rawValue)
+            if isConnecting[index] { moves.append(.accept(link)) }
+            if isConnecting[index] || connections[index].isOpen { moves.append(.lose(link)) }
+            if !connections[index].commands.isEmpty { moves.append(.serve(link)) }
+            if !connections[index].replies.isEmpty { moves.append(.hear(link)) }
+            for timer in [SubscriberMachine.Timer.retry(link), .liveness(link)] where timers[timer] != nil {
+                moves.append(.fire(timer))
+            }
+        }
+        if timers[.linger] != nil { moves.append(.fire(.linger)) }
+        return moves
+    }
+
+    mutating func make(_ move: Move) {
+        now = now + .milliseconds(30)
+        switch move {
+        case .listen(let stream):
+            listened.insert(stream)
+            if isAway { confirmed.insert(stream) }
+            tell(.listen(Self.name(stream)))
+        case .stopListening(let stream):
+            listened.remove(stream)
+            confirmed.remove(stream)
+            owed.removeAll { $0.stream == stream }
+            tell(.stopListening(Self.name(stream)))
+        case .publish(let stream):
+            published += 1
+            let text = "m\(published)"
+            if confirmed.contains(stream) { owed.append(Owed(stream: stream, text: text)) }
+            tell(.publish(stream: Self.name(stream), Array(text.utf8)))
+        case .accept(let link):
+            isConnecting[Int(link.rawValue)] = false
+            connections[Int(link.rawValue)].isOpen = true
+            tell(.connected(link))
+        case .lose(let link):
+            isConnecting[Int(link.rawValue)] = false
+            connections[Int(link.rawValue)] = Connection()
+            tell(.lost(link))
+        case .serve(let link): serve(link)
+        case .hear(let link): hear(link)
+        case .fire(let timer):
+            now = max(now, timers.removeValue(forKey: timer)!)
+            tell(.fired(timer))
+        }
+        check()
+    }
+
+    // MARK: The server
+
+    private mutating func serve(_ link: SubscriberMachine.Link) {
+        let index = Int(link.rawValue)
+        let commands = connections[index].commands
+        connections[index].commands = []
+        for command in commands {
+            switch command[0] {
+            case "SUBSCRIBE", "UNSUBSCRIBE":
+                for channel in command.dropFirst() {
+                    if command[0] == "SUBSCRIBE" {
+                        connections[index].channels.insert(channel)
+                    } else {
+                        connections[index].channels.remove(channel)
+                    }
+                    let count = connections[index].channels.count
+                    connections[index].replies.append(
+                        .array([Self.bulk(command[0].lowercased()), Self.bulk(channel), .integer(count)]))
+                }
+            case "PING":
+                let isSubscribed = !connections[index].channels.isEmpty
+                connections[index].replies.append(
+                    isSubscribed ? .array([Self.bulk("pong"), Self.bulk("")]) : .status(Array("PONG".utf8)))
+            case "PUBLISH":
+                let isHeard = connections[0].channels.contains(command[1])
+                if isHeard {
+                    connections[0].replies.append(
+                        .array([Self.bulk("message"), Self.bulk(command[1]), Self.bulk(command[2])]))
+                }
+                connections[index].replies.append(.integer(isHeard ? 1 : 0))
+            default: connections[index].replies.append(.status(Array("OK".utf8)))
+            }
+        }
+    }
+
+    static func bulk(_ text: String) -> RESPValue { .string(Array(text.utf8)) }
+
+    private mutating func hear(_ link: SubscriberMachine.Link) {
+        let index = Int(link.rawValue)
+        while connections[index].isOpen, !connections[index].replies.isEmpty {
+            let reply = connections[index].replies.removeFirst()
+            tell(.reply(link, reply))
+        }
+    }
+
+    // MARK: The driver
+
+    private mutating func tell(_ event: SubscriberMachine.Event) {
+        for action in machine.apply(event, at: now, jitter: 0.5) { perform(action) }
+    }
+
+    private mutating func perform(_ action: SubscriberMachine.Action) {
+        switch action {
+        case .connect(let link):
+            let index = Int(link.rawValue)
+            expect(!isConnecting[index] && !connections[index].isOpen, "\(link) connects twice")
+            isConnecting[index] = true
+        case .close(let link):
+            let index = Int(link.rawValue)
+            expect(isConnecting[index] || connections[index].isOpen, "\(link) is closed and was not open")
+            isConnecting[index] = false
+            connections[index] = Connection()
+        case .send(let link, let bytes):
+            expect(connections[Int(link.rawValue)].isOpen, "\(link) sends without a connection")
+            connections[Int(link.rawValue)].commands.append(Self.decoded(bytes))
+        case .arm(let timer, let instant):
+            expect(instant > now, "\(timer) was armed in the past")
+            timers[timer] = instant
+        case .disarm(let timer): timers[timer] = nil
+        case .deliver(let stream, let text):
+            let text = String(decoding: text, as: UTF8.self)
+            delivered[text, default: 0] += 1
+            expect(delivered[text] == 1, "\(text) was delivered twice")
+            owed.removeAll { $0.text == text && Self.name($0.stream) == stream }
+        case .request: break
+        case .confirmed(let name):
+            if let stream = listened.first(where: { Self.name($0) == name }) { confirmed.insert(stream) }
+            let isListened = listened.contains { Self.name($0) == name }
+            expect(isListened, "a stream is confirmed that is not listened to")
+        case .gap(let name): owed.removeAll { Self.name($0.stream) == name }
+        case .away:
+            isAway = true
+            confirmed = listened
+        case .returned: isAway = false
+        case .report(let report):
+            expect(report != reports.last || report != .unreachable, "the same outage was reported twice")
+            reports.append(report)
+        }
+    }
+
+    static func decoded(_ bytes: [UInt8]) -> [String] {
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map { String($0) }
+        return stride(from: 2, to: parts.count, by: 2).map { parts[$0] }
+    }
+
+    // MARK: What must hold
+
+    private mutating func check() {
+        let (machine, armed, listened) = (machine, timers, listened)
+        expect(machine.wantedCount == listened.count, "\(machine.wantedCount) wanted, listened to \(listened)")
+        let listening = machine.state(of: .listening)
+        expect((listening == .closed) == listened.isEmpty, "listening is \(listening) for \(listened)")
+        for link in SubscriberMachine.Link.allCases {
+            let state = machine.state(of: link)
+            let isConnected = connections[Int(link.rawValue)].isOpen
+            switch state {
+            case .closed: expect(armed[.retry(link)] == nil && armed[.liveness(link)] == nil, "\(link) has a timer")
+            case .backoff: expect(armed[.retry(link)] != nil && armed[.liveness(link)] == nil, "\(link) waits for ever")
+            case .connecting: expect(armed[.liveness(link)] != nil && !isConnected, "\(link) waits for ever")
+            case .greeting, .ready: expect(armed[.liveness(link)] != nil && isConnected, "\(link) waits for ever")
+            }
+        }
+        if listened.isEmpty, machine.unpublishedCount == 0 {
+            let publishing = machine.state(of: .publishing)
+            expect(publishing == .closed || armed[.linger] != nil, "publishing is \(publishing), and not needed")
+        }
+    }
+
+    /// The server works from now on: nothing may be owed any more.
+    mutating func finish() {
+        for _ in 0..<60 {
+            let next = moves.first { move in
+                switch move {
+                case .accept, .serve, .hear, .fire(.retry): true
+                default: false
+                }
+            }
+            guard let next else { break }
+            make(next)
+        }
+        let (machine, owed, reports) = (machine, owed, reports)
+        expect(owed.isEmpty, "lost in silence: \(owed)")
+        for stream in listened.sorted() {
+            let isConfirmed = confirmed.contains(stream)
+            expect(machine.isLive(Self.name(stream)) && isConfirmed, "stream \(stream) is not live")
+        }
+        expect(!isAway, "still away")
+        let open = reports.filter { $0 == .unreachable }.count - reports.filter { $0 == .reachable }.count
+        expect(listened.isEmpty || open == 0, "an outage without an end: \(reports)")
+        expect(machine.unpublishedCount == 0, "messages wait for ever")
+    }
+}
