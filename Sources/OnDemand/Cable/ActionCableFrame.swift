@@ -27,6 +27,11 @@ enum ActionCableFrame {
         FrameWriter.text("{\"type\":\"disconnect\",\"reason\":\"\(reason.rawValue)\",\"reconnect\":\(reconnect)}")
     }
 
+    /// Everything that a refused client gets after its 101: it must not come back by itself.
+    static func refusal(_ reason: DisconnectReason) -> [UInt8] {
+        disconnect(reason, reconnect: false) + FrameWriter.close(.normal)
+    }
+
     static func appendConfirmation(of identifier: Span<UInt8>, to frames: inout [UInt8]) {
         append(before, identifier, confirmed, to: &frames)
     }

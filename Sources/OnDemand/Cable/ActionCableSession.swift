@@ -10,7 +10,7 @@
 /// | unsubscribe | forward if there is a backend, else ignore | unsubscribe | unsubscribe |
 /// | message | forward if there is a backend, else ignore | ignore | ignore |
 ///
-/// *Pending* is a subscription whose stream the source has not confirmed yet (Redis): its confirmation follows by itself.
+/// *Pending* is a subscription whose stream the source (Redis) has not confirmed yet: its confirmation follows.
 /// A duplicate subscription is confirmed again, because Rails' client repeats a subscription until it is confirmed. It
 /// is delivered once, because nothing is added. A message on a subscription that the cable serves has no receiver.
 ///
@@ -114,4 +114,5 @@ enum RejectionReason: UInt8, CaseIterable, Sendable {
     /// No stream, and no backend that could know the channel.
     case unknownChannel
     case tooManySubscriptions
+    case identifierTooLong
 }

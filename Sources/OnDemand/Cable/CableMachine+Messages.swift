@@ -64,6 +64,7 @@ extension CableMachine {
             for: request.command, standing(of: identifier, with: client),
             isFull: isFull(client), hasBackend: rules.resolver.hasBackend
         ) {
+            guard token.count <= Limits.cableIdentifierBytes else { return .reject(.identifierTooLong) }
             guard let content = request.identifier.string(in: text) else { return .reject(.malformedIdentifier) }
             return rules.resolver.resolve(content, at: unixSeconds)
         }
@@ -105,7 +106,7 @@ extension CableMachine {
         }
     }
 
-    /// An identifier as its client wrote it when it subscribed; as it is written now when the client has not subscribed.
+    /// An identifier as its client wrote it when it subscribed; as it is written now when the client has not.
     /// JSON has several ways to write a string, and a library may change its way.
     private func stored(_ identifier: JSONSlice, in text: Span<UInt8>, of client: UInt32) -> [UInt8] {
         let written = [UInt8](copying: text.extracting(identifier.range.indices))

@@ -4,8 +4,8 @@
 /// clients `s`, `s + n`, `s + 2n` and so on. Numbers are given lowest first, so slots are equally full, and no client
 /// needs memory for its slot.
 ///
-/// Invariants: without clients there is no deadline. A slot without clients causes no wake-up. Two pings of a client are
-/// one interval apart, plus the delay of the second one. A client's first ping comes within one interval.
+/// Invariants: without clients there is no deadline. A slot without clients causes no wake-up. Two pings of a client
+/// are one interval apart, plus the delay of the second one. A client's first ping comes within one interval.
 ///
 /// Example: interval 3 s, 24 slots, clients 0 and 1: two wake-ups in three seconds, 125 ms apart.
 struct PingSchedule {

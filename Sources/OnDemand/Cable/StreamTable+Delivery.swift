@@ -12,6 +12,20 @@ struct StreamMessage: Equatable, Sendable {
         self.data = data
     }
 
+    /// A broadcast of a request with this body.
+    init(_ broadcast: Broadcast, in body: Span<UInt8>) {
+        var (message, data): ([UInt8], [UInt8]) = ([], [])
+        broadcast.appendMessage(from: body, to: &message)
+        let hasData = broadcast.appendData(from: body, to: &data)
+        self.init(message: message, data: hasData ? data : nil)
+    }
+
+    /// A message that came through Redis, the same for both protocols; nil unless it is JSON.
+    init?(published text: [UInt8]) {
+        guard JSONScanner.isValue(text.span) else { return nil }
+        self.init(message: text, data: text)
+    }
+
     var byteCount: Int { message.count + (data?.count ?? 0) }
 }
 

@@ -4,7 +4,7 @@
 /// *group* is all subscriptions of a stream that get the same bytes: one identifier, one protocol. A *batch* is one or
 /// more messages of a stream that are sent as one buffer.
 ///
-/// States of a stream: *idle*, or *delivering* with a list of batches and a cursor into the first one. `publish` appends
+/// States of a stream: *idle*, or *delivering* with a list of batches and a cursor into the first one. `publish` adds
 /// to the last batch, or begins a new one when the last one is being sent, is sealed or is full. `deliver` moves the
 /// cursor: batch by batch, in each batch group by group, in each group subscriber by subscriber in order of arrival.
 /// The buffer of a group is made when the cursor reaches it.

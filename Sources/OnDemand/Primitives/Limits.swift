@@ -210,6 +210,9 @@ enum Limits {
     /// A name of that length, escaped as JSON and in Base64, with its envelope and signature. A longer one is rejected
     /// before any digest is computed.
     static let signedStreamNameBytes = 10 * 1024
+    /// An identifier is kept for each subscription; the longest signed name fits in, with attributes. A longer one is
+    /// rejected.
+    static let cableIdentifierBytes = 16 * 1024
     /// Messages of a stream that wait together and leave as one buffer. A larger buffer would not save system calls
     /// worth the name, and a client that takes a part of it keeps all of it in memory.
     static let cableBatchBytes = 64 * 1024

@@ -82,6 +82,38 @@ struct CableMachineTests {
         #expect(cable.texts(client).last?.contains("confirm_subscription") == true)
     }
 
+    @Test("an identifier that is longer than any signed name is rejected, because it would be kept")
+    func longIdentifier() {
+        var cable = CableHarness()
+        let client = cable.open()
+        cable.subscribe(
+            client, to: "chat\\\",\\\"x\\\":\\\"" + String(repeating: "x", count: Limits.cableIdentifierBytes))
+        #expect(cable.machine.counters.count(of: .identifierTooLong) == 1 && cable.machine.table.subscriptionCount == 0)
+        #expect(cable.texts(client).last?.hasSuffix("reject_subscription\"}") == true)
+    }
+
+    @Test("a refused client is told the reason and not to come back, and is closed")
+    func refusal() {
+        #expect(
+            FrameTexts.all(in: ActionCableFrame.refusal(.tokenExpired)) == [
+                "{\"type\":\"disconnect\",\"reason\":\"token_expired\",\"reconnect\":false}", "close 1000",
+            ])
+    }
+
+    @Test("a broadcast request becomes parsed content for Action Cable and the posted data for TurboCable")
+    func messages() throws {
+        let body = Array(#"{"stream":"chat","data":"{\"a\":1.50}"}"#.utf8)
+        guard case .publish(let broadcasts) = try BroadcastRequest.read(body.span) else {
+            Issue.record("not a message")
+            return
+        }
+        let message = StreamMessage(try #require(broadcasts.first), in: body.span)
+        #expect(message.message == Array(#"{"a":1.50}"#.utf8))
+        #expect(message.data == Array(#""{\"a\":1.50}""#.utf8))
+        #expect(StreamMessage(published: Array("{".utf8)) == nil)
+        #expect(StreamMessage(published: Array("1".utf8)) == StreamMessage(message: [0x31], data: [0x31]))
+    }
+
     @Test("a WebSocket error gets its close code at once, and nothing after it has an effect")
     func violation() {
         var cable = CableHarness()
