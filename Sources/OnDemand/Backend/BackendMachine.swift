@@ -255,12 +255,9 @@ struct BackendMachine {
         var start = start
         switch (start.phase, event) {
         case (_, .wanted(let ticket)), (_, .wantedIfAwake(let ticket)):
-            guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
-            start.waiting.append(ticket)
-            state = .starting(start)
-            return []
+            return join(start, ticket)
         case (_, .foundNobody(let ticket, _, let wasSent)):
-            return waitAgain(start, ticket, wasSent)
+            return join(start, ticket, wasSent: wasSent)
         case (_, .abandoned(let ticket)):
             // The start goes on: others may be waiting, and who left once often comes back.
             start.waiting.removeAll { $0 == ticket }
@@ -312,7 +309,7 @@ struct BackendMachine {
         }
     }
 
-    private mutating func waitAgain(_ start: Start, _ ticket: Ticket, _ wasSent: Bool) -> [Effect] {
+    private mutating func join(_ start: Start, _ ticket: Ticket, wasSent: Bool = false) -> [Effect] {
         var start = start
         guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
         start.waiting.append(ticket)
