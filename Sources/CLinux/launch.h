@@ -1,6 +1,4 @@
-// What a child does between its birth and its own program. It borrows the daemon's memory until then, as a child of
-// posix_spawn(3) does, and the daemon stands still meanwhile (clone(2), CLONE_VM and CLONE_VFORK). The steps are written
-// out here because posix_spawn cannot ask for the parent-death signal.
+// Starting a program with posix_spawn(3), and the few calls about processes that the toolchain's Glibc module leaves out.
 #ifndef ONDEMANDD_LAUNCH_H
 #define ONDEMANDD_LAUNCH_H
 
@@ -8,51 +6,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-// What glibc's clone(2) is another name of. The thread sanitizer puts a wrapper of its own behind that name, which takes
-// every child for one with memory of its own, and ends the program when the memory is borrowed.
-int __clone(int (*child)(void *), void *stack, int flags, void *argument, ...);
+// What <spawn.h> declares to programs with _GNU_SOURCE only (linux.h says why that is not defined here).
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+#ifndef POSIX_SPAWN_SETSID
+#define POSIX_SPAWN_SETSID 0x80
+#endif
 
 struct ondemandd_launch {
     const char *path;
     char *const *arguments, *const *environment;
     const char *directory;
-    // What becomes descriptors 0, 1, 2 and, unless it is negative, 3.
+    // Descriptors 0, 1, 2 and 3 of the child; a negative fourth is none.
     int descriptors[4];
     struct rlimit file_limit;
-    // What the daemon ignores, as a set of bits from signal 1 on; all others are the program's by execve itself.
+    // Signals that the daemon ignores, as a set of bits from signal 1 on; execve resets all others.
     unsigned long ignored_signals;
-    // How late the kernel may be for it (prctl(2), PR_SET_TIMERSLACK), as it was for the daemon at first.
+    // Tolerance of the child's timeouts in nanoseconds (prctl(2), PR_SET_TIMERSLACK).
     unsigned long timer_slack;
-    // Where the child writes its own number, which only it knows (sd_listen_fds(3)), or NULL; room for ten digits.
-    char *own_number;
-    int parent;
-    // The step that failed and its errno; NULL and 0 when none did.
-    const char *failed_step;
-    int failure;
+    // The soft limit of file locks, which nothing enforces and every descendant inherits; zero leaves it as it is.
+    uint64_t mark;
+    // Whether all signals are blocked in the child from its beginning.
+    int blocks_signals;
 };
-
-static inline int ondemandd_step_failed(struct ondemandd_launch *launch, const char *step) {
-    launch->failure = errno;
-    launch->failed_step = step;
-    return 127;
-}
-
-// Descriptors from `first` on. Without close_range(2) (before Linux 5.9, or forbidden) one by one.
-static inline void ondemandd_close_from(int first) {
-    if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    for (rlim_t fd = (rlim_t)first; fd < limit.rlim_cur; fd++) close((int)fd);
-}
 
 static inline unsigned long ondemandd_signal_bit(int number) { return 1UL << (number - 1); }
 
@@ -69,59 +56,124 @@ static inline unsigned long ondemandd_ignored_signals(void) {
     return ignored;
 }
 
-// Only calls that are safe in borrowed memory: nothing that allocates or locks.
-static inline int ondemandd_child(void *argument) {
-    struct ondemandd_launch *launch = (struct ondemandd_launch *)argument;
-    // Ignored and blocked signals are inherited through execve, and a backend that cannot hear TERM never stops.
-    // All zero is the kernel's own form of SIG_DFL; the C library's would leave out two signals that it keeps to itself.
-    const unsigned long usual[4] = {0};
-    for (int number = 1; number < _NSIG; number++) {
-        if (launch->ignored_signals & ondemandd_signal_bit(number))
-            syscall(SYS_rt_sigaction, number, usual, NULL, _NSIG / 8);
-    }
-    prctl(PR_SET_TIMERSLACK, launch->timer_slack, 0, 0, 0);
-    setsid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    // The daemon may have died before that call; then nobody would ever stop what comes next.
-    if (getppid() != launch->parent) return 125;
+static inline int ondemandd_add_actions(posix_spawn_file_actions_t *actions, const struct ondemandd_launch *launch) {
     int count = launch->descriptors[3] < 0 ? 3 : 4;
-    // Out of each other's way first. Descriptors beyond the lower limit can still be duplicated here.
-    for (int fd = 0; fd < count; fd++) {
-        if (launch->descriptors[fd] > 3) continue;
-        launch->descriptors[fd] = fcntl(launch->descriptors[fd], F_DUPFD, 4);
-        if (launch->descriptors[fd] < 0) return ondemandd_step_failed(launch, "dup");
-    }
-    for (int fd = 0; fd < count; fd++) {
-        if (dup2(launch->descriptors[fd], fd) < 0) return ondemandd_step_failed(launch, "dup2");
-    }
-    ondemandd_close_from(count);
-    if (setrlimit(RLIMIT_NOFILE, &launch->file_limit) != 0) return ondemandd_step_failed(launch, "setrlimit");
-    if (chdir(launch->directory) != 0) return ondemandd_step_failed(launch, "chdir");
-    if (launch->own_number != NULL) ondemandd_write_number(launch->own_number, (unsigned long)getpid());
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(launch->path, launch->arguments, launch->environment);
-    return ondemandd_step_failed(launch, "execve");
+    int failure = 0;
+    for (int fd = 0; fd < count && failure == 0; fd++)
+        failure = posix_spawn_file_actions_adddup2(actions, launch->descriptors[fd], fd);
+    if (failure == 0) failure = posix_spawn_file_actions_addclosefrom_np(actions, count);
+    // Descriptors come first: the directory of a program is allowed to be on a file system that hangs.
+    return failure != 0 ? failure : posix_spawn_file_actions_addchdir_np(actions, launch->directory);
 }
 
-// The number of the process, or -1 and what failed. A child that did not get as far as its program is gone already.
-static inline int ondemandd_launch_child(struct ondemandd_launch *launch) {
-    // Below this frame, which stays as it is until the child has left it.
-    char stack[32 * 1024] __attribute__((aligned(16)));
-    sigset_t all, before;
-    sigfillset(&all);
-    launch->failed_step = NULL;
-    launch->failure = 0;
-    // No handler of ours may run in the child.
-    sigprocmask(SIG_BLOCK, &all, &before);
-    int process = __clone(ondemandd_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
-    if (process < 0) ondemandd_step_failed(launch, "clone");
-    if (process > 0 && launch->failure != 0) {
-        while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
+static inline int ondemandd_set_attributes(posix_spawnattr_t *attributes, const struct ondemandd_launch *launch) {
+    sigset_t usual, mask;
+    sigemptyset(&usual);
+    for (int number = 1; number < _NSIG; number++) {
+        if (launch->ignored_signals & ondemandd_signal_bit(number)) sigaddset(&usual, number);
     }
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return launch->failure == 0 ? process : -1;
+    // Two signals belong to the C library: sigaddset(3) leaves them out, and posix_spawn(3) has a child ignore them.
+    unsigned long own = ondemandd_signal_bit(32) | ondemandd_signal_bit(33), bits;
+    memcpy(&bits, &usual, sizeof bits);
+    bits |= own;
+    memcpy(&usual, &bits, sizeof bits);
+    if (launch->blocks_signals) sigfillset(&mask);
+    else sigemptyset(&mask);
+    int failure = posix_spawnattr_setflags(
+        attributes, (short)(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
+    if (failure == 0) failure = posix_spawnattr_setsigdefault(attributes, &usual);
+    return failure != 0 ? failure : posix_spawnattr_setsigmask(attributes, &mask);
 }
+
+// Sets a soft limit and returns the former one.
+static inline rlim_t ondemandd_swap_soft_limit(__rlimit_resource_t resource, rlim_t soft) {
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = soft;
+    setrlimit(resource, &limit);
+    return before;
+}
+
+// The number of the process, or an errno value below zero.
+//
+// posix_spawn(3) has no attribute for limits and for the tolerance of timeouts, so both are this thread's for a moment.
+// No other thread of the daemon opens descriptors meanwhile; open ones stay open under a lower limit (getrlimit(2)).
+static inline int ondemandd_spawn(const struct ondemandd_launch *launch) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int failure = posix_spawn_file_actions_init(&actions);
+    if (failure != 0) return -failure;
+    failure = posix_spawnattr_init(&attributes);
+    if (failure != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return -failure;
+    }
+    failure = ondemandd_add_actions(&actions, launch);
+    if (failure == 0) failure = ondemandd_set_attributes(&attributes, launch);
+    pid_t process = -1;
+    if (failure == 0) {
+        unsigned long slack = (unsigned long)prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+        rlim_t files = ondemandd_swap_soft_limit(RLIMIT_NOFILE, launch->file_limit.rlim_cur);
+        rlim_t locks = launch->mark == 0 ? 0 : ondemandd_swap_soft_limit(RLIMIT_LOCKS, launch->mark);
+        prctl(PR_SET_TIMERSLACK, launch->timer_slack, 0, 0, 0);
+        failure = posix_spawn(&process, launch->path, &actions, &attributes, launch->arguments, launch->environment);
+        prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);
+        if (launch->mark != 0) ondemandd_swap_soft_limit(RLIMIT_LOCKS, locks);
+        ondemandd_swap_soft_limit(RLIMIT_NOFILE, files);
+    }
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failure != 0 ? -failure : process;
+}
+
+// Whether a soft limit of file locks can be chosen freely.
+static inline int ondemandd_can_mark_by_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_LOCKS, &limit) == 0 && limit.rlim_max == RLIM_INFINITY;
+}
+
+// Becomes the program, told its own number (sd_listen_fds(3)); returns an errno value when that fails.
+static inline int ondemandd_become(const char *path, char *const *arguments, char **environment, int count) {
+    char own[32] = "LISTEN_PID=";
+    ondemandd_write_number(own + 11, (unsigned long)getpid());
+    char *variables[count + 2];
+    for (int position = 0; position < count; position++) variables[position] = environment[position];
+    variables[count] = own;
+    variables[count + 1] = NULL;
+    execve(path, arguments, variables);
+    return errno;
+}
+
+// A descriptor that means this process and no later one with its number (pidfd_open(2)), or -1.
+static inline int ondemandd_open_process(int process) {
+    int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
+    if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    return descriptor;
+}
+
+static inline int ondemandd_signal_process(int descriptor, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
+}
+
+// Whether a child of this process, ended ones included, is in that process group: as long as it was not waited for, the
+// number is not given to anything else.
+static inline int ondemandd_has_child_in_group(int group) {
+    siginfo_t information;
+    int status;
+    do status = waitid(P_PGID, (id_t)group, &information, WEXITED | WNOHANG | WNOWAIT);
+    while (status != 0 && errno == EINTR);
+    return status == 0;
+}
+
+// The user and group this thread opens files as, /proc included (setfsuid(2)). False when they could not be had.
+static inline int ondemandd_open_files_as(unsigned user, unsigned group) {
+    syscall(SYS_setfsgid, group);
+    syscall(SYS_setfsuid, user);
+    // Each call answers with the identity before it, and an impossible one changes nothing.
+    return (unsigned)syscall(SYS_setfsuid, ~0U) == user && (unsigned)syscall(SYS_setfsgid, ~0U) == group;
+}
+
+static inline void ondemandd_set_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 #endif

@@ -10,6 +10,9 @@ public enum Daemon {
         case systemRefused(String)
     }
 
+    /// Runs what the daemon starts its own executable for, if this is such a process, and does not return from it.
+    public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
+
     /// What standard output or standard error is, by the word of the system and of the environment.
     public static func terminal(_ isTerminal: Bool) -> Terminal {
         Terminal(isTerminal: isTerminal, environment: variables())

@@ -88,6 +88,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         for orphan in kernel.endOrphans(within: Limits.orphanPatience) {
             log(.orphanEnded, LogField("pid", orphan.process.number), LogField("process", orphan.name))
         }
+        for sentence in kernel.processTreeLimits { log(.processTreeLimited, LogField("detail", sentence)) }
         try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
         try openListeners()
         try supervisor.openSockets()
@@ -241,6 +242,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         case .probe(let id): supervisor.probeTimerFired(id)
         case .slowStart(let id): supervisor.noteSlowStart(id)
         case .startDelay(let id): supervisor.startDelayIsOver(id)
+        case .familyGuard: supervisor.settleGuard()
         case .leave(let id): proxy.plainLeaveIsOver(id)
         case .status: proxy.refreshStatus()
         case .crowdSettled: kernel.giveBackMemory()
@@ -299,7 +301,10 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
     private func takeSignals() {
         while let signal = kernel.nextSignal(from: signals) {
             switch signal {
-            case .childChanged: supervisor.reapChildren()
+            case .childChanged:
+                supervisor.reapChildren()
+                // The guard may have been the last of them.
+                if supervisor.isAllAsleep { giveBackMemory() }
             case .terminate, .interrupt: shutDown()
             case .hangUp:
                 if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
@@ -369,6 +374,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         proxy.tellCarriers(.end)
         saveHistory()
         supervisor.closeSockets()
+        supervisor.letGuardGo()
         proxy.closeListeners()
         log(.bye)
         log.flush()

@@ -5,6 +5,7 @@ import OnDemand
 @main
 struct Main {
     static func main() {
+        Daemon.runHiddenMode()
         let code = perform(Arguments(Array(CommandLine.arguments.dropFirst())))
         exit(code.rawValue)
     }

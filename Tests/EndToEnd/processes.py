@@ -124,3 +124,8 @@ def eventually(condition, within=5.0, every=0.01, what="the condition"):
             return value
         assert time.monotonic() < deadline, f"{what} did not become true within {within} s"
         time.sleep(every)
+
+
+def childless(pid):
+    """Waits until it has no child, reaped ones included: the guard ends a moment after the last backend."""
+    return eventually(lambda: children(pid) == [], what=f"process {pid} without children")

@@ -39,5 +39,5 @@ def test_a_thousand_starts_and_stops_grow_nothing(start, measured):
     grown = footprint()[1] - resident
     measured(f"{CYCLES:,} lives of the double: time, growth of RssAnon", f"{seconds:.1f} s, {grown} KiB")
     assert daemon.starts() == WARM_UP + CYCLES
-    assert processes.children(daemon.pid) == [] and daemon.offspring() == []
+    assert processes.childless(daemon.pid) and daemon.offspring() == []
     assert grown <= 256

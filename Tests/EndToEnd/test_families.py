@@ -1,8 +1,11 @@
 """Nobody outlives what started him: families of processes, killed daemons, and strangers at the door."""
 
+import os
+import signal
 import socket
 import time
 
+import guard_tools
 import processes
 import wire
 from daemon import double, launches_double, on_demand, service, sleeping_double
@@ -16,24 +19,29 @@ def grandchild(daemon):
 
 
 def test_d4_a_killed_daemon_takes_its_backend_with_it(start):
-    daemon = start(sleeping_double("--ignore-term"))
+    daemon = start(sleeping_double("--ignore-term", stop_timeout="400ms"))
     daemon.open_tunnel()
     backend = daemon.wait_for("ready")["pid"]
+    guard_tools.told_guard_of(daemon)
     daemon.kill()
-    processes.eventually(lambda: not processes.is_alive(backend), within=2, what="the end of the backend")
+    processes.eventually(lambda: not processes.is_alive(backend), within=5, what="the end of the backend")
 
 
-def test_d4_what_a_killed_daemon_left_behind_is_stopped_before_the_next_one_listens(start):
+def test_d4_what_a_killed_daemon_and_its_guard_left_behind_is_stopped_before_the_next_one_listens(start):
     first = start(sleeping_double("--grandchild-own-session"))
     first.open_tunnel()
     backend, left = first.wait_for("ready")["pid"], grandchild(first)
+    guard = guard_tools.told_guard_of(first)
+    # Neither sees the other's end.
+    os.kill(first.pid, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
     first.kill()
-    processes.eventually(lambda: not processes.is_alive(backend), within=2, what="the end of the backend")
-    assert processes.is_alive(left), "no signal reaches a session of its own"
+    assert processes.is_alive(backend) and processes.is_alive(left)
 
     second = start(sleeping_double())
     assert second.wait_for("orphan_ended", pid=left)
-    assert not processes.is_alive(left)
+    assert second.wait_for("orphan_ended", pid=backend)
+    assert not processes.is_alive(left) and not processes.is_alive(backend)
 
 
 def test_a_running_daemons_backends_are_nobodys_orphans(start):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import guard_tools
 import processes
 import wire
 from daemon import executable, service, sleeping_double
@@ -237,7 +238,8 @@ def test_as_pid_1_it_reaps_strangers_and_its_end_is_orderly(start):
         ["nsenter", "--pid", "--target", str(inside), "sh", "-c", "exec 3<&0; (read line <&3; true) & exit 0"],
         stdin=to_end, check=True)
     os.close(to_end)
-    stranger = lambda: [pid for pid in processes.children(inside) if pid not in own]
+    stranger = lambda: [
+        pid for pid in processes.children(inside) if pid not in own and guard_tools.name(pid) != guard_tools.GUARD]
     processes.eventually(stranger, what="an adopted stranger")
     os.close(held)
     processes.eventually(lambda: not stranger(), what="the stranger being reaped")

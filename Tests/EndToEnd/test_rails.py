@@ -66,7 +66,7 @@ def test_a_sleeping_rails_application_wakes_converses_goes_back_to_sleep_and_wak
     puma = processes.resident_kib(pid)
 
     daemon.wait_for("stopped", generation=1, within=10)
-    assert not processes.is_alive(pid) and processes.children(daemon.pid) == [] and daemon.offspring() == []
+    assert not processes.is_alive(pid) and processes.childless(daemon.pid) and daemon.offspring() == []
     time.sleep(0.2)  # The last thing the daemon does before it sleeps is to give memory back.
     asleep_again = processes.resident_kib(daemon.pid)
 

@@ -116,8 +116,8 @@ def test_a_backend_that_says_when_it_is_ready_gets_its_first_client_then(start, 
     asked = [entry for entry in reports(told) if entry.get("asked")]
     notified = next(entry["notified"] for entry in reports(told) if "notified" in entry)
     assert [entry["asked"] for entry in asked] == ["GET /page HTTP/1.1"] and asked[0]["at"] > notified
-    # Three for a child that is awake (output, errors, notify socket); what came with the message was dropped.
-    processes.eventually(lambda: len(processes.open_descriptors(daemon.pid)) <= before + 3, what="no descriptor taken")
+    # Four while a child is awake (output, errors, notify socket, the channel to the guard); what came with the message was dropped.
+    processes.eventually(lambda: len(processes.open_descriptors(daemon.pid)) <= before + 4, what="no descriptor taken")
 
 
 def test_a_strangers_ready_counts_for_nothing(start):

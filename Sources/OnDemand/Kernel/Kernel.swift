@@ -30,9 +30,6 @@ protocol Kernel: AnyObject {
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
     /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
     func removeStaleSocket(at address: SocketAddress)
-    /// The process that listens at the other end of a connection to a Unix socket (unix(7), SO_PEERCRED); nil where the
-    /// system does not say, as for a process of another namespace.
-    func listeningProcess(behind descriptor: Descriptor) -> ProcessID?
     func accept(from listener: Descriptor) -> AcceptResult
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
@@ -95,6 +92,16 @@ protocol Kernel: AnyObject {
     func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
     /// Whether anybody of them is left. Asked after a reap; once it says no, it may not be asked again.
     func familyExists(of leader: ProcessID) -> Bool
+    /// Starts the process that ends the families it was told of when this process dies: the other end of `channel` is
+    /// its own, and the end of that is the daemon's death.
+    func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor)
+    /// Tells it a family as far as it is known now, with how to end it; without steps the family has ended. False when
+    /// it does not take the message.
+    func tellGuard(
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
+    ) -> Bool
+    /// What this system does not let the daemon prove about processes, in sentences for the log.
+    var processTreeLimits: [String] { get }
     /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
     func endOrphans(within patience: Duration) -> [ProcessDescription]
     /// A child, or an orphan we inherited, that has exited and still holds its number, so that nobody else is meant by
@@ -104,8 +111,11 @@ protocol Kernel: AnyObject {
     func reap(_ process: ProcessID)
     /// Who listens there, as far as /proc tells.
     func listenerOwner(at address: SocketAddress) -> ProcessDescription?
-    /// Whether who listens there is of this family; nil when nobody can tell, as for an address of another machine.
-    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool?
+    /// Whose the listener is that accepted this connection, or that has this address: `somebody` when nothing shows it,
+    /// `nobody` when no socket of this machine listens there.
+    func listener(
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> LookResult
     /// Where the processes of this family listen, at most `limit` addresses, for people.
     func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
     /// Whether earlier connections to this address still keep a server from binding it (tcp(7), TIME_WAIT).

@@ -1,75 +1,174 @@
+import CLinux
 import Glibc
 
-/// Everybody a spawned process brought into the world: its group, and those who left the group for a session of
-/// their own (setsid(2)), the classic double fork included.
+/// The processes of a launch: the group of its leader, and the descendants that left it (setsid(2)), the classic double
+/// fork included. How a process is shown to be one of them: docs/decisions/0011.
 extension LinuxKernel {
-    /// Numbers the spawns of this daemon: the number is in every descendant's environment.
-    struct Launches {
-        private(set) var next: UInt64 = 1
-        private(set) var byLeader: [Int32: UInt64] = [:]
+    /// What marks the processes of one launch.
+    func mark(ofLaunch launch: UInt64) -> LaunchMark {
+        LaunchMark(namespace: identity.namespace, daemon: identity.daemon, start: identity.start, launch: launch)
+    }
 
-        mutating func began(_ leader: Int32) {
-            byLeader[leader] = next
-            next += 1
-        }
-
-        mutating func ended(_ leader: Int32) { byLeader[leader] = nil }
+    /// The mark of this daemon, without a launch.
+    static func ownIdentity() -> LaunchMark {
+        LaunchMark(namespace: ownNamespace(), daemon: getpid(), start: facts(of: getpid())?.start ?? 0, launch: 0)
     }
 
     @discardableResult
     func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
+        guard let launch = launches[leader] else { return nil }
         // Found before the group is signalled, because the end of a parent hides them.
-        let receivers = [-leader.number] + strays(of: leader.number)
+        let family = family(of: leader)
+        let reachesGroup =
+            launch.mayBeSignalledAsGroup(family, by: getpid())
+            || !Self.seesProcesses && launch.groupNumber == .heldByOthers
+                && ondemandd_has_child_in_group(leader.number) != 0
         var refusal: Errno?
-        for receiver in receivers where kill(receiver, signal.rawValue) != 0 && errno != ESRCH {
-            refusal = refusal ?? .current
+        if reachesGroup, kill(-leader.number, signal.rawValue) != 0, errno != ESRCH { refusal = .current }
+        for process in family where process.isAlive && !(reachesGroup && process.group == leader.number) {
+            if let code = Self.send(signal.rawValue, to: process) { refusal = refusal ?? code }
         }
         return refusal
     }
 
     func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
-        let group = Self.processes().filter { getpgid($0) == leader.number && Self.isAlive($0) }
-        return (group + strays(of: leader.number)).prefix(limit).map { number in
-            ProcessDescription(process: ProcessID(number: number), name: Self.name(of: number))
+        family(of: leader).filter(\.isAlive).prefix(limit).map { process in
+            ProcessDescription(process: ProcessID(number: process.number), name: Self.name(of: process.number))
         }
     }
 
-    /// Zombies count in a group until they are reaped, so a group that does not exist can never come back.
     func familyExists(of leader: ProcessID) -> Bool {
-        if kill(-leader.number, 0) == 0 || errno != ESRCH { return true }
-        // Without a descriptor to look with, nobody can say that they are gone; the next step of the stop asks again.
+        guard let launch = launches[leader] else { return false }
+        if launch.groupNumber == .ledByLeader { return true }
+        if launch.groupNumber == .heldByOthers, kill(-leader.number, 0) != 0, errno == ESRCH {
+            launches.groupAnsweredGone(leader)
+        }
+        // Without a descriptor to look with, nothing shows that they are gone; the next step of the stop asks again.
         guard Self.canOpenFiles() else { return true }
-        if !strays(of: leader.number).isEmpty { return true }
-        launches.ended(leader.number)
+        if family(of: leader).contains(where: \.isAlive) { return true }
+        if !Self.seesProcesses, ondemandd_has_child_in_group(leader.number) != 0 { return true }
+        launches.ended(leader)
         return false
     }
 
-    /// Descendants outside the group.
-    private func strays(of leader: Int32) -> [Int32] {
-        family(of: leader).filter { getpgid($0) != leader && Self.isAlive($0) }
-    }
-
-    /// The leader and its descendants: below it while it lives, else below ourselves, who adopt orphans
-    /// (PR_SET_CHILD_SUBREAPER). An adopted one is known by the launch number in its environment.
-    func family(of leader: Int32) -> [Int32] {
-        guard let launch = launches.byLeader[leader] else { return [] }
-        let adopted = Self.children(of: getpid()).filter { child in
-            launches.byLeader[child] == nil && Self.supervisorMark(of: child) == mark(ofLaunch: launch, named: false)
+    /// The leader until it was waited for, and its descendants: those below it, and those that this process adopted
+    /// (PR_SET_CHILD_SUBREAPER). Zombies are among them.
+    func family(of leader: ProcessID) -> [ProcessFacts] {
+        guard let launch = launches[leader] else { return [] }
+        var unseen = Self.children(of: getpid()).compactMap { child -> ProcessFacts? in
+            if let other = launches.leader(child) { return other == leader ? Self.factsOfChild(child) : nil }
+            guard child != guardProcess, let facts = Self.factsOfChild(child) else { return nil }
+            return launch.isMember(facts, mark: mark(on: child)) ? facts : nil
         }
-        var unseen = [leader] + adopted
-        var family: [Int32] = []
+        unseen += launch.known.compactMap { identity in
+            Self.facts(of: identity.number).flatMap { $0.start == identity.start ? $0 : nil }
+        }
+        var family: [ProcessFacts] = []
+        var numbers: Set<Int32> = []
         while let process = unseen.popLast() {
-            unseen += Self.children(of: process)
+            guard numbers.insert(process.number).inserted else { continue }
+            unseen += Self.children(of: process.number).compactMap { Self.facts(of: $0) }
             family.append(process)
         }
+        launches.remember(family, of: leader)
         return family
     }
 
-    /// All threads may have children (proc(5), /proc/PID/task/TID/children).
-    private static func children(of process: Int32) -> [Int32] {
-        entries(of: "/proc/\(process)/task").flatMap { thread in
-            let text = contents(of: "/proc/\(process)/task/\(thread)/children") ?? ""
-            return text.split(separator: " ").compactMap { Int32($0) }
+    /// To exactly this process: a later one with its number is left alone. Returns the errno of a refusal.
+    @discardableResult
+    static func send(_ signal: Int32, to process: ProcessFacts) -> Errno? {
+        // A child of this process keeps its number until it is waited for.
+        let isOwnChild = process.parent == getpid()
+        let descriptor = isOwnChild ? -1 : ondemandd_open_process(process.number)
+        defer { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
+        guard isOwnChild || facts(of: process.number)?.start == process.start else { return nil }
+        if descriptor >= 0 {
+            if ondemandd_signal_process(descriptor, signal) == 0 || errno == ESRCH { return nil }
+            guard errno == ENOSYS else { return .current }
         }
+        // Systems before Linux 5.3, and those that forbid it, have numbers only.
+        return kill(process.number, signal) == 0 || errno == ESRCH ? nil : .current
     }
+
+    // MARK: Marks
+
+    private func mark(on process: Int32) -> Launch.Mark {
+        if let mark = Self.shortMark(of: process), mark.daemon == identity.daemon,
+            mark.start == identity.start & LaunchMark.lowBits
+        {
+            return .own(launch: mark.launch)
+        }
+        guard let mark = Self.environmentMark(of: process), mark.namespace == identity.namespace,
+            mark.daemon == identity.daemon, mark.start == identity.start
+        else { return .untold }
+        return .own(launch: mark.launch & LaunchMark.lowBits)
+    }
+
+    /// From the limits, which every user may read.
+    static func shortMark(of process: Int32) -> ShortMark? {
+        guard let limits = contents(of: "/proc/\(process)/limits"),
+            let line = limits.split(separator: "\n").first(where: { $0.hasPrefix("Max file locks") })
+        else { return nil }
+        let fields = line.split(separator: " ")
+        return fields.count > 3 ? UInt64(fields[3]).flatMap { ShortMark(limit: $0) } : nil
+    }
+
+    /// From the environment; empty for a zombie.
+    static func environmentMark(of process: Int32) -> LaunchMark? {
+        let path = "/proc/\(process)/environ"
+        guard let environment = bytes(of: path) ?? asOwner(of: process, { bytes(of: path) }) else { return nil }
+        let marker = "\(LaunchMark.variable)="
+        let entry = environment.split(separator: 0).first { $0.starts(with: marker.utf8) }
+        return entry.flatMap { LaunchMark(text: String(decoding: $0, as: UTF8.self).dropFirst(marker.utf8.count)) }
+    }
+
+    /// Looks at another user's process as that user would. Without CAP_SYS_PTRACE root may not look into a process that
+    /// has changed its user, and with CAP_SETUID it may do so as that user (ptrace(2), PTRACE_MODE_READ_FSCREDS).
+    static func asOwner<Result>(of process: Int32, _ look: () -> Result?) -> Result? {
+        var information = stat()
+        let (user, group) = (geteuid(), getegid())
+        guard unsafe stat("/proc/\(process)", &information) == 0,
+            information.st_uid != user || information.st_gid != group
+        else { return nil }
+        defer { _ = ondemandd_open_files_as(user, group) }
+        return ondemandd_open_files_as(information.st_uid, information.st_gid) != 0 ? look() : nil
+    }
+
+    // MARK: /proc
+
+    /// Where this process's own numbers are the numbers of /proc.
+    static var seesProcesses: Bool { linkTarget(of: "/proc/self", atMost: 16) == "\(getpid())" }
+
+    static func ownNamespace() -> UInt64? {
+        var information = stat()
+        return unsafe stat("/proc/self/ns/pid", &information) == 0 ? UInt64(information.st_ino) : nil
+    }
+
+    static func facts(of process: Int32) -> ProcessFacts? {
+        bytes(of: "/proc/\(process)/stat").flatMap { ProcessFacts(process, stat: $0) }
+    }
+
+    /// Also of a child that /proc hides (proc(5), hidepid); the start of such a one is 0.
+    private static func factsOfChild(_ child: Int32) -> ProcessFacts? {
+        if let facts = facts(of: child) { return facts }
+        let (group, session) = (getpgid(child), getsid(child))
+        guard group > 0, session > 0 else { return nil }
+        return ProcessFacts(
+            number: child, state: UInt8(ascii: "?"), parent: getpid(), group: group, session: session, start: 0)
+    }
+
+    /// All threads may have children (proc(5), /proc/PID/task/TID/children). Systems without that file are asked for
+    /// every process.
+    static func children(of process: Int32) -> [Int32] {
+        var isTold = false
+        let children = entries(of: "/proc/\(process)/task").flatMap { thread in
+            let text = contents(of: "/proc/\(process)/task/\(thread)/children")
+            isTold = isTold || text != nil
+            return (text ?? "").split(separator: " ").compactMap { Int32($0) }
+        }
+        guard !isTold, !hasChildrenFiles else { return children }
+        return processes().filter { facts(of: $0)?.parent == process }
+    }
+
+    private static let hasChildrenFiles = unsafe access("/proc/self/task/\(getpid())/children", R_OK) == 0
 }

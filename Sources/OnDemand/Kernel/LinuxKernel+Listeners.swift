@@ -52,16 +52,30 @@ extension LinuxKernel {
         case .nobody: return .nobody
         case .untold, .listener(_, isFull: true): return .untold
         case .listener(let inode, isFull: false):
-            return switch family(of: leader, holds: inode) {
-            case true?: .family
-            case false?: .stranger
-            case nil: .somebody
-            }
+            return owner(of: inode, leader)
         }
     }
 
-    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
-        listenerInode(at: address).flatMap { family(of: leader, holds: $0) }
+    func listener(
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> LookResult {
+        // The kernel keeps who began to listen on a Unix socket, and tells it to each client (unix(7), SO_PEERCRED).
+        if address.port == nil, let connection {
+            // A process of another pid namespace has no number here.
+            guard let process = listeningProcess(behind: connection) else { return .somebody }
+            if self.process(process, belongsToFamilyOf: leader) { return .family }
+            // One that has ended has left its socket to others; only then they are looked for.
+            guard kill(process.number, 0) != 0, errno == ESRCH else { return .stranger }
+        }
+        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .nobody
+    }
+
+    private func owner(of inode: UInt32, _ leader: ProcessID) -> LookResult {
+        switch family(of: leader, holds: inode) {
+        case true?: .family
+        case false?: .stranger
+        case nil: .somebody
+        }
     }
 
     func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
@@ -70,23 +84,46 @@ extension LinuxKernel {
         return number.map { ProcessDescription(process: ProcessID(number: $0), name: Self.name(of: $0)) }
     }
 
-    /// nil when some of them do not let us look.
+    /// nil when nothing shows it.
     private func family(of leader: ProcessID, holds inode: UInt32) -> Bool? {
         // Most often it is the leader itself: then nobody else has to be found.
-        let leaderHolds = Self.holds(leader.number, inode)
+        let isLed = launches[leader].map { $0.groupNumber == .ledByLeader } ?? true
+        let leaderHolds = isLed ? Self.holds(leader.number, inode) : false
         if leaderHolds == true { return true }
-        let others = family(of: leader.number).filter { $0 != leader.number }
+        let others = family(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
         let answers = [leaderHolds] + others.map { Self.holds($0, inode) }
         if answers.contains(true) { return true }
-        return answers.contains(nil) ? nil : false
+        return answers.contains(nil) ? isHeldByNobody(but: Set([leader.number] + others), inode) : false
     }
 
-    /// nil when that process does not let us look.
+    /// Whether only the processes of a family are left to hold a socket, because every other one can be looked into and
+    /// does not: true then, false when another one holds it, nil when another one cannot be looked into either.
+    private func isHeldByNobody(but family: Set<Int32>, _ inode: UInt32) -> Bool? {
+        var isShown = true
+        for process in Self.processes() where !family.contains(process) {
+            switch Self.holds(process, inode) {
+            case true?: return false
+            case nil: isShown = isShown && Self.facts(of: process)?.isAlive == false
+            case false?: break
+            }
+        }
+        // With hidepid some processes are not even listed.
+        return isShown && Self.listsEveryProcess ? true : nil
+    }
+
+    /// Whether /proc lists the processes of other users, as far as it can be told from the first one.
+    static var listsEveryProcess: Bool { unsafe access("/proc/1/stat", R_OK) == 0 && seesProcesses }
+
+    /// nil when that process does not let us look, not even as its own user.
     private static func holds(_ process: Int32, _ inode: UInt32) -> Bool? {
         switch ondemandd_holds_socket(process, inode) {
         case 1: true
         case 0: false
-        default: nil
+        default:
+            asOwner(of: process) {
+                let answer = ondemandd_holds_socket(process, inode)
+                return answer < 0 ? nil : answer == 1
+            }
         }
     }
 

@@ -49,7 +49,8 @@ extension LinuxKernel {
     }
 
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
-        process == leader || family(of: leader.number).contains(process.number)
+        process.number == leader.number && launches[leader]?.groupNumber == .ledByLeader
+            || family(of: leader).contains { $0.number == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {

@@ -1,59 +1,55 @@
 import Glibc
 
-/// Processes that a daemon left behind because it was killed: found by what is written in their environment.
+/// Processes that a killed daemon and its guard left behind, found by their mark.
 ///
-/// The parent-death signal ends the process that was spawned; its children it does not reach. Everything a backend
-/// starts inherits its variables, so whoever names a supervisor that no longer lives is an orphan. A process that
-/// writes over its environment to change its title hides from this; such servers watch their own parent.
+/// Only a process of this pid namespace is looked at, and only a daemon that is shown to be gone makes an orphan of it.
+/// A daemon that cannot be seen (another namespace, another user, hidepid) is not shown to be gone.
 extension LinuxKernel {
-    private static let marker = "ONDEMANDD_SUPERVISOR="
-
-    /// What every child of this daemon carries: `pid:start time:launch`. The pid alone could be somebody else's by the
-    /// time it is read.
-    func mark(ofLaunch launch: UInt64, named: Bool = true) -> String {
-        "\(named ? Self.marker : "")\(identity):\(launch)"
-    }
-
     func endOrphans(within patience: Duration) -> [ProcessDescription] {
-        let orphans = Self.orphans()
+        guard identity.namespace != nil, Self.seesProcesses else { return [] }
+        let orphans = orphans()
         guard !orphans.isEmpty else { return [] }
-        for orphan in orphans { kill(orphan.process.number, SIGTERM) }
+        let descriptions = orphans.map {
+            ProcessDescription(process: ProcessID(number: $0.number), name: Self.name(of: $0.number))
+        }
+        for orphan in orphans { Self.send(SIGTERM, to: orphan) }
         let deadline = now() + patience
         // Before there is a reactor there is nothing else to do than to wait here.
-        while now() < deadline, !Self.orphans().isEmpty { usleep(10_000) }
-        for orphan in Self.orphans() { kill(orphan.process.number, SIGKILL) }
-        return orphans
+        while now() < deadline, !self.orphans().isEmpty { usleep(10_000) }
+        for orphan in self.orphans() { Self.send(SIGKILL, to: orphan) }
+        return descriptions
     }
 
-    private static func orphans() -> [ProcessDescription] {
-        processes().compactMap { number in
-            guard number != getpid(), let mark = supervisorMark(of: number) else { return nil }
-            let parts = mark.split(separator: ":")
-            guard parts.count == 3, let supervisor = Int32(parts[0]) else { return nil }
-            guard identity(of: supervisor) != "\(parts[0]):\(parts[1])" else { return nil }
-            return ProcessDescription(process: ProcessID(number: number), name: name(of: number))
+    private func orphans() -> [ProcessFacts] {
+        Self.processes().compactMap { number in
+            guard number != getpid(), let facts = Self.facts(of: number), facts.isAlive, isOrphan(number) else {
+                return nil
+            }
+            return facts
         }
     }
 
-    /// Unreadable for other users' processes, which are none of ours; empty for a zombie.
-    static func supervisorMark(of process: Int32) -> String? {
-        guard let environment = bytes(of: "/proc/\(process)/environ"), !environment.isEmpty else { return nil }
-        let entry = environment.split(separator: 0).first { $0.starts(with: marker.utf8) }
-        return entry.map { String(decoding: $0.dropFirst(marker.utf8.count), as: UTF8.self) }
+    private func isOrphan(_ process: Int32) -> Bool {
+        if let mark = Self.environmentMark(of: process) {
+            return mark.namespace == identity.namespace && Self.isGone(mark.daemon) { $0 == mark.start }
+        }
+        // The short form names no namespace: a process that has numbers in others may have been marked there.
+        guard let mark = Self.shortMark(of: process), Self.isOfThisNamespace(process) else { return false }
+        return Self.isGone(mark.daemon) { $0 & LaunchMark.lowBits == mark.start }
     }
 
-    /// `pid:start time`; nil when there is no such process, or only what is left of one.
-    static func identity(of process: Int32) -> String? {
-        guard let status = statusFields(of: process), status.count > 19, status[0] != "Z" else { return nil }
-        return "\(process):\(status[19])"
+    /// One number means one namespace (proc(5), NSpid), which is that of /proc and so this one.
+    private static func isOfThisNamespace(_ process: Int32) -> Bool {
+        guard let status = contents(of: "/proc/\(process)/status"),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("NSpid:") })
+        else { return false }
+        return line.dropFirst(6).split(whereSeparator: { $0 == "\t" || $0 == " " }).count == 1
     }
 
-    /// Neither gone nor a zombie, which only waits for its parent to look.
-    static func isAlive(_ process: Int32) -> Bool { statusFields(of: process).map { $0.first != "Z" } ?? false }
-
-    /// The fields of stat from the third on; the name in front of them may contain anything (proc(5)).
-    private static func statusFields(of process: Int32) -> [Substring]? {
-        guard let stat = contents(of: "/proc/\(process)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
-        return stat[stat.index(after: end)...].split(separator: " ")
+    /// Shown to be gone: there is no such number, it is a zombie's, or a process has it that began at another time.
+    private static func isGone(_ daemon: Int32, _ isStart: (UInt64) -> Bool) -> Bool {
+        if kill(daemon, 0) != 0, errno == ESRCH { return true }
+        guard let facts = facts(of: daemon) else { return false }
+        return !facts.isAlive || !isStart(facts.start)
     }
 }

@@ -12,8 +12,8 @@ extension LinuxKernel {
 
     /// False when the process or the system has run out of descriptors.
     static func canOpenFiles() -> Bool {
-        let raw = unsafe open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else { return false }
+        let raw = unsafe open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else { return errno != EMFILE && errno != ENFILE }
         _ = Glibc.close(raw)
         return true
     }

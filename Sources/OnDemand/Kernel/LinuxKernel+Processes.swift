@@ -19,59 +19,120 @@ extension LinuxKernel {
             _ = Glibc.close(errors.write)
         }
         let process: Int32
+        let launch = launches.nextNumber
         do throws(SystemError) {
-            let descriptors = (nullDevice, output.write, errors.write, listener?.raw ?? -1)
-            process = try launch(executable, command, descriptors)
+            process = try start(executable, command, [nullDevice, output.write, errors.write], listener, launch)
         } catch {
             _ = Glibc.close(output.read)
             _ = Glibc.close(errors.read)
             throw error
         }
-        launches.began(process)
+        launches.began(process, start: Self.facts(of: process)?.start)
         return SpawnedProcess(
-            process: ProcessID(number: process), output: Descriptor(raw: output.read),
+            process: ProcessID(number: process, launch: launch), output: Descriptor(raw: output.read),
             errors: Descriptor(raw: errors.read))
     }
 
-    /// The steps in the child, and their order, are in CLinux/launch.h.
-    private func launch(
-        _ executable: String, _ command: LaunchCommand, _ descriptors: (Int32, Int32, Int32, Int32)
+    private func start(
+        _ executable: String, _ command: LaunchCommand, _ standard: [Int32], _ listener: Descriptor?, _ launch: UInt64
     ) throws(SystemError) -> Int32 {
-        var launch = unsafe ondemandd_launch()
-        unsafe launch.descriptors = descriptors
-        unsafe launch.file_limit = originalFileLimit
-        unsafe launch.timer_slack = originalTimerSlack
-        unsafe launch.ignored_signals = ignoredSignals
-        unsafe launch.parent = getpid()
-        // Descriptors are meant for the process whose number LISTEN_PID is; a daemon's own LISTEN_FDS never gets here.
-        let ownNumber = descriptors.3 >= 0 ? "LISTEN_PID=" : nil
-        let variables = command.environment.map { "\($0.name)=\($0.value)" } + [mark(ofLaunch: launches.next)]
-        let process = unsafe withCStrings([command.command] + command.arguments) { arguments in
-            unsafe withCStrings(variables + (ownNumber.map { [$0 + "0000000000"] } ?? [])) { ours in
+        let mark = mark(ofLaunch: launch)
+        let variables = command.environment.map { "\($0.name)=\($0.value)" } + ["\(LaunchMark.variable)=\(mark.text)"]
+        // LISTEN_PID is the number of the process itself, which only the process can write: a stub of this executable
+        // does, and becomes the program. A daemon's own LISTEN_FDS never gets here.
+        let stub = listener == nil ? nil : ownProgram
+        if stub != nil { try checkExecutable(executable, from: command.workingDirectory) }
+        let words = (stub == nil ? [] : ["ondemandd", HiddenMode.inheriting.rawValue, executable]) + [command.command]
+        let process = unsafe withCStrings(words + command.arguments) { arguments in
+            unsafe withCStrings(variables) { ours in
                 var environment = unsafe inheritedVariables(besides: command.environment) + ours
-                return unsafe executable.withCString { path in
-                    unsafe command.workingDirectory.withCString { directory in
-                        unsafe launch.path = path
-                        unsafe launch.directory = directory
-                        unsafe launch.arguments = UnsafePointer(arguments.baseAddress!)
-                        unsafe launch.own_number = ownNumber.map { unsafe ours[variables.count]! + $0.utf8.count }
-                        return unsafe environment.withUnsafeMutableBufferPointer { environment in
-                            unsafe launch.environment = UnsafePointer(environment.baseAddress!)
-                            return unsafe ondemandd_launch_child(&launch)
-                        }
-                    }
+                return unsafe environment.withUnsafeMutableBufferPointer { environment in
+                    unsafe spawn(
+                        stub ?? executable, arguments.baseAddress!, environment.baseAddress!,
+                        SpawnSettings(
+                            directory: command.workingDirectory,
+                            descriptors: standard + (listener.map { [$0.raw] } ?? []),
+                            mark: marksByLimit ? mark.limit : 0))
                 }
             }
         }
-        guard process < 0, let step = unsafe launch.failed_step else { return process }
-        let call = unsafe String(cString: step)
-        throw unsafe SystemError(
-            call: call, code: Errno(number: launch.failure),
-            subject: call == "chdir" ? command.workingDirectory : executable)
+        guard process < 0 else { return process }
+        throw failure(Errno(number: -process), executable, in: command.workingDirectory)
+    }
+
+    /// What the caller of posix_spawn(3) chooses besides the program.
+    struct SpawnSettings {
+        let directory: String
+        /// Descriptors 0, 1, 2 and perhaps 3.
+        let descriptors: [Int32]
+        /// The soft limit that marks the process; 0 for none.
+        let mark: UInt64
+        var blocksSignals = false
+    }
+
+    /// The number of the process, or an errno value below zero. The steps are in CLinux/launch.h.
+    func spawn(
+        _ path: String, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
+        _ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ settings: SpawnSettings
+    ) -> Int32 {
+        // Sources among the numbers that are overwritten step aside first.
+        let copies = settings.descriptors.map { $0 < 4 ? fcntl($0, F_DUPFD_CLOEXEC, 4) : $0 }
+        defer {
+            for (copy, original) in zip(copies, settings.descriptors) where copy != original && copy >= 0 {
+                _ = Glibc.close(copy)
+            }
+        }
+        guard !copies.contains(where: { $0 < 0 }) else { return -EMFILE }
+        var launch = unsafe ondemandd_launch()
+        unsafe launch.descriptors = (copies[0], copies[1], copies[2], copies.count > 3 ? copies[3] : -1)
+        unsafe launch.file_limit = originalFileLimit
+        unsafe launch.timer_slack = originalTimerSlack
+        unsafe launch.ignored_signals = ignoredSignals
+        unsafe launch.mark = settings.mark
+        unsafe launch.blocks_signals = settings.blocksSignals ? 1 : 0
+        unsafe launch.arguments = UnsafePointer(arguments)
+        unsafe launch.environment = UnsafePointer(environment)
+        return unsafe path.withCString { path in
+            unsafe settings.directory.withCString { directory in
+                unsafe launch.path = path
+                unsafe launch.directory = directory
+                return unsafe ondemandd_spawn(&launch)
+            }
+        }
+    }
+
+    /// posix_spawn(3) does not say which step failed, so the directory is looked at again.
+    private func failure(_ code: Errno, _ executable: String, in directory: String) -> SystemError {
+        if code.isExhaustion || code == .tryAgain {
+            return SystemError(call: "posix_spawn", code: code, subject: executable)
+        }
+        var information = stat()
+        if unsafe stat(directory, &information) != 0 {
+            return SystemError(call: "chdir", code: .current, subject: directory)
+        }
+        guard information.st_mode & S_IFMT == S_IFDIR else {
+            return SystemError(call: "chdir", code: .notDirectory, subject: directory)
+        }
+        guard unsafe access(directory, X_OK) == 0 else {
+            return SystemError(call: "chdir", code: .current, subject: directory)
+        }
+        return SystemError(call: "execve", code: code, subject: executable)
+    }
+
+    /// What execve would say at once, for a program that only a stub executes.
+    private func checkExecutable(_ executable: String, from directory: String) throws(SystemError) {
+        var information = stat()
+        if unsafe stat(directory, &information) != 0 || information.st_mode & S_IFMT != S_IFDIR {
+            throw failure(.current, executable, in: directory)
+        }
+        let path = executable.hasPrefix("/") ? executable : "\(directory)/\(executable)"
+        guard unsafe access(path, X_OK) == 0 else {
+            throw SystemError(call: "execve", code: .current, subject: executable)
+        }
     }
 
     /// With the nil that ends such a list.
-    private func withCStrings<Result>(
+    func withCStrings<Result>(
         _ strings: [String], _ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
@@ -179,12 +240,14 @@ extension LinuxKernel {
         guard child.si_pid != 0 else { return nil }
         let exited = unsafe information.si_code == Int32(CLD_EXITED)
         return ExitedProcess(
-            process: ProcessID(number: child.si_pid), exit: exited ? .status(child.si_status) : .signal(child.si_status)
-        )
+            process: launches.leader(child.si_pid) ?? ProcessID(number: child.si_pid),
+            exit: exited ? .status(child.si_status) : .signal(child.si_status))
     }
 
     func reap(_ process: ProcessID) {
         while waitpid(process.number, nil, WNOHANG) < 0, errno == EINTR {}
+        launches.reaped(process)
+        if process.number == guardProcess { guardProcess = nil }
     }
 
     // MARK: Signals to the daemon

@@ -22,10 +22,16 @@ import Glibc
     var launches = Launches()
     /// The socket files that listeners of this process have made, by their descriptors.
     var socketFiles: [Int32: SocketFile] = [:]
+    /// The process that ends the families of this daemon when it dies; no member of any.
+    var guardProcess: Int32?
     /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
     let manager: ManagerSocket?
-    /// `pid:start time` of this process, which never change.
-    let identity: String
+    /// What marks this daemon's launches; it never changes.
+    let identity: LaunchMark
+    /// Whether launches are also marked by a limit, which needs no look into an environment.
+    let marksByLimit: Bool
+    /// The program that is this one: its stub and its guard.
+    let ownProgram: String
 
     /// To ask who listens (sock_diag(7)); -1 where the system does not say.
     let diagnosis: Int32
@@ -35,10 +41,13 @@ import Glibc
     /// Made for a thread of its own: what does not concern readiness belongs to the first one.
     private let isFurther: Bool
 
-    /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens.
-    init(asksSystem: Bool = true) throws(SystemError) {
+    /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens, and
+    /// `ownProgram` names the daemon's executable where the process is another one.
+    init(asksSystem: Bool = true, ownProgram: String = "/proc/self/exe") throws(SystemError) {
         isFurther = false
-        identity = Self.identity(of: getpid()) ?? "?"
+        identity = Self.ownIdentity()
+        marksByLimit = ondemandd_can_mark_by_limit() != 0
+        self.ownProgram = ownProgram
         epoll = try Self.openEpoll()
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
@@ -61,6 +70,7 @@ import Glibc
         epoll = try Self.openEpoll()
         (identity, nullDevice, originalFileLimit) = (first.identity, first.nullDevice, first.originalFileLimit)
         (originalTimerSlack, ignoredSignals) = (first.originalTimerSlack, first.ignoredSignals)
+        (marksByLimit, ownProgram) = (first.marksByLimit, first.ownProgram)
         (manager, diagnosis) = (first.manager, first.diagnosis)
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())

@@ -14,6 +14,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case linesDropped = "lines_dropped"
     case logReopened = "log_reopened"
     case orphanEnded = "orphan_ended"
+    case processTreeLimited = "process_tree_limited"
+    case guardFailed = "guard_failed"
     case historyIgnored = "history_ignored"
     case historyNotSaved = "history_not_saved"
     // A backend's life.
@@ -42,8 +44,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         switch self {
         case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut: .error
         case .slowStart, .listenerLost, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown,
-            .linesDropped, .signalIgnored, .socketUnused, .orphanEnded, .historyIgnored, .historyNotSaved,
-            .unauthorized:
+            .linesDropped, .signalIgnored, .socketUnused, .orphanEnded, .processTreeLimited,
+            .guardFailed, .historyIgnored, .historyNotSaved, .unauthorized:
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
             .ready,

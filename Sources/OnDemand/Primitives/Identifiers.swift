@@ -37,4 +37,12 @@ struct Ticket: Hashable, Sendable {
 /// A process as the kernel numbers it. Valid until reaped, and only its parent can rely on that.
 struct ProcessID: Hashable, Sendable {
     let number: Int32
+    /// Which of the daemon's launches it leads; 0 for a process that the daemon did not start. A family outlives its
+    /// leader, and the leader's number may be given to another process meanwhile.
+    let launch: UInt64
+
+    init(number: Int32, launch: UInt64 = 0) {
+        self.number = number
+        self.launch = launch
+    }
 }

@@ -149,6 +149,12 @@ enum Limits {
 
     /// What a killed daemon left behind gets this long between TERM and KILL when the next one starts.
     static let orphanPatience: Duration = .seconds(2)
+    /// From a change of a family to its message to the guard, and to the start of the guard: many changes are one
+    /// message, and a program that is ready at once is not delayed. Until then the mark alone protects
+    /// (docs/decisions/0011).
+    static let guardDelay: Duration = .milliseconds(20)
+    /// From the end of a guard, or from a failure to start or tell it, to the next attempt.
+    static let guardPause: Duration = .seconds(1)
     /// A probe that neither succeeds nor fails in this time is given up and tried again.
     static let probePatience: Duration = .seconds(1)
     /// From the connection to the answer of a probe that asks for one. Longer than the first request takes an

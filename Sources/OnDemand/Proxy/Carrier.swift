@@ -47,7 +47,7 @@ final class Carrier<K: Kernel>: Tenant, @unchecked Sendable {
         case .conversation(let token): proxy.deadlineFired(token)
         case .pace(let token): proxy.paceTimerFired(token)
         case .connectRetry, .acceptPause, .backend, .probe, .slowStart, .startDelay, .leave, .status, .crowdSettled,
-            .logRetry, .watchdog, .shutdown:
+            .logRetry, .watchdog, .shutdown, .familyGuard:
             preconditionFailure("a carrier has no timers but those of tunnels")
         }
     }

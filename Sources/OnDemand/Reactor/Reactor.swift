@@ -77,6 +77,8 @@ enum TimerKey: Equatable {
     case probe(BackendID)
     case slowStart(BackendID)
     case startDelay(BackendID)
+    /// There is something to tell the guard, or a guard to start or to let go.
+    case familyGuard
     /// What is not ours to start leaves the configuration; its clients have this long.
     case leave(BackendID)
     case status
@@ -108,6 +110,7 @@ extension TimerKey: TimerName {
         case .logRetry: Self.code(15, 0)
         case .watchdog: Self.code(16, 0)
         case .shutdown: Self.code(17, 0)
+        case .familyGuard: Self.code(18, 0)
         }
     }
 

@@ -57,6 +57,8 @@ final class SupervisedBackend {
         var errors: OutputPipe
         /// Where it says that it is ready, if that is what is waited for.
         var notifySocket: Descriptor?
+        /// Its family has changed since the guard was told of it.
+        var isNewsForGuard = true
         /// Set once it was reaped; others of its group may live on.
         var exit: Exit?
         var lastSignal: StopSignal?

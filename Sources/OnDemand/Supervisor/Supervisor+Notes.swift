@@ -16,6 +16,7 @@ extension Supervisor {
         backend.history.stateSince = kernel.now()
         if before == .ready, after == .starting { noteLostListener(backend) } else { noteWake(of: backend) }
         if after == .ready { noteReady(backend) }
+        if after == .ready || after == .stopping { noteForGuard(backend) }
         if case .stopping(let stop) = backend.machine.state { backend.history.stopCause = stop.cause }
         if after == .stopping, let child = backend.child, child.exit == nil {
             backend.history.memory.noteResident(kernel.residentBytes(of: child.process))

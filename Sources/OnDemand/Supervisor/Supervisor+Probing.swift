@@ -60,7 +60,10 @@ extension Supervisor {
         case .stranger:
             noteStranger(backend)
             return probeEnded(of: backend, accepted: false)
-        case .family, .somebody:
+        case .somebody:
+            noteUnknownOwner(backend)
+            return probeEnded(of: backend, accepted: false)
+        case .family:
             backend.probe.provenAttempt = backend.probe.attempt
             // The kernel accepts for who listens: there is nothing that a connection would add.
             if conversation(with: backend) == nil { return probeEnded(of: backend, accepted: true) }
@@ -180,22 +183,23 @@ extension Supervisor {
             return true
         }
         guard backend.probe.provenAttempt != backend.probe.attempt else { return true }
-        guard !isForeign(address, backend, child.process) else {
-            noteStranger(backend)
-            return false
+        switch kernel.listener(
+            at: address, accepting: backend.probe.descriptor, belongsToFamilyOf: child.process)
+        {
+        // A socket of another machine, or behind translated addresses, cannot be taken by a process of this one.
+        case .family, .nobody, .untold:
+            backend.probe.provenAttempt = backend.probe.attempt
+            return true
+        case .stranger: noteStranger(backend)
+        case .somebody: noteUnknownOwner(backend)
         }
-        backend.probe.provenAttempt = backend.probe.attempt
-        return true
+        return false
     }
 
-    /// Who made a Unix socket is told by the connection itself; its path has many spellings.
-    private func isForeign(_ address: SocketAddress, _ backend: SupervisedBackend, _ leader: ProcessID) -> Bool {
-        if address.port == nil, let descriptor = backend.probe.descriptor,
-            let process = kernel.listeningProcess(behind: descriptor)
-        {
-            return !kernel.process(process, belongsToFamilyOf: leader)
-        }
-        return kernel.listener(at: address, belongsToFamilyOf: leader) == false
+    /// What cannot be shown to be the backend's does not count as the backend.
+    private func noteUnknownOwner(_ backend: SupervisedBackend) {
+        noteStranger(backend)
+        backend.probe.complaint = "a process listened that could not be shown to be the backend's"
     }
 
     private func probeEnded(of backend: SupervisedBackend, accepted: Bool) -> BackendMachine.Event? {

@@ -18,6 +18,8 @@ final class Supervisor<K: Kernel> {
     var errands: [Errand] = []
     private var isOnErrands = false
     private var lastTicket: UInt64 = 0
+    /// The process that ends the families when the daemon dies.
+    var familyGuard = FamilyGuardState()
     private(set) var isLeaving = false
     private(set) var isHurrying = false
 
@@ -131,6 +133,10 @@ final class Supervisor<K: Kernel> {
         while let ended = kernel.nextExited() {
             // Whatever is signalled because of this must not reach a stranger with the same number (trap P6).
             defer { kernel.reap(ended.process) }
+            if familyGuard.process == ended.process {
+                guardEnded(ended.exit)
+                continue
+            }
             guard let backend = inOrder.first(where: { $0.child?.process == ended.process }) else { continue }
             drainOutput(of: backend)
             backend.child?.exit = ended.exit
@@ -344,6 +350,7 @@ final class Supervisor<K: Kernel> {
                 watchOutput(notify.descriptor, as: Token(.notification, index: index, generation: generation))
             }
             backend.history.noteBirth(at: kernel.now())
+            noteForGuard(backend)
             return .spawned
         } catch {
             return .spawnFailed(error)
@@ -402,6 +409,7 @@ final class Supervisor<K: Kernel> {
         backend.history.memory.noteEnd(at: kernel.now())
         // Whoever was to leave and has not is no longer counted.
         backend.gate.closeByForce()
+        tellGuardOfEnd(backend)
         if let socket = backend.child?.notifySocket { kernel.close(socket) }
         // What this generation has not taken is nobody's: the next one must not find ghosts in its queue.
         if let listener = backend.listener { kernel.forgetQueue(of: listener, limit: Limits.queueLeftovers) }

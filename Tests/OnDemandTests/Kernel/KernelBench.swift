@@ -7,7 +7,7 @@ import Testing
 final class KernelBench {
     let kernel: LinuxKernel
 
-    init() throws { kernel = try LinuxKernel() }
+    init() throws { kernel = try LinuxKernel(ownProgram: Executable.path) }
 
     /// Asked of each number, so that counting opens nothing itself. What runs the tests opens and closes some of its
     /// own meanwhile, so a few more are not ours; what leaks with every repetition shows all the same.

@@ -257,7 +257,7 @@ struct LinuxKernelProcessTests {
             let token = Token(.childOutput, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             #expect(bench.events { $0[token] != nil }[token] == .readable, "the stray has its session")
-            #expect(bench.kernel.family(of: spawned.process.number).count == 2, "leader and stray")
+            #expect(bench.kernel.family(of: spawned.process).count == 2, "leader and stray")
             bench.kernel.signal(familyOf: spawned.process, .terminate)
             let ended = [bench.reaped(), bench.reaped()]
             #expect(ended.allSatisfy { $0?.exit == .signal(15) }, "both were told")
@@ -272,11 +272,12 @@ struct LinuxKernelProcessTests {
             _ = try bench.kernel.openSignals()
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sleep", arguments: ["60"]))
             let ours = try bench.kernel.listen(at: KernelBench.anyPort)
-            let stranger = bench.kernel.listener(at: ours.address, belongsToFamilyOf: spawned.process)
-            #expect(stranger == false, "we are not our child")
+            func owner() -> LookResult {
+                bench.kernel.listener(at: ours.address, accepting: nil, belongsToFamilyOf: spawned.process)
+            }
+            #expect(owner() == .stranger, "we are not our child")
             bench.kernel.close(ours.descriptor)
-            #expect(
-                bench.kernel.listener(at: ours.address, belongsToFamilyOf: spawned.process) == nil, "nobody listens")
+            #expect(owner() == .nobody, "nobody listens")
             bench.kernel.signal(familyOf: spawned.process, .kill)
             #expect(bench.reaped()?.exit == .signal(9), "killed")
         }

@@ -44,7 +44,7 @@ struct PositionTableTests {
         let timers = [BackendTimer.startup, .idle, .stopStep, .coolDown]
         let keys: [TimerKey] =
             [.conversation(token), .connectRetry(token), .pace(token), .acceptPause(listener: 0), .status]
-            + [.crowdSettled, .logRetry, .watchdog, .shutdown]
+            + [.crowdSettled, .logRetry, .watchdog, .shutdown, .familyGuard]
             + backends.flatMap { id in
                 timers.map { .backend(id, $0) } + [.probe(id), .slowStart(id), .startDelay(id), .leave(id)]
             }

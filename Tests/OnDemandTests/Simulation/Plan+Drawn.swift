@@ -27,6 +27,11 @@ extension Plan {
         // From dice of its own: whoever has one thread lives through what the seed has always meant.
         var others = Seeded(seed: ~seed)
         plan.reactors = others.one(of: [1, 1, 2, 3])
+        if others.chance(25) {
+            plan.guardDeaths = (0..<others.number(in: 1...4)).map { _ in
+                others.duration(.zero...others.one(of: [.milliseconds(3), .seconds(3)]))
+            }
+        }
         return plan
     }
 

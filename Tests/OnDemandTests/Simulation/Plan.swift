@@ -59,6 +59,10 @@ struct Plan {
     /// At the end, with every fault off, each service must answer once more.
     var asksAgain = true
     var logLevel = LogLevel.debug
+    /// How long the first guards live before something ends them; those after them stay.
+    var guardDeaths: [Duration] = []
+    /// Nothing shows whose a listening socket is.
+    var hidesSockets = false
     /// Where the history is kept.
     var stateDirectory: String?
 

@@ -15,6 +15,11 @@ struct ChildTable {
     private(set) var reaped = 0
     private(set) var born = 0
     private var lastID: Int32 = 200
+    private var launches: UInt64 = 0
+    /// What was started to end the families when the daemon dies: at most one that lives, and those that wait to be
+    /// reaped.
+    var familyGuard: SimulatedGuard?
+    var endedGuards: [(id: Int32, exit: Exit)] = []
 
     var services: Range<Int> { addresses.indices }
 
@@ -23,11 +28,12 @@ struct ChildTable {
     }
 
     /// Numbers come back soon, so that a stale one soon means somebody else.
-    mutating func freeID(_ dice: inout Seeded) -> Int32 {
-        born += 1
+    mutating func freeID(_ dice: inout Seeded, isBackend: Bool = true) -> Int32 {
+        if isBackend { born += 1 }
         repeat {
             lastID = lastID >= 230 ? 200 : lastID + 1
-        } while all.contains { $0.id == lastID || $0.group == lastID }
+        } while all.contains { $0.id == lastID || $0.group == lastID } || familyGuard?.id == lastID
+            || endedGuards.contains { $0.id == lastID }
         return lastID
     }
 
@@ -38,7 +44,13 @@ struct ChildTable {
         for child in all where child.parent === process { child.parent = nil }
     }
 
-    func family(of leader: Int32) -> [SimulatedProcess] { all.filter { $0.family == leader } }
+    func family(of leader: ProcessID) -> [SimulatedProcess] { all.filter { $0.launch == leader.launch } }
+
+    /// Numbered from one, as the kernel numbers them.
+    mutating func nextLaunch() -> UInt64 {
+        launches += 1
+        return launches
+    }
 
     func members(of group: Int32) -> [SimulatedProcess] { all.filter { $0.group == group } }
 
@@ -47,6 +59,10 @@ struct ChildTable {
 
     /// False when there is no such zombie.
     mutating func reap(_ process: Int32) -> Bool {
+        if let index = endedGuards.firstIndex(where: { $0.id == process }) {
+            endedGuards.remove(at: index)
+            return true
+        }
         guard let index = all.firstIndex(where: { $0.id == process && !$0.isRunning }) else { return false }
         reaped += 1
         all.remove(at: index)
@@ -83,8 +99,9 @@ extension SimulatedKernel {
         let id = children.freeID(&dice)
         let (output, errors) = (SimulatedPipe(), SimulatedPipe())
         let scripts = children.scripts[service]
+        let launch = children.nextLaunch()
         let process = SimulatedProcess(
-            kernel: self, id: id, group: id, parent: nil, service: service,
+            kernel: self, id: id, group: id, launch: launch, parent: nil, service: service,
             script: scripts[min(children.starts[service], scripts.count - 1)], pipes: [output, errors],
             startupTimeout: children.startupTimeouts[service])
         children.starts[service] += 1
@@ -97,7 +114,8 @@ extension SimulatedKernel {
         process.begin(at: address)
         trace.note("spawn", Int(id), service, at: clock)
         return SpawnedProcess(
-            process: ProcessID(number: id), output: insert(.pipe(output)), errors: insert(.pipe(errors)))
+            process: ProcessID(number: id, launch: launch), output: insert(.pipe(output)), errors: insert(.pipe(errors))
+        )
     }
 
     /// At most one life of a backend at any time, whoever left its session included.
@@ -152,7 +170,7 @@ extension SimulatedKernel {
     }
 
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
-        children.family(of: leader.number).contains { $0.id == process.number }
+        children.family(of: leader).contains { $0.id == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {
@@ -175,22 +193,26 @@ extension SimulatedKernel {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
         judgeStop(of: leader.number)
-        let family = children.family(of: leader.number)
+        let family = children.family(of: leader)
         for member in family where !member.script.refusesSignals { member.hear(signal) }
         return family.contains { $0.isRunning && $0.script.refusesSignals } ? .notPermitted : nil
     }
 
     func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
-        children.family(of: leader.number).filter(\.isRunning).prefix(limit).map {
+        children.family(of: leader).filter(\.isRunning).prefix(limit).map {
             ProcessDescription(process: ProcessID(number: $0.id), name: "child")
         }
     }
 
-    func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader.number).isEmpty }
+    func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader).isEmpty }
 
     func nextExited() -> ExitedProcess? {
+        if let guardian = children.endedGuards.first {
+            return ExitedProcess(process: ProcessID(number: guardian.id), exit: guardian.exit)
+        }
         guard let process = children.firstZombie, case .zombie(let exit) = process.life else { return nil }
-        return ExitedProcess(process: ProcessID(number: process.id), exit: exit)
+        return ExitedProcess(
+            process: ProcessID(number: process.id, launch: process.isLeader ? process.launch : 0), exit: exit)
     }
 
     func reap(_ process: ProcessID) {
@@ -205,12 +227,18 @@ extension SimulatedKernel {
         return ProcessDescription(process: ProcessID(number: number), name: listener.isStranger ? "stranger" : "child")
     }
 
-    func listener(at address: SocketAddress, belongsToFamilyOf leader: ProcessID) -> Bool? {
-        guard let listener = listeners[address] else { return nil }
-        return children.family(of: leader.number).contains { $0 === listener.process }
+    func listener(
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> LookResult {
+        guard let listener = listeners[address] else { return .nobody }
+        // A process that has changed its user may hide what it holds; a stranger may do so, too.
+        if hidesSockets, !listener.isForChild { return .somebody }
+        return children.family(of: leader).contains { $0 === listener.process } ? .family : .stranger
     }
 
     func endOrphans(within patience: Duration) -> [ProcessDescription] { [] }
+
+    var processTreeLimits: [String] { hidesSockets ? ["sockets of other processes cannot be seen"] : [] }
 
     func residentBytes(of process: ProcessID?) -> Int? { 8_000_000 }
 

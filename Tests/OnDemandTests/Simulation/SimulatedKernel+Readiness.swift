@@ -59,7 +59,7 @@ extension SimulatedKernel {
         case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable
         case .bell(let bell): bell.hasRung ? .readable : []
-        case .logFile, nil: []
+        case .logFile, .guardChannel, nil: []
         }
     }
 

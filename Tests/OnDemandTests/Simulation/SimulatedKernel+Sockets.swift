@@ -49,6 +49,7 @@ extension SimulatedKernel {
             listeners[listener.address] = nil
         case .pipe(let pipe): pipe.isClosed = true
         case .notify(let socket): notifySockets[socket.name] = nil
+        case .guardChannel(let guardian): guardChannelClosed(guardian)
         case .signals, .bell, .logFile: break
         }
     }
@@ -82,10 +83,8 @@ extension SimulatedKernel {
 
     func removeStaleSocket(at address: SocketAddress) {}
 
-    func listeningProcess(behind descriptor: Descriptor) -> ProcessID? { nil }
-
     func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
-        let family = children.family(of: leader.number)
+        let family = children.family(of: leader)
         return Array(family.compactMap { $0.listener?.address }.prefix(limit))
     }
 
@@ -166,7 +165,7 @@ extension SimulatedKernel {
         if dice.chance(faults.silentLooks) { return .untold }
         guard let listener = listeners[address], !dice.chance(faults.missedLooks) else { return .nobody }
         guard listener.queue.count < listener.limit else { return .untold }
-        return self.listener(at: address, belongsToFamilyOf: leader) == true ? .family : .stranger
+        return self.listener(at: address, accepting: nil, belongsToFamilyOf: leader)
     }
 
     /// Into the queue of who listens; false when it is full and the attempt has to wait.

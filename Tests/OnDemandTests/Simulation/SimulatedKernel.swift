@@ -13,6 +13,7 @@ final class SimulatedKernel: Kernel {
         case logFile(SimulatedLogFile)
         case signals
         case bell(SimulatedBell)
+        case guardChannel(SimulatedGuard)
     }
 
     struct Watch {
@@ -88,6 +89,10 @@ final class SimulatedKernel: Kernel {
     /// A reload has ended somebody's life early.
     var sendsAway = false
     var isCramped = false
+    /// How long the next guards live, the last one first; those after them are not disturbed.
+    var guardDeaths: [Duration] = []
+    /// Nothing shows whose a listening socket is.
+    var hidesSockets = false
     /// Who was between two requests may have been let go to make room.
     var hasLackedDescriptors = false
     /// Everybody's patience ended at once.

@@ -11,6 +11,8 @@ final class SimulatedProcess {
     let id: Int32
     /// The leader of its process group.
     let group: Int32
+    /// The launch it descends from, whatever group it is in now.
+    let launch: UInt64
     /// nil is the daemon, which also adopts orphans.
     weak var parent: SimulatedProcess?
     let service: Int
@@ -19,8 +21,6 @@ final class SimulatedProcess {
     private(set) var address: SocketAddress?
     /// It left the group in which it was born.
     var isDetached = false
-    /// The leader it descends from, whatever group it is in now.
-    private(set) lazy var family = group
     private(set) var life = Life.running
     private(set) var heardTerminate = false
     private(set) var listener: SimulatedListener?
@@ -43,12 +43,13 @@ final class SimulatedProcess {
     var isRunning: Bool { life == .running }
 
     init(
-        kernel: SimulatedKernel, id: Int32, group: Int32, parent: SimulatedProcess?, service: Int, script: ChildScript,
-        pipes: [SimulatedPipe], startupTimeout: Duration
+        kernel: SimulatedKernel, id: Int32, group: Int32, launch: UInt64, parent: SimulatedProcess?, service: Int,
+        script: ChildScript, pipes: [SimulatedPipe], startupTimeout: Duration
     ) {
         self.kernel = kernel
         self.id = id
         self.group = group
+        self.launch = launch
         self.parent = parent
         self.service = service
         self.script = script
@@ -118,10 +119,9 @@ final class SimulatedProcess {
         script.lingers = plan.lingers
         let id = kernel.children.freeID(&kernel.dice)
         let grandchild = SimulatedProcess(
-            kernel: kernel, id: id, group: plan.isDetached ? id : group, parent: self, service: service, script: script,
-            pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
+            kernel: kernel, id: id, group: plan.isDetached ? id : group, launch: launch, parent: self, service: service,
+            script: script, pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
         grandchild.isDetached = plan.isDetached
-        grandchild.family = family
         grandchild.address = address
         kernel.children.all.append(grandchild)
         if plan.keepsPort { grandchild.inheritsListener(of: self) }

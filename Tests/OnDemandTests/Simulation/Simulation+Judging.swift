@@ -131,7 +131,9 @@ extension Simulation {
         }
         judgeSeats(household)
         let bells = household.carriers.isEmpty ? 0 : household.carriers.count + 1
-        let own = 1 + bells + household.doorListeners.joined().count
+        kernel.judgeGuard()
+        let channels = kernel.children.familyGuard == nil ? 0 : 1
+        let own = 1 + bells + channels + household.doorListeners.joined().count
         let expected = household.supervisor.inOrder.reduce(own) { count, backend in
             let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
             return count + ofChild + (backend.listener == nil ? 0 : 1)
@@ -164,7 +166,8 @@ extension Simulation {
         guard household.hasLeft else { return kernel.complain("the daemon was asked to leave and is still there") }
         let left = kernel.files.values.count { file in
             switch file {
-            case .signals, .bell: false
+            // The end of the channel is the daemon's own end.
+            case .signals, .bell, .guardChannel: false
             default: true
             }
         }

@@ -90,8 +90,9 @@ struct SimulationReuseTests {
     func room() throws {
         let simulation = try run(.init(), thinks: .milliseconds(400), requests: four) { plan in
             plan.clients.append(.get(at: .milliseconds(200)))
-            // Signals, a listener, two pipes, a client and what its last request has left; and somebody comes in.
-            plan.descriptorLimit = 7
+            // Signals, a listener, two pipes, the guard's channel, a client and what its last request has left; and
+            // somebody comes in.
+            plan.descriptorLimit = 8
         }
         #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4))
         #expect(simulation.outcomes(of: 1) == [.answered(200)])

@@ -1,0 +1,160 @@
+import CLinux
+import Glibc
+
+/// The guard: a process that waits until its daemon dies and then ends what the daemon has left running.
+///
+/// States: *listening* (it reads messages and keeps the last one of each launch) and *ending* (the channel has ended,
+/// so the daemon is dead; each family gets the signals of its stop plan, from the first step on, all families at once). It
+/// exits when nothing is left, at once if it was told that every family has ended.
+///
+/// It is a sibling of the backends, not their parent, so it waits for none and looks at /proc again and again. A family
+/// is signalled process by process, each one identified by number and start time; the group's number is used only while
+/// the leader is shown to live.
+struct FamilyGuard {
+    private var identity: (mark: LaunchMark, marksByLimit: Bool)?
+    private var families: [Guarded] = []
+
+    private struct Guarded {
+        var family: GuardedFamily
+        /// A descriptor that means the leader and no later process with its number (pidfd_open(2)); -1 for none.
+        var leader: Int32 = -1
+        var known: Set<ProcessIdentity> = []
+        /// Processes that were looked at and bear no mark of this launch.
+        var foreign: Set<ProcessIdentity> = []
+        /// The step whose signal was sent last, and when, in milliseconds since the daemon's death.
+        var sent: (position: Int?, at: UInt64)?
+        /// Looks in a row that found nothing; one alone may have missed a process that was being started.
+        var emptyLooks = 0
+    }
+
+    /// Between two looks.
+    private static let pause: UInt32 = 20_000
+    /// After its stop plan a family is sent KILL for so long; what is left then cannot be killed.
+    private static let longestKill: UInt64 = 60_000
+
+    /// Its channel is descriptor 0.
+    static func run() -> Never {
+        var all = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe sigprocmask(SIG_BLOCK, &all, nil)
+        unsafe ondemandd_set_name("ondemandd-guard")
+        var guardian = FamilyGuard()
+        guardian.listen()
+        guardian.endFamilies()
+        exit(0)
+    }
+
+    private mutating func listen() {
+        var buffer = [UInt8](repeating: 0, count: GuardMessage.byteLimit)
+        while true {
+            // Whatever starting and the last message have touched is not needed to wait.
+            malloc_trim(0)
+            let count = unsafe ondemandd_receive_with_little_memory(STDIN_FILENO, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            take(GuardMessage(text: String(decoding: buffer[..<count], as: UTF8.self)))
+        }
+    }
+
+    private mutating func take(_ message: GuardMessage?) {
+        switch message {
+        case .daemon(let mark, let marksByLimit)?: identity = (mark, marksByLimit)
+        case .ended(let launch)?:
+            guard let position = families.firstIndex(where: { $0.family.launch == launch }) else { return }
+            if families[position].leader >= 0 { close(families[position].leader) }
+            families.remove(at: position)
+        case .family(let family)?:
+            if let position = families.firstIndex(where: { $0.family.launch == family.launch }) {
+                families[position].family = family
+            } else {
+                families.append(Guarded(family: family, leader: Self.open(family.leader)))
+            }
+        case nil: break
+        }
+    }
+
+    private static func open(_ leader: ProcessIdentity) -> Int32 {
+        let descriptor = ondemandd_open_process(leader.number)
+        guard descriptor >= 0, LinuxKernel.facts(of: leader.number)?.start != leader.start else { return descriptor }
+        close(descriptor)
+        return -1
+    }
+
+    // MARK: After the daemon's death
+
+    private mutating func endFamilies() {
+        let began = Self.milliseconds()
+        while !families.isEmpty {
+            let elapsed = Self.milliseconds() - began
+            let own = getpid()
+            let census = LinuxKernel.processes().compactMap { LinuxKernel.facts(of: $0) }.filter {
+                $0.isAlive && $0.number != own && $0.number != 1
+            }
+            for position in families.indices { step(position, census, elapsed) }
+            families.removeAll { !Self.goesOn($0, elapsed) }
+            usleep(Self.pause)
+        }
+    }
+
+    /// Signals one family, if it is time for that; leaves it without known members when none is left.
+    private mutating func step(_ index: Int, _ census: [ProcessFacts], _ elapsed: UInt64) {
+        var guarded = families[index]
+        let told = guarded.known.isEmpty ? Set(guarded.family.members) : guarded.known
+        let members = guarded.family.members(in: census, known: told) { process in
+            guard !guarded.foreign.contains(process.identity) else { return false }
+            let isMarked = isMarked(process, guarded.family.launch)
+            if !isMarked { guarded.foreign.insert(process.identity) }
+            return isMarked
+        }
+        guarded.known = Set(members.map(\.identity))
+        guarded.emptyLooks = members.isEmpty ? guarded.emptyLooks + 1 : 0
+        let position = guarded.family.position(after: elapsed)
+        let isDue =
+            switch guarded.sent {
+            case nil: true
+            case (let last, _)? where last != position: true
+            case (_, let at)?: position == nil && elapsed >= at + 1000
+            }
+        if isDue, !members.isEmpty || guarded.leader >= 0 {
+            guarded.sent = (position, elapsed)
+            Self.signal(position.map { guarded.family.steps[$0].signal } ?? SIGKILL, guarded, members)
+        }
+        families[index] = guarded
+    }
+
+    private static func signal(_ signal: Int32, _ guarded: Guarded, _ members: [ProcessFacts]) {
+        let leader = guarded.family.leader.number
+        // As long as the leader lives its number is the group's.
+        let reachesGroup = guarded.leader >= 0 && leader > 1 && isRunning(guarded.leader)
+        if reachesGroup { kill(-leader, signal) }
+        for member in members where !(reachesGroup && member.group == leader) { LinuxKernel.send(signal, to: member) }
+    }
+
+    private static func goesOn(_ guarded: Guarded, _ elapsed: UInt64) -> Bool {
+        let length = guarded.family.steps.reduce(0) { $0 + $1.milliseconds }
+        guard elapsed < length + longestKill else { return false }
+        return guarded.emptyLooks < 2 || guarded.leader >= 0 && isRunning(guarded.leader)
+    }
+
+    private static func isRunning(_ process: Int32) -> Bool {
+        var look = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&look, 1, 0) == 0
+    }
+
+    private func isMarked(_ process: ProcessFacts, _ launch: UInt64) -> Bool {
+        guard let identity else { return false }
+        let mark = identity.mark
+        if identity.marksByLimit {
+            let wanted = LaunchMark(namespace: nil, daemon: mark.daemon, start: mark.start, launch: launch)
+            return LinuxKernel.shortMark(of: process.number) == ShortMark(limit: wanted.limit)
+        }
+        let wanted = LaunchMark(namespace: mark.namespace, daemon: mark.daemon, start: mark.start, launch: launch)
+        return LinuxKernel.environmentMark(of: process.number) == wanted
+    }
+
+    private static func milliseconds() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+}

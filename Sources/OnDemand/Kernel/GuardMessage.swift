@@ -1,0 +1,126 @@
+/// A message from the daemon to its guard: one packet of text, words with a space between them.
+///
+///     daemon NAMESPACE PID START BY_LIMIT
+///     family LAUNCH LEADER START STEPS SIGNAL MILLISECONDS... PID START...
+///     ended LAUNCH
+///
+/// A family replaces what was said of the same launch before. START is 0 where the system did not tell it.
+enum GuardMessage: Equatable {
+    /// What marks its processes, and whether the limit does so, too.
+    case daemon(LaunchMark, marksByLimit: Bool)
+    case family(GuardedFamily)
+    case ended(launch: UInt64)
+
+    /// What fits into the guard's buffer. A family of more processes is cut, and found by its marks.
+    static let byteLimit = 16 * 1024
+
+    var text: String {
+        switch self {
+        case .daemon(let mark, let marksByLimit):
+            return "daemon \(mark.namespace ?? 0) \(mark.daemon) \(mark.start) \(marksByLimit ? 1 : 0)"
+        case .family(let family):
+            var text = "family \(family.launch) \(family.leader.number) \(family.leader.start) \(family.steps.count)"
+            for step in family.steps { text += " \(step.signal) \(step.milliseconds)" }
+            for member in family.members {
+                let word = " \(member.number) \(member.start)"
+                guard text.utf8.count + word.utf8.count <= Self.byteLimit else { break }
+                text += word
+            }
+            return text
+        case .ended(let launch):
+            return "ended \(launch)"
+        }
+    }
+
+    /// nil for what is no such message.
+    init?(text: String) {
+        let words = text.split(separator: " ")
+        let numbers = words.dropFirst().compactMap { UInt64($0) }
+        guard numbers.count == words.count - 1 else { return nil }
+        switch (words.first, numbers.count) {
+        case ("daemon", 4):
+            let mark = LaunchMark(
+                namespace: numbers[0] == 0 ? nil : numbers[0], daemon: Int32(truncatingIfNeeded: numbers[1]),
+                start: numbers[2], launch: 0)
+            self = .daemon(mark, marksByLimit: numbers[3] == 1)
+        case ("ended", 1): self = .ended(launch: numbers[0])
+        case ("family", 4...):
+            guard let family = GuardedFamily(numbers) else { return nil }
+            self = .family(family)
+        default: return nil
+        }
+    }
+}
+
+/// One family, as the guard knows it.
+struct GuardedFamily: Equatable {
+    struct Step: Equatable {
+        let signal: Int32
+        /// How long the family may take to be gone before the next step.
+        let milliseconds: UInt64
+    }
+
+    let launch: UInt64
+    let leader: ProcessIdentity
+    var steps: [Step]
+    /// Descendants that were known when it was told.
+    var members: [ProcessIdentity]
+
+    /// The step after so many milliseconds: its position, or nil when only KILL is left, again each second.
+    func position(after milliseconds: UInt64) -> Int? {
+        var end: UInt64 = 0
+        for (position, step) in steps.enumerated() {
+            end += step.milliseconds
+            if milliseconds < end { return position }
+        }
+        return nil
+    }
+
+    /// All of its processes among those of the machine. A member's session was begun by a member, because the leader
+    /// began in one of its own: whatever else is in it, or was started by a member, is one.
+    func members(
+        in census: [ProcessFacts], known: Set<ProcessIdentity>, isMarked: (ProcessFacts) -> Bool
+    ) -> [ProcessFacts] {
+        var (members, numbers, sessions): ([ProcessFacts], Set<Int32>, Set<Int32>) = ([], [], [])
+        var others: [ProcessFacts] = []
+        func add(_ process: ProcessFacts) {
+            members.append(process)
+            numbers.insert(process.number)
+            if process.session > 1 { sessions.insert(process.session) }
+        }
+        for process in census {
+            let isKnown = known.contains(process.identity) || process.identity == leader
+            if isKnown || isMarked(process) { add(process) } else { others.append(process) }
+        }
+        var hasGrown = !members.isEmpty
+        while hasGrown {
+            hasGrown = false
+            for process in others where !numbers.contains(process.number) {
+                guard numbers.contains(process.parent) || sessions.contains(process.session) else { continue }
+                add(process)
+                hasGrown = true
+            }
+        }
+        return members
+    }
+}
+
+extension GuardedFamily {
+    /// The numbers of a message.
+    fileprivate init?(_ numbers: [UInt64]) {
+        let identities = { (numbers: ArraySlice<UInt64>) in
+            stride(from: numbers.startIndex, to: numbers.endIndex - 1, by: 2).map {
+                ProcessIdentity(number: Int32(truncatingIfNeeded: numbers[$0]), start: numbers[$0 + 1])
+            }
+        }
+        let count = Int(clamping: numbers[3])
+        guard count <= (numbers.count - 4) / 2, numbers.count.isMultiple(of: 2) else { return nil }
+        launch = numbers[0]
+        leader = identities(numbers[1...2])[0]
+        let end = 4 + 2 * count
+        steps = stride(from: 4, to: end, by: 2).map {
+            Step(signal: Int32(truncatingIfNeeded: numbers[$0]), milliseconds: numbers[$0 + 1])
+        }
+        members = identities(numbers[end...])
+    }
+}

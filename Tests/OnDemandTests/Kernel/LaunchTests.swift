@@ -1,0 +1,145 @@
+import Testing
+
+@testable import OnDemand
+
+/// What shows that a process belongs to a launch, and when a number stops to show it.
+struct LaunchTests {
+    private static let daemon: Int32 = 10
+
+    private func process(
+        _ number: Int32, parent: Int32 = daemon, group: Int32, session: Int32, start: UInt64 = 500
+    ) -> ProcessFacts {
+        ProcessFacts(
+            number: number, state: UInt8(ascii: "S"), parent: parent, group: group, session: session, start: start)
+    }
+
+    private var launch: Launch { Launch(number: 3, leader: 200, start: 100) }
+
+    @Test("A3 the number of a leader is evidence and a target until its group has answered ESRCH, and never again")
+    func numbers() {
+        var launch = launch
+        let inGroup = process(205, group: 200, session: 200)
+        let detached = process(206, group: 206, session: 206)
+        #expect(launch.isMember(inGroup, mark: .untold) && !launch.isMember(detached, mark: .untold))
+        #expect(launch.mayBeSignalledAsGroup([], by: Self.daemon), "the leader was not waited for")
+        launch.groupAnsweredGone()
+        #expect(launch.groupNumber == .ledByLeader, "a leader that was not waited for holds its number")
+        launch.leaderReaped()
+        #expect(launch.isMember(inGroup, mark: .untold))
+        #expect(launch.mayBeSignalledAsGroup([inGroup], by: Self.daemon), "a child of ours holds the number")
+        #expect(!launch.mayBeSignalledAsGroup([process(205, parent: 206, group: 200, session: 200)], by: Self.daemon))
+        #expect(!launch.mayBeSignalledAsGroup([detached], by: Self.daemon))
+        launch.groupAnsweredGone()
+        #expect(launch.groupNumber == .givenBack)
+        #expect(!launch.isMember(inGroup, mark: .untold), "another process has the number now")
+        #expect(!launch.mayBeSignalledAsGroup([inGroup], by: Self.daemon))
+        #expect(launch.isMember(detached, mark: .own(launch: 3)), "the mark shows it all the same")
+    }
+
+    @Test("A4 a mark decides over numbers, and what was known stays known by number and start")
+    func evidence() {
+        var launch = launch
+        let inGroup = process(205, group: 200, session: 200)
+        #expect(!launch.isMember(inGroup, mark: .own(launch: 4)), "a later launch with the same leader's number")
+        launch.remember([process(206, group: 206, session: 206)])
+        #expect(launch.isMember(process(206, group: 206, session: 206), mark: .untold))
+        #expect(!launch.isMember(process(206, group: 206, session: 206, start: 501), mark: .untold))
+    }
+
+    @Test("A3 two launches whose leaders had the same number are told apart")
+    func launches() {
+        var launches = Launches()
+        launches.began(200, start: 100)
+        let first = ProcessID(number: 200, launch: 1)
+        #expect(launches.leader(200) == first)
+        launches.reaped(first)
+        #expect(launches.leader(200) == nil, "the number is no leader's any more")
+        launches.began(200, start: 900)
+        let second = ProcessID(number: 200, launch: 2)
+        #expect(launches.leader(200) == second)
+        #expect(launches[first]?.groupNumber == .heldByOthers && launches[second]?.groupNumber == .ledByLeader)
+        launches.ended(first)
+        #expect(launches[first] == nil && launches[second] != nil)
+        #expect(launches[ProcessID(number: 200)] == nil, "a process that the daemon did not start leads nothing")
+    }
+
+    @Test("A2 a mark is written and read, as text with its namespace and in the bits of a limit")
+    func marks() throws {
+        let mark = LaunchMark(namespace: 4_026_531_836, daemon: 4_194_303, start: 123_456_789, launch: 70_000)
+        #expect(LaunchMark(text: Substring(mark.text)) == mark)
+        #expect(LaunchMark(text: "12:34:5") == nil, "a mark without a namespace says nothing")
+        #expect(LaunchMark(text: "x:1:2:3") == nil)
+        let short = try #require(ShortMark(limit: mark.limit))
+        #expect(short.daemon == mark.daemon && short.launch == 70_000)
+        #expect(short.start == 123_456_789 & LaunchMark.lowBits)
+        #expect(mark.limit < UInt64(Int64.max), "not the value that means no limit")
+        for limit: UInt64 in [.max, 0, 1024, 1 << 63] { #expect(ShortMark(limit: limit) == nil) }
+    }
+
+    @Test("a line of stat is read whatever the process calls itself")
+    func stat() throws {
+        let line = "42 (a) b (c)) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9876 100 200\n"
+        let facts = try #require(ProcessFacts(42, stat: Array(line.utf8)))
+        #expect(facts == process(42, parent: 7, group: 40, session: 39, start: 9876))
+        #expect(ProcessFacts(42, stat: Array("42 (cut) S 7 40".utf8)) == nil)
+    }
+}
+
+/// What the guard is told, and what it makes of the processes of a machine.
+struct GuardTests {
+    private let family = GuardedFamily(
+        launch: 3, leader: ProcessIdentity(number: 200, start: 100),
+        steps: [.init(signal: 2, milliseconds: 300), .init(signal: 15, milliseconds: 700)],
+        members: [ProcessIdentity(number: 210, start: 150)])
+
+    private func process(_ number: Int32, parent: Int32, session: Int32, start: UInt64) -> ProcessFacts {
+        ProcessFacts(
+            number: number, state: UInt8(ascii: "S"), parent: parent, group: session, session: session, start: start)
+    }
+
+    @Test("every message is read as it was written, and nothing else is one")
+    func messages() {
+        let mark = LaunchMark(namespace: 5, daemon: 10, start: 20, launch: 0)
+        for message: GuardMessage in [.daemon(mark, marksByLimit: true), .family(family), .ended(launch: 9)] {
+            #expect(GuardMessage(text: message.text) == message)
+        }
+        for text in ["", "family", "family 1 2 3 9 15 1000", "family 1 2 3 0 4", "ended x", "daemon 1 2 3", "hello 1"] {
+            #expect(GuardMessage(text: text) == nil, "\(text)")
+        }
+        var large = family
+        large.members = (0..<5000).map { ProcessIdentity(number: $0 + 1000, start: 1_000_000) }
+        let text = GuardMessage.family(large).text
+        #expect(text.utf8.count <= GuardMessage.byteLimit)
+        #expect(GuardMessage(text: text) != nil, "cut between two members")
+    }
+
+    @Test("the steps of a stop plan follow each other by time, and KILL follows the last")
+    func steps() {
+        #expect([0, 299, 300, 999].map { family.position(after: $0) } == [0, 0, 1, 1])
+        #expect(family.position(after: 1000) == nil)
+        var abrupt = family
+        abrupt.steps = []
+        #expect(abrupt.position(after: 0) == nil)
+    }
+
+    @Test("members are the leader, what was told, what is marked, their children and their sessions, and nothing else")
+    func members() {
+        let census = [
+            process(200, parent: 10, session: 200, start: 100),
+            process(201, parent: 1, session: 200, start: 160),
+            process(210, parent: 1, session: 210, start: 150),
+            process(211, parent: 210, session: 211, start: 170),
+            process(212, parent: 211, session: 212, start: 180),
+            process(220, parent: 1, session: 220, start: 190),
+            process(300, parent: 1, session: 300, start: 50),
+            process(301, parent: 300, session: 300, start: 60),
+        ]
+        let found = family.members(in: census, known: Set(family.members)) { $0.number == 220 }
+        #expect(Set(found.map(\.number)) == [200, 201, 210, 211, 212, 220])
+        // Numbers that were given to others: none of them is a member, and neither are their sessions.
+        let reused = census.prefix(3).map {
+            process($0.number, parent: 1, session: $0.session, start: $0.start + 1000)
+        }
+        #expect(family.members(in: Array(reused), known: Set(family.members)) { _ in false } == [])
+    }
+}

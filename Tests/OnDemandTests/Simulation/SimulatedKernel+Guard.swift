@@ -1,0 +1,69 @@
+@testable import OnDemand
+
+/// The process that ends the families when the daemon dies, as the daemon sees it: what it was told, and its end.
+final class SimulatedGuard {
+    let id: Int32
+    /// By launch.
+    var families: Set<UInt64> = []
+
+    init(id: Int32) { self.id = id }
+}
+
+extension SimulatedKernel {
+    func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor) {
+        progressed()
+        guard hasRoom, !fails("startGuard") else {
+            throw SystemError(call: "socketpair", code: .tooManyFiles, subject: "for the guard")
+        }
+        if children.familyGuard != nil { complain("a second guard is started") }
+        let guardian = SimulatedGuard(id: children.freeID(&dice, isBackend: false))
+        children.familyGuard = guardian
+        trace.note("guard", Int(guardian.id), at: clock)
+        if let delay = guardDeaths.popLast() {
+            plan(after: delay) { [weak self, weak guardian] in
+                if let guardian { self?.endGuard(guardian, .signal(9)) }
+            }
+        }
+        return (ProcessID(number: guardian.id), insert(.guardChannel(guardian)))
+    }
+
+    func tellGuard(
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
+    ) -> Bool {
+        guard case .guardChannel(let guardian) = file(channel, "tellGuard") else { return false }
+        progressed()
+        guard children.familyGuard === guardian, !fails("tellGuard") else { return false }
+        if steps == nil {
+            guardian.families.remove(leader.launch)
+        } else {
+            guardian.families.insert(leader.launch)
+        }
+        return true
+    }
+
+    /// The daemon has closed its end, which means that it is dead: what the guard was told of would be ended now.
+    func guardChannelClosed(_ guardian: SimulatedGuard) {
+        for process in children.all where process.isRunning && guardian.families.contains(process.launch) {
+            guard !isLeaving, children.familyGuard === guardian else { break }
+            complain("the guard was let go while process \(process.id) lives")
+            break
+        }
+        endGuard(guardian, .status(0))
+    }
+
+    private func endGuard(_ guardian: SimulatedGuard, _ exit: Exit) {
+        guard children.familyGuard === guardian else { return }
+        children.familyGuard = nil
+        children.endedGuards.append((guardian.id, exit))
+        raise(.childChanged)
+    }
+
+    /// When nothing happens any more, each family that lives is known to a guard that lives, and there is no guard for
+    /// none.
+    func judgeGuard() {
+        let living = Set(children.all.filter(\.isRunning).map(\.launch))
+        let told = children.familyGuard?.families ?? []
+        if failedVerb == nil, !living.isSubset(of: told) { complain("a backend lives that no guard was told of") }
+        if living.isEmpty, children.familyGuard != nil { complain("a guard is left although nothing lives") }
+    }
+}
