@@ -15,6 +15,8 @@ import Glibc
     /// What children must not inherit, by the bits of `launch.h`.
     let ignoredSignals: UInt
     let nullDevice: Int32
+    /// Descriptors from 3 on that were open at the start, up to what `LISTEN_FDS` says.
+    let inheritedDescriptors: Int32
 
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
     private static let eventsPerWait = 512
@@ -38,6 +40,7 @@ import Glibc
     /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens.
     init(asksSystem: Bool = true) throws(SystemError) {
         isFurther = false
+        inheritedDescriptors = Self.countInheritedDescriptors()
         identity = Self.identity(of: getpid()) ?? "?"
         epoll = try Self.openEpoll()
         nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
@@ -50,8 +53,7 @@ import Glibc
         originalTimerSlack = ondemandd_timer_slack()
         // Looks at a starting backend are a tenth of a millisecond apart, and half of that is the usual tolerance.
         ondemandd_set_timer_slack(1)
-        // A peer that went away is an answer of send(2), never a reason to die.
-        Glibc.signal(SIGPIPE, SIG_IGN)
+        Self.ignoreErrorSignals()
         ignoredSignals = ondemandd_ignored_signals()
     }
 
@@ -62,6 +64,7 @@ import Glibc
         (identity, nullDevice, originalFileLimit) = (first.identity, first.nullDevice, first.originalFileLimit)
         (originalTimerSlack, ignoredSignals) = (first.originalTimerSlack, first.ignoredSignals)
         (manager, diagnosis) = (first.manager, first.diagnosis)
+        inheritedDescriptors = 0
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())
     }
@@ -129,7 +132,9 @@ import Glibc
             if count >= 0 { return Int(count) }
             switch errno {
             case EINTR: continue
-            case ENOSYS where hasNanosecondWait: hasNanosecondWait = false  // Linux before 5.11.
+            case EBADF, EFAULT, EINVAL: preconditionFailure("epoll reported \(Errno.current)")
+            // ENOSYS before Linux 5.11; EPERM or another value from a filter of system calls (seccomp(2)).
+            case _ where hasNanosecondWait: hasNanosecondWait = false
             default: preconditionFailure("epoll reported \(Errno.current)")
             }
         }

@@ -29,6 +29,10 @@ enum Limits {
     static let acceptsPerTurn = 64
     /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
     static let acceptPause: Duration = .milliseconds(100)
+    /// A listener that was shut down from outside is opened again after the first of these, then twice as long each
+    /// time, up to the second: its address may be another program's by now.
+    static let reopenPauseFirst: Duration = .milliseconds(100)
+    static let reopenPauseLongest: Duration = .seconds(30)
     /// When descriptors run out, so many connections that wait for a next request are closed to make room: enough for a
     /// burst, few enough that most browsers keep theirs.
     static let idleLinksClosedForRoom = 16
@@ -84,6 +88,15 @@ enum Limits {
     /// While services come and go all the time, the file is written no more often than this, because at its largest it
     /// is a megabyte of text that has to be made.
     static let historyPause: Duration = .seconds(60)
+
+    // MARK: Files
+
+    /// A file of variables is a few kilobytes; a megabyte is a wrong file, as for the configuration itself
+    /// (`JSONReader.byteLimit`). More is an error.
+    static let environmentFileBytes = 1024 * 1024
+    /// How long a configuration that is a pipe may be silent: long enough for a program that writes one, short enough
+    /// for a service manager that waits. Then reading it is an error.
+    static let pipePatience: Duration = .seconds(10)
 
     // MARK: Log
 

@@ -70,7 +70,7 @@ extension SimulatedKernel {
         }
         guard files.count + 2 <= descriptorLimit, !fails("spawn"), !dice.chance(faults.failingSpawns) else {
             note(trouble: "a spawn that failed", of: service)
-            throw SystemError(call: "pipe2", code: .tooManyFiles, subject: command.command)
+            throw SystemError(call: "pipe2", code: failure(.tooManyFiles), subject: command.command)
         }
         let moves = command.arguments.first.flatMap { Int($0) } ?? 0
         let configured = Plan.address(of: service, moves: moves)

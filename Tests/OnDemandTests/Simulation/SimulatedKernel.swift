@@ -43,6 +43,8 @@ final class SimulatedKernel: Kernel {
     var descriptorLimit = 1024
     /// The n-th call that may fail does so; zero is never.
     var failingCall = 0
+    /// What it fails with; nil for what such a call most often fails with.
+    var failingErrno: Errno?
     private(set) var fallibleCalls = 0
     private(set) var failedVerb: String?
 
@@ -198,6 +200,8 @@ final class SimulatedKernel: Kernel {
     func progressed() { progress += 1 }
 
     func note(trouble: String, of service: Int) { self.trouble[service, default: []].insert(trouble) }
+
+    func failure(_ usual: Errno) -> Errno { failingErrno ?? usual }
 
     /// Counts a call that may fail; true when it is this one's turn to.
     func fails(_ verb: String) -> Bool {

@@ -22,6 +22,7 @@ final class Simulation {
         variant = Plan.Variant(plan)
         kernel = SimulatedKernel(seed: plan.seed)
         kernel.failingCall = plan.failingCall
+        kernel.failingErrno = plan.failingErrno
         for (index, service) in plan.services.enumerated() {
             kernel.children.add(service.children, service.policy, at: Plan.address(of: index))
         }
