@@ -110,7 +110,7 @@ public enum Daemon {
         } catch {
             return .failure(
                 UnreadableConfiguration(
-                    lines: error.all.map { $0.rendered(file: file) },
+                    lines: error.lines(file: file),
                     text: error.rendered(file: file, text: bytes, paint: paint)))
         }
     }

@@ -152,7 +152,8 @@ extension SimulatedKernel {
     }
 
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
-        children.family(of: leader.number).contains { $0.id == process.number }
+        familyQuestions += 1
+        return children.family(of: leader.number).contains { $0.id == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {

@@ -98,7 +98,9 @@ extension SimulatedKernel {
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     ) {
-        guard !fails("listen") else { throw SystemError(call: "socket", code: failure(.tooManyFiles), subject: "\(address)") }
+        guard !fails("listen") else {
+            throw SystemError(call: "socket", code: failure(.tooManyFiles), subject: "\(address)")
+        }
         guard listeners[address] == nil else {
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
         }

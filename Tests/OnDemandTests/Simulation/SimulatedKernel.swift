@@ -74,6 +74,11 @@ final class SimulatedKernel: Kernel {
     var inherited: [InheritedListener] = []
     var pendingSignals: [DaemonSignal] = []
     var logLines: [[UInt8]] = []
+    /// Lines that the log got in one turn, and most of all turns.
+    private var linesThisTurn = 0
+    private(set) var mostLinesPerTurn = 0
+    /// How often it was asked whether a process is of a family.
+    var familyQuestions = 0
     /// The daemon's own files, by their paths.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
@@ -218,6 +223,7 @@ final class SimulatedKernel: Kernel {
         if let first { return first.look(from: view) }
         guard further.isEmpty else { return look(from: 0) }
         waits += 1
+        linesThisTurn = 0
         let began = clock
         beginTurn()
         runDue()
@@ -333,6 +339,9 @@ final class SimulatedKernel: Kernel {
         text.reserveCapacity(line.count)
         unsafe line.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
         logLines.append(text)
+        linesThisTurn += 1
+        mostLinesPerTurn = max(mostLinesPerTurn, linesThisTurn)
+        progressed()
         if trace.isVerbose { trace.note(String(decoding: text, as: UTF8.self)) }
         return line.count
     }

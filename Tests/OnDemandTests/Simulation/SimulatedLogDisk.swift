@@ -25,7 +25,8 @@ extension SimulatedKernel {
         let file = logDisk.files[path] ?? SimulatedLogFile()
         logDisk.files[path] = file
         return LogFile(
-            descriptor: insert(.logFile(file)), byteCount: logDisk.devices.contains(path) ? nil : UInt64(file.bytes.count))
+            descriptor: insert(.logFile(file)),
+            byteCount: logDisk.devices.contains(path) ? nil : UInt64(file.bytes.count))
     }
 
     func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
