@@ -13,6 +13,9 @@ public enum Daemon {
     /// Runs what the daemon starts its own executable for, if this is such a process, and does not return from it.
     public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
 
+    /// Call once, before anything else: sets the process state that must not depend on the parent.
+    public static func prepareProcess() { LinuxKernel.prepareProcess() }
+
     /// What standard output or standard error is, by the word of the system and of the environment.
     public static func terminal(_ isTerminal: Bool) -> Terminal {
         Terminal(isTerminal: isTerminal, environment: variables())
@@ -65,7 +68,7 @@ public enum Daemon {
         }
         do throws(SystemError) {
             let kernel = try LinuxKernel()
-            let household = try Household(configuration, kernel: kernel) { read(file) }
+            let household = try Household(configuration, kernel: kernel) { read(file, from: .file) }
             let threads = try startThreads(of: household)
             household.run()
             for thread in threads { thread.join() }
@@ -85,19 +88,24 @@ public enum Daemon {
     }
 
     private static func read(
-        _ file: String, _ paint: Paint = .plain
+        _ file: String, _ paint: Paint = .plain, from source: LinuxKernel.ReadableSource = .fileOrPipe
     ) -> Result<Configuration, UnreadableConfiguration> {
-        reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
+        reading(of: file, paint, from: source) { bytes, environment throws(ConfigurationErrors) in
             try Configuration.read(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
         }
     }
 
     /// What is made of the file and the environment, or all that is wrong with them.
     private static func reading<Meaning>(
-        of file: String, _ paint: Paint, _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
+        of file: String, _ paint: Paint, from source: LinuxKernel.ReadableSource = .fileOrPipe,
+        _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
     ) -> Result<Meaning, UnreadableConfiguration> {
-        guard let bytes = LinuxKernel.bytes(of: file) else {
-            return .failure(UnreadableConfiguration(lines: ["\(file): error: \(Errno.current)"]))
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            // One byte more than is allowed is enough for the reader to see that there are too many.
+            bytes = try LinuxKernel.beginning(ofFile: file, from: source, atMost: JSONReader.byteLimit + 1)
+        } catch {
+            return .failure(UnreadableConfiguration(lines: ["\(file): error: \(error.code)"]))
         }
         let environment = variables()
         do throws(ConfigurationErrors) {
@@ -105,7 +113,7 @@ public enum Daemon {
         } catch {
             return .failure(
                 UnreadableConfiguration(
-                    lines: error.all.map { $0.rendered(file: file) },
+                    lines: error.lines(file: file),
                     text: error.rendered(file: file, text: bytes, paint: paint)))
         }
     }

@@ -91,6 +91,7 @@ extension Household {
         let processPlaces = Dictionary(uniqueKeysWithValues: zip(configuration.processes.map(\.name), processSeats))
         let stays = zip(new.services, plan.fates).map { $1.keepsItsPlace ? places[$0.name] : nil }
         let processStays = new.processes.map { processPlaces[$0.name] }
+        supervisor.beginChanges()
         for (service, id) in zip(new.services, stays) { if let id { redefine(service, id) } }
         for (process, id) in zip(new.processes, processStays) { if let id { redefine(process, id) } }
         for position in plan.leaving { dismiss(configuration.services[position], seats[position]) }
@@ -202,7 +203,8 @@ extension Household {
 
 extension ReloadSummary {
     init(_ plan: ReloadPlan, from old: Configuration, to new: Configuration) {
-        for (name, fate) in zip(new.names, plan.fates + plan.processFates) {
+        let names = new.names
+        for (name, fate) in zip(names, plan.fates + plan.processFates) {
             switch fate {
             case .unchanged: break
             case .rerouted, .replaced, .changed(restarts: false): changed.append(name)
@@ -214,7 +216,8 @@ extension ReloadSummary {
             case .added: added.append(name)
             }
         }
-        removed = old.names.filter { !new.names.contains($0) }
+        let remaining = Set(names)
+        removed = old.names.filter { !remaining.contains($0) }
         opened = zip(new.doors, plan.doors.sources).filter { $1 == nil }.map { "\($0.0)" }
         closed = plan.doors.closed.map { "\(old.doors[$0])" }
         changesSettings = plan.changesSettings

@@ -254,8 +254,9 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     /// A reader that stopped reading is asked ever more rarely; one that is merely slow is served at once.
     private func retryLog() {
-        log.flush()
-        logRetryPause = log.isWorthRetrying ? min(logRetryPause * 2, Limits.logRetryLongest) : Limits.logRetryFirst
+        let finished = log.flush(atMost: Limits.logLinesPerFlush)
+        let isSlow = log.isWorthRetrying && finished < Limits.logLinesPerFlush
+        logRetryPause = isSlow ? min(logRetryPause * 2, Limits.logRetryLongest) : Limits.logRetryFirst
         logRetryIsArmed = false
     }
 
@@ -267,6 +268,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     /// Messages go back and forth until nobody has anything to say.
     func turnEnded() {
+        if supervisor.hasOutput { supervisor.readOutputs() }
         var hasChanged = false
         while !requests.isEmpty || !answers.isEmpty {
             requests.takeAll().forEach(supervisor.handle)
@@ -274,11 +276,13 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
                 proxy.handle(answer)
                 guard case .stateChanged = answer else { continue }
                 hasChanged = true
-                tellStatus()
-                if supervisor.isAllAsleep { giveBackMemory() }
             }
         }
-        if hasChanged { keepHistory() }
+        if hasChanged {
+            tellStatus()
+            if supervisor.isAllAsleep { giveBackMemory() }
+            keepHistory()
+        }
         forgetThoseWhoLeft()
         proceedWithDeparture()
         armLogRetry()
@@ -376,6 +380,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         supervisor.closeSockets()
         supervisor.letGuardGo()
         proxy.closeListeners()
+        supervisor.finishOutput()
         log(.bye)
         log.flush()
         logOutput.close()
@@ -385,7 +390,8 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     var serviceNames: [String] {
         let names = configuration.services.map(\.name)
-        return names + supervisor.inOrder.map(\.name).filter { !names.contains($0) }
+        let known = Set(names)
+        return names + supervisor.inOrder.map(\.name).filter { !known.contains($0) }
     }
 
     func backend(named name: String) -> BackendID? {

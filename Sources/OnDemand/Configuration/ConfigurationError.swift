@@ -20,6 +20,9 @@ struct ConfigurationError: Error, Equatable, Sendable {
 
 /// All that is wrong with a configuration, in the order of the file; never empty.
 struct ConfigurationErrors: Error, Equatable, Sendable {
+    /// A file with more errors than this is another kind of file, or has one mistake that causes all others.
+    static let shownAtMost = 100
+
     let all: [ConfigurationError]
 
     /// The sort is stable, so two findings at one place keep the order in which they were made.
@@ -28,12 +31,21 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
         all = errors.sorted { $0.position < $1.position }
     }
 
-    func rendered(file: String) -> String { all.map { $0.rendered(file: file) }.joined(separator: "\n") }
+    /// The first of them, one line each, and how many more there are.
+    func lines(file: String) -> [String] { shown { $0.rendered(file: file) } }
+
+    func rendered(file: String) -> String { lines(file: file).joined(separator: "\n") }
+
+    private func shown(_ render: (ConfigurationError) -> String) -> [String] {
+        let first = all.prefix(Self.shownAtMost).map(render)
+        let rest = all.count - first.count
+        return rest == 0 ? first : first + ["and \(rest) more error\(rest == 1 ? "" : "s")"]
+    }
 
     /// The same with the lines themselves, for people who look at them on a terminal.
     func rendered(file: String, text: [UInt8], paint: Paint = .plain) -> String {
         let excerpt = SourceExcerpt(text, paint: paint)
-        return all.map { error in
+        return shown { error in
             let shown = excerpt.at(error.position)
             return error.rendered(file: file, paint: paint) + (shown.isEmpty ? "" : "\n" + shown)
         }.joined(separator: "\n")

@@ -5,11 +5,12 @@ enum EnvironmentFile {
     /// In the order of the file; the last of several lines for one name stands.
     static func read(_ bytes: [UInt8], file: String) throws(ConfigurationErrors) -> [LaunchCommand.Variable] {
         var variables: [LaunchCommand.Variable] = []
+        var last: [String: Int] = [:]
         var errors: [ConfigurationError] = []
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             do throws(EnvironmentLine.Problem) {
                 guard let variable = try EnvironmentLine.variable(in: line) else { continue }
-                variables.removeAll { $0.name == variable.name }
+                last[variable.name] = variables.count
                 variables.append(variable)
             } catch {
                 let position = TextPosition(line: index + 1, column: error.offset + 1)
@@ -17,7 +18,7 @@ enum EnvironmentFile {
             }
         }
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
-        return variables
+        return variables.enumerated().filter { last[$1.name] == $0 }.map(\.element)
     }
 }
 

@@ -30,17 +30,18 @@ struct ReloadPlan: Equatable {
 
     init(from old: Configuration, to new: Configuration) {
         let before = Dictionary(uniqueKeysWithValues: old.services.map { ($0.name, $0) })
+        let claims = new.claims
         let fates = new.services.map { service in
-            before[service.name].map { Self.fate(from: $0, to: service, in: new) } ?? .added
+            before[service.name].map { Self.fate(from: $0, to: service, claims) } ?? .added
         }
-        let kept = zip(new.services, fates).filter { $1 != .replaced }.map(\.0.name)
+        let kept = Set(zip(new.services, fates).filter { $1 != .replaced }.map(\.0.name))
         self.fates = fates
         leaving = old.services.indices.filter { !kept.contains(old.services[$0].name) }
         let known = Dictionary(uniqueKeysWithValues: old.processes.map { ($0.name, $0) })
         processFates = new.processes.map { process in
-            known[process.name].map { Self.fate(from: $0, to: process, in: new) } ?? .added
+            known[process.name].map { Self.fate(from: $0, to: process, claims) } ?? .added
         }
-        let names = new.processes.map(\.name)
+        let names = Set(new.processes.map(\.name))
         leavingProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
         doors = DoorPlan(from: old.doors, to: new.doors)
         var (oldStatus, newStatus) = (old.status, new.status)
@@ -51,19 +52,19 @@ struct ReloadPlan: Equatable {
     }
 
     private static func fate(
-        from old: Configuration.Service, to new: Configuration.Service, in configuration: Configuration
+        from old: Configuration.Service, to new: Configuration.Service, _ claims: [SocketAddress: Set<String>]
     ) -> Fate {
         if (old.launch == nil) != (new.launch == nil) { return .replaced }
         if old.enabled != new.enabled { return new.enabled ? .enabled : .disabled }
         if old == new { return .unchanged }
         guard old.processSide != new.processSide else { return .rerouted }
         guard new.enabled, new.launch != nil else { return .changed(restarts: false) }
-        let isInTheWay = configuration.claims(old.target.address, besides: new.name)
+        let isInTheWay = claims[old.target.address]?.subtracting([new.name]).isEmpty == false
         return .changed(restarts: new.onReload == .restart || isInTheWay)
     }
 
     private static func fate(
-        from old: Configuration.Process, to new: Configuration.Process, in configuration: Configuration
+        from old: Configuration.Process, to new: Configuration.Process, _ claims: [SocketAddress: Set<String>]
     ) -> Fate {
         if old.enabled != new.enabled { return new.enabled ? .enabled : .disabled }
         if old == new { return .unchanged }
@@ -71,19 +72,22 @@ struct ReloadPlan: Equatable {
         processSide.onReload = old.onReload
         guard old != processSide else { return .rerouted }
         guard new.enabled else { return .changed(restarts: false) }
-        let isInTheWay = old.address.map { configuration.claims($0, besides: new.name) } ?? false
+        let isInTheWay = old.address.map { claims[$0]?.subtracting([new.name]).isEmpty == false } ?? false
         return .changed(restarts: new.onReload == .restart || isInTheWay)
     }
 }
 
 extension Configuration {
-    /// Whether somebody else is to listen there, so that who does now cannot wait until it is idle.
-    fileprivate func claims(_ address: SocketAddress, besides name: String) -> Bool {
+    /// The names of what is to listen at each address. A process there that goes by another name cannot wait until it is
+    /// idle.
+    fileprivate var claims: [SocketAddress: Set<String>] {
+        let services = services.filter { $0.enabled && $0.launch != nil }.map { ($0.target.address, $0.name) }
+        let processes = processes.filter(\.enabled).compactMap { process in
+            process.address.map { ($0, process.name) }
+        }
         // With port 0 each has its own.
-        guard address.port != 0 else { return false }
-        return services.contains {
-            $0.name != name && $0.enabled && $0.launch != nil && $0.target.address == address
-        } || processes.contains { $0.name != name && $0.enabled && $0.address == address }
+        let fixed = (services + processes).filter { $0.0.port != 0 }
+        return Dictionary(fixed.map { ($0.0, [$0.1]) }, uniquingKeysWith: { $0.union($1) })
     }
 }
 

@@ -4,10 +4,13 @@ struct SourceExcerpt {
     static let widthLimit = 100
 
     private let text: [UInt8]
+    /// Where each line begins.
+    private let lineStarts: [Int]
     private let paint: Paint
 
     init(_ text: [UInt8], paint: Paint = .plain) {
         self.text = text
+        lineStarts = [0] + text.indices.lazy.filter { text[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
         self.paint = paint
     }
 
@@ -26,12 +29,8 @@ struct SourceExcerpt {
     }
 
     private func line(_ number: Int) -> ArraySlice<UInt8>? {
-        var rest = text[...]
-        for _ in 1..<number {
-            guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-            rest = rest[(end + 1)...]
-        }
-        let line = rest.prefix { $0 != UInt8(ascii: "\n") }
+        guard lineStarts.indices.contains(number - 1) else { return nil }
+        let line = text[lineStarts[number - 1]...].prefix { $0 != UInt8(ascii: "\n") }
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     }
 

@@ -55,6 +55,7 @@ final class DemoBackend<K: Kernel>: Tenant {
             switch kernel.accept(from: listener) {
             case .accepted(let descriptor, _): welcome(descriptor)
             case .wouldBlock: return
+            case .ended: return kernel.unwatch(listener)
             case .failed:
                 kernel.unwatch(listener)
                 return reactor.arm(.acceptPause(listener: 0), at: kernel.now() + Limits.acceptPause)

@@ -39,9 +39,16 @@ extension ExchangeMachine {
 
     private mutating func readAnswerHeads() {
         do {
+            var interim = 0
             while let head = try nextAnswerHead() {
                 answerParser = ResponseHeadParser(limits: answerLimits)
                 if try accept(head) { return }
+                interim += 1
+                guard interim <= Limits.interimAnswersPerRead else {
+                    return failUpstream(
+                        CannedResponse(status: 502, body: "\(serviceSentence) sent too many interim responses at once.")
+                    )
+                }
             }
         } catch HeadError.headTooLarge {
             let limit = "limits.max_response_header_bytes"

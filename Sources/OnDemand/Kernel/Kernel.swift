@@ -152,12 +152,13 @@ protocol Kernel: AnyObject {
     /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.
     func log(_ line: Span<UInt8>) -> Int
     var logReader: LogReader { get }
-    /// A file to add lines to, and its size; made for its owner and group when it is not there.
-    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64)
+    /// A file to add lines to; made for its owner and group when it is not there.
+    func openLogFile(_ path: String) throws(SystemError) -> LogFile
     /// Adds to such a file; returns how many bytes it took, which on a full disk are fewer.
     func append(_ line: Span<UInt8>, to file: Descriptor) -> Int
-    /// In place of whatever had that name (rename(2)).
-    func moveLogFile(_ path: String, to other: String) throws(SystemError)
+    /// Appends `suffix` to the file's name, in place of whatever had that name (rename(2)). Does nothing where the path
+    /// names another file by now.
+    func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError)
 }
 
 extension Kernel {

@@ -8,6 +8,9 @@ struct Descriptor: Hashable, Sendable {
 enum AcceptResult: Equatable {
     case accepted(Descriptor, from: SocketAddress)
     case wouldBlock
+    /// The socket does not listen any more: another process that shares it has shut it down, or the system has closed
+    /// it (`ss --kill`).
+    case ended
     case failed(Errno)
 }
 
@@ -97,6 +100,13 @@ enum LogReader: Equatable {
     case journal
     case terminal(Terminal)
     case anybody
+}
+
+/// A file that log lines are added to.
+struct LogFile: Equatable {
+    let descriptor: Descriptor
+    /// nil for what is never renamed: a device, a pipe, or a link to one of them.
+    let byteCount: UInt64?
 }
 
 /// Seconds since 1970 and the nanoseconds within, UTC.

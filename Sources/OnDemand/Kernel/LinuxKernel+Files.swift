@@ -19,33 +19,78 @@ extension LinuxKernel {
     }
 
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
-        // A pipe of that name must not make us wait for somebody who writes.
+        try Self.contents(ofFile: path, from: .file, atMost: limit)
+    }
+
+    /// A file that the configuration names.
+    static func contents(ofFile path: String) throws(SystemError) -> [UInt8] {
+        try contents(ofFile: path, from: .file, atMost: Limits.environmentFileBytes)
+    }
+
+    private static func contents(
+        ofFile path: String, from source: ReadableSource, atMost limit: Int
+    ) throws(SystemError) -> [UInt8] {
+        let bytes = try beginning(ofFile: path, from: source, atMost: limit + 1)
+        guard bytes.count <= limit else { throw SystemError(call: "read", code: .tooLarge, subject: path) }
+        return bytes
+    }
+
+    /// What a path may name.
+    enum ReadableSource {
+        /// A regular file, or a device without contents such as `/dev/null`.
+        case file
+        /// Also what the operator hands over once: `/dev/stdin`, or a pipe of the shell such as `<(command)`.
+        case fileOrPipe
+    }
+
+    /// As much of the file as `limit` allows. Nothing that the path may name makes the call block: a pipe is given
+    /// `Limits.pipePatience` for each piece.
+    static func beginning(
+        ofFile path: String, from source: ReadableSource, atMost limit: Int
+    ) throws(SystemError) -> [UInt8] {
         let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: path) }
         defer { _ = Glibc.close(raw) }
         var status = stat()
         guard unsafe fstat(raw, &status) == 0 else { throw SystemError(call: "stat", code: .current, subject: path) }
-        guard status.st_mode & S_IFMT == S_IFREG else {
+        let kind = status.st_mode & S_IFMT
+        if kind == S_IFDIR { throw SystemError(call: "open", code: .isDirectory, subject: path) }
+        guard kind == S_IFREG || source == .fileOrPipe || (kind == S_IFCHR && isEmpty(raw)) else {
             throw SystemError(call: "open", code: .notRegular, subject: path)
         }
-        guard status.st_size <= limit else { throw SystemError(call: "read", code: .tooLarge, subject: path) }
-        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        var filled = 0
-        while filled < bytes.count {
-            let count = unsafe bytes.withUnsafeMutableBytes { room in
-                unsafe Glibc.read(raw, room.baseAddress! + filled, room.count - filled)
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: min(limit, 16 * 1024))
+        while bytes.count < limit {
+            if kind != S_IFREG, !hasSomething(raw, within: Limits.pipePatience) {
+                throw SystemError(call: "read", code: .timedOut, subject: path)
             }
-            if count < 0, errno == EINTR { continue }
+            let count = unsafe Glibc.read(raw, &piece, min(piece.count, limit - bytes.count))
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
             guard count >= 0 else { throw SystemError(call: "read", code: .current, subject: path) }
-            // Shorter than it was a moment ago.
             if count == 0 { break }
-            filled += count
+            bytes += piece[..<count]
         }
-        return Array(bytes[..<filled])
+        return bytes
+    }
+
+    private static func isEmpty(_ raw: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return unsafe Glibc.read(raw, &byte, 1) == 0
+    }
+
+    /// Bytes, or the end.
+    private static func hasSomething(_ raw: Int32, within patience: Duration) -> Bool {
+        var readable = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+        let count = unsafe poll(&readable, 1, Int32(patience.wholeMilliseconds))
+        return count > 0 || (count < 0 && errno == EINTR)
     }
 
     func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
         let new = "\(path).new"
+        var status = stat()
+        if unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw SystemError(call: "rename", code: .notRegular, subject: path)
+        }
         let raw = unsafe open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o600)
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: new) }
         do throws(SystemError) {

@@ -35,7 +35,7 @@ extension LinuxKernel {
     }
 
     /// Not to wait for a reader where the path names something that has one.
-    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64) {
+    func openLogFile(_ path: String) throws(SystemError) -> LogFile {
         let raw = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: path) }
         var status = stat()
@@ -44,7 +44,26 @@ extension LinuxKernel {
             _ = Glibc.close(raw)
             throw SystemError(call: "fstat", code: code, subject: path)
         }
-        return (Descriptor(raw: raw), UInt64(max(0, status.st_size)))
+        let isRenamed = Self.name(of: raw, openedAs: path) != nil
+        return LogFile(descriptor: Descriptor(raw: raw), byteCount: isRenamed ? UInt64(max(0, status.st_size)) : nil)
+    }
+
+    /// The name under which an open regular file can be renamed: the path itself, or what it links to. nil for every
+    /// other kind of file, for a link to a link such as `/dev/stdout`, and where the name is another file's by now.
+    private static func name(of raw: Int32, openedAs path: String) -> String? {
+        var opened = stat()
+        guard unsafe fstat(raw, &opened) == 0 else { return nil }
+        let isNamed = { (name: String) in
+            var named = stat()
+            return unsafe lstat(name, &named) == 0 && named.st_mode & S_IFMT == S_IFREG
+                && (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+        }
+        if isNamed(path) { return path }
+        let target = linkTarget(of: path, atMost: Int(PATH_MAX))
+        guard !target.isEmpty else { return nil }
+        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+        let name = target.hasPrefix("/") ? target : folder + target
+        return isNamed(name) ? name : nil
     }
 
     func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
@@ -59,8 +78,9 @@ extension LinuxKernel {
         return taken
     }
 
-    func moveLogFile(_ path: String, to other: String) throws(SystemError) {
-        guard unsafe Glibc.rename(path, other) == 0 else {
+    func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError) {
+        guard let name = Self.name(of: file.raw, openedAs: path) else { return }
+        guard unsafe Glibc.rename(name, name + suffix) == 0 else {
             throw SystemError(call: "rename", code: .current, subject: path)
         }
     }

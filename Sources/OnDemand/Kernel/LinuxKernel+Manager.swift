@@ -47,17 +47,12 @@ extension LinuxKernel {
 
     /// The variables are for this process only, and only once: whoever asks again has nothing to find.
     func inheritedListeners() -> [InheritedListener] {
-        guard Self.variable("LISTEN_PID").flatMap({ Int32($0) }) == getpid(),
-            let count = Self.variable("LISTEN_FDS").flatMap({ Int32($0) }), count > 0
-        else { return [] }
+        guard Self.announcedDescriptors() != nil else { return [] }
         unsafe unsetenv("LISTEN_PID")
         let names = (Self.variable("LISTEN_FDNAMES") ?? "").split(separator: ":", omittingEmptySubsequences: false)
-        let first = STDERR_FILENO + 1
-        let open = (first..<first.advanced(by: Int(min(count, Int32.max - first)))).prefix {
-            fcntl($0, F_SETFD, FD_CLOEXEC) == 0
-        }
-        return open.map { raw in
-            let position = Int(raw - first)
+        return (0..<inheritedDescriptors).map { number in
+            let (raw, position) = (Self.firstInherited + number, Int(number))
+            _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
             let name = position < names.count ? String(names[position]) : ""
             return InheritedListener(descriptor: Descriptor(raw: raw), name: name, address: listenerAddress(of: raw))
         }

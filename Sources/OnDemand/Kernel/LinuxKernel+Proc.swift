@@ -46,12 +46,6 @@ extension LinuxKernel {
         bytes(of: path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// A file that the operator names.
-    static func contents(ofFile path: String) throws(SystemError) -> [UInt8] {
-        guard let bytes = bytes(of: path) else { throw SystemError(call: "open", code: .current, subject: path) }
-        return bytes
-    }
-
     static func bytes(of path: String) -> [UInt8]? {
         var all: [UInt8] = []
         let isComplete = readPieces(of: path) { piece in

@@ -257,8 +257,9 @@ extension LinuxKernel {
         _ = ondemandd_become_child_subreaper()
         var signals = sigset_t()
         unsafe sigemptyset(&signals)
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] { unsafe sigaddset(&signals, number) }
+        for number in Self.expectedSignals { unsafe sigaddset(&signals, number) }
         unsafe sigprocmask(SIG_BLOCK, &signals, nil)
+        Self.restoreExpectedSignals()
         let raw = unsafe signalfd(-1, &signals, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
         guard raw >= 0 else { throw SystemError(call: "signalfd", code: .current, subject: "") }
         return Descriptor(raw: raw)

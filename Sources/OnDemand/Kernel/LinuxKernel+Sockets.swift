@@ -164,7 +164,7 @@ extension LinuxKernel {
     }
 
     func accept(from listener: Descriptor) -> AcceptResult {
-        while true {
+        for _ in 0..<Limits.acceptsPerTurn {
             var raw: Int32 = -1
             let peer = unsafe SocketAddress.filled { address, length in
                 raw = unsafe accept4(
@@ -172,13 +172,10 @@ extension LinuxKernel {
                 return raw
             }
             if raw >= 0 { return .accepted(Descriptor(raw: raw), from: peer ?? .unix(path: "")) }
-            switch errno {
-            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH: continue
-            case EAGAIN: return .wouldBlock
-            case EBADF, EFAULT, EINVAL, ENOTSOCK: preconditionFailure("accept4 reported \(Errno.current)")
-            default: return .failed(.current)
-            }
+            if let result = AcceptResult(failure: errno) { return result }
         }
+        // Nothing but connections that had ended already: the rest of them waits for the next turn.
+        return .wouldBlock
     }
 
     func connect(to address: SocketAddress) -> ConnectResult {
@@ -298,9 +295,22 @@ extension LinuxKernel {
     }
 }
 
+extension AcceptResult {
+    /// What an accept that failed means; nil when the next connection may be better (accept(2), error handling).
+    init?(failure code: Int32) {
+        switch code {
+        case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH: return nil
+        case EAGAIN: self = .wouldBlock
+        case EINVAL: self = .ended
+        case EBADF, EFAULT, ENOTSOCK: preconditionFailure("accept4 reported \(Errno(number: code))")
+        default: self = .failed(Errno(number: code))
+        }
+    }
+}
+
 extension ReadResult {
     /// What a read that returned `count` means; nil when a signal interrupted it and it is to be called again.
-    fileprivate init?(count: Int) {
+    init?(count: Int) {
         switch count {
         case 1...: self = .bytes(count)
         case 0: self = .ended
@@ -317,7 +327,7 @@ extension ReadResult {
 
 extension WriteResult {
     /// What a send that returned `count` means; nil when a signal interrupted it and it is to be called again.
-    fileprivate init?(count: Int) {
+    init?(count: Int) {
         if count >= 0 {
             self = .bytes(count)
             return

@@ -15,6 +15,8 @@ import Glibc
     /// What children must not inherit, by the bits of `launch.h`.
     let ignoredSignals: UInt
     let nullDevice: Int32
+    /// Descriptors from 3 on that were open at the start, up to what `LISTEN_FDS` says.
+    let inheritedDescriptors: Int32
 
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
     private static let eventsPerWait = 512
@@ -45,6 +47,7 @@ import Glibc
     /// `ownProgram` names the daemon's executable where the process is another one.
     init(asksSystem: Bool = true, ownProgram: String = "/proc/self/exe") throws(SystemError) {
         isFurther = false
+        inheritedDescriptors = Self.countInheritedDescriptors()
         identity = Self.ownIdentity()
         marksByLimit = ondemandd_can_mark_by_limit() != 0
         self.ownProgram = ownProgram
@@ -59,8 +62,7 @@ import Glibc
         originalTimerSlack = ondemandd_timer_slack()
         // Looks at a starting backend are a tenth of a millisecond apart, and half of that is the usual tolerance.
         ondemandd_set_timer_slack(1)
-        // A peer that went away is an answer of send(2), never a reason to die.
-        Glibc.signal(SIGPIPE, SIG_IGN)
+        Self.ignoreErrorSignals()
         ignoredSignals = ondemandd_ignored_signals()
     }
 
@@ -72,6 +74,7 @@ import Glibc
         (originalTimerSlack, ignoredSignals) = (first.originalTimerSlack, first.ignoredSignals)
         (marksByLimit, ownProgram) = (first.marksByLimit, first.ownProgram)
         (manager, diagnosis) = (first.manager, first.diagnosis)
+        inheritedDescriptors = 0
         unsafe events = .allocate(capacity: Self.eventsPerWait)
         unsafe events.initialize(repeating: epoll_event())
     }
@@ -139,7 +142,9 @@ import Glibc
             if count >= 0 { return Int(count) }
             switch errno {
             case EINTR: continue
-            case ENOSYS where hasNanosecondWait: hasNanosecondWait = false  // Linux before 5.11.
+            case EBADF, EFAULT, EINVAL: preconditionFailure("epoll reported \(Errno.current)")
+            // ENOSYS before Linux 5.11; EPERM or another value from a filter of system calls (seccomp(2)).
+            case _ where hasNanosecondWait: hasNanosecondWait = false
             default: preconditionFailure("epoll reported \(Errno.current)")
             }
         }

@@ -8,7 +8,8 @@ final class LogOutput<K: Kernel> {
         var place: LogPlace
         /// nil while it cannot be opened.
         var descriptor: Descriptor?
-        var byteCount: UInt64 = 0
+        /// nil where no bound is kept, because the path names no regular file.
+        var byteCount: UInt64? = 0
         /// The rest of a line is still to come; it stays in the file in which the line began.
         var isInLine = false
     }
@@ -26,7 +27,7 @@ final class LogOutput<K: Kernel> {
     /// A place with an open file, not yet in use: everything that can fail about a change has been tried.
     struct Prepared {
         fileprivate let place: LogPlace?
-        fileprivate let opened: (descriptor: Descriptor, byteCount: UInt64)?
+        fileprivate let opened: LogFile?
     }
 
     func prepare(_ place: LogPlace?) throws(SystemError) -> Prepared {
@@ -73,22 +74,22 @@ final class LogOutput<K: Kernel> {
             return kernel.log(line.span)
         }
         let taken = kernel.append(line.span, to: descriptor)
-        self.file?.byteCount += UInt64(taken)
+        if let byteCount = self.file?.byteCount { self.file?.byteCount = byteCount + UInt64(taken) }
         self.file?.isInLine = taken > 0 ? taken < line.count : file.isInLine
         return taken
     }
 
     /// A line that alone is longer than the bound has a file to itself.
     private func isFull(for count: Int) -> Bool {
-        guard let file else { return false }
-        return file.byteCount > 0 && file.byteCount + UInt64(count) > file.place.maximumBytes
+        guard let file, let byteCount = file.byteCount else { return false }
+        return byteCount > 0 && byteCount + UInt64(count) > file.place.maximumBytes
     }
 
     private func beginAnew() {
         guard let place = file?.place else { return }
         do throws(SystemError) {
             if let descriptor = file?.descriptor {
-                try kernel.moveLogFile(place.path, to: place.predecessor)
+                try kernel.moveLogFile(descriptor, named: place.path, suffix: LogPlace.predecessorSuffix)
                 kernel.close(descriptor)
                 file?.descriptor = nil
             }
@@ -108,6 +109,6 @@ struct LogPlace: Equatable {
     let path: String
     let maximumBytes: UInt64
 
-    /// The one generation that is kept.
-    var predecessor: String { "\(path).1" }
+    /// Of the one generation that is kept.
+    static var predecessorSuffix: String { ".1" }
 }

@@ -74,10 +74,12 @@ final class Log {
     /// is something new to say: asleep nothing wakes, whatever becomes of the log.
     var isWorthRetrying: Bool { !backlog.isEmpty && vainAttempts < Limits.logRetries }
 
-    /// Tries again to hand over what waits; what had to be dropped meanwhile is counted in a line of its own.
-    func flush() {
+    /// Tries again to hand over what waits, at most so many lines, and returns how many were taken; what had to be
+    /// dropped meanwhile is counted in a line of its own.
+    @discardableResult
+    func flush(atMost limit: Int = .max) -> Int {
         var finished = 0
-        for (position, line) in backlog.enumerated() {
+        for (position, line) in backlog.enumerated().prefix(limit) {
             let taken = write(line)
             backlogBytes -= taken
             guard taken == line.count else {
@@ -88,12 +90,13 @@ final class Log {
         }
         vainAttempts = finished > 0 ? 0 : vainAttempts + 1
         backlog.removeFirst(finished)
-        guard backlog.isEmpty else { return }
+        guard backlog.isEmpty else { return finished }
         backlog = []
         if dropped > 0 {
             let count = dropped
             dropped = 0
             tell(.linesDropped, [LogField("count", count)])  // At any level: the lines were asked for.
         }
+        return finished
     }
 }

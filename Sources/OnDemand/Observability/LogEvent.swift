@@ -8,6 +8,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case reloadFailed = "reload_failed"
     case listenerPaused = "listener_paused"
     case listenerResumed = "listener_resumed"
+    case listenerClosed = "listener_closed"
     case socketUnused = "socket_unused"
     case signalIgnored = "signal_ignored"
     case systemTrouble = "system_trouble"
@@ -42,7 +43,7 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut: .error
+        case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut, .listenerClosed: .error
         case .slowStart, .listenerLost, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown,
             .linesDropped, .signalIgnored, .socketUnused, .orphanEnded, .processTreeLimited,
             .guardFailed, .historyIgnored, .historyNotSaved, .unauthorized:

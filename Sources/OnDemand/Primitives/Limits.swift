@@ -25,10 +25,29 @@ enum Limits {
     /// In bulk the size of a read is the whole story: everybody is woken less often. Beyond this nothing is won.
     /// Whatever the kernel says, no tunnel holds more than this.
     static let largeReadBytes = 512 * 1024
+    /// Frames cost more than bytes, and 64 KiB may hold ten thousand. After a read with more than this, the next ones
+    /// are small, one per direction and turn, until frames are larger again.
+    static let framesPerRead = 512
+    static let smallReadBytes = 4 * 1024
+    static let smallFrameBytes = 32
+    /// Interim responses (RFC 9110, 15.2) that come in one read. No server has more to say at once; then 502.
+    static let interimAnswersPerRead = 32
+    /// Connections that used up their share of a turn are given another one in the next, all of them together for so
+    /// long; others that have just become ready go first.
+    static let resumedPerTurn = 256
+    static let resumedTimePerTurn: Duration = .milliseconds(4)
+    /// Steps of one conversation after which the clock is looked at, and how long it may go on from there: most
+    /// requests never get that far.
+    static let stepsBeforeClock = 16
+    static let conversationTimePerTurn: Duration = .milliseconds(1)
     /// Accepted per listener and turn, for the same reason.
     static let acceptsPerTurn = 64
     /// A listener rests this long after the process ran out of descriptors or memory, instead of spinning.
     static let acceptPause: Duration = .milliseconds(100)
+    /// A listener that was shut down from outside is opened again after the first of these, then twice as long each
+    /// time, up to the second: its address may be another program's by now.
+    static let reopenPauseFirst: Duration = .milliseconds(100)
+    static let reopenPauseLongest: Duration = .seconds(30)
     /// When descriptors run out, so many connections that wait for a next request are closed to make room: enough for a
     /// burst, few enough that most browsers keep theirs.
     static let idleLinksClosedForRoom = 16
@@ -85,11 +104,22 @@ enum Limits {
     /// is a megabyte of text that has to be made.
     static let historyPause: Duration = .seconds(60)
 
+    // MARK: Files
+
+    /// A file of variables is a few kilobytes; a megabyte is a wrong file, as for the configuration itself
+    /// (`JSONReader.byteLimit`). More is an error.
+    static let environmentFileBytes = 1024 * 1024
+    /// How long a configuration that is a pipe may be silent: long enough for a program that writes one, short enough
+    /// for a service manager that waits. Then reading it is an error.
+    static let pipePatience: Duration = .seconds(10)
+
     // MARK: Log
 
     /// What waits for a slow reader of the log; beyond it lines are dropped and counted. A backend's burst of output
     /// fits in, and whoever stops reading for good costs no more than this.
     static let logBacklogBytes = 1024 * 1024
+    /// Lines of a backlog that are handed over in one turn: a millisecond's work where the reader is quick.
+    static let logLinesPerFlush = 500
     /// The first and the longest pause before a backlog is tried again.
     static let logRetryFirst: Duration = .milliseconds(5)
     static let logRetryLongest: Duration = .seconds(1)
@@ -162,8 +192,12 @@ enum Limits {
     static let probeAnswerPatience: Duration = .seconds(5)
     /// Choices of a port: one may be meant for another backend already that has not bound it yet.
     static let portChoices = 8
-    /// Messages to a notify socket that are read in one turn.
+    /// Messages to a notify socket that are read in one turn, and the time for them: each may need a look at the
+    /// backend's processes.
     static let notificationsPerTurn = 16
+    static let notificationTimePerTurn: Duration = .milliseconds(2)
+    /// Processes that are remembered, per start, for having spoken in a backend's place: any user can make many.
+    static let foreignSendersKept = 64
     /// Returns of one request to the queue because nobody listens: the pause between two grows to 50 ms, so that is
     /// longer than any start. A system that refuses although somebody listens is no endless loop.
     static let returnsToQueue = 1000
@@ -191,6 +225,15 @@ enum Limits {
     static let outputLineBytes = 2048
     /// Reads per output pipe and turn: a flood is drained, yet never at the cost of the connections.
     static let outputReadsPerTurn = 4
+    /// Lines of output per turn, of all children together, and the time for them: a line costs about 10 us, and no
+    /// client is to wait longer than a few milliseconds for what others print. The rest is read in later turns.
+    static let outputLinesPerTurn = 256
+    static let outputTimePerTurn: Duration = .milliseconds(2)
+    /// Lines of what a process printed last that are logged before its end is; more follow in later turns.
+    static let outputLinesAtEnd = 256
+    /// What processes that have ended printed last, and the log has still to get, all together; more is dropped, and
+    /// counted in the log.
+    static let lateOutputBytes = 4 * 1024 * 1024
     /// One read of a backend's output: what a pipe holds by default (pipe(7)).
     static let outputReadBytes = 64 * 1024
     /// The last lines of a backend's output that an operator can still ask for, by number and by size: a stack trace

@@ -8,7 +8,14 @@ struct SystemError: Error, Equatable, Sendable {
 }
 
 extension SystemError: CustomStringConvertible {
-    var description: String { "\(call) \(subject): \(code)" }
+    var description: String {
+        Self.processCalls.contains(call) && code == .tryAgain
+            ? "\(call) \(subject): too many processes; raise the limit (ulimit -u, LimitNPROC=, TasksMax= or pids.max)"
+            : "\(call) \(subject): \(code)"
+    }
+
+    /// Calls that make a process or thread: EAGAIN is a limit on their number (setrlimit(2), RLIMIT_NPROC; cgroups(7)).
+    private static let processCalls = ["clone", "fork", "vfork", "posix_spawn", "execve", "pthread_create"]
 }
 
 /// An errno value with the few names that decisions depend on (errno(3)).
@@ -17,6 +24,7 @@ struct Errno: Hashable, Sendable {
 
     static let notPermitted = Errno(number: 1)
     static let noSuchFile = Errno(number: 2)
+    static let noDevice = Errno(number: 6)
     static let noProgram = Errno(number: 8)
     static let tooManyFilesInSystem = Errno(number: 23)
     static let tooManyFiles = Errno(number: 24)
@@ -25,7 +33,8 @@ struct Errno: Hashable, Sendable {
     static let permissionDenied = Errno(number: 13)
     static let brokenPipe = Errno(number: 32)
     static let notDirectory = Errno(number: 20)
-    static let notRegular = Errno(number: 22)
+    static let invalidArgument = Errno(number: 22)
+    static let addressNotAvailable = Errno(number: 99)
     static let tooLarge = Errno(number: 27)
     static let noSpace = Errno(number: 28)
     static let readOnly = Errno(number: 30)
@@ -35,13 +44,19 @@ struct Errno: Hashable, Sendable {
     static let connectionReset = Errno(number: 104)
     static let timedOut = Errno(number: 110)
     static let connectionRefused = Errno(number: 111)
+    /// No value of the system's: a device, pipe, socket or link stands where only a regular file may.
+    static let notRegular = Errno(number: -1)
 
     /// Of a connect: nobody listens there at this moment.
     var meansNobodyListens: Bool { [.connectionRefused, .connectionReset, .noSuchFile].contains(self) }
 
     /// The process or the machine has run out of something that comes back: pause, then try again.
     var isExhaustion: Bool {
-        [.tooManyFiles, .tooManyFilesInSystem, .outOfMemory, .noBufferSpace].contains(self)
+        [
+            .tooManyFiles, .tooManyFilesInSystem, .outOfMemory, .noBufferSpace,
+            // connect(2): no ephemeral port is left. epoll_ctl(2): as many watches as the user may have.
+            .addressNotAvailable, .noSpace,
+        ].contains(self)
     }
 }
 
@@ -49,6 +64,10 @@ extension Errno: CustomStringConvertible {
     var description: String {
         switch self {
         case .notPermitted: "operation not permitted"
+        case .noDevice: "no such device, or no reader"
+        case .tryAgain: "temporarily unavailable"
+        case .invalidArgument: "invalid argument"
+        case .addressNotAvailable: "no free port, or an address that this machine does not have"
         case .noSuchFile: "no such file or directory"
         case .noProgram: "neither a program nor a script with an interpreter"
         case .tooManyFilesInSystem: "too many open files in the system"

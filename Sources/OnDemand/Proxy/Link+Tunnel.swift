@@ -27,6 +27,9 @@ extension Link {
         /// Something rare: another deadline counts, a rule was broken, a client is too fast, a backend broke off.
         let needsCare: Bool
 
+        static let nothing = Turn(
+            progress: .rest, clientSpoke: false, saidFarewell: false, backendBroke: false, needsCare: false)
+
         /// What could be moved has moved, and nobody else needs to know.
         var isUneventful: Bool { progress == .rest && !clientSpoke && !saidFarewell && !needsCare }
     }
@@ -44,13 +47,20 @@ extension Link {
             guard generation == token.generation else { return .stale }
             client.learn(readiness)
         }
-        return conversation == nil ? .relayed(turn(through: kernel, scratch: &scratch, traffic: &traffic)) : .conversing
+        guard conversation == nil else { return .conversing }
+        if isBusy {
+            // It has its share when it is resumed, which comes without readiness.
+            guard readiness.isEmpty else { return .relayed(.nothing) }
+            isBusy = false
+        }
+        return .relayed(turn(through: kernel, scratch: &scratch, traffic: &traffic))
     }
 
     /// `traffic` is that of all services, by their index.
     mutating func turn(through kernel: some Kernel, scratch: inout Scratch, traffic: inout [Traffic]) -> Turn {
         let spokeBefore = speaksForBackend
         let progress = relay(through: kernel, scratch: &scratch, traffic: &traffic)
+        if progress == .more { isBusy = true }
         let clientSpoke = hasClientData && isDormant
         hasClientData = false
         let backendBroke = offence == nil && !spokeBefore && speaksForBackend
@@ -125,8 +135,8 @@ extension Link {
     ) -> Progress? {
         guard isUntroubled, client.hasSomething != upstream!.hasSomething else { return nil }
         if client.hasSomething {
-            if let hangup = passUp(kernel, &scratch, Limits.scratchBytes, &traffic) { return .over(hangup) }
-        } else if let hangup = passDown(kernel, &scratch, Limits.scratchBytes, &traffic) {
+            if let hangup = passUp(kernel, &scratch, up.ordinaryRead, &traffic) { return .over(hangup) }
+        } else if let hangup = passDown(kernel, &scratch, down.ordinaryRead, &traffic) {
             return breakOff(hangup, kernel, &scratch)
         }
         return isUntroubled && !client.hasSomething && !upstream!.hasSomething ? .rest : nil
@@ -148,8 +158,9 @@ extension Link {
         if !Self.flush(&up, to: &upstream!, kernel) { stopSending() }
         for position in 0..<Limits.readsPerTurn {
             guard up.wantsToRead, client.readiness.contains(.readable) else { break }
-            let room = Self.room(forRead: position, to: upstream!, kernel)
+            let room = Self.room(forRead: position, of: up, to: upstream!, kernel)
             if let hangup = passUp(kernel, &scratch, room, &traffic) { return .over(hangup) }
+            if up.readsSmall { break }
         }
         // The close frame behind the last valid one.
         if offence != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
@@ -164,9 +175,10 @@ extension Link {
         takeLeaveIfPossible()
         for position in 0..<Limits.readsPerTurn {
             guard down.wantsToRead, upstream!.readiness.contains(.readable) else { break }
-            let room = Self.room(forRead: position, to: client, kernel)
+            let room = Self.room(forRead: position, of: down, to: client, kernel)
             if let hangup = passDown(kernel, &scratch, room, &traffic) { return .over(hangup) }
             takeLeaveIfPossible()
+            if down.readsSmall { break }
         }
         if up.isFinished, up.sourceEnded, down.wantsToEndSink {
             down.sinkEnded = true  // Both are over, and closing says so, too.
@@ -252,8 +264,8 @@ extension Link {
     }
 
     /// How much is read at most: after some reads that the sink took whole, as much as it takes at once.
-    private static func room(forRead position: Int, to sink: End, _ kernel: some Kernel) -> Int {
-        guard position >= Limits.ordinaryReadsPerTurn else { return Limits.scratchBytes }
+    private static func room(forRead position: Int, of pump: Pump, to sink: End, _ kernel: some Kernel) -> Int {
+        guard position >= Limits.ordinaryReadsPerTurn, !pump.readsSmall else { return pump.ordinaryRead }
         return min(max(kernel.roomToSend(on: sink.descriptor), Limits.scratchBytes), Limits.largeReadBytes)
     }
 
@@ -266,6 +278,9 @@ extension Link {
         case .bytes(let count):
             source.noteRead(count, of: room)
             let piece = follow(scratch.span.extracting(0..<count), &frames, &traffic)
+            let frames = piece.news.frames
+            pump.readsSmall =
+                frames > Limits.framesPerRead || (pump.readsSmall && Int(frames) * Limits.smallFrameBytes > count)
             guard piece.count > 0 else { return .piece(piece) }
             let maySend = sink.readiness.contains(.writable)
             let result =

@@ -9,6 +9,8 @@ struct Link {
     var up = Pump()
     /// The backend ended without a goodbye, and the client has been told in its name.
     var spokeForBackend = false
+    /// Its share of a turn was used up, and it is resumed in the next one.
+    var isBusy = false
     /// The generation of this link's slot, for tokens.
     var generation: UInt32 = 0
     /// Backend to client.

@@ -1,6 +1,7 @@
 /// A listening socket, what its clients may ask for, and whether it rests.
 struct Listener {
-    let descriptor: Descriptor
+    /// nil while the listener is lost: its socket was shut down from outside.
+    var descriptor: Descriptor?
     let address: SocketAddress
     var purpose: Door.Purpose
     /// For those who come from now on.
@@ -14,4 +15,6 @@ struct Listener {
     var isPaused = false
     /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.
     var isStarved = false
+    /// The pause before the next attempt to open a lost listener again.
+    var reopenPause = Limits.reopenPauseFirst
 }

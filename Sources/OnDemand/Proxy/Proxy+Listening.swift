@@ -4,7 +4,9 @@ extension Proxy {
     func open(_ listener: Listener) throws(SystemError) -> Int {
         let index = listeners.firstIndex { $0 == nil } ?? listeners.count
         do throws(SystemError) {
-            try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(index))
+            if let descriptor = listener.descriptor {
+                try kernel.watch(descriptor, for: .readable, as: listenerToken(index))
+            }
         } catch {
             stopListening(listener)
             throw error
@@ -30,10 +32,13 @@ extension Proxy {
 
     func acceptAll(from index: Int) {
         for _ in 0..<Limits.acceptsPerTurn {
-            guard let listener = listener(at: index), !listener.isPaused else { return }
-            switch kernel.accept(from: listener.descriptor) {
+            guard let listener = listener(at: index), let socket = listener.descriptor, !listener.isPaused else {
+                return
+            }
+            switch kernel.accept(from: socket) {
             case .accepted(let descriptor, let peer): welcome(descriptor, peer.unmapped, through: listener, at: index)
             case .wouldBlock: return noteRecovery(of: index)
+            case .ended: return lose(index)
             case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
             }
         }
@@ -153,7 +158,7 @@ extension Proxy {
     private func pause(_ index: Int, because code: Errno) {
         guard let listener = listener(at: index) else { return }
         listeners[index]?.isPaused = true
-        kernel.unwatch(listener.descriptor)
+        if let descriptor = listener.descriptor { kernel.unwatch(descriptor) }
         reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
         guard !listener.isStarved else { return }
         listeners[index]?.isStarved = true
@@ -163,9 +168,11 @@ extension Proxy {
     }
 
     func resumeAccepting(_ index: Int) {
-        guard let listener = listener(at: index), listener.isPaused else { return }
+        guard let listener = listener(at: index) else { return }
+        guard let descriptor = listener.descriptor else { return reopen(index) }
+        guard listener.isPaused else { return }
         do throws(SystemError) {
-            try kernel.watch(listener.descriptor, for: .readable, as: listenerToken(index))
+            try kernel.watch(descriptor, for: .readable, as: listenerToken(index))
             listeners[index]?.isPaused = false
         } catch {
             reactor.arm(.acceptPause(listener: index), at: kernel.now() + Limits.acceptPause)
@@ -209,10 +216,55 @@ extension Proxy {
     }
 
     private func stopListening(_ listener: Listener) {
+        guard let descriptor = listener.descriptor else { return }
         if listener.isInherited {
-            kernel.close(listener.descriptor)
+            kernel.close(descriptor)
         } else {
-            kernel.stopListening(listener.descriptor, at: listener.address)
+            kernel.stopListening(descriptor, at: listener.address)
+        }
+    }
+
+    // MARK: Listeners that end
+
+    /// Its connections stay. One that a manager has opened only the manager can open again.
+    private func lose(_ index: Int) {
+        guard let listener = listener(at: index) else { return }
+        reactor.disarm(.acceptPause(listener: index))
+        stopListening(listener)
+        listeners[index]?.descriptor = nil
+        listeners[index]?.isPaused = false
+        log(
+            .listenerClosed, LogField("address", listener.address.description),
+            LogField("for", listener.purpose.word),
+            LogField("next", listener.isInherited ? "stays closed until a restart" : "is opened again"))
+        if !listener.isInherited { planReopening(index) }
+    }
+
+    private func planReopening(_ index: Int) {
+        guard let pause = listener(at: index)?.reopenPause else { return }
+        listeners[index]?.reopenPause = min(pause * 2, Limits.reopenPauseLongest)
+        reactor.arm(.acceptPause(listener: index), at: kernel.now() + pause)
+    }
+
+    private func reopen(_ index: Int) {
+        guard let listener = listener(at: index) else { return }
+        do throws(SystemError) {
+            let socket = try kernel.listen(at: listener.address, privately: listener.purpose == .control).descriptor
+            do throws(SystemError) {
+                try kernel.watch(socket, for: .readable, as: listenerToken(index))
+            } catch {
+                kernel.stopListening(socket, at: listener.address)
+                throw error
+            }
+            listeners[index]?.descriptor = socket
+            listeners[index]?.reopenPause = Limits.reopenPauseFirst
+            log(.listening, LogField("address", listener.address.description), LogField("for", listener.purpose.word))
+        } catch {
+            // The first failure and none of those that follow it.
+            if listener.reopenPause == Limits.reopenPauseFirst * 2 {
+                log(.systemTrouble, LogField("detail", error.description))
+            }
+            planReopening(index)
         }
     }
 

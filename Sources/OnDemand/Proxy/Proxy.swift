@@ -137,7 +137,13 @@ final class Proxy<K: Kernel> {
     /// The conversation's steps, until it has to wait.
     private func converse(_ index: Int) {
         guard let conversation = board.conversation(of: index) else { return }
-        for _ in 0..<Limits.stepsPerTurn {
+        var deadline: Instant?
+        for number in 0..<Limits.stepsPerTurn {
+            if number >= Limits.stepsBeforeClock, number % 4 == 0 {
+                let now = kernel.now()
+                if let deadline, now >= deadline { break }
+                deadline = deadline ?? now + Limits.conversationTimePerTurn
+            }
             let readiness = board.readiness(of: index)
             let (step, hasComplaint) = conversation.next(client: readiness.client, upstream: readiness.upstream)
             if hasComplaint { noteComplaint(of: conversation) }

@@ -27,6 +27,22 @@ final class Reactor<K: Kernel> {
         return unfinished
     }
 
+    /// The turns that were asked for, within a share of this one: what just became ready goes first, and so waits no
+    /// longer for all of those who are busy than for one. The rest is first in the next turn.
+    private func resume(_ tokens: [Token], _ tenant: some Tenant) {
+        var share = WorkShare(
+            items: Limits.resumedPerTurn, time: Limits.resumedTimePerTurn, from: kernel.now(), itemsPerLook: 1)
+        var served = 0
+        while served < tokens.count, share.takeItem(kernel.now) {
+            tenant.ready(tokens[served], [])
+            served += 1
+        }
+        guard served < tokens.count else { return }
+        let asked = unfinished
+        unfinished = Array(tokens[served...])
+        asked.forEach(resumeLater)
+    }
+
     /// When it turns without an event; nil is never. Every message comes by here.
     @inline(__always)
     var deadline: Instant? { unfinished.isEmpty ? timers.next : kernel.now() }
@@ -41,7 +57,7 @@ final class Reactor<K: Kernel> {
             tenant.ready(event.token, event.readiness)
             position = tenant.carry(from: position + 1, of: count)
         }
-        for token in resumed { tenant.ready(token, []) }
+        if !resumed.isEmpty { resume(resumed, tenant) }
         if timers.next != nil {
             let now = kernel.now()
             while let key = timers.popDue(at: now) { tenant.timerFired(key) }

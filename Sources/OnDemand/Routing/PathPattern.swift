@@ -23,9 +23,10 @@ extension PathPattern {
         if isPrefix { parts.removeLast() }
         guard !(isPrefix ? parts[...] : parts.dropLast()).contains("") else { throw .emptySegment }
         var segments: [Segment] = []
+        var names: Set<String> = []
         for part in parts {
             let segment = try Self.segment(String(part))
-            if case .placeholder(let name) = segment, segments.contains(segment) { throw .repeatedPlaceholder(name) }
+            if case .placeholder(let name) = segment, !names.insert(name).inserted { throw .repeatedPlaceholder(name) }
             segments.append(segment)
         }
         guard !PathSyntax.hasDotSegment(text.utf8Span.span) else { throw .dotSegment }

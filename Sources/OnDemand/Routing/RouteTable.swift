@@ -14,7 +14,15 @@ struct RouteTable {
 
     /// `routes` must not overlap; the configuration has been checked for that.
     init(_ routes: [Route]) {
-        for route in routes { insert(route) }
+        var children: [Place: Int] = [:]
+        for route in routes { insert(route, &children) }
+        for index in nodes.indices { nodes[index].literals.sort { $0.segment.lexicographicallyPrecedes($1.segment) } }
+    }
+
+    /// Where a literal segment leads, while the table is built.
+    private struct Place: Hashable {
+        let node: Int
+        let segment: String
     }
 
     /// `path` is the raw path of the request target, without its query.
@@ -35,8 +43,8 @@ struct RouteTable {
         }
         var end = start + 1
         while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
-        for literal in node.literals where Self.equals(path, start + 1, end, literal.segment) {
-            if let match = find(path, from: end, node: literal.node) { return match }
+        if let child = Self.child(of: node, path, start + 1, end), let match = find(path, from: end, node: child) {
+            return match
         }
         if let placeholder = node.placeholder, end > start + 1,
             let match = find(path, from: end, node: placeholder)
@@ -46,19 +54,35 @@ struct RouteTable {
         return node.prefix.map { Match(destination: $0, matchedByteCount: start) }
     }
 
-    private static func equals(_ path: Span<UInt8>, _ start: Int, _ end: Int, _ segment: [UInt8]) -> Bool {
-        guard end - start == segment.count else { return false }
-        for offset in segment.indices where path[start + offset] != segment[offset] { return false }
-        return true
+    /// Literals are in order, so each comparison halves what is left.
+    private static func child(of node: Node, _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
+        var (low, high) = (0, node.literals.count)
+        while low < high {
+            let middle = (low + high) / 2
+            switch order(path, start, end, node.literals[middle].segment) {
+            case 0: return node.literals[middle].node
+            case ..<0: high = middle
+            default: low = middle + 1
+            }
+        }
+        return nil
     }
 
-    private mutating func insert(_ route: Route) {
+    /// Below zero where the segment of the path comes first, zero where both are alike.
+    private static func order(_ path: Span<UInt8>, _ start: Int, _ end: Int, _ segment: [UInt8]) -> Int {
+        for offset in 0..<min(end - start, segment.count) where path[start + offset] != segment[offset] {
+            return path[start + offset] < segment[offset] ? -1 : 1
+        }
+        return (end - start) - segment.count
+    }
+
+    private mutating func insert(_ route: Route, _ children: inout [Place: Int]) {
         var index = 0
         for segment in route.pattern.segments {
-            let existing = child(of: index, for: segment)
+            let existing = child(of: index, for: segment, children)
             if existing == nil { nodes.append(Node()) }
             let child = existing ?? nodes.count - 1
-            if existing == nil { link(child, below: index, for: segment) }
+            if existing == nil { link(child, below: index, for: segment, &children) }
             index = child
         }
         let end = route.pattern.isPrefix ? \Node.prefix : \Node.whole
@@ -66,17 +90,21 @@ struct RouteTable {
         nodes[index][keyPath: end] = route.destination
     }
 
-    private func child(of index: Int, for segment: PathPattern.Segment) -> Int? {
+    private func child(of index: Int, for segment: PathPattern.Segment, _ children: [Place: Int]) -> Int? {
         switch segment {
         case .placeholder: nodes[index].placeholder
-        case .literal(let text): nodes[index].literals.first { $0.segment.elementsEqual(text.utf8) }?.node
+        case .literal(let text): children[Place(node: index, segment: text)]
         }
     }
 
-    private mutating func link(_ child: Int, below index: Int, for segment: PathPattern.Segment) {
+    private mutating func link(
+        _ child: Int, below index: Int, for segment: PathPattern.Segment, _ children: inout [Place: Int]
+    ) {
         switch segment {
         case .placeholder: nodes[index].placeholder = child
-        case .literal(let text): nodes[index].literals.append((Array(text.utf8), child))
+        case .literal(let text):
+            children[Place(node: index, segment: text)] = child
+            nodes[index].literals.append((Array(text.utf8), child))
         }
     }
 }

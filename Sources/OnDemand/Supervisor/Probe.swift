@@ -31,6 +31,11 @@ struct Probe {
     var provenAttempt: UInt32?
     /// The backend has said that it is ready (sd_notify(3)).
     var hasWord = false
+    /// Processes that said so in its place, the last ones: they are not looked up again in this start.
+    var foreignSenders: [ProcessID] = []
+
+    /// Whether its word would change anything.
+    var awaitsWord: Bool { purpose == .readiness && !hasWord }
     /// Why the last attempt that got an answer was not enough.
     var complaint: String?
 }

@@ -74,6 +74,8 @@ final class SupervisedBackend {
         /// nil once it ended.
         var descriptor: Descriptor?
         var lines = OutputLines()
+        /// It has something, and its share of a turn is still to come.
+        var isQueued = false
     }
 
     /// The wish of one backend that another one be ready; once that is so, it is a lease like a client's.

@@ -6,7 +6,7 @@ extension Supervisor {
     func restore(_ day: StateDay, of id: BackendID) { backends[id]?.history.day = day }
 
     func describe(_ id: BackendID, in service: inout Snapshot.Service) {
-        guard let backend = inOrder.first(where: { $0.id == id }) else { return }
+        guard let backend = backends[id] else { return }
         let now = kernel.now()
         let (standing, memory) = (backend.machine.standing, backend.history.memory)
         service.state = backend.stateWord

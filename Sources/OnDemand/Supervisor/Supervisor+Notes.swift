@@ -97,7 +97,7 @@ extension Supervisor {
     }
 
     func noteSlowStart(_ id: BackendID) {
-        guard let backend = inOrder.first(where: { $0.id == id }), let child = backend.child else { return }
+        guard let backend = backends[id], let child = backend.child else { return }
         let elapsed = kernel.now() - child.spawnedAt
         log(
             .slowStart, service(backend), generation(backend), LogField("so_far_ms", elapsed.wholeMilliseconds),

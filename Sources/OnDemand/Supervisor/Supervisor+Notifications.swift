@@ -4,10 +4,15 @@ extension Supervisor {
         guard let backend = backends[BackendID(index: token.index)], let child = backend.child,
             backend.machine.generation.number & 0xff_ffff == token.generation, let socket = child.notifySocket
         else { return }
-        for _ in 0..<Limits.notificationsPerTurn {
+        var share = WorkShare(
+            items: Limits.notificationsPerTurn, time: Limits.notificationTimePerTurn, from: kernel.now(),
+            itemsPerLook: 1)
+        while share.takeItem(kernel.now) {
             guard let (count, sender) = kernel.nextNotification(from: socket, into: &scratch) else { return }
-            guard Notification.saysReady(scratch.span.extracting(0..<count)) else { continue }
-            guard let sender, kernel.process(sender, belongsToFamilyOf: child.process) else {
+            // Any user of this machine may send here, so what costs least is asked first: whether an answer would
+            // change anything, then the text, then whose process it is.
+            guard backend.probe.awaitsWord, Notification.saysReady(scratch.span.extracting(0..<count)) else { continue }
+            guard let sender, isOfFamily(sender, of: backend, child.process) else {
                 noteForeignWord(from: sender, of: backend)
                 continue
             }
@@ -15,9 +20,21 @@ extension Supervisor {
         }
     }
 
+    /// A process that has spoken in the backend's place is not looked up again.
+    private func isOfFamily(_ sender: ProcessID, of backend: SupervisedBackend, _ leader: ProcessID) -> Bool {
+        if sender == leader { return true }
+        guard !backend.probe.foreignSenders.contains(sender) else { return false }
+        if kernel.process(sender, belongsToFamilyOf: leader) { return true }
+        if backend.probe.foreignSenders.count >= Limits.foreignSendersKept {
+            backend.probe.foreignSenders.removeFirst()
+        }
+        backend.probe.foreignSenders.append(sender)
+        return false
+    }
+
     /// It is ready as far as it can tell; whether it can be reached where it should be is seen as for the others.
     private func takeWord(of backend: SupervisedBackend) {
-        guard backend.probe.purpose == .readiness, !backend.probe.hasWord else { return }
+        guard backend.probe.awaitsWord else { return }
         backend.probe.hasWord = true
         if let event = attemptProbe(of: backend) { tell(backend, event) }
     }

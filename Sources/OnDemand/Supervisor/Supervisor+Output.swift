@@ -1,27 +1,95 @@
-/// What children print becomes log lines; nothing they do with their pipes can block them or us.
+/// What children print becomes log lines; nothing they do with their pipes can block them or the daemon.
+///
+/// Pipes that have something are queued, and read at the end of a turn in that order, within one share of the turn for
+/// all of them: lines cost far more than bytes, so a child that prints empty lines must not hold up clients. A pipe with
+/// more to read goes to the end of the queue. At a process's end its output is read at once; lines beyond a share are
+/// kept, and logged in later turns.
 extension Supervisor {
-    func outputReady(_ token: Token) {
-        guard let backend = backends[BackendID(index: token.index)], backend.child != nil,
-            backend.machine.generation.number & 0xff_ffff == token.generation
-        else { return }
-        let path = Self.pipe(of: token)
-        defer { childPrinted(backend) }
-        for _ in 0..<Limits.outputReadsPerTurn {
-            guard readOutput(of: backend, path) else { return }
-        }
+    typealias PipePath = WritableKeyPath<SupervisedBackend.Child, SupervisedBackend.OutputPipe>
+
+    /// Lines of a process that has ended, for later turns.
+    struct LateOutput {
+        let backend: SupervisedBackend
+        let path: PipePath
+        var lines: OutputLines
     }
 
-    private typealias PipePath = WritableKeyPath<SupervisedBackend.Child, SupervisedBackend.OutputPipe>
+    func outputReady(_ token: Token) {
+        guard let backend = backend(of: token), let child = backend.child else { return }
+        let path = Self.pipe(of: token)
+        guard !child[keyPath: path].isQueued else { return }
+        backend.child?[keyPath: path].isQueued = true
+        outputQueue.append(token)
+    }
+
+    /// Every message comes by here.
+    @inline(__always)
+    var hasOutput: Bool { !outputQueue.isEmpty || !lateOutput.isEmpty }
+
+    /// The share of one turn, for all children together.
+    func readOutputs() {
+        var share = WorkShare(items: Limits.outputLinesPerTurn, time: Limits.outputTimePerTurn, from: kernel.now())
+        let queue = outputQueue
+        outputQueue = []
+        var served = 0
+        while served < queue.count, !share.isUsedUp {
+            readQueued(queue[served], &share)
+            served += 1
+        }
+        outputQueue = Array(queue[served...]) + outputQueue
+        logLateOutput(&share)
+        // What is in our own memory wakes nobody.
+        if let next = outputQueue.first ?? lateOutput.first.map({ Self.token(of: $0) }) { reactor.resumeLater(next) }
+    }
+
+    private static func token(of late: LateOutput) -> Token {
+        Token(late.path == \.errors ? .childErrors : .childOutput, index: late.backend.id.index, generation: 0)
+    }
+
+    private func backend(of token: Token) -> SupervisedBackend? {
+        guard let backend = backends[BackendID(index: token.index)], backend.child != nil,
+            backend.machine.generation.number & 0xff_ffff == token.generation
+        else { return nil }
+        return backend
+    }
 
     private static func pipe(of token: Token) -> PipePath { token.role == .childErrors ? \.errors : \.output }
 
+    private func readQueued(_ token: Token, _ share: inout WorkShare) {
+        guard let backend = backend(of: token) else { return }
+        let path = Self.pipe(of: token)
+        backend.child?[keyPath: path].isQueued = false
+        guard backend.child?[keyPath: path].descriptor != nil else { return }
+        for _ in 0..<Limits.outputReadsPerTurn {
+            guard logLines(of: backend, path, &share) else { break }
+            guard fillPipeLines(of: backend, path) else { break }
+        }
+        let hasMore = !logLines(of: backend, path, &share)
+        childPrinted(backend)
+        // Its pipe may be empty already, and say nothing more.
+        if hasMore, backend.child?[keyPath: path].isQueued == false {
+            backend.child?[keyPath: path].isQueued = true
+            outputQueue.append(token)
+        }
+    }
+
+    /// Logs what has been read; false when the share ended before the lines did.
+    private func logLines(of backend: SupervisedBackend, _ path: PipePath, _ share: inout WorkShare) -> Bool {
+        while backend.child?[keyPath: path].lines.unreadCount ?? 0 > 0 {
+            guard share.takeItem(kernel.now) else { return false }
+            guard let line = backend.child?[keyPath: path].lines.next() else { return true }
+            record(line, of: backend, path)
+        }
+        return true
+    }
+
     /// One read; false when there is nothing more for now.
-    private func readOutput(of backend: SupervisedBackend, _ path: PipePath) -> Bool {
+    private func fillPipeLines(of backend: SupervisedBackend, _ path: PipePath) -> Bool {
         guard let descriptor = backend.child?[keyPath: path].descriptor else { return false }
         switch kernel.read(fromPipe: descriptor, into: &scratch) {
         case .bytes(let count):
-            let lines = backend.child?[keyPath: path].lines.take(scratch.span.extracting(0..<count)) ?? []
-            for line in lines { record(line, of: backend, path) }
+            backend.child?[keyPath: path].lines.add(scratch.span.extracting(0..<count))
+            // The pipe holds more, or says that it has ended.
             return count == scratch.count
         case .wouldBlock:
             return false
@@ -32,20 +100,34 @@ extension Supervisor {
     }
 
     private func record(_ line: String, of backend: SupervisedBackend, _ path: PipePath) {
-        let stream = path == \.errors ? "stderr" : "stdout"
-        log(.output, LogField("service", backend.name), LogField("stream", stream), LogField("line", line))
-        let clock = kernel.wallClock()
-        let time = TimeText.utc(seconds: clock.seconds, nanoseconds: clock.nanoseconds)
-        let record = "\(time) \(stream) \(line.withoutControls)\n"
+        let record = logOutput(line, of: backend, path)
         backend.tail.add(record)
-        answers.post(.printed(backend.id, record))
     }
 
+    /// As an operator reads it.
+    @discardableResult
+    private func logOutput(_ line: String, of backend: SupervisedBackend, _ path: PipePath) -> String {
+        let stream = path == \.errors ? "stderr" : "stdout"
+        log(.output, LogField("service", backend.name), LogField("stream", stream), LogField("line", line))
+        let record = outputRecord(line, path)
+        // Its place may be another service's by now.
+        if backends[backend.id] === backend { answers.post(.printed(backend.id, record)) }
+        return record
+    }
+
+    private func outputRecord(_ line: String, _ path: PipePath) -> String {
+        let clock = kernel.wallClock()
+        let time = TimeText.utc(seconds: clock.seconds, nanoseconds: clock.nanoseconds)
+        return "\(time) \(path == \.errors ? "stderr" : "stdout") \(line.withoutControls)\n"
+    }
+
+    /// Whatever has been read before stays in its lines.
     private func closePipe(of backend: SupervisedBackend, _ path: PipePath) {
         guard let descriptor = backend.child?[keyPath: path].descriptor else { return }
         kernel.close(descriptor)
         backend.child?[keyPath: path].descriptor = nil
-        if let rest = backend.child?[keyPath: path].lines.takeRest() { record(rest, of: backend, path) }
+        var share = endShare()
+        finishLines(of: backend, path, &share)
     }
 
     /// The group is gone; whoever else still holds its pipes is not waited for.
@@ -55,12 +137,57 @@ extension Supervisor {
         closePipe(of: backend, \.errors)
     }
 
+    // MARK: At a process's end
+
+    private func endShare() -> WorkShare {
+        WorkShare(items: Limits.outputLinesAtEnd, time: Limits.outputTimePerTurn, from: kernel.now())
+    }
+
     /// What a process printed last belongs in the log before the word that it ended.
     func drainOutput(of backend: SupervisedBackend) {
+        var share = endShare()
         for path: PipePath in [\.output, \.errors] {
             for _ in 0..<Limits.outputReadsAtEnd {
-                guard readOutput(of: backend, path) else { break }
+                _ = logLines(of: backend, path, &share)
+                guard fillPipeLines(of: backend, path) else { break }
             }
+            if logLines(of: backend, path, &share) { continue }
+            keepLate(backend, path)
         }
+    }
+
+    private func finishLines(of backend: SupervisedBackend, _ path: PipePath, _ share: inout WorkShare) {
+        guard logLines(of: backend, path, &share) else { return keepLate(backend, path) }
+        if let rest = backend.child?[keyPath: path].lines.takeRest() { record(rest, of: backend, path) }
+    }
+
+    /// An operator who asks, and the report of a failure, get its last lines at once; the log gets all of them later.
+    private func keepLate(_ backend: SupervisedBackend, _ path: PipePath) {
+        guard let lines = backend.child?[keyPath: path].lines else { return }
+        backend.child?[keyPath: path].lines = OutputLines()
+        for line in lines.lastLines(Limits.keptOutputLines) { backend.tail.add(outputRecord(line, path)) }
+        let kept = lateOutput.reduce(0) { $0 + $1.lines.unreadCount }
+        guard kept + lines.unreadCount <= Limits.lateOutputBytes else {
+            return log(.linesDropped, LogField("service", backend.name), LogField("bytes", lines.unreadCount))
+        }
+        lateOutput.append(LateOutput(backend: backend, path: path, lines: lines))
+    }
+
+    private func logLateOutput(_ share: inout WorkShare) {
+        while !lateOutput.isEmpty {
+            while lateOutput[0].lines.unreadCount > 0 {
+                guard share.takeItem(kernel.now) else { return }
+                guard let line = lateOutput[0].lines.next() else { break }
+                logOutput(line, of: lateOutput[0].backend, lateOutput[0].path)
+            }
+            var late = lateOutput.removeFirst()
+            if let rest = late.lines.takeRest() { logOutput(rest, of: late.backend, late.path) }
+        }
+    }
+
+    /// At the daemon's own end nobody else is waited for.
+    func finishOutput() {
+        var share = WorkShare(items: .max, time: Limits.killGrace, from: kernel.now())
+        logLateOutput(&share)
     }
 }

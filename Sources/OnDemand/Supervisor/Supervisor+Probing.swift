@@ -32,6 +32,7 @@ extension Supervisor {
         backend.probe.provenAttempt = nil
         backend.probe.complaint = nil
         backend.probe.hasWord = false
+        backend.probe.foreignSenders = []
         backend.probe.canLook = false
         backend.probe.nextKnock = ProbeSchedule.knockPause(after: .zero)
     }

@@ -1,5 +1,8 @@
 /// Backends that come, change and go while the daemon runs.
 extension Supervisor {
+    /// Changes follow, and then `settle`.
+    func beginChanges() { isChanging = true }
+
     func add(_ backend: SupervisedBackend) {
         backend.history.stateSince = kernel.now()
         noteDay(of: backend)
@@ -10,11 +13,14 @@ extension Supervisor {
     /// Whoever is to be there is there, and finds what it requires: now that begins which runs by itself, and what was
     /// about to start looks again.
     func settle() {
+        isChanging = false
+        arrange()
         let changed = unsettled
         unsettled = []
         for change in changed { openSocketIfFree(of: change.backend) }
+        let byBackend = Dictionary(changed.map { ($0.backend.id, $0) }, uniquingKeysWith: { first, _ in first })
         for backend in inOrder {
-            guard let change = changed.first(where: { $0.backend === backend }) else { continue }
+            guard let change = byBackend[backend.id] else { continue }
             switch backend.machine.state {
             case .starting(let start) where start.isBeforeProcess: tell(backend, .requirementsChanged)
             // One that has done its work is not asked to do it again.
@@ -103,7 +109,7 @@ extension Supervisor {
     /// It leaves for good: nobody asks for it any more, and once nothing is left of it, it is forgotten.
     func dismiss(_ id: BackendID) {
         known(id).isDismissed = true
-        dismissed += 1
+        dismissals[Dismissal(known(id))] = known(id)
         reactor.disarm(.startDelay(id))
         order(.disable, id)
         // Otherwise it is closed when the process is gone.
@@ -112,20 +118,26 @@ extension Supervisor {
 
     /// One that is still leaving stays after all.
     func recall(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
-        guard let backend = inOrder.first(where: { $0.name == name && $0.kind == kind && $0.isDismissed }) else {
-            return nil
-        }
+        guard let backend = dismissals.removeValue(forKey: Dismissal(name: name, kind: kind)) else { return nil }
         backend.isDismissed = false
-        dismissed -= 1
         return backend.id
+    }
+
+    /// No two that leave share it: the second would have recalled the first.
+    struct Dismissal: Hashable {
+        let name: String
+        let kind: SupervisedBackend.Kind
+
+        init(name: String, kind: SupervisedBackend.Kind) { (self.name, self.kind) = (name, kind) }
+
+        init(_ backend: SupervisedBackend) { self.init(name: backend.name, kind: backend.kind) }
     }
 
     /// Those that were dismissed and of which nothing is left.
     func forgetDismissed() -> [BackendID] {
         guard dismissed > 0 else { return [] }
-        let gone = inOrder.filter { $0.isDismissed && $0.isAtRest }
-        for backend in gone { remove(backend) }
-        dismissed -= gone.count
+        let gone = remove { $0.isDismissed && $0.isAtRest }
+        for backend in gone { dismissals[Dismissal(backend)] = nil }
         return gone.map(\.id)
     }
 

@@ -91,6 +91,7 @@ extension Supervisor {
 
     /// Its gate was closed although others are inside: they go on, and it has to come back for them.
     func loseHolds(on required: SupervisedBackend) {
+        guard anyRequires else { return }
         for backend in inOrder {
             for position in backend.holds.indices where backend.holds[position].required === required {
                 guard case .held(let generation) = backend.holds[position].state else { continue }
@@ -104,7 +105,7 @@ extension Supervisor {
 
     /// It could be had again, and somebody who runs may have gone without it.
     func renewHolds(on required: SupervisedBackend) {
-        guard required.machine.policy.restarts else { return }
+        guard anyRequires, required.machine.policy.restarts else { return }
         for backend in inOrder {
             for position in backend.holds.indices
             where backend.holds[position].required === required && backend.holds[position].state == .lost {
@@ -115,6 +116,7 @@ extension Supervisor {
 
     /// It may be had again: whoever would be up by itself, were it not for this, begins now.
     func wakeThoseWhoMissed(_ required: SupervisedBackend) {
+        guard anyRequires else { return }
         var missed: Set = [required.name]
         // In the order in which they start, so that one may have missed it for another's sake.
         for backend in inOrder where !missed.isDisjoint(with: backend.machine.policy.requires) {

@@ -8,14 +8,23 @@ final class Supervisor<K: Kernel> {
     private(set) var backends: [BackendID: SupervisedBackend] = [:]
     /// In the order in which they start, and a list, because no decision may depend on the order of a dictionary.
     private(set) var inOrder: [SupervisedBackend]
-    /// How many of them leave for good.
-    var dismissed = 0
+    /// Those of them that leave for good.
+    var dismissals: [Dismissal: SupervisedBackend] = [:]
+    var dismissed: Int { dismissals.count }
+    /// A reload is under way: the order in which backends start is found once, at its end.
+    var isChanging = false
+    /// Whether any backend requires another one.
+    private(set) var anyRequires = false
     /// Come or changed in the reload that is under way.
     var unsettled: [Unsettled] = []
     var scratch: [UInt8]
     /// What every process gets besides its own variables.
     var environment: [LaunchCommand.Variable] = []
     var errands: [Errand] = []
+    /// Pipes that have something, in the order in which they are read.
+    var outputQueue: [Token] = []
+    /// What processes that have ended printed last, and the log has still to get.
+    var lateOutput: [LateOutput] = []
     private var isOnErrands = false
     private var lastTicket: UInt64 = 0
     /// The process that ends the families when the daemon dies.
@@ -37,6 +46,8 @@ final class Supervisor<K: Kernel> {
 
     /// Those first who are required by others.
     func arrange() {
+        guard !isChanging else { return }
+        anyRequires = inOrder.contains { !$0.machine.policy.requires.isEmpty }
         let entries = inOrder.map { StartOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
         inOrder = StartOrder.positions(of: entries).map { inOrder[$0] }
     }
@@ -48,9 +59,13 @@ final class Supervisor<K: Kernel> {
         arrange()
     }
 
-    func remove(_ backend: SupervisedBackend) {
-        inOrder.removeAll { $0 === backend }
-        backends[backend.id] = nil
+    /// Those for which `isGone` holds.
+    func remove(where isGone: (SupervisedBackend) -> Bool) -> [SupervisedBackend] {
+        let gone = inOrder.filter(isGone)
+        guard !gone.isEmpty else { return [] }
+        for backend in gone { backends[backend.id] = nil }
+        inOrder.removeAll { backends[$0.id] !== $0 }
+        return gone
     }
 
     // MARK: From outside

@@ -133,6 +133,17 @@ struct RelayTests {
         }
     }
 
+    @Test("a flood of answers before the answer is 502, and as many as an honest backend may have pass")
+    func interimFlood() {
+        for (count, isPassed) in [(Limits.interimAnswersPerRead, true), (Limits.interimAnswersPerRead + 1, false)] {
+            let interim = String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: count)
+            var talk = ExchangeTalk(get, backends: .init(interim + hello))
+            talk.run()
+            #expect(talk.client.hasSuffix(hello) == isPassed)
+            #expect(talk.client.contains("HTTP/1.1 502 Bad Gateway") != isPassed)
+        }
+    }
+
     @Test("an HTTP/1.0 client never sees an answer before the answer, nor a chunk, and its backend is asked in 1.0")
     func oldClient() {
         let request = "GET /app/x HTTP/1.0\r\n\r\n"

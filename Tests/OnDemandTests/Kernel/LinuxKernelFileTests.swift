@@ -39,12 +39,37 @@ struct LinuxKernelFileTests {
         #expect(code { try kernel.replaceFile("\(folder)/none/x.json", with: []) } == .noSuchFile)
         try kernel.replaceFile(file, with: Array("0123456789".utf8))
         #expect(code { _ = try kernel.contents(ofFile: file, atMost: 9) } == .tooLarge)
-        #expect(code { _ = try kernel.contents(ofFile: folder, atMost: 9) } == .notRegular)
+        #expect(code { _ = try kernel.contents(ofFile: folder, atMost: 9) } == .isDirectory)
         #expect(unsafe mkfifo("\(folder)/pipe", 0o600) == 0)
         #expect(code { _ = try kernel.contents(ofFile: "\(folder)/pipe", atMost: 9) } == .notRegular)
         // Where its new contents are to be written, somebody else has put a link.
         try FileManager.default.createSymbolicLink(atPath: "\(file).new", withDestinationPath: "\(folder)/pipe")
         #expect(code { try kernel.replaceFile(file, with: [1]) } != nil)
         #expect(try kernel.contents(ofFile: file, atMost: 99) == Array("0123456789".utf8))
+    }
+
+    @Test("a configuration comes from a file or a pipe, what it names from a file; nothing hangs or grows without end")
+    func kindsOfFiles() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let pipe = "\(folder)/pipe"
+        #expect(unsafe mkfifo(pipe, 0o600) == 0)
+        #expect(code { _ = try LinuxKernel.contents(ofFile: pipe) } == .notRegular)
+        #expect(code { _ = try LinuxKernel.contents(ofFile: "/dev/zero") } == .notRegular)
+        #expect(code { _ = try LinuxKernel.contents(ofFile: folder) } == .isDirectory)
+        #expect(try LinuxKernel.contents(ofFile: "/dev/null") == [])
+        #expect(try LinuxKernel.beginning(ofFile: "/dev/zero", from: .fileOrPipe, atMost: 100_000).count == 100_000)
+        let large = "\(folder)/large"
+        try Data(count: Limits.environmentFileBytes + 1).write(to: URL(filePath: large))
+        #expect(code { _ = try LinuxKernel.contents(ofFile: large) } == .tooLarge)
+        // Both ends are open before anything is written.
+        let writer = unsafe open(pipe, O_RDWR | O_NONBLOCK)
+        let text = Array("first".utf8)
+        #expect(unsafe write(writer, text, text.count) == text.count)
+        let closer = Thread {
+            usleep(20_000)
+            close(writer)
+        }
+        closer.start()
+        #expect(try LinuxKernel.beginning(ofFile: pipe, from: .fileOrPipe, atMost: 100) == text)
     }
 }

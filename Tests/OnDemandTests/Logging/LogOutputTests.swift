@@ -40,6 +40,25 @@ struct LogOutputTests {
         #expect(kernel.files.count == 1, "one descriptor, however often")
     }
 
+    @Test("what is no regular file has no bound, and is never renamed")
+    func devices() throws {
+        kernel.logDisk.devices = ["/dev/stdout"]
+        try use("/dev/stdout")
+        #expect(write(0..<35).allSatisfy { $0 == 10 })
+        #expect(lines("/dev/stdout").count == 35 && kernel.logDisk.files.count == 1)
+        #expect(kernel.complaints == [] && kernel.logLines.isEmpty)
+    }
+
+    @Test("a file that was moved away without a word is not renamed where it is now")
+    func movedAway() throws {
+        try use("/log")
+        _ = write(0..<10)
+        kernel.logDisk.files["/log.old"] = kernel.logDisk.files.removeValue(forKey: "/log")
+        _ = write(10..<11)
+        #expect(lines("/log") == ["line 1010"] && lines("/log.old").count == 10)
+        #expect(kernel.logDisk.files.keys.sorted() == ["/log", "/log.old"])
+    }
+
     @Test("what is there already counts, and a line longer than the bound has a file to itself")
     func sizes() throws {
         try use("/log")

@@ -263,4 +263,38 @@ struct LinkFrameTests {
         bench.run()
         #expect(bench.heardByBackend == hello)
     }
+
+    @Test("after one read with many small frames a turn passes few of them, and larger ones bring large reads back")
+    func floodOfSmallFrames() {
+        let bench = TunnelBench(clientCapacity: 1 << 20, backendCapacity: 1 << 20)
+        let ping: [UInt8] = [0x89, 0x80, 1, 2, 3, 4]
+        _ = bench.client.send(Array(repeating: ping, count: 60_000).joined().map(\.self)[...])
+        bench.turn()
+        var most: UInt64 = 0
+        var (turns, last) = (0, bench.traffic.fromClients.frames)
+        while bench.turn() == .more, turns < 1000 {
+            most = max(most, bench.traffic.fromClients.frames - last)
+            last = bench.traffic.fromClients.frames
+            turns += 1
+        }
+        #expect(bench.traffic.fromClients.pings == 60_000 && bench.heardByBackend.count == 360_000)
+        #expect(most <= 2 * UInt64(Limits.smallReadBytes / ping.count + 1), "\(most) frames in one turn")
+        #expect(bench.link.up.readsSmall)
+        let large = FrameWriter.text(String(repeating: "x", count: 30_000), key: key)
+        for _ in 0..<3 { bench.clientSays(large) }
+        #expect(!bench.link.up.readsSmall && bench.heardByBackend.count == 3 * large.count)
+    }
+
+    @Test("a tunnel that has used up its share is not carried again for an event, but when it is resumed")
+    func busyTunnel() {
+        let bench = TunnelBench()
+        bench.run()
+        bench.link.isBusy = true
+        _ = bench.client.send(hello[...])
+        let token = Token(.client, index: 0, generation: bench.link.generation)
+        bench.take([.readable], for: token)
+        #expect(bench.heardByBackend == [])
+        bench.take([], for: token)
+        #expect(bench.heardByBackend == hello && !bench.link.isBusy)
+    }
 }

@@ -46,6 +46,11 @@ final class TunnelBench {
         return link.turn(through: kernel, scratch: &scratch, traffic: &allTraffic).progress
     }
 
+    /// An event of one of its sockets, or its resumption.
+    func take(_ readiness: Readiness, for token: Token) {
+        _ = link.take(readiness, for: token, through: kernel, scratch: &scratch, traffic: &allTraffic)
+    }
+
     func clientSays(_ bytes: [UInt8]) {
         _ = client.send(bytes[...])
         run()

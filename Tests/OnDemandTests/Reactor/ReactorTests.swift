@@ -28,6 +28,36 @@ struct ReactorTests {
         #expect(counter.turns == 10)
     }
 
+    /// Never finished.
+    private final class Busy: Tenant {
+        let reactor: Reactor<LinuxKernel>
+        var served: [Int] = []
+
+        init(_ reactor: Reactor<LinuxKernel>) { self.reactor = reactor }
+
+        func ready(_ token: Token, _ readiness: Readiness) {
+            served.append(token.index)
+            reactor.resumeLater(token)
+        }
+        func timerFired(_ key: TimerKey) {}
+        func turnEnded() {}
+    }
+
+    @Test("however many are busy, a turn resumes a bounded number, and each has its turn before any has two")
+    func resumedShare() throws {
+        let reactor = Reactor(kernel: try LinuxKernel())
+        let busy = Busy(reactor)
+        let count = 3 * Limits.resumedPerTurn
+        for index in 0..<count { reactor.resumeLater(Token(.client, index: index, generation: 1)) }
+        while busy.served.count < 2 * count {
+            let before = busy.served.count
+            reactor.turn(busy)
+            #expect((1...Limits.resumedPerTurn).contains(busy.served.count - before))
+        }
+        #expect(
+            busy.served[..<count].elementsEqual(0..<count) && busy.served[count..<2 * count].elementsEqual(0..<count))
+    }
+
     /// Carries clients' events as long as they follow each other, and notes what it is given how.
     private final class Porter: Tenant {
         let kernel: LinuxKernel

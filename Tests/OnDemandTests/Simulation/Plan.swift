@@ -43,6 +43,8 @@ struct Plan {
     var faults = Faults.none
     /// The n-th kernel call that may fail does.
     var failingCall = 0
+    /// With this errno.
+    var failingErrno: Errno?
     var descriptorLimit = 1024
     /// SIGTERM in the middle of everything.
     var terminates: Duration?

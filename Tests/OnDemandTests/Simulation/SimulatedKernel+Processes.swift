@@ -86,7 +86,7 @@ extension SimulatedKernel {
         }
         guard files.count + 2 <= descriptorLimit, !fails("spawn"), !dice.chance(faults.failingSpawns) else {
             note(trouble: "a spawn that failed", of: service)
-            throw SystemError(call: "pipe2", code: .tooManyFiles, subject: command.command)
+            throw SystemError(call: "pipe2", code: failure(.tooManyFiles), subject: command.command)
         }
         let moves = command.arguments.first.flatMap { Int($0) } ?? 0
         let configured = Plan.address(of: service, moves: moves)
@@ -170,7 +170,8 @@ extension SimulatedKernel {
     }
 
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
-        children.family(of: leader).contains { $0.id == process.number }
+        familyQuestions += 1
+        return children.family(of: leader).contains { $0.id == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {

@@ -13,7 +13,7 @@ extension SimulatedKernel {
         if watches[descriptor.raw] != nil { complain("descriptor \(descriptor.raw) is watched twice") }
         guard !fails("watch"), !dice.chance(faults.failingWatches) else {
             noteExhaustion(token)
-            throw SystemError(call: "epoll_ctl", code: .outOfMemory, subject: "descriptor \(descriptor.raw)")
+            throw SystemError(call: "epoll_ctl", code: failure(.outOfMemory), subject: "descriptor \(descriptor.raw)")
         }
         progressed()
         trace.note("watch", Int(descriptor.raw), Int(truncatingIfNeeded: token.rawValue), at: clock)
@@ -54,7 +54,8 @@ extension SimulatedKernel {
     func readiness(of raw: Int32) -> Readiness {
         switch files[raw] {
         case .socket(let socket): socket.readiness
-        case .listener(let listener): listener.queue.isEmpty ? [] : .readable
+        case .listener(let listener):
+            listener.isShutDown ? [.readable, .broken] : listener.queue.isEmpty ? [] : .readable
         case .pipe(let pipe): pipe.readiness
         case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable

@@ -97,7 +97,9 @@ extension SimulatedKernel {
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     ) {
-        guard !fails("listen") else { throw SystemError(call: "socket", code: .tooManyFiles, subject: "\(address)") }
+        guard !fails("listen") else {
+            throw SystemError(call: "socket", code: failure(.tooManyFiles), subject: "\(address)")
+        }
         guard listeners[address] == nil else {
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
         }
@@ -110,10 +112,11 @@ extension SimulatedKernel {
 
     func accept(from descriptor: Descriptor) -> AcceptResult {
         guard case .listener(let listener) = file(descriptor, "accept") else { return .failed(.badDescriptor) }
+        guard !listener.isShutDown else { return .ended }
         guard !listener.queue.isEmpty else { return .wouldBlock }
         guard hasRoom, !fails("accept"), !dice.chance(faults.failingAccepts) else {
             hasLackedDescriptors = true
-            return .failed(.tooManyFiles)
+            return .failed(failure(.tooManyFiles))
         }
         let socket = listener.queue.removeFirst()
         let peer = SocketAddress.ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000)
@@ -138,7 +141,7 @@ extension SimulatedKernel {
         guard hasRoom, !fails("connect") else {
             note(trouble: "exhaustion", of: service)
             hasLackedDescriptors = true
-            return .failed(.tooManyFiles)
+            return .failed(failure(.tooManyFiles))
         }
         let listener = listeners[address]
         if let process = listener?.process { children.judgeConnection(to: process, self) }
@@ -196,7 +199,7 @@ extension SimulatedKernel {
         if fails("connectFailure") {
             for service in children.services { note(trouble: "a failing call", of: service) }
             socket.reset()
-            return .timedOut
+            return failure(.timedOut)
         }
         if socket.stage == .connecting {
             complain("descriptor \(descriptor.raw) was asked how its connection ended while it is on its way")

@@ -44,6 +44,8 @@ final class SimulatedKernel: Kernel {
     var descriptorLimit = 1024
     /// The n-th call that may fail does so; zero is never.
     var failingCall = 0
+    /// What it fails with; nil for what such a call most often fails with.
+    var failingErrno: Errno?
     private(set) var fallibleCalls = 0
     private(set) var failedVerb: String?
 
@@ -73,6 +75,11 @@ final class SimulatedKernel: Kernel {
     var inherited: [InheritedListener] = []
     var pendingSignals: [DaemonSignal] = []
     var logLines: [[UInt8]] = []
+    /// Lines that the log got in one turn, and most of all turns.
+    private var linesThisTurn = 0
+    private(set) var mostLinesPerTurn = 0
+    /// How often it was asked whether a process is of a family.
+    var familyQuestions = 0
     /// The daemon's own files, by their paths.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
@@ -204,6 +211,8 @@ final class SimulatedKernel: Kernel {
 
     func note(trouble: String, of service: Int) { self.trouble[service, default: []].insert(trouble) }
 
+    func failure(_ usual: Errno) -> Errno { failingErrno ?? usual }
+
     /// Counts a call that may fail; true when it is this one's turn to.
     func fails(_ verb: String) -> Bool {
         fallibleCalls += 1
@@ -219,6 +228,7 @@ final class SimulatedKernel: Kernel {
         if let first { return first.look(from: view) }
         guard further.isEmpty else { return look(from: 0) }
         waits += 1
+        linesThisTurn = 0
         let began = clock
         beginTurn()
         runDue()
@@ -334,6 +344,9 @@ final class SimulatedKernel: Kernel {
         text.reserveCapacity(line.count)
         unsafe line.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
         logLines.append(text)
+        linesThisTurn += 1
+        mostLinesPerTurn = max(mostLinesPerTurn, linesThisTurn)
+        progressed()
         if trace.isVerbose { trace.note(String(decoding: text, as: UTF8.self)) }
         return line.count
     }

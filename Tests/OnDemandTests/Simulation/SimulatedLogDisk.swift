@@ -15,14 +15,18 @@ struct SimulatedLogDisk {
     /// What opening a file fails with.
     var openFailure: Errno?
     var renameFailure: Errno?
+    /// Paths that name no regular file.
+    var devices: Set<String> = []
 }
 
 extension SimulatedKernel {
-    func openLogFile(_ path: String) throws(SystemError) -> (descriptor: Descriptor, byteCount: UInt64) {
+    func openLogFile(_ path: String) throws(SystemError) -> LogFile {
         if let failure = logDisk.openFailure { throw SystemError(call: "open", code: failure, subject: path) }
         let file = logDisk.files[path] ?? SimulatedLogFile()
         logDisk.files[path] = file
-        return (insert(.logFile(file)), UInt64(file.bytes.count))
+        return LogFile(
+            descriptor: insert(.logFile(file)),
+            byteCount: logDisk.devices.contains(path) ? nil : UInt64(file.bytes.count))
     }
 
     func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
@@ -36,11 +40,11 @@ extension SimulatedKernel {
         return taken
     }
 
-    func moveLogFile(_ path: String, to other: String) throws(SystemError) {
+    func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError) {
+        if logDisk.devices.contains(path) { complain("\(path) was renamed, which is no regular file") }
         if let failure = logDisk.renameFailure { throw SystemError(call: "rename", code: failure, subject: path) }
-        guard let file = logDisk.files.removeValue(forKey: path) else {
-            throw SystemError(call: "rename", code: .noSuchFile, subject: path)
-        }
-        logDisk.files[other] = file
+        guard case .logFile(let opened)? = files[file.raw], logDisk.files[path] === opened else { return }
+        logDisk.files[path] = nil
+        logDisk.files[path + suffix] = opened
     }
 }

@@ -200,6 +200,14 @@ final class SimulatedListener {
     /// The daemon's own, and its children inherit it.
     var isForChild = false
     private(set) var isClosed = false
+    /// Shut down from outside, and still the daemon's descriptor: ready without a client (shutdown(2)).
+    private(set) var isShutDown = false
+
+    func shutDown() {
+        isShutDown = true
+        for socket in queue { socket.reset() }
+        queue = []
+    }
 
     init(address: SocketAddress, limit: Int = 128, isStranger: Bool = false) {
         self.address = address

@@ -24,6 +24,7 @@ final class Simulation {
         kernel.failingCall = plan.failingCall
         kernel.guardDeaths = plan.guardDeaths.reversed()
         kernel.hidesSockets = plan.hidesSockets
+        kernel.failingErrno = plan.failingErrno
         for (index, service) in plan.services.enumerated() {
             kernel.children.add(service.children, service.policy, at: Plan.address(of: index))
         }

@@ -144,5 +144,25 @@ struct SimulationMachineTests {
             simulation.kernel.logLines.count { String(decoding: $0, as: UTF8.self).hasSuffix("line=noise\n") }
                 >= 200_000)
         #expect(simulation.kernel.logged(.output).contains { $0.contains("line=\"the end\"") })
+        #expect(simulation.kernel.mostLinesPerTurn < Limits.outputLinesPerTurn + 50, "no turn is spent on it alone")
+    }
+
+    @Test("of what a process printed last, no line is lost and no turn has more than its share")
+    func floodAtTheEnd() throws {
+        var service = Plan.Service()
+        let flood = Array(repeating: UInt8(ascii: "\n"), count: 60_000) + Array("the end".utf8)
+        service.children = [
+            ChildScript(
+                listensAfter: nil, exitsAfter: .milliseconds(30),
+                output: [.init(after: .milliseconds(29), bytes: flood)]),
+            .healthy,
+        ]
+        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(4))]))
+        #expect(simulation.complaints == [])
+        let output = simulation.kernel.logged(.output)
+        #expect(output.count == 60_001 && output.last?.contains("line=\"the end\"") == true)
+        #expect(
+            simulation.kernel.logged(.startFailed).first?.contains("the end") == true, "the report has its last words")
+        #expect(simulation.kernel.mostLinesPerTurn < Limits.outputLinesPerTurn + Limits.outputLinesAtEnd + 50)
     }
 }

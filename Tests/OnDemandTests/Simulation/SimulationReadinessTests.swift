@@ -166,6 +166,28 @@ struct SimulationReadinessTests {
         #expect(wait > .milliseconds(300) && wait < .milliseconds(305))
     }
 
+    @Test("a flood of words from another user costs one look at the family, and none once the answer no longer counts")
+    func floodOfWords() throws {
+        let script = ChildScript(listensAfter: .milliseconds(20), notifiesAfter: .milliseconds(500))
+        let simulation = Simulation(Plan(services: [service(.notify, script)], clients: [.get()]))
+        let kernel = simulation.kernel
+        func flood(_ sender: Int32) {
+            for socket in kernel.notifySockets.values {
+                for _ in 0..<1000 { socket.messages.append((text: "READY=1", sender: sender)) }
+            }
+        }
+        var before = 0
+        kernel.plan(after: .milliseconds(100)) { flood(9999) }
+        kernel.plan(after: .seconds(2)) {
+            before = kernel.familyQuestions
+            flood(9998)
+        }
+        try simulation.run()
+        #expect(simulation.complaints == [] && simulation.outcomes(of: 0) == [.answered(200)])
+        #expect((1...2).contains(before), "\(before): the stranger once, and the backend perhaps")
+        #expect(kernel.familyQuestions == before)
+    }
+
     @Test("whose word comes too early gets its first client when it accepts")
     func earlyWord() throws {
         let script = ChildScript(listensAfter: .milliseconds(200), notifiesAfter: .milliseconds(10))

@@ -31,6 +31,18 @@ struct OutputLinesTests {
         #expect(output.takeRest() == nil)
     }
 
+    @Test("what is read at once can be taken line by line, and the last lines be looked at before")
+    func lineByLine() {
+        var output = OutputLines()
+        output.add(Array("one\ntwo\nthr".utf8).span)
+        #expect(output.next() == "one" && output.unreadCount == 7)
+        output.add(Array("ee\nfour".utf8).span)
+        #expect(output.lastLines(2) == ["three", "four"] && output.lastLines(9) == ["two", "three", "four"])
+        #expect(output.next() == "two" && output.next() == "three" && output.next() == nil)
+        #expect(output.unreadCount == 0 && output.lastLines(3) == ["four"] && output.takeRest() == "four")
+        #expect(output.lastLines(3) == [])
+    }
+
     @Test("nothing printed is no line")
     func nothing() {
         #expect(lines("") == [])

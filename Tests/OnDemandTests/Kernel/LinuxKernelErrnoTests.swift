@@ -1,0 +1,119 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import OnDemand
+
+/// errno values that other processes, administrators and filters of system calls can cause: each is a result, and none
+/// ends the daemon.
+struct LinuxKernelErrnoTests {
+    /// All that Linux has (errno(3)), and a few that it has not.
+    private static let all: ClosedRange<Int32> = 1...140
+    /// Only a mistake of the daemon itself: a descriptor or a pointer that is not its own.
+    private static let mistakes: Set<Int32> = [EBADF, EFAULT, ENOTSOCK]
+
+    @Test("a read, a send and an accept have a result for each errno but the daemon's own mistakes")
+    func results() {
+        for code in Self.all where !Self.mistakes.contains(code) {
+            let accepted = AcceptResult(failure: code)
+            let isNextTried = [EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH].contains(
+                code)
+            #expect((accepted == nil) == isNextTried, "accept: \(code)")
+            errno = code
+            let read = ReadResult(count: -1)
+            errno = code
+            let written = WriteResult(count: -1)
+            #expect((read == nil) == (code == EINTR) && (written == nil) == (code == EINTR), "\(code)")
+        }
+        #expect(AcceptResult(failure: EINVAL) == .ended && AcceptResult(failure: EAGAIN) == .wouldBlock)
+        #expect(AcceptResult(failure: EMFILE) == .failed(.tooManyFiles))
+    }
+
+    @Test("each errno has a text that names it")
+    func texts() {
+        let texts = Self.all.map { Errno(number: $0).description }
+        #expect(Set(texts).count == texts.count)
+        let error = SystemError(call: "clone", code: .tryAgain, subject: "/usr/bin/puma")
+        #expect(error.description.contains("too many processes"))
+        #expect(SystemError(call: "posix_spawn", code: .tryAgain, subject: "x").description.contains("pids.max"))
+        #expect(!SystemError(call: "read", code: .tryAgain, subject: "x").description.contains("processes"))
+    }
+
+    @Test("what comes back after a while is exhaustion, a connection that is refused is not")
+    func exhaustion() {
+        for code in [EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, ENOSPC] {
+            #expect(Errno(number: code).isExhaustion, "\(code)")
+        }
+        for code in [ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EACCES, EPERM] {
+            #expect(!Errno(number: code).isExhaustion, "\(code)")
+        }
+    }
+
+    @Test("a listener that was shut down from outside has ended, whoever waits in its queue")
+    func shutDownListener() throws {
+        let bench = try KernelBench()
+        let listening = try bench.kernel.listen(at: KernelBench.anyPort)
+        defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
+        let token = Token(.listener, index: 1, generation: 0)
+        try bench.kernel.watch(listening.descriptor, for: .readable, as: token)
+        #expect(bench.kernel.accept(from: listening.descriptor) == .wouldBlock)
+        shutdown(listening.descriptor.raw, Int32(SHUT_RDWR))
+        #expect(bench.events { $0[token] != nil }[token] != nil, "the daemon hears of it")
+        #expect(bench.kernel.accept(from: listening.descriptor) == .ended)
+        bench.kernel.unwatch(listening.descriptor)
+    }
+
+    @Test("LISTEN_FDS that names more descriptors than are open leaves the daemon's own alone")
+    func announcedDescriptors() async {
+        await #expect(processExitsWith: .success) {
+            // What the host of the tests has open counts as handed over.
+            let open = (Int32(3)..<1000).prefix { fcntl($0, F_GETFD) >= 0 }.count
+            unsafe setenv("LISTEN_PID", "\(getpid())", 1)
+            unsafe setenv("LISTEN_FDS", "\(open + 50)", 1)
+            let kernel = try LinuxKernel()
+            let ownDescriptors = (Int32(3)..<1000).prefix { fcntl($0, F_GETFD) >= 0 }.count - open
+            #expect(ownDescriptors > 0)
+            #expect(kernel.inheritedListeners().count == open, "the others are the daemon's own")
+            #expect(kernel.inheritedListeners().isEmpty, "told once")
+        }
+    }
+
+    @Test("a log line goes on where it can, and a log that is no regular file is never renamed")
+    func logFiles() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "ondemandd-\(UUID().uuidString)").path()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let kernel = try LinuxKernel()
+        let (pipe, file) = ("\(folder)/pipe", "\(folder)/file")
+        #expect(unsafe mkfifo(pipe, 0o600) == 0)
+        let reader = unsafe open(pipe, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        let manager = FileManager.default
+        try Data("12345".utf8).write(to: URL(filePath: file))
+        for (link, target) in [
+            ("to-pipe", "pipe"), ("to-file", "file"), ("to-link", "to-file"), ("stdout", "/dev/stdout"),
+        ] {
+            try manager.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: target)
+        }
+        for other in [pipe, "/dev/null", "\(folder)/to-pipe", "\(folder)/to-link"] {
+            let opened = try kernel.openLogFile(other)
+            #expect(opened.byteCount == nil, "\(other)")
+            try kernel.moveLogFile(opened.descriptor, named: other, suffix: ".1")
+            #expect(!manager.fileExists(atPath: "\(other).1"), "\(other)")
+            kernel.close(opened.descriptor)
+        }
+        // What the link leads to gets the other name, the link stays and leads to the new file.
+        let linked = try kernel.openLogFile("\(folder)/to-file")
+        #expect(linked.byteCount == 5)
+        try kernel.moveLogFile(linked.descriptor, named: "\(folder)/to-file", suffix: ".1")
+        #expect(manager.fileExists(atPath: "\(file).1") && !manager.fileExists(atPath: file))
+        let renewed = try kernel.openLogFile("\(folder)/to-file")
+        #expect(renewed.byteCount == 0 && manager.fileExists(atPath: file))
+        // Another program has put another file there.
+        try manager.removeItem(atPath: file)
+        try Data("theirs".utf8).write(to: URL(filePath: file))
+        try kernel.moveLogFile(renewed.descriptor, named: file, suffix: ".1")
+        #expect(manager.contents(atPath: file) == Data("theirs".utf8))
+        for descriptor in [linked.descriptor, renewed.descriptor] { kernel.close(descriptor) }
+    }
+}
