@@ -16,6 +16,9 @@ public enum Daemon {
     /// Call once, before anything else: sets the process state that must not depend on the parent.
     public static func prepareProcess() { LinuxKernel.prepareProcess() }
 
+    /// For an inherited descriptor that is non-blocking; false where waiting is no use.
+    public static func waitForRoom(in descriptor: Int32) -> Bool { LinuxKernel.waitForRoom(in: descriptor) }
+
     /// What standard output or standard error is, by the word of the system and of the environment.
     public static func terminal(_ isTerminal: Bool) -> Terminal {
         Terminal(isTerminal: isTerminal, environment: variables())

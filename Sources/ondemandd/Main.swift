@@ -82,15 +82,11 @@ struct Main {
         var rest = bytes
         while !rest.isEmpty {
             let count = unsafe Glibc.write(descriptor, rest, rest.count)
-            guard count > 0 || errno == EINTR || (errno == EAGAIN && waitForRoom(descriptor)) else { return false }
+            guard count > 0 || errno == EINTR || (errno == EAGAIN && Daemon.waitForRoom(in: descriptor)) else {
+                return false
+            }
             rest.removeFirst(max(0, count))
         }
         return true
-    }
-
-    /// A descriptor that is inherited may be non-blocking.
-    private static func waitForRoom(_ descriptor: Int32) -> Bool {
-        var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        return unsafe poll(&writable, 1, -1) > 0 || errno == EINTR
     }
 }

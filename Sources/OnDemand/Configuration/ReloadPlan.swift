@@ -78,8 +78,8 @@ struct ReloadPlan: Equatable {
 }
 
 extension Configuration {
-    /// The names of what is to listen at each address. A process there that goes by another name cannot wait until it is
-    /// idle.
+    /// The names of what is to listen at each address. A process there that goes by another name cannot wait until it
+    /// is idle.
     fileprivate var claims: [SocketAddress: Set<String>] {
         let services = services.filter { $0.enabled && $0.launch != nil }.map { ($0.target.address, $0.name) }
         let processes = processes.filter(\.enabled).compactMap { process in

@@ -14,6 +14,11 @@ extension LinuxKernel {
         unsafe sigprocmask(SIG_SETMASK, &none, nil)
     }
 
+    static func waitForRoom(in descriptor: Int32) -> Bool {
+        var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return unsafe poll(&writable, 1, -1) > 0 || errno == EINTR
+    }
+
     /// A missing descriptor 0, 1 or 2 would be given to the next file or socket that is opened, and log lines or output
     /// would go there.
     private static func openStandardDescriptors() {

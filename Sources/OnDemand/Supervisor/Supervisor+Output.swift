@@ -1,9 +1,9 @@
 /// What children print becomes log lines; nothing they do with their pipes can block them or the daemon.
 ///
 /// Pipes that have something are queued, and read at the end of a turn in that order, within one share of the turn for
-/// all of them: lines cost far more than bytes, so a child that prints empty lines must not hold up clients. A pipe with
-/// more to read goes to the end of the queue. At a process's end its output is read at once; lines beyond a share are
-/// kept, and logged in later turns.
+/// all of them: lines cost far more than bytes, so a child that prints empty lines must not hold up clients. A pipe
+/// with more to read goes to the end of the queue. At a process's end its output is read at once; lines beyond a share
+/// are kept, and logged in later turns.
 extension Supervisor {
     typealias PipePath = WritableKeyPath<SupervisedBackend.Child, SupervisedBackend.OutputPipe>
 
