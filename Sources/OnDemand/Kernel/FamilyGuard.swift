@@ -4,8 +4,8 @@ import Glibc
 /// The guard: a process that waits until its daemon dies and then ends what the daemon has left running.
 ///
 /// States: *listening* (it reads messages and keeps the last one of each launch) and *ending* (the channel has ended,
-/// so the daemon is dead; each family gets the signals of its stop plan, from the first step on, all families at once). It
-/// exits when nothing is left, at once if it was told that every family has ended.
+/// so the daemon is dead; each family gets the signals of its stop plan, from the first step on, all families at once).
+/// It exits when nothing is left, at once if it was told that every family has ended.
 ///
 /// It is a sibling of the backends, not their parent, so it waits for none and looks at /proc again and again. A family
 /// is signalled process by process, each one identified by number and start time; the group's number is used only while

@@ -23,8 +23,8 @@ struct FamilyGuardState {
 }
 
 extension Supervisor {
-    /// It was started, or more of its processes may be known by now. The guard is started or told a little later, so that
-    /// no client waits for that.
+    /// It was started, or more of its processes may be known by now. The guard is started or told `guardDelay` later,
+    /// so that no client waits for that.
     func noteForGuard(_ backend: SupervisedBackend) {
         guard backend.child != nil else { return }
         backend.child?.isNewsForGuard = true

@@ -12,7 +12,7 @@ extension Supervisor {
             // Any user of this machine may send here, so what costs least is asked first: whether an answer would
             // change anything, then the text, then whose process it is.
             guard backend.probe.awaitsWord, Notification.saysReady(scratch.span.extracting(0..<count)) else { continue }
-            guard let sender, isOfFamily(sender, of: backend, child.process) else {
+            guard let sender, isOfFamily(sender, of: backend, child) else {
                 noteForeignWord(from: sender, of: backend)
                 continue
             }
@@ -21,10 +21,13 @@ extension Supervisor {
     }
 
     /// A process that has spoken in the backend's place is not looked up again.
-    private func isOfFamily(_ sender: ProcessID, of backend: SupervisedBackend, _ leader: ProcessID) -> Bool {
-        if sender == leader { return true }
+    private func isOfFamily(
+        _ sender: ProcessID, of backend: SupervisedBackend, _ child: SupervisedBackend.Child
+    ) -> Bool {
+        // A leader's number is its own until the daemon reaps it.
+        if child.exit == nil, sender.number == child.process.number { return true }
         guard !backend.probe.foreignSenders.contains(sender) else { return false }
-        if kernel.process(sender, belongsToFamilyOf: leader) { return true }
+        if kernel.process(sender, belongsToFamilyOf: child.process) { return true }
         if backend.probe.foreignSenders.count >= Limits.foreignSendersKept {
             backend.probe.foreignSenders.removeFirst()
         }

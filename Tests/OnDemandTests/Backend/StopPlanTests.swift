@@ -10,9 +10,15 @@ struct StopPlanTests {
         #expect(plan.step(at: 1).signal == .kill)
     }
 
-    @Test("KILL follows every plan, the empty one too, and is repeated each second", arguments: [0, 1, 2, 100])
-    func killFollows(position: Int) {
-        #expect(StopPlan(steps: []).step(at: position) == .init(signal: .kill, patience: .seconds(1)))
+    @Test("KILL follows every plan, the empty one too, and is repeated each second until the stop is overdue")
+    func killFollows() {
+        let plan = StopPlan(steps: [])
+        for position in [0, 1, 2, plan.overdueStep - 1] {
+            #expect(plan.step(at: position) == .init(signal: .kill, patience: .seconds(1)))
+        }
+        for position in [plan.overdueStep, 100] {
+            #expect(plan.step(at: position) == .init(signal: .kill, patience: Limits.overdueStopRetry))
+        }
     }
 
     @Test("a longer plan is followed step by step")

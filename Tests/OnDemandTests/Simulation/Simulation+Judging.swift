@@ -28,9 +28,9 @@ extension Simulation {
             kernel.complain("\(proxy.spares) spare connections are counted, \(spares) are there")
         }
         for hold in household.supervisor.inOrder.flatMap(\.holds) {
-            guard case .held(let generation) = hold.state, generation == hold.required.gate.openGeneration else {
-                continue
-            }
+            // A gate that is closed to newcomers still counts the leases of its generation.
+            let counted = hold.required.gate.openGeneration ?? hold.required.machine.generation
+            guard case .held(let generation) = hold.state, generation == counted else { continue }
             leases[hold.required.id, default: 0] += 1
         }
         let services = proxy.upstreams.enumerated().map { (BackendID(index: $0), $1.gate) }
