@@ -105,8 +105,8 @@ extension ExchangeMachine {
 
     /// The request is on a kept connection, and nothing has come back.
     var mayAskAgain: Bool {
-        guard phase == .relaying, let forwarding = request?.forwarding else { return false }
-        return forwarding.repetition == .onFreshConnection && !forwarding.head.isEmpty
+        phase == .relaying && request?.forwarding.repetition == .onFreshConnection
+            && request?.forwarding.head.isEmpty == false
     }
 
     /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
