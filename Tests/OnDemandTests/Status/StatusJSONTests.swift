@@ -20,7 +20,8 @@ import Testing
                     "name": "action-cable", "kind": "service", "requires": ["redis"], "state": "ready",
                     "state_age_ms": 4100,
                     "paths": ["/cable", "/{region}/cable"], "websocket": true, "generation": 3, "pid": 4711,
-                    "resident_bytes": 71_303_168, "remaining": [String](), "open": 2, "waiting": 1, "starts": 4, "last_boot_ms": 1512,
+                    "resident_bytes": 71_303_168, "remaining": [String](), "open": 2, "waiting": 1, "starts": 4,
+                    "last_boot_ms": 1512,
                     "boots_ms": [900, 1512],
                     "last_wake": [
                         "cause": "upgrade", "age_ms": 65_000, "client": "192.0.2.7", "path": "/cable",
