@@ -31,15 +31,16 @@ extension ExchangeMachine {
     /// Whether the request may go back to the queue: nothing of it has been sent, or it changes nothing and its backend
     /// has not answered anything yet.
     var mayWaitAgain: Bool {
-        guard let forwarding = request?.forwarding, forwarding.returns < Limits.returnsToQueue else { return false }
+        guard let returns = request?.forwarding.returns, returns < Limits.returnsToQueue else { return false }
         switch phase {
         case .connecting, .awaitingConnection: return true
-        case .relaying: return !forwarding.head.isEmpty && forwarding.repetition == .whenListening
+        case .relaying: return provesBackend && request?.forwarding.head.isEmpty == false
         default: return false
         }
     }
 
-    /// True where it has to be told what comes back first.
+    /// Whether its answer is the first of this life of the backend.
+    @inline(__always)
     var provesBackend: Bool { request?.forwarding.repetition == .whenListening }
 
     /// After the connection was released: the request waits for the backend's process to listen again.
@@ -105,8 +106,8 @@ extension ExchangeMachine {
 
     /// The request is on a kept connection, and nothing has come back.
     var mayAskAgain: Bool {
-        guard phase == .relaying, let forwarding = request?.forwarding else { return false }
-        return forwarding.repetition == .onFreshConnection && !forwarding.head.isEmpty
+        phase == .relaying && request?.forwarding.repetition == .onFreshConnection
+            && request?.forwarding.head.isEmpty == false
     }
 
     /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.

@@ -119,7 +119,7 @@ struct ExchangeMachine {
         /// What is to be done when its connection breaks before anything has come back.
         var repetition = Repetition.never
         /// How often it has gone back to the queue because nobody listened.
-        var returns = 0
+        var returns: UInt16 = 0
         /// Whether it may wake a backend that sleeps.
         var mayWake = true
         /// The page that asked for a WebSocket and may not.

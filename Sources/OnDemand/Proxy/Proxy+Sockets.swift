@@ -73,9 +73,9 @@ extension Proxy {
 
     /// Whether the life of the backend that this link belongs to has answered something.
     private func isProven(_ index: Int) -> Bool {
-        guard let lease = links[index].lease else { return true }
-        let upstream = upstreams[lease.backend.index]
-        return upstream.proven == lease.generation || upstream.plainGeneration == lease.generation
+        guard let lease = links.look(at: index, for: { $0.lease }) else { return true }
+        let service = lease.backend.index
+        return upstreams[service].proven == lease.generation || upstreams[service].plainGeneration == lease.generation
     }
 
     private func noteProof(_ index: Int, _ conversation: Link.Conversation) {
