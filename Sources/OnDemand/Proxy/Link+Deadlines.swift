@@ -6,6 +6,9 @@
 extension Link {
     /// What is being waited for with a limit, as it follows from the state alone: so nothing that comes about in one
     /// piece with the heads, in a read or in an order goes without its timer.
+    ///
+    /// Every message comes by here: called instead of written in its place, the link would be copied for it.
+    @inline(__always)
     var deadline: Deadline? {
         switch farewell {
         case .planned: .leave
@@ -15,12 +18,22 @@ extension Link {
     }
 
     /// A deadline that no longer counts is left to fire: mostly the tunnel ends before.
+    @inline(__always)
     var needsTimer: Bool {
         let wanted = deadline
         return wanted != nil && wanted != armed
     }
 
+    /// The deadline to arm the timer for, which is taken for armed from here on; nil where the timer is right as it is.
+    mutating func deadlineToArm() -> Deadline? {
+        guard let wanted = deadline, wanted != armed else { return nil }
+        armed = wanted
+        movedWhenArmed = moved(for: wanted)
+        return wanted
+    }
+
     /// One side sends nothing more, by its end or by its close frame (RFC 6455, 5.5.1), or takes nothing more.
+    @inline(__always)
     private var hasEndedSide: Bool {
         !(up.isOpen && down.isOpen) || client.readiness.contains(.peerEnded)
             || upstream?.readiness.contains(.peerEnded) ?? false

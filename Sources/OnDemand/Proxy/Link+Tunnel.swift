@@ -70,6 +70,7 @@ extension Link {
     }
 
     /// The client is told of a failure that is not its own.
+    @inline(__always)
     private var speaksForBackend: Bool {
         if spokeForBackend { return true }
         if case .failed = farewell { return true }
@@ -149,8 +150,10 @@ extension Link {
     }
 
     /// Nothing waits, nobody leaves, and nobody is too fast.
+    @inline(__always)
     private var isUntroubled: Bool {
-        up.isFlowing && down.isFlowing && farewell == .none && pace == nil && !backendIsGone && !spokeForBackend
+        guard case .none = farewell else { return false }
+        return up.isFlowing && down.isFlowing && pace == nil && !backendIsGone && !spokeForBackend
     }
 
     private mutating func pumpUp(_ kernel: some Kernel, _ scratch: inout Scratch, _ traffic: inout Traffic) -> Progress
@@ -279,8 +282,11 @@ extension Link {
             source.noteRead(count, of: room)
             let piece = follow(scratch.span.extracting(0..<count), &frames, &traffic)
             let frames = piece.news.frames
-            pump.readsSmall =
-                frames > Limits.framesPerRead || (pump.readsSmall && Int(frames) * Limits.smallFrameBytes > count)
+            if frames > Limits.framesPerRead {
+                pump.readsSmall = true
+            } else if pump.readsSmall {
+                pump.readsSmall = Int(frames) * Limits.smallFrameBytes > count
+            }
             guard piece.count > 0 else { return .piece(piece) }
             let maySend = sink.readiness.contains(.writable)
             let result =

@@ -149,6 +149,9 @@ struct Link {
 
         func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
 
+        /// Whether what comes back is the first answer of this life of the backend.
+        var provesBackend: Bool { Self.provesBackend(&machine) }
+
         // Asked in place: for a question to a property of a class the machine would be copied, and all that it holds
         // be retained, at every step.
 
@@ -157,6 +160,8 @@ struct Link {
         ) -> (step: ExchangeMachine.Step, hasComplaint: Bool) {
             (machine.next(client: client, upstream: upstream), machine.hasComplaint)
         }
+
+        private static func provesBackend(_ machine: inout ExchangeMachine) -> Bool { machine.provesBackend }
 
         private static func limit(
             _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline

@@ -62,7 +62,8 @@ extension Proxy {
     /// failure it was is asked for, so that the socket tells it no more.
     func finishConnecting(_ index: Int) {
         guard let conversation = board.conversation(of: index),
-            case .awaitingConnection = conversation.machine.phase, let upstream = links[index].upstream
+            case .awaitingConnection = conversation.machine.phase,
+            let upstream = board.links.look(at: index, for: { $0.upstream })
         else { return }
         guard upstream.readiness.contains(.broken), let code = kernel.connectFailure(of: upstream.descriptor) else {
             return conversation.machine.connected(isProven: isProven(index))
@@ -73,13 +74,13 @@ extension Proxy {
 
     /// Whether the life of the backend that this link belongs to has answered something.
     private func isProven(_ index: Int) -> Bool {
-        guard let lease = links.look(at: index, for: { $0.lease }) else { return true }
+        guard let lease = board.links.look(at: index, for: { $0.lease }) else { return true }
         let service = lease.backend.index
         return upstreams[service].proven == lease.generation || upstreams[service].plainGeneration == lease.generation
     }
 
     private func noteProof(_ index: Int, _ conversation: Link.Conversation) {
-        guard conversation.machine.provesBackend, let lease = links[index].lease else { return }
+        guard conversation.provesBackend, let lease = board.links.look(at: index, for: { $0.lease }) else { return }
         upstreams[lease.backend.index].proven = lease.generation
     }
 

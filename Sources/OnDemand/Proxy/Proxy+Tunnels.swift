@@ -2,9 +2,10 @@
 extension Proxy {
     /// After a turn in which something rare happened.
     func attend(to index: Int, after turn: Link.Turn) {
-        noteOffence(of: index)
+        let (hasOffence, isHeldBack) = board.links.look(at: index) { ($0.offence != nil, $0.up.isHeldBack) }
+        if hasOffence { noteOffence(of: index) }
         if turn.backendBroke { tell(of: index, "backend_ended", .internalError) }
-        if links[index].up.isHeldBack { armPace(of: index) }
+        if isHeldBack { armPace(of: index) }
         armTunnelDeadline(of: index)
     }
 
@@ -75,7 +76,7 @@ extension Proxy {
 
     /// Kept beside the links: nobody pays for it where clients are their own peers.
     func noteAnnounced(_ client: String?, of index: Int) {
-        guard client != nil || announcedClients.indices.contains(index) else { return }
+        guard client != nil || index < announcedClients.count else { return }
         while announcedClients.count <= index { announcedClients.append(nil) }
         announcedClients[index] = client
         if links.count == 0 { announcedClients = [] }
@@ -84,17 +85,16 @@ extension Proxy {
     // MARK: Deadlines
 
     private func armTunnelDeadline(of index: Int) {
-        guard let wanted = links[index].deadline, wanted != links[index].armed else { return }
-        links[index].armed = wanted
-        links[index].movedWhenArmed = links[index].moved(for: wanted)
-        reactor.arm(.conversation(clientToken(index)), at: kernel.now() + limit(of: wanted, index))
+        guard let (wanted, token) = board.deadlineToArm(of: index) else { return }
+        reactor.arm(.conversation(token), at: kernel.now() + limit(of: wanted, index))
     }
 
     private func limit(of deadline: Link.Deadline, _ index: Int) -> Duration {
         switch deadline {
         case .leave, .farewell: Limits.closeTimeout
         case .progress, .stall:
-            links[index].lease.map { upstreams[$0.backend.index].limits.stallTimeout } ?? Limits.stallTimeout
+            board.links.look(at: index) { $0.lease }.map { upstreams[$0.backend.index].limits.stallTimeout }
+                ?? Limits.stallTimeout
         }
     }
 

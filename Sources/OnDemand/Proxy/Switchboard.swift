@@ -40,6 +40,12 @@ struct Switchboard {
         links[index].turn(through: kernel, scratch: &scratch, traffic: &traffic)
     }
 
+    /// The deadline that a tunnel's timer is to be armed for, and the tunnel's token.
+    mutating func deadlineToArm(of index: Int) -> (deadline: Link.Deadline, token: Token)? {
+        guard let deadline = links[index].deadlineToArm() else { return nil }
+        return (deadline, Token(.client, index: index, generation: links.look(at: index) { $0.generation }))
+    }
+
     mutating func openTunnel(
         of index: Int, _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, to service: Int,
         limits: ServiceLimits
