@@ -70,6 +70,8 @@ struct ExchangeMachine {
     var upstreamUse = UpstreamUse.unsettled
     /// The last answer of our own, until the driver has taken it for its log.
     private var complaint: CannedResponse?
+    /// Asked at every step: to see whether there is one, the whole answer would be copied.
+    private(set) var hasComplaint = false
     /// Frames that came in one piece with the 101.
     var earlyFrames: [UInt8] = []
     /// The 101 named an extension, which gives the reserved bits of frames a meaning (RFC 6455, 5.2).
@@ -437,6 +439,7 @@ struct ExchangeMachine {
     /// that were meant for a tunnel have come already, or `closing` says that its framing cannot be trusted.
     mutating func respond(_ response: CannedResponse, closing: Bool = false) {
         complaint = response
+        hasComplaint = true
         let keepAlive = staysOpen && !closing
         // Before a head was understood nobody knows what its sender can read.
         let asker = request.map { CannedResponse.Asker(form: $0.head.answerForm, requestID: $0.id) }
@@ -461,10 +464,10 @@ struct ExchangeMachine {
     /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
     var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
 
-    var hasComplaint: Bool { complaint != nil }
-
     /// What the client was told since the last time, if it was told anything by us.
     mutating func takeComplaint() -> CannedResponse? {
+        guard hasComplaint else { return nil }
+        hasComplaint = false
         defer { complaint = nil }
         return complaint
     }
