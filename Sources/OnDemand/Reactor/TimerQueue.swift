@@ -42,6 +42,7 @@ struct TimerQueue<Key: TimerName> {
         if let position = positions[entry.code] {
             settle(entry, at: position)
         } else {
+            positions.set(entry.code, to: heap.count)
             heap.append(entry)
             settle(entry, at: heap.count - 1)
         }
@@ -84,6 +85,6 @@ struct TimerQueue<Key: TimerName> {
 
     private mutating func put(_ entry: Entry, at position: Int) {
         heap[position] = entry
-        positions.set(entry.code, to: position)
+        positions.move(entry.code, to: position)
     }
 }

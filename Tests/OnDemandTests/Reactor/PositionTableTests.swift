@@ -19,7 +19,11 @@ struct PositionTableTests {
             case 0: #expect(table.remove(code) == model.removeValue(forKey: code))
             default:
                 let position = Int.random(in: 0..<1_000, using: &generator)
-                table.set(code, to: position)
+                if model[code] != nil, Bool.random(using: &generator) {
+                    table.move(code, to: position)
+                } else {
+                    table.set(code, to: position)
+                }
                 model[code] = position
             }
             let asked = codes.randomElement(using: &generator)!
