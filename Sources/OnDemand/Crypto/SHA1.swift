@@ -47,10 +47,11 @@ package struct SHA1Core: HashCore {
     private static func schedule(_ bytes: Span<UInt8>, at offset: Int) -> InlineArray<80, UInt32> {
         var schedule = InlineArray<80, UInt32>(repeating: 0)
         var words = schedule.mutableSpan
+        // Cut out once, so that where it ends is known: not every byte is checked for being inside.
+        let block = bytes.extracting(offset..<offset + blockBytes)
         for index in 0..<16 {
-            let place = offset + 4 * index
-            let high = UInt32(bytes[place]) << 24 | UInt32(bytes[place + 1]) << 16
-            words[index] = high | UInt32(bytes[place + 2]) << 8 | UInt32(bytes[place + 3])
+            let high = UInt32(block[4 * index]) << 24 | UInt32(block[4 * index + 1]) << 16
+            words[index] = high | UInt32(block[4 * index + 2]) << 8 | UInt32(block[4 * index + 3])
         }
         for index in 16..<80 {
             let mixed = words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]
