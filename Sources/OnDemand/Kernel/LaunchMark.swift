@@ -51,3 +51,28 @@ struct ShortMark: Equatable {
         launch = limit & LaunchMark.lowBits
     }
 }
+
+extension ShortMark {
+    private static let rowName = Array("Max file locks ".utf8)
+
+    /// From the contents of /proc/PID/limits: the soft limit in the row of file locks. As bytes, because a daemon that
+    /// begins looks at every process of the system, and splitting text takes far longer.
+    init?(limits: [UInt8]) {
+        guard let behindName = Self.placeBehindName(in: limits),
+            let start = limits[behindName...].firstIndex(where: { $0 != UInt8(ascii: " ") })
+        else { return nil }
+        let digits = limits[start...].prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") }
+        guard let limit = UInt64(String(decoding: digits, as: UTF8.self)) else { return nil }
+        self.init(limit: limit)
+    }
+
+    private static func placeBehindName(in limits: [UInt8]) -> Int? {
+        var row = 0
+        while row < limits.count {
+            if limits[row...].starts(with: rowName) { return row + rowName.count }
+            guard let end = limits[row...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            row = end + 1
+        }
+        return nil
+    }
+}

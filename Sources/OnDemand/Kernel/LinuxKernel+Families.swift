@@ -106,11 +106,7 @@ extension LinuxKernel {
 
     /// From the limits, which every user may read.
     static func shortMark(of process: Int32) -> ShortMark? {
-        guard let limits = contents(of: "/proc/\(process)/limits"),
-            let line = limits.split(separator: "\n").first(where: { $0.hasPrefix("Max file locks") })
-        else { return nil }
-        let fields = line.split(separator: " ")
-        return fields.count > 3 ? UInt64(fields[3]).flatMap { ShortMark(limit: $0) } : nil
+        bytes(of: "/proc/\(process)/limits").flatMap { ShortMark(limits: $0) }
     }
 
     /// From the environment; empty for a zombie.

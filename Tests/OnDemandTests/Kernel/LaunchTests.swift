@@ -76,6 +76,23 @@ struct LaunchTests {
         for limit: UInt64 in [.max, 0, 1024, 1 << 63] { #expect(ShortMark(limit: limit) == nil) }
     }
 
+    @Test("The short mark is found in the row of file locks, and nowhere else")
+    func shortMarkOfLimits() {
+        let mark = LaunchMark(namespace: nil, daemon: 4711, start: 99, launch: 7)
+        func limits(_ rows: String...) -> [UInt8] {
+            Array((["Limit Soft Limit Hard Limit Units"] + rows).map { $0 + "\n" }.joined().utf8)
+        }
+        let row = "Max file locks            \(mark.limit)  unlimited            locks     "
+        #expect(ShortMark(limits: limits("Max open files 1024 4096 files", row)) == ShortMark(limit: mark.limit))
+        #expect(ShortMark(limits: Array("Max file locks \(mark.limit)".utf8)) == ShortMark(limit: mark.limit))
+        #expect(ShortMark(limits: limits("Max file locks  unlimited  \(mark.limit)  locks")) == nil)
+        #expect(ShortMark(limits: limits("Max file locks  \(mark.limit)x  unlimited  locks")) == nil)
+        #expect(ShortMark(limits: limits("Max open files  \(mark.limit)  \(mark.limit)  files")) == nil)
+        #expect(ShortMark(limits: limits("Min Max file locks  \(mark.limit)  unlimited  locks")) == nil)
+        #expect(ShortMark(limits: Array("Max file locks ".utf8)) == nil)
+        #expect(ShortMark(limits: []) == nil)
+    }
+
     @Test("a line of stat is read whatever the process calls itself")
     func stat() throws {
         let line = "42 (a) b (c)) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9876 100 200\n"
