@@ -1,7 +1,8 @@
 /// The deadlines of conversations: one timer each, armed for what is being waited for.
 extension Proxy {
-    func armDeadline(of index: Int, _ conversation: Link.Conversation) {
-        let wanted = conversation.wanted(client: board.readiness(of: index).client)
+    /// `client` is what the client's socket allows.
+    func armDeadline(of index: Int, _ conversation: Link.Conversation, client: Readiness) {
+        let wanted = conversation.wanted(client: client)
         guard wanted != conversation.armed else { return }
         conversation.armed = wanted
         if let wanted {

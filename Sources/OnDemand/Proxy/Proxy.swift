@@ -84,7 +84,8 @@ final class Proxy<K: Kernel> {
         /// Log lines about connections that the daemon closes itself.
         var aborts = LineBudget()
 
-        /// Where the generation that is entered listens.
+        /// Where the generation that is entered listens. Written in its place: for a call all of this would be copied.
+        @inline(__always)
         var currentAddress: SocketAddress { gate.port == 0 ? address : address.with(port: gate.port) }
     }
 
@@ -147,11 +148,11 @@ final class Proxy<K: Kernel> {
             let readiness = board.readiness(of: index)
             let (step, hasComplaint) = conversation.next(client: readiness.client, upstream: readiness.upstream)
             if hasComplaint { noteComplaint(of: conversation) }
-            if step == .rest { return armDeadline(of: index, conversation) }
+            if step == .rest { return armDeadline(of: index, conversation, client: readiness.client) }
             guard perform(step, index, conversation) else { return }
         }
         noteComplaint(of: conversation)
-        armDeadline(of: index, conversation)
+        armDeadline(of: index, conversation, client: board.readiness(of: index).client)
         reactor.resumeLater(clientToken(index))
     }
 
