@@ -13,6 +13,9 @@ public enum Daemon {
     /// Runs what the daemon starts its own executable for, if this is such a process, and does not return from it.
     public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
 
+    /// The words of the command line, also where /proc is not mounted. Call before any variable is set.
+    public static func commandLine() -> [String] { LinuxKernel.commandLine() }
+
     /// Call once, before anything else: sets the process state that must not depend on the parent.
     public static func prepareProcess() { LinuxKernel.prepareProcess() }
 

@@ -45,7 +45,7 @@ import Glibc
 
     /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens, and
     /// `ownProgram` names the daemon's executable where the process is another one.
-    init(asksSystem: Bool = true, ownProgram: String = "/proc/self/exe") throws(SystemError) {
+    init(asksSystem: Bool = true, ownProgram: String = LinuxKernel.ownProgramPath()) throws(SystemError) {
         isFurther = false
         inheritedDescriptors = Self.countInheritedDescriptors()
         identity = Self.ownIdentity()
