@@ -51,7 +51,9 @@ public enum Daemon {
             return .done
         case .show(let file, let asJSON):
             let effective = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
-                try EffectiveConfiguration(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+                try EffectiveConfiguration(
+                    bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
+                    resolving: LinuxKernel.realPath(of:))
             }
             return outcome(of: effective.map { print(asJSON ? $0.json(file: file) : $0.text(file: file)) })
         }
@@ -97,7 +99,9 @@ public enum Daemon {
         _ file: String, _ paint: Paint = .plain, from source: LinuxKernel.ReadableSource = .fileOrPipe
     ) -> Result<Configuration, UnreadableConfiguration> {
         reading(of: file, paint, from: source) { bytes, environment throws(ConfigurationErrors) in
-            try Configuration.read(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+            try Configuration.read(
+                bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
+                resolving: LinuxKernel.realPath(of:))
         }
     }
 
