@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -144,6 +145,18 @@ static inline int ondemandd_become(const char *path, char *const *arguments, cha
     execve(path, arguments, variables);
     return errno;
 }
+
+// The arguments of this process as the kernel laid them out, before the variables: the count, the words, NULL, the
+// variables. The toolchain reads them from /proc, which is not mounted everywhere. Only while no variable was set yet.
+static inline char **ondemandd_initial_arguments(char **environment, int *count) {
+    char **word = environment - 2;
+    // Below the first word is the count, and no address is that small.
+    for (*count = 0; (uintptr_t)*word != (uintptr_t)*count; word--) ++*count;
+    return word + 1;
+}
+
+// The path that this program was started by, as the kernel keeps it; NULL when it is not told.
+static inline const char *ondemandd_started_path(void) { return (const char *)getauxval(AT_EXECFN); }
 
 // A descriptor that means this process and no later one with its number (pidfd_open(2)), or -1.
 static inline int ondemandd_open_process(int process) {

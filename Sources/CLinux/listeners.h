@@ -9,11 +9,14 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 struct ondemandd_listener {
@@ -58,6 +61,49 @@ static inline int ondemandd_find_listener(
     if (socket->idiag_state != 10) return -1;
     *found = (struct ondemandd_listener){socket->idiag_inode, socket->idiag_rqueue, socket->idiag_wqueue};
     return 1;
+}
+
+// The listener that is bound to this file, whatever it calls it: 1 for one, 0 for none in this network namespace, -1
+// when the system does not say (sock_diag(7), UDIAG_SHOW_VFS). The table has 32 bits of a file's number.
+static inline int ondemandd_find_unix_listener(int diagnosis, uint32_t number, dev_t device, ino_t file, uint32_t *found) {
+    struct {
+        struct nlmsghdr header;
+        struct unix_diag_req request;
+    } question = {
+        .header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, number, 0},
+        // 10 is TCP_LISTEN, in the kernel's own headers.
+        .request = {.sdiag_family = AF_UNIX, .udiag_states = 1U << 10, .udiag_show = UDIAG_SHOW_VFS}};
+    if (send(diagnosis, &question, sizeof question, 0) != sizeof question) return -1;
+    // The kernel's own form of a device number: 12 bits and 20 bits.
+    uint32_t kernel_device = (uint32_t)(major(device) << 20 | minor(device));
+    union {
+        struct nlmsghdr header;
+        char room[8192];
+    } answer;
+    int count = 0;
+    // Read to its end, because a dump that goes on keeps the socket from the next question.
+    while (1) {
+        ssize_t size = recv(diagnosis, &answer, sizeof answer, 0);
+        if (size < (ssize_t)sizeof answer.header) return -1;
+        const struct nlmsghdr *message = &answer.header;
+        for (; NLMSG_OK(message, size); message = NLMSG_NEXT(message, size)) {
+            if (message->nlmsg_seq != number) continue;
+            if (message->nlmsg_type == NLMSG_DONE) return count > 1 ? -1 : count;
+            if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return -1;
+            const struct unix_diag_msg *socket = (const struct unix_diag_msg *)NLMSG_DATA(message);
+            const char *position = (const char *)(socket + 1), *end = (const char *)message + message->nlmsg_len;
+            while (end - position >= NLA_HDRLEN) {
+                const struct nlattr *attribute = (const struct nlattr *)position;
+                if (attribute->nla_len < NLA_HDRLEN) break;
+                const struct unix_diag_vfs *place = (const struct unix_diag_vfs *)(position + NLA_HDRLEN);
+                position += NLA_ALIGN(attribute->nla_len);
+                if (attribute->nla_type != UNIX_DIAG_VFS || end - (const char *)place < (long)sizeof *place) continue;
+                if (place->udiag_vfs_ino != (uint32_t)file || place->udiag_vfs_dev != kernel_device) continue;
+                *found = socket->udiag_ino;
+                count++;
+            }
+        }
+    }
 }
 
 // Of getdents64(2), whose name the C library declares only with _GNU_SOURCE.

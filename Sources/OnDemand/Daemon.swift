@@ -13,6 +13,9 @@ public enum Daemon {
     /// Runs what the daemon starts its own executable for, if this is such a process, and does not return from it.
     public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
 
+    /// The words of the command line, also where /proc is not mounted. Call before any variable is set.
+    public static func commandLine() -> [String] { LinuxKernel.commandLine() }
+
     /// Call once, before anything else: sets the process state that must not depend on the parent.
     public static func prepareProcess() { LinuxKernel.prepareProcess() }
 
@@ -48,7 +51,9 @@ public enum Daemon {
             return .done
         case .show(let file, let asJSON):
             let effective = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
-                try EffectiveConfiguration(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+                try EffectiveConfiguration(
+                    bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
+                    resolving: LinuxKernel.realPath(of:))
             }
             return outcome(of: effective.map { print(asJSON ? $0.json(file: file) : $0.text(file: file)) })
         }
@@ -94,7 +99,9 @@ public enum Daemon {
         _ file: String, _ paint: Paint = .plain, from source: LinuxKernel.ReadableSource = .fileOrPipe
     ) -> Result<Configuration, UnreadableConfiguration> {
         reading(of: file, paint, from: source) { bytes, environment throws(ConfigurationErrors) in
-            try Configuration.read(bytes, environment: environment, reading: LinuxKernel.contents(ofFile:))
+            try Configuration.read(
+                bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
+                resolving: LinuxKernel.realPath(of:))
         }
     }
 

@@ -6,8 +6,9 @@ import OnDemand
 struct Main {
     static func main() {
         Daemon.runHiddenMode()
+        let words = Daemon.commandLine()
         Daemon.prepareProcess()
-        let code = perform(Arguments(Array(CommandLine.arguments.dropFirst())))
+        let code = perform(Arguments(words))
         exit(code.rawValue)
     }
 

@@ -132,11 +132,12 @@ class GuardedPage(Page):
 
     token = "0123456789abcdef-._~+/=="
 
-    def __init__(self, browser, start, *services, port=None, environment=None, life=lambda daemon: None, **top):
+    def __init__(self, browser, start, *services, port=None, environment=None, life=lambda daemon: None,
+                 wrapper=(), **top):
         """life is what happens before somebody looks."""
         port = port or wire.free_port()
         self.browser = browser
-        self.daemon = start(*services, environment=environment, top={
+        self.daemon = start(*services, environment=environment, wrapper=wrapper, top={
             "status": {"listen": f"127.0.0.1:{port}", "token": self.token}, **top})
         self.daemon.status_address = ("127.0.0.1", port)
         processes.eventually(self.daemon._status_socket, what="the status address").close()

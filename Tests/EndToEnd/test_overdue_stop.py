@@ -11,20 +11,23 @@ from wire import free_port, request
 NOBODY = 65534
 
 
-def of_another_user(port):
+# As in a container that has dropped this capability.
+WITHOUT_KILL = ("setpriv", "--bounding-set=-kill", "--inh-caps=-kill")
+
+
+def of_another_user(port, **keys):
     """A server that drops root before it runs."""
     return on_demand(
         "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
         "/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", str(port),
-        stop_timeout="300ms")
+        stop_timeout="300ms", **keys)
 
 
 def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operators(start, tmp_path):
     port, control = free_port(), tmp_path / "control.sock"
     daemon = start(
         service(port, path="/*", on_demand=of_another_user(port)),
-        # As in a container that has dropped this capability.
-        wrapper=("setpriv", "--bounding-set=-kill", "--inh-caps=-kill"),
+        wrapper=WITHOUT_KILL,
         top={"control": f"unix:{control}"})
     daemon.wait_for("listening", **{"for": "control"})
     assert daemon.ask(request(path="/")).status == 200
@@ -46,6 +49,9 @@ def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operat
     overdue = daemon.wait_for("stop_timed_out")
     assert f"{backend} (" in overdue["remaining"]
     assert any(entry.startswith(f"{backend} (") for entry in daemon.status()["remaining"])
+    table = subprocess.run(
+        [executable(), "status", "--control", f"unix:{control}"], capture_output=True, text=True, timeout=5).stdout
+    assert f"cable: stop overdue: {backend} (" in table, table
     assert daemon.ask(request(path="/")).status == 503
     again = subprocess.run(stop, capture_output=True, text=True, timeout=5)
     assert again.returncode == 1 and f"{backend} (" in again.stderr

@@ -1,5 +1,7 @@
 """The status page in a real browser: a visitor watches the whole life of the demo's backend, and takes part in it."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -7,8 +9,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import processes
-from daemon import sleeping_double
+from daemon import service, sleeping_double
 from page import GuardedPage, Page
+from test_overdue_stop import WITHOUT_KILL, of_another_user
+from wire import free_port, request
 
 IDLE_SECONDS = 8  # as examples/demo.json says
 
@@ -184,6 +188,19 @@ def test_a_process_that_a_service_requires_has_a_card_of_its_own(browser, start)
         page.until("another service that requires it, ", "[data-service=helper] [data-fact=wake]")
         assert not browser.find_element(By.CSS_SELECTOR, "[data-service=helper] .visit").is_displayed()
     page.until("Asleep", "[data-service=helper] .word")
+
+
+def test_an_overdue_stop_names_the_processes_that_are_left(browser, start):
+    port = free_port()
+    page = GuardedPage(
+        browser, start, service(port, path="/*", on_demand=of_another_user(port, idle_timeout="100ms")),
+        life=lambda daemon: daemon.ask(request(path="/")), wrapper=WITHOUT_KILL)
+    backend = page.daemon.wait_for("ready")["pid"]
+    page.until(f"The stop is overdue. This process is left: {backend} (", ".meaning")
+    os.kill(backend, signal.SIGKILL)
+    page.until("Asleep", ".word")
+    assert "overdue" not in page.text(".meaning")
+    assert page.complaints() == []
 
 
 def test_the_links_for_machines_work_with_a_token_too(browser, start):

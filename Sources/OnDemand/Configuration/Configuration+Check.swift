@@ -1,8 +1,10 @@
 /// The rules between fields: what each allows alone but not together.
 extension ConfigurationDraft {
-    func conflicts() -> [ConfigurationError] {
-        repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners() + loops() + sharedTargets()
-            + reversedBackoffs() + vainUpgrades() + unreachableTargets() + impossibleRequirements()
+    /// `resolving` tells the real path of a directory; nil where there is none, or nothing is to be looked at.
+    func conflicts(resolving: Configuration.Resolving) -> [ConfigurationError] {
+        repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners(resolving)
+            + loops(resolving) + sharedTargets(resolving) + reversedBackoffs() + vainUpgrades()
+            + unreachableTargets() + impossibleRequirements()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
@@ -42,34 +44,39 @@ extension ConfigurationDraft {
 
     private var allListeners: [Located<SocketAddress>] { listen + [status, control].compactMap(\.self) }
 
-    private func collidingListeners() -> [ConfigurationError] {
+    private func collidingListeners(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         let listeners = allListeners
+        let places = listeners.map { $0.value.canonical(resolving) }
         return listeners.indices.compactMap { index in
             let listener = listeners[index]
-            guard let other = listeners[..<index].first(where: { $0.value.collides(with: listener.value) }) else {
-                return nil
-            }
+            let place = places[index]
+            guard let first = places[..<index].firstIndex(where: { $0.collides(with: place) }) else { return nil }
+            let other = listeners[first]
             return listener.error("\(listener.value) cannot be listened on next to \(other.value) at \(other.place)")
         }
     }
 
     /// A target that is one of the daemon's own listeners would send every request round and round.
-    private func loops() -> [ConfigurationError] {
+    private func loops(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         let targets = services.compactMap { $0.target?.address } + processes.compactMap(\.address)
+        let listeners = allListeners
+        let places = listeners.map { $0.value.canonical(resolving) }
         return targets.compactMap { target in
-            guard let listener = allListeners.first(where: { $0.value.answers(target.value) }) else { return nil }
+            let place = target.value.canonical(resolving)
+            guard let listener = zip(listeners, places).first(where: { $1.answers(place) })?.0 else { return nil }
             return target.error("\(target.value) is this daemon itself, at \(listener.place)")
         }
     }
 
     /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
-    private func sharedTargets() -> [ConfigurationError] {
+    private func sharedTargets(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         var first: [SocketAddress: Located<SocketAddress>] = [:]
         let launched = services.filter { $0.enabled && $0.launch != nil }.compactMap { $0.target?.address }
         return (launched + processes.filter(\.enabled).compactMap(\.address)).compactMap { target in
             guard target.value.port != 0 else { return nil }  // Each start has a port of its own.
-            guard let other = first[target.value.canonical] else {
-                first[target.value.canonical] = target
+            let place = target.value.canonical(resolving)
+            guard let other = first[place] else {
+                first[place] = target
                 return nil
             }
             return target.error("two commands cannot both listen at \(target.value), see \(other.place)")
@@ -109,11 +116,15 @@ extension Located<Configuration.Target> {
 
 extension SocketAddress {
     /// One spelling of each place: a path without segments that mean nothing, and an IPv4 address as itself where it is
-    /// mapped into IPv6 (RFC 4291, 2.5.5.2).
-    fileprivate var canonical: SocketAddress {
+    /// mapped into IPv6 (RFC 4291, 2.5.5.2). A directory that is there is called by its real path.
+    fileprivate func canonical(_ resolving: Configuration.Resolving) -> SocketAddress {
         switch self {
         case .unix(let path):
             let segments = path.split(separator: "/").filter { $0 != "." }
+            let parent = (path.hasPrefix("/") ? "/" : "./") + segments.dropLast().joined(separator: "/")
+            if let name = segments.last, let directory = resolving(parent) {
+                return .unix(path: (directory == "/" ? "" : directory) + "/" + name)
+            }
             return .unix(path: (path.hasPrefix("/") ? "/" : "") + segments.joined(separator: "/"))
         case .ipv6(let octets, let port) where octets.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]:
             return .ipv4(octets: Array(octets.suffix(4)), port: port)
@@ -121,9 +132,9 @@ extension SocketAddress {
         }
     }
 
-    /// Whether both cannot be listened on at once.
+    /// Whether both, in their canonical spelling, cannot be listened on at once.
     fileprivate func collides(with other: SocketAddress) -> Bool {
-        switch (canonical, other.canonical) {
+        switch (self, other) {
         case (.unix(let path), .unix(let otherPath)): path == otherPath
         case (.ipv4(let octets, let port), .ipv4(let otherOctets, let otherPort)),
             (.ipv6(let octets, let port), .ipv6(let otherOctets, let otherPort)):
@@ -136,9 +147,9 @@ extension SocketAddress {
     /// Whether a listener here would take a connection to `target`, as far as the addresses alone tell.
     fileprivate func answers(_ target: SocketAddress) -> Bool {
         guard collides(with: target) else { return false }
-        switch target.canonical {
+        switch target {
         case .unix: return true
-        case .ipv4(let octets, _): return self == target.canonical || octets.isUnspecified || octets[0] == 127
+        case .ipv4(let octets, _): return self == target || octets.isUnspecified || octets[0] == 127
         case .ipv6(let octets, _): return self == target || octets.isUnspecified || octets.isIPv6Loopback
         }
     }

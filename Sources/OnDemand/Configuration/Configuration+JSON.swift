@@ -3,10 +3,13 @@ extension Configuration {
     /// How a file that the configuration names is read.
     typealias Reading = (_ file: String) throws(SystemError) -> [UInt8]
 
+    /// The absolute path of a directory, without links; nil when there is none.
+    typealias Resolving = (_ directory: String) -> String?
+
     /// Reads a whole file; every independent mistake is found in one run. What `env_file` says has to be right first,
     /// because everything else is read with its values.
     static func read(
-        _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile
+        _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile, resolving: Resolving = { _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
         let root: JSONValue
         do {
@@ -20,7 +23,7 @@ extension Configuration {
         let pairs = variables.map { ($0.name, $0.value) }
         var decoder = ConfigurationDecoder(environment: environment.merging(pairs) { _, new in new })
         let draft = decoder.configuration(node)
-        let errors = decoder.errors + draft.conflicts()
+        let errors = decoder.errors + draft.conflicts(resolving: resolving)
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
         return draft.configuration(variables)
     }

@@ -36,9 +36,10 @@ struct EffectiveConfiguration {
     private var shared: [String: Setting] = [:]
 
     init(
-        _ bytes: [UInt8], environment: [String: String], reading: Configuration.Reading = Configuration.noFile
+        _ bytes: [UInt8], environment: [String: String], reading: Configuration.Reading = Configuration.noFile,
+        resolving: Configuration.Resolving = { _ in nil }
     ) throws(ConfigurationErrors) {
-        _ = try Configuration.read(bytes, environment: environment, reading: reading)
+        _ = try Configuration.read(bytes, environment: environment, reading: reading, resolving: resolving)
         guard let root = try? JSONReader.read(bytes), case .object(let members) = root.content else {
             preconditionFailure("what has been read once can be read again")
         }

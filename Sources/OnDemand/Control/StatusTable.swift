@@ -42,7 +42,9 @@ enum StatusTable {
         let wakes = service.wakes.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
         let exit = service.lastExit.map { ["last exit: \($0)"] } ?? []
         let facts = (wakes.isEmpty ? [] : ["woken by " + wakes.joined(separator: ", ")]) + exit
-        let life = facts.isEmpty ? [] : ["\(service.name): \(facts.joined(separator: "; "))"]
+        let remaining = service.remaining.joined(separator: ", ").withoutControls
+        let overdue = remaining.isEmpty ? [] : ["\(service.name): \(paint(.red, "stop overdue:")) \(remaining)"]
+        let life = (facts.isEmpty ? [] : ["\(service.name): \(facts.joined(separator: "; "))"]) + overdue
         guard let failure = service.lastFailure else { return life }
         let title = paint(.red, "last failure:")
         return life + ["\(service.name): \(title) \(failure.detail.withoutControls)"] + failure.lines

@@ -63,8 +63,10 @@ extension ExchangeMachine {
         refused(.noRoom, retryAfter: Refusal.noRoomRetry)
     }
 
-    mutating func connectFailed() {
-        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) does not accept connections."))
+    /// `isOwnListener`: the request would come back to this daemon, for ever.
+    mutating func connectFailed(isOwnListener: Bool = false) {
+        let reason = isOwnListener ? "has a listener of this daemon as its target" : "does not accept connections"
+        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) \(reason)."))
     }
 
     // MARK: Ended

@@ -31,6 +31,9 @@ protocol Kernel: AnyObject {
     /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
     func removeStaleSocket(at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
+    /// Whether a connection to this address would reach a Unix socket of this daemon, by device and inode of its file:
+    /// through a link, from another directory, or under another name. Costs a call only where there are such sockets.
+    func isOwnListener(_ address: SocketAddress) -> Bool
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
     func knock(at address: SocketAddress) -> ConnectResult

@@ -135,6 +135,8 @@ extension LinuxKernel {
     /// Where this process's own numbers are the numbers of /proc.
     static var seesProcesses: Bool { linkTarget(of: "/proc/self", atMost: 16) == "\(getpid())" }
 
+    static var isProcMounted: Bool { unsafe access("/proc/self", F_OK) == 0 || !processes().isEmpty }
+
     static func ownNamespace() -> UInt64? {
         var information = stat()
         return unsafe stat("/proc/self/ns/pid", &information) == 0 ? UInt64(information.st_ino) : nil

@@ -52,8 +52,11 @@ extension LinuxKernel {
 
     var processTreeLimits: [String] {
         guard Self.seesProcesses else {
+            let cause =
+                Self.isProcMounted ? "/proc does not show this pid namespace" : "/proc is not mounted"
             return [
-                "/proc does not show this pid namespace: a process that leaves the group of its backend is not found"
+                "\(cause): a process that leaves the group of its backend is not found, and a listener whose owner cannot "
+                    + "be shown does not count as the backend's"
             ]
         }
         var limits: [String] = []

@@ -59,15 +59,37 @@ extension LinuxKernel {
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> LookResult {
-        // The kernel keeps who began to listen on a Unix socket, and tells it to each client (unix(7), SO_PEERCRED).
-        if address.port == nil, let connection {
-            // A process of another pid namespace has no number here.
-            guard let process = listeningProcess(behind: connection) else { return .somebody }
+        if case .unix(let path) = address {
+            return unixListener(at: path, accepting: connection, belongsToFamilyOf: leader)
+        }
+        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .nobody
+    }
+
+    /// The kernel keeps which process began to listen on a Unix socket, and tells it to each client (unix(7),
+    /// SO_PEERCRED). Where that process proves nothing, the socket itself has to be held by the family: it is found by
+    /// the file that it is bound to, never by its name, which is only how its owner spelled it.
+    private func unixListener(
+        at path: String, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> LookResult {
+        if let connection, let process = listeningProcess(behind: connection) {
             if self.process(process, belongsToFamilyOf: leader) { return .family }
             // One that has ended has left its socket to others; only then they are looked for.
             guard kill(process.number, 0) != 0, errno == ESRCH else { return .stranger }
+            return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .somebody
         }
-        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .nobody
+        // A process of another pid namespace has no number here, and what other processes hold is not seen there.
+        guard let inode = unixListenerInode(at: path) else { return .somebody }
+        return memberHolds(inode, leader).isShown ? .family : .somebody
+    }
+
+    /// By device and inode of the file; nil where the system does not say, or nobody of this network namespace listens.
+    private func unixListenerInode(at path: String) -> UInt32? {
+        guard diagnosis >= 0, let file = SocketFile(behind: path) else { return nil }
+        questions &+= 1
+        var inode: UInt32 = 0
+        let answer = unsafe ondemandd_find_unix_listener(
+            diagnosis, questions, dev_t(file.device), ino_t(file.inode), &inode)
+        return answer == 1 ? inode : nil
     }
 
     private func owner(of inode: UInt32, _ leader: ProcessID) -> LookResult {
@@ -86,14 +108,31 @@ extension LinuxKernel {
 
     /// nil when nothing shows it.
     private func family(of leader: ProcessID, holds inode: UInt32) -> Bool? {
+        switch memberHolds(inode, leader) {
+        case .yes: true
+        case .no: false
+        case .untold(let members): isHeldByNobody(but: members, inode)
+        }
+    }
+
+    /// Whether a member of a family was seen to hold a socket.
+    private enum Holding {
+        case yes, no
+        /// Some of these members do not let us look.
+        case untold(members: Set<Int32>)
+
+        var isShown: Bool { if case .yes = self { true } else { false } }
+    }
+
+    private func memberHolds(_ inode: UInt32, _ leader: ProcessID) -> Holding {
         // Most often it is the leader itself: then nobody else has to be found.
         let isLed = launches[leader].map { $0.groupNumber == .ledByLeader } ?? true
         let leaderHolds = isLed ? Self.holds(leader.number, inode) : false
-        if leaderHolds == true { return true }
+        if leaderHolds == true { return .yes }
         let others = family(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
         let answers = [leaderHolds] + others.map { Self.holds($0, inode) }
-        if answers.contains(true) { return true }
-        return answers.contains(nil) ? isHeldByNobody(but: Set([leader.number] + others), inode) : false
+        if answers.contains(true) { return .yes }
+        return answers.contains(nil) ? .untold(members: Set([leader.number] + others)) : .no
     }
 
     /// Whether only the processes of a family are left to hold a socket, because every other one can be looked into and
@@ -137,7 +176,9 @@ extension LinuxKernel {
         }
         guard let port = address.port else {
             guard case .unix(let path) = address else { return nil }
-            return Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
+            // For people only: where the system does not say, the name is all there is.
+            return unixListenerInode(at: path)
+                ?? Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
         }
         for place in Self.localAddresses(taking: address) {
             let local = "\(place):\(Self.hexadecimal(UInt32(port), digits: 4))"

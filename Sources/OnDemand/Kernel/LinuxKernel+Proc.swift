@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What /proc tells about processes and their sockets (proc(5)).
@@ -87,6 +88,21 @@ extension LinuxKernel {
     static var ownExecutable: String? {
         let path = linkTarget(of: "/proc/self/exe", atMost: Int(PATH_MAX))
         return path.isEmpty ? nil : path
+    }
+
+    /// What starts this program once more: the link that also names a file that was replaced or removed, or, where
+    /// /proc is not mounted, the path that the program was started by.
+    static func ownProgramPath() -> String {
+        let link = "/proc/self/exe"
+        guard ownExecutable == nil, let started = unsafe ondemandd_started_path() else { return link }
+        return unsafe realPath(of: String(cString: started)) ?? link
+    }
+
+    /// The absolute path without links and dots (realpath(3)); nil when there is no such file.
+    static func realPath(of path: String) -> String? {
+        guard let real = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 
     static func linkTarget(of path: String, atMost limit: Int) -> String {

@@ -133,13 +133,20 @@ extension LinuxKernel {
 
     /// Which file a socket is, whatever it is called.
     struct SocketFile: Equatable {
-        private let device: UInt
-        private let inode: UInt
+        let device: UInt
+        let inode: UInt
 
         /// nil when there is no socket of that name.
         init?(at path: String) {
             var information = stat()
             guard unsafe lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
+            (device, inode) = (UInt(information.st_dev), UInt(information.st_ino))
+        }
+
+        /// The socket that a connection to this path finds, links followed; nil when there is none.
+        init?(behind path: String) {
+            var information = stat()
+            guard unsafe stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
             (device, inode) = (UInt(information.st_dev), UInt(information.st_ino))
         }
     }
@@ -199,6 +206,13 @@ extension LinuxKernel {
         guard let code = connectFailure(of: descriptor) else { return .connected(descriptor) }
         close(descriptor)
         return .failed(code)
+    }
+
+    func isOwnListener(_ address: SocketAddress) -> Bool {
+        guard !socketFiles.isEmpty || !inheritedSocketFiles.isEmpty, case .unix(let path) = address,
+            let file = SocketFile(behind: path)
+        else { return false }
+        return socketFiles.values.contains(file) || inheritedSocketFiles.contains(file)
     }
 
     private func connect(_ raw: Int32, to address: SocketAddress) -> ConnectResult {

@@ -24,6 +24,8 @@ import Glibc
     var launches = Launches()
     /// The socket files that listeners of this process have made, by their descriptors.
     var socketFiles: [Int32: SocketFile] = [:]
+    /// Of sockets that a manager opened for the daemon: never removed, because they are not the daemon's.
+    var inheritedSocketFiles: [SocketFile] = []
     /// The process that ends the families of this daemon when it dies; no member of any.
     var guardProcess: Int32?
     /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
@@ -45,7 +47,7 @@ import Glibc
 
     /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens, and
     /// `ownProgram` names the daemon's executable where the process is another one.
-    init(asksSystem: Bool = true, ownProgram: String = "/proc/self/exe") throws(SystemError) {
+    init(asksSystem: Bool = true, ownProgram: String = LinuxKernel.ownProgramPath()) throws(SystemError) {
         isFurther = false
         inheritedDescriptors = Self.countInheritedDescriptors()
         identity = Self.ownIdentity()

@@ -2,7 +2,9 @@
 extension Proxy {
     func connect(to id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
         if takeUpSpare(index, conversation) { return conversation.machine.connected(isKept: true) }
-        switch connectMakingRoom(to: upstreams[id.index].currentAddress) {
+        let address = upstreams[id.index].currentAddress
+        if kernel.isOwnListener(address) { return conversation.machine.connectFailed(isOwnListener: true) }
+        switch connectMakingRoom(to: address) {
         case .failed(.tryAgain):
             conversation.machine.connectionStarted()
             reactor.arm(.connectRetry(clientToken(index)), at: kernel.now() + Limits.connectRetryPause)

@@ -45,7 +45,12 @@ extension StatusPage {
 
         const plural = (number, singular, plural) => (number === 1 ? singular : plural);
 
+        const overdue = ({ remaining }) =>
+          `The stop is overdue. ${plural(remaining.length, "This process is", "These processes are")} left: `
+          + `${remaining.join(", ")}.`;
+
         function meaning(service, quiet) {
+          if (service.state === "stopping" && service.remaining.length > 0) return overdue(service);
           if (service.kind === "process") return meaningOfProcess(service);
           const { state, waiting, open, last_boot_ms: boot, idle_timeout_ms: idle } = service;
           const last = boot === null ? "" : ` The last boot took ${precise(boot)}.`;

@@ -140,8 +140,8 @@ extension Supervisor {
         switch (before, event) {
         case (.starting, .addressTaken):
             noteStranger(backend)
-            failed(
-                backend, .addressTaken, detail: "something already accepts connections on \(addressText(backend))")
+            let what = backend.probe.complaint ?? "something already accepts connections"
+            failed(backend, .addressTaken, detail: "\(what) on \(addressText(backend))")
         case (.starting, .requirementRefused(let name, let refusal, _)):
             let refusal = Refusal.requirementFailed(name, refusal)
             failed(backend, refusal, detail: refusal.sentence)

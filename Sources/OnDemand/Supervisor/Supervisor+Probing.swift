@@ -103,6 +103,10 @@ extension Supervisor {
     }
 
     private func knock(at address: SocketAddress, of backend: SupervisedBackend) -> BackendMachine.Event? {
+        if backend.probe.purpose == .checkAddress, kernel.isOwnListener(address) {
+            backend.probe.complaint = "the daemon itself listens"
+            return probeEnded(of: backend, accepted: true)
+        }
         switch kernel.knock(at: address) {
         case .connected(let descriptor):
             backend.probe.descriptor = descriptor

@@ -26,6 +26,16 @@ import Testing
         for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     }
 
+    @Test("a stop that is overdue names the processes that are left, without their control characters")
+    func overdueStop() {
+        var service = Snapshot.Service.untouched
+        service.state = "stopping"
+        service.remaining = ["4711 (ruby)", "4712 (\u{1b}[2J)"]
+        let text = StatusTable.text(of: .sample([.awake, service]))
+        #expect(text.hasSuffix("\nother: stop overdue: 4711 (ruby), 4712 (\\u001b[2J)\n"), "\(text)")
+        #expect(!StatusTable.text(of: .sample([.awake])).contains("overdue"))
+    }
+
     @Test("with colours the same is said, in the same columns")
     func colours() {
         let snapshot = Snapshot.sample([.awake, .untouched])

@@ -282,6 +282,27 @@ struct LinuxKernelSocketTests {
         #expect(error?.description == "bind unix:/nowhere/x.sock: no such file or directory")
     }
 
+    @Test("a Unix listener of this process is recognised by its file, whatever its path is called")
+    func ownListener() throws {
+        let (path, link) = (path(), path())
+        #expect(!kernel.isOwnListener(.unix(path: path)))
+        let listener = try kernel.listen(at: .unix(path: path))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        let name = path.split(separator: "/").last ?? ""
+        for spelling in [path, link, path.replacing("/\(name)", with: "/./\(name)")] {
+            #expect(kernel.isOwnListener(.unix(path: spelling)), "\(spelling)")
+        }
+        #expect(!kernel.isOwnListener(.unix(path: path + ".other")))
+        kernel.stopListening(listener.descriptor, at: .unix(path: path))
+        #expect(!kernel.isOwnListener(.unix(path: link)))
+        // The same path by another process's hand is another file.
+        let foreign = try LinuxKernel()
+        let successor = try foreign.listen(at: .unix(path: path))
+        #expect(!kernel.isOwnListener(.unix(path: path)))
+        foreign.stopListening(successor.descriptor, at: .unix(path: path))
+    }
+
     // MARK: Who listens
 
     @Test("the owner of a listener is found by its port and by its path", arguments: [true, false])

@@ -231,7 +231,10 @@ extension SimulatedKernel {
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> LookResult {
-        guard let listener = listeners[address] else { return .nobody }
+        guard let listener = listeners[address] else {
+            // A Unix socket that accepted, and whose listener is not found by its file, is not shown to be anybody's.
+            return address.port == nil ? .somebody : .nobody
+        }
         // A process that has changed its user may hide what it holds; a stranger may do so, too.
         if hidesSockets, !listener.isForChild { return .somebody }
         return children.family(of: leader).contains { $0 === listener.process } ? .family : .stranger

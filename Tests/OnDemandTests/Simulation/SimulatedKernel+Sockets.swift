@@ -160,6 +160,8 @@ extension SimulatedKernel {
         return .inProgress(descriptor)
     }
 
+    func isOwnListener(_ address: SocketAddress) -> Bool { address.port == nil && listeners[address]?.isOwn == true }
+
     func knock(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
     func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult {
