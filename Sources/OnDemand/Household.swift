@@ -224,7 +224,7 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)
         case .listener: proxy.acceptAll(from: token.index)
-        case .childOutput, .childErrors: supervisor.outputReady(token)
+        case .childOutput, .childErrors: supervisor.outputReady(token, isResumed: readiness.isEmpty)
         case .probe: supervisor.probeReady(token)
         case .notification: supervisor.notificationReady(token)
         case .signals: takeSignals()
@@ -268,7 +268,6 @@ final class Household<K: Kernel>: Tenant, StatusSource, ControlSource {
 
     /// Messages go back and forth until nobody has anything to say.
     func turnEnded() {
-        if supervisor.hasOutput { supervisor.readOutputs() }
         var hasChanged = false
         while !requests.isEmpty || !answers.isEmpty {
             requests.takeAll().forEach(supervisor.handle)

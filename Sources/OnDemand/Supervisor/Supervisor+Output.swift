@@ -1,6 +1,6 @@
 /// What children print becomes log lines; nothing they do with their pipes can block them or the daemon.
 ///
-/// Pipes that have something are queued, and read at the end of a turn in that order, within one share of the turn for
+/// Pipes that have something are queued, and read in the next turn in that order, within one share of the turn for
 /// all of them: lines cost far more than bytes, so a child that prints empty lines must not hold up clients. A pipe
 /// with more to read goes to the end of the queue. At a process's end its output is read at once; lines beyond a share
 /// are kept, and logged in later turns.
@@ -14,20 +14,29 @@ extension Supervisor {
         var lines: OutputLines
     }
 
-    func outputReady(_ token: Token) {
+    /// With an event of a pipe, and resumed by the reactor when there is something in the queue.
+    func outputReady(_ token: Token, isResumed: Bool) {
+        guard !isResumed else { return readOutputs() }
         guard let backend = backend(of: token), let child = backend.child else { return }
         let path = Self.pipe(of: token)
         guard !child[keyPath: path].isQueued else { return }
         backend.child?[keyPath: path].isQueued = true
         outputQueue.append(token)
+        askForOutputTurn()
     }
 
-    /// Every message comes by here.
-    @inline(__always)
-    var hasOutput: Bool { !outputQueue.isEmpty || !lateOutput.isEmpty }
+    /// One turn for all of them.
+    private func askForOutputTurn() {
+        guard !isOutputTurnAsked,
+            let token = outputQueue.first ?? lateOutput.first.map({ Self.token(of: $0) })
+        else { return }
+        isOutputTurnAsked = true
+        reactor.resumeLater(token)
+    }
 
     /// The share of one turn, for all children together.
-    func readOutputs() {
+    private func readOutputs() {
+        isOutputTurnAsked = false
         var share = WorkShare(items: Limits.outputLinesPerTurn, time: Limits.outputTimePerTurn, from: kernel.now())
         let queue = outputQueue
         outputQueue = []
@@ -38,8 +47,7 @@ extension Supervisor {
         }
         outputQueue = Array(queue[served...]) + outputQueue
         logLateOutput(&share)
-        // What is in our own memory wakes nobody.
-        if let next = outputQueue.first ?? lateOutput.first.map({ Self.token(of: $0) }) { reactor.resumeLater(next) }
+        askForOutputTurn()
     }
 
     private static func token(of late: LateOutput) -> Token {
@@ -171,6 +179,7 @@ extension Supervisor {
             return log(.linesDropped, LogField("service", backend.name), LogField("bytes", lines.unreadCount))
         }
         lateOutput.append(LateOutput(backend: backend, path: path, lines: lines))
+        askForOutputTurn()
     }
 
     private func logLateOutput(_ share: inout WorkShare) {

@@ -23,6 +23,7 @@ final class Supervisor<K: Kernel> {
     var errands: [Errand] = []
     /// Pipes that have something, in the order in which they are read.
     var outputQueue: [Token] = []
+    var isOutputTurnAsked = false
     /// What processes that have ended printed last, and the log has still to get.
     var lateOutput: [LateOutput] = []
     private var isOnErrands = false
