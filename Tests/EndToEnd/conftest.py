@@ -111,6 +111,8 @@ def reason(report):
 
 
 def pytest_terminal_summary(terminalreporter):
+    for file in collect_ignore:
+        terminalreporter.write_line(f"{file} was left out: it needs Python 2.7 with pip, and there is none")
     reruns = terminalreporter.stats.get("rerun", [])
     if reruns:
         terminalreporter.section("run again, and why")

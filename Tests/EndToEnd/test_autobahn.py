@@ -1,7 +1,7 @@
 """Autobahn's fuzzing client, a WebSocket conformance suite, against a server directly and through the daemon.
 
-It needs Python 2.7, which scripts/install-test-tools looks for; without one conftest.py leaves this file out, and
-test_closing.py compares the same kinds of violation with its own sockets.
+It needs Python 2.7, which scripts/install-test-tools looks for. Without one conftest.py leaves this file out and says so at
+the end of the run; test_closing.py then tests the kinds of violation with its own sockets, through the daemon only.
 """
 
 import json
@@ -16,7 +16,7 @@ from servers import EchoServer
 WSTEST = REPOSITORY / ".build" / "autobahn" / "bin" / "wstest"
 # Framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, messages up to 16 MiB and automatic fragmentation.
 # Left out: 9.3 to 9.8, which measure how fast such messages come back in fragments and small writes (a minute more,
-# with the same results), and 12 and 13, whose compressed frames a tunnel does not look into (half an hour).
+# with the same results), and 12 and 13, whose compressed frames a tunnel does not look into (and which take long).
 CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.1.*", "9.2.*", "10.*"]
 HOW_MANY = 259
 

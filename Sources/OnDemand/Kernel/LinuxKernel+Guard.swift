@@ -55,8 +55,8 @@ extension LinuxKernel {
             let cause =
                 Self.isProcMounted ? "/proc does not show this pid namespace" : "/proc is not mounted"
             return [
-                "\(cause): a process that leaves the group of its backend is not found, and a listener whose owner cannot "
-                    + "be shown does not count as the backend's"
+                "\(cause): a process that leaves the group of its backend is not found, and a listener whose owner "
+                    + "cannot be shown does not count as the backend's"
             ]
         }
         var limits: [String] = []

@@ -239,6 +239,7 @@ extension Link {
     }
 
     /// Only where a pace is set is the clock looked at.
+    @inline(__always)
     private mutating func slowDown(_ news: FrameNews, _ kernel: some Kernel) {
         guard pace != nil, news.frames > 0 else { return }
         let now = kernel.now()
@@ -346,6 +347,7 @@ extension Link {
         }
     }
 
+    @inline(__always)
     private mutating func note(_ piece: Piece, from side: Side, _ traffic: inout Traffic) {
         if let code = piece.news.closeCode { traffic.noteClose(code.number) }
         if side == .client, piece.news.dataFrameBegan { hasClientData = true }
