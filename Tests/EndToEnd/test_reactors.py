@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import guard_tools
 import processes
 import wire
 from daemon import on_demand, service, sleeping_double
@@ -244,8 +245,11 @@ def test_d4_a_killed_daemon_of_several_threads_takes_its_backend_with_it(threade
     daemon = threaded(sleeping_double("--ignore-term"))
     opened(daemon, 8)
     backend = daemon.wait_for("ready")["pid"]
+    guard = guard_tools.told_guard_of(daemon)
     daemon.kill()
-    processes.eventually(lambda: not processes.is_alive(backend), within=2, what="the end of the backend")
+    # The guard follows the stop plan: TERM, which is ignored, then KILL.
+    processes.eventually(lambda: not processes.is_alive(backend), within=15, what="the end of the backend")
+    processes.eventually(lambda: not processes.is_alive(guard), within=5, what="the end of the guard")
     assert daemon.offspring() == []
 
 

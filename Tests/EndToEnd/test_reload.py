@@ -6,6 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+import guard_tools
 import processes
 import wire
 from daemon import executable, sleeping_double
@@ -273,6 +274,7 @@ def test_two_hundred_reloads_leave_nothing_behind(start, measured):
     reload(daemon, lambda file: file.update(listen=[file["listen"]]))
     reload(daemon, turn)
     reload(daemon, turn)
+    guard_tools.told_guard_of(daemon)
     before = (len(processes.open_descriptors(daemon.pid)), processes.anonymous_kib(daemon.pid))
     for _ in range(100):
         # Somebody who uses it when it goes, so that its process has to leave as well.

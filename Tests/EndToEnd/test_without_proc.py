@@ -1,5 +1,6 @@
 """A system on which /proc is not mounted: what cannot be shown is said in a sentence, and nothing aborts."""
 
+import json
 import subprocess
 import sys
 
@@ -65,7 +66,9 @@ def test_a_port_whose_owner_cannot_be_shown_is_a_failed_start_with_a_reason(star
 
 def test_the_command_line_is_read(tmp_path):
     file = tmp_path / "on.json"
-    file.write_text('{"listen": "127.0.0.1:3000", "reverse_proxies": []}')
+    file.write_text(json.dumps({
+        "listen": "127.0.0.1:3000",
+        "reverse_proxies": [{"name": "app", "path": "/*", "target": "http://127.0.0.1:3001"}]}))
     assert run("--version").stdout.startswith("ondemandd ")
     assert run("check", "--config", str(file)).returncode == 0
     mistake = run("check", "--config", str(file), "--bogus")

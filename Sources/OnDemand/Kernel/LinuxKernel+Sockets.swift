@@ -24,7 +24,10 @@ extension LinuxKernel {
             guard Glibc.listen(raw, Int32(SOMAXCONN)) == 0 else {
                 throw SystemError(call: "listen", code: .current, subject: "\(address)")
             }
-            if case .unix(let path) = address { socketFiles[raw] = SocketFile(at: path) }
+            if case .unix(let path) = address, let file = SocketFile(at: path) {
+                socketFiles[raw] = file
+                if isForChild { childSocketFiles.append(file) }
+            }
             return (Descriptor(raw: raw), localAddress(of: raw) ?? address)
         } catch {
             _ = Glibc.close(raw)
@@ -127,6 +130,7 @@ extension LinuxKernel {
 
     func stopListening(_ listener: Descriptor, at address: SocketAddress) {
         let own = socketFiles.removeValue(forKey: listener.raw)
+        childSocketFiles.removeAll { $0 == own }
         if case .unix(let path) = address, let own, SocketFile(at: path) == own { unsafe unlink(path) }
         close(listener)
     }
@@ -212,7 +216,8 @@ extension LinuxKernel {
         guard !socketFiles.isEmpty || !inheritedSocketFiles.isEmpty, case .unix(let path) = address,
             let file = SocketFile(behind: path)
         else { return false }
-        return socketFiles.values.contains(file) || inheritedSocketFiles.contains(file)
+        let isOwn = socketFiles.values.contains(file) && !childSocketFiles.contains(file)
+        return isOwn || inheritedSocketFiles.contains(file)
     }
 
     private func connect(_ raw: Int32, to address: SocketAddress) -> ConnectResult {

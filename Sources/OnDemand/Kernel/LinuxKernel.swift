@@ -24,6 +24,8 @@ import Glibc
     var launches = Launches()
     /// The socket files that listeners of this process have made, by their descriptors.
     var socketFiles: [Int32: SocketFile] = [:]
+    /// Those of them that backends inherit (`readiness` of `socket`): the daemon accepts no connection there.
+    var childSocketFiles: [SocketFile] = []
     /// Of sockets that a manager opened for the daemon: never removed, because they are not the daemon's.
     var inheritedSocketFiles: [SocketFile] = []
     /// The process that ends the families of this daemon when it dies; no member of any.

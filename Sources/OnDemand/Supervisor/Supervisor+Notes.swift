@@ -80,6 +80,7 @@ extension Supervisor {
         log(
             .stopTimedOut, service(backend), generation(backend),
             LogField("remaining", remaining.map(\.shown).joined(separator: ", ")))
+        answers.post(.stateChanged(backend.id))
     }
 
     private func service(_ backend: SupervisedBackend) -> LogField { LogField("service", backend.name) }
