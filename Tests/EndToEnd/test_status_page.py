@@ -195,6 +195,8 @@ def test_an_overdue_stop_names_the_processes_that_are_left(browser, start):
     page = GuardedPage(
         browser, start, service(port, path="/*", on_demand=of_another_user(port, idle_timeout="100ms")),
         life=lambda daemon: daemon.ask(request(path="/")), wrapper=WITHOUT_KILL)
+    page.enter()
+    page.complaints()  # Takes the 401 of the time before the token out of the browser's log.
     backend = page.daemon.wait_for("ready")["pid"]
     page.until(f"The stop is overdue. This process is left: {backend} (", ".meaning")
     os.kill(backend, signal.SIGKILL)
