@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def test_a_message_costs_few_instructions_and_no_allocation(tmp_path, measured):
     instructions, allocations = cost.per_unit(
-        tmp_path, lambda count: ["--connections", 1, "--messages", count], (1000, 41000))
+        tmp_path, lambda count: ["--connections", 1, "--messages", count], (1000, 81000))
     measured("instructions per echoed message", f"{instructions:,.0f}")
     measured("allocations per echoed message", f"{allocations:.2f}")
     limits = cost.thresholds()
@@ -32,7 +32,7 @@ def test_a_message_among_many_costs_less_because_they_share_a_turn(tmp_path, mea
 
 def test_a_websocket_from_connect_to_close_costs_few_instructions_and_allocations(tmp_path, measured):
     instructions, allocations = cost.per_unit(
-        tmp_path, lambda count: ["--work", "idle", "--connections", count], (50, 650))
+        tmp_path, lambda count: ["--work", "idle", "--connections", count], (50, 1250))
     measured("instructions per WebSocket, connect to close", f"{instructions:,.0f}")
     measured("allocations per WebSocket, connect to close", f"{allocations:.1f}")
     limits = cost.thresholds()
