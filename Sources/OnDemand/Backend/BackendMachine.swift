@@ -494,7 +494,7 @@ struct BackendMachine {
     private mutating func crash(
         _ exit: Exit, _ since: Instant, _ waiting: [Ticket], _ suspects: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
-        // What is not to be started again may have done all it had to do.
+        // A backend without restarts may have finished its work.
         let isDone = !policy.restarts && exit == .status(0)
         let stable = isDone || now - since >= Limits.stableUptime
         if stable { failures = 0 }

@@ -1,4 +1,4 @@
-/// One message for the subscribers of one stream. What is copied from the request stays there, as a range of it.
+/// One message for the subscribers of one stream: ranges of the request's bytes.
 struct Broadcast: Equatable, Sendable {
     let stream: [UInt8]
     /// The value of `data` as it was posted; nil where there was none.

@@ -1,6 +1,6 @@
 /// Reads the tokens of clients: JSON Web Tokens (RFC 7519) signed with a shared secret.
 ///
-/// What is accepted is a list: three parts in Base64 without padding, HS256, HS384 or HS512, no critical extensions,
+/// Only these forms are accepted: three parts in Base64 without padding, HS256, HS384 or HS512, no critical extensions,
 /// and times that are numbers. Everything else is unauthorized, `none` and asymmetric algorithms included.
 struct ClientTokenVerifier: Sendable {
     enum Verdict: Equatable, Sendable {

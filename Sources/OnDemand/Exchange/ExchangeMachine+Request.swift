@@ -125,7 +125,7 @@ extension ExchangeMachine {
         return rules.services[id.index].webSocket
     }
 
-    /// What is no field of this request for its backend, or is the operator's own, is no trailer either.
+    /// A name that is no field of this request for its backend, or is the operator's own, is no trailer either.
     private func removedTrailers(of head: RequestHead, for destination: Destination?) -> [[UInt8]] {
         let configured = destination?.service.map { rules.services[$0.index].headers } ?? []
         return HopByHop.names(head, in: inbound.span) + configured.map { $0.name.utf8.map(HTTPByte.folded) }

@@ -118,7 +118,7 @@ struct ExchangeMachine {
         var keepsUpstream: Duration?
         /// It only asks and changes nothing (RFC 9110, 9.2.1).
         var isSafe = false
-        /// What is to be done when its connection breaks before anything has come back.
+        /// The action for a connection that breaks before any response.
         var repetition = Repetition.never
         /// How often it has gone back to the queue because nobody listened.
         var returns: UInt16 = 0
@@ -448,7 +448,7 @@ struct ExchangeMachine {
         phase = .finishing(keepAlive: keepAlive)
     }
 
-    /// Whoever asks with HEAD reads no body, also where the rest of what it sent cannot be understood (RFC 9112, 6.3).
+    /// A client that sent HEAD reads no body, also where the rest of what it sent cannot be understood (RFC 9112, 6.3).
     private var beginsWithHead: Bool {
         inbound.drop { $0 == HTTPByte.carriageReturn || $0 == HTTPByte.lineFeed }.starts(with: "HEAD ".utf8)
     }

@@ -1,10 +1,10 @@
 /// What a trusted proxy says about a request's way here: whose it is, and which host was asked for and how.
 ///
 /// The fields are read once from front to back, whatever stands in them: each hop wrote its piece behind those of the
-/// hops before it. What is known in the end is what the farthest of the trusted hops in a row said, because what stands
+/// hops before it. The final result is what the farthest of the trusted hops in a row said, because what stands
 /// before that the client may have written itself.
 struct ForwardedChain {
-    /// Who asks: the last address that is no trusted proxy's; of trusted ones only, the first; nil where none is said.
+    /// The client: the last address that is no trusted proxy's; of trusted ones only, the first; nil without any.
     private(set) var client: IPAddress?
     /// Of `Forwarded`, maybe in quotes.
     private(set) var host: ByteRange?

@@ -8,7 +8,7 @@ struct Provenance {
     /// How the client asked the first of the trusted: `http` or `https`.
     let scheme: String
     private let peer: SocketAddress
-    /// Who asks, where the peer is a trusted proxy that says so.
+    /// The client, where the peer is a trusted proxy that names it.
     private let announced: IPAddress?
     private let host: Host
     private let chain: Chain
@@ -20,7 +20,7 @@ struct Provenance {
         case quoted([UInt8])
     }
 
-    /// What is continued: values of fields.
+    /// The chain to be continued: values of fields.
     private enum Chain {
         /// The peer is a stranger: then it is the client, and no text is made before somebody wants one.
         case none
@@ -89,10 +89,10 @@ struct Provenance {
         return last
     }
 
-    /// Who asks, where that is another one than the peer.
+    /// The client, where it differs from the peer.
     var announcedClient: String? { announced?.text }
 
-    /// Who asks, as `$remote_addr` shows it: an address and nothing else.
+    /// The client, as `$remote_addr` shows it: an address and nothing else.
     var client: String { announcedClient ?? peer.host }
 
     /// For the backend, in the place of the client's own; `bytes` are the head's.

@@ -7,7 +7,7 @@ struct BodyLimits: Equatable, Sendable {
     var sender = Sender.client
     /// Content bytes, without chunk framing; nil leaves the size to the backend.
     var maximumBytes: UInt64?
-    /// Of one chunk's size line beside its size: leading zeros, blanks and extensions. Nobody uses extensions, and they
+    /// Of one chunk's size line beside its size: leading zeros, blanks and extensions. No client uses extensions, which
     /// have been a way to smuggle (RFC 9112, 7.1.1).
     var maximumExtensionBytes = 256
     /// Blanks and extensions of all chunks together, or tiny chunks with long extensions would cost far more than they

@@ -3,7 +3,7 @@
 ///     chunk = size [ BWS ";" BWS extension ] CRLF data CRLF
 ///     last chunk = "0" [ BWS ";" BWS extension ] CRLF trailers CRLF
 ///
-/// What is passed on is part of what was read, in the same order: the sizes without leading zeros, the data, the
+/// The output is part of the input, in the same order: the sizes without leading zeros, the data, the
 /// trailer fields that may stand there. So the next parser finds one form, in which nothing can be misread.
 struct ChunkScanner {
     /// What the next byte must be.

@@ -20,7 +20,7 @@ enum TrailerRule: Equatable {
     /// The same for whole families of names.
     static let ownPrefixes = ["x-forwarded-", "forwarded", "x-real-ip", "sec-"]
 
-    /// `_` reads as `-` here too. What is refused in a request is only dropped from a response, which is written anew.
+    /// `_` reads as `-` here too. A name refused in a request is only dropped from a response, which is written anew.
     init(_ name: [UInt8], limits: BodyLimits) {
         let bytes = name.span
         let whole = ByteRange(0, name.count)

@@ -1,4 +1,4 @@
-/// What is known about the processes of one launch: the leader, and every descendant that was ever shown to be one.
+/// The known processes of one launch: the leader, and every descendant that was ever shown to be one.
 ///
 /// A process is a member if it was one before (number and start time), if it bears the mark of this launch, or if it is
 /// in the session or process group of the leader. The last counts only while that number cannot be anything else's:

@@ -60,7 +60,7 @@ enum Limits {
     /// Fields of a backend's response head; beyond it 502. Twice what a client may send by default, and no page of a
     /// real application comes near it.
     static let responseFields = 256
-    /// What is discarded of a client that still sends although its answer is complete, and what one that only listens
+    /// Bytes discarded of a client that still sends although its answer is complete, and what one that only listens
     /// may send: enough that an answer is not destroyed by a reset (RFC 9112, 9.6) while a browser's upload is on its
     /// way. Then the connection ends at once.
     static let lingerBytes = 1024 * 1024
@@ -210,7 +210,7 @@ enum Limits {
     /// wait for its end are refused. A process that KILL does not end in this time hangs in the kernel, or may not be
     /// signalled.
     static let stopGrace: Duration = .seconds(5)
-    /// What is read of a script that cannot be run: the line of its interpreter is no longer than this (execve(2)).
+    /// Bytes read of a script that cannot be run: the longest line of an interpreter (execve(2)).
     static let scriptLineBytes = 256
     /// Processes that are named in a log line or the status when they do not end: enough to find the others.
     static let namedProcesses = 16

@@ -4,7 +4,7 @@
 /// timer is armed for, and arms the timer anew where they differ. No transition arms a timer by itself, so none can
 /// forget it: not the one from a frame that came in one piece with a head, nor one from an event on another thread.
 extension Link {
-    /// What is being waited for with a limit, as it follows from the state alone: so nothing that comes about in one
+    /// The wait that has a limit, as it follows from the state alone: so nothing that comes about in one
     /// piece with the heads, in a read or in an order goes without its timer.
     ///
     /// Every message comes by here: called instead of written in its place, the link would be copied for it.

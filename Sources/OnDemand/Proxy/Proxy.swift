@@ -495,7 +495,7 @@ final class Proxy<K: Kernel> {
         log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
     }
 
-    /// Whoever guesses is named, and what was guessed never is.
+    /// The line names the client, and never the token that it sent.
     private func noteWrongSecret(of conversation: Link.Conversation) {
         guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
         var fields = [LogField("client", conversation.machine.remoteAddress)]

@@ -199,7 +199,7 @@ final class SimulatedListener {
     let isStranger: Bool
     /// The daemon's own, and its children inherit it.
     var isForChild = false
-    /// Nobody but the daemon accepts here.
+    /// Only the daemon accepts here.
     var isOwn: Bool { process == nil && !isStranger && !isForChild }
     private(set) var isClosed = false
     /// Shut down from outside, and still the daemon's descriptor: ready without a client (shutdown(2)).

@@ -115,7 +115,7 @@ struct SimulationClosingTests {
             if case .bytes(let count) = client.socket.send(Array(repeating: 7, count: 65_536)[...]) { sent += count }
             bench.run(for: .microseconds(100))
         }
-        // What is still under way then has its room in the socket's own buffer.
+        // Bytes still under way then fit in the socket's own buffer.
         let limit = Limits.discardedKibibytes * 1024
         #expect((limit / 2...limit + 1_100_000).contains(sent), "\(sent)")
         #expect(bench.kernel.now() - began < .seconds(1))
