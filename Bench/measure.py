@@ -251,10 +251,10 @@ def system_calls(target, connections, messages):
 # Cold starts
 
 
-def cold_alone(folder, boot_ms, samples):
+def cold_alone(folder, startup_ms, samples):
     """The backend's own time from its spawn to its first accept, in milliseconds."""
-    stamp = Path(folder) / f"alone-{boot_ms}"
-    command = [BENCH, "boot", f"127.0.0.1:{free_port()}", str(boot_ms), stamp]
+    stamp = Path(folder) / f"alone-{startup_ms}"
+    command = [BENCH, "boot", f"127.0.0.1:{free_port()}", str(startup_ms), stamp]
     text = subprocess.run(
         [BENCH, "cold", str(samples), stamp, "alone", *command], capture_output=True, text=True, check=True).stdout
     return [int(line.split()[0]) / 1e6 for line in text.splitlines()]
@@ -264,9 +264,9 @@ def cold_alone(folder, boot_ms, samples):
 STARTS_TO_LEARN = 3
 
 
-def cold_on_demand(folder, boot_ms, samples, inherits=False):
-    stamp = Path(folder) / f"on-demand-{boot_ms}"
-    target = OnDemandSleeping(Path(folder) / f"boot-{boot_ms}", boot_ms, stamp, inherits)
+def cold_on_demand(folder, startup_ms, samples, inherits=False):
+    stamp = Path(folder) / f"on-demand-{startup_ms}"
+    target = OnDemandSleeping(Path(folder) / f"boot-{startup_ms}", startup_ms, stamp, inherits)
     # A start needs two processes at once, so nobody is kept from a core.
     target.core = BOTH_CORES
     target.start()
@@ -290,15 +290,15 @@ def cold_starts(target, stamp, samples):
     return [int(line.split()[0]) / 1e6 for line in finished.stdout.splitlines()]
 
 
-def cold_activated(folder, boot_ms, samples):
+def cold_activated(folder, startup_ms, samples):
     """systemd-socket-activate becomes the backend at the first connection, so each sample is another one."""
-    stamp = Path(folder) / f"activated-{boot_ms}"
+    stamp = Path(folder) / f"activated-{startup_ms}"
 
     class Activated(Target):
-        name = f"socket-activate-{boot_ms}"
+        name = f"socket-activate-{startup_ms}"
 
         def command(self):
-            return ["systemd-socket-activate", "-l", self.address, BENCH, "boot", "inherited", str(boot_ms), stamp]
+            return ["systemd-socket-activate", "-l", self.address, BENCH, "boot", "inherited", str(startup_ms), stamp]
 
     times = []
     for _ in range(samples):

@@ -220,7 +220,7 @@ def executable_bytes():
 
 # Two threads
 
-ONE, TWO = "ondemandd, 1 reactor", "ondemandd, 2 reactors"
+ONE, TWO = "ondemandd, 1 thread", "ondemandd, 2 threads"
 
 
 def threads(figures):
@@ -242,7 +242,7 @@ def threads(figures):
         if twice:
             best = figures.ratio(metric, TWO, name, "rate")
             against = f", {best:.2f} times the best peer's ({name})" if best else ""
-            sentences.append(f"With {label} two reactors carry {twice:.2f} times the messages of one{against}.")
+            sentences.append(f"With {label} two threads carry {twice:.2f} times the messages of one{against}.")
     return "\n\n".join([" ".join(sentences), *parts])
 
 

@@ -192,7 +192,7 @@ class OnDemand(Target):
         return {"name": "bench", "path": "/*", "target": f"http://{self.backend}", "websocket": True}
 
     def command(self):
-        configuration = {"listen": self.address, "reverse_proxies": [self.service()], "reactors": self.threads}
+        configuration = {"listen": self.address, "reverse_proxies": [self.service()], "threads": self.threads}
         return [DAEMON, "--config", self.write("config.json", json.dumps(configuration, indent=2))]
 
 
@@ -201,10 +201,10 @@ class OnDemandSleeping(OnDemand):
 
     name = "ondemandd asleep"
 
-    def __init__(self, folder, boot_ms=0, stamp="/dev/null", inherits=False):
+    def __init__(self, folder, startup_ms=0, stamp="/dev/null", inherits=False):
         super().__init__(folder)
         self.readiness = "socket" if inherits else "tcp"
-        self.arguments = ["boot", "inherited" if inherits else self.backend, str(boot_ms), str(stamp)]
+        self.arguments = ["boot", "inherited" if inherits else self.backend, str(startup_ms), str(stamp)]
 
     def service(self):
         command = {
@@ -409,7 +409,7 @@ def on_both_cores(base, name, threads):
 
 
 THREADED = [
-    on_both_cores(OnDemand, "ondemandd, 1 reactor", 1), on_both_cores(OnDemand, "ondemandd, 2 reactors", 2),
+    on_both_cores(OnDemand, "ondemandd, 1 thread", 1), on_both_cores(OnDemand, "ondemandd, 2 threads", 2),
     on_both_cores(HAProxyTCP, "haproxy tcp, nbthread 2", 2), on_both_cores(HAProxy, "haproxy http, nbthread 2", 2),
     on_both_cores(Nginx, "nginx http, 2 workers", 2), on_both_cores(NginxStream, "nginx stream, 2 workers", 2)]
 CHOICES = [

@@ -10,7 +10,7 @@ private let target = unsafe getenv("FUZZER").flatMap { unsafe FuzzTarget.named(S
 func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let target else { fatalError("FUZZER names none of \(FuzzTarget.all.map(\.name))") }
     let input = unsafe Array(UnsafeBufferPointer(start: data, count: count))
-    do throws(Complaint) {
+    do throws(Violation) {
         try target.check(input)
     } catch {
         fatalError("\(target.name): \(error)")

@@ -5,9 +5,9 @@ import OnDemand
 @main
 struct Main {
     static func main() {
-        Daemon.runHiddenMode()
-        let words = Daemon.commandLine()
-        Daemon.prepareProcess()
+        EntryPoint.runHiddenMode()
+        let words = EntryPoint.commandLine()
+        EntryPoint.prepareProcess()
         let code = perform(Arguments(words))
         exit(code.rawValue)
     }
@@ -24,25 +24,25 @@ struct Main {
             write("ondemandd: \(sentence)\n\n\(usage)", to: STDERR_FILENO)
             return .usage
         case .control(let command):
-            let outcome = Daemon.carryOut(
+            let outcome = EntryPoint.execute(
                 command, output: terminal(STDOUT_FILENO), errors: terminal(STDERR_FILENO),
                 print: { write($0, to: STDOUT_FILENO) }, note: { write($0, to: STDERR_FILENO) })
             return report(outcome)
         case .configuration(let command):
-            let outcome = Daemon.carryOut(
+            let outcome = EntryPoint.execute(
                 command, errors: terminal(STDERR_FILENO), print: { write($0, to: STDOUT_FILENO) },
                 note: { write($0, to: STDERR_FILENO) })
             return report(outcome)
         case .demo(let command):
-            return report(Daemon.show(command) { write($0, to: STDOUT_FILENO) })
+            return report(EntryPoint.show(command) { write($0, to: STDOUT_FILENO) })
         case .run(let file):
-            return report(Daemon.run(configurationFile: file, errors: terminal(STDERR_FILENO)))
+            return report(EntryPoint.run(configurationFile: file, errors: terminal(STDERR_FILENO)))
         }
     }
 
-    private static func terminal(_ descriptor: Int32) -> Terminal { Daemon.terminal(isatty(descriptor) == 1) }
+    private static func terminal(_ descriptor: Int32) -> Terminal { EntryPoint.terminal(isatty(descriptor) == 1) }
 
-    private static func report(_ outcome: Daemon.Outcome) -> ExitCode {
+    private static func report(_ outcome: EntryPoint.Outcome) -> ExitCode {
         switch outcome {
         case .done:
             return .success
@@ -55,7 +55,7 @@ struct Main {
         }
     }
 
-    private static func report(_ outcome: Daemon.CommandOutcome) -> ExitCode {
+    private static func report(_ outcome: EntryPoint.CommandOutcome) -> ExitCode {
         switch outcome {
         case .done:
             return .success
@@ -69,9 +69,9 @@ struct Main {
             write("ondemandd: \(sentence)\n", to: STDERR_FILENO)
             return .unavailable
         case .configurationIsWrong(let message):
-            return report(Daemon.Outcome.configurationIsWrong(message))
+            return report(EntryPoint.Outcome.configurationIsWrong(message))
         case .systemRefused(let message):
-            return report(Daemon.Outcome.systemRefused(message))
+            return report(EntryPoint.Outcome.systemRefused(message))
         }
     }
 
@@ -83,7 +83,7 @@ struct Main {
         var rest = bytes
         while !rest.isEmpty {
             let count = unsafe Glibc.write(descriptor, rest, rest.count)
-            guard count > 0 || errno == EINTR || (errno == EAGAIN && Daemon.waitForRoom(in: descriptor)) else {
+            guard count > 0 || errno == EINTR || (errno == EAGAIN && EntryPoint.waitForRoom(in: descriptor)) else {
                 return false
             }
             rest.removeFirst(max(0, count))

@@ -84,8 +84,8 @@ class Daemon:
             "managed_processes": list(managed_processes),
             "reverse_proxies": services,
             "log": {"level": "info", "format": "json", **(log or {})},
-            # REACTORS=2 has everything tested with so many threads.
-            **({"reactors": int(os.environ["REACTORS"])} if "REACTORS" in os.environ else {}),
+            # THREADS=2 has everything tested with so many threads.
+            **({"threads": int(os.environ["THREADS"])} if "THREADS" in os.environ else {}),
             **(top or {}),
         }
         self.file = Path(folder) / f"ondemandd-{uuid.uuid4().hex[:8]}.json"

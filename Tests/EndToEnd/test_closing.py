@@ -45,7 +45,7 @@ def test_a_forbidden_frame_in_one_piece_with_a_head_ends_both_connections(start,
     daemon.wait_for_status(within=4, open=0)
     client.socket.settimeout(4)
     processes.eventually(lambda: is_broken(client), within=4, what="the daemon's own end of the connection being closed")
-    event = "upstream_trouble" if code == 1011 else "connection_aborted"
+    event = "upstream_error" if code == 1011 else "connection_aborted"
     assert daemon.wait_for(event, close_code=code)["client"] == "127.0.0.1"
 
 
@@ -102,7 +102,7 @@ def test_a_client_is_called_as_a_trusted_proxy_says(start, upstream):
 
 
 def test_a_hung_backend_whose_client_is_gone_is_stopped(start):
-    daemon = start(sleeping_double(idle_timeout="100ms", stop_timeout="300ms") | {"limits": {"stall_timeout": "1s"}})
+    daemon = start(sleeping_double(idle_timeout="100ms", stop_timeout="300ms") | {"limits": {"send_timeout": "1s"}})
     client = daemon.open_tunnel()
     pid = daemon.status()["pid"]
     os.kill(pid, signal.SIGSTOP)

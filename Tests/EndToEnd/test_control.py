@@ -180,7 +180,7 @@ def test_a_request_in_progress_finishes_before_an_ordered_stop(begin, control):
     daemon = begin(sleeping_double(path="/*"))
     with daemon.connect() as client:
         client.send(request(path="/slow?ms=700"))
-        daemon.wait_for("first_hit")
+        daemon.wait_for("first_request")
         stop = subprocess.Popen([executable(), "stop", "cable", "--control", f"unix:{control}"])
         assert client.read_response().status == 200
         assert stop.wait(10) == 0
@@ -195,7 +195,7 @@ def test_restart_tells_clients_that_it_is_one_and_holds_those_who_come(begin, co
     daemon.open_tunnel().close()
     assert restart.wait(10) == 0
     second = daemon.status()
-    assert second["state"] == "ready" and second["pid"] != first and second["starts"] == 2
+    assert second["state"] == "awake" and second["pid"] != first and second["starts"] == 2
 
 
 def test_pin_keeps_it_awake_until_unpin(begin, order):
@@ -203,7 +203,7 @@ def test_pin_keeps_it_awake_until_unpin(begin, order):
     result = order("pin", "cable")
     assert result.returncode == 0 and result.stdout.startswith("cable is pinned and ready (pid ")
     time.sleep(0.9)
-    assert daemon.status()["state"] == "ready" and daemon.status()["pinned"]
+    assert daemon.status()["state"] == "awake" and daemon.status()["pinned"]
     assert order("unpin", "cable").stdout == "cable is no longer pinned\n"
     daemon.wait_for("stopped")
 
@@ -245,7 +245,7 @@ def test_what_is_required_may_be_stopped_disabled_and_enabled_by_hand(begin, ord
     assert int(answer.value("retry-after")) >= 1
     failed = order("pin", "cable")
     assert failed.returncode == 1 and "requires helper, which is disabled" in failed.stderr
-    daemon.assert_never("cooling_down")
+    daemon.assert_never("backoff")
 
     # What is pinned was only waiting for this.
     assert order("enable", "helper").stdout == "helper is enabled\n"

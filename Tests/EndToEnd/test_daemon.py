@@ -27,9 +27,9 @@ def test_a_signal_closes_tunnels_stops_the_backend_and_exits_0(start, number):
     assert daemon.wait() == 0
     assert all(tunnel.has_ended() for tunnel in tunnels)
     assert not processes.group_members(group) and daemon.offspring() == []
-    daemon.wait_for("bye")
+    daemon.wait_for("exited")
     order = [record["event"] for record in daemon.records]
-    assert order.index("shutting_down") < order.index("stopped") < order.index("bye")
+    assert order.index("shutting_down") < order.index("stopped") < order.index("exited")
 
 
 def test_a_signal_while_asleep_ends_at_once(start):
@@ -398,7 +398,7 @@ def wrong(change):
 
 @pytest.mark.parametrize("named, configuration", [
     ("idle_timeout", wrong(lambda _, proxy: proxy["on_demand"].update(idle_timeout="15 minutes"))),
-    ("max_waiting", wrong(lambda _, proxy: proxy["on_demand"].update(max_waiting=-1))),
+    ("max_queue", wrong(lambda _, proxy: proxy["on_demand"].update(max_queue=-1))),
     ("command", wrong(lambda _, proxy: proxy["on_demand"].pop("command"))),
     ("target", wrong(lambda _, proxy: proxy.update(target="ftp://127.0.0.1:1/"))),
     ("listen", wrong(lambda whole, _: whole.update(listen="127.0.0.1:99999"))),

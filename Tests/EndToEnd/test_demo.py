@@ -57,7 +57,7 @@ def test_a_websocket_wakes_it_is_talked_to_and_it_sleeps_again_and_leaves_nothin
         assert client.read_frame() == (1, b"Is anybody there?")
         opcode, payload = client.read_frame()
         assert opcode == 1 and json.loads(payload)["type"] == "ping"
-        assert state(demo) == "ready"
+        assert state(demo) == "awake"
         client.send(wire.close_frame(1000))
         assert client.read_frame()[0] == CLOSE
         assert client.has_ended()

@@ -413,8 +413,8 @@ def test_prometheus_is_told_of_metrics_and_labels_that_there_are():
         used = set(re.findall(r"\$labels\.([a-z]+)", rule["annotations"]["summary"]))
         assert used <= {"service"} and (not used or "_service_" in name)
         assert rule["expr"].count("(") == rule["expr"].count(")")
-    (quantile,) = re.findall("ondemandd_service_boot_seconds_bucket", document)
-    assert "ondemandd_service_boot_seconds" in known
+    (quantile,) = re.findall("ondemandd_service_startup_seconds_bucket", document)
+    assert "ondemandd_service_startup_seconds" in known
 
 
 @shows("docs/FUZZING.md", "sh", 0)

@@ -47,7 +47,7 @@ def test_the_address_of_a_client_is_an_address_and_nothing_else(start, upstream,
     with daemon.connect() as client:
         client.send(request(path="/", extra=[told]))
         assert upstream.accept().read_head().value("X-Address") == address
-    assert daemon.wait_for("first_hit")["client"] == address
+    assert daemon.wait_for("first_request")["client"] == address
 
 
 def test_what_a_client_wrote_in_the_other_family_of_fields_counts_for_nothing(start, upstream):
@@ -75,7 +75,7 @@ def test_a_requests_identifier_is_the_same_for_the_backend_and_in_the_log(start,
     with daemon.connect() as client:
         client.send(request(path="/", extra=["X-Request-Id: from-the-client"]))
         assert upstream.accept().read_head().value("X-Request-Id") == "from-the-client"
-    assert daemon.wait_for("first_hit")["request_id"] == "from-the-client"
+    assert daemon.wait_for("first_request")["request_id"] == "from-the-client"
     with daemon.connect() as client:
         client.send(request(path="/"))
         made = upstream.accept().read_head().value("X-Request-Id")

@@ -62,10 +62,10 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
 
     answer = daemon.ask(wire.request(path="/api/users"), patience=20)
     assert (answer.status, answer.body) == (200, b"You asked for /users.\n")
-    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "asleep"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "awake", "asleep"]
 
     assert messages(daemon, "/count", "1\n", 1) == ["1"]
-    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "ready"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "awake"]
 
     host, port = daemon.address
     origin = f"http://{host}:{port}"
@@ -73,7 +73,7 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
         f"ws://{host}:{port}/cable", subprotocols=["actioncable-v1-json"], origin=origin, open_timeout=30)
     with connecting as cable:
         assert json.loads(cable.recv(timeout=10)) == {"type": "welcome"}
-    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["ready", "ready", "ready"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["ready", "ready", "awake"]
 
 
 def test_every_example_is_a_valid_configuration():

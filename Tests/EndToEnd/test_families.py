@@ -39,8 +39,8 @@ def test_d4_what_a_killed_daemon_and_its_guard_left_behind_is_stopped_before_the
     assert processes.is_alive(backend) and processes.is_alive(left)
 
     second = start(sleeping_double())
-    assert second.wait_for("orphan_ended", pid=left)
-    assert second.wait_for("orphan_ended", pid=backend)
+    assert second.wait_for("orphan_killed", pid=left)
+    assert second.wait_for("orphan_killed", pid=backend)
     assert not processes.is_alive(left) and not processes.is_alive(backend)
 
 
@@ -49,7 +49,7 @@ def test_a_running_daemons_backends_are_nobodys_orphans(start):
     first.open_tunnel()
     backend = first.wait_for("ready")["pid"]
     second = start(sleeping_double())
-    second.assert_never("orphan_ended")
+    second.assert_never("orphan_killed")
     assert processes.is_alive(backend)
 
 
@@ -85,7 +85,7 @@ def test_s1_a_stranger_that_takes_the_address_during_the_start_gets_no_client(st
         answer = client.read_response()
         stranger.socket.setblocking(False)
         assert answer.status == 503
-        taken = daemon.wait_for("stranger")
+        taken = daemon.wait_for("address_conflict")
         assert taken["process"].startswith(("python", "pytest"))
     daemon.assert_never("ready")
 
@@ -107,4 +107,4 @@ def test_a_stranger_on_the_same_port_of_another_address_is_in_nobodys_way(start)
     with socket.create_server(("127.0.0.2", port)):
         daemon = start(service(port, on_demand=launches_double(port, startup_timeout="2s")))
         assert daemon.ask(wire.request()).status == 200
-        daemon.assert_never("stranger")
+        daemon.assert_never("address_conflict")

@@ -82,11 +82,11 @@ def test_a_backend_that_breaks_the_rules_is_a_1011_and_a_warning(start, upstream
     backend.send(wire.plain_frame(1, b"good") + text_frame("masked"))
     assert client.read_frame() == (1, b"good")
     assert closed_with(client)[0] == 1011
-    assert daemon.wait_for("upstream_trouble")["close_code"] == 1011
+    assert daemon.wait_for("upstream_error")["close_code"] == 1011
 
 
 def test_a_client_that_stops_reading_is_let_go_and_delays_nobody(start, upstream, measured):
-    daemon = start(service(upstream.port, limits={"stall_timeout": "1s"}), log={"level": "debug"})
+    daemon = start(service(upstream.port, limits={"send_timeout": "1s"}), log={"level": "debug"})
     stuck, flooding = tunnel(daemon, upstream)
     other, peer = tunnel(daemon, upstream)
     block = wire.plain_frame(2, b"x" * 60_000)

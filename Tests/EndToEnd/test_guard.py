@@ -84,7 +84,7 @@ def test_a_daemon_killed_in_a_backoff_leaves_nothing_not_even_a_guard(start):
     daemon = start(service(port, on_demand=on_demand(
         "sh", "-c", f"{stray(mark)} sleep 0.1; exit 3", stop_timeout="400ms", startup_timeout="5s")))
     assert daemon.ask(wire.request(path="/cable")).status == 503
-    daemon.wait_for("cooling_down")
+    daemon.wait_for("backoff")
     assert tools.with_argument(mark) == [], "the stop took the stray along"
     daemon.kill()
     processes.eventually(lambda: not tools.guards(daemon), what="the end of the guard")
@@ -138,8 +138,8 @@ def test_what_a_daemon_and_its_guard_leave_together_is_ended_by_the_next_daemon(
     first.kill()
     assert processes.is_alive(backend) and processes.is_alive(left[0])
     second = start(sleeping_double(), wrapper=tools.IN_CONTAINER)
-    assert second.wait_for("orphan_ended", pid=backend)
-    assert second.wait_for("orphan_ended", pid=left[0])
+    assert second.wait_for("orphan_killed", pid=backend)
+    assert second.wait_for("orphan_killed", pid=left[0])
     tools.ended(backend, *left)
 
 
@@ -193,7 +193,7 @@ def test_in_a_container_a_backend_that_drops_root_is_served_and_stopped_with_all
         daemon.open_tunnel().close()
         daemon.wait_for("stopped", generation=generation)
         assert tools.with_argument(mark) == [], "no stray is left after a stop"
-    daemon.assert_never("stranger")
+    daemon.assert_never("address_conflict")
     daemon.assert_never("process_tree_limited")
 
 
@@ -260,7 +260,7 @@ def test_in_a_container_a_foreign_process_on_the_port_is_not_the_backend(start, 
         daemon.wait_for("started")
         intruder = foreign(port, dumpable)
         assert client.read_response().status == 503
-        daemon.wait_for("stranger")
+        daemon.wait_for("address_conflict")
         daemon.assert_never("ready")
         intruder.kill()
         assert "got a request" not in intruder.stdout.read()
@@ -279,7 +279,7 @@ def test_a_foreign_process_on_the_unix_socket_is_known_by_its_credentials(start,
         daemon.wait_for("started")
         intruder = foreign(path, False)
         assert client.read_response().status == 503
-        daemon.wait_for("stranger")
+        daemon.wait_for("address_conflict")
         daemon.assert_never("ready")
         intruder.kill()
         assert "got a request" not in intruder.stdout.read()
@@ -294,7 +294,7 @@ def test_in_a_container_a_backend_that_hides_its_sockets_is_known_because_nothin
     with daemon.connect() as client:
         client.send(wire.upgrade())
         daemon.wait_for("ready")
-        daemon.assert_never("stranger")
+        daemon.assert_never("address_conflict")
     end_inside(daemon)
 
 
@@ -309,7 +309,7 @@ def test_a_daemon_outside_leaves_the_backends_of_a_daemon_in_a_pid_namespace_alo
     assert len(backends) == 1
     outside = start(sleeping_double())
     outside.open_tunnel()
-    outside.assert_never("orphan_ended")
+    outside.assert_never("orphan_killed")
     assert processes.is_alive(backends[0])
     end_inside(inside)
 

@@ -112,7 +112,7 @@ def test_a_stranger_that_binds_the_target_by_another_spelling_gets_no_request(st
         stranger.bind(f"{tmp_path}/./app.sock")
         stranger.listen()
         assert client.read_response().status == 503
-        assert daemon.wait_for("stranger", address=f"unix:{path}")
+        assert daemon.wait_for("address_conflict", address=f"unix:{path}")
 
 
 def test_a_daemon_that_ends_leaves_its_successors_socket_alone(start, tmp_path):

@@ -61,7 +61,7 @@ def test_the_first_client_of_a_server_that_tests_its_port_and_boots_on_gets_its_
     # Each request was served once.
     assert sorted(answer.body for answer in answers) == [b"1", b"2", b"3", b"4"]
     assert daemon.starts() == 1
-    daemon.assert_never("upstream_trouble")
+    daemon.assert_never("upstream_error")
 
 
 def test_requests_during_a_reexec_wait_for_the_process_that_goes_on(start, tmp_path):

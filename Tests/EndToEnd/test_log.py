@@ -99,7 +99,7 @@ def test_after_a_rotation_usr1_opens_the_file_anew_and_no_line_is_lost(run, tmp_
     daemon.process.send_signal(signal.SIGUSR1)
     holds(file, "log_reopened")
     daemon.end()
-    assert " listening " in moved.read_text() and " bye" not in moved.read_text()
+    assert " listening " in moved.read_text() and " exited" not in moved.read_text()
     assert file.read_text().endswith(" bye\n")
 
 
@@ -122,7 +122,7 @@ def test_a_reload_moves_the_log_and_one_that_cannot_changes_nothing(run, tmp_pat
     daemon.process.send_signal(signal.SIGHUP)
     holds(second, '"event":"reloaded"')
     daemon.end()
-    assert " bye" not in first.read_text() and '"event":"bye"' in second.read_text()
+    assert " exited" not in first.read_text() and '"event":"exited"' in second.read_text()
 
 
 def test_a_file_that_cannot_be_opened_is_named_at_the_start(run, tmp_path):

@@ -65,7 +65,7 @@ def test_an_ipv4_client_of_a_socket_for_both_families_has_its_ipv4_address_every
         with wire.Wire(address) as third:
             assert third.read_response().status == 503
     daemon.wait_for("refused", client="127.0.0.1")
-    assert daemon.wait_for("first_hit")["client"] == "127.0.0.1"
+    assert daemon.wait_for("first_request")["client"] == "127.0.0.1"
     assert "ffff" not in daemon.log_text()
     both.close()
 
@@ -142,7 +142,7 @@ def test_an_inherited_socket_is_used_where_its_address_is_listened_on(start):
             early.send(request())
             again = start(sleeping_double(), listen=f"127.0.0.1:{port}", **inheriting([listener]))
             assert early.read_response().status == 200
-        again.wait_for("first_hit")
+        again.wait_for("first_request")
 
 
 def test_clients_of_an_inherited_socket_may_be_announced_by_a_proxy(start):
@@ -246,7 +246,7 @@ def test_as_pid_1_it_reaps_strangers_and_its_end_is_orderly(start):
     assert not [pid for pid in processes.all_pids() if processes.is_zombie(pid) and parent(pid) == inside]
     os.kill(inside, signal.SIGTERM)
     assert daemon.wait() == 0
-    daemon.wait_for("bye")
+    daemon.wait_for("exited")
 
 
 def parent(pid):

@@ -62,11 +62,11 @@ def test_a_life_is_counted_and_a_scrape_wakes_nobody(start):
     tunnel.send(text_frame("hello"))
     tunnel.read_frame()
     awake = scraped(daemon)
-    assert value(awake, "service_state", service="cable", state="ready") == 1
+    assert value(awake, "service_state", service="cable", state="awake") == 1
     assert value(awake, "service_starts_total", service="cable", cause="upgrade") == 1
-    assert value(awake, "service_boot_seconds_count", service="cable") == 1
+    assert value(awake, "service_startup_seconds_count", service="cable") == 1
     assert value(awake, "service_open_tunnels", service="cable") == 1
-    assert value(awake, "service_held_total", service="cable") == 1
+    assert value(awake, "service_queued_requests_total", service="cable") == 1
     assert value(awake, "service_messages_total", **{"service": "cable", "from": "client"}) == 1
     assert value(awake, "service_messages_total", **{"service": "cable", "from": "backend"}) == 1
     assert value(awake, "service_resident_memory_bytes", service="cable") > 1_000_000
@@ -83,10 +83,10 @@ def test_a_life_is_counted_and_a_scrape_wakes_nobody(start):
     after = scraped(daemon)
     assert value(after, "service_open_tunnels", service="cable") == 0
     assert value(after, "service_close_frames_total", service="cable", code="1000") == 2
-    assert value(after, "service_refused_total", service="broken", reason="exited_early") == 1
+    assert value(after, "service_rejected_requests_total", service="broken", reason="exited_early") == 1
     assert value(after, "service_failed_starts_total", service="broken", reason="exited_early") == 1
-    assert value(after, "service_refused_total", service="off", reason="disabled") == 1
-    assert value(after, "error_answers_total", code="404") == 1
+    assert value(after, "service_rejected_requests_total", service="off", reason="disabled") == 1
+    assert value(after, "local_replies_total", code="404") == 1
     assert_never_down(before, awake)
     assert_never_down(awake, after)
 
@@ -115,7 +115,7 @@ def test_no_counter_goes_down_when_the_configuration_is_read_again(start):
     after = scraped(daemon)
     assert value(after, "service_messages_total", **{"service": "plain", "from": "client"}) == 1
     assert value(after, "service_tunnels_total", service="plain") == 2
-    assert value(after, "service_state", service="plain", state="external") == 1
+    assert value(after, "service_state", service="plain", state="unmanaged") == 1
     assert value(after, "service_tunnels_total", service="leaves") is None
     assert value(after, "service_tunnels_total", service="new") == 0
     assert_never_down({key: count for key, count in before.items() if key in after}, after)

@@ -136,12 +136,12 @@ def test_a_strangers_ready_counts_for_nothing(start):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
         for _ in range(3):
             stranger.sendto(b"READY=1", "\0" + name[1:])
-    seen = daemon.wait_for("stranger")
+    seen = daemon.wait_for("address_conflict")
     assert seen["pid"] == os.getpid()
     assert client.read_response().status == 503
     failed = daemon.wait_for("start_failed")
     assert failed["reason"] == "start_timed_out" and "READY=1" in failed["detail"]
-    assert len(daemon.events("stranger")) == 1
+    assert len(daemon.events("address_conflict")) == 1
 
 
 @pytest.mark.parametrize("readiness, switches", [("notify", ["--notify-after", "3600"]),

@@ -536,4 +536,4 @@ def test_what_the_client_may_not_ask_is_not_held_against_the_backend(start):
         daemon = start(service(listener.port))
         for text in (b"GET /cable HTTP/2.7\r\nHost: x\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n"):
             assert daemon.ask(text).status in (501, 505)
-        daemon.assert_never("upstream_trouble")
+        daemon.assert_never("upstream_error")

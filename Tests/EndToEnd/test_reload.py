@@ -118,7 +118,7 @@ def test_on_reload_restart_tells_clients_1012_and_holds_whoever_comes_back(start
     again = daemon.open_tunnel()
     assert answers(again)
     assert daemon.status()["generation"] == 2
-    daemon.assert_never("upstream_trouble")
+    daemon.assert_never("upstream_error")
     daemon.assert_never("refused")
 
 
@@ -144,7 +144,7 @@ def test_a_service_put_back_or_renamed_at_once_waits_for_its_address_instead_of_
     assert daemon.ask(request(path="/hello")).status == 200
     assert close_code(tunnel) == 1001
     assert daemon.wait_for("stopped", service="cable")["at"] <= daemon.wait_for("started", service="new")["at"]
-    for event in ("stranger", "start_failed", "refused"):
+    for event in ("address_conflict", "start_failed", "refused"):
         daemon.assert_never(event)
 
 

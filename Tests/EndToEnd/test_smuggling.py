@@ -231,7 +231,7 @@ def test_what_two_parsers_could_read_differently_is_refused_and_neither_wakes_no
     assert not wrong, "\n".join(wrong)
     front.assert_never("started")
     assert front.offspring() == []
-    front.assert_never("upstream_trouble")
+    front.assert_never("upstream_error")
 
 
 CHUNK_ATTACKS = {
@@ -479,7 +479,7 @@ def test_an_answer_beyond_the_limit_of_its_head_is_a_502_that_names_the_limit(st
             refused = front.ask(request(path=path, extra=[CLOSE]))
             assert refused.status == 502 and b"not HTTP" not in refused.body, refused.body
             assert limit.encode() in refused.body or b"256 fields" in refused.body
-            assert front.wait_for("upstream_trouble", limit=limit)["status"] == 502
+            assert front.wait_for("upstream_error", limit=limit)["status"] == 502
 
 
 def test_an_answer_that_two_clients_could_read_differently_is_a_502(start):

@@ -23,7 +23,7 @@ def test_readiness_ends_with_the_drain_and_health_does_not(start):
     assert (ready.status, ready.body) == (200, b"ready\n")
     with daemon.connect() as client, Wire(daemon.status_address):
         client.send(request(path="/slow?ms=1500"))
-        daemon.wait_for("first_hit")
+        daemon.wait_for("first_request")
         daemon.signal(signal.SIGTERM)
         daemon.wait_for("shutting_down")
         leaving = asked(daemon, "/readyz")
@@ -34,7 +34,7 @@ def test_readiness_ends_with_the_drain_and_health_does_not(start):
             watcher.read_until(b"data: ")
             assert client.read_response().status == 200
             assert daemon.wait(within=3) == 0, "who only watches, or comes and says nothing, is not waited for"
-    daemon.assert_never("hurrying")
+    daemon.assert_never("forced_shutdown")
 
 
 def test_with_a_token_only_those_who_name_it_are_told_anything(start):

@@ -36,7 +36,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until('"type":"ping"', ".messages")
     page.until("1 connection is open. It falls asleep 8 s after the last one ends.", ".meaning")
     assert page.current_stage() == "awake"
-    assert (page.fact("open"), page.fact("waiting"), page.fact("starts")) == ("1", "0", "1")
+    assert (page.fact("open"), page.fact("queued_requests"), page.fact("starts")) == ("1", "0", "1")
     assert page.fact("memory").endswith(" MB") and page.fact("boot").startswith("1.5")
     page.picture("3-awake")
 
@@ -141,7 +141,7 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     page.order("Enable")
     page.until("Asleep", ".word")
     page.until("started 3 times, at most 1 connection at once", ".sum")
-    assert [record["order"] for record in page.daemon.events("ordered")] == [
+    assert [record["command"] for record in page.daemon.events("command")] == [
         "start", "pin", "restart", "unpin", "disable", "enable"]
     assert [text for text in page.complaints() if "401" not in text] == []
 

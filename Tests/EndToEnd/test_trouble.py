@@ -126,7 +126,7 @@ def test_p1_at_each_millisecond_across_the_stop_a_request_and_an_upgrade_are_ser
         daemon.wait_for_status(state="asleep")
     assert daemon.starts() > 60, "some met a backend that was awake, and some one that was being stopped"
     daemon.assert_never("crashed")
-    daemon.assert_never("upstream_trouble")
+    daemon.assert_never("upstream_error")
 
 
 # What runs out
@@ -164,7 +164,7 @@ def test_without_descriptors_clients_wait_or_are_told_and_the_log_says_it_once(s
         client.close()
     daemon.wait_for("listener_resumed")
     assert daemon.ask(request()).status == 200
-    daemon.assert_never("upstream_trouble")
+    daemon.assert_never("upstream_error")
 
 
 def test_connections_that_wait_for_a_next_request_make_room_for_clients(start):

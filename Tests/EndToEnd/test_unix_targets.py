@@ -63,7 +63,7 @@ def test_a_listener_whose_first_process_has_ended_is_not_the_backends(start, str
         daemon.wait_for("started")
         stranger(name)
         assert client.read_response().status == 503
-    assert daemon.wait_for("stranger", address=f"unix:{path}")
+    assert daemon.wait_for("address_conflict", address=f"unix:{path}")
     daemon.assert_never("ready")
 
 
@@ -74,7 +74,7 @@ def test_a_backend_that_hands_its_listener_on_is_found_by_inode(start, handing_o
     daemon = start(service(
         path="/*", target=f"unix:{tmp_path}/app.sock", on_demand=on_demand("sh", "-c", command)))
     assert daemon.ask(request(path="/")).body == b"hello"
-    daemon.assert_never("stranger")
+    daemon.assert_never("address_conflict")
 
 
 @pytest.mark.parametrize("name", ["app.sock", "./app.sock"])
@@ -89,7 +89,7 @@ def test_a_listener_of_another_pid_namespace_is_not_the_backends(start, stranger
         daemon.wait_for("started")
         stranger(name)
         assert client.read_response().status == 503
-    assert daemon.wait_for("stranger", address=f"unix:{path}")
+    assert daemon.wait_for("address_conflict", address=f"unix:{path}")
     daemon.assert_never("ready")
     # unshare(1) passes no signal on.
     (inside,) = processes.children(daemon.pid)
@@ -113,7 +113,7 @@ def test_a_target_that_is_the_daemons_own_socket_gets_a_reason_and_no_loop(start
     (tmp_path / "alias.sock").symlink_to(own)
     plain = daemon.ask(request(path="/plain"))
     assert plain.status == 502 and b"a listener of this daemon" in plain.body, plain.body
-    assert len(daemon.events("upstream_trouble")) == 1
+    assert len(daemon.events("upstream_error")) == 1
     assert daemon.ask(request(path="/woken")).status == 503
     assert "the daemon itself listens" in daemon.wait_for("start_failed")["detail"]
     assert own.exists()

@@ -35,8 +35,8 @@ def test_fifty_simultaneous_upgrades_cause_exactly_one_start(start):
     assert [client.read_head().status for client in clients] == [101] * 50
     assert daemon.starts() == 1
     assert daemon.status()["open"] == 50
-    daemon.wait_for_count(1, "first_hit")
-    assert len(daemon.events("first_hit")) == 1
+    daemon.wait_for_count(1, "first_request")
+    assert len(daemon.events("first_request")) == 1
     for client in clients:
         client.close()
 
@@ -62,7 +62,7 @@ def test_of_three_hundred_upgrades_256_are_held_and_the_rest_refused_at_once(sta
 
 
 def test_clients_that_leave_while_held_free_their_slots_and_do_not_abort_the_start(start):
-    daemon = start(sleeping_double("--listen-after", "1200ms", max_waiting=4))
+    daemon = start(sleeping_double("--listen-after", "1200ms", max_queue=4))
     held = [daemon.connect() for _ in range(4)]
     for client in held:
         client.send(upgrade())
@@ -169,7 +169,7 @@ def test_a_stranger_on_the_target_port_is_named_and_gets_no_client(start):
     with Listener() as stranger:
         daemon = start(service(stranger.port, on_demand=launches_double(stranger.port)))
         assert_refused(daemon.ask(upgrade()))
-        seen = daemon.wait_for("stranger")
+        seen = daemon.wait_for("address_conflict")
         assert (int(seen["pid"]), seen["process"]) == (os.getpid(), processes.name(os.getpid()))
         assert str(stranger.port) in seen["address"]
         daemon.assert_never("started")
@@ -333,10 +333,10 @@ def test_a_start_that_takes_three_times_as_long_as_usual_is_worth_a_warning(star
     for generation in (1, 2, 3):
         daemon.open_tunnel().close()
         daemon.wait_for("stopped", generation=generation)
-    daemon.assert_never("slow_start")
+    daemon.assert_never("startup_slow")
     delay.write_text("900ms")
     daemon.open_tunnel()
-    slow = daemon.wait_for("slow_start")
+    slow = daemon.wait_for("startup_slow")
     assert slow["so_far_ms"] >= 500 > slow["median_ms"]
     assert daemon.wait_for("ready", generation=4)
 

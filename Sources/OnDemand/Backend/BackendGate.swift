@@ -101,7 +101,7 @@ final class BackendGate: Sendable {
     var port: UInt16 { openPort.load(ordering: .relaxed) }
 
     /// A client that holds no lease has said something.
-    func noteClientData(at now: Instant) { clientData.store(now.nanoseconds, ordering: .relaxed) }
+    func recordClientData(at now: Instant) { clientData.store(now.nanoseconds, ordering: .relaxed) }
 
     var lastClientData: Instant { Instant(nanoseconds: clientData.load(ordering: .relaxed)) }
 

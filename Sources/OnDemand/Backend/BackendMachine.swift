@@ -8,18 +8,18 @@ struct BackendMachine {
         case asleep
         case starting(Start)
         /// Accepts connections; who uses it is counted in its gate.
-        case ready(since: Instant)
+        case awake(since: Instant)
         case stopping(Stop)
         /// A start failed or a crash came too soon: no start before the timer fires.
-        case coolingDown(Rest)
+        case backoff(Rest)
         /// The daemon is leaving: nothing starts any more.
-        case retired
+        case shuttingDown
     }
 
     struct Start: Equatable {
         enum Phase: Equatable {
             /// What it requires is made ready first.
-            case awaitingRequirements
+            case awaitingDependencies
             /// Is the address free? A stranger that answers there must never get our clients.
             case checkingAddress
             case spawning
@@ -29,7 +29,7 @@ struct BackendMachine {
             case relistening(readySince: Instant, suspects: [Ticket])
         }
         var phase: Phase
-        var waiting: [Ticket]
+        var queue: [Ticket]
     }
 
     struct Stop: Equatable {
@@ -41,7 +41,7 @@ struct BackendMachine {
         /// How the first process of the group ended, once it has.
         var exit: Exit?
         /// Clients that arrived meanwhile: they get a fresh start.
-        var waiting: [Ticket] = []
+        var queue: [Ticket] = []
         /// An operator wants it back, whether anybody waits or not.
         var startsAgain = false
     }
@@ -51,21 +51,21 @@ struct BackendMachine {
         let until: Instant
         let reason: String
         /// Requests queued for the next start; only the last `Limits.queuedRest` of a rest takes any.
-        var waiting: [Ticket] = []
+        var queue: [Ticket] = []
 
         func queues(at now: Instant) -> Bool { until - now <= Limits.queuedRest }
     }
 
     enum StopCause: Equatable {
         case idle
-        case ordered
+        case command
         case shutdown
         /// It ended by itself or never became ready; the group may still hold others.
         case failure(reason: String, restAfter: Bool)
     }
 
     /// The operator's last word that still counts; gone with the daemon.
-    enum Standing: Equatable {
+    enum AdminState: Equatable {
         case usual
         /// Kept awake whoever comes or goes.
         case pinned
@@ -86,11 +86,11 @@ struct BackendMachine {
         /// An always-on backend is started by the daemon itself.
         case startRequested
         /// All that it requires is ready, and stays so for as long as it lives.
-        case requirementsReady
+        case dependenciesReady
         /// Something that it requires cannot be had before so much time has passed, or before an operator brings it.
-        case requirementRefused(String, Refusal, retryAfter: Duration)
+        case dependencyRefused(String, Refusal, retryAfter: Duration)
         /// The configuration has changed, and with it what is required before there is a process.
-        case requirementsChanged
+        case dependenciesChanged
         case addressFree
         case addressTaken
         case spawned
@@ -102,23 +102,23 @@ struct BackendMachine {
         /// Nobody is inside, but a tunnel's client has said something within the idle timeout.
         case clientDataSeen(at: Instant)
         /// Nobody is left of those who were told that this generation goes away.
-        case everybodyLeft(Generation)
+        case tunnelsDrained(Generation)
         case timerFired(BackendTimer)
         /// The process that was spawned has ended.
         case exited(Exit)
         /// Nothing is left of its process group.
         case groupGone
-        case ordered(BackendOrder)
+        case command(BackendCommand)
         case shutdownRequested
         /// Do not wait for the current step of the stop plan.
-        case hurried
+        case shutdownForced
     }
 
     enum Effect: Equatable {
         /// Hold on to everything in `requires`; what is held already stays held.
-        case holdRequirements
+        case acquireDependencies
         /// From here on they may idle out.
-        case releaseRequirements
+        case releaseDependencies
         case checkAddress
         case spawn(Generation)
         case startProbing
@@ -139,7 +139,7 @@ struct BackendMachine {
         case arm(BackendTimer, at: Instant)
         case disarm(BackendTimer)
         /// Tell the clients of open tunnels that the backend goes away, and why.
-        case takeLeave(Generation, LeaveReason, over: Duration)
+        case closeTunnels(Generation, CloseReason, over: Duration)
         case signal(StopSignal)
         /// Everything that belonged to this generation is over.
         case endGeneration(Generation)
@@ -154,10 +154,10 @@ struct BackendMachine {
     /// Failed starts and early crashes in a row.
     private(set) var failures = 0
     /// Fell asleep by itself; until then only an operator wakes it.
-    private(set) var sleepsUntil: Instant?
-    private(set) var standing: Standing
+    private(set) var minSleepUntil: Instant?
+    private(set) var standing: AdminState
 
-    init(policy: BackendPolicy, standing: Standing = .usual) {
+    init(policy: BackendPolicy, standing: AdminState = .usual) {
         self.policy = policy
         self.standing = standing
     }
@@ -166,36 +166,36 @@ struct BackendMachine {
     var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
 
     /// The configuration has changed: for the life that begins next.
-    mutating func adopt(_ policy: BackendPolicy) { self.policy = policy }
+    mutating func update(_ policy: BackendPolicy) { self.policy = policy }
 
     /// How clients are asked to leave is no matter of the process: it counts at once.
-    mutating func adopt(closeJitter: Duration, drainTimeout: Duration) {
+    mutating func update(closeJitter: Duration, drainTimeout: Duration) {
         (policy.closeJitter, policy.drainTimeout) = (closeJitter, drainTimeout)
     }
 
     /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
-        let wasHolding = isHoldingRequirements
+        let wasHolding = isHoldingDependencies
         let effects = answer(event, now, jitter)
-        return wasHolding && !isHoldingRequirements ? effects + [.releaseRequirements] : effects
+        return wasHolding && !isHoldingDependencies ? effects + [.releaseDependencies] : effects
     }
 
     private mutating func answer(_ event: Event, _ now: Instant, _ jitter: Double) -> [Effect] {
         switch state {
         case .asleep: whileAsleep(event, now)
         case .starting(let start): whileStarting(start, event, now, jitter)
-        case .ready(let since): whileReady(since, event, now, jitter)
+        case .awake(let since): whileAwake(since, event, now, jitter)
         case .stopping(let stop): whileStopping(stop, event, now, jitter)
-        case .coolingDown(let rest): whileCoolingDown(rest, event, now)
-        case .retired: whileRetired(event)
+        case .backoff(let rest): whileInBackoff(rest, event, now)
+        case .shuttingDown: whileShuttingDown(event)
         }
     }
 
     /// From the wish to start until nothing is left of its processes, whichever way that goes.
-    private var isHoldingRequirements: Bool {
+    private var isHoldingDependencies: Bool {
         switch state {
-        case .starting, .ready, .stopping: !policy.requires.isEmpty
-        case .asleep, .coolingDown, .retired: false
+        case .starting, .awake, .stopping: !policy.requires.isEmpty
+        case .asleep, .backoff, .shuttingDown: false
         }
     }
 
@@ -209,41 +209,41 @@ struct BackendMachine {
         switch event {
         case .wanted(let ticket), .foundNobody(let ticket, _, _):
             if standing == .disabled { return refuse([ticket], .disabled) }
-            if let until = sleepsUntil, until > now {
-                return [.refuse([ticket], .sleepsOn, retryAfter: until - now)]
+            if let until = minSleepUntil, until > now {
+                return [.refuse([ticket], .minSleep, retryAfter: until - now)]
             }
             return beginStart(for: [ticket])
         case .wantedIfAwake(let ticket):
-            return refuse([ticket], standing == .disabled ? .disabled : .mayNotWake)
+            return refuse([ticket], standing == .disabled ? .disabled : .wakeNotAllowed)
         case .startRequested:
             return standing == .disabled ? [] : beginStart(for: [])
-        case .ordered(let order):
+        case .command(let command):
             let wasDisabled = standing == .disabled
-            stand(after: order)
-            let isUp = wasDisabled ? order == .enable && policy.alwaysOn : order.wantsIt
+            stand(after: command)
+            let isUp = wasDisabled ? command == .enable && policy.alwaysOn : command.wantsIt
             return isUp ? beginStart(for: []) : []
         case .shutdownRequested:
-            state = .retired
+            state = .shuttingDown
             return []
-        case .abandoned, .lastLeaseReturned, .everybodyLeft:
+        case .abandoned, .lastLeaseReturned, .tunnelsDrained:
             return []  // Posted before the answer was read.
-        case .requirementsReady, .requirementRefused, .requirementsChanged,  // asked only while starting
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // asked only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
             .exited, .groupGone,  // no process
-            .hurried:  // only while stopping
+            .shutdownForced:  // only while stopping
             impossible(event)
         }
     }
 
     private mutating func beginStart(for tickets: [Ticket]) -> [Effect] {
-        sleepsUntil = nil
+        minSleepUntil = nil
         if standing == .stopped { standing = .usual }
         guard policy.requires.isEmpty else {
-            state = .starting(Start(phase: .awaitingRequirements, waiting: tickets))
-            return [.holdRequirements]
+            state = .starting(Start(phase: .awaitingDependencies, queue: tickets))
+            return [.acquireDependencies]
         }
-        state = .starting(Start(phase: .checkingAddress, waiting: tickets))
+        state = .starting(Start(phase: .checkingAddress, queue: tickets))
         return [.checkAddress]
     }
 
@@ -260,59 +260,59 @@ struct BackendMachine {
             return join(start, ticket, wasSent: wasSent)
         case (_, .abandoned(let ticket)):
             // The start goes on: others may be waiting, and who left once often comes back.
-            start.waiting.removeAll { $0 == ticket }
+            start.queue.removeAll { $0 == ticket }
             state = .starting(start)
             return []
-        case (_, .requirementsReady), (_, .requirementRefused), (_, .requirementsChanged):
-            return whileRequiring(start, event, now)
+        case (_, .dependenciesReady), (_, .dependencyRefused), (_, .dependenciesChanged):
+            return whileAwaitingDependencies(start, event, now)
         case (.checkingAddress, .addressFree):
             generation = generation.next
-            state = .starting(Start(phase: .spawning, waiting: start.waiting))
+            state = .starting(Start(phase: .spawning, queue: start.queue))
             return [.spawn(generation)]
         case (.checkingAddress, .addressTaken):
-            return rest(after: .addressTaken, refusing: start.waiting, now, jitter)
+            return rest(after: .addressTaken, refusing: start.queue, now, jitter)
         case (.spawning, .spawned):
-            state = .starting(Start(phase: .probing(since: now), waiting: start.waiting))
+            state = .starting(Start(phase: .probing(since: now), queue: start.queue))
             startDeadline = now + policy.startupTimeout
             return [.arm(.startup, at: startDeadline), .startProbing]
         case (.spawning, .spawnFailed(let error)):
-            return rest(after: .spawnFailed(error), refusing: start.waiting, now, jitter)
+            return rest(after: .spawnFailed(error), refusing: start.queue, now, jitter)
         case (.probing, .probeSucceeded):
-            state = .ready(since: now)
-            return [.disarm(.startup), .openGate(generation, leases: start.waiting.count)]
-                + (start.waiting.isEmpty ? armIdle(from: now, readySince: now) : [.admit(start.waiting, generation)])
+            state = .awake(since: now)
+            return [.disarm(.startup), .openGate(generation, leases: start.queue.count)]
+                + (start.queue.isEmpty ? armIdle(from: now, readySince: now) : [.admit(start.queue, generation)])
         case (.relistening(let readySince, let suspects), .probeSucceeded),
             (.relistening(let readySince, let suspects), .exited):
-            return whileRelistening(start.waiting, readySince, suspects, event, now, jitter)
+            return whileRelistening(start.queue, readySince, suspects, event, now, jitter)
         case (.probing, .timerFired(.startup)), (.relistening, .timerFired(.startup)):
             return [.stopProbing]
-                + fail(.startTimedOut(after: policy.startupTimeout), start.waiting, exit: nil, now, jitter)
+                + fail(.startTimedOut(after: policy.startupTimeout), start.queue, exit: nil, now, jitter)
         case (.probing, .exited(let exit)):
             return [.stopProbing, .disarm(.startup)]
-                + fail(.exitedEarly(exit), start.waiting, exit: exit, now, jitter)
+                + fail(.exitedEarly(exit), start.queue, exit: exit, now, jitter)
         case (.probing, .shutdownRequested), (.relistening, .shutdownRequested):
-            return [.stopProbing, .disarm(.startup)] + refuse(start.waiting, .shuttingDown)
+            return [.stopProbing, .disarm(.startup)] + refuse(start.queue, .shuttingDown)
                 + beginStop(Stop(cause: .shutdown, step: 0), now)
-        case (.awaitingRequirements, .shutdownRequested), (.checkingAddress, .shutdownRequested):
-            state = .retired
-            return [.stopProbing] + refuse(start.waiting, .shuttingDown)
-        case (_, .ordered(let order)):
-            return whileStarting(start, order, now)
-        case (_, .lastLeaseReturned), (_, .everybodyLeft), (_, .startRequested):
+        case (.awaitingDependencies, .shutdownRequested), (.checkingAddress, .shutdownRequested):
+            state = .shuttingDown
+            return [.stopProbing] + refuse(start.queue, .shuttingDown)
+        case (_, .command(let command)):
+            return whileStarting(start, command, now)
+        case (_, .lastLeaseReturned), (_, .tunnelsDrained), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
         case (.spawning, .shutdownRequested):
             impossible(event)  // Spawning is answered before anything else is told.
         case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
             (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
-            (_, .hurried):
+            (_, .shutdownForced):
             impossible(event)  // Each is asked for in one phase only; a leader's exit comes before its group's end.
         }
     }
 
     private mutating func join(_ start: Start, _ ticket: Ticket, wasSent: Bool = false) -> [Effect] {
         var start = start
-        guard start.waiting.count < policy.maximumWaiting else { return [full(ticket)] }
-        start.waiting.append(ticket)
+        guard start.queue.count < policy.maximumQueue else { return [full(ticket)] }
+        start.queue.append(ticket)
         if case .relistening(let since, let suspects) = start.phase, wasSent {
             start.phase = .relistening(readySince: since, suspects: suspects + [ticket])
         }
@@ -322,78 +322,78 @@ struct BackendMachine {
 
     /// It listens again, or ends instead.
     private mutating func whileRelistening(
-        _ waiting: [Ticket], _ since: Instant, _ suspects: [Ticket], _ event: Event, _ now: Instant, _ jitter: Double
+        _ queue: [Ticket], _ since: Instant, _ suspects: [Ticket], _ event: Event, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         if case .exited(let exit) = event {
             return [.stopProbing, .disarm(.startup), .closeGateByForce]
-                + crash(exit, since, waiting, suspects, now, jitter)
+                + crash(exit, since, queue, suspects, now, jitter)
         }
-        state = .ready(since: since)
-        return [.disarm(.startup), .openGate(generation, leases: waiting.count)]
-            + (waiting.isEmpty ? armIdle(from: now, readySince: since) : [.admit(waiting, generation)])
+        state = .awake(since: since)
+        return [.disarm(.startup), .openGate(generation, leases: queue.count)]
+            + (queue.isEmpty ? armIdle(from: now, readySince: since) : [.admit(queue, generation)])
     }
 
     /// About what has to be ready before there is a process.
-    private mutating func whileRequiring(_ start: Start, _ event: Event, _ now: Instant) -> [Effect] {
+    private mutating func whileAwaitingDependencies(_ start: Start, _ event: Event, _ now: Instant) -> [Effect] {
         switch (start.phase, event) {
-        case (.awaitingRequirements, .requirementsReady):
-            state = .starting(Start(phase: .checkingAddress, waiting: start.waiting))
+        case (.awaitingDependencies, .dependenciesReady):
+            state = .starting(Start(phase: .checkingAddress, queue: start.queue))
             return [.checkAddress]
-        case (.awaitingRequirements, .requirementRefused(let name, let refusal, let retryAfter)):
-            return rest(after: .requirementFailed(name, refusal), for: retryAfter, start.waiting, now)
-        case (.awaitingRequirements, .requirementsChanged), (.checkingAddress, .requirementsChanged):
-            return beginStart(for: start.waiting)
+        case (.awaitingDependencies, .dependencyRefused(let name, let refusal, let retryAfter)):
+            return rest(after: .dependencyFailed(name, refusal), for: retryAfter, start.queue, now)
+        case (.awaitingDependencies, .dependenciesChanged), (.checkingAddress, .dependenciesChanged):
+            return beginStart(for: start.queue)
         default:
             impossible(event)  // What is required is asked for before there is a process, and answered once.
         }
     }
 
     private func full(_ ticket: Ticket) -> Effect {
-        .refuse([ticket], .queueFull(limit: policy.maximumWaiting), retryAfter: .seconds(1))
+        .refuse([ticket], .queueFull(limit: policy.maximumQueue), retryAfter: .seconds(1))
     }
 
     private func refuse(_ tickets: [Ticket], _ refusal: Refusal) -> [Effect] {
         tickets.isEmpty ? [] : [.refuse(tickets, refusal, retryAfter: refusal.usualRetry)]
     }
 
-    private mutating func whileStarting(_ start: Start, _ order: BackendOrder, _ now: Instant) -> [Effect] {
+    private mutating func whileStarting(_ start: Start, _ command: BackendCommand, _ now: Instant) -> [Effect] {
         switch start.phase {
-        case .awaitingRequirements, .checkingAddress: beforeProcess(start.waiting, order)
-        case .spawning: impossible(.ordered(order))  // Spawning is answered before anything else is told.
-        case .probing, .relistening: whileProbing(start.waiting, order, now)
+        case .awaitingDependencies, .checkingAddress: beforeProcess(start.queue, command)
+        case .spawning: impossible(.command(command))  // Spawning is answered before anything else is told.
+        case .probing, .relistening: whileProbing(start.queue, command, now)
         }
     }
 
-    private mutating func beforeProcess(_ waiting: [Ticket], _ order: BackendOrder) -> [Effect] {
-        stand(after: order)
-        guard order.endsIt else { return [] }
+    private mutating func beforeProcess(_ queue: [Ticket], _ command: BackendCommand) -> [Effect] {
+        stand(after: command)
+        guard command.endsIt else { return [] }
         state = .asleep
-        return [.stopProbing] + refuse(waiting, order.refusal)
+        return [.stopProbing] + refuse(queue, command.refusal)
     }
 
     /// Who waits is told when the operator wants it stopped, and waits on when it is to start anew.
     private mutating func whileProbing(
-        _ waiting: [Ticket], _ order: BackendOrder, _ now: Instant
+        _ queue: [Ticket], _ command: BackendCommand, _ now: Instant
     ) -> [Effect] {
-        stand(after: order)
-        switch order {
+        stand(after: command)
+        switch command {
         case .start, .pin, .unpin, .enable:
             return []
         case .stop, .disable:
-            return [.stopProbing, .disarm(.startup)] + refuse(waiting, order.refusal)
-                + beginStop(Stop(cause: .ordered, step: 0), now)
+            return [.stopProbing, .disarm(.startup)] + refuse(queue, command.refusal)
+                + beginStop(Stop(cause: .command, step: 0), now)
         case .restart:
-            let stop = Stop(cause: .ordered, step: 0, waiting: waiting, startsAgain: true)
+            let stop = Stop(cause: .command, step: 0, queue: queue, startsAgain: true)
             return [.stopProbing, .disarm(.startup)] + beginStop(stop, now)
         }
     }
 
     /// A start that failed after the spawn: everybody is told at once, then the rest of the group is ended.
     private mutating func fail(
-        _ refusal: Refusal, _ waiting: [Ticket], exit: Exit?, _ now: Instant, _ jitter: Double
+        _ refusal: Refusal, _ queue: [Ticket], exit: Exit?, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
-        let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: delay)]
+        let told = queue.isEmpty ? [] : [Effect.refuse(queue, refusal, retryAfter: delay)]
         let cause = StopCause.failure(reason: refusal.sentence, restAfter: true)
         return told + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
     }
@@ -401,38 +401,38 @@ struct BackendMachine {
     /// The failure of what it requires is not counted as its own; when that may be tried again, so may this. What only
     /// an operator can bring is not waited for with a timer: whoever enables it says so.
     private mutating func rest(
-        after refusal: Refusal, for pause: Duration, _ waiting: [Ticket], _ now: Instant
+        after refusal: Refusal, for pause: Duration, _ queue: [Ticket], _ now: Instant
     ) -> [Effect] {
-        let told = waiting.isEmpty ? [] : [Effect.refuse(waiting, refusal, retryAfter: pause)]
+        let told = queue.isEmpty ? [] : [Effect.refuse(queue, refusal, retryAfter: pause)]
         guard !refusal.needsOperator else {
             state = .asleep
             return told
         }
-        state = .coolingDown(Rest(until: now + pause, reason: refusal.sentence))
-        return told + [.arm(.coolDown, at: now + pause)]
+        state = .backoff(Rest(until: now + pause, reason: refusal.sentence))
+        return told + [.arm(.backoffTimer, at: now + pause)]
     }
 
     /// A start that failed before there was a process.
     private mutating func rest(
-        after refusal: Refusal, refusing waiting: [Ticket], _ now: Instant, _ jitter: Double
+        after refusal: Refusal, refusing queue: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
-        let resting = coolDown(reason: refusal.sentence, [], now, jitter)
-        guard case .coolingDown(let rest) = state, !waiting.isEmpty else { return resting }
-        return [.refuse(waiting, refusal, retryAfter: rest.until - now)] + resting
+        let resting = backoffTimer(reason: refusal.sentence, [], now, jitter)
+        guard case .backoff(let rest) = state, !queue.isEmpty else { return resting }
+        return [.refuse(queue, refusal, retryAfter: rest.until - now)] + resting
     }
 
-    private mutating func coolDown(
-        reason: String, _ waiting: [Ticket], _ now: Instant, _ jitter: Double
+    private mutating func backoffTimer(
+        reason: String, _ queue: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         failures += 1
         let until = now + policy.backoff.delay(afterFailures: failures, jitter: jitter)
-        state = .coolingDown(Rest(until: until, reason: reason, waiting: waiting))
-        return [.arm(.coolDown, at: until)]
+        state = .backoff(Rest(until: until, reason: reason, queue: queue))
+        return [.arm(.backoffTimer, at: until)]
     }
 
     // MARK: Ready
 
-    private mutating func whileReady(
+    private mutating func whileAwake(
         _ since: Instant, _ event: Event, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         switch event {
@@ -448,8 +448,8 @@ struct BackendMachine {
         case .clientDataSeen(let instant):
             return armIdle(from: instant, readySince: since)
         case .gateClosed where policy.idleWhen == .noClientData:
-            let reason = policy.minimumSleep > .zero ? LeaveReason.staysAway : .goingAway
-            return takeLeave(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
+            let reason = policy.minimumSleep > .zero ? CloseReason.staysAway : .goingAway
+            return closeTunnels(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
         case .foundNobody(let ticket, let found, let wasSent):
@@ -457,19 +457,19 @@ struct BackendMachine {
             return loseListener(since, ticket, wasSent, now)
         case .exited(let exit):
             return [.disarm(.idle), .closeGateByForce] + crash(exit, since, [], [], now, jitter)
-        case .ordered(let order):
+        case .command(let command):
             let wasPinned = standing == .pinned
-            stand(after: order)
-            return whileReady(since, order, wasPinned: wasPinned, now)
+            stand(after: command)
+            return whileAwake(since, command, wasPinned: wasPinned, now)
         case .shutdownRequested:
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
-        case .abandoned, .everybodyLeft, .startRequested:
+        case .abandoned, .tunnelsDrained, .startRequested:
             return []  // Posted before the answer was read; others may come; already up.
-        case .requirementsReady, .requirementRefused, .requirementsChanged,  // only while starting
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .timerFired,  // disarmed on the way here
             .groupGone,  // the leader's own exit comes first
-            .hurried:  // only while stopping
+            .shutdownForced:  // only while stopping
             impossible(event)
         }
     }
@@ -485,14 +485,14 @@ struct BackendMachine {
             return refuse([ticket], .startTimedOut(after: policy.startupTimeout))
         }
         let phase = Start.Phase.relistening(readySince: since, suspects: wasSent ? [ticket] : [])
-        state = .starting(Start(phase: phase, waiting: [ticket]))
+        state = .starting(Start(phase: phase, queue: [ticket]))
         let limit = isBooting ? startDeadline : now + policy.startupTimeout
         return [.disarm(.idle), .suspendGate, .arm(.startup, at: limit), .probeAgain]
     }
 
     /// `waiting` are queued for the next start, but for the suspects: their requests may have caused it.
     private mutating func crash(
-        _ exit: Exit, _ since: Instant, _ waiting: [Ticket], _ suspects: [Ticket], _ now: Instant, _ jitter: Double
+        _ exit: Exit, _ since: Instant, _ queue: [Ticket], _ suspects: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         // A backend without restarts may have finished its work.
         let isDone = !policy.restarts && exit == .status(0)
@@ -502,18 +502,18 @@ struct BackendMachine {
         let rests = failures > 0
         let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: rests)
         let restIsLong = rests && policy.backoff.delay(afterFailures: failures + 1, jitter: 0) > Limits.queuedRest
-        let refused = waiting.filter { restIsLong || suspects.contains($0) }
-        let queued = waiting.filter { !refused.contains($0) }
+        let refused = queue.filter { restIsLong || suspects.contains($0) }
+        let queued = queue.filter { !refused.contains($0) }
         let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
         if failures == 0 && !stable { failures = 1 }
         let told = refused.isEmpty ? [] : [Effect.refuse(refused, .exitedEarly(exit), retryAfter: delay)]
-        return told + beginStop(Stop(cause: cause, step: 0, exit: exit, waiting: queued), now)
+        return told + beginStop(Stop(cause: cause, step: 0, exit: exit, queue: queued), now)
     }
 
-    private mutating func whileReady(
-        _ since: Instant, _ order: BackendOrder, wasPinned: Bool, _ now: Instant
+    private mutating func whileAwake(
+        _ since: Instant, _ command: BackendCommand, wasPinned: Bool, _ now: Instant
     ) -> [Effect] {
-        switch order {
+        switch command {
         case .start, .enable:
             return []
         case .pin:
@@ -522,11 +522,11 @@ struct BackendMachine {
             // Somebody may be inside: then the gate stays open, and the clock starts again when the last one leaves.
             return wasPinned ? armIdle(from: now, readySince: since) : []
         case .stop, .disable:
-            let stop = Stop(cause: .ordered, step: Stop.takingLeave)
-            return [.disarm(.idle), .closeGate] + takeLeave(stop, .goingAway, now)
+            let stop = Stop(cause: .command, step: Stop.takingLeave)
+            return [.disarm(.idle), .closeGate] + closeTunnels(stop, .goingAway, now)
         case .restart:
-            let stop = Stop(cause: .ordered, step: Stop.takingLeave, startsAgain: true)
-            return [.disarm(.idle), .closeGate] + takeLeave(stop, .restarts, now)
+            let stop = Stop(cause: .command, step: Stop.takingLeave, startsAgain: true)
+            return [.disarm(.idle), .closeGate] + closeTunnels(stop, .restarts, now)
         }
     }
 
@@ -543,21 +543,21 @@ struct BackendMachine {
     }
 
     /// Clients that are still connected are told before anybody is signalled.
-    private mutating func takeLeave(_ stop: Stop, _ reason: LeaveReason, _ now: Instant) -> [Effect] {
+    private mutating func closeTunnels(_ stop: Stop, _ reason: CloseReason, _ now: Instant) -> [Effect] {
         state = .stopping(stop)
         // Tunnels are gone by then; requests, which only an order finds inside, may take longer.
-        let farewell = policy.closeJitter + Limits.closeTimeout
-        let limit = now + (stop.cause == .ordered ? max(farewell, policy.drainTimeout) : farewell)
-        return [.takeLeave(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
+        let closeHandshake = policy.closeJitter + Limits.closeTimeout
+        let limit = now + (stop.cause == .command ? max(closeHandshake, policy.drainTimeout) : closeHandshake)
+        return [.closeTunnels(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 
     /// The stop has used up its time: queued requests are refused, and KILL is only repeated at a slow rate.
     private func loseHope(_ stop: inout Stop) -> [Effect] {
         guard stop.step == policy.stopPlan.overdueStep else { return [] }
-        let waiting = stop.waiting
-        stop.waiting = []
+        let queue = stop.queue
+        stop.queue = []
         stop.startsAgain = false
-        return refuse(waiting, .stopTimedOut)
+        return refuse(queue, .stopTimedOut)
     }
 
     /// The stop plan and its grace are over, and processes are left.
@@ -567,8 +567,8 @@ struct BackendMachine {
     }
 
     private func take(step: Int, _ now: Instant) -> [Effect] {
-        let order = policy.stopPlan.step(at: step)
-        return [.signal(order.signal), .arm(.stopStep, at: now + order.patience)]
+        let command = policy.stopPlan.step(at: step)
+        return [.signal(command.signal), .arm(.stopStep, at: now + command.patience)]
     }
 
     private mutating func whileStopping(
@@ -582,9 +582,9 @@ struct BackendMachine {
         case .wantedIfAwake(let ticket):
             return hold(ticket, mayWake: false, &stop, now, jitter)
         case .abandoned(let ticket):
-            stop.waiting.removeAll { $0 == ticket }
+            stop.queue.removeAll { $0 == ticket }
             return []
-        case .timerFired(.stopStep), .hurried:
+        case .timerFired(.stopStep), .shutdownForced:
             stop.step += 1
             return loseHope(&stop) + take(step: stop.step, now)
         case .exited(let exit):
@@ -592,29 +592,29 @@ struct BackendMachine {
             return []
         case .groupGone:
             return [.disarm(.stopStep), .endGeneration(generation)] + afterStop(stop, now, jitter)
-        case .ordered(let order):
+        case .command(let command):
             guard stop.cause != .shutdown else { return [] }
-            stand(after: order)
-            return whileStopping(&stop, order)
+            stand(after: command)
+            return whileStopping(&stop, command)
         case .shutdownRequested:
-            let waiting = stop.waiting
-            stop.waiting = []
+            let queue = stop.queue
+            stop.queue = []
             stop.cause = .shutdown
-            return refuse(waiting, .shuttingDown)
-        case .everybodyLeft(let ended) where ended == generation && stop.step == Stop.takingLeave:
+            return refuse(queue, .shuttingDown)
+        case .tunnelsDrained(let ended) where ended == generation && stop.step == Stop.takingLeave:
             stop.step = 0
             return take(step: 0, now)
-        case .lastLeaseReturned, .everybodyLeft, .startRequested:
+        case .lastLeaseReturned, .tunnelsDrained, .startRequested:
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
-        case .requirementsReady, .requirementRefused, .requirementsChanged,  // only while starting
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // asked and armed only while ready
             impossible(event)
         }
     }
 
-    private mutating func whileStopping(_ stop: inout Stop, _ order: BackendOrder) -> [Effect] {
-        switch order {
+    private mutating func whileStopping(_ stop: inout Stop, _ command: BackendCommand) -> [Effect] {
+        switch command {
         case .start, .restart, .pin:
             guard standing != .disabled, stop.step < policy.stopPlan.overdueStep else { return [] }
             // An operator does not wait for a rest; the failure counts all the same.
@@ -628,10 +628,10 @@ struct BackendMachine {
             stop.startsAgain = false
             return []
         case .disable:
-            let waiting = stop.waiting
-            stop.waiting = []
+            let queue = stop.queue
+            stop.queue = []
             stop.startsAgain = false
-            return refuse(waiting, .disabled)
+            return refuse(queue, .disabled)
         case .unpin, .enable:
             return []
         }
@@ -651,109 +651,110 @@ struct BackendMachine {
         case .failure(let reason, restAfter: true):
             // Without jitter, because the rest is drawn when it begins.
             let longest = policy.backoff.delay(afterFailures: failures + 1, jitter: 0)
-            guard longest <= Limits.queuedRest, mayWake || startsAnyhow || !stop.waiting.isEmpty else {
+            guard longest <= Limits.queuedRest, mayWake || startsAnyhow || !stop.queue.isEmpty else {
                 let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
-                return [.refuse([ticket], .coolingDown(reason: reason), retryAfter: delay)]
+                return [.refuse([ticket], .backoff(reason: reason), retryAfter: delay)]
             }
-            return queue(ticket, &stop.waiting)
+            return queue(ticket, &stop.queue)
         case .idle where policy.minimumSleep > .zero && !startsAnyhow:
-            return [.refuse([ticket], .sleepsOn, retryAfter: policy.minimumSleep)]
-        case .idle, .ordered, .failure:
+            return [.refuse([ticket], .minSleep, retryAfter: policy.minimumSleep)]
+        case .idle, .command, .failure:
             // Once somebody waits who may, a start follows, and anybody joins it.
-            guard mayWake || startsAnyhow || !stop.waiting.isEmpty else { return refuse([ticket], .mayNotWake) }
-            return queue(ticket, &stop.waiting)
+            guard mayWake || startsAnyhow || !stop.queue.isEmpty else { return refuse([ticket], .wakeNotAllowed) }
+            return queue(ticket, &stop.queue)
         }
     }
 
-    private func queue(_ ticket: Ticket, _ waiting: inout [Ticket]) -> [Effect] {
-        guard waiting.count < policy.maximumWaiting else { return [full(ticket)] }
-        waiting.append(ticket)
+    private func queue(_ ticket: Ticket, _ queue: inout [Ticket]) -> [Effect] {
+        guard queue.count < policy.maximumQueue else { return [full(ticket)] }
+        queue.append(ticket)
         return []
     }
 
     private mutating func afterStop(_ stop: Stop, _ now: Instant, _ jitter: Double) -> [Effect] {
         switch stop.cause {
         case .shutdown:
-            state = .retired
+            state = .shuttingDown
             return []
         case .failure(let reason, restAfter: true) where standing != .disabled:
-            return coolDown(reason: reason, stop.waiting, now, jitter)
-        case .idle, .ordered, .failure:
+            return backoffTimer(reason: reason, stop.queue, now, jitter)
+        case .idle, .command, .failure:
             if case .idle = stop.cause {
                 failures = 0
-                sleepsUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil
+                minSleepUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil
             }
             state = .asleep
-            let isWanted = !stop.waiting.isEmpty || stop.startsAgain || comesBack
-            return isWanted ? beginStart(for: stop.waiting) : []
+            let isWanted = !stop.queue.isEmpty || stop.startsAgain || comesBack
+            return isWanted ? beginStart(for: stop.queue) : []
         }
     }
 
     // MARK: Cooling down and retired
 
-    private mutating func whileCoolingDown(_ rest: Rest, _ event: Event, _ now: Instant) -> [Effect] {
+    private mutating func whileInBackoff(_ rest: Rest, _ event: Event, _ now: Instant) -> [Effect] {
         var rest = rest
-        defer { if case .coolingDown = state { state = .coolingDown(rest) } }
+        defer { if case .backoff = state { state = .backoff(rest) } }
         switch event {
         case .wanted(let ticket), .foundNobody(let ticket, _, _):
             return join(&rest, ticket, mayWake: true, now)
         case .wantedIfAwake(let ticket):
             return join(&rest, ticket, mayWake: false, now)
         case .abandoned(let ticket):
-            rest.waiting.removeAll { $0 == ticket }
+            rest.queue.removeAll { $0 == ticket }
             return []
-        case .timerFired(.coolDown):
+        case .timerFired(.backoffTimer):
             state = .asleep
-            return comesBack || !rest.waiting.isEmpty ? beginStart(for: rest.waiting) : []
-        case .ordered(let order):
-            stand(after: order)
-            return whileCoolingDown(&rest, order)
+            return comesBack || !rest.queue.isEmpty ? beginStart(for: rest.queue) : []
+        case .command(let command):
+            stand(after: command)
+            return whileInBackoff(&rest, command)
         case .shutdownRequested:
-            state = .retired
-            return [.disarm(.coolDown)] + refuse(rest.waiting, .shuttingDown)
-        case .lastLeaseReturned, .everybodyLeft, .startRequested:
+            state = .shuttingDown
+            return [.disarm(.backoffTimer)] + refuse(rest.queue, .shuttingDown)
+        case .lastLeaseReturned, .tunnelsDrained, .startRequested:
             return []  // Posted before the answer was read; the timer decides when it starts.
-        case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
             .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone,
-            .hurried:
+            .shutdownForced:
             impossible(event)  // No process, no gate, one timer.
         }
     }
 
     /// A short rest is waited for; a longer one is told.
     private func join(_ rest: inout Rest, _ ticket: Ticket, mayWake: Bool, _ now: Instant) -> [Effect] {
-        guard rest.queues(at: now), mayWake || comesBack || !rest.waiting.isEmpty else {
+        guard rest.queues(at: now), mayWake || comesBack || !rest.queue.isEmpty else {
             // Never nothing and never less: the client may have asked just before a timer that is due.
             let left = max(rest.until - now, .milliseconds(1))
-            return [.refuse([ticket], .coolingDown(reason: rest.reason), retryAfter: left)]
+            return [.refuse([ticket], .backoff(reason: rest.reason), retryAfter: left)]
         }
-        return queue(ticket, &rest.waiting)
+        return queue(ticket, &rest.queue)
     }
 
-    private mutating func whileCoolingDown(_ rest: inout Rest, _ order: BackendOrder) -> [Effect] {
-        switch order {
+    private mutating func whileInBackoff(_ rest: inout Rest, _ command: BackendCommand) -> [Effect] {
+        switch command {
         case .start, .restart, .pin:
-            return [.disarm(.coolDown)] + beginStart(for: rest.waiting)
+            return [.disarm(.backoffTimer)] + beginStart(for: rest.queue)
         case .disable:
             state = .asleep
-            return [.disarm(.coolDown)] + refuse(rest.waiting, .disabled)
+            return [.disarm(.backoffTimer)] + refuse(rest.queue, .disabled)
         case .stop:
             // The rest protects from whoever wakes it next.
-            let waiting = rest.waiting
-            rest.waiting = []
-            return refuse(waiting, .stopped)
+            let queue = rest.queue
+            rest.queue = []
+            return refuse(queue, .stopped)
         case .unpin, .enable:
             return []
         }
     }
 
-    private func whileRetired(_ event: Event) -> [Effect] {
+    private func whileShuttingDown(_ event: Event) -> [Effect] {
         switch event {
         case .wanted(let ticket), .wantedIfAwake(let ticket), .foundNobody(let ticket, _, _):
             refuse([ticket], .shuttingDown)
-        case .abandoned, .lastLeaseReturned, .everybodyLeft, .startRequested, .ordered, .shutdownRequested, .hurried:
+        case .abandoned, .lastLeaseReturned, .tunnelsDrained, .startRequested, .command, .shutdownRequested,
+            .shutdownForced:
             []
-        case .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
             .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
             impossible(event)  // Nothing was asked for and no process is left.
         }
@@ -764,8 +765,8 @@ struct BackendMachine {
 
 extension BackendMachine {
     /// The last word counts; yet what is disabled is enabled before it is anything else.
-    private mutating func stand(after order: BackendOrder) {
-        switch (standing, order) {
+    private mutating func stand(after command: BackendCommand) {
+        switch (standing, command) {
         case (_, .disable): standing = .disabled
         case (.disabled, .enable), (.pinned, .unpin): standing = .usual
         case (.disabled, _), (_, .start), (_, .restart), (_, .enable), (_, .unpin): break
@@ -775,7 +776,7 @@ extension BackendMachine {
     }
 }
 
-extension BackendOrder {
+extension BackendCommand {
     fileprivate var endsIt: Bool {
         switch self {
         case .stop, .disable: true
@@ -789,12 +790,12 @@ extension BackendOrder {
 
 extension BackendMachine {
     /// Clients that are held right now.
-    var waitingCount: Int {
+    var queueLength: Int {
         switch state {
-        case .starting(let start): start.waiting.count
-        case .stopping(let stop): stop.waiting.count
-        case .coolingDown(let rest): rest.waiting.count
-        case .asleep, .ready, .retired: 0
+        case .starting(let start): start.queue.count
+        case .stopping(let stop): stop.queue.count
+        case .backoff(let rest): rest.queue.count
+        case .asleep, .awake, .shuttingDown: 0
         }
     }
 }

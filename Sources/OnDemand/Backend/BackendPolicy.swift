@@ -26,7 +26,7 @@ struct BackendPolicy: Equatable, Sendable {
     var drainTimeout: Duration = .seconds(10)
     var stopPlan = StopPlan.politely(for: .seconds(10))
     /// Clients held while the backend is down; more are refused with 503.
-    var maximumWaiting = 256
+    var maximumQueue = 256
     /// Started with the daemon and never idled out.
     var alwaysOn = false
     /// Started again after it has ended by itself; off, its end is final until somebody asks for it.

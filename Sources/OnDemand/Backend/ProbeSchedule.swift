@@ -23,30 +23,30 @@ enum ProbeSchedule {
     /// The pause after an attempt that did not succeed, `elapsed` after the spawn; `usual` is the quickest of the
     /// recent boots, nil where too few are known.
     static func pause(
-        after elapsed: Duration, usual: Duration? = nil, byLook: Bool, hasAnswered: Bool = false
+        after elapsed: Duration, usual: Duration? = nil, byLookup: Bool, hasAnswered: Bool = false
     ) -> Duration {
-        var pause = unhurried(elapsed, usual, byLook) ?? untaught(elapsed, byLook)
+        var pause = unhurried(elapsed, usual, byLookup) ?? untaught(elapsed, byLookup)
         if hasAnswered { pause = max(pause, shortestAfterAnswer) }
         return pause
     }
 
     /// For whom nothing is known, or whose usual time is over.
-    private static func untaught(_ elapsed: Duration, _ byLook: Bool) -> Duration {
+    private static func untaught(_ elapsed: Duration, _ byLookup: Bool) -> Duration {
         var pause =
-            byLook ? max(shortest, share(34, of: elapsed)) : max(shortestByKnock, share(30, of: elapsed))
-        if byLook, elapsed < dense { pause = min(pause, longestWhileDense) }
+            byLookup ? max(shortest, share(34, of: elapsed)) : max(shortestByKnock, share(30, of: elapsed))
+        if byLookup, elapsed < dense { pause = min(pause, longestWhileDense) }
         return min(pause, longest)
     }
 
     /// For who has a usual time that is not over. It is expected from fifteen sixteenths of that time on, and for as
     /// long again as would be an eighth too slow. A look after a pause finds cold caches and costs three times as much
     /// as one of many, so before that every look counts.
-    private static func unhurried(_ elapsed: Duration, _ usual: Duration?, _ byLook: Bool) -> Duration? {
+    private static func unhurried(_ elapsed: Duration, _ usual: Duration?, _ byLookup: Bool) -> Duration? {
         guard let usual, elapsed < usual + share(8, of: usual) else { return nil }
         let expected = usual - share(16, of: usual)
-        let shortest = max(byLook ? shortest : shortestByKnock, min(share(500, of: usual), longestAtFirst))
+        let shortest = max(byLookup ? shortest : shortestByKnock, min(share(500, of: usual), longestAtFirst))
         guard elapsed < expected else {
-            let pause = min(share(byLook ? 100 : 50, of: elapsed), longest)
+            let pause = min(share(byLookup ? 100 : 50, of: elapsed), longest)
             // One look just when it is over, if it takes as long as always.
             let due = usual + share(256, of: usual)
             return max(shortest, elapsed < due ? min(pause, due - elapsed) : pause)
@@ -56,7 +56,7 @@ enum ProbeSchedule {
     }
 
     /// Between two knocks where looks find nobody: rare, because hardly anybody is hidden from a look.
-    static func knockPause(after elapsed: Duration) -> Duration {
+    static func connectPause(after elapsed: Duration) -> Duration {
         min(max(.milliseconds(250), share(2, of: elapsed)), .seconds(1))
     }
 

@@ -9,14 +9,14 @@ indirect enum Refusal: Equatable, Sendable {
     /// Something else already accepts connections where the backend would listen.
     case addressTaken
     /// Something that it requires could not be made ready: its name, and what is the matter with it.
-    case requirementFailed(String, Refusal)
+    case dependencyFailed(String, Refusal)
     /// It failed a moment ago and rests until the next attempt.
-    case coolingDown(reason: String)
+    case backoff(reason: String)
     case queueFull(limit: Int)
     /// It sleeps, and this is none of the requests that may wake it (`wake_on`).
-    case mayNotWake
+    case wakeNotAllowed
     /// It went to sleep a moment ago, and nobody may wake it yet (`min_sleep`).
-    case sleepsOn
+    case minSleep
     case disabled
     /// An operator stopped it while it was starting.
     case stopped
@@ -24,7 +24,7 @@ indirect enum Refusal: Equatable, Sendable {
     /// Its processes do not end although the stop plan is over, so no start can follow.
     case stopTimedOut
     /// The process or the machine has no descriptor or no memory left for a connection to it.
-    case noRoom
+    case resourcesExhausted
     /// As many requests and tunnels as the service may have.
     case tooManyConnections(limit: Int)
 
@@ -34,18 +34,18 @@ indirect enum Refusal: Equatable, Sendable {
     static let asleepRetry: Duration = .seconds(30)
 
     /// Whoever requires what is not there looks for it again after this long; only an operator can bring it.
-    static let requirementRetry: Duration = .seconds(5)
+    static let dependencyRetry: Duration = .seconds(5)
     /// What ran out comes back when somebody leaves.
-    static let noRoomRetry: Duration = .seconds(1)
+    static let resourcesExhaustedRetry: Duration = .seconds(1)
 
     /// Requests end quickly, tunnels some day.
-    static let crowdRetry: Duration = .seconds(1)
+    static let connectionLimitRetry: Duration = .seconds(1)
 
     /// Where the backend's own times say nothing about when to come back; nobody knows when it is enabled again.
     var usualRetry: Duration? {
         switch self {
         case .shuttingDown: Self.shutdownRetry
-        case .mayNotWake: Self.asleepRetry
+        case .wakeNotAllowed: Self.asleepRetry
         case .stopTimedOut: Limits.overdueStopRetry
         case .disabled: nil
         default: .seconds(1)
@@ -56,7 +56,7 @@ indirect enum Refusal: Equatable, Sendable {
     var needsOperator: Bool {
         switch self {
         case .disabled: true
-        case .requirementFailed(_, let refusal): refusal.needsOperator
+        case .dependencyFailed(_, let refusal): refusal.needsOperator
         default: false
         }
     }
@@ -68,21 +68,21 @@ indirect enum Refusal: Equatable, Sendable {
         case exitedEarly = "exited_early"
         case spawnFailed = "spawn_failed"
         case addressTaken = "address_taken"
-        case requirementFailed = "requirement_failed"
+        case dependencyFailed = "dependency_failed"
         // Anything else.
-        case coolingDown = "cooling_down"
+        case backoff
         case queueFull = "queue_full"
-        case mayNotWake = "may_not_wake"
-        case sleepsOn = "sleeps_on"
+        case wakeNotAllowed = "wake_not_allowed"
+        case minSleep = "min_sleep"
         case disabled, stopped
         case shuttingDown = "shutting_down"
         case stopTimedOut = "stop_timed_out"
-        case noRoom = "no_room"
+        case resourcesExhausted = "resources_exhausted"
         case tooManyConnections = "too_many_connections"
 
         /// Those for which a start can lead to nothing.
         static let ofStarts: [Reason] = [
-            .startTimedOut, .exitedEarly, .spawnFailed, .addressTaken, .requirementFailed,
+            .startTimedOut, .exitedEarly, .spawnFailed, .addressTaken, .dependencyFailed,
         ]
     }
 
@@ -92,16 +92,16 @@ indirect enum Refusal: Equatable, Sendable {
         case .exitedEarly: .exitedEarly
         case .spawnFailed: .spawnFailed
         case .addressTaken: .addressTaken
-        case .requirementFailed: .requirementFailed
-        case .coolingDown: .coolingDown
+        case .dependencyFailed: .dependencyFailed
+        case .backoff: .backoff
         case .queueFull: .queueFull
-        case .mayNotWake: .mayNotWake
-        case .sleepsOn: .sleepsOn
+        case .wakeNotAllowed: .wakeNotAllowed
+        case .minSleep: .minSleep
         case .disabled: .disabled
         case .stopped: .stopped
         case .shuttingDown: .shuttingDown
         case .stopTimedOut: .stopTimedOut
-        case .noRoom: .noRoom
+        case .resourcesExhausted: .resourcesExhausted
         case .tooManyConnections: .tooManyConnections
         }
     }
@@ -115,16 +115,16 @@ indirect enum Refusal: Equatable, Sendable {
         case .exitedEarly: "ended before it was ready"
         case .spawnFailed: "could not be started"
         case .addressTaken: "could not be started: its address is in use"
-        case .requirementFailed(let name, let refusal): "requires \(name), which \(refusal.sentence)"
-        case .coolingDown(let reason): "\(reason); the next start is due shortly"
+        case .dependencyFailed(let name, let refusal): "requires \(name), which \(refusal.sentence)"
+        case .backoff(let reason): "\(reason); the next start is due shortly"
         case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
-        case .mayNotWake: "is asleep, and a request like this does not wake it"
-        case .sleepsOn: "has just gone to sleep and cannot be woken yet"
+        case .wakeNotAllowed: "is asleep, and a request like this does not wake it"
+        case .minSleep: "has just gone to sleep and cannot be woken yet"
         case .disabled: "is disabled"
         case .stopped: "was stopped by its operator"
         case .shuttingDown: "is shutting down"
         case .stopTimedOut: "is still being stopped: its processes do not end"
-        case .noRoom: "cannot be connected to: too many connections are open"
+        case .resourcesExhausted: "cannot be connected to: too many connections are open"
         case .tooManyConnections(let limit): "has as many connections as it may have, which is \(limit)"
         }
     }

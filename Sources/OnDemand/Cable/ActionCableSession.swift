@@ -27,7 +27,7 @@ enum ActionCableSession {
     }
 
     /// Where an identifier stands with its client.
-    enum Standing: CaseIterable, Sendable { case notSubscribed, pending, confirmed }
+    enum AdminState: CaseIterable, Sendable { case notSubscribed, pending, confirmed }
 
     enum Step: Equatable {
         case confirm
@@ -60,7 +60,7 @@ enum ActionCableSession {
 
     /// `resolve` is asked only for a new subscription.
     static func step(
-        for command: Command, _ standing: Standing, isFull: Bool, hasBackend: Bool,
+        for command: Command, _ standing: AdminState, isFull: Bool, hasBackend: Bool,
         resolve: () -> SubscriptionResolver.Outcome
     ) -> Step {
         switch (command, standing) {

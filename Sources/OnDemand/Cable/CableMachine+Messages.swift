@@ -141,7 +141,7 @@ extension CableMachine {
         return true
     }
 
-    private func standing(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.Standing {
+    private func standing(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.AdminState {
         guard let subscription = table.subscriptions(of: client, identifier: identifier).first else {
             return .notSubscribed
         }
@@ -245,7 +245,7 @@ extension CableMachine {
         }
         while let due = turboPings.takeDue(at: now) {
             forEachClient(of: due, turboPings.slotCount, .turboCable) { machine, client in
-                machine.look(after: client, round: due.round, at: now, &writer)
+                machine.lookUpSocket(after: client, round: due.round, at: now, &writer)
             }
         }
         settle(at: now, &writer)
@@ -264,7 +264,7 @@ extension CableMachine {
         }
     }
 
-    private mutating func look(
+    private mutating func lookUpSocket(
         after client: UInt32, round: Int64, at now: Instant, _ writer: inout some ClientWriter
     ) {
         let silence = Self.seconds(now) &- clients.slots[client].heard

@@ -3,7 +3,7 @@
 /// Pure but for the sockets, which a `ClientWriter` stands for. The driver brings events (a client opened, bytes, a
 /// writable socket, a broadcast, a deadline), and performs the *actions* that have gathered afterwards.
 ///
-/// Life of a client: `open` makes it and sends `welcome`. It is *open* until `end`, which ends its subscriptions, sends
+/// Life of a client: `open` makes it and sends `admit`. It is *open* until `end`, which ends its subscriptions, sends
 /// its last words and makes it *ending*: nothing more is read or delivered, and only unsent bytes remain. The driver
 /// closes the socket when `Action.end` or `Action.flushed` says so, or at its own deadline, and calls `leave`, once for
 /// each client and whatever happened. Only then the number is used again.
@@ -127,7 +127,7 @@ extension CableMachine {
         switch cableProtocol {
         case .actionCable:
             pings.join(client, at: now)
-            send(ActionCableFrame.welcome(sid: secret.sid(of: client)), to: client, at: now, &writer)
+            send(ActionCableFrame.admit(sid: secret.sid(of: client)), to: client, at: now, &writer)
             settle(at: now, &writer)
         case .turboCable: turboPings.join(client, at: now)
         }
@@ -159,7 +159,7 @@ extension CableMachine {
         clients.slots[client].isEnding = true
         let connection = clients.slots[client].connection
         if reason == .tooSlow || reason == .stalled { counters.slowClients += 1 }
-        guard let words = lastWords(for: clients.slots[client].cableProtocol, reason) else {
+        guard let words = recentOutput(for: clients.slots[client].cableProtocol, reason) else {
             clients.queues.remove(client)
             return actions.append(.abort(connection: connection, reason))
         }
@@ -200,7 +200,7 @@ extension CableMachine {
     }
 
     /// What a client is told before its connection ends; nil when it cannot be told anything.
-    private func lastWords(for cableProtocol: CableProtocol, _ reason: EndReason) -> [UInt8]? {
+    private func recentOutput(for cableProtocol: CableProtocol, _ reason: EndReason) -> [UInt8]? {
         let isActionCable = cableProtocol == .actionCable
         switch reason {
         case .connectionLost: return nil

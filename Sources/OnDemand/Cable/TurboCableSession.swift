@@ -43,7 +43,7 @@ enum TurboCableSession {
     }
 
     static func step(
-        for command: Command, _ standing: ActionCableSession.Standing, isFull: Bool, isPublic: () -> Bool
+        for command: Command, _ standing: ActionCableSession.AdminState, isFull: Bool, isPublic: () -> Bool
     ) -> Step {
         switch (command, standing) {
         case (.subscribe, .notSubscribed):

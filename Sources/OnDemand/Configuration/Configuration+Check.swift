@@ -63,7 +63,7 @@ extension ConfigurationDraft {
         let places = listeners.map { $0.value.canonical(resolving) }
         return targets.compactMap { target in
             let place = target.value.canonical(resolving)
-            guard let listener = zip(listeners, places).first(where: { $1.answers(place) })?.0 else { return nil }
+            guard let listener = zip(listeners, places).first(where: { $1.replies(place) })?.0 else { return nil }
             return target.error("\(target.value) is this daemon itself, at \(listener.place)")
         }
     }
@@ -85,8 +85,8 @@ extension ConfigurationDraft {
 
     /// A target that fills the head by itself would be refused as a head, and its own limit never be reached.
     private func unreachableTargets() -> [ConfigurationError] {
-        guard let limits, limits.value.maximumTargetBytes >= limits.value.maximumHeadBytes else { return [] }
-        let sentence = "\"max_target_bytes\" (default 8KiB) must be below \"max_head_bytes\" (default 16KiB)"
+        guard let limits, limits.value.maximumURIBytes >= limits.value.maximumHeaderBytes else { return [] }
+        let sentence = "\"max_uri_bytes\" (default 8KiB) must be below \"max_header_bytes\" (default 16KiB)"
         return [limits.error(sentence)]
     }
 
@@ -145,7 +145,7 @@ extension SocketAddress {
     }
 
     /// Whether a listener here would take a connection to `target`, as far as the addresses alone tell.
-    fileprivate func answers(_ target: SocketAddress) -> Bool {
+    fileprivate func replies(_ target: SocketAddress) -> Bool {
         guard collides(with: target) else { return false }
         switch target {
         case .unix: return true

@@ -48,8 +48,8 @@ extension ConfigurationDecoder {
         }
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
-        if let reactors = fields["reactors"] {
-            draft.reactors = integer(reactors, in: KeyRange.reactors) ?? draft.reactors
+        if let threads = fields["threads"] {
+            draft.threads = integer(threads, in: KeyRange.threads) ?? draft.threads
         }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
         if let status = fields["status"] { self.status(status, into: &draft) }
@@ -110,13 +110,13 @@ extension ConfigurationDecoder {
             guard let port = integer(node, in: KeyRange.port) else { return nil }
             return node.located(.ipv4(octets: [0, 0, 0, 0], port: UInt16(port)))
         }
-        return parsed(node, expected: "an address such as \"127.0.0.1:3000\"", by: AddressText.listen)
+        return parsed(node, expected: "an address such as \"127.0.0.1:3000\"", by: AddressParser.listen)
     }
 
     private mutating func status(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         guard let fields = fields(of: node, as: .status) else { return }
         if let token = fields["token"] { draft.statusToken = self.token(token) }
-        if let names = fields["names"] { draft.statusNames = oneOrMore(names).compactMap { hostName($0) } }
+        if let names = fields["names"] { draft.allowedHosts = oneOrMore(names).compactMap { hostName($0) } }
         guard let listen = required("listen", in: fields, purpose: "it says where the status page is") else { return }
         draft.status = address(listen)
         let thisMachine = TrustedProxies(networks: TrustedProxies.loopback, includesUnixSockets: true)
@@ -147,7 +147,7 @@ extension ConfigurationDecoder {
     /// Who may open the file may give orders; a port would ask nobody who they are.
     private mutating func control(_ node: ConfigurationNode) -> Located<SocketAddress>? {
         parsed(node, expected: "a Unix socket such as \"\(ControlAddress.usual)\"") { text throws(ValueProblem) in
-            let address = text.hasPrefix("unix:") ? try AddressText.listen(text) : nil
+            let address = text.hasPrefix("unix:") ? try AddressParser.listen(text) : nil
             guard let address else { throw ValueProblem("is no Unix socket; write unix: in front of its path") }
             return address
         }
@@ -200,7 +200,7 @@ extension ConfigurationDecoder {
         }
         if let target = required("target", in: fields, purpose: "it says where the requests go") {
             draft.target = parsed(
-                target, expected: "a target such as \"http://127.0.0.1:28080/cable\"", by: AddressText.target)
+                target, expected: "a target such as \"http://127.0.0.1:28080/cable\"", by: AddressParser.target)
         }
         if let websocket = fields["websocket"] { draft.websocket = boolean(websocket) ?? draft.websocket }
         if let headers = fields["headers"] { draft.headers = self.headers(headers) }
@@ -248,7 +248,7 @@ extension ConfigurationDecoder {
         return members.compactMap { member in
             let value = ConfigurationNode(path: node.path(of: member.key), value: member.value)
             do throws(ValueProblem) {
-                try HeaderText.checkName(member.key)
+                try HeaderParser.checkName(member.key)
             } catch {
                 report(path: node.path, member.keyPosition, "\(member.key.quoted) \(error.predicate)")
                 return nil
@@ -259,7 +259,7 @@ extension ConfigurationDecoder {
                 return nil
             }
             let template = parsed(value, expected: "a string", dollars: .doubled) { text throws(ValueProblem) in
-                HeaderTemplate(name: member.key, parts: try HeaderText.parts(of: text))
+                HeaderTemplate(name: member.key, parts: try HeaderParser.parts(of: text))
             }
             return template?.value
         }
@@ -352,8 +352,8 @@ extension ConfigurationDecoder {
         }
         if let uptime = fields["min_uptime"] { policy.minimumUptime = duration(uptime)?.value ?? policy.minimumUptime }
         if let sleep = fields["min_sleep"] { policy.minimumSleep = duration(sleep)?.value ?? policy.minimumSleep }
-        if let waiting = fields["max_waiting"] {
-            policy.maximumWaiting = integer(waiting, in: KeyRange.waiting) ?? policy.maximumWaiting
+        if let waiting = fields["max_queue"] {
+            policy.maximumQueue = integer(waiting, in: KeyRange.waiting) ?? policy.maximumQueue
         }
         return policy
     }
@@ -416,7 +416,7 @@ extension ConfigurationDecoder {
         switch (fields["header"], fields["path"]) {
         case (let header?, nil):
             return parsed(header, expected: "the name of a header") { text throws(ValueProblem) in
-                try HeaderText.checkToken(text)
+                try HeaderParser.checkToken(text)
                 return .header(text)
             }?.value
         case (nil, let path?): return pattern(path).map { .path($0.value) }

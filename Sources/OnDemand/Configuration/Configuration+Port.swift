@@ -12,7 +12,7 @@ extension ConfigurationDecoder {
         }
         return parsed(node, expected: "\"auto\" or a number such as 28080") { text throws(ValueProblem) in
             guard text != "auto" else { return .automatic }
-            let port = try AddressText.port(text)
+            let port = try AddressParser.port(text)
             guard port > 0 else { throw ValueProblem("has the port 0; \"auto\" lets the system choose") }
             return .fixed(port)
         }

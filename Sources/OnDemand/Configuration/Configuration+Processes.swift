@@ -17,7 +17,7 @@ extension ConfigurationDecoder {
         draft.policy = policy(fields)
         if let address = fields["address"] {
             draft.address = parsed(
-                address, expected: "an address such as \"127.0.0.1:6379\"", by: AddressText.process)
+                address, expected: "an address such as \"127.0.0.1:6379\"", by: AddressParser.process)
         }
         if let requires = fields["requires"] { draft.requires = requirements(requires) }
         if let onReload = fields["on_reload"] { draft.onReload = self.onReload(onReload) ?? draft.onReload }
@@ -138,11 +138,11 @@ extension ConfigurationDraft {
     /// Each circle once, at one of the requirements that make it; without that one the next is looked for.
     private func circles(of members: [Member]) -> [ConfigurationError] {
         var entries = members.map { member in
-            StartOrder.Entry(
+            DependencyOrder.Entry(
                 name: member.name.value, requires: member.requires.map(\.value).filter { $0 != member.name.value })
         }
         var errors: [ConfigurationError] = []
-        while errors.count < ConfigurationErrors.shownAtMost, let cycle = StartOrder.cycle(in: entries),
+        while errors.count < ConfigurationErrors.shownAtMost, let cycle = DependencyOrder.cycle(in: entries),
             let place = entries.firstIndex(where: { $0.name == cycle[0] })
         {
             let circle = cycle.joined(separator: " -> ")
@@ -150,7 +150,7 @@ extension ConfigurationDraft {
                 errors.append(required.error("these require each other, so none can be the first: \(circle)"))
             }
             let rest = entries[place].requires.filter { $0 != cycle[1] }
-            entries[place] = StartOrder.Entry(name: cycle[0], requires: rest)
+            entries[place] = DependencyOrder.Entry(name: cycle[0], requires: rest)
         }
         return errors
     }

@@ -22,7 +22,7 @@ struct Configuration: Equatable, Sendable {
     var via = false
     /// Threads that carry tunnels; the first does everything else as well. Of the daemon that runs, whatever has been
     /// read since.
-    var reactors = 1
+    var threads = 1
     /// At a shutdown: how long requests may take to finish before they are cut.
     var drainTimeout: Duration = .seconds(10)
     /// At a shutdown, close frames to WebSockets are spread over this long.

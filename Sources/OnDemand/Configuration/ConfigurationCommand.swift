@@ -6,7 +6,7 @@ public enum ConfigurationCommand: Equatable, Sendable {
     /// What will happen with it, in words.
     case explain(file: String)
     /// One to begin with.
-    case start(StartingConfiguration)
+    case start(ConfigurationTemplate)
     /// The JSON Schema of all keys.
     case schema
     /// What counts, and where it came from.
@@ -57,9 +57,9 @@ public enum ConfigurationCommand: Equatable, Sendable {
 
     private static func kind(in words: ArraySlice<String>) -> Reading {
         guard let word = words.first else { return .command(.start(.generic)) }
-        guard words.count == 1, let kind = StartingConfiguration(rawValue: word) else {
+        guard words.count == 1, let kind = ConfigurationTemplate(rawValue: word) else {
             let unknown = (words.count == 1 ? word : words[words.startIndex + 1]).withoutControls
-            return mistake("\(unknown) is neither \(StartingConfiguration.words)", .initialize)
+            return mistake("\(unknown) is neither \(ConfigurationTemplate.words)", .initialize)
         }
         return .command(.start(kind))
     }
@@ -111,7 +111,7 @@ extension ConfigurationCommand {
                 let purpose = "says in words what will happen, with the numbers of the configuration"
                 return [.init(name: rawValue, arguments: "--config FILE", purpose: purpose)]
             case .initialize:
-                let kinds = StartingConfiguration.allCases.map(\.rawValue).joined(separator: "|")
+                let kinds = ConfigurationTemplate.allCases.map(\.rawValue).joined(separator: "|")
                 let purpose = "writes a configuration to start from"
                 return [.init(name: rawValue, arguments: "[\(kinds)]", purpose: purpose)]
             case .config:
@@ -167,7 +167,7 @@ extension ConfigurationCommand {
 
                   ondemandd init generic > ondemandd.json
 
-                \(StartingConfiguration.allCases.map { "  \($0.rawValue): \($0.purpose)\n" }.joined())
+                \(ConfigurationTemplate.allCases.map { "  \($0.rawValue): \($0.purpose)\n" }.joined())
                 Without a word it is the generic one.
 
                 Exit codes: 0 done, 64 these arguments make no sense.

@@ -3,16 +3,16 @@ extension ConfigurationDecoder {
     mutating func limits(_ node: ConfigurationNode) -> Located<PeerLimits>? {
         guard let fields = fields(of: node, as: .limits) else { return nil }
         var limits = PeerLimits()
-        if let head = fields["head_timeout"] { limits.headTimeout = span(head) ?? limits.headTimeout }
-        if let head = fields["max_head_bytes"] {
-            limits.maximumHeadBytes = size(head, in: KeyRange.headBytes).map(Int.init) ?? limits.maximumHeadBytes
+        if let head = fields["header_timeout"] { limits.headerTimeout = span(head) ?? limits.headerTimeout }
+        if let head = fields["max_header_bytes"] {
+            limits.maximumHeaderBytes = size(head, in: KeyRange.headBytes).map(Int.init) ?? limits.maximumHeaderBytes
         }
         if let count = fields["max_header_fields"] {
             limits.maximumHeaderFields = integer(count, in: KeyRange.headerFields) ?? limits.maximumHeaderFields
         }
-        if let target = fields["max_target_bytes"] {
-            limits.maximumTargetBytes =
-                size(target, in: KeyRange.targetBytes).map(Int.init) ?? limits.maximumTargetBytes
+        if let target = fields["max_uri_bytes"] {
+            limits.maximumURIBytes =
+                size(target, in: KeyRange.targetBytes).map(Int.init) ?? limits.maximumURIBytes
         }
         if let count = fields["max_connections_per_address"] {
             limits.maximumConnectionsPerAddress = self.count(count) ?? limits.maximumConnectionsPerAddress
@@ -46,7 +46,7 @@ extension ConfigurationDecoder {
         if let patience = fields["upstream_keep_alive"] {
             limits.upstreamKeepAlive = bound(patience, { $0.span($1) }) ?? limits.upstreamKeepAlive
         }
-        if let stall = fields["stall_timeout"] { limits.stallTimeout = span(stall) ?? limits.stallTimeout }
+        if let stall = fields["send_timeout"] { limits.sendTimeout = span(stall) ?? limits.sendTimeout }
         takeMessages(fields, into: &limits)
         if let count = fields["max_connections"] {
             limits.maximumConnections = self.count(count) ?? limits.maximumConnections
@@ -74,7 +74,7 @@ extension ConfigurationDecoder {
 
     mutating func origins(_ node: ConfigurationNode) -> [OriginRule] {
         oneOrMore(node).compactMap {
-            parsed($0, expected: "an origin such as \"https://example.com\"", by: OriginText.parse)?.value
+            parsed($0, expected: "an origin such as \"https://example.com\"", by: OriginParser.parse)?.value
         }
     }
 
@@ -82,7 +82,7 @@ extension ConfigurationDecoder {
         guard let items = items(of: node, expected: "a list such as [\"loopback\"]") else { return TrustedProxies() }
         var trusted = TrustedProxies()
         for item in items {
-            let part = parsed(item, expected: "a network such as \"10.0.0.0/8\"", by: NetworkText.parse)?.value
+            let part = parsed(item, expected: "a network such as \"10.0.0.0/8\"", by: NetworkParser.parse)?.value
             trusted.networks += part?.networks ?? []
             trusted.includesUnixSockets = trusted.includesUnixSockets || part?.includesUnixSockets == true
         }
@@ -99,7 +99,7 @@ extension ConfigurationDecoder {
         if case .number(let number) = node.value.content {
             size = number.integer.flatMap(UInt64.init(exactly:))
         } else if let text = parsed(
-            node, expected: "a size such as \"16KiB\", or a number of bytes", by: SizeText.parse)
+            node, expected: "a size such as \"16KiB\", or a number of bytes", by: SizeParser.parse)
         {
             size = text.value
         } else {

@@ -199,7 +199,7 @@ extension ConfigurationDecoder {
     }
 
     mutating func duration(_ node: ConfigurationNode) -> Located<Duration>? {
-        parsed(node, expected: "a duration in quotes such as \"30s\"", by: DurationText.parse)
+        parsed(node, expected: "a duration in quotes such as \"30s\"", by: DurationParser.parse)
     }
 
     /// A duration for which zero has no meaning.

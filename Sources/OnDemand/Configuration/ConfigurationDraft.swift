@@ -6,7 +6,7 @@ struct ConfigurationDraft {
     var announcedNames: [String] = []
     var status: Located<SocketAddress>?
     var statusToken: BearerToken?
-    var statusNames: [String] = []
+    var allowedHosts: [String] = []
     var stateDirectory: String?
     var control: Located<SocketAddress>?
     var services: [ServiceDraft] = []
@@ -15,7 +15,7 @@ struct ConfigurationDraft {
     var limits: Located<PeerLimits>?
     var trustedProxies = TrustedProxies()
     var via = false
-    var reactors = 1
+    var threads = 1
     var drainTimeout = Configuration().drainTimeout
     var closeJitter = Configuration().closeJitter
 }
@@ -71,12 +71,12 @@ extension ConfigurationDraft {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),
             announcedNames: announcedNames,
-            status: status.map { Configuration.Status(listen: $0.value, token: statusToken, names: statusNames) },
+            status: status.map { Configuration.Status(listen: $0.value, token: statusToken, names: allowedHosts) },
             stateDirectory: stateDirectory, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
             processes: processes.map { $0.process() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
-            reactors: reactors, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
+            threads: threads, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
     }
 }
 

@@ -11,7 +11,7 @@ struct ConfigurationError: Error, Equatable, Sendable {
     var column: Int { position.column }
 
     /// The way compilers write it, so that editors can jump there.
-    func rendered(file configurationFile: String, paint: Paint = .plain) -> String {
+    func rendered(file configurationFile: String, paint: ANSIStyle = .plain) -> String {
         let file = file ?? configurationFile
         let subject = path.isEmpty ? "" : "\(path): "
         return "\(file):\(line):\(column): \(paint(.red, "error:")) \(subject)\(sentence)"
@@ -43,7 +43,7 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
     }
 
     /// The same with the lines themselves, for people who look at them on a terminal.
-    func rendered(file: String, text: [UInt8], paint: Paint = .plain) -> String {
+    func rendered(file: String, text: [UInt8], paint: ANSIStyle = .plain) -> String {
         let excerpt = SourceExcerpt(text, paint: paint)
         return shown { error in
             let shown = excerpt.at(error.position)

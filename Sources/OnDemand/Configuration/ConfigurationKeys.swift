@@ -54,9 +54,9 @@ enum KeyRange {
     static let headerFields = 8...10_000
     static let targetBytes: ClosedRange<UInt64> = 64...1_048_576
     /// A burst of output fits in.
-    static let logBytes = 65_536...SizeText.largest
-    static let bodyBytes = 0...SizeText.largest
-    static let messageBytes = 1...SizeText.largest
+    static let logBytes = 65_536...SizeParser.largest
+    static let bodyBytes = 0...SizeParser.largest
+    static let messageBytes = 1...SizeParser.largest
     static let messageRate = 1...1_000_000
     /// More than this no single machine can hold open.
     static let connections = 1...1_000_000
@@ -66,7 +66,7 @@ enum KeyRange {
     /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
     static let processes = 256
     /// More threads than a machine has cores only get in each other's way.
-    static let reactors = 1...64
+    static let threads = 1...64
 }
 
 /// The objects that a configuration consists of, and their keys.
@@ -133,7 +133,7 @@ extension ConfigurationObject {
             "the neighbours whose word about a client is taken: networks, \"loopback\", \"private\""),
         ConfigurationKey("via", .boolean, "false", "whether forwarded requests say Via: 1.1 ondemandd"),
         ConfigurationKey(
-            "reactors", .integer(KeyRange.reactors), "1",
+            "threads", .integer(KeyRange.threads), "1",
             "threads that carry WebSockets; the first does everything else as well"),
     ]
 
@@ -213,7 +213,7 @@ extension ConfigurationObject {
             ),
             "\"any\"", "which requests may wake it; others get 503 while it sleeps"),
         ConfigurationKey(
-            "max_waiting", .integer(KeyRange.waiting), "256", "how many clients are held while it starts"),
+            "max_queue", .integer(KeyRange.waiting), "256", "how many clients are held while it starts"),
     ]
 
     private static let processKeys: [ConfigurationKey] = [
@@ -257,10 +257,10 @@ extension ConfigurationObject {
     ]
 
     private static let connectionLimitKeys: [ConfigurationKey] = [
-        ConfigurationKey("head_timeout", .span, "\"10s\"", "from the first byte of a request's head to its end; 408"),
-        ConfigurationKey("max_head_bytes", .size(KeyRange.headBytes), "\"16KiB\"", "of a whole request head; 431"),
+        ConfigurationKey("header_timeout", .span, "\"10s\"", "from the first byte of a request's head to its end; 408"),
+        ConfigurationKey("max_header_bytes", .size(KeyRange.headBytes), "\"16KiB\"", "of a whole request head; 431"),
         ConfigurationKey("max_header_fields", .integer(KeyRange.headerFields), "128", "fields of a head; 431"),
-        ConfigurationKey("max_target_bytes", .size(KeyRange.targetBytes), "\"8KiB\"", "of a request's target; 414"),
+        ConfigurationKey("max_uri_bytes", .size(KeyRange.targetBytes), "\"8KiB\"", "of a request's target; 414"),
         ConfigurationKey(
             "max_connections_per_address", .bound(.integer(KeyRange.connections)), "\"off\"",
             "open connections of one client; 503"),
@@ -276,7 +276,7 @@ extension ConfigurationObject {
         ConfigurationKey(
             "upstream_keep_alive", .bound(.span), "\"1s\"",
             "how long a backend's connection waits for the next request of its client"),
-        ConfigurationKey("stall_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
+        ConfigurationKey("send_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
         ConfigurationKey(
             "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"off\"",
             "of one WebSocket message from a client; close 1009"),

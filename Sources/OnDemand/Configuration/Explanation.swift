@@ -77,7 +77,7 @@ struct Explanation {
         sentences.append("Started is: \(launch.shown)\(directory).")
         sentences.append("It has \(policy.startupTimeout.shortText) to \(Self.readiness(service)).")
         sentences.append("Then everybody who waited is let through.")
-        let limit = policy.maximumWaiting
+        let limit = policy.maximumQueue
         sentences.append("Up to \(limit) may wait; more get 503 at once.")
         if !service.origins.contains(.any), service.websocket {
             sentences.append(

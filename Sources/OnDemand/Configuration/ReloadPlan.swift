@@ -1,7 +1,7 @@
 /// What a new configuration changes about the running one: decided as a value, before anything is touched.
 struct ReloadPlan: Equatable {
     /// What becomes of a service or process of the new configuration; who it is, its name says.
-    enum Fate: Equatable {
+    enum Change: Equatable {
         case unchanged
         /// Only what the next request meets: paths, headers, whether upgrades may pass, the path in the target.
         case rerouted
@@ -18,32 +18,32 @@ struct ReloadPlan: Equatable {
     }
 
     /// By position in the new configuration.
-    let fates: [Fate]
+    let changes: [Change]
     /// Positions in the old configuration of those that leave: removed, or replaced by their namesake.
     let leaving: [Int]
     /// The same for what has no routes.
-    let processFates: [Fate]
-    let leavingProcesses: [Int]
-    let doors: DoorPlan
+    let processChanges: [Change]
+    let removedProcesses: [Int]
+    let listenerSpecs: ListenerDiff
     /// Something besides services and listeners is different.
     let changesSettings: Bool
 
     init(from old: Configuration, to new: Configuration) {
         let before = Dictionary(uniqueKeysWithValues: old.services.map { ($0.name, $0) })
         let claims = new.claims
-        let fates = new.services.map { service in
-            before[service.name].map { Self.fate(from: $0, to: service, claims) } ?? .added
+        let changes = new.services.map { service in
+            before[service.name].map { Self.change(from: $0, to: service, claims) } ?? .added
         }
-        let kept = Set(zip(new.services, fates).filter { $1 != .replaced }.map(\.0.name))
-        self.fates = fates
+        let kept = Set(zip(new.services, changes).filter { $1 != .replaced }.map(\.0.name))
+        self.changes = changes
         leaving = old.services.indices.filter { !kept.contains(old.services[$0].name) }
         let known = Dictionary(uniqueKeysWithValues: old.processes.map { ($0.name, $0) })
-        processFates = new.processes.map { process in
-            known[process.name].map { Self.fate(from: $0, to: process, claims) } ?? .added
+        processChanges = new.processes.map { process in
+            known[process.name].map { Self.change(from: $0, to: process, claims) } ?? .added
         }
         let names = Set(new.processes.map(\.name))
-        leavingProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
-        doors = DoorPlan(from: old.doors, to: new.doors)
+        removedProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
+        listenerSpecs = ListenerDiff(from: old.listenerSpecs, to: new.listenerSpecs)
         var (oldStatus, newStatus) = (old.status, new.status)
         // Where it listens is a matter of doors.
         if let listen = newStatus?.listen { oldStatus?.listen = listen }
@@ -51,9 +51,9 @@ struct ReloadPlan: Equatable {
             old.settings != new.settings || (oldStatus != nil && newStatus != nil && oldStatus != newStatus)
     }
 
-    private static func fate(
+    private static func change(
         from old: Configuration.Service, to new: Configuration.Service, _ claims: [SocketAddress: Set<String>]
-    ) -> Fate {
+    ) -> Change {
         if (old.launch == nil) != (new.launch == nil) { return .replaced }
         if old.enabled != new.enabled { return new.enabled ? .enabled : .disabled }
         if old == new { return .unchanged }
@@ -63,9 +63,9 @@ struct ReloadPlan: Equatable {
         return .changed(restarts: new.onReload == .restart || isInTheWay)
     }
 
-    private static func fate(
+    private static func change(
         from old: Configuration.Process, to new: Configuration.Process, _ claims: [SocketAddress: Set<String>]
-    ) -> Fate {
+    ) -> Change {
         if old.enabled != new.enabled { return new.enabled ? .enabled : .disabled }
         if old == new { return .unchanged }
         var processSide = new
@@ -120,7 +120,7 @@ extension Configuration {
         settings.services = []
         settings.processes = []
         // Not of the daemon that runs.
-        settings.reactors = 1
+        settings.threads = 1
         return settings
     }
 }

@@ -6,9 +6,9 @@ struct SourceExcerpt {
     private let text: [UInt8]
     /// Where each line begins.
     private let lineStarts: [Int]
-    private let paint: Paint
+    private let paint: ANSIStyle
 
-    init(_ text: [UInt8], paint: Paint = .plain) {
+    init(_ text: [UInt8], paint: ANSIStyle = .plain) {
         self.text = text
         lineStarts = [0] + text.indices.lazy.filter { text[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
         self.paint = paint

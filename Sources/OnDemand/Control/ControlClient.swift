@@ -19,7 +19,7 @@ final class ControlClient<K: Kernel> {
     /// Is told now and then how long it has waited.
     private let progress: ((Duration) -> Void)?
     private let began: Instant
-    private var scratch = Array(repeating: UInt8(0), count: Limits.scratchBytes)
+    private var buffers = Array(repeating: UInt8(0), count: Limits.readBufferBytes)
 
     init(
         kernel: K, address: SocketAddress, patience: Duration?, progress: ((Duration) -> Void)? = nil
@@ -71,7 +71,7 @@ final class ControlClient<K: Kernel> {
                 guard let answer, answer.body.endsAtClose else { throw .brokeOff }
                 return answer.head.status
             }
-            unread += scratch[..<count]
+            unread += buffers[..<count]
             if answer == nil {
                 answer = try Self.begin(unread)
                 guard let answer else { continue }
@@ -95,10 +95,10 @@ final class ControlClient<K: Kernel> {
         } catch { throw .noSense }
     }
 
-    /// How many bytes lie in `scratch`; nil at the end.
+    /// How many bytes lie in `buffers`; nil at the end.
     private func read() throws(Failure) -> Int? {
         while true {
-            switch kernel.receive(from: descriptor, into: &scratch) {
+            switch kernel.receive(from: descriptor, into: &buffers) {
             case .bytes(let count): return count
             case .wouldBlock: try wait()
             case .ended: return nil
@@ -110,8 +110,8 @@ final class ControlClient<K: Kernel> {
     private func wait() throws(Failure) {
         let end = patience.map { kernel.now() + $0 }
         while true {
-            let look = progress.map { _ in kernel.now() + Limits.progressPause }
-            if kernel.wait(until: [end, look].compactMap { $0 }.min()) > 0 { return }
+            let nextProgress = progress.map { _ in kernel.now() + Limits.progressPause }
+            if kernel.wait(until: [end, nextProgress].compactMap { $0 }.min()) > 0 { return }
             if let end, kernel.now() >= end { throw .silent }
             progress?(kernel.now() - began)
         }

@@ -1,8 +1,8 @@
 /// What a command line asks of a daemon that runs already: `ondemandd status`, `ondemandd start NAME` and their kind.
 public struct ControlCommand: Equatable, Sendable {
     enum Action: Equatable {
-        case status(ControlQuestion.StatusForm)
-        case order(BackendOrder, service: String, waits: Bool)
+        case status(ControlRequest.StatusForm)
+        case order(BackendCommand, service: String, waits: Bool)
         case logs(service: String, lines: Int, follows: Bool)
         case reload
     }
@@ -25,7 +25,7 @@ public struct ControlCommand: Equatable, Sendable {
     /// All commands and what they are for, a line each.
     public static var list: String { ControlHelp.list }
 
-    static let verbs = ["status", "logs", "reload"] + BackendOrder.allCases.map(\.rawValue)
+    static let verbs = ["status", "logs", "reload"] + BackendCommand.allCases.map(\.rawValue)
 
     /// nil where the words begin with no command.
     public static func read(_ words: [String]) -> Reading? {
@@ -47,7 +47,7 @@ public struct ControlCommand: Equatable, Sendable {
     }
 
     /// For a terminal that shows colours.
-    func painted(_ paint: Paint) -> ControlCommand {
+    func painted(_ paint: ANSIStyle) -> ControlCommand {
         guard action == .status(.text), paint == .colours else { return self }
         var command = self
         command.action = .status(.coloured)
@@ -59,7 +59,7 @@ public struct ControlCommand: Equatable, Sendable {
     var patience: Duration? {
         switch action {
         case .order(_, _, waits: true), .logs(_, _, follows: true): nil
-        case .status, .order, .logs, .reload: Limits.controlPatience
+        case .status, .order, .logs, .reload: Limits.controlTimeout
         }
     }
 }
@@ -77,7 +77,7 @@ private struct ControlCommandReader {
 
     init(verb: String) { self.verb = verb }
 
-    private var order: BackendOrder? { BackendOrder(rawValue: verb) }
+    private var order: BackendCommand? { BackendCommand(rawValue: verb) }
     private var isAboutAll: Bool { verb == "status" || verb == "reload" }
     private var usage: String { ControlHelp.text(of: verb) }
 

@@ -1,21 +1,21 @@
 /// What a terminal shows while a command waits: one line, written anew, and wiped away before the answer.
 struct ProgressLine: Equatable {
     let service: String
-    let order: BackendOrder
+    let order: BackendCommand
     /// How long the last start took, where that is known and counts.
-    let lastBoot: Duration?
+    let lastStartup: Duration?
 
     static let wipe = "\r\u{1b}[K"
 
     /// nil where there is nothing to wait for.
-    init?(of action: ControlCommand.Action, lastBoot: Duration?) {
+    init?(of action: ControlCommand.Action, lastStartup: Duration?) {
         guard case .order(let order, let service, waits: true) = action else { return nil }
         (self.service, self.order) = (service, order)
-        self.lastBoot = order.wantsIt ? lastBoot : nil
+        self.lastStartup = order.wantsIt ? lastStartup : nil
     }
 
     func text(after elapsed: Duration) -> String {
-        let last = lastBoot.map { ", the last time it took \(Self.seconds($0))" } ?? ""
+        let last = lastStartup.map { ", the last time it took \(Self.seconds($0))" } ?? ""
         return "\(Self.wipe)\(service) is \(order.doing): \(Self.seconds(elapsed))\(last)"
     }
 
@@ -24,7 +24,7 @@ struct ProgressLine: Equatable {
     }
 }
 
-extension BackendOrder {
+extension BackendCommand {
     fileprivate var doing: String {
         switch self {
         case .start, .pin: "starting"

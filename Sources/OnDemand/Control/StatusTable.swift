@@ -1,6 +1,6 @@
 /// A snapshot for people who read it in a terminal: a table, and below it what does not fit into one.
 enum StatusTable {
-    static func text(of snapshot: Snapshot, paint: Paint = .plain) -> String {
+    static func text(of snapshot: Snapshot, paint: ANSIStyle = .plain) -> String {
         let memory = snapshot.residentBytes.map { ", \(megabytes(Double($0))) MB" } ?? ""
         let head = "ondemandd \(snapshot.version), up for \(age(snapshot.uptime))\(memory), "
         let rows = [titles] + snapshot.services.map { row($0, snapshot.uptime) }
@@ -22,23 +22,23 @@ enum StatusTable {
             service.name, service.isPinned ? "\(service.state), pinned" : service.state, age(service.stateAge),
             service.process.map { "\($0.number)" } ?? "-",
             service.residentBytes.map { "\(megabytes(Double($0))) MB" } ?? "-",
-            "\(service.open)", "\(service.waiting)", "\(service.starts)",
-            service.lastBoot.map { "\($0.wholeMilliseconds) ms" } ?? "-",
+            "\(service.open)", "\(service.queuedRequests)", "\(service.starts)",
+            service.lastStartup.map { "\($0.wholeMilliseconds) ms" } ?? "-",
             service.share(of: uptime).map { "\(DecimalText.of($0 * 100, places: 1)) %" } ?? "-",
             service.savedMegabyteHours.map { "\(DecimalText.of($0, places: 1)) MBh" } ?? "-",
         ]
     }
 
-    private static func colour(of state: String) -> Paint.Colour? {
+    private static func colour(of state: String) -> ANSIStyle.Colour? {
         switch state {
-        case "ready": .green
+        case "awake": .green
         case "starting", "stopping": .yellow
-        case "cooling_down": .red
+        case "backoff": .red
         default: .grey
         }
     }
 
-    private static func notes(_ service: Snapshot.Service, _ paint: Paint) -> [String] {
+    private static func notes(_ service: Snapshot.Service, _ paint: ANSIStyle) -> [String] {
         let wakes = service.wakes.filter { $0.count > 0 }.map { "\($0.name) \($0.count)" }
         let exit = service.lastExit.map { ["last exit: \($0)"] } ?? []
         let facts = (wakes.isEmpty ? [] : ["woken by " + wakes.joined(separator: ", ")]) + exit

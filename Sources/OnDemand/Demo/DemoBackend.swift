@@ -1,5 +1,5 @@
 /// The small server of the demonstration: drives its conversations until a signal ends the process.
-final class DemoBackend<K: Kernel>: Tenant {
+final class DemoBackend<K: Kernel>: EventHandler {
     private struct Connection {
         let descriptor: Descriptor
         var conversation = DemoConversation()
@@ -12,13 +12,13 @@ final class DemoBackend<K: Kernel>: Tenant {
     private let listener: Descriptor
     private var connections: [Token: Connection] = [:]
     private var accepted = 0
-    private var scratch = Array(repeating: UInt8(0), count: Limits.demoMessageBytes)
+    private var buffers = Array(repeating: UInt8(0), count: Limits.demoMessageBytes)
 
     /// Listens only after a while, like a server that has an application to load.
     init(kernel: K, address: SocketAddress) throws(SystemError) {
         self.kernel = kernel
         reactor = Reactor(kernel: kernel)
-        let end = kernel.now() + Limits.demoBoot
+        let end = kernel.now() + Limits.demoStartup
         _ = kernel.log(Array("booting, as an application would\n".utf8).span)
         while kernel.now() < end { _ = kernel.wait(until: end) }
         listener = try kernel.listen(at: address).descriptor
@@ -27,7 +27,7 @@ final class DemoBackend<K: Kernel>: Tenant {
     }
 
     func run() -> Never {
-        while true { reactor.turn(self) }
+        while true { reactor.runOnce(self) }
     }
 
     func ready(_ token: Token, _: Readiness) {
@@ -36,13 +36,13 @@ final class DemoBackend<K: Kernel>: Tenant {
 
     func timerFired(_ key: TimerKey) {
         switch key {
-        case .conversation(let token): deadlineReached(token)
+        case .connection(let token): deadlineReached(token)
         case .acceptPause: resumeAccepting()
         default: preconditionFailure("nobody armed \(key)")
         }
     }
 
-    func turnEnded() {}
+    func iterationEnded() {}
 
     // MARK: Coming
 
@@ -53,7 +53,7 @@ final class DemoBackend<K: Kernel>: Tenant {
     private func accept() {
         for _ in 0..<Limits.acceptsPerTurn {
             switch kernel.accept(from: listener) {
-            case .accepted(let descriptor, _): welcome(descriptor)
+            case .accepted(let descriptor, _): admit(descriptor)
             case .wouldBlock: return
             case .ended: return kernel.unwatch(listener)
             case .failed:
@@ -71,9 +71,9 @@ final class DemoBackend<K: Kernel>: Tenant {
         }
     }
 
-    private func welcome(_ descriptor: Descriptor) {
+    private func admit(_ descriptor: Descriptor) {
         guard connections.count < Limits.demoConnections else {
-            let refusal = CannedResponse(status: 503, body: "The demonstration has no room for more connections.")
+            let refusal = LocalReply(status: 503, body: "The demonstration has no room for more connections.")
             _ = kernel.send(refusal.rendered(keepAlive: false, headOnly: false).span, to: descriptor)
             return kernel.close(descriptor)
         }
@@ -85,7 +85,7 @@ final class DemoBackend<K: Kernel>: Tenant {
             return kernel.close(descriptor)
         }
         connections[token] = Connection(descriptor: descriptor)
-        reactor.arm(.conversation(token), at: kernel.now() + Limits.headTimeout)
+        reactor.arm(.connection(token), at: kernel.now() + Limits.headerTimeout)
         serve(token)
     }
 
@@ -95,8 +95,8 @@ final class DemoBackend<K: Kernel>: Tenant {
     private func serve(_ token: Token) {
         for _ in 0..<Limits.readsPerTurn {
             guard flush(token), let connection = connections[token] else { return }
-            switch kernel.receive(from: connection.descriptor, into: &scratch) {
-            case .bytes(let count): hear(Array(scratch[..<count]), token)
+            switch kernel.receive(from: connection.descriptor, into: &buffers) {
+            case .bytes(let count): hear(Array(buffers[..<count]), token)
             case .wouldBlock: return
             case .ended, .failed: return close(token)
             }
@@ -111,8 +111,8 @@ final class DemoBackend<K: Kernel>: Tenant {
         connections[token] = connection
         switch connection.conversation.phase {
         case before: break
-        case .webSocket: reactor.arm(.conversation(token), at: kernel.now() + Limits.demoPing)
-        case .head, .over: reactor.arm(.conversation(token), at: kernel.now() + Limits.lingerTimeout)
+        case .webSocket: reactor.arm(.connection(token), at: kernel.now() + Limits.demoPing)
+        case .head, .over: reactor.arm(.connection(token), at: kernel.now() + Limits.lingerTimeout)
         }
     }
 
@@ -143,13 +143,13 @@ final class DemoBackend<K: Kernel>: Tenant {
         guard let connection = connections[token] else { return }
         guard connection.conversation.phase == .webSocket, connection.unsent.isEmpty else { return close(token) }
         connections[token]?.unsent = connection.conversation.ping(at: kernel.wallClock().seconds)
-        reactor.arm(.conversation(token), at: kernel.now() + Limits.demoPing)
+        reactor.arm(.connection(token), at: kernel.now() + Limits.demoPing)
         _ = flush(token)
     }
 
     private func close(_ token: Token) {
         guard let connection = connections.removeValue(forKey: token) else { return }
-        reactor.disarm(.conversation(token))
+        reactor.disarm(.connection(token))
         kernel.close(connection.descriptor)
     }
 }

@@ -71,7 +71,7 @@ public struct DemoCommand: Equatable, Sendable {
     private static func address(_ text: String, of option: String) throws(Mistake) -> SocketAddress {
         let address: SocketAddress
         do throws(ValueProblem) {
-            address = try AddressText.process(text)
+            address = try AddressParser.process(text)
         } catch {
             throw Mistake(sentence: "\(option): \(text.quoted) \(error.predicate)")
         }

@@ -34,7 +34,7 @@ struct DemoConversation {
             guard let head = try parser.examine(bytes.span) else { return [] }
             guard try UpgradeIntent.of(head, in: bytes.span) == .webSocket else {
                 phase = .over
-                let text = CannedResponse(status: 200, body: "The backend of ondemandd demo is awake.")
+                let text = LocalReply(status: 200, body: "The backend of ondemandd demo is awake.")
                 return text.rendered(keepAlive: false, headOnly: head.isHead)
             }
             phase = .webSocket
@@ -46,7 +46,7 @@ struct DemoConversation {
                 + FrameWriter.text("{\"type\":\"welcome\"}") + hearFrames(Array(bytes[head.byteCount...]))
         } catch {
             phase = .over
-            return CannedResponse(refusing: error).rendered(keepAlive: false, headOnly: false)
+            return LocalReply(refusing: error).rendered(keepAlive: false, headOnly: false)
         }
     }
 

@@ -32,7 +32,7 @@ struct ByteQueue: Equatable {
     mutating func append(_ piece: BodyPiece, of bytes: ArraySlice<UInt8>) {
         switch piece {
         case .read(let range): append(bytes[(bytes.startIndex + range.lower)...].prefix(range.count))
-        case .written(let held): append(held)
+        case .written(let queued): append(queued)
         }
     }
 

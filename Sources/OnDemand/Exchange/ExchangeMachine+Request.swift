@@ -8,9 +8,9 @@ extension ExchangeMachine {
             isEncrypted = header.isEncrypted
             inbound.removeFirst(header.byteCount)
             if inbound.isEmpty { inbound = [] }
-            phase = .arriving
+            phase = .admitting
         } catch {
-            respond(CannedResponse(status: 400, body: error.reason), closing: true)
+            respond(LocalReply(status: 400, body: error.reason), closing: true)
         }
     }
 
@@ -22,9 +22,9 @@ extension ExchangeMachine {
             guard let head = try headParser.examine(unread.span) else { return }
             try accept(head)
         } catch let error as HeadError {
-            respond(CannedResponse(refusing: error), closing: true)
+            respond(LocalReply(refusing: error), closing: true)
         } catch let error as FramingError {
-            respond(CannedResponse(refusing: error), closing: true)
+            respond(LocalReply(refusing: error), closing: true)
         } catch {
             preconditionFailure("\(error) is nobody's mistake")
         }
@@ -37,15 +37,15 @@ extension ExchangeMachine {
         var limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
         if framing == .chunked { limits.removedTrailers = removedTrailers(of: head, for: match?.destination) }
-        let asked = try UpgradeIntent.of(head, in: inbound.span)
-        let provenance = Provenance(
+        let requested = try UpgradeIntent.of(head, in: inbound.span)
+        let provenance = ForwardedHeaders(
             of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
-        let upgrade = mayUpgrade(to: match?.destination) ? asked : asked == .none ? .none : .ignored
+        let upgrade = mayUpgrade(to: match?.destination) ? requested : requested == .none ? .none : .ignored
         let identity = RequestIdentity(of: head, in: inbound.span, connection: identity, request: requestCount)
         var forwarding = Forwarding()
         if case .backend(let id) = match?.destination {
             forwarding.isSafe = isSafe(head)
-            forwarding.keepsUpstream = patience(for: head, asking: asked, at: id)
+            forwarding.keepsUpstream = patience(for: head, asking: requested, at: id)
             forwarding.head = upstreamHead(
                 of: head, target: target(of: head, path, match!, rules.services[id.index].targetPath),
                 authority: rules.services[id.index].authority,
@@ -54,20 +54,20 @@ extension ExchangeMachine {
             forwarding.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path.span, isUpgrade: upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
-            forwarding.refusedOrigin = refusedOrigin(of: head, asking: asked, for: id)
+            forwarding.refusedOrigin = refusedOrigin(of: head, asking: requested, for: id)
         }
-        var objection: CannedResponse?
+        var denial: LocalReply?
         if case .status(let resource) = match?.destination {
-            objection = rules.statusGuard.objection(
+            denial = rules.statusGuard.denial(
                 to: resource, asking: String(inbound.span, head.method), head, in: inbound.span)
         }
         // Made in one piece: it is large to be copied.
         request = RequestInFlight(
-            head: KeptHead(head, takenFrom: &inbound), service: match?.destination.service,
+            head: StoredHead(head, takenFrom: &inbound), service: match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
-            isHead: head.isHead, upgrade: upgrade, askedForTunnel: asked == .webSocket,
+            isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket,
             wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing, limits: limits), forwarding: forwarding,
-            objection: objection)
+            denial: denial)
         if isAboutServer { answerForServer() } else { proceed(to: match?.destination) }
     }
 
@@ -82,30 +82,30 @@ extension ExchangeMachine {
 
     /// That server is the daemon, which has no more to say than that it is there; no backend wakes for it.
     private mutating func answerForServer() {
-        let context = CannedResponse.Asker(requestID: request?.id)
-        served(CannedResponse(status: 204, body: "").rendered(for: context, keepAlive: staysOpen, headOnly: false))
+        let context = LocalReply.ReplyContext(requestID: request?.id)
+        served(LocalReply(status: 204, body: "").rendered(for: context, keepAlive: staysOpen, headOnly: false))
     }
 
     private mutating func proceed(to destination: Destination?) {
         switch destination {
         case nil:
-            respond(CannedResponse(status: 404, body: "No service is configured for this path."))
+            respond(LocalReply(status: 404, body: "No service is configured for this path."))
         case .disabled(let id):
-            phase = .turningAway(id)
+            phase = .rejecting(id)
         case .backend(let id):
             guard request!.forwarding.refusedOrigin == nil else {
-                return respond(CannedResponse(status: 403, body: "This page may not open a WebSocket here."))
+                return respond(LocalReply(status: 403, body: "This page may not open a WebSocket here."))
             }
-            phase = .entering(id)
+            phase = .acquiringBackend(id)
         case .status(let resource):
             guard resource == .service || request!.isHead || request!.head.isGet else {
-                let allow = CannedResponse.Field(name: "Allow", value: "GET, HEAD")
-                return respond(CannedResponse(status: 405, body: "Only GET is served here.", fields: [allow]))
+                let allow = LocalReply.Field(name: "Allow", value: "GET, HEAD")
+                return respond(LocalReply(status: 405, body: "Only GET is served here.", fields: [allow]))
             }
-            if let objection = request!.objection { return respond(objection) }
-            phase = resource == .service ? .controlling : .serving(resource)
+            if let denial = request!.denial { return respond(denial) }
+            phase = resource == .service ? .readingCommand : .serving(resource)
         case .control:
-            phase = .controlling
+            phase = .readingCommand
         }
     }
 
@@ -138,27 +138,27 @@ extension ExchangeMachine {
 
     /// Browsers let any page open a WebSocket to anywhere, with the cookies of there: who may is for the server to
     /// decide, before anything wakes (RFC 6455, 10.2).
-    private func refusedOrigin(of head: RequestHead, asking asked: UpgradeIntent, for id: BackendID) -> String? {
-        guard asked == .webSocket, !rules.services[id.index].origins.contains(.any) else { return nil }
+    private func refusedOrigin(of head: RequestHead, asking requested: UpgradeIntent, for id: BackendID) -> String? {
+        guard requested == .webSocket, !rules.services[id.index].origins.contains(.any) else { return nil }
         let origins = head.values(of: .origin).map { String(inbound.span, $0) }
         return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
     }
 
     /// How long the backend's connection is to stay open behind the answer; nil where this is the last request on it.
     /// Who asked for a tunnel may still speak as if it had got one, and an HTTP/1.0 backend might take us at our word.
-    private func patience(for head: RequestHead, asking asked: UpgradeIntent, at id: BackendID) -> Duration? {
-        let isUsual = head.version == .http11 && head.wantsKeepAlive && asked != .webSocket
+    private func patience(for head: RequestHead, asking requested: UpgradeIntent, at id: BackendID) -> Duration? {
+        let isUsual = head.version == .http11 && head.wantsKeepAlive && requested != .webSocket
         return isUsual ? rules.services[id.index].limits.upstreamKeepAlive : nil
     }
 
     private func upstreamHead(
-        of head: RequestHead, target: ArraySlice<UInt8>, authority: String, own: OwnFields, upgrade: UpgradeIntent,
+        of head: RequestHead, target: ArraySlice<UInt8>, authority: String, own: AddedHeaders, upgrade: UpgradeIntent,
         keepAlive: Bool
     ) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.request(
             head, in: inbound, target: target, own: own,
-            without: rules.trustedProxies.includes(peer) ? [] : Provenance.spoofable, authority: authority,
+            without: rules.trustedProxies.includes(peer) ? [] : ForwardedHeaders.spoofable, authority: authority,
             upgrade: upgrade, keepAlive: keepAlive,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
@@ -179,9 +179,9 @@ extension ExchangeMachine {
 
     /// Ours first; what the operator sets under the same name stands instead.
     private func ownFields(
-        on head: RequestHead, _ identity: RequestIdentity, _ provenance: Provenance, configured: [HeaderTemplate]
-    ) -> OwnFields {
-        var fields = OwnFields(exceptFor: configured.map(\.name))
+        on head: RequestHead, _ identity: RequestIdentity, _ provenance: ForwardedHeaders, configured: [HeaderTemplate]
+    ) -> AddedHeaders {
+        var fields = AddedHeaders(exceptFor: configured.map(\.name))
         provenance.write(to: &fields, in: inbound)
         let bytes = inbound
         fields.add(.xRequestID) { identity.write(to: &$0, in: bytes) }
@@ -211,7 +211,7 @@ extension ExchangeMachine {
             if inbound.isEmpty { inbound = [] }
         } catch {
             // The client's mistake, and the backend waits for a body that will never be whole.
-            failUpstream(CannedResponse(refusing: error))
+            failUpstream(LocalReply(refusing: error))
         }
     }
 }

@@ -7,15 +7,15 @@ extension ExchangeMachine {
     // MARK: Made
 
     mutating func connectionStarted() {
-        upstreamUse = .unsettled
+        upstreamUse = .undecided
         phase = .awaitingConnection
     }
 
     /// Just now, or for an earlier request. `isProven`: this life of the backend has answered something already.
     mutating func connected(isKept: Bool = false, isProven: Bool = true) {
-        upstreamUse = .unsettled
+        upstreamUse = .undecided
         phase = .relaying
-        answerParser = ResponseHeadParser(limits: answerLimits)
+        responseParser = ResponseHeadParser(limits: answerLimits)
         toUpstream.append(request!.forwarding.head)
         if isKept {
             request!.forwarding.repetition = .onFreshConnection
@@ -48,7 +48,7 @@ extension ExchangeMachine {
         request!.forwarding.returns += 1
         request!.forwarding.repetition = .never
         toUpstream.removeAll()
-        phase = .waiting(id)
+        phase = .queued(id)
     }
 
     /// The backend's queue is full: the connection is still to be made, within the same limit.
@@ -58,15 +58,15 @@ extension ExchangeMachine {
     }
 
     /// The system has nothing left to make a connection of; the lease goes back, and the client may try again.
-    mutating func foundNoRoom() {
+    mutating func resourcesRanOut() {
         upstreamUse = .spent
-        refused(.noRoom, retryAfter: Refusal.noRoomRetry)
+        refused(.resourcesExhausted, retryAfter: Refusal.resourcesExhaustedRetry)
     }
 
     /// `isOwnListener`: the request would come back to this daemon, for ever.
     mutating func connectFailed(isOwnListener: Bool = false) {
         let reason = isOwnListener ? "has a listener of this daemon as its target" : "does not accept connections"
-        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) \(reason)."))
+        failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(reason)."))
     }
 
     // MARK: Ended
@@ -74,32 +74,32 @@ extension ExchangeMachine {
     /// The backend will send nothing more. `isUnread`: what it was sent has not even arrived.
     mutating func upstreamEnded(isUnread: Bool = false) {
         guard phase == .relaying else { return }
-        if let answer, answer.body.endsAtClose || answer.body.isFinished {
-            finishAnswer(isWholeStream: false)
-        } else if mayAskAgain, isUnread || upstreamRefusesMore || !toUpstream.isEmpty {
-            askAgain()
+        if let response, response.body.endsAtClose || response.body.isFinished {
+            finishResponse(isWholeStream: false)
+        } else if isRetriable, isUnread || upstreamRefusesMore || !toUpstream.isEmpty {
+            retry()
         } else {
-            failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) ended its answer too early."))
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) ended its answer too early."))
         }
     }
 
     /// A system resets a connection that is closed while bytes wait in it that nobody has read.
     mutating func upstreamWasReset() {
         guard phase == .relaying else { return }
-        if mayAskAgain { askAgain() } else { upstreamFailed() }
+        if isRetriable { retry() } else { upstreamFailed() }
     }
 
     mutating func upstreamFailed() {
         guard phase == .relaying else { return }
-        failUpstream(CannedResponse(status: 502, body: "\(serviceSentence) broke the connection."))
+        failUpstream(LocalReply(status: 502, body: "\(serviceSentence) broke the connection."))
     }
 
     /// The life that it was admitted to is over. True where not a byte of the request has left: then the next life may
     /// answer it, and must not be mistaken for the one whose lease is held.
-    mutating func lifeEnded() -> Bool {
+    mutating func backendGenerationEnded() -> Bool {
         switch phase {
         case .connecting, .awaitingConnection:
-            askAgain()
+            retry()
             return true
         default:
             return false
@@ -107,40 +107,40 @@ extension ExchangeMachine {
     }
 
     /// The request is on a kept connection, and nothing has come back.
-    var mayAskAgain: Bool {
+    var isRetriable: Bool {
         phase == .relaying && request?.forwarding.repetition == .onFreshConnection
             && request?.forwarding.head.isEmpty == false
     }
 
     /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
-    private mutating func askAgain() {
+    private mutating func retry() {
         guard let service = request?.service else { preconditionFailure("a backend was asked for nobody") }
         upstreamUse = .spent
         toUpstream.removeAll()
-        phase = .entering(service)
+        phase = .acquiringBackend(service)
     }
 
     // MARK: Kept
 
     /// What is to be done about the connection, before anything else: the sooner the lease is back, the sooner the idle
     /// clock starts.
-    func settleUpstream(client: Readiness, upstream: Readiness) -> Step? {
+    func nextUpstreamStep(client: Readiness, upstream: Readiness) -> Step? {
         // A backend that says something unasked, or ends: neither belongs to the next request.
         let isQuiet = upstream.isDisjoint(with: [.readable, .peerEnded, .broken])
         return switch upstreamUse {
-        case .unsettled: nil
+        case .undecided: nil
         case .spent: .releaseUpstream
         case .reusable: isQuiet ? .keepUpstream : .releaseUpstream
-        case .kept(let spare): isAwaited(spare, by: client) && isQuiet ? nil : .releaseUpstream
+        case .kept(let idleUpstream): isAwaited(idleUpstream, by: client) && isQuiet ? nil : .releaseUpstream
         }
     }
 
     /// A server may have one worker for each connection, and a kept one holds it: so it waits for no slow client.
-    private func isAwaited(_ spare: UpstreamUse.Spare, by client: Readiness) -> Bool {
+    private func isAwaited(_ idleUpstream: UpstreamReuse.Spare, by client: Readiness) -> Bool {
         switch phase {
         case .readingHead: inbound.isEmpty
         case .finishing(let keepAlive): keepAlive && client.contains(.writable)
-        case .entering(let id): id == spare.service && (request?.maySpare ?? false)
+        case .acquiringBackend(let id): id == idleUpstream.service && (request?.mayReuse ?? false)
         // The driver looks itself, because the lease of the new request is held by now.
         case .connecting: true
         default: false
@@ -148,38 +148,40 @@ extension ExchangeMachine {
     }
 
     /// Set while a connection waits for the next request.
-    var spare: UpstreamUse.Spare? {
-        if case .kept(let spare) = upstreamUse { spare } else { nil }
+    var idleUpstream: UpstreamReuse.Spare? {
+        if case .kept(let idleUpstream) = upstreamUse { idleUpstream } else { nil }
     }
 
-    var deadlineBetweenRequests: Deadline { spare == nil ? .keepAlive : .spare }
+    var deadlineBetweenRequests: Deadline { idleUpstream == nil ? .keepAlive : .idleUpstream }
 
     /// What the answer that has just ended leaves behind: an open connection with nothing on its way in either
     /// direction.
-    var spareAfterAnswer: UpstreamUse.Spare? {
-        guard let request, let answer, let service = request.service, let patience = request.forwarding.keepsUpstream,
-            answer.leavesUpstreamOpen, toUpstream.isEmpty, !upstreamRefusesMore
+    var idleUpstreamAfterResponse: UpstreamReuse.Spare? {
+        guard let request, let response, let service = request.service, let patience = request.forwarding.keepsUpstream,
+            response.leavesUpstreamOpen, toUpstream.isEmpty, !upstreamRefusesMore
         else { return nil }
         return .init(service: service, patience: patience)
     }
 
     /// After `keepUpstream` was performed.
     mutating func keptUpstream() {
-        guard case .reusable(let spare) = upstreamUse else { preconditionFailure("kept although it is \(upstreamUse)") }
+        guard case .reusable(let idleUpstream) = upstreamUse else {
+            preconditionFailure("kept although it is \(upstreamUse)")
+        }
         releasedUpstream()
-        upstreamUse = .kept(spare)
+        upstreamUse = .kept(idleUpstream)
     }
 
     /// After `releaseUpstream` was performed.
     mutating func releasedUpstream() {
-        upstreamUse = .unsettled
+        upstreamUse = .undecided
         upstreamRefusesMore = false
-        answerHead = []
-        answerParser = ResponseHeadParser()
+        responseHead = []
+        responseParser = ResponseHeadParser()
     }
 }
 
 extension ExchangeMachine.RequestInFlight {
     /// Whether it may be sent on a kept connection.
-    fileprivate var maySpare: Bool { forwarding.keepsUpstream != nil && forwarding.isSafe && body.isFinished }
+    fileprivate var mayReuse: Bool { forwarding.keepsUpstream != nil && forwarding.isSafe && body.isFinished }
 }

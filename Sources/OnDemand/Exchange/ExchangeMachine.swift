@@ -7,15 +7,15 @@ struct ExchangeMachine {
         /// A proxy is to say first whose connection this is.
         case readingProxyHeader
         /// Now that it is known who comes: may it stay?
-        case arriving
+        case admitting
         /// Between requests, or a head has begun to arrive.
         case readingHead
         /// The head is complete: may it enter the backend's gate?
-        case entering(BackendID)
+        case acquiringBackend(BackendID)
         /// The backend is not up; the client is held and nothing more is read from it.
-        case waiting(BackendID)
+        case queued(BackendID)
         /// The service is switched off.
-        case turningAway(BackendID)
+        case rejecting(BackendID)
         /// Admitted: a connection to the backend is to be made.
         case connecting(BackendID)
         /// The connection is on its way.
@@ -25,20 +25,20 @@ struct ExchangeMachine {
         /// The daemon's own status is to be served.
         case serving(StatusResource)
         /// An operator asks for something.
-        case controlling
+        case readingCommand
         /// What was ordered is under way; its end is the answer.
-        case ordering
+        case awaitingCommand
         /// The client watches the status, or what a backend prints; whatever it sends is ignored.
-        case watching
+        case streaming
         /// The last bytes of an answer are on their way to the client.
         case finishing(keepAlive: Bool)
         /// An answer that had begun cannot be finished: what there is of it goes out, then the connection breaks.
-        case cutting
+        case aborting
         /// Our direction is closed; what the client still sends is discarded, so that it can read its answer.
         case lingering
         /// Both sides agreed to speak WebSocket.
         case tunnel
-        case over(Hangup)
+        case over(TerminationReason)
     }
 
     var phase: Phase
@@ -58,20 +58,20 @@ struct ExchangeMachine {
     /// The request that is being answered.
     var request: RequestInFlight?
     /// Read from the backend before the answer's head was complete.
-    var answerHead: [UInt8] = []
-    var answerParser = ResponseHeadParser()
+    var responseHead: [UInt8] = []
+    var responseParser = ResponseHeadParser()
     /// Set once the final answer's head was forwarded.
-    var answer: AnswerInFlight?
+    var response: ResponseInFlight?
     var toUpstream = ByteQueue()
     var toClient = ByteQueue()
     /// The backend takes no more of the request; its answer may still come.
     var upstreamRefusesMore = false
     /// What is to become of the connection to the backend, or has.
-    var upstreamUse = UpstreamUse.unsettled
+    var upstreamUse = UpstreamReuse.undecided
     /// The last answer of our own, until the driver has taken it for its log.
-    private var complaint: CannedResponse?
+    private var localReply: LocalReply?
     /// Asked at every step: to see whether there is one, the whole answer would be copied.
-    private(set) var hasComplaint = false
+    private(set) var hasLocalReply = false
     /// Frames that came in one piece with the 101.
     var earlyFrames: [UInt8] = []
     /// The 101 named an extension, which gives the reserved bits of frames a meaning (RFC 6455, 5.2).
@@ -88,7 +88,7 @@ struct ExchangeMachine {
 
     struct RequestInFlight {
         /// As it came, for what only an answer of our own has to know.
-        let head: KeptHead
+        let head: StoredHead
         let service: BackendID?
         /// Whoever asks, where the peer is a trusted proxy that says so.
         let announcedClient: String?
@@ -102,7 +102,7 @@ struct ExchangeMachine {
         var body: BodyReader
         var forwarding: Forwarding
         /// Why the status listener does not answer it.
-        let objection: CannedResponse?
+        let denial: LocalReply?
 
         /// Method and target as they came, for the log.
         var line: String { head.line }
@@ -137,7 +137,7 @@ struct ExchangeMachine {
         case whenListening
     }
 
-    struct AnswerInFlight {
+    struct ResponseInFlight {
         var body: BodyReader
         let keepAlive: Bool
         /// Where it ends is certain, and the backend has not said that it closes.
@@ -153,7 +153,7 @@ struct ExchangeMachine {
     }
 
     /// The configuration has changed: a request that was understood keeps what it began with.
-    mutating func adopt(_ rules: ExchangeRules) {
+    mutating func update(_ rules: ExchangeRules) {
         switch phase {
         case .readingProxyHeader, .readingHead: self.rules = rules
         default: nextRules = rules
@@ -163,23 +163,23 @@ struct ExchangeMachine {
     // MARK: What to do next
 
     enum Step: Equatable {
-        /// Answer with `welcomed` or `turnAway`.
-        case welcome
+        /// Answer with `admittedToListener` or `reject`.
+        case admit
         case enterGate(BackendID)
         /// Answer with `refused(.disabled)`.
-        case turnAway(BackendID)
+        case reject(BackendID)
         case connect(BackendID)
         case serve(StatusResource)
         case control
-        case receive(Side)
-        case send(Side)
+        case receive(Peer)
+        case send(Peer)
         /// Close the backend's connection and return the lease, where one is held.
         case releaseUpstream
         /// Return the lease only: the connection may serve the client's next request.
         case keepUpstream
         case endSendingToClient
         case openTunnel
-        case hangUp(Hangup)
+        case terminate(TerminationReason)
         /// Nothing, until something happens.
         case rest
     }
@@ -188,39 +188,39 @@ struct ExchangeMachine {
     ///
     /// It changes nothing. Whoever may mutate is asked where it is; a machine is too large to be copied for every step.
     mutating func next(client: Readiness, upstream: Readiness) -> Step {
-        if case .over(let hangup) = phase { return .hangUp(hangup) }
-        if client.contains(.broken) { return .hangUp(phase == .lingering ? .done : .clientReset) }
-        if client.contains(.peerEnded), isHeld { return .hangUp(.clientLeft) }
+        if case .over(let termination) = phase { return .terminate(termination) }
+        if client.contains(.broken) { return .terminate(phase == .lingering ? .done : .clientReset) }
+        if client.contains(.peerEnded), isQueued { return .terminate(.clientLeft) }
         // Before anything else: the sooner the lease is back, the sooner the idle clock starts.
-        if upstreamUse != .unsettled, let step = settleUpstream(client: client, upstream: upstream) { return step }
+        if upstreamUse != .undecided, let step = nextUpstreamStep(client: client, upstream: upstream) { return step }
         switch phase {
         case .over: preconditionFailure("answered above")
         case .tunnel: return .openTunnel
-        case .arriving: return .welcome
-        case .entering(let id): return .enterGate(id)
-        case .turningAway(let id): return .turnAway(id)
+        case .admitting: return .admit
+        case .acquiringBackend(let id): return .enterGate(id)
+        case .rejecting(let id): return .reject(id)
         case .connecting(let id): return .connect(id)
         case .serving(let resource): return .serve(resource)
-        case .controlling: return .control
-        case .waiting, .ordering, .awaitingConnection: return .rest
-        case .readingProxyHeader, .readingHead, .relaying, .watching, .finishing, .cutting, .lingering: break
+        case .readingCommand: return .control
+        case .queued, .awaitingCommand, .awaitingConnection: return .rest
+        case .readingProxyHeader, .readingHead, .relaying, .streaming, .finishing, .aborting, .lingering: break
         }
         if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
         if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
         if wantsUpstreamBytes, upstream.contains(.readable) { return .receive(.upstream) }
         if wantsClientBytes, client.contains(.readable) { return .receive(.client) }
         if phase == .finishing(keepAlive: false), toClient.isEmpty { return .endSendingToClient }
-        if phase == .cutting, toClient.isEmpty { return .hangUp(.upstreamReset) }
+        if phase == .aborting, toClient.isEmpty { return .terminate(.upstreamReset) }
         return .rest
     }
 
     /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
     @inline(__always)
-    private var isHeld: Bool {
+    private var isQueued: Bool {
         switch phase {
-        case .waiting, .ordering: true
+        case .queued, .awaitingCommand: true
         case .awaitingConnection: request?.upgrade == .webSocket
-        case .relaying: request?.upgrade == .webSocket && answer == nil
+        case .relaying: request?.upgrade == .webSocket && response == nil
         default: false
         }
     }
@@ -233,7 +233,7 @@ struct ExchangeMachine {
     @inline(__always)
     private var wantsClientBytes: Bool {
         switch phase {
-        case .readingProxyHeader, .readingHead, .watching, .lingering: true
+        case .readingProxyHeader, .readingHead, .streaming, .lingering: true
         case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
         default: false
         }
@@ -250,9 +250,9 @@ struct ExchangeMachine {
     // MARK: Deadlines
 
     enum Deadline: Equatable {
-        case head, keepAlive, spare, body, connect, response, flush, linger
+        case head, keepAlive, idleUpstream, body, connect, response, flush, linger
         /// The client has ended its side behind its request: something has to move, or it is gone.
-        case departure
+        case shutdownPhase
     }
 
     /// What is being waited for with a limit; nil where a limit is somebody else's or none is right. Asked in place, as
@@ -261,11 +261,12 @@ struct ExchangeMachine {
         switch phase {
         case .readingProxyHeader: .head
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
-        case .awaitingConnection: mayHaveLeft(client) ? .departure : .connect
+        case .awaitingConnection: mayHaveLeft(client) ? .shutdownPhase : .connect
         case .relaying: deadlineWhileRelaying(client)
-        case .finishing, .cutting: .flush
+        case .finishing, .aborting: .flush
         case .lingering: .linger
-        case .arriving, .entering, .turningAway, .waiting, .connecting, .serving, .controlling, .ordering, .watching,
+        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .serving, .readingCommand,
+            .awaitingCommand, .streaming,
             .tunnel, .over:
             nil
         }
@@ -283,39 +284,39 @@ struct ExchangeMachine {
     @inline(__always)
     private func deadlineWhileRelaying(_ client: Readiness) -> Deadline? {
         guard toClient.isEmpty else { return .flush }
-        guard !mayHaveLeft(client) else { return .departure }
+        guard !mayHaveLeft(client) else { return .shutdownPhase }
         let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
-        guard answer == nil else { return waitsForBody ? .body : nil }
+        guard response == nil else { return waitsForBody ? .body : nil }
         return waitsForBody ? .body : .response
     }
 
     @inline(__always)
     func limit(of deadline: Deadline) -> Duration {
         switch deadline {
-        case .head: rules.limits.headTimeout
+        case .head: rules.limits.headerTimeout
         case .keepAlive: Limits.keepAliveTimeout
-        case .spare: spare?.patience ?? .zero
+        case .idleUpstream: idleUpstream?.patience ?? .zero
         case .body: serviceLimits.bodyTimeout
         case .connect: Limits.connectTimeout
         case .response: serviceLimits.responseTimeout
-        case .flush: serviceLimits.stallTimeout
+        case .flush: serviceLimits.sendTimeout
         case .linger: Limits.lingerTimeout
-        case .departure: Limits.departureTimeout
+        case .shutdownPhase: Limits.departureTimeout
         }
     }
 
     /// `undelivered`: bytes sent to the client that its system has not acknowledged; only asked for its departure.
     mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
         switch deadline {
-        case .head: respond(CannedResponse(status: 408, body: "The request head took too long."), closing: true)
+        case .head: respond(LocalReply(status: 408, body: "The request head took too long."), closing: true)
         case .keepAlive: phase = .over(.idle)
-        case .spare: upstreamUse = .spent
-        case .body: failUpstream(CannedResponse(status: 408, body: "The request body took too long."))
+        case .idleUpstream: upstreamUse = .spent
+        case .body: failUpstream(LocalReply(status: 408, body: "The request body took too long."))
         case .connect, .response:
-            failUpstream(CannedResponse(status: 504, body: "\(serviceSentence) did not answer in time."))
+            failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not answer in time."))
         case .flush: phase = .over(.stalled)
         case .linger: phase = .over(.done)
-        case .departure: departureIsDue(undelivered)
+        case .shutdownPhase: departureIsDue(undelivered)
         }
     }
 
@@ -329,7 +330,7 @@ struct ExchangeMachine {
         }
         let isSame = underWay.moved == moved && underWay.bytes == undelivered
         underWay = (moved, undelivered, isSame ? underWay.looks + 1 : 1)
-        if Limits.departureTimeout * underWay.looks >= serviceLimits.stallTimeout { phase = .over(.stalled) }
+        if Limits.departureTimeout * underWay.looks >= serviceLimits.sendTimeout { phase = .over(.stalled) }
     }
 
     @inline(__always)
@@ -353,12 +354,12 @@ struct ExchangeMachine {
     // MARK: Admission
 
     /// Who was announced may stay; what came behind its header is its first request.
-    mutating func welcomed() {
+    mutating func admittedToListener() {
         phase = .readingHead
         if !inbound.isEmpty { readHead() }
     }
 
-    mutating func held(_ id: BackendID) { phase = .waiting(id) }
+    mutating func queued(_ id: BackendID) { phase = .queued(id) }
 
     /// Inside the gate: a lease is held from here to `releaseUpstream`.
     mutating func admitted(to id: BackendID) { phase = .connecting(id) }
@@ -366,7 +367,7 @@ struct ExchangeMachine {
     mutating func refused(_ refusal: Refusal, retryAfter: Duration?) {
         let sentence = "\(serviceSentence) \(refusal.sentence)."
         let seconds = retryAfter.map { max(1, $0.secondsRoundedUp) }
-        respond(CannedResponse(status: 503, body: sentence, retryAfterSeconds: seconds))
+        respond(LocalReply(status: 503, body: sentence, retryAfterSeconds: seconds))
     }
 
     // MARK: The client's socket
@@ -383,7 +384,7 @@ struct ExchangeMachine {
             moved &+= bytes.count
             inbound += bytes
             forwardBody()
-        case .watching, .lingering:
+        case .streaming, .lingering:
             discarded += bytes.count
             if discarded > Limits.lingerBytes { phase = .over(phase == .lingering ? .done : .clientClosed) }
         default:
@@ -397,14 +398,14 @@ struct ExchangeMachine {
         case .readingHead:
             // What it asked before is still on its way to it.
             phase = toClient.isEmpty ? .over(.clientClosed) : .finishing(keepAlive: false)
-        case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && answer == nil):
+        case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && response == nil):
             phase = .over(.clientLeft)
-        case .entering, .waiting, .ordering, .connecting, .awaitingConnection: phase = .over(.clientLeft)
-        case .watching, .readingProxyHeader, .arriving: phase = .over(.clientClosed)
+        case .acquiringBackend, .queued, .awaitingCommand, .connecting, .awaitingConnection: phase = .over(.clientLeft)
+        case .streaming, .readingProxyHeader, .admitting: phase = .over(.clientClosed)
         case .lingering: phase = .over(.done)
         case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
         case .finishing: phase = .finishing(keepAlive: false)
-        case .cutting, .turningAway, .serving, .controlling, .tunnel, .over: break
+        case .aborting, .rejecting, .serving, .readingCommand, .tunnel, .over: break
         }
     }
 
@@ -424,7 +425,7 @@ struct ExchangeMachine {
 
     private mutating func beginNextRequest() {
         request = nil
-        answer = nil
+        response = nil
         phase = .readingHead
         rules = nextRules ?? rules
         nextRules = nil
@@ -437,14 +438,14 @@ struct ExchangeMachine {
 
     /// Answers instead of a backend. The connection stays open unless bytes of the request are still to come, bytes
     /// that were meant for a tunnel have come already, or `closing` says that its framing cannot be trusted.
-    mutating func respond(_ response: CannedResponse, closing: Bool = false) {
-        complaint = response
-        hasComplaint = true
+    mutating func respond(_ response: LocalReply, closing: Bool = false) {
+        localReply = response
+        hasLocalReply = true
         let keepAlive = staysOpen && !closing
         // Before a head was understood nobody knows what its sender can read.
-        let asker = request.map { CannedResponse.Asker(form: $0.head.answerForm, requestID: $0.id) }
+        let context = request.map { LocalReply.ReplyContext(form: $0.head.responseFormat, requestID: $0.id) }
         let isHead = request?.isHead ?? beginsWithHead
-        toClient.append(response.rendered(for: asker ?? .init(), keepAlive: keepAlive, headOnly: isHead))
+        toClient.append(response.rendered(for: context ?? .init(), keepAlive: keepAlive, headOnly: isHead))
         phase = .finishing(keepAlive: keepAlive)
     }
 
@@ -457,19 +458,19 @@ struct ExchangeMachine {
     var staysOpen: Bool { request?.wantsKeepAlive == true && request?.body.isFinished == true && !hasTunnelBytes }
 
     /// There are too many connections: this one is told so instead of being read from.
-    mutating func turnAway() {
-        respond(CannedResponse(status: 503, body: "There are too many connections; try again later."), closing: true)
+    mutating func reject() {
+        respond(LocalReply(status: 503, body: "There are too many connections; try again later."), closing: true)
     }
 
     /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
     var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
 
     /// What the client was told since the last time, if it was told anything by us.
-    mutating func takeComplaint() -> CannedResponse? {
-        guard hasComplaint else { return nil }
-        hasComplaint = false
-        defer { complaint = nil }
-        return complaint
+    mutating func takeLocalReply() -> LocalReply? {
+        guard hasLocalReply else { return nil }
+        hasLocalReply = false
+        defer { localReply = nil }
+        return localReply
     }
 
     /// The whole response of the status listener or the control socket.
@@ -479,18 +480,18 @@ struct ExchangeMachine {
     }
 
     /// The answer follows when the order is carried out.
-    mutating func ordered() { phase = .ordering }
+    mutating func commandAccepted() { phase = .awaitingCommand }
 
     /// The head of an answer without an end.
     mutating func servedStream(_ bytes: [UInt8]) {
         toClient.append(bytes)
-        phase = .watching
+        phase = .streaming
     }
 
     /// More for one who watches; false when it does not keep up and has to be let go. Who has taken everything so far
     /// gets the next piece however large it is.
     mutating func push(_ bytes: [UInt8]) -> Bool {
-        guard toClient.isEmpty || toClient.count + bytes.count <= Limits.scratchBytes else { return false }
+        guard toClient.isEmpty || toClient.count + bytes.count <= Limits.readBufferBytes else { return false }
         toClient.append(bytes)
         return true
     }

@@ -13,12 +13,12 @@ final class ExchangeRules: Sendable {
     /// They are not clients of a service but ask about the daemon, also while it leaves.
     let isAboutDaemon: Bool
     /// Who may ask about the daemon.
-    let statusGuard: StatusGuard
+    let statusGuard: StatusAccessControl
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
         trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
-        isAboutDaemon: Bool = false, statusGuard: StatusGuard = StatusGuard()
+        isAboutDaemon: Bool = false, statusGuard: StatusAccessControl = StatusAccessControl()
     ) {
         self.routes = routes
         self.services = services
@@ -32,8 +32,8 @@ final class ExchangeRules: Sendable {
 
     var headLimits: HeadLimits {
         HeadLimits(
-            maximumHeadBytes: limits.maximumHeadBytes, maximumFields: limits.maximumHeaderFields,
-            maximumTargetBytes: limits.maximumTargetBytes)
+            maximumHeaderBytes: limits.maximumHeaderBytes, maximumFields: limits.maximumHeaderFields,
+            maximumURIBytes: limits.maximumURIBytes)
     }
 }
 
@@ -53,5 +53,5 @@ struct ServiceRules: Sendable {
     var origins: [OriginRule] = [.any]
 
     /// For a number that no service has.
-    static let nobody = ServiceRules(name: "", targetPath: nil, authority: "", webSocket: false, headers: [])
+    static let unknown = ServiceRules(name: "", targetPath: nil, authority: "", webSocket: false, headers: [])
 }

@@ -18,7 +18,7 @@ struct ChunkScanner {
     }
 
     /// What becomes of a byte that was taken.
-    private enum Fate {
+    private enum Change {
         case passes, stays
         /// It passes behind what was held back until now.
         case passesBehind([UInt8])
@@ -79,7 +79,7 @@ struct ChunkScanner {
         return index
     }
 
-    private mutating func take(_ byte: UInt8) throws(FramingError) -> Fate {
+    private mutating func take(_ byte: UInt8) throws(FramingError) -> Change {
         switch expected {
         case .firstDigit, .digitOrEnd: return try takeSize(byte)
         case .extensionOrEnd: return try endSize(byte)
@@ -104,7 +104,7 @@ struct ChunkScanner {
     // MARK: Size lines
 
     /// No sign and no `0x`.
-    private mutating func takeSize(_ byte: UInt8) throws(FramingError) -> Fate {
+    private mutating func takeSize(_ byte: UInt8) throws(FramingError) -> Change {
         guard let digit = HTTPByte.hexadecimal(byte) else {
             guard expected == .digitOrEnd else { throw .invalidChunkSize }
             return try endSize(byte)
@@ -122,7 +122,7 @@ struct ChunkScanner {
     }
 
     /// Blanks before an extension must be understood (RFC 9112, 7.1.1); some servers fill the line up with them.
-    private mutating func endSize(_ byte: UInt8) throws(FramingError) -> Fate {
+    private mutating func endSize(_ byte: UInt8) throws(FramingError) -> Change {
         switch byte {
         case HTTPByte.carriageReturn where expected == .digitOrEnd || limits.sender == .backend:
             return endLine()
@@ -139,7 +139,7 @@ struct ChunkScanner {
         return .stays
     }
 
-    private mutating func takeExtension(_ byte: UInt8) throws(FramingError) -> Fate {
+    private mutating func takeExtension(_ byte: UInt8) throws(FramingError) -> Change {
         switch (expected, byte) {
         case (.extensionText, HTTPByte.carriageReturn):
             return endLine()
@@ -158,7 +158,7 @@ struct ChunkScanner {
     }
 
     /// A size of nothing but zeros is written as one.
-    private mutating func endLine() -> Fate {
+    private mutating func endLine() -> Change {
         expected = .sizeLineFeed
         return digits == 0 ? .passesBehind([UInt8(ascii: "0")]) : .passes
     }
@@ -187,7 +187,7 @@ struct ChunkScanner {
     // MARK: Trailers
 
     /// The rules of header fields (RFC 9112, 5), and no field that may only stand in the header.
-    private mutating func takeTrailer(_ byte: UInt8) throws(FramingError) -> Fate {
+    private mutating func takeTrailer(_ byte: UInt8) throws(FramingError) -> Change {
         trailerBytes += 1
         guard trailerBytes <= limits.maximumTrailerBytes else { throw .trailersTooLarge }
         switch (expected, byte) {
@@ -223,7 +223,7 @@ struct ChunkScanner {
         }
     }
 
-    private mutating func endTrailerName() throws(FramingError) -> Fate {
+    private mutating func endTrailerName() throws(FramingError) -> Change {
         defer { trailerName = [] }
         switch TrailerRule(trailerName, limits: limits) {
         case .passes:

@@ -1,11 +1,11 @@
 /// How much head a peer may send before it is refused: every bound here can be configured.
 struct HeadLimits: Equatable, Sendable {
     /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
-    var maximumHeadBytes = 16 * 1024
+    var maximumHeaderBytes = 16 * 1024
     /// Real requests carry ten to forty fields (431).
     var maximumFields = 128
     /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
-    var maximumTargetBytes = 8 * 1024
+    var maximumURIBytes = 8 * 1024
 }
 
 extension HeadLimits {
@@ -18,11 +18,11 @@ extension HeadLimits {
 
     /// Of a response, where its service says nothing else.
     static let ofResponse = HeadLimits(
-        maximumHeadBytes: ServiceLimits().maximumResponseHeadBytes, maximumFields: Limits.responseFields)
+        maximumHeaderBytes: ServiceLimits().maximumResponseHeadBytes, maximumFields: Limits.responseFields)
 
     /// Room for the fields of most heads, made at once instead of in five steps.
     static let usualFields = 16
 
     /// A request line longer than this cannot hold a target within bounds: method, two spaces, version, CRLF.
-    var maximumRequestLineBytes: Int { Self.maximumMethodBytes + 1 + maximumTargetBytes + 11 }
+    var maximumRequestLineBytes: Int { Self.maximumMethodBytes + 1 + maximumURIBytes + 11 }
 }

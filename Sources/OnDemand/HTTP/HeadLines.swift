@@ -17,13 +17,13 @@ struct HeadLines {
     ) throws(HeadError) -> ByteRange? {
         precondition(unread.count >= scanned, "bytes went missing between calls")
         let lineBound = isRequestLine ? lineStart + limits.maximumRequestLineBytes : .max
-        let bound = min(unread.count, limits.maximumHeadBytes, lineBound)
+        let bound = min(unread.count, limits.maximumHeaderBytes, lineBound)
         scanned += Self.textCount(unread.extracting(min(scanned, bound)..<bound))
         // A carriage return is judged together with what follows it.
         let isReturn = scanned < bound && unread[scanned] == HTTPByte.carriageReturn
         let judged = isReturn ? scanned + 1 : scanned
         guard judged < unread.count else { return nil }
-        guard judged < limits.maximumHeadBytes else { throw .headTooLarge }
+        guard judged < limits.maximumHeaderBytes else { throw .headTooLarge }
         guard judged < lineBound else { throw .targetTooLong }
         let isEnd = unread[judged] == HTTPByte.lineFeed
         guard isReturn else { throw isEnd ? .bareLineFeed(at: judged) : .controlCharacter(at: judged) }

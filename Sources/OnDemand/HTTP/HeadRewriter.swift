@@ -8,7 +8,7 @@ struct HeadRewriter {
     /// `Host` stays as it came, unless an absolute target names another one; without one it is `authority`. `version`
     /// may be HTTP/1.0 for a client that speaks no more and could not read a chunked answer.
     static func request(
-        _ head: RequestHead, in source: [UInt8], target: ArraySlice<UInt8>, own: OwnFields,
+        _ head: RequestHead, in source: [UInt8], target: ArraySlice<UInt8>, own: AddedHeaders,
         without prefixes: [[UInt8]] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
         version: HTTPVersion = .http11, into output: inout [UInt8]
     ) {

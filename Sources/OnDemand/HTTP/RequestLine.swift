@@ -16,7 +16,7 @@ struct RequestLine: Equatable, Sendable {
         try Self.checkMethod(method, in: bytes)
         isHead = bytes.equals("HEAD", in: method)
         target = ByteRange(first + 1, last)
-        guard target.count <= limits.maximumTargetBytes else { throw .targetTooLong }
+        guard target.count <= limits.maximumURIBytes else { throw .targetTooLong }
         parts = try RequestTarget(target, isOptions: bytes.equals("OPTIONS", in: method), in: bytes)
     }
 

@@ -12,9 +12,9 @@ import Glibc
 /// the leader is shown to live.
 struct FamilyGuard {
     private var identity: (mark: LaunchMark, marksByLimit: Bool)?
-    private var families: [Guarded] = []
+    private var families: [LockedBox] = []
 
-    private struct Guarded {
+    private struct LockedBox {
         var family: GuardedFamily
         /// A descriptor that means the leader and no later process with its number (pidfd_open(2)); -1 for none.
         var leader: Int32 = -1
@@ -67,7 +67,7 @@ struct FamilyGuard {
             if let position = families.firstIndex(where: { $0.family.launch == family.launch }) {
                 families[position].family = family
             } else {
-                families.append(Guarded(family: family, leader: Self.open(family.leader)))
+                families.append(LockedBox(family: family, leader: Self.open(family.leader)))
             }
         case nil: break
         }
@@ -122,7 +122,7 @@ struct FamilyGuard {
         families[index] = guarded
     }
 
-    private static func signal(_ signal: Int32, _ guarded: Guarded, _ members: [ProcessFacts]) {
+    private static func signal(_ signal: Int32, _ guarded: LockedBox, _ members: [ProcessFacts]) {
         let leader = guarded.family.leader.number
         // As long as the leader lives its number is the group's.
         let reachesGroup = guarded.leader >= 0 && leader > 1 && isRunning(guarded.leader)
@@ -130,15 +130,15 @@ struct FamilyGuard {
         for member in members where !(reachesGroup && member.group == leader) { LinuxKernel.send(signal, to: member) }
     }
 
-    private static func goesOn(_ guarded: Guarded, _ elapsed: UInt64) -> Bool {
+    private static func goesOn(_ guarded: LockedBox, _ elapsed: UInt64) -> Bool {
         let length = guarded.family.steps.reduce(0) { $0 + $1.milliseconds }
         guard elapsed < length + longestKill else { return false }
         return guarded.emptyLooks < 2 || guarded.leader >= 0 && isRunning(guarded.leader)
     }
 
     private static func isRunning(_ process: Int32) -> Bool {
-        var look = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&look, 1, 0) == 0
+        var lookUpSocket = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&lookUpSocket, 1, 0) == 0
     }
 
     private func isMarked(_ process: ProcessFacts, _ launch: UInt64) -> Bool {

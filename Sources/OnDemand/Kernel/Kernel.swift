@@ -23,7 +23,7 @@ protocol Kernel: AnyObject {
         descriptor: Descriptor, address: SocketAddress
     )
     /// Ends the connections that nobody has taken from its queue, at most `limit`. Only while no child holds it.
-    func forgetQueue(of listener: Descriptor, limit: Int)
+    func drainAcceptQueue(of listener: Descriptor, limit: Int)
     /// The address with a port that nobody uses at the moment.
     func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
     /// Closes it, and removes its file when it is still its own, and not a successor's.
@@ -36,9 +36,9 @@ protocol Kernel: AnyObject {
     func isOwnListener(_ address: SocketAddress) -> Bool
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
-    func knock(at address: SocketAddress) -> ConnectResult
+    func connectProbe(at address: SocketAddress) -> ConnectResult
     /// Whether who listens there is of this family, without knocking.
-    func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult
+    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup
     /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult
@@ -67,11 +67,11 @@ protocol Kernel: AnyObject {
     // MARK: Threads
 
     /// The same system for a thread of its own: what it watches is its own affair, all else is shared.
-    func forAnotherThread() throws(SystemError) -> Self
+    func forWorkerThread() throws(SystemError) -> Self
     /// What one thread watches and any thread may ring (eventfd(2)). Watched for edges, it is never read: each ring is
     /// told. It lasts as long as the daemon.
-    func openBell() throws(SystemError) -> Descriptor
-    func ring(_ bell: Descriptor)
+    func openWakeup() throws(SystemError) -> Descriptor
+    func signalWakeup(_ wakeup: Descriptor)
 
     // MARK: Processes
 
@@ -106,7 +106,7 @@ protocol Kernel: AnyObject {
     /// What this system does not let the daemon prove about processes, in sentences for the log.
     var processTreeLimits: [String] { get }
     /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
-    func endOrphans(within patience: Duration) -> [ProcessDescription]
+    func killOrphans(within patience: Duration) -> [ProcessDescription]
     /// A child, or an orphan we inherited, that has exited and still holds its number, so that nobody else is meant by
     /// it; the same one again until it is reaped.
     func nextExited() -> ExitedProcess?
@@ -118,7 +118,7 @@ protocol Kernel: AnyObject {
     /// `nobody` when no socket of this machine listens there.
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
-    ) -> LookResult
+    ) -> SocketLookup
     /// Where the processes of this family listen, at most `limit` addresses, for people.
     func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
     /// Whether earlier connections to this address still keep a server from binding it (tcp(7), TIME_WAIT).
@@ -142,13 +142,13 @@ protocol Kernel: AnyObject {
     func openSignals() throws(SystemError) -> Descriptor
     func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
     /// Lets the manager that started the daemon know; nothing happens where there is none (sd_notify(3)).
-    func tellManager(_ message: String)
+    func notifyServiceManager(_ message: String)
     /// How often it wants to hear that the daemon lives; nil is never (sd_watchdog_enabled(3)).
     var watchdogInterval: Duration? { get }
     /// The sockets that it opened for the daemon, told once (sd_listen_fds(3)).
     func inheritedListeners() -> [InheritedListener]
     /// Before a long sleep: whatever can be had back without asking anybody.
-    func giveBackMemory()
+    func trimMemory()
 
     // MARK: The log
 

@@ -21,7 +21,7 @@ enum ConnectResult: Equatable {
 }
 
 /// What a look at an address tells.
-enum LookResult: Equatable {
+enum SocketLookup: Equatable {
     case nobody
     /// Whoever listens has an empty place for a connection.
     case family, stranger

@@ -63,7 +63,7 @@ struct Launch: Equatable {
 }
 
 /// The launches of this daemon that have not ended.
-struct Launches {
+struct LaunchRegistry {
     private(set) var nextNumber: UInt64 = 1
     private var byNumber: [UInt64: Launch] = [:]
 

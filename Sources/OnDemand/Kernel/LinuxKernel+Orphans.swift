@@ -5,7 +5,7 @@ import Glibc
 /// Only a process of this pid namespace is looked at, and only a daemon that is shown to be gone makes an orphan of it.
 /// A daemon that cannot be seen (another namespace, another user, hidepid) is not shown to be gone.
 extension LinuxKernel {
-    func endOrphans(within patience: Duration) -> [ProcessDescription] {
+    func killOrphans(within patience: Duration) -> [ProcessDescription] {
         guard identity.namespace != nil, Self.seesProcesses else { return [] }
         let orphans = orphans()
         guard !orphans.isEmpty else { return [] }

@@ -93,9 +93,9 @@ extension LinuxKernel {
     /// What starts this program once more: the link that also names a file that was replaced or removed, or, where
     /// /proc is not mounted, the path that the program was started by.
     static func ownProgramPath() -> String {
-        let link = "/proc/self/exe"
-        guard ownExecutable == nil, let started = unsafe ondemandd_started_path() else { return link }
-        return unsafe realPath(of: String(cString: started)) ?? link
+        let connection = "/proc/self/exe"
+        guard ownExecutable == nil, let started = unsafe ondemandd_started_path() else { return connection }
+        return unsafe realPath(of: String(cString: started)) ?? connection
     }
 
     /// The absolute path without links and dots (realpath(3)); nil when there is no such file.

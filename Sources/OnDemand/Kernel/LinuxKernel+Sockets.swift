@@ -101,7 +101,7 @@ extension LinuxKernel {
 
     /// Whatever a child did to the socket that it shared: one that shut it down has ended it for everybody, and
     /// listening again mends that (listen(2)).
-    func forgetQueue(of listener: Descriptor, limit: Int) {
+    func drainAcceptQueue(of listener: Descriptor, limit: Int) {
         setBlocking(listener, false)
         for _ in 0..<limit {
             let raw = accept4(listener.raw, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
@@ -200,7 +200,7 @@ extension LinuxKernel {
 
     /// On the loopback the answer is there when the call returns, only not in what it returns: nobody has to be woken
     /// for it then.
-    func knock(at address: SocketAddress) -> ConnectResult {
+    func connectProbe(at address: SocketAddress) -> ConnectResult {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
         let result = connect(raw, to: address)

@@ -46,8 +46,8 @@ extension LinuxKernel {
     /// How many descriptors from 3 on are open, without a gap. Counted before the daemon opens its own, because
     /// `LISTEN_FDS` may name more than there are.
     static func countInheritedDescriptors() -> Int32 {
-        guard let announced = announcedDescriptors() else { return 0 }
-        return (0..<announced).prefix { fcntl(firstInherited + $0, F_GETFD) >= 0 }.last.map { $0 + 1 } ?? 0
+        guard let proxyProtocol = announcedDescriptors() else { return 0 }
+        return (0..<proxyProtocol).prefix { fcntl(firstInherited + $0, F_GETFD) >= 0 }.last.map { $0 + 1 } ?? 0
     }
 
     static let firstInherited = STDERR_FILENO + 1

@@ -3,18 +3,18 @@ import Glibc
 
 /// What threads need of each other: readiness apart, and a way to wake.
 extension LinuxKernel {
-    func forAnotherThread() throws(SystemError) -> LinuxKernel { try LinuxKernel(besides: self) }
+    func forWorkerThread() throws(SystemError) -> LinuxKernel { try LinuxKernel(besides: self) }
 
-    func openBell() throws(SystemError) -> Descriptor {
+    func openWakeup() throws(SystemError) -> Descriptor {
         let raw = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
         guard raw >= 0 else { throw SystemError(call: "eventfd", code: .current, subject: "") }
         return Descriptor(raw: raw)
     }
 
     /// Its counter is nobody's concern, and would be full after as many rings as no machine has time for.
-    func ring(_ bell: Descriptor) {
+    func signalWakeup(_ wakeup: Descriptor) {
         var one: UInt64 = 1
-        while unsafe Glibc.write(bell.raw, &one, MemoryLayout<UInt64>.size) < 0 {
+        while unsafe Glibc.write(wakeup.raw, &one, MemoryLayout<UInt64>.size) < 0 {
             precondition(errno == EINTR, "a bell cannot be rung: \(Errno.current)")
         }
     }

@@ -21,7 +21,7 @@ import Glibc
     /// More per wait would delay the first of them; fewer would pay for more waits under load.
     private static let eventsPerWait = 512
 
-    var launches = Launches()
+    var launches = LaunchRegistry()
     /// The socket files that listeners of this process have made, by their descriptors.
     var socketFiles: [Int32: SocketFile] = [:]
     /// Those of them that backends inherit (`readiness` of `socket`): the daemon accepts no connection there.

@@ -35,7 +35,7 @@ final class LogOutput<K: Kernel> {
         return Prepared(place: place, opened: try kernel.openLogFile(place.path))
     }
 
-    func adopt(_ prepared: Prepared) {
+    func update(_ prepared: Prepared) {
         guard let place = prepared.place else { return close() }
         guard let opened = prepared.opened else {
             file?.place = place

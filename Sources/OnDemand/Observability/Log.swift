@@ -2,7 +2,7 @@
 final class Log {
     private(set) var level: LogLevel
     private var format: LogFormat
-    private var paint: Paint
+    private var paint: ANSIStyle
     /// The time of day, already formatted.
     private let time: () -> String
     /// Bytes to the reader; how many it took before it was too slow.
@@ -25,7 +25,7 @@ final class Log {
     }
 
     init(
-        level: LogLevel, format: LogFormat, paint: Paint = .plain, time: @escaping () -> String,
+        level: LogLevel, format: LogFormat, paint: ANSIStyle = .plain, time: @escaping () -> String,
         write: @escaping ([UInt8]) -> Int
     ) {
         self.level = level
@@ -37,7 +37,7 @@ final class Log {
     }
 
     /// From the next line on.
-    func adopt(level: LogLevel, format: LogFormat, paint: Paint) {
+    func update(level: LogLevel, format: LogFormat, paint: ANSIStyle) {
         self.level = level
         self.format = format
         self.paint = paint
@@ -95,7 +95,7 @@ final class Log {
         if dropped > 0 {
             let count = dropped
             dropped = 0
-            tell(.linesDropped, [LogField("count", count)])  // At any level: the lines were asked for.
+            tell(.logLinesDropped, [LogField("count", count)])  // At any level: the lines were asked for.
         }
         return finished
     }

@@ -3,7 +3,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     // The daemon itself.
     case listening
     case shuttingDown = "shutting_down"
-    case hurrying, bye
+    case forcedShutdown = "forced_shutdown"
+    case exited
     case reloaded
     case reloadFailed = "reload_failed"
     case listenerPaused = "listener_paused"
@@ -11,48 +12,50 @@ enum LogEvent: String, CaseIterable, Sendable {
     case listenerClosed = "listener_closed"
     case socketUnused = "socket_unused"
     case signalIgnored = "signal_ignored"
-    case systemTrouble = "system_trouble"
-    case linesDropped = "lines_dropped"
+    case systemError = "system_error"
+    case logLinesDropped = "log_lines_dropped"
     case logReopened = "log_reopened"
-    case orphanEnded = "orphan_ended"
+    case orphanKilled = "orphan_killed"
     case processTreeLimited = "process_tree_limited"
     case guardFailed = "guard_failed"
-    case historyIgnored = "history_ignored"
-    case historyNotSaved = "history_not_saved"
+    case historyUnreadable = "history_unreadable"
+    case historyWriteFailed = "history_write_failed"
     // A backend's life.
-    case ordered
+    case command
     case started, ready
-    case firstHit = "first_hit"
+    case firstRequest = "first_request"
     case idle, stopping, stopped
-    case slowStart = "slow_start"
+    case startupSlow = "startup_slow"
     case startFailed = "start_failed"
     case crashed
     case listenerLost = "listener_lost"
     case signalRefused = "signal_refused"
     case stopTimedOut = "stop_timed_out"
-    case coolingDown = "cooling_down"
-    case stranger, output
+    case backoff
+    case addressConflict = "address_conflict"
+    case output
     // Clients.
-    case held, refused
+    case queued, refused
     case tunnelOpened = "tunnel_opened"
     case tunnelClosed = "tunnel_closed"
     case connectionAborted = "connection_aborted"
     case badRequest = "bad_request"
     case unauthorized
-    case upstreamTrouble = "upstream_trouble"
+    case upstreamError = "upstream_error"
 
     var level: LogLevel {
         switch self {
-        case .startFailed, .crashed, .systemTrouble, .reloadFailed, .stopTimedOut, .listenerClosed: .error
-        case .slowStart, .listenerLost, .signalRefused, .stranger, .upstreamTrouble, .listenerPaused, .coolingDown,
-            .linesDropped, .signalIgnored, .socketUnused, .orphanEnded, .processTreeLimited,
-            .guardFailed, .historyIgnored, .historyNotSaved, .unauthorized:
+        case .startFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
+        case .startupSlow, .listenerLost, .signalRefused, .addressConflict, .upstreamError, .listenerPaused, .backoff,
+            .logLinesDropped, .signalIgnored, .socketUnused, .orphanKilled, .processTreeLimited,
+            .guardFailed, .historyUnreadable, .historyWriteFailed, .unauthorized:
             .warning
-        case .listening, .logReopened, .listenerResumed, .shuttingDown, .hurrying, .bye, .reloaded, .ordered, .started,
+        case .listening, .logReopened, .listenerResumed, .shuttingDown, .forcedShutdown, .exited, .reloaded, .command,
+            .started,
             .ready,
-            .firstHit, .idle, .stopping, .stopped, .output, .refused, .connectionAborted:
+            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted:
             .info
-        case .held, .tunnelOpened, .tunnelClosed, .badRequest: .debug
+        case .queued, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }
     }
 }

@@ -5,7 +5,7 @@ struct LogLine {
     /// Already formatted: `2026-11-21T08:15:55.123Z`.
     let time: String
 
-    func rendered(as format: LogFormat, paint: Paint = .plain) -> [UInt8] {
+    func rendered(as format: LogFormat, paint: ANSIStyle = .plain) -> [UInt8] {
         var line = ""
         switch format {
         case .auto, .text:
@@ -45,7 +45,7 @@ struct LogLine {
 }
 
 extension LogLevel {
-    fileprivate var colour: Paint.Colour? {
+    fileprivate var colour: ANSIStyle.Colour? {
         switch self {
         case .error: .red
         case .warning: .yellow

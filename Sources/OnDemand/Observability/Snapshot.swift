@@ -21,11 +21,11 @@ struct Snapshot: Equatable {
         var remaining: [String] = []
         /// Requests and tunnels in progress.
         var open = 0
-        var waiting = 0
+        var queuedRequests = 0
         var starts = 0
-        var lastBoot: Duration?
+        var lastStartup: Duration?
         /// Of its last starts, the latest last.
-        var recentBoots: [Duration] = []
+        var recentStartups: [Duration] = []
         var lastWake: Wake?
         var lastExit: String?
         /// Why it was ended, or ended: idle, ordered, shutdown or failure.
@@ -46,13 +46,13 @@ struct Snapshot: Equatable {
         /// Those of `open` that are tunnels.
         var openTunnels = 0
         /// Requests that had to wait for it.
-        var held = 0
+        var queuedRequestsTotal = 0
         /// What is counted of refusals, in the order of their reasons.
         var refused: [Count] = []
         var failedStarts: [Count] = []
         /// nil where it is not ours to run, as with its boots.
         var crashes: Int?
-        var boots: BootHistogram?
+        var startups: StartupHistogram?
 
         /// What it was last started for. A client is known by its address, path and agent.
         struct Wake: Equatable {
@@ -65,7 +65,7 @@ struct Snapshot: Equatable {
 
         /// All that `state` can be.
         static let states = [
-            "disabled", "asleep", "starting", "ready", "stopping", "cooling_down", "external", "retired",
+            "disabled", "asleep", "starting", "awake", "stopping", "backoff", "unmanaged", "shutting_down",
         ]
     }
 
@@ -81,14 +81,14 @@ struct Snapshot: Equatable {
     var listening: [String]
     var services: [Service]
     /// It was told to end, and takes no clients any more.
-    var isLeaving = false
+    var isShuttingDown = false
     /// Whether the status listener takes orders.
-    var takesOrders = false
+    var commandsEnabled = false
     var reloads = Reloads()
     /// Connections that were only told that there are too many, or not even that.
-    var turnedAway = 0
+    var rejected = 0
     /// Answers that clients got from the daemon instead of a backend, by status; without 503, which has reasons.
-    var errorAnswers: [Count] = []
+    var localReplies: [Count] = []
 
     /// How often the configuration was read again, with what outcome.
     struct Reloads: Equatable {
@@ -116,5 +116,5 @@ extension Snapshot.Service {
 protocol StatusSource: AnyObject {
     func snapshot() -> Snapshot
     /// The last 24 hours of each service.
-    func history() -> [ServiceDay]
+    func history() -> [ServiceHistory]
 }

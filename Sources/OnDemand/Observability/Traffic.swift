@@ -31,7 +31,7 @@ struct Traffic: Equatable, Sendable {
     /// Close frames with codes that found the table full: whoever makes them up fills no memory.
     private(set) var otherCloses: UInt64 = 0
 
-    mutating func noteClose(_ code: UInt16) { noteCloses(CloseCount(code: code, count: 1)) }
+    mutating func countClose(_ code: UInt16) { noteCloses(CloseCount(code: code, count: 1)) }
 
     private mutating func noteCloses(_ closes: CloseCount) {
         if let index = closeCodes.firstIndex(where: { $0.code == closes.code }) {

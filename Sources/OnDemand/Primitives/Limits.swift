@@ -16,7 +16,7 @@ enum Limits {
     /// One read takes at most this much, unless the kernel says that it takes more from us at once: so no direction of
     /// a connection holds more than this in user space, as long as the kernel keeps its word
     /// (docs/decisions/0004-one-large-buffer.md).
-    static let scratchBytes = 64 * 1024
+    static let readBufferBytes = 64 * 1024
     /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
     static let readsPerTurn = 4
     /// So many reads of a turn are of the ordinary size. Whose other side took them whole is in full flow, and gets as
@@ -56,7 +56,7 @@ enum Limits {
     /// what opening so many tunnels needed, once no more come.
     static let crowd = 256
     /// How long no such number of tunnels has opened before that: the pages come back for the next ones.
-    static let crowdPause: Duration = .seconds(1)
+    static let memoryTrimPause: Duration = .seconds(1)
     /// Fields of a backend's response head; beyond it 502. Twice what a client may send by default, and no page of a
     /// real application comes near it.
     static let responseFields = 256
@@ -69,7 +69,7 @@ enum Limits {
 
     /// Clients that are told at one moment that there are too many of them; more are closed without a word, because
     /// telling takes a descriptor for a while.
-    static let turnedAwayAtOnce = 64
+    static let rejectionsAtOnce = 64
     /// Different codes of close frames that are counted by themselves, per service: all that are registered, and some.
     static let closeCodesCounted = 32
 
@@ -97,9 +97,9 @@ enum Limits {
 
     /// Changes of one service's state that are remembered for a day: one that wakes every five minutes, with four
     /// changes each time, needs 1152; then the oldest are forgotten first.
-    static let historyStretches = 1200
+    static let historyIntervals = 1200
     /// The same for all services together in the file: less than the megabyte that is read back.
-    static let historyStretchesKept = 30_000
+    static let historyIntervalsKept = 30_000
     /// While services come and go all the time, the file is written no more often than this, because at its largest it
     /// is a megabyte of text that has to be made.
     static let historyPause: Duration = .seconds(60)
@@ -133,7 +133,7 @@ enum Limits {
     // MARK: Waiting for peers
 
     /// From the first byte of a head to its end; then 408 and closed.
-    static let headTimeout: Duration = .seconds(10)
+    static let headerTimeout: Duration = .seconds(10)
     /// A connection between requests that stays silent for this long is closed without a word (RFC 9112, 9.5).
     static let keepAliveTimeout: Duration = .seconds(75)
     /// A backend's connection waits for this long for the next request of its client; then it is closed. Shorter than
@@ -166,19 +166,19 @@ enum Limits {
     static let discardedKibibytes = 1024
     /// An answer of which the client took nothing for this long is given up. When one side of a tunnel has ended, the
     /// tunnel is given up once nothing has moved in either direction for as long.
-    static let stallTimeout: Duration = .seconds(10)
+    static let sendTimeout: Duration = .seconds(10)
 
     // MARK: Control
 
     /// A daemon answers what it can answer at once within this time, or the command line gives up (exit code 69).
-    static let controlPatience: Duration = .seconds(10)
+    static let controlTimeout: Duration = .seconds(10)
     /// Whoever waits at a terminal sees anew how long it has been: often enough to show that time goes by.
     static let progressPause: Duration = .milliseconds(100)
 
     // MARK: Supervision
 
     /// What a killed daemon left behind gets this long between TERM and KILL when the next one starts.
-    static let orphanPatience: Duration = .seconds(2)
+    static let orphanTimeout: Duration = .seconds(2)
     /// From a change of a family to its message to the guard, and to the start of the guard: many changes are one
     /// message, and a program that is ready at once is not delayed. Until then the mark alone protects
     /// (docs/decisions/0011).
@@ -186,10 +186,10 @@ enum Limits {
     /// From the end of a guard, or from a failure to start or tell it, to the next attempt.
     static let guardPause: Duration = .seconds(1)
     /// A probe that neither succeeds nor fails in this time is given up and tried again.
-    static let probePatience: Duration = .seconds(1)
+    static let probeTimeout: Duration = .seconds(1)
     /// From the connection to the answer of a probe that asks for one. Longer than the first request takes an
     /// application that loads its code for it; asking anew meanwhile would only pile requests up.
-    static let probeAnswerPatience: Duration = .seconds(5)
+    static let probeResponseTimeout: Duration = .seconds(5)
     /// Choices of a port: one may be meant for another backend already that has not bound it yet.
     static let portChoices = 8
     /// Messages to a notify socket that are read in one turn, and the time for them: each may need a look at the
@@ -306,7 +306,7 @@ enum Limits {
     // MARK: Demonstration
 
     /// How long the demonstration's backend takes to boot: long enough to be seen, short enough to be waited for.
-    static let demoBoot: Duration = .milliseconds(1500)
+    static let demoStartup: Duration = .milliseconds(1500)
     /// It says something this often, as Action Cable does.
     static let demoPing: Duration = .seconds(3)
     /// Connections to it; more are told 503. A few browser windows need one each.

@@ -1,13 +1,13 @@
 /// What peers may send and hold before they are refused: `limits` of the configuration, with its defaults.
 struct PeerLimits: Equatable, Sendable {
     /// From the first byte of a head to its end; then 408.
-    var headTimeout = Limits.headTimeout
+    var headerTimeout = Limits.headerTimeout
     /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
-    var maximumHeadBytes = 16 * 1024
+    var maximumHeaderBytes = 16 * 1024
     /// Real requests carry ten to forty fields (431).
     var maximumHeaderFields = 128
     /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
-    var maximumTargetBytes = 8 * 1024
+    var maximumURIBytes = 8 * 1024
     /// Of one listener; nil leaves it to the number of descriptors.
     var maximumConnections: Int?
     /// Of one client's address, over all listeners.
@@ -31,7 +31,7 @@ struct ServiceLimits: Equatable, Sendable {
     /// answer.
     var upstreamKeepAlive: Duration? = Limits.upstreamKeepAlive
     /// A client that takes nothing of what waits for it for this long is given up.
-    var stallTimeout = Limits.stallTimeout
+    var sendTimeout = Limits.sendTimeout
     /// Payload of one WebSocket message from a client, as it travels (close 1009). A message is held in a backend's
     /// memory until it is complete; how large one may be only the server behind the tunnel knows (uploads of LiveView,
     /// notebooks of Jupyter), so nothing is set by default.

@@ -2,7 +2,7 @@
 public struct Terminal: Equatable, Sendable {
     /// A line that was written can be written anew.
     let canRewrite: Bool
-    let paint: Paint
+    let paint: ANSIStyle
 
     /// A file or a pipe: text stays text.
     public static let none = Terminal(isTerminal: false, environment: [:])
@@ -15,7 +15,7 @@ public struct Terminal: Equatable, Sendable {
 }
 
 /// Colours for what people read (ECMA-48, 8.3.117), or none.
-enum Paint: Equatable, Sendable {
+enum ANSIStyle: Equatable, Sendable {
     case plain, colours
 
     enum Colour: Int {

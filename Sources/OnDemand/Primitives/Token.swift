@@ -4,7 +4,7 @@
 /// old generation and finds nobody.
 struct Token: Hashable, Sendable {
     enum Role: UInt8, Sendable {
-        case listener, client, upstream, childOutput, childErrors, probe, notification, signals, bell
+        case listener, client, upstream, childOutput, childErrors, probe, notification, signals, wakeup
     }
 
     let rawValue: UInt64

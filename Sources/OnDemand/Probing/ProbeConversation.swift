@@ -4,8 +4,8 @@
 struct ProbeConversation {
     enum Verdict: Equatable {
         case undecided
-        /// It serves; `farewell` is still to be said.
-        case ready(farewell: [UInt8])
+        /// It serves; `closeHandshake` is still to be said.
+        case ready(closeHandshake: [UInt8])
         /// Not yet, and in a few words why.
         case notReady(String)
     }
@@ -81,14 +81,14 @@ struct ProbeConversation {
     private func judge(_ head: ResponseHead) -> Verdict {
         switch expectation {
         case .status(let expected):
-            return expected.accepts(head.status) ? .ready(farewell: []) : .notReady("it answered \(head.status)")
+            return expected.accepts(head.status) ? .ready(closeHandshake: []) : .notReady("it answered \(head.status)")
         case .webSocket(let accept, let mask):
             guard head.status == 101 else { return .notReady("it answered \(head.status) instead of 101") }
             let accepted = head.text(of: .secWebSocketAccept, in: answer.span)
             guard UpgradeIntent.isSwitchToWebSocket(head, in: answer.span), accepted == accept else {
                 return .notReady("its 101 does not answer the key of the handshake")
             }
-            return .ready(farewell: FrameWriter.close(.normal, key: mask))
+            return .ready(closeHandshake: FrameWriter.close(.normal, key: mask))
         }
     }
 }

@@ -2,17 +2,17 @@
 ///
 /// A bucket of lines that fills again with time. Lines beyond it are counted, and the next line tells their number.
 struct LineBudget {
-    private var pace = Pace(messagesPerSecond: Limits.linesPerSecond)
+    private var rateLimiter = RateLimiter(messagesPerSecond: Limits.linesPerSecond)
     private var leftOut = 0
 
     /// For a line at this moment: how many lines were left out since the last one; nil where this one is left out.
     mutating func spend(at now: Instant) -> Int? {
-        guard pace.next(after: now) == nil else {
+        guard rateLimiter.next(after: now) == nil else {
             leftOut += 1
             return nil
         }
         defer { leftOut = 0 }
-        pace.spend(1, at: now)
+        rateLimiter.spend(1, at: now)
         return leftOut
     }
 }

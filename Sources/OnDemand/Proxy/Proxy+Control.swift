@@ -1,58 +1,58 @@
 /// An operator asks, on the control socket or the status listener, and only what is ordered wakes anything.
 extension Proxy {
-    func control(_ index: Int, _ conversation: Link.Conversation) {
-        do throws(ControlObjection) {
-            let place = conversation.purpose == .control ? ControlQuestion.Place.control : .status
-            let question = try ControlQuestion(reading: conversation.machine.request?.line ?? "", at: place)
-            try answer(question, index, conversation)
+    func control(_ index: Int, _ session: Connection.HTTPSession) {
+        do throws(ControlError) {
+            let place = session.purpose == .control ? ControlRequest.Place.control : .status
+            let question = try ControlRequest(reading: session.machine.request?.line ?? "", at: place)
+            try answer(question, index, session)
         } catch {
-            serve(error.response, conversation)
+            serve(error.response, session)
         }
     }
 
     private func answer(
-        _ question: ControlQuestion, _ index: Int, _ conversation: Link.Conversation
-    ) throws(ControlObjection) {
+        _ question: ControlRequest, _ index: Int, _ session: Connection.HTTPSession
+    ) throws(ControlError) {
         switch question {
         case .status(.json):
-            serve(.snapshot, index, conversation)
+            serve(.snapshot, index, session)
         case .status(let form):
             let table = StatusTable.text(of: status.snapshot(), paint: form == .coloured ? .colours : .plain)
-            serve(CannedResponse(status: 200, body: table), conversation)
-        case .order(let order, let name, let waits):
+            serve(LocalReply(status: 200, body: table), session)
+        case .command(let command, let name, let waits):
             let id = try backend(named: name)
-            let ticket = issueTicket(for: id, index, conversation)
-            conversation.machine.ordered()
-            requests.post(.ordered(id, order, ticket, waits: waits))
+            let ticket = issueTicket(for: id, index, session)
+            session.machine.commandAccepted()
+            requests.post(.command(id, command, ticket, waits: waits))
         case .reload:
-            serve(CannedResponse(controlled.reload()), conversation)
+            serve(LocalReply(controlSource.reload()), session)
         case .logs(let name, let lines, let follows):
             let id = try backend(named: name)
-            let text = controlled.lastOutput(of: id).suffix(lines).joined()
-            guard follows else { return serve(CannedResponse(status: 200, body: text), conversation) }
-            conversation.machine.servedStream(CannedResponse.lineStreamHead + Array(text.utf8))
-            followers.append(Follower(token: clientToken(index), backend: id))
+            let text = controlSource.lastOutput(of: id).suffix(lines).joined()
+            guard follows else { return serve(LocalReply(status: 200, body: text), session) }
+            session.machine.servedStream(LocalReply.lineStreamHead + Array(text.utf8))
+            logSubscribers.append(LogSubscriber(token: clientToken(index), backend: id))
         }
     }
 
-    private func backend(named name: String) throws(ControlObjection) -> BackendID {
-        if let id = controlled.backend(named: name) { return id }
-        let names = controlled.serviceNames
+    private func backend(named name: String) throws(ControlError) -> BackendID {
+        if let id = controlSource.backend(named: name) { return id }
+        let names = controlSource.serviceNames
         throw names.contains(name) ? .cannotBeRun(name) : .unknown(name, known: names)
     }
 
-    func serve(_ response: CannedResponse, _ conversation: Link.Conversation) {
-        let headOnly = conversation.machine.request?.isHead ?? false
-        conversation.machine.served(
-            response.rendered(keepAlive: conversation.machine.staysOpen, headOnly: headOnly))
+    func serve(_ response: LocalReply, _ session: Connection.HTTPSession) {
+        let headOnly = session.machine.request?.isHead ?? false
+        session.machine.served(
+            response.rendered(keepAlive: session.machine.staysOpen, headOnly: headOnly))
     }
 
     /// Who follows and does not keep up is let go: a daemon waits for no reader.
     func pass(_ line: String, of id: BackendID) {
-        for follower in followers where follower.backend == id {
-            let index = follower.token.index
-            guard let conversation = links[index].conversation else { continue }
-            if conversation.machine.push(Array(line.utf8)) { drive(index) } else { close(index, .stalled) }
+        for subscriber in logSubscribers where subscriber.backend == id {
+            let index = subscriber.token.index
+            guard let session = connections[index].session else { continue }
+            if session.machine.push(Array(line.utf8)) { drive(index) } else { close(index, .stalled) }
         }
     }
 }
@@ -60,12 +60,12 @@ extension Proxy {
 extension Proxy {
     /// It prints nothing any more, and its number may be somebody else's next.
     func endFollowing(_ id: BackendID) {
-        for follower in followers where follower.backend == id { close(follower.token.index, .done) }
+        for subscriber in logSubscribers where subscriber.backend == id { close(subscriber.token.index, .done) }
     }
 }
 
 /// Somebody who is shown what a backend prints.
-struct Follower {
+struct LogSubscriber {
     let token: Token
     let backend: BackendID
 }

@@ -36,7 +36,7 @@ extension Proxy {
                 return
             }
             switch kernel.accept(from: socket) {
-            case .accepted(let descriptor, let peer): welcome(descriptor, peer.unmapped, through: listener, at: index)
+            case .accepted(let descriptor, let peer): admit(descriptor, peer.unmapped, through: listener, at: index)
             case .wouldBlock: return noteRecovery(of: index)
             case .ended: return lose(index)
             case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
@@ -55,11 +55,11 @@ extension Proxy {
     /// as a server may at any time (RFC 9112, 9.5). False when that is no remedy, or none is left.
     func makeRoom(because code: Errno) -> Bool {
         guard code == .tooManyFiles || code == .tooManyFilesInSystem else { return false }
-        guard spares == 0 else {
-            dropSpares { _ in true }
+        guard idleUpstreams == 0 else {
+            closeIdleUpstreams { _ in true }
             return true
         }
-        let idle = links.indices.lazy.filter { self.links[$0].conversation?.machine.isBetweenRequests ?? false }
+        let idle = connections.indices.lazy.filter { self.connections[$0].session?.machine.isBetweenRequests ?? false }
         let chosen = Array(idle.prefix(Limits.idleLinksClosedForRoom))
         for index in chosen { close(index, .idle) }
         return !chosen.isEmpty
@@ -71,25 +71,25 @@ extension Proxy {
         return lastIdentity
     }
 
-    private func welcome(
+    private func admit(
         _ descriptor: Descriptor, _ peer: SocketAddress, through listener: Listener, at index: Int
     ) {
         guard let admission = admission(of: peer, through: listener, at: index) else {
             return kernel.reset(descriptor)
         }
-        let conversation = Link.Conversation(
+        let session = Connection.HTTPSession(
             machine: ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity()),
             purpose: listener.purpose)
-        if admission == .turnedAway { conversation.machine.turnAway() }
-        let place = links.claim()
-        let client = Link.End(descriptor: descriptor)
-        links[place.index].begin(client, conversation, generation: place.generation, admission)
-        if board.links.count == Limits.crowd { hadCrowd = true }
+        if admission == .rejected { session.machine.reject() }
+        let place = connections.claim()
+        let client = Connection.Endpoint(descriptor: descriptor)
+        connections[place.index].begin(client, session, generation: place.generation, admission)
+        if table.connections.count == Limits.crowd { hadManyConnections = true }
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
             drive(place.index)
         } catch {
-            log(.systemTrouble, LogField("detail", error.description))
+            log(.systemError, LogField("detail", error.description))
             close(place.index, .clientReset)
         }
     }
@@ -97,61 +97,68 @@ extension Proxy {
     /// nil when there are so many that not even that can be told.
     private func admission(
         of peer: SocketAddress, through listener: Listener, at index: Int
-    ) -> Link.Admission? {
+    ) -> Connection.Admission? {
         let limits = listener.rules.limits
         // A proxy's own address is nobody's; whose connection it is, it has still to say.
         let isAnnounced = listener.rules.expectsProxyHeader
-        let site = limits.maximumConnectionsPerAddress == nil || isAnnounced ? nil : ClientSite(peer)
+        let clientPrefix = limits.maximumConnectionsPerAddress == nil || isAnnounced ? nil : ClientPrefix(peer)
         if !listeners[index]!.crowd.hasRoom(under: limits.maximumConnections) {
             let address = LogField("address", listener.address.description)
             if listeners[index]!.crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
-        } else if let site, !sites[site, default: Crowd()].hasRoom(under: limits.maximumConnectionsPerAddress) {
-            if sites[site]!.isNews() { tellOfCrowd(limits.maximumConnectionsPerAddress, LogField("client", peer.host)) }
+        } else if let clientPrefix,
+            !clientPrefixes[clientPrefix, default: ConnectionLimiter()].hasRoom(
+                under: limits.maximumConnectionsPerAddress)
+        {
+            if clientPrefixes[clientPrefix]!.isNews() {
+                tellOfCrowd(limits.maximumConnectionsPerAddress, LogField("client", peer.host))
+            }
         } else {
             listeners[index]!.crowd.enter()
-            if let site { sites[site, default: Crowd()].enter() }
-            return .counted(listener: listener.number, site: site)
+            if let clientPrefix { clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter() }
+            return .counted(listener: listener.number, clientPrefix: clientPrefix)
         }
-        turnedAwayInAll += 1
-        guard turnedAway < Limits.turnedAwayAtOnce else { return nil }
-        turnedAway += 1
-        return .turnedAway
+        rejectedTotal += 1
+        guard rejected < Limits.rejectionsAtOnce else { return nil }
+        rejected += 1
+        return .rejected
     }
 
     /// The proxy has said who comes: now its address can be counted.
-    func welcomeAnnounced(_ index: Int, _ conversation: Link.Conversation) {
-        let limit = conversation.machine.rules.limits.maximumConnectionsPerAddress
-        guard limit != nil, let site = ClientSite(conversation.machine.peer),
-            case .counted(let listener, nil) = links[index].admission
-        else { return conversation.machine.welcomed() }
-        guard sites[site, default: Crowd()].hasRoom(under: limit) else {
-            if sites[site]!.isNews() { tellOfCrowd(limit, LogField("client", conversation.machine.peer.host)) }
-            turnedAwayInAll += 1
-            return conversation.machine.turnAway()
+    func admitAnnounced(_ index: Int, _ session: Connection.HTTPSession) {
+        let limit = session.machine.rules.limits.maximumConnectionsPerAddress
+        guard limit != nil, let clientPrefix = ClientPrefix(session.machine.peer),
+            case .counted(let listener, nil) = connections[index].admission
+        else { return session.machine.admittedToListener() }
+        guard clientPrefixes[clientPrefix, default: ConnectionLimiter()].hasRoom(under: limit) else {
+            if clientPrefixes[clientPrefix]!.isNews() {
+                tellOfCrowd(limit, LogField("client", session.machine.peer.host))
+            }
+            rejectedTotal += 1
+            return session.machine.reject()
         }
-        sites[site, default: Crowd()].enter()
-        links[index].admission = .counted(listener: listener, site: site)
-        conversation.machine.welcomed()
+        clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter()
+        connections[index].admission = .counted(listener: listener, clientPrefix: clientPrefix)
+        session.machine.admittedToListener()
     }
 
     private func tellOfCrowd(_ limit: Int?, _ who: LogField) {
         log(.refused, LogField("reason", "too_many_connections"), LogField("limit", limit ?? 0), who)
     }
 
-    func leaveCrowd(_ admission: Link.Admission) {
+    func releaseAdmission(_ admission: Connection.Admission) {
         if report(.connectionEnded(admission)) { return }
-        guard case .counted(let number, let site) = admission else {
-            turnedAway -= 1
+        guard case .counted(let number, let clientPrefix) = admission else {
+            rejected -= 1
             return
         }
         // Its listener may have been closed since.
         let place = listeners.firstIndex { $0?.number == number }
         let rules = place.map { listeners[$0]!.rules }
         if let place, let rules { listeners[place]!.crowd.leave(under: rules.limits.maximumConnections) }
-        guard let site else { return }
+        guard let clientPrefix else { return }
         let limit = rules?.limits.maximumConnectionsPerAddress
-        sites[site]!.leave(under: limit)
-        if sites[site]!.count == 0 { sites[site] = nil }
+        clientPrefixes[clientPrefix]!.leave(under: limit)
+        if clientPrefixes[clientPrefix]!.count == 0 { clientPrefixes[clientPrefix] = nil }
     }
 
     /// A listener that cannot be served is ready all the time: rest instead of spinning, and let the queue wait.
@@ -180,10 +187,10 @@ extension Proxy {
     }
 
     /// A held client is told at once: the start it waits for will not be finished.
-    private func turnAway(from id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
-        abandonTicket(of: conversation)
-        conversation.machine.refused(.shuttingDown, retryAfter: Refusal.shutdownRetry)
-        logRefusal(.shuttingDown, id, conversation)
+    private func reject(from id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
+        abandonTicket(of: session)
+        session.machine.refused(.shuttingDown, retryAfter: Refusal.shutdownRetry)
+        logRefusal(.shuttingDown, id, session)
         drive(index)
     }
 
@@ -192,22 +199,22 @@ extension Proxy {
     func drain(over window: Duration) {
         for index in listeners.indices where listeners[index]?.rules.isAboutDaemon == false { closeListener(index) }
         isDraining = true
-        dropSpares { _ in true }
-        for index in links.indices {
-            guard let conversation = links[index].conversation else { continue }
-            conversation.machine.request?.wantsKeepAlive = false
-            switch conversation.machine.phase {
-            case .readingProxyHeader, .readingHead, .watching, .lingering: close(index, .shuttingDown)
-            case .waiting(let id): turnAway(from: id, index, conversation)
-            case .ordering:
-                abandonTicket(of: conversation)
-                serve(CannedResponse(status: 503, body: "ondemandd is shutting down."), conversation)
+        closeIdleUpstreams { _ in true }
+        for index in connections.indices {
+            guard let session = connections[index].session else { continue }
+            session.machine.request?.wantsKeepAlive = false
+            switch session.machine.phase {
+            case .readingProxyHeader, .readingHead, .streaming, .lingering: close(index, .shuttingDown)
+            case .queued(let id): reject(from: id, index, session)
+            case .awaitingCommand:
+                abandonTicket(of: session)
+                serve(LocalReply(status: 503, body: "ondemandd is shutting down."), session)
                 drive(index)
-            case .finishing: conversation.machine.phase = .finishing(keepAlive: false)
+            case .finishing: session.machine.phase = .finishing(keepAlive: false)
             default: break
             }
         }
-        takeLeave(of: nil, .goingAway, over: window)
+        closeTunnels(of: nil, .goingAway, over: window)
     }
 
     /// Nobody is told anything any more.
@@ -262,7 +269,7 @@ extension Proxy {
         } catch {
             // The first failure and none of those that follow it.
             if listener.reopenPause == Limits.reopenPauseFirst * 2 {
-                log(.systemTrouble, LogField("detail", error.description))
+                log(.systemError, LogField("detail", error.description))
             }
             planReopening(index)
         }
@@ -271,11 +278,11 @@ extension Proxy {
     /// Everybody who was to be served has been; who only lingers has its answer, and who comes to ask about the daemon
     /// is not waited for.
     var isDrained: Bool {
-        carriedCount == 0
-            && links.indices.allSatisfy { index in
-                switch links[index].conversation?.machine.phase {
-                case .lingering, .watching, .readingHead: true
-                case nil: links[index].isDiscarding
+        workerConnectionCount == 0
+            && connections.indices.allSatisfy { index in
+                switch connections[index].session?.machine.phase {
+                case .lingering, .streaming, .readingHead: true
+                case nil: connections[index].isDiscarding
                 default: false
                 }
             }
@@ -283,7 +290,7 @@ extension Proxy {
 
     /// Nothing is waited for any more.
     func closeEverything() {
-        for index in links.indices { close(index, .shuttingDown) }
-        tellCarriers(.closeEverything)
+        for index in connections.indices { close(index, .shuttingDown) }
+        sendToWorkers(.closeEverything)
     }
 }

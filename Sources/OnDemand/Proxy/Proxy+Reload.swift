@@ -3,11 +3,11 @@ extension Proxy {
     // MARK: Rules
 
     /// For every request that is not understood yet.
-    func adopt(_ rules: ExchangeRules, for purpose: Door.Purpose) {
+    func update(_ rules: ExchangeRules, for purpose: ListenerSpec.Purpose) {
         for index in listeners.indices where listeners[index]?.purpose == purpose { listeners[index]?.rules = rules }
-        for index in links.indices {
-            guard let conversation = links[index].conversation, conversation.purpose == purpose else { continue }
-            conversation.machine.adopt(rules)
+        for index in connections.indices {
+            guard let session = connections[index].session, session.purpose == purpose else { continue }
+            session.machine.update(rules)
         }
     }
 
@@ -21,43 +21,44 @@ extension Proxy {
     // MARK: Services
 
     /// A place for one more service, at best one that nobody knows any more.
-    func seat(_ upstream: Upstream, atBestIn vacant: inout [BackendID]) -> BackendID {
-        guard let position = vacant.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
+    func register(_ upstream: Upstream, atBestIn freeBackendIDs: inout [BackendID]) -> BackendID {
+        guard
+            let position = freeBackendIDs.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
         else {
             upstreams.append(upstream)
             traffic.append(Traffic())
-            arrivals.append(Arrivals())
-            connectionDays.append(ConnectionDay())
+            admissions.append(AdmissionCounters())
+            connectionHistories.append(ConnectionHistory())
             let id = BackendID(index: upstreams.count - 1)
-            tellCarriers(of: id)
+            sendToWorkers(of: id)
             return id
         }
-        let id = vacant.remove(at: position)
-        settleTraffic()
+        let id = freeBackendIDs.remove(at: position)
+        mergeTraffic()
         upstreams[id.index] = upstream
         traffic[id.index] = Traffic()
-        arrivals[id.index] = Arrivals()
-        connectionDays[id.index] = ConnectionDay()
-        tellCarriers(of: id)
+        admissions[id.index] = AdmissionCounters()
+        connectionHistories[id.index] = ConnectionHistory()
+        sendToWorkers(of: id)
         return id
     }
 
     /// Its counters go on where those of its namesake are, who leaves.
     func inheritCounts(_ id: BackendID, from namesake: BackendID) {
-        settleTraffic()
+        mergeTraffic()
         traffic[id.index] = traffic[namesake.index]
-        arrivals[id.index] = arrivals[namesake.index]
-        connectionDays[id.index] = connectionDays[namesake.index]
+        admissions[id.index] = admissions[namesake.index]
+        connectionHistories[id.index] = connectionHistories[namesake.index]
     }
 
     /// Whether no connection has to do with it.
     private func isForgotten(_ id: BackendID) -> Bool {
-        upstreams[id.index].carried == 0
-            && links.indices.allSatisfy { index in
-                let conversation = links[index].conversation
-                return links[index].lease?.backend != id && conversation?.ticket?.backend != id
-                    && conversation?.spare?.backend != id
-                    && conversation?.machine.request?.service != id
+        upstreams[id.index].onWorkers == 0
+            && connections.indices.allSatisfy { index in
+                let session = connections[index].session
+                return connections[index].lease?.backend != id && session?.ticket?.backend != id
+                    && session?.idleUpstream?.backend != id
+                    && session?.machine.request?.service != id
             }
     }
 
@@ -68,7 +69,7 @@ extension Proxy {
             upstreams[id.index].move(to: generation)
             upstreams[id.index].next = .init(after: generation, address: address, idleWhen: idleWhen)
         } else {
-            if upstreams[id.index].address != address { dropSpares { $0.backend == id } }
+            if upstreams[id.index].address != address { closeIdleUpstreams { $0.backend == id } }
             upstreams[id.index].next = nil
             upstreams[id.index].address = address
             upstreams[id.index].idleWhen = idleWhen
@@ -76,9 +77,9 @@ extension Proxy {
     }
 
     /// For tunnels that open from now on, and for how long a client of one may take nothing.
-    func adopt(_ limits: ServiceLimits, of id: BackendID) {
+    func update(_ limits: ServiceLimits, of id: BackendID) {
         upstreams[id.index].limits = limits
-        tellCarriers(of: id)
+        sendToWorkers(of: id)
     }
 
     // MARK: What runs outside
@@ -91,11 +92,11 @@ extension Proxy {
 
     /// Its clients leave as those of a backend that is stopped.
     func closePlain(_ id: BackendID, over window: Duration, within patience: Duration) {
-        let lease = Link.Lease(backend: id, generation: upstreams[id.index].plainGeneration)
+        let lease = Connection.Lease(backend: id, generation: upstreams[id.index].plainGeneration)
         upstreams[id.index].gate.close()
-        forsake(id)
+        closeIdleUpstreamsOfClosedGate(id)
         upstreams[id.index].leaving = (lease.generation, .goingAway)
-        takeLeave(of: lease, .goingAway, over: window)
+        closeTunnels(of: lease, .goingAway, over: window)
         reactor.arm(.leave(id), at: kernel.now() + max(patience, window + Limits.closeTimeout))
     }
 
@@ -106,11 +107,13 @@ extension Proxy {
 
     /// Everybody who uses this service, but for one of its lives.
     func close(_ id: BackendID, sparing generation: Generation?) {
-        for index in links.indices {
-            guard let lease = links[index].lease, lease.backend == id, lease.generation != generation else { continue }
+        for index in connections.indices {
+            guard let lease = connections[index].lease, lease.backend == id, lease.generation != generation else {
+                continue
+            }
             close(index, .shuttingDown)
         }
-        tellCarriers(.close(id, sparing: generation))
+        sendToWorkers(.close(id, sparing: generation))
     }
 }
 

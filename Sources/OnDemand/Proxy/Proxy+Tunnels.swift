@@ -1,24 +1,24 @@
 /// The limits of open tunnels: frames that break the rules, sides that have ended, clients too fast or too slow.
 extension Proxy {
     /// After a turn in which something rare happened.
-    func attend(to index: Int, after turn: Link.Turn) {
-        let (hasOffence, isHeldBack) = board.links.look(at: index) { ($0.offence != nil, $0.up.isHeldBack) }
-        if hasOffence { noteOffence(of: index) }
-        if turn.backendBroke { tell(of: index, "backend_ended", .internalError) }
-        if isHeldBack { armPace(of: index) }
+    func attend(to index: Int, after outcome: Connection.RelayOutcome) {
+        let (hasOffence, isPaused) = table.connections.peek(at: index) { ($0.protocolViolation != nil, $0.up.isPaused) }
+        if hasOffence { logViolation(of: index) }
+        if outcome.backendBroke { tell(of: index, "backend_ended", .internalError) }
+        if isPaused { armRateLimit(of: index) }
         armTunnelDeadline(of: index)
     }
 
     /// The link has begun its goodbye already; here it is told to whoever looks for the reason.
-    private func noteOffence(of index: Int) {
-        guard let offence = links[index].offence else { return }
-        links[index].offence = nil
-        switch offence.side {
+    private func logViolation(of index: Int) {
+        guard let protocolViolation = connections[index].protocolViolation else { return }
+        connections[index].protocolViolation = nil
+        switch protocolViolation.side {
         case .client:
-            let word = offence.violation == .messageTooBig ? "message_too_big" : "protocol_violation"
-            tell(of: index, word, offence.violation.closeCode, detail: offence.violation.reason)
+            let word = protocolViolation.violation == .messageTooBig ? "message_too_big" : "protocol_violation"
+            tell(of: index, word, protocolViolation.violation.closeCode, detail: protocolViolation.violation.reason)
         case .upstream:
-            tell(of: index, offence.violation.reason, .internalError, as: .upstreamTrouble)
+            tell(of: index, protocolViolation.violation.reason, .internalError, as: .upstreamError)
         }
     }
 
@@ -28,24 +28,27 @@ extension Proxy {
         of index: Int, _ reason: String, _ code: CloseCode?, detail: String? = nil,
         as event: LogEvent = .connectionAborted
     ) {
-        guard let lease = links[index].lease else { return }
-        tell(event, lease.backend, clientName(of: links[index], at: index), reason, code, detail: detail)
+        guard let lease = connections[index].lease else { return }
+        tell(event, lease.backend, clientName(of: connections[index], at: index), reason, code, detail: detail)
     }
 
     /// At its end, where nothing has been told of it before.
-    func noteAbort(of link: Link, at index: Int, _ lease: Link.Lease, _ hangup: Hangup) {
-        switch hangup {
+    func noteAbort(
+        of connection: Connection, at index: Int, _ lease: Connection.Lease, _ termination: TerminationReason
+    ) {
+        switch termination {
         case .stalled, .noProgress: break
-        case .backendGone, .upstreamReset: guard !link.spokeForBackend, !link.farewell.isSaid else { return }
-        case .done, .clientClosed, .clientLeft, .clientReset, .idle, .farewell, .shuttingDown: return
+        case .backendGone, .upstreamReset:
+            guard !connection.sentCloseForBackend, !connection.closeHandshake.isSaid else { return }
+        case .done, .clientClosed, .clientLeft, .clientReset, .idle, .closeHandshake, .shuttingDown: return
         }
-        tell(.connectionAborted, lease.backend, clientName(of: link, at: index), hangup.rawValue)
+        tell(.connectionAborted, lease.backend, clientName(of: connection, at: index), termination.rawValue)
     }
 
     /// The same for a request whose client takes nothing of its response.
-    func noteAbort(of conversation: Link.Conversation, _ hangup: Hangup) {
-        guard hangup == .stalled, let id = conversation.machine.request?.service else { return }
-        tell(.connectionAborted, id, conversation.machine.remoteAddress, hangup.rawValue)
+    func noteAbort(of session: Connection.HTTPSession, _ termination: TerminationReason) {
+        guard termination == .stalled, let id = session.machine.request?.service else { return }
+        tell(.connectionAborted, id, session.machine.remoteAddress, termination.rawValue)
     }
 
     private func tell(
@@ -63,8 +66,8 @@ extension Proxy {
     }
 
     /// As `$remote_addr` shows it; of a peer that is gone already the system tells no address.
-    private func clientName(of link: Link, at index: Int) -> String {
-        announcedClient(of: index) ?? kernel.peerAddress(of: link.client.descriptor)?.host ?? "unknown"
+    private func clientName(of connection: Connection, at index: Int) -> String {
+        announcedClient(of: index) ?? kernel.peerAddress(of: connection.client.descriptor)?.host ?? "unknown"
     }
 
     // MARK: Announced clients
@@ -79,51 +82,53 @@ extension Proxy {
         guard client != nil || index < announcedClients.count else { return }
         while announcedClients.count <= index { announcedClients.append(nil) }
         announcedClients[index] = client
-        if links.count == 0 { announcedClients = [] }
+        if connections.count == 0 { announcedClients = [] }
     }
 
     // MARK: Deadlines
 
     private func armTunnelDeadline(of index: Int) {
-        guard let (wanted, token) = board.deadlineToArm(of: index) else { return }
-        reactor.arm(.conversation(token), at: kernel.now() + limit(of: wanted, index))
+        guard let (wanted, token) = table.deadlineToArm(of: index) else { return }
+        reactor.arm(.connection(token), at: kernel.now() + limit(of: wanted, index))
     }
 
-    private func limit(of deadline: Link.Deadline, _ index: Int) -> Duration {
+    private func limit(of deadline: Connection.Deadline, _ index: Int) -> Duration {
         switch deadline {
-        case .leave, .farewell: Limits.closeTimeout
+        case .leave, .closeHandshake: Limits.closeTimeout
         case .progress, .stall:
-            board.links.look(at: index) { $0.lease }.map { upstreams[$0.backend.index].limits.stallTimeout }
-                ?? Limits.stallTimeout
+            table.connections.peek(at: index) { $0.lease }.map { upstreams[$0.backend.index].limits.sendTimeout }
+                ?? Limits.sendTimeout
         }
     }
 
     func tunnelTimerFired(_ index: Int) {
-        guard let armed = links[index].armed else { return }
-        links[index].armed = nil
-        let hasMoved = links[index].moved(for: armed) != links[index].movedWhenArmed
-        switch (armed, links[index].farewell) {
-        case (.leave, .planned(let code)): takeLeave(of: index, code)
-        case (.farewell, _): close(index, .farewell)
+        guard let armed = connections[index].armed else { return }
+        connections[index].armed = nil
+        let hasMoved = connections[index].moved(for: armed) != connections[index].movedWhenArmed
+        switch (armed, connections[index].closeHandshake) {
+        case (.leave, .planned(let code)): closeTunnels(of: index, code)
+        case (.closeHandshake, _): close(index, .closeHandshake)
         case (.progress, .none) where !hasMoved: close(index, .noProgress)
-        case (.stall, .none) where !hasMoved && !links[index].down.pending.isEmpty: close(index, .stalled)
+        case (.stall, .none) where !hasMoved && !connections[index].down.pending.isEmpty: close(index, .stalled)
         case (.leave, _), (.progress, _), (.stall, _): armTunnelDeadline(of: index)
         }
     }
 
     /// Until it may send again nothing is read from it, and its own socket holds it back.
-    private func armPace(of index: Int) {
-        guard let moment = links[index].pace?.next(after: kernel.now()) else { return paceIsOver(index) }
-        reactor.arm(.pace(clientToken(index)), at: moment)
+    private func armRateLimit(of index: Int) {
+        guard let moment = connections[index].rateLimiter?.next(after: kernel.now()) else {
+            return resumeReading(index)
+        }
+        reactor.arm(.rateLimiter(clientToken(index)), at: moment)
     }
 
-    func paceTimerFired(_ token: Token) {
-        guard links.contains(index: token.index, generation: token.generation) else { return }
-        paceIsOver(token.index)
+    func rateLimitTimerFired(_ token: Token) {
+        guard connections.contains(index: token.index, generation: token.generation) else { return }
+        resumeReading(token.index)
     }
 
-    private func paceIsOver(_ index: Int) {
-        links[index].up.isHeldBack = false
+    private func resumeReading(_ index: Int) {
+        connections[index].up.isPaused = false
         reactor.resumeLater(clientToken(index))
     }
 }

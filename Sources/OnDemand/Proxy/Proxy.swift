@@ -7,54 +7,54 @@ final class Proxy<K: Kernel> {
     let requests: Mailbox<BackendRequest>
     var upstreams: [Upstream]
     unowned let status: any StatusSource
-    unowned let controlled: any ControlSource
+    unowned let controlSource: any ControlSource
     /// By the index of their tokens; nil where one was closed.
     var listeners: [Listener?] = []
-    var board: Switchboard
+    var table: ConnectionTable
     /// What became of those who came to its gate, by the index of the service.
-    var arrivals: [Arrivals]
+    var admissions: [AdmissionCounters]
     /// How many were connected when, likewise.
-    var connectionDays: [ConnectionDay]
+    var connectionHistories: [ConnectionHistory]
     /// Answers of our own to clients, by status, in the order in which they were first given.
-    var errorAnswers: [(status: Int, count: Int)] = []
+    var localReplies: [(status: Int, count: Int)] = []
     /// Of requests with a wrong token.
     private var unauthorizedLog = LogThrottle()
     /// How many connections each address has, where that is limited.
-    var sites: [ClientSite: Crowd] = [:]
+    var clientPrefixes: [ClientPrefix: ConnectionLimiter] = [:]
     /// Connections to backends without a request.
-    var spares = 0
+    var idleUpstreams = 0
     /// Connections that are only told that there are too many.
-    var turnedAway = 0
+    var rejected = 0
     /// All that there were too many of, since the daemon began.
-    var turnedAwayInAll = 0
+    var rejectedTotal = 0
     var lastListenerNumber: UInt32 = 0
     /// Of client connections: begins anywhere, so that two lives of the daemon name none alike.
     var lastIdentity: UInt64
     /// There were so many links at once that what they leave behind is worth giving back.
-    var hadCrowd = false
+    var hadManyConnections = false
     /// The same for having made a page or a table of itself: that runs through code which sleeping does not need.
-    var hasToldOfItself = false
+    var hasServedStatus = false
     /// Tunnels opened since what opening them needed was last to be given back.
     private var newTunnels = 0
     /// Those who watch the status, in the order they came.
-    var watchers: [Token] = []
+    var statusSubscribers: [Token] = []
     var statusIsDirty = false
     /// Those who follow what a backend prints.
-    var followers: [Follower] = []
+    var logSubscribers: [LogSubscriber] = []
     /// The daemon is leaving: nobody is to stay longer than its request takes.
     var isDraining = false
-    private var waiting: [Ticket: Token] = [:]
+    private var queued: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
     /// Addresses of tunnels' clients that a proxy has announced, by the index of their links.
     var announcedClients: [String?] = []
     /// Of connections to backends, for their tokens.
     var lastUpstreamNumber: UInt32 = 0
     /// Who carries tunnels on other threads.
-    var carriers: [CarrierSeat] = []
+    var workers: [WorkerHandle] = []
     /// What those tell; nil where there are none.
-    let reports: Letterbox<CarrierReport>?
+    let reports: ThreadSafeQueue<WorkerEvent>?
     /// Set where this proxy is a carrier's own.
-    let reporting: Reporting?
+    let reporting: WorkerContext?
 
     var kernel: K { reactor.kernel }
 
@@ -66,19 +66,19 @@ final class Proxy<K: Kernel> {
         var idleWhen = IdleWhen.noConnections
         var limits = ServiceLimits()
         /// Clients that wait for it.
-        var held = 0
+        var queued = 0
         /// Where the generations after the current one will be.
         var next: Move?
         /// Of what runs outside: counts how often it was switched on.
         var plainGeneration = Generation(number: 0)
         /// The generation whose first client has been seen.
-        var greeted: Generation?
+        var firstRequestSeen: Generation?
         /// The generation that has answered something.
         var proven: Generation?
         /// Tunnels that do not keep the current generation awake.
-        var dormant = 0
+        var uncounted = 0
         /// Tunnels that others carry, of whichever generation.
-        var carried = 0
+        var onWorkers = 0
         /// The generation whose clients are asked to go, and with which code; nobody is added to it.
         var leaving: (generation: Generation, code: CloseCode)?
         /// Log lines about connections that the daemon closes itself.
@@ -91,53 +91,53 @@ final class Proxy<K: Kernel> {
 
     init(
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
-        status: any StatusSource, controlled: any ControlSource, reports: Letterbox<CarrierReport>? = nil,
-        reporting: Reporting? = nil
+        status: any StatusSource, controlSource: any ControlSource, reports: ThreadSafeQueue<WorkerEvent>? = nil,
+        reporting: WorkerContext? = nil
     ) {
         self.upstreams = upstreams
         self.reactor = reactor
         self.log = log
         self.requests = requests
         self.status = status
-        self.controlled = controlled
+        self.controlSource = controlSource
         self.reports = reports
         self.reporting = reporting
         lastIdentity = reactor.kernel.random()
-        board = Switchboard(traffic: Array(repeating: Traffic(), count: upstreams.count))
-        arrivals = Array(repeating: Arrivals(), count: upstreams.count)
-        connectionDays = Array(repeating: ConnectionDay(), count: upstreams.count)
+        table = ConnectionTable(traffic: Array(repeating: Traffic(), count: upstreams.count))
+        admissions = Array(repeating: AdmissionCounters(), count: upstreams.count)
+        connectionHistories = Array(repeating: ConnectionHistory(), count: upstreams.count)
     }
 
     // MARK: Events
 
     /// Deals with events of connections in a row; the position of the first that is not one.
-    func carry(from first: Int, of count: Int) -> Int {
+    func relayRun(from first: Int, of count: Int) -> Int {
         var position = first
-        while let (token, news) = board.carry(&position, of: count, through: kernel) { follow(news, token) }
+        while let (token, outcome) = table.relayRun(&position, of: count, through: kernel) { follow(outcome, token) }
         return position
     }
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        follow(board.take(readiness, for: token, through: kernel), token)
+        follow(table.take(readiness, for: token, through: kernel), token)
     }
 
-    private func follow(_ news: Link.News, _ token: Token) {
-        switch news {
+    private func follow(_ outcome: Connection.EventOutcome, _ token: Token) {
+        switch outcome {
         case .stale: break
-        case .relayed(let turn): ended(turn, of: token.index)
-        case .conversing:
+        case .relayed(let outcome): ended(outcome, of: token.index)
+        case .http:
             if token.role == .upstream { finishConnecting(token.index) }
-            converse(token.index)
+            runSteps(token.index)
         }
     }
 
     func drive(_ index: Int) {
-        if board.conversation(of: index) == nil { relay(index) } else { converse(index) }
+        if table.session(of: index) == nil { relay(index) } else { runSteps(index) }
     }
 
     /// The conversation's steps, until it has to wait.
-    private func converse(_ index: Int) {
-        guard let conversation = board.conversation(of: index) else { return }
+    private func runSteps(_ index: Int) {
+        guard let session = table.session(of: index) else { return }
         var deadline: Instant?
         for number in 0..<Limits.stepsPerTurn {
             if number >= Limits.stepsBeforeClock, number % 4 == 0 {
@@ -145,77 +145,77 @@ final class Proxy<K: Kernel> {
                 if let deadline, now >= deadline { break }
                 deadline = deadline ?? now + Limits.conversationTimePerTurn
             }
-            let readiness = board.readiness(of: index)
-            let (step, hasComplaint) = conversation.next(client: readiness.client, upstream: readiness.upstream)
-            if hasComplaint { noteComplaint(of: conversation) }
-            if step == .rest { return armDeadline(of: index, conversation, client: readiness.client) }
-            guard perform(step, index, conversation) else { return }
+            let readiness = table.readiness(of: index)
+            let (step, hasLocalReply) = session.next(client: readiness.client, upstream: readiness.upstream)
+            if hasLocalReply { logLocalReply(of: session) }
+            if step == .rest { return armDeadline(of: index, session, client: readiness.client) }
+            guard perform(step, index, session) else { return }
         }
-        noteComplaint(of: conversation)
-        armDeadline(of: index, conversation, client: board.readiness(of: index).client)
+        logLocalReply(of: session)
+        armDeadline(of: index, session, client: table.readiness(of: index).client)
         reactor.resumeLater(clientToken(index))
     }
 
     /// False when the conversation is over.
-    private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ conversation: Link.Conversation) -> Bool {
+    private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
         switch step {
         case .rest: break
-        case .welcome: welcomeAnnounced(index, conversation)
-        case .hangUp(let hangup): close(index, hangup)
-        case .openTunnel: openTunnel(index, conversation)
-        case .enterGate(let id): enterGate(of: id, index, conversation)
-        case .turnAway(let id): turnAway(from: id, conversation)
-        case .connect(let id): connect(to: id, index, conversation)
-        case .serve(let resource): serve(resource, index, conversation)
-        case .control: control(index, conversation)
-        case .receive(.client): receiveFromClient(index, conversation)
-        case .receive(.upstream): receiveFromUpstream(index, conversation)
-        case .send(.client): sendToClient(index, conversation)
-        case .send(.upstream): sendToUpstream(index, conversation)
-        case .releaseUpstream: releaseUpstream(index, conversation)
-        case .keepUpstream: keepUpstream(index, conversation)
+        case .admit: admitAnnounced(index, session)
+        case .terminate(let termination): close(index, termination)
+        case .openTunnel: openTunnel(index, session)
+        case .enterGate(let id): enterGate(of: id, index, session)
+        case .reject(let id): reject(from: id, session)
+        case .connect(let id): connect(to: id, index, session)
+        case .serve(let resource): serve(resource, index, session)
+        case .control: control(index, session)
+        case .receive(.client): receiveFromClient(index, session)
+        case .receive(.upstream): receiveFromUpstream(index, session)
+        case .send(.client): sendToClient(index, session)
+        case .send(.upstream): sendToUpstream(index, session)
+        case .releaseUpstream: releaseUpstream(index, session)
+        case .keepUpstream: keepUpstream(index, session)
         case .endSendingToClient:
-            kernel.endSending(on: links[index].client.descriptor)
-            conversation.machine.endedSendingToClient()
+            kernel.endSending(on: connections[index].client.descriptor)
+            session.machine.endedSendingToClient()
         }
         switch step {
-        case .hangUp, .openTunnel: return false
+        case .terminate, .openTunnel: return false
         default: return true
         }
     }
 
     func clientToken(_ index: Int) -> Token {
-        Token(.client, index: index, generation: look(at: index) { $0.generation })
+        Token(.client, index: index, generation: peek(at: index) { $0.generation })
     }
 
-    /// One thing about a link: asked through `links`, the whole of it may be copied.
+    /// One thing about a link: asked through `connections`, the whole of it may be copied.
     @inline(__always)
-    private func look<Result>(at index: Int, for thing: (Link) -> Result) -> Result {
-        board.links.look(at: index, for: thing)
+    private func peek<Result>(at index: Int, for thing: (Connection) -> Result) -> Result {
+        table.connections.peek(at: index, for: thing)
     }
 
     // MARK: Admission
 
-    private func enterGate(of id: BackendID, _ index: Int, _ conversation: Link.Conversation) {
+    private func enterGate(of id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
         if let limit = upstreams[id.index].limits.maximumConnections,
-            openCount(of: id) + upstreams[id.index].held >= limit
+            openCount(of: id) + upstreams[id.index].queued >= limit
         {
             let refusal = Refusal.tooManyConnections(limit: limit)
-            conversation.machine.refused(refusal, retryAfter: Refusal.crowdRetry)
-            return logRefusal(refusal, id, conversation)
+            session.machine.refused(refusal, retryAfter: Refusal.connectionLimitRetry)
+            return logRefusal(refusal, id, session)
         }
         if let generation = upstreams[id.index].gate.enter() {
-            admit(index, conversation, to: id, generation)
+            admit(index, session, to: id, generation)
         } else {
-            let ticket = issueTicket(for: id, index, conversation)
-            upstreams[id.index].held += 1
-            arrivals[id.index].held += 1
-            conversation.machine.held(id)
-            log.record(.held, [service(id)] + about(conversation))
-            let request = conversation.machine.request
+            let ticket = issueTicket(for: id, index, session)
+            upstreams[id.index].queued += 1
+            admissions[id.index].queued += 1
+            session.machine.queued(id)
+            log.record(.queued, [service(id)] + about(session))
+            let request = session.machine.request
             let cause: WakeCause = request?.upgrade == .webSocket ? .upgrade : .request
-            let visitor = Visitor(
-                address: conversation.machine.remoteAddress, path: request?.shownPath ?? "",
+            let visitor = ClientInfo(
+                address: session.machine.remoteAddress, path: request?.shownPath ?? "",
                 agent: request?.shownAgent)
             requests.post(.wanted(id, ticket, cause, mayWake: request?.forwarding.mayWake ?? true, by: visitor))
             statusChanged()
@@ -223,292 +223,296 @@ final class Proxy<K: Kernel> {
     }
 
     /// The supervisor's answer will find this conversation by it.
-    func issueTicket(for id: BackendID, _ index: Int, _ conversation: Link.Conversation) -> Ticket {
+    func issueTicket(for id: BackendID, _ index: Int, _ session: Connection.HTTPSession) -> Ticket {
         lastTicket += 1
         let ticket = Ticket(number: lastTicket)
-        waiting[ticket] = clientToken(index)
-        conversation.ticket = (ticket, id)
+        queued[ticket] = clientToken(index)
+        session.ticket = (ticket, id)
         return ticket
     }
 
-    private func admit(_ index: Int, _ conversation: Link.Conversation, to id: BackendID, _ generation: Generation) {
-        links[index].lease = .init(backend: id, generation: generation)
-        conversation.machine.admitted(to: id)
+    private func admit(_ index: Int, _ session: Connection.HTTPSession, to id: BackendID, _ generation: Generation) {
+        connections[index].lease = .init(backend: id, generation: generation)
+        session.machine.admitted(to: id)
         upstreams[id.index].move(to: generation)
-        noteConnections(of: id)
-        if upstreams[id.index].greeted != generation {
-            upstreams[id.index].greeted = generation
+        recordConnectionCount(of: id)
+        if upstreams[id.index].firstRequestSeen != generation {
+            upstreams[id.index].firstRequestSeen = generation
             log.record(
-                .firstHit,
-                [service(id), LogField("generation", generation.number)] + about(conversation)
-                    + [LogField("request", conversation.machine.request?.line ?? "")])
+                .firstRequest,
+                [service(id), LogField("generation", generation.number)] + about(session)
+                    + [LogField("request", session.machine.request?.line ?? "")])
         }
         statusChanged()
     }
 
-    private func turnAway(from id: BackendID, _ conversation: Link.Conversation) {
-        conversation.machine.refused(.disabled, retryAfter: nil)
-        logRefusal(.disabled, id, conversation)
+    private func reject(from id: BackendID, _ session: Connection.HTTPSession) {
+        session.machine.refused(.disabled, retryAfter: nil)
+        logRefusal(.disabled, id, session)
     }
 
-    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ conversation: Link.Conversation) {
-        arrivals[id.index].refused[refusal.reason] += 1
+    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ session: Connection.HTTPSession) {
+        admissions[id.index].refused[refusal.reason] += 1
         let reasons = [LogField("reason", refusal.word), LogField("status", 503)]
-        log.record(.refused, [service(id)] + reasons + about(conversation))
+        log.record(.refused, [service(id)] + reasons + about(session))
     }
 
     /// Who asks, and what this request is called everywhere.
-    private func about(_ conversation: Link.Conversation) -> [LogField] {
-        let client = LogField("client", conversation.machine.remoteAddress)
-        return [client] + (conversation.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
+    private func about(_ session: Connection.HTTPSession) -> [LogField] {
+        let client = LogField("client", session.machine.remoteAddress)
+        return [client] + (session.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
     }
 
     private func service(_ id: BackendID) -> LogField { LogField("service", upstreams[id.index].name) }
 
-    func handle(_ answer: BackendAnswer) {
+    func handle(_ answer: BackendReply) {
         switch answer {
         case .admitted(let id, let ticket, let generation):
-            guard let (index, conversation) = answered(ticket) else {
+            guard let (index, session) = answered(ticket) else {
                 // The client left after the backend was ready for it.
                 return giveBack(.init(backend: id, generation: generation))
             }
-            admit(index, conversation, to: id, generation)
+            admit(index, session, to: id, generation)
             drive(index)
         case .refused(let ticket, let refusal, let retryAfter):
-            guard let (index, conversation) = answered(ticket), let id = conversation.machine.request?.service else {
+            guard let (index, session) = answered(ticket), let id = session.machine.request?.service else {
                 return
             }
-            conversation.machine.refused(refusal, retryAfter: retryAfter)
-            logRefusal(refusal, id, conversation)
+            session.machine.refused(refusal, retryAfter: retryAfter)
+            logRefusal(refusal, id, session)
             drive(index)
-        case .takeLeave(let id, let generation, let reason, let window):
-            let lease = Link.Lease(backend: id, generation: generation)
+        case .closeTunnels(let id, let generation, let reason, let window):
+            let lease = Connection.Lease(backend: id, generation: generation)
             let code = CloseCode(reason)
             upstreams[id.index].leaving = (generation, code)
-            takeLeave(of: lease, code, over: window)
-            noteDeparture(from: lease)
+            closeTunnels(of: lease, code, over: window)
+            reportDrained(from: lease)
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
-            tellCarriers(.generationEnded(.init(backend: id, generation: generation)))
-        case .orderEnded(let ticket, let outcome):
-            guard let (index, conversation) = answered(ticket) else { return }
-            serve(CannedResponse(outcome), conversation)
+            sendToWorkers(.generationEnded(.init(backend: id, generation: generation)))
+        case .commandEnded(let ticket, let outcome):
+            guard let (index, session) = answered(ticket) else { return }
+            serve(LocalReply(outcome), session)
             drive(index)
         case .printed(let id, let line):
             pass(line, of: id)
         case .stateChanged(let id):
-            forsake(id)
+            closeIdleUpstreamsOfClosedGate(id)
             statusChanged()
         }
     }
 
-    private func answered(_ ticket: Ticket) -> (index: Int, conversation: Link.Conversation)? {
-        guard let token = waiting.removeValue(forKey: ticket),
-            links.contains(index: token.index, generation: token.generation),
-            let conversation = links[token.index].conversation
+    private func answered(_ ticket: Ticket) -> (index: Int, session: Connection.HTTPSession)? {
+        guard let token = queued.removeValue(forKey: ticket),
+            connections.contains(index: token.index, generation: token.generation),
+            let session = connections[token.index].session
         else { return nil }
-        forgetTicket(of: conversation)
-        return (token.index, conversation)
+        forgetTicket(of: session)
+        return (token.index, session)
     }
 
     /// An operator has a ticket too, and is nobody who is held.
-    private func forgetTicket(of conversation: Link.Conversation) {
-        if let id = conversation.machine.request?.service { upstreams[id.index].held -= 1 }
-        conversation.ticket = nil
+    private func forgetTicket(of session: Connection.HTTPSession) {
+        if let id = session.machine.request?.service { upstreams[id.index].queued -= 1 }
+        session.ticket = nil
     }
 
     /// The process is gone. Its sockets have told so already, or somebody else still holds them.
-    func endLinks(of lease: Link.Lease) {
-        dropSpares { $0 == lease }
-        for index in links.indices where links[index].lease == lease {
-            if links[index].conversation?.machine.lifeEnded() == true {
+    func endLinks(of lease: Connection.Lease) {
+        closeIdleUpstreams { $0 == lease }
+        for index in connections.indices where connections[index].lease == lease {
+            if connections[index].session?.machine.backendGenerationEnded() == true {
                 drive(index)
                 continue
             }
-            links[index].backendIsGone = true
-            links[index].upstream?.readiness.insert(.readable)
-            let hasEnded = links[index].upstream?.readiness.contains(.peerEnded) ?? false
-            if let conversation = links[index].conversation, !hasEnded { conversation.machine.upstreamFailed() }
+            connections[index].backendIsGone = true
+            connections[index].upstream?.readiness.insert(.readable)
+            let hasEnded = connections[index].upstream?.readiness.contains(.peerEnded) ?? false
+            if let session = connections[index].session, !hasEnded { session.machine.upstreamFailed() }
             drive(index)
         }
     }
 
-    private func giveBack(_ lease: Link.Lease) {
+    private func giveBack(_ lease: Connection.Lease) {
         let gate = upstreams[lease.backend.index].gate
         if gate.leave(lease.generation) {
             if gate.isOpen {
                 requests.post(.lastLeaseReturned(lease.backend, lease.generation))
             } else {
-                noteDeparture(from: lease)
+                reportDrained(from: lease)
             }
         }
-        noteConnections(of: lease.backend)
+        recordConnectionCount(of: lease.backend)
         statusChanged()
     }
 
     // MARK: Ends
 
     /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
-    func close(_ index: Int, _ hangup: Hangup) {
+    func close(_ index: Int, _ termination: TerminationReason) {
         let token = clientToken(index)
-        let link = links.remove(index: index)
-        reactor.disarm(.conversation(token))
-        if link.lease != nil, link.upstream == nil { reactor.disarm(.connectRetry(token)) }
-        if let conversation = link.conversation {
-            abandonTicket(of: conversation)
-            forgetSpare(of: conversation)
-            watchers.removeAll { $0 == token }
-            followers.removeAll { $0.token == token }
-            noteAbort(of: conversation, hangup)
-        } else if let lease = link.lease {
-            noteAbort(of: link, at: index, lease, hangup)
-            log.record(.tunnelClosed, [service(lease.backend), LogField("reason", hangup.rawValue)])
+        let connection = connections.remove(index: index)
+        reactor.disarm(.connection(token))
+        if connection.lease != nil, connection.upstream == nil { reactor.disarm(.connectRetry(token)) }
+        if let session = connection.session {
+            abandonTicket(of: session)
+            forgetIdleUpstream(of: session)
+            statusSubscribers.removeAll { $0 == token }
+            logSubscribers.removeAll { $0.token == token }
+            noteAbort(of: session, termination)
+        } else if let lease = connection.lease {
+            noteAbort(of: connection, at: index, lease, termination)
+            log.record(.tunnelClosed, [service(lease.backend), LogField("reason", termination.rawValue)])
         }
         noteAnnounced(nil, of: index)
-        if hangup.isAbrupt { kernel.reset(link.client.descriptor) } else { kernel.close(link.client.descriptor) }
-        if let upstream = link.upstream { kernel.close(upstream.descriptor) }
-        leaveCrowd(link.admission)
-        if link.pace != nil { reactor.disarm(.pace(token)) }
-        if let lease = link.lease { endUse(of: lease, wasDormant: link.isDormant) }
-        giveBackWhenEmpty()
+        if termination.isAbrupt {
+            kernel.reset(connection.client.descriptor)
+        } else {
+            kernel.close(connection.client.descriptor)
+        }
+        if let upstream = connection.upstream { kernel.close(upstream.descriptor) }
+        releaseAdmission(connection.admission)
+        if connection.rateLimiter != nil { reactor.disarm(.rateLimiter(token)) }
+        if let lease = connection.lease { endUse(of: lease, wasUncounted: connection.isUncounted) }
+        trimMemoryWhenEmpty()
     }
 
     /// What a crowd needed, whoever carried it, is given back once its end has been told everywhere, which needs some
     /// of it again.
-    func giveBackWhenEmpty() {
-        guard board.links.count == 0 else { return }
-        board.scratch.giveBack()
-        guard hadCrowd || hasToldOfItself, carriedCount == 0 else { return }
-        if hadCrowd, reporting == nil {
-            reactor.arm(.crowdSettled, at: kernel.now() + Limits.crowdPause)
+    func trimMemoryWhenEmpty() {
+        guard table.connections.count == 0 else { return }
+        table.buffers.giveBack()
+        guard hadManyConnections || hasServedStatus, workerConnectionCount == 0 else { return }
+        if hadManyConnections, reporting == nil {
+            reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
         } else {
-            kernel.giveBackMemory()
+            kernel.trimMemory()
         }
-        (hadCrowd, hasToldOfItself) = (false, false)
+        (hadManyConnections, hasServedStatus) = (false, false)
     }
 
-    func endUse(of lease: Link.Lease, wasDormant: Bool) {
-        if report(.leaseEnded(lease, wasDormant: wasDormant)) { return }
-        guard wasDormant else { return giveBack(lease) }
-        upstreams[lease.backend.index].dormant -= 1
-        noteConnections(of: lease.backend)
-        noteDeparture(from: lease)
+    func endUse(of lease: Connection.Lease, wasUncounted: Bool) {
+        if report(.leaseEnded(lease, wasUncounted: wasUncounted)) { return }
+        guard wasUncounted else { return giveBack(lease) }
+        upstreams[lease.backend.index].uncounted -= 1
+        recordConnectionCount(of: lease.backend)
+        reportDrained(from: lease)
         statusChanged()
     }
 
-    private func noteConnections(of id: BackendID) {
-        connectionDays[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
+    private func recordConnectionCount(of id: BackendID) {
+        connectionHistories[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
     }
 
     /// Of those who are asked to go, was this the last one?
-    private func noteDeparture(from lease: Link.Lease) {
+    private func reportDrained(from lease: Connection.Lease) {
         let upstream = upstreams[lease.backend.index]
         guard upstream.leaving?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
-        requests.post(.everybodyLeft(lease.backend, lease.generation))
+        requests.post(.tunnelsDrained(lease.backend, lease.generation))
     }
 
     /// From here on it is the client's data that keeps the backend awake, not the tunnel.
-    private func becomeDormant(_ index: Int, _ lease: Link.Lease) {
+    private func stopCounting(_ index: Int, _ lease: Connection.Lease) {
         guard upstreams[lease.backend.index].idleWhen == .noClientData else { return }
-        links[index].isDormant = true
-        upstreams[lease.backend.index].dormant += 1
+        connections[index].isUncounted = true
+        upstreams[lease.backend.index].uncounted += 1
         giveBack(lease)
     }
 
-    private func noteClientData(_ index: Int) {
-        guard let lease = links[index].lease else { return }
-        upstreams[lease.backend.index].gate.noteClientData(at: kernel.now())
+    private func recordClientData(_ index: Int) {
+        guard let lease = connections[index].lease else { return }
+        upstreams[lease.backend.index].gate.recordClientData(at: kernel.now())
     }
 
     /// Whatever the supervisor decides about this client comes too late.
-    func abandonTicket(of conversation: Link.Conversation) {
-        guard let (ticket, id) = conversation.ticket else { return }
-        forgetTicket(of: conversation)
-        waiting[ticket] = nil
+    func abandonTicket(of session: Connection.HTTPSession) {
+        guard let (ticket, id) = session.ticket else { return }
+        forgetTicket(of: session)
+        queued[ticket] = nil
         requests.post(.abandoned(id, ticket))
         statusChanged()
     }
 
     // MARK: Tunnels
 
-    private func openTunnel(_ index: Int, _ conversation: Link.Conversation) {
-        reactor.disarm(.conversation(clientToken(index)))
-        let bytes = conversation.machine.takeTunnelBytes()
-        if let id = conversation.machine.request?.service {
-            log.record(.tunnelOpened, [service(id)] + about(conversation))
+    private func openTunnel(_ index: Int, _ session: Connection.HTTPSession) {
+        reactor.disarm(.connection(clientToken(index)))
+        let bytes = session.machine.takeTunnelBytes()
+        if let id = session.machine.request?.service {
+            log.record(.tunnelOpened, [service(id)] + about(session))
         }
-        guard let lease = look(at: index, for: { $0.lease }) else { preconditionFailure("a tunnel without a lease") }
+        guard let lease = peek(at: index, for: { $0.lease }) else { preconditionFailure("a tunnel without a lease") }
         let service = lease.backend.index
-        board.openTunnel(
-            of: index, bytes, extensionsNegotiated: conversation.machine.extensionsNegotiated, to: service,
+        table.openTunnel(
+            of: index, bytes, extensionsNegotiated: session.machine.extensionsNegotiated, to: service,
             limits: upstreams[service].limits)
-        noteAnnounced(conversation.machine.announcedAddress, of: index)
-        becomeDormant(index, lease)
-        noteCrowd()
+        noteAnnounced(session.machine.announcedAddress, of: index)
+        stopCounting(index, lease)
+        scheduleMemoryTrim()
         // Whoever was still on the way to a tunnel when the others were told is told now.
         if isDraining {
-            takeLeave(of: index, .goingAway)
+            closeTunnels(of: index, .goingAway)
         } else if let leaving = upstreams[service].leaving, leaving.generation == lease.generation {
-            takeLeave(of: index, leaving.code)
+            closeTunnels(of: index, leaving.code)
         } else if !handOver(index) {
             relay(index)
         }
     }
 
     /// Opening a tunnel runs through code that an open one does not need: after many, those pages are given back.
-    private func noteCrowd() {
+    private func scheduleMemoryTrim() {
         newTunnels += 1
         guard newTunnels >= Limits.crowd else { return }
         newTunnels = 0
-        reactor.arm(.crowdSettled, at: kernel.now() + Limits.crowdPause)
+        reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
     }
 
     func relay(_ index: Int) {
-        ended(board.turn(of: index, through: kernel), of: index)
+        ended(table.relayOnce(of: index, through: kernel), of: index)
     }
 
-    private func ended(_ turn: Link.Turn, of index: Int) {
-        if turn.clientSpoke { noteClientData(index) }
-        if turn.needsCare { attend(to: index, after: turn) }
-        if turn.saidFarewell { releaseBackend(of: index) }
-        switch turn.progress {
+    private func ended(_ outcome: Connection.RelayOutcome, of index: Int) {
+        if outcome.sawClientData { recordClientData(index) }
+        if outcome.needsAttention { attend(to: index, after: outcome) }
+        if outcome.sentClose { releaseBackend(of: index) }
+        switch outcome.progress {
         case .rest: break
         case .more: reactor.resumeLater(clientToken(index))
-        case .over(let hangup): close(index, hangup)
+        case .over(let termination): close(index, termination)
         }
     }
 
     // MARK: Answers of our own
 
-    private func noteComplaint(of conversation: Link.Conversation) {
-        guard let response = conversation.machine.takeComplaint(), response.status != 503 else { return }
-        if conversation.purpose.isForClients { count(answer: response.status) }
-        guard !response.isWrongSecret else { return noteWrongSecret(of: conversation) }
+    private func logLocalReply(of session: Connection.HTTPSession) {
+        guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
+        if session.purpose.isForClients { count(answer: response.status) }
+        guard !response.isWrongSecret else { return noteWrongSecret(of: session) }
         // 501 and 505 are about what the client sent.
         let isAboutBackend = response.status == 502 || response.status == 504
-        var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(conversation)
-        fields.append(LogField("request", conversation.machine.request?.line ?? ""))
+        var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
+        fields.append(LogField("request", session.machine.request?.line ?? ""))
         if let limit = response.limit { fields.append(LogField("limit", limit)) }
-        if let origin = conversation.machine.request?.forwarding.refusedOrigin {
+        if let origin = session.machine.request?.forwarding.refusedOrigin {
             fields.append(LogField("origin", origin))
         }
-        log.record(isAboutBackend ? .upstreamTrouble : .badRequest, fields)
+        log.record(isAboutBackend ? .upstreamError : .badRequest, fields)
     }
 
     /// The line names the client, and never the token that it sent.
-    private func noteWrongSecret(of conversation: Link.Conversation) {
+    private func noteWrongSecret(of session: Connection.HTTPSession) {
         guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
-        var fields = [LogField("client", conversation.machine.remoteAddress)]
-        fields.append(LogField("path", conversation.machine.request?.shownPath ?? ""))
+        var fields = [LogField("client", session.machine.remoteAddress)]
+        fields.append(LogField("path", session.machine.request?.shownPath ?? ""))
         if suppressed > 0 { fields.append(LogField("suppressed", suppressed)) }
         log.record(.unauthorized, fields)
     }
 
     private func count(answer status: Int) {
-        if let position = errorAnswers.firstIndex(where: { $0.status == status }) {
-            errorAnswers[position].count += 1
+        if let position = localReplies.firstIndex(where: { $0.status == status }) {
+            localReplies[position].count += 1
         } else {
-            errorAnswers.append((status, 1))
+            localReplies.append((status, 1))
         }
     }
 }

@@ -3,43 +3,43 @@
 // MARK: - Links
 
 extension SubscriberMachine {
-    private mutating func set(_ link: Link, _ state: LinkState) { states[Int(link.rawValue)] = state }
+    private mutating func set(_ connection: Connection, _ state: LinkState) { states[Int(connection.rawValue)] = state }
 
-    mutating func need(_ link: Link, at now: Instant) {
+    mutating func need(_ connection: Connection, at now: Instant) {
         stopLingering()
-        if state(of: link) == .closed { connect(link, at: now) }
+        if state(of: connection) == .closed { connect(connection, at: now) }
     }
 
-    mutating func connect(_ link: Link, at now: Instant) {
-        set(link, .connecting)
-        actions.append(.connect(link))
-        actions.append(.arm(.liveness(link), at: now + Limits.redisTimeout))
+    mutating func connect(_ connection: Connection, at now: Instant) {
+        set(connection, .connecting)
+        actions.append(.connect(connection))
+        actions.append(.arm(.liveness(connection), at: now + Limits.redisTimeout))
     }
 
-    mutating func connected(_ link: Link, at now: Instant) {
-        precondition(state(of: link) == .connecting, "\(link) connected while \(state(of: link))")
+    mutating func connected(_ connection: Connection, at now: Instant) {
+        precondition(state(of: connection) == .connecting, "\(connection) connected while \(state(of: connection))")
         var commands: [[[UInt8]]] = []
         if let password = settings.password {
             commands.append([Self.auth] + (settings.user.map { [$0] } ?? []) + [password])
         }
         if settings.database != 0 { commands.append([Self.select, Array("\(settings.database)".utf8)]) }
-        for command in commands { send(link, command) }
+        for command in commands { send(connection, command) }
         // The sign of life shows that the server serves: one that loads its data answers with an error.
-        send(link, [Self.ping])
-        set(link, .greeting(missing: commands.count + 1))
+        send(connection, [Self.ping])
+        set(connection, .greeting(missing: commands.count + 1))
     }
 
-    private mutating func becomeReady(_ link: Link, at now: Instant) {
-        set(link, .ready)
-        failures[Int(link.rawValue)] = 0
-        liveness[Int(link.rawValue)] = .heard
-        actions.append(.arm(.liveness(link), at: now + Limits.redisLookInterval))
+    private mutating func becomeReady(_ connection: Connection, at now: Instant) {
+        set(connection, .ready)
+        failures[Int(connection.rawValue)] = 0
+        liveness[Int(connection.rawValue)] = .heard
+        actions.append(.arm(.liveness(connection), at: now + Limits.redisLookInterval))
         isPasswordReported = false
         if isOutageReported, !states.contains(.backoff) {
             isOutageReported = false
             actions.append(.report(.reachable))
         }
-        switch link {
+        switch connection {
         case .listening:
             comeBack()
             send(.listening, [Self.subscribe, Self.broadcaster])
@@ -52,17 +52,17 @@ extension SubscriberMachine {
         }
     }
 
-    mutating func close(_ link: Link) {
-        switch state(of: link) {
+    mutating func close(_ connection: Connection) {
+        switch state(of: connection) {
         case .closed: return
-        case .backoff: actions.append(.disarm(.retry(link)))
+        case .backoff: actions.append(.disarm(.retry(connection)))
         case .connecting, .greeting, .ready:
-            actions.append(.disarm(.liveness(link)))
-            actions.append(.close(link))
+            actions.append(.disarm(.liveness(connection)))
+            actions.append(.close(connection))
         }
-        set(link, .closed)
-        failures[Int(link.rawValue)] = 0
-        if link == .listening { comeBack() }
+        set(connection, .closed)
+        failures[Int(connection.rawValue)] = 0
+        if connection == .listening { comeBack() }
     }
 
     private mutating func comeBack() {
@@ -72,19 +72,19 @@ extension SubscriberMachine {
     }
 
     /// The connection has failed by itself.
-    mutating func lost(_ link: Link, at now: Instant, _ jitter: Double) {
-        switch state(of: link) {
-        case .connecting, .greeting, .ready: actions.append(.disarm(.liveness(link)))
-        case .closed, .backoff: preconditionFailure("\(link) was lost while \(state(of: link))")
+    mutating func lost(_ connection: Connection, at now: Instant, _ jitter: Double) {
+        switch state(of: connection) {
+        case .connecting, .greeting, .ready: actions.append(.disarm(.liveness(connection)))
+        case .closed, .backoff: preconditionFailure("\(connection) was lost while \(state(of: connection))")
         }
-        set(link, .backoff)
-        failures[Int(link.rawValue)] += 1
-        actions.append(.arm(.retry(link), at: now + Self.delay(failures[Int(link.rawValue)], jitter)))
+        set(connection, .backoff)
+        failures[Int(connection.rawValue)] += 1
+        actions.append(.arm(.retry(connection), at: now + Self.delay(failures[Int(connection.rawValue)], jitter)))
         if !isOutageReported {
             isOutageReported = true
             actions.append(.report(.unreachable))
         }
-        switch link {
+        switch connection {
         case .listening:
             for number in channelNumbers {
                 guard channels[number].isWanted else {
@@ -116,23 +116,23 @@ extension SubscriberMachine {
     }
 
     /// Our own decision: the server does not answer, or answers what it must not.
-    private mutating func abandon(_ link: Link, at now: Instant, _ jitter: Double) {
-        actions.append(.close(link))
-        lost(link, at: now, jitter)
+    private mutating func abandon(_ connection: Connection, at now: Instant, _ jitter: Double) {
+        actions.append(.close(connection))
+        lost(connection, at: now, jitter)
     }
 
     mutating func fired(_ timer: Timer, at now: Instant, _ jitter: Double) {
         switch timer {
-        case .retry(let link):
-            precondition(state(of: link) == .backoff, "a retry while \(state(of: link))")
-            connect(link, at: now)
-        case .liveness(let link):
-            guard state(of: link) == .ready, liveness[Int(link.rawValue)] == .heard else {
-                return abandon(link, at: now, jitter)
+        case .retry(let connection):
+            precondition(state(of: connection) == .backoff, "a retry while \(state(of: connection))")
+            connect(connection, at: now)
+        case .liveness(let connection):
+            guard state(of: connection) == .ready, liveness[Int(connection.rawValue)] == .heard else {
+                return abandon(connection, at: now, jitter)
             }
-            liveness[Int(link.rawValue)] = .asked
-            send(link, [Self.ping])
-            actions.append(.arm(.liveness(link), at: now + Limits.redisTimeout))
+            liveness[Int(connection.rawValue)] = .asked
+            send(connection, [Self.ping])
+            actions.append(.arm(.liveness(connection), at: now + Limits.redisTimeout))
         case .linger:
             isLingering = false
             close(.publishing)
@@ -156,44 +156,46 @@ extension SubscriberMachine {
     private static let subscribed = Array("subscribe".utf8)
     private static let unsubscribed = Array("unsubscribe".utf8)
 
-    mutating func take(_ reply: RESPValue, from link: Link, at now: Instant, _ jitter: Double) {
-        switch state(of: link) {
+    mutating func take(_ reply: RESPValue, from connection: Connection, at now: Instant, _ jitter: Double) {
+        switch state(of: connection) {
         case .greeting(let missing):
-            if case .error(let words) = reply { return refused(link, words, at: now, jitter) }
-            guard missing == 1 else { return set(link, .greeting(missing: missing - 1)) }
-            becomeReady(link, at: now)
+            if case .error(let words) = reply { return refused(connection, words, at: now, jitter) }
+            guard missing == 1 else { return set(connection, .greeting(missing: missing - 1)) }
+            becomeReady(connection, at: now)
         case .ready:
-            if liveness[Int(link.rawValue)] == .asked {
-                actions.append(.arm(.liveness(link), at: now + Limits.redisLookInterval))
+            if liveness[Int(connection.rawValue)] == .asked {
+                actions.append(.arm(.liveness(connection), at: now + Limits.redisLookInterval))
             }
-            liveness[Int(link.rawValue)] = .heard
-            takeReady(reply, from: link, at: now, jitter)
-        case .closed, .connecting, .backoff: preconditionFailure("a reply from \(link) while \(state(of: link))")
+            liveness[Int(connection.rawValue)] = .heard
+            takeReady(reply, from: connection, at: now, jitter)
+        case .closed, .connecting, .backoff:
+            preconditionFailure("a reply from \(connection) while \(state(of: connection))")
         }
     }
 
-    private mutating func refused(_ link: Link, _ words: [UInt8], at now: Instant, _ jitter: Double) {
+    private mutating func refused(_ connection: Connection, _ words: [UInt8], at now: Instant, _ jitter: Double) {
         let isAboutPassword = ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains { words.starts(with: $0.utf8) }
         if isAboutPassword, !isPasswordReported {
             isPasswordReported = true
             isOutageReported = true  // One line in the log, and the more useful one.
             actions.append(.report(.authenticationFailed(words)))
         }
-        abandon(link, at: now, jitter)
+        abandon(connection, at: now, jitter)
     }
 
-    private mutating func takeReady(_ reply: RESPValue, from link: Link, at now: Instant, _ jitter: Double) {
-        switch (link, reply) {
+    private mutating func takeReady(_ reply: RESPValue, from connection: Connection, at now: Instant, _ jitter: Double)
+    {
+        switch (connection, reply) {
         case (.publishing, .status): break  // The answer to PING.
         case (.publishing, .integer), (.publishing, .error):
-            guard !sent.isEmpty else { return abandon(link, at: now, jitter) }
+            guard !sent.isEmpty else { return abandon(connection, at: now, jitter) }
             published(reply, at: now)
         case (.listening, .array(let items?)):
-            guard case .string(let kind?)? = items.first else { return abandon(link, at: now, jitter) }
+            guard case .string(let kind?)? = items.first else { return abandon(connection, at: now, jitter) }
             takePush(kind, items)
         case (.publishing, .string), (.publishing, .array), (.listening, .status), (.listening, .integer),
             (.listening, .string), (.listening, .array(nil)), (.listening, .error):
-            abandon(link, at: now, jitter)
+            abandon(connection, at: now, jitter)
         }
     }
 
@@ -217,9 +219,9 @@ extension SubscriberMachine {
     static let unsubscribe = Array("UNSUBSCRIBE".utf8)
     static let publish = Array("PUBLISH".utf8)
 
-    mutating func send(_ link: Link, _ command: [[UInt8]]) {
+    mutating func send(_ connection: Connection, _ command: [[UInt8]]) {
         var bytes: [UInt8] = []
         RedisCommand.append(command, to: &bytes)
-        actions.append(.send(link, bytes))
+        actions.append(.send(connection, bytes))
     }
 }

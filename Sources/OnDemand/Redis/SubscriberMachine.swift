@@ -26,7 +26,7 @@
 /// becomes `confirmed(scores)`. The server goes away: `away`, and a retry in 100 ms. It is back: `returned`, SUBSCRIBE,
 /// and with the acknowledgement `gap(scores)`.
 struct SubscriberMachine {
-    enum Link: UInt8, CaseIterable, Sendable { case listening, publishing }
+    enum Connection: UInt8, CaseIterable, Sendable { case listening, publishing }
 
     enum LinkState: Equatable {
         case closed
@@ -38,9 +38,9 @@ struct SubscriberMachine {
 
     enum Timer: Hashable, Sendable {
         /// The end of a backoff.
-        case retry(Link)
+        case retry(Connection)
         /// The end of a connection attempt, or the time to ask for a sign of life, or to have one.
-        case liveness(Link)
+        case liveness(Connection)
         /// The publishing link is not needed any more.
         case linger
     }
@@ -50,17 +50,17 @@ struct SubscriberMachine {
         case stopListening([UInt8])
         /// A JSON text for a stream.
         case publish(stream: [UInt8], [UInt8])
-        case connected(Link)
+        case connected(Connection)
         /// The attempt failed, or the connection ended. Never after `Action.close`.
-        case lost(Link)
-        case reply(Link, RESPValue)
+        case lost(Connection)
+        case reply(Connection, RESPValue)
         case fired(Timer)
     }
 
     enum Action: Equatable {
-        case connect(Link)
-        case close(Link)
-        case send(Link, [UInt8])
+        case connect(Connection)
+        case close(Connection)
+        case send(Connection, [UInt8])
         case arm(Timer, at: Instant)
         case disarm(Timer)
         /// A message of a stream: from the server, or one that could not be published.
@@ -113,7 +113,7 @@ struct SubscriberMachine {
     var liveness: [Liveness] = [.heard, .heard]
     /// Failures since the link was ready.
     var failures: [Int] = [0, 0]
-    var channels = Pool(vacant: Channel(stream: []))
+    var channels = Pool(freeBackendIDs: Channel(stream: []))
     var numbers: [[UInt8]: UInt32] = [:]
     var wanted = 0
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
@@ -129,7 +129,7 @@ struct SubscriberMachine {
 
     init(settings: Settings) { self.settings = settings }
 
-    func state(of link: Link) -> LinkState { states[Int(link.rawValue)] }
+    func state(of connection: Connection) -> LinkState { states[Int(connection.rawValue)] }
     /// Streams that are listened to.
     var wantedCount: Int { wanted }
     /// Messages that wait for the publishing link or its acknowledgement.
@@ -145,9 +145,9 @@ struct SubscriberMachine {
         case .listen(let stream): listen(stream, at: now)
         case .stopListening(let stream): stopListening(stream, at: now)
         case .publish(let stream, let text): publish(Message(stream: stream, text: text), at: now)
-        case .connected(let link): connected(link, at: now)
-        case .lost(let link): lost(link, at: now, jitter)
-        case .reply(let link, let reply): take(reply, from: link, at: now, jitter)
+        case .connected(let connection): connected(connection, at: now)
+        case .lost(let connection): lost(connection, at: now, jitter)
+        case .reply(let connection, let reply): take(reply, from: connection, at: now, jitter)
         case .fired(let timer): fired(timer, at: now, jitter)
         }
         defer { actions = [] }

@@ -2,57 +2,58 @@
 /// docs/API.md tells what each key is.
 enum HistoryJSON {
     /// `days` as they are to be told at `now`; of each at most so many of its last states.
-    static func text(of days: [ServiceDay], at now: Int64, states limit: Int = .max) -> String {
+    static func text(of days: [ServiceHistory], at now: Int64, states limit: Int = .max) -> String {
         let services = days.map { day in
-            let states = day.states.stretches.suffix(limit).map { "[\(JSONText.quoted($0.state)),\($0.since)]" }
+            let states = day.states.intervals.suffix(limit).map { "[\(JSONText.quoted($0.state)),\($0.since)]" }
             return "{\"name\":\(JSONText.quoted(day.name)),\"states\":[\(states.joined(separator: ","))],"
                 + "\"connections\":\(text(of: day.connections))}"
         }
         return "{\"version\":1,\"at\":\(now),\"services\":[\(services.joined(separator: ","))]}"
     }
 
-    private static func text(of connections: ConnectionDay) -> String {
+    private static func text(of connections: ConnectionHistory) -> String {
         guard !connections.peaks.isEmpty else { return "null" }
         let peaks = connections.peaks.map { "\($0)" }.joined(separator: ",")
-        let until = (connections.latest + 1) * ConnectionDay.stepSeconds
-        return "{\"step_s\":\(ConnectionDay.stepSeconds),\"until\":\(until),\"peaks\":[\(peaks)]}"
+        let until = (connections.latest + 1) * ConnectionHistory.stepSeconds
+        return "{\"step_s\":\(ConnectionHistory.stepSeconds),\"until\":\(until),\"peaks\":[\(peaks)]}"
     }
 
     /// What an earlier daemon has written, as it is to be told at `now`. A file is believed whole or not at all.
-    static func read(_ bytes: [UInt8], at now: Int64) throws(Problem) -> [ServiceDay] {
+    static func read(_ bytes: [UInt8], at now: Int64) throws(Problem) -> [ServiceHistory] {
         let file: JSONValue
         do { file = try JSONReader.read(bytes) } catch { throw Problem(sentence: error.sentence) }
         guard file["version"]?.integer == 1 else { throw Problem(sentence: "it is of another version") }
         guard let savedAt = file["at"]?.moment, let services = file["services"]?.items else { throw .foreign }
         return try services.map { service throws(Problem) in
             guard let name = service["name"]?.text, let states = service["states"]?.items else { throw .foreign }
-            let stretches = try states.map { state throws(Problem) in try stretch(state) }
-            guard zip(stretches, stretches.dropFirst()).allSatisfy({ $0.since <= $1.since }),
-                stretches.count <= Limits.historyStretches
+            let intervals = try states.map { state throws(Problem) in try stretch(state) }
+            guard zip(intervals, intervals.dropFirst()).allSatisfy({ $0.since <= $1.since }),
+                intervals.count <= Limits.historyIntervals
             else { throw .foreign }
-            return ServiceDay(
-                name: name, states: .restored(stretches, savedAt: savedAt, at: now),
+            return ServiceHistory(
+                name: name, states: .restored(intervals, savedAt: savedAt, at: now),
                 connections: try connections(service["connections"], at: now))
         }
     }
 
-    private static func stretch(_ value: JSONValue) throws(Problem) -> StateDay.Stretch {
+    private static func stretch(_ value: JSONValue) throws(Problem) -> StateHistory.Interval {
         guard let pair = value.items, pair.count == 2, let state = pair[0].text, let since = pair[1].moment,
-            Snapshot.Service.states.contains(state) || state == StateDay.unknown
+            Snapshot.Service.states.contains(state) || state == StateHistory.unknown
         else { throw .foreign }
-        return StateDay.Stretch(state: state, since: since)
+        return StateHistory.Interval(state: state, since: since)
     }
 
-    private static func connections(_ value: JSONValue?, at now: Int64) throws(Problem) -> ConnectionDay {
-        if value?.content == .null { return ConnectionDay() }
-        guard let value, value["step_s"]?.integer == Int(ConnectionDay.stepSeconds),
-            let until = value["until"]?.moment, let peaks = value["peaks"]?.items, peaks.count == ConnectionDay.steps
+    private static func connections(_ value: JSONValue?, at now: Int64) throws(Problem) -> ConnectionHistory {
+        if value?.content == .null { return ConnectionHistory() }
+        guard let value, value["step_s"]?.integer == Int(ConnectionHistory.stepSeconds),
+            let until = value["until"]?.moment, let peaks = value["peaks"]?.items,
+            peaks.count == ConnectionHistory.steps
         else { throw .foreign }
         let counts = try peaks.map { peak throws(Problem) in
             guard let count = peak.integer, let exact = UInt32(exactly: count) else { throw .foreign }
             return exact
         }
-        return .restored(counts, latest: until / ConnectionDay.stepSeconds - 1, at: now)
+        return .restored(counts, latest: until / ConnectionHistory.stepSeconds - 1, at: now)
     }
 
     /// Why a file tells nothing.

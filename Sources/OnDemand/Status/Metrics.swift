@@ -6,7 +6,7 @@ enum Metrics {
         return text.text
     }
 
-    static let families = daemon + lives + doors + tunnels
+    static let families = daemon + lives + listenerSpecs + tunnels
 
     private static let daemon: [MetricFamily] = [
         MetricFamily("build_info", .gauge, "Always 1; the version of the daemon is its label.") {
@@ -23,12 +23,12 @@ enum Metrics {
             "last_reload_successful", .gauge, "0 while the file last read had a mistake and the one before is in force."
         ) { [.init($0.reloads.lastWasRefused ? 0 : 1)] },
         MetricFamily(
-            "connections_turned_away_total", .counter, "Connections beyond the limit of a listener or of an address."
-        ) { [.init($0.turnedAway)] },
+            "connections_rejected_total", .counter, "Connections beyond the limit of a listener or of an address."
+        ) { [.init($0.rejected)] },
         MetricFamily(
-            "error_answers_total", .counter,
+            "local_replies_total", .counter,
             "Answers other than 503 that the daemon gave itself instead of a backend, by status."
-        ) { $0.errorAnswers.map { .init($0.count, [("code", $0.name)]) } },
+        ) { $0.localReplies.map { .init($0.count, [("code", $0.name)]) } },
     ]
 
     private static let lives: [MetricFamily] = [
@@ -39,8 +39,8 @@ enum Metrics {
         .each("starts_total", .counter, "Starts, by what they were for.") { service in
             service.wakes.map { .init($0.count, [("cause", $0.name)]) }
         },
-        .each("boot_seconds", .histogram, "From the spawn of a process until it was ready.") { service in
-            service.boots.map(samples) ?? []
+        .each("startup_seconds", .histogram, "From the spawn of a process until it was ready.") { service in
+            service.startups.map(samples) ?? []
         },
         .each("failed_starts_total", .counter, "Starts that led to nothing, by reason.") { service in
             service.failedStarts.map { .init($0.count, [("reason", $0.name)]) }
@@ -51,7 +51,7 @@ enum Metrics {
         .each("resident_memory_bytes", .gauge, "Resident memory of its first process; 0 without one.") { service in
             service.timeAlive == nil ? [] : [.init(service.residentBytes ?? 0)]
         },
-        .each("awake_seconds_total", .counter, "How long it has had a process.") { service in
+        .each("running_seconds_total", .counter, "How long it has had a process.") { service in
             service.timeAlive.map { [.init($0)] } ?? []
         },
         .each(
@@ -60,21 +60,22 @@ enum Metrics {
         ) { service in service.savedByteSeconds.map { [.init($0 / 1_000_000)] } ?? [] },
     ]
 
-    private static func samples(of boots: BootHistogram) -> [MetricFamily.Sample] {
-        let bounds = BootHistogram.bounds.map { DecimalText.of(Double($0.wholeMilliseconds) / 1000, places: 3) }
-        let steps = zip(bounds + ["+Inf"], boots.upToBounds + [boots.count]).map { bound, count in
+    private static func samples(of startups: StartupHistogram) -> [MetricFamily.Sample] {
+        let bounds = StartupHistogram.bounds.map { DecimalText.of(Double($0.wholeMilliseconds) / 1000, places: 3) }
+        let steps = zip(bounds + ["+Inf"], startups.upToBounds + [startups.count]).map { bound, count in
             MetricFamily.Sample(count, [("le", bound)], suffix: "_bucket")
         }
-        return steps + [.init(boots.total, suffix: "_sum"), .init(boots.count, suffix: "_count")]
+        return steps + [.init(startups.total, suffix: "_sum"), .init(startups.count, suffix: "_count")]
     }
 
-    private static let doors: [MetricFamily] = [
+    private static let listenerSpecs: [MetricFamily] = [
         .each("open_connections", .gauge, "Requests and tunnels in progress.") { [.init($0.open)] },
-        .each("waiting_clients", .gauge, "Clients that are held until it is ready.") { [.init($0.waiting)] },
-        .each("held_total", .counter, "Requests that had to wait for it.") { service in
-            service.isService ? [.init(service.held)] : []
+        .each("queued_requests", .gauge, "Clients that are held until it is ready.") { [.init($0.queuedRequests)] },
+        .each("queued_requests_total", .counter, "Requests that had to wait for it.") { service in
+            service.isService ? [.init(service.queuedRequestsTotal)] : []
         },
-        .each("refused_total", .counter, "Requests that were answered 503 instead of by it, by reason.") { service in
+        .each("rejected_requests_total", .counter, "Requests that were answered 503 instead of by it, by reason.") {
+            service in
             service.refused.map { .init($0.count, [("reason", $0.name)]) }
         },
     ]

@@ -41,7 +41,7 @@ extension StatusPage {
         const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
         const names = { asleep: "Asleep", starting: "Starting", ready: "Awake", stopping: "Stopping",
-          cooling_down: "Cooling down", external: "Not ours", disabled: "Disabled", retired: "Retired" };
+          backoff: "Cooling down", external: "Not ours", disabled: "Disabled", retired: "Retired" };
 
         const plural = (number, singular, plural) => (number === 1 ? singular : plural);
 
@@ -52,21 +52,21 @@ extension StatusPage {
         function meaning(service, quiet) {
           if (service.state === "stopping" && service.remaining.length > 0) return overdue(service);
           if (service.kind === "process") return meaningOfProcess(service);
-          const { state, waiting, open, last_boot_ms: boot, idle_timeout_ms: idle } = service;
+          const { state, waiting, open, last_startup_ms: boot, idle_timeout_ms: idle } = service;
           const last = boot === null ? "" : ` The last boot took ${precise(boot)}.`;
           switch (state) {
             case "asleep": return "No process is running. The first WebSocket or request starts it.";
             case "starting": return waiting === 0
               ? `It boots, and nobody waits for it.${last}`
               : `${count(waiting, "client")} ${plural(waiting, "is", "are")} held until it accepts connections.${last}`;
-            case "ready": return restOfTheDay(open, idle, quiet);
+            case "awake": return restOfTheDay(open, idle, quiet);
             case "stopping": return waiting === 0
               ? "It was asked to end. Whoever comes now waits for a fresh start."
               : `${count(waiting, "client")} came meanwhile and ${plural(waiting, "waits", "wait")} for a fresh start.`;
-            case "cooling_down": return "It failed and rests a moment. Clients are told to come back later.";
-            case "external": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
+            case "backoff": return "It failed and rests a moment. Clients are told to come back later.";
+            case "unmanaged": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
             case "disabled": return "Switched off: it is never started, and clients get 503 at once.";
-            case "retired": return "The daemon is shutting down.";
+            case "shutting_down": return "The daemon is shutting down.";
             default: return "";
           }
         }
@@ -76,12 +76,12 @@ extension StatusPage {
             case "asleep": return idle === null ? "It has ended, and nothing starts it again."
               : "No process is running. It starts before whoever requires it.";
             case "starting": return "It is not ready yet.";
-            case "ready": return open > 0 ? `${count(open, "backend")} ${plural(open, "requires", "require")} it now.`
+            case "awake": return open > 0 ? `${count(open, "backend")} ${plural(open, "requires", "require")} it now.`
               : idle === null ? "It stays awake." : "Nobody requires it now, and it falls asleep soon.";
             case "stopping": return "It was asked to end.";
-            case "cooling_down": return "It failed and rests a moment.";
+            case "backoff": return "It failed and rests a moment.";
             case "disabled": return "Switched off: it is never started.";
-            case "retired": return "The daemon is shutting down.";
+            case "shutting_down": return "The daemon is shutting down.";
             default: return "";
           }
         }
@@ -146,8 +146,8 @@ extension StatusPage {
             this.timeline.note(before, service, this.since);
             one(".visit", this.root).hidden = service.kind === "process";
             this.visitor.update(service, listening);
-            this.orders.update(service, daemon.takes_orders);
-            one(".output", this.root).hidden = service.state === "external";
+            this.orders.update(service, daemon.commands_enabled);
+            one(".output", this.root).hidden = service.state === "unmanaged";
             this.showFacts();
             if (before?.state !== service.state) { this.showState(before); rememberDay(); }
             this.tick();
@@ -156,8 +156,8 @@ extension StatusPage {
           /// When the idle clock began: exact if we saw the last connection end, or saw it become ready unused.
           noteQuiet(before) {
             const { state, open, generation } = this.service;
-            if (state !== "ready" || open > 0) { this.quiet = null; return; }
-            const sameLife = before?.generation === generation && before.state === "ready";
+            if (state !== "awake" || open > 0) { this.quiet = null; return; }
+            const sameLife = before?.generation === generation && before.state === "awake";
             if (sameLife && before.open === 0 && this.quiet) return;
             const isExact = sameLife ? before.open > 0 : this.service.state_age_ms < 300;
             this.quiet = { since: now(), isExact };
@@ -166,14 +166,14 @@ extension StatusPage {
           showState(before) {
             const { state, name, last_failure: failure } = this.service;
             const isKnown = Object.hasOwn(names, state);
-            this.root.className = `card service ${isKnown ? state : "external"}`;
+            this.root.className = `card service ${isKnown ? state : "unmanaged"}`;
             say(one(".word", this.root), names[state] ?? state);
-            const stage = { cooling_down: "asleep", retired: "asleep" }[state] ?? state;
+            const stage = { backoff: "asleep", retired: "asleep" }[state] ?? state;
             for (const item of this.root.querySelectorAll("[data-stage]")) {
               if (item.dataset.stage === stage) item.setAttribute("aria-current", "step");
               else item.removeAttribute("aria-current");
             }
-            const why = state === "cooling_down" && failure !== null ? `: ${failure}` : "";
+            const why = state === "backoff" && failure !== null ? `: ${failure}` : "";
             if (before) announce(`${name} is ${(names[state] ?? state).toLowerCase()}${why}.`);
           }
 
@@ -182,8 +182,8 @@ extension StatusPage {
             const facts = { open: service.open, waiting: service.waiting, starts: service.starts,
               memory: service.resident_bytes === null ? "none" : megabytes(service.resident_bytes),
               saved: service.saved_mb_hours === null ? "none" : of(rounded(service.saved_mb_hours), "MB h"),
-              boot: service.last_boot_ms === null ? "never" : precise(service.last_boot_ms),
-              boots: drawBoots(this.root, service.boots_ms),
+              boot: service.last_startup_ms === null ? "never" : precise(service.last_startup_ms),
+              boots: drawBoots(this.root, service.startups_ms),
               exit: exitStory(service.last_exit, service.last_exit_cause) };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             const needs = service.requires.length > 0 ? [`requires ${service.requires.join(", ")}`] : [];
@@ -214,7 +214,7 @@ extension StatusPage {
             const age = now() - this.since;
             const x = this.longitude(state, age);
             const sun = one(".sun", this.root);
-            const isCreeping = state === "starting" || (state === "ready" && this.quiet !== null && age > 1000);
+            const isCreeping = state === "starting" || (state === "awake" && this.quiet !== null && age > 1000);
             sun.classList.toggle("steady", isCreeping);
             if (x) sun.style.transform = `translate(${x.toFixed(1)}px, ${(52 + 0.0024 * (x - 500) ** 2).toFixed(1)}px)`;
             else sun.style.removeProperty("transform");
@@ -223,7 +223,7 @@ extension StatusPage {
           longitude(state, age) {
             const station = { starting: 300, ready: 500, stopping: 700 }[state];
             if (calm.matches) return station;
-            const { last_boot_ms: boot, idle_timeout_ms: idle } = this.service;
+            const { last_startup_ms: boot, idle_timeout_ms: idle } = this.service;
             if (state === "starting") return 288 + 48 * (1 - Math.exp(-1.5 * age / (boot ?? 3000)));
             if (!this.quiet || !idle) return station;
             return station + 184 * Math.min(1, Math.max(0, (now() - this.quiet.since) / idle));
@@ -315,12 +315,12 @@ extension StatusPage {
             if (!cards.has(service.name)) cards.set(service.name, new Card(service.name));
             cards.get(service.name).update(service, snapshot);
           }
-          const awake = snapshot.services.filter((service) => service.state === "ready").length;
+          const awake = snapshot.services.filter((service) => service.state === "awake").length;
           const [first] = snapshot.services;
           document.title = snapshot.services.length === 1
             ? `${(names[first.state] ?? first.state).toLowerCase()} · ${first.name} · ondemandd`
             : `${awake} of ${snapshot.services.length} awake · ondemandd`;
-          one("#hint").hidden = snapshot.daemon.takes_orders;
+          one("#hint").hidden = snapshot.daemon.commands_enabled;
           showDaemon();
         }
 

@@ -98,7 +98,7 @@ extension StatusPage {
         .legend .held::before, .legend .open::before { height: 0; border-radius: 0; border-top: 3px solid var(--ink);
           background: none; vertical-align: .2rem; }
         .legend .held::before { border-top-style: dotted; }
-        .minute:not(:has(rect.cooling_down)) .legend .cooling_down { display: none; }
+        .minute:not(:has(rect.backoff)) .legend .backoff { display: none; }
         .crowd { fill: none; stroke: var(--ink); stroke-width: 2; vector-effect: non-scaling-stroke; }
         .minute .connected { stroke: var(--ink); stroke-width: 3; vector-effect: non-scaling-stroke; }
         .minute .waiting { stroke-dasharray: 3 3; }
@@ -106,7 +106,7 @@ extension StatusPage {
 
         .service, .asleep, .retired { --state: var(--asleep); } .starting { --state: var(--starting); }
         .ready { --state: var(--ready); } .stopping { --state: var(--stopping); }
-        .cooling_down { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
+        .backoff { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
           .facts { grid-template-columns: repeat(3, 1fr); } .story { grid-template-columns: 1fr; }
@@ -117,7 +117,7 @@ extension StatusPage {
         """#
 
     /// The picture has colours of its own; at night on the reader's side its day is a little dimmer.
-    static let styleOfLife = #"""
+    static let stateStyle = #"""
         .life { border-radius: .75rem; overflow: hidden; border: 1px solid var(--line); }
         .external .life, .disabled .life { display: none; }
         .scene { display: block; width: 100%; }
@@ -144,10 +144,10 @@ extension StatusPage {
         .service.stopping .far { fill: #59457a; } .service.stopping .near { fill: #3d335f; }
         .wall { fill: #cfc7c2; } .roof { fill: #8c4a42; } .door { fill: #5d4a44; } .window { fill: #454b66; }
         .house :is(.wall, .roof, .door, .window) { transition: fill 1.1s; }
-        .service:is(.asleep, .cooling_down, .retired) .wall { fill: #4a5080; }
-        .service:is(.asleep, .cooling_down, .retired) .roof { fill: #141838; }
-        .service:is(.asleep, .cooling_down, .retired) .door { fill: #252a52; }
-        .service:is(.asleep, .cooling_down, .retired) .window { fill: #2a3060; }
+        .service:is(.asleep, .backoff, .retired) .wall { fill: #4a5080; }
+        .service:is(.asleep, .backoff, .retired) .roof { fill: #141838; }
+        .service:is(.asleep, .backoff, .retired) .door { fill: #252a52; }
+        .service:is(.asleep, .backoff, .retired) .window { fill: #2a3060; }
         .service:is(.starting, .ready) .window { fill: #ffd873; }
         .smoke { fill: none; stroke: #fff; stroke-width: 3; stroke-linecap: round; opacity: 0;
           transition: opacity 1.1s; }

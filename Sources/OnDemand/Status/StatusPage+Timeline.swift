@@ -5,7 +5,7 @@ extension StatusPage {
     static let timeline = #"""
         const minute = 60000;
         /// How awake each state is; others stand as high as can be.
-        const heights = { asleep: 6, cooling_down: 6, retired: 6, disabled: 6, starting: 26, stopping: 26 };
+        const heights = { asleep: 6, backoff: 6, retired: 6, disabled: 6, starting: 26, stopping: 26 };
 
         function picture(name, attributes) {
           const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -29,8 +29,8 @@ extension StatusPage {
           begin(before, service, since) {
             const last = this.bands.at(-1);
             const isNew = before && service.starts > before.starts;
-            const bootBegan = since - (service.last_boot_ms ?? 0);
-            const isMissedBoot = service.state === "ready" && isNew && last?.state !== "starting";
+            const bootBegan = since - (service.last_startup_ms ?? 0);
+            const isMissedBoot = service.state === "awake" && isNew && last?.state !== "starting";
             if (last) last.until = last.until > now() - 2500 ? Math.min(since, now()) : Math.min(last.until, since);
             if (isMissedBoot) {
               last.until = Math.min(last.until, bootBegan);

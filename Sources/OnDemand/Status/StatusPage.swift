@@ -11,7 +11,7 @@ enum StatusPage {
         \(head)
         <style>
         \(style)
-        \(styleOfLife)
+        \(stateStyle)
         </style>
         </head>
         <body>
@@ -23,7 +23,7 @@ enum StatusPage {
         \(timeline)
         \(day)
         \(visitor)
-        \(orders)
+        \(commands)
         \(output)
         \(card)
         \(stream)
@@ -85,7 +85,7 @@ enum StatusPage {
         <ol class="stages" aria-label="Stages of its life">
         <li data-stage="asleep"><span>asleep</span></li>
         <li data-stage="starting"><span>starting</span></li>
-        <li data-stage="ready"><span>awake</span></li>
+        <li data-stage="awake"><span>awake</span></li>
         <li data-stage="stopping"><span>stopping</span></li>
         </ol>
         </div>
@@ -106,7 +106,7 @@ enum StatusPage {
         </div>
         <dl class="facts">
         <div><dt>connections</dt><dd data-fact="open"></dd></div>
-        <div><dt>held clients</dt><dd data-fact="waiting"></dd></div>
+        <div><dt>held clients</dt><dd data-fact="queued_requests"></dd></div>
         <div><dt>its memory</dt><dd data-fact="memory"></dd></div>
         <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
         <div><dt>starts</dt><dd data-fact="starts"></dd></div>
@@ -128,8 +128,8 @@ enum StatusPage {
         <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
         <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
         <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
-        <span class="starting">starting</span><span class="ready">awake</span><span class="stopping">stopping</span>
-        <span class="cooling_down">cooling down</span><span class="held">held</span>
+        <span class="starting">starting</span><span class="awake">awake</span><span class="stopping">stopping</span>
+        <span class="backoff">cooling down</span><span class="queued">held</span>
         <span class="open">connected</span></p>
         </figure>
         <details class="output" name="output">

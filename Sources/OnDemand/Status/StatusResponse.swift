@@ -19,7 +19,7 @@ enum StatusResponse {
         case .history, .service: preconditionFailure("\(resource) is not answered from a snapshot")
         case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
         case .health: answer = (plainText, "", Array("ok\n".utf8))
-        case .readiness where snapshot.isLeaving:
+        case .readiness where snapshot.isShuttingDown:
             status = "503 Service Unavailable"
             answer = (plainText, "", Array("shutting down\n".utf8))
         case .readiness: answer = (plainText, "", Array("ready\n".utf8))

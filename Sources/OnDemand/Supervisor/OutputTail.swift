@@ -3,11 +3,11 @@ struct OutputTail {
     private(set) var lines: [String] = []
     private var byteCount = 0
     /// How many of them the current process has printed.
-    private var linesOfThisLife = 0
+    private var linesOfThisGeneration = 0
 
     mutating func add(_ line: String) {
         lines.append(line)
-        linesOfThisLife += 1
+        linesOfThisGeneration += 1
         byteCount += line.utf8.count
         while lines.count > Limits.keptOutputLines || byteCount > Limits.keptOutputBytes {
             byteCount -= lines.removeFirst().utf8.count
@@ -15,13 +15,13 @@ struct OutputTail {
     }
 
     /// What is printed from here on is another process's.
-    mutating func beginLife() { linesOfThisLife = 0 }
+    mutating func beginGeneration() { linesOfThisGeneration = 0 }
 
     /// What the current process said last, without line ends: what explains a failure.
-    var lastWords: [String] {
+    var recentOutput: [String] {
         var words: [String] = []
         var room = Limits.failureOutputBytes
-        for line in lines.suffix(min(linesOfThisLife, Limits.failureOutputLines)).reversed() {
+        for line in lines.suffix(min(linesOfThisGeneration, Limits.failureOutputLines)).reversed() {
             room -= line.utf8.count
             guard room >= 0 else { break }
             words.append(line.hasSuffix("\n") ? String(line.dropLast()) : line)

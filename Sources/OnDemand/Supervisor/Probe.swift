@@ -22,20 +22,20 @@ struct Probe {
     /// Counts attempts, so that a late answer of an earlier one finds nobody.
     var attempt: UInt32 = 0
     /// The last look told something, so it is worth looking often.
-    var canLook = false
+    var canLookUp = false
     /// So long after the spawn the address is knocked at, even if a look finds nobody.
-    var nextKnock: Duration = .zero
+    var nextConnect: Duration = .zero
     /// Told once per start.
-    var sawStranger = false
+    var sawForeignListener = false
     /// The attempt at which the listener was last shown to be the backend's own; nil before it was in this start.
-    var provenAttempt: UInt32?
+    var confirmedAttempt: UInt32?
     /// The backend has said that it is ready (sd_notify(3)).
-    var hasWord = false
+    var isNotified = false
     /// Processes that said so in its place, the last ones: they are not looked up again in this start.
     var foreignSenders: [ProcessID] = []
 
     /// Whether its word would change anything.
-    var awaitsWord: Bool { purpose == .readiness && !hasWord }
+    var awaitsWord: Bool { purpose == .readiness && !isNotified }
     /// Why the last attempt that got an answer was not enough.
-    var complaint: String?
+    var localReply: String?
 }

@@ -23,21 +23,21 @@ final class SupervisedBackend {
     /// What it is from its next start on, when that differs.
     var next: Definition?
     /// It starts, and another backend's process still has to leave the address.
-    var awaitsAddress = false
+    var waitsForAddress = false
     /// Taken out of the configuration.
-    var isDismissed = false
+    var isRemoved = false
     let gate: BackendGate
     var machine: BackendMachine
     var child: Child?
     var probe = Probe()
     var history = History()
     /// What it holds on to while it lives: one for each name in `requires`.
-    var holds: [Hold] = []
+    var dependencies: [DependencyLease] = []
     /// At a shutdown each has its turn.
-    var isToldToLeave = false
+    var shutdownSent = false
     var tail = OutputTail()
     /// Orders whose end somebody waits for, each with a connection of its own.
-    var orders: [PendingOrder] = []
+    var commands: [PendingCommand] = []
 
     /// What a process is started from; it keeps what it was started with.
     struct Definition {
@@ -79,7 +79,7 @@ final class SupervisedBackend {
     }
 
     /// The wish of one backend that another one be ready; once that is so, it is a lease like a client's.
-    struct Hold {
+    struct DependencyLease {
         enum State: Equatable {
             case asked
             case held(Generation)
@@ -95,34 +95,34 @@ final class SupervisedBackend {
     /// What it is started for, and if that is a client, which.
     struct Wake {
         let cause: WakeCause
-        let visitor: Visitor?
+        let visitor: ClientInfo?
         let at: Instant
     }
 
     /// For people who ask later.
     struct History {
         var starts = 0
-        var wakes = Tally<WakeCause>()
-        var failedStarts = Tally<Refusal.Reason>()
+        var wakes = Counters<WakeCause>()
+        var failedStarts = Counters<Refusal.Reason>()
         var crashes = 0
         /// Who wanted the next start first, while there is one to come.
         var nextWake: Wake?
         var lastWake: Wake?
         var memory = MemoryAccount()
         var stateSince = Instant(nanoseconds: 0)
-        var day = StateDay()
-        var lastBoot: Duration?
-        var boots = BootTimes()
-        var allBoots = BootHistogram()
+        var day = StateHistory()
+        var lastStartup: Duration?
+        var startups = StartupTimes()
+        var startupHistogram = StartupHistogram()
         var lastExit: String?
         var lastExitCause: String?
         /// Why its present or last stop began.
         var stopCause: BackendMachine.StopCause?
         var lastFailure: FailureReport?
 
-        mutating func noteBirth(at now: Instant) {
+        mutating func processStarted(at now: Instant) {
             starts += 1
-            memory.noteBirth(at: now)
+            memory.processStarted(at: now)
         }
     }
 
@@ -145,19 +145,19 @@ final class SupervisedBackend {
     }
 
     /// Between two lives.
-    func takeNext() {
+    func applyPendingDefinition() {
         guard let next else { return }
         self.next = nil
         // Where it was last is where a socket of ours still is.
         if next.target != target { address = next.target }
         (target, command) = (next.target, next.command)
-        machine.adopt(next.policy)
+        machine.update(next.policy)
     }
 
     var isAtRest: Bool {
         switch machine.state {
-        case .asleep, .retired: true
-        case .starting, .ready, .stopping, .coolingDown: false
+        case .asleep, .shuttingDown: true
+        case .starting, .awake, .stopping, .backoff: false
         }
     }
 }
@@ -173,16 +173,16 @@ struct MemoryAccount: Equatable {
     private(set) var lastResidentBytes: Int?
 
     /// A process that has exited and is not reaped yet holds nothing, and that is not what sleeping saves.
-    mutating func noteResident(_ bytes: Int?) {
+    mutating func recordResidentBytes(_ bytes: Int?) {
         if let bytes, bytes > 0 { lastResidentBytes = bytes }
     }
 
-    mutating func noteBirth(at now: Instant) {
+    mutating func processStarted(at now: Instant) {
         savedByteSeconds = saved(at: now)
         (bornAt, endedAt) = (now, nil)
     }
 
-    mutating func noteEnd(at now: Instant) {
+    mutating func processEnded(at now: Instant) {
         alive = timeAlive(at: now)
         (bornAt, endedAt) = (nil, now)
     }

@@ -8,15 +8,15 @@ extension Supervisor {
             items: Limits.notificationsPerTurn, time: Limits.notificationTimePerTurn, from: kernel.now(),
             itemsPerLook: 1)
         while share.takeItem(kernel.now) {
-            guard let (count, sender) = kernel.nextNotification(from: socket, into: &scratch) else { return }
+            guard let (count, sender) = kernel.nextNotification(from: socket, into: &buffers) else { return }
             // Any user of this machine may send here, so what costs least is asked first: whether an answer would
             // change anything, then the text, then whose process it is.
-            guard backend.probe.awaitsWord, Notification.saysReady(scratch.span.extracting(0..<count)) else { continue }
+            guard backend.probe.awaitsWord, Notification.saysReady(buffers.span.extracting(0..<count)) else { continue }
             guard let sender, isOfFamily(sender, of: backend, child) else {
-                noteForeignWord(from: sender, of: backend)
+                logForeignNotification(from: sender, of: backend)
                 continue
             }
-            takeWord(of: backend)
+            acceptNotification(of: backend)
         }
     }
 
@@ -36,9 +36,9 @@ extension Supervisor {
     }
 
     /// It is ready as far as it can tell; whether it can be reached where it should be is seen as for the others.
-    private func takeWord(of backend: SupervisedBackend) {
+    private func acceptNotification(of backend: SupervisedBackend) {
         guard backend.probe.awaitsWord else { return }
-        backend.probe.hasWord = true
-        if let event = attemptProbe(of: backend) { tell(backend, event) }
+        backend.probe.isNotified = true
+        if let event = attemptProbe(of: backend) { dispatch(backend, event) }
     }
 }

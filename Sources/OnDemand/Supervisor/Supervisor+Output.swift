@@ -94,11 +94,11 @@ extension Supervisor {
     /// One read; false when there is nothing more for now.
     private func fillPipeLines(of backend: SupervisedBackend, _ path: PipePath) -> Bool {
         guard let descriptor = backend.child?[keyPath: path].descriptor else { return false }
-        switch kernel.read(fromPipe: descriptor, into: &scratch) {
+        switch kernel.read(fromPipe: descriptor, into: &buffers) {
         case .bytes(let count):
-            backend.child?[keyPath: path].lines.add(scratch.span.extracting(0..<count))
+            backend.child?[keyPath: path].lines.add(buffers.span.extracting(0..<count))
             // The pipe holds more, or says that it has ended.
-            return count == scratch.count
+            return count == buffers.count
         case .wouldBlock:
             return false
         case .ended, .failed:
@@ -119,7 +119,7 @@ extension Supervisor {
         log(.output, LogField("service", backend.name), LogField("stream", stream), LogField("line", line))
         let record = outputRecord(line, path)
         // Its place may be another service's by now.
-        if backends[backend.id] === backend { answers.post(.printed(backend.id, record)) }
+        if backends[backend.id] === backend { replies.post(.printed(backend.id, record)) }
         return record
     }
 
@@ -176,7 +176,7 @@ extension Supervisor {
         for line in lines.lastLines(Limits.keptOutputLines) { backend.tail.add(outputRecord(line, path)) }
         let kept = lateOutput.reduce(0) { $0 + $1.lines.unreadCount }
         guard kept + lines.unreadCount <= Limits.lateOutputBytes else {
-            return log(.linesDropped, LogField("service", backend.name), LogField("bytes", lines.unreadCount))
+            return log(.logLinesDropped, LogField("service", backend.name), LogField("bytes", lines.unreadCount))
         }
         lateOutput.append(LateOutput(backend: backend, path: path, lines: lines))
         askForOutputTurn()

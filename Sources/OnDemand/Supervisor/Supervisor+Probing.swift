@@ -21,20 +21,20 @@ extension Supervisor {
         let now = kernel.now()
         let age = now - (backend.child?.spawnedAt ?? now)
         backend.child?.lostListenerAt = now
-        let pause = max(ProbeSchedule.shortestAfterAnswer, ProbeSchedule.pause(after: age, byLook: true))
+        let pause = max(ProbeSchedule.shortestAfterAnswer, ProbeSchedule.pause(after: age, byLookup: true))
         reactor.arm(.probe(backend.id), at: now + pause)
     }
 
     private func beginProbe(of backend: SupervisedBackend, _ purpose: Probe.Purpose) {
         closeProbe(of: backend)
         backend.probe.purpose = purpose
-        backend.probe.sawStranger = false
-        backend.probe.provenAttempt = nil
-        backend.probe.complaint = nil
-        backend.probe.hasWord = false
+        backend.probe.sawForeignListener = false
+        backend.probe.confirmedAttempt = nil
+        backend.probe.localReply = nil
+        backend.probe.isNotified = false
         backend.probe.foreignSenders = []
-        backend.probe.canLook = false
-        backend.probe.nextKnock = ProbeSchedule.knockPause(after: .zero)
+        backend.probe.canLookUp = false
+        backend.probe.nextConnect = ProbeSchedule.connectPause(after: .zero)
     }
 
     func stopProbe(of backend: SupervisedBackend) {
@@ -56,35 +56,35 @@ extension Supervisor {
             return probeEnded(of: backend, accepted: backend.probe.purpose == .readiness)
         }
         backend.probe.attempt += 1
-        switch look(at: address, of: backend) {
+        switch lookUpSocket(at: address, of: backend) {
         case .nobody: return probeEnded(of: backend, accepted: false)
         case .stranger:
-            noteStranger(backend)
+            logAddressConflict(backend)
             return probeEnded(of: backend, accepted: false)
         case .somebody:
             noteUnknownOwner(backend)
             return probeEnded(of: backend, accepted: false)
         case .family:
-            backend.probe.provenAttempt = backend.probe.attempt
+            backend.probe.confirmedAttempt = backend.probe.attempt
             // The kernel accepts for who listens: there is nothing that a connection would add.
             if conversation(with: backend) == nil { return probeEnded(of: backend, accepted: true) }
         case .untold: break
         }
-        return knock(at: address, of: backend)
+        return connectProbe(at: address, of: backend)
     }
 
     /// A look costs a sixth of a knock, makes no connection, and tells whose the socket is.
-    private func look(at address: SocketAddress, of backend: SupervisedBackend) -> LookResult {
+    private func lookUpSocket(at address: SocketAddress, of backend: SupervisedBackend) -> SocketLookup {
         guard backend.probe.purpose == .readiness, let process = backend.child?.process, backend.listener == nil else {
             return .untold
         }
-        let listening = kernel.look(at: address, forFamilyOf: process)
-        backend.probe.canLook = listening != .untold
+        let listening = kernel.lookUpSocket(at: address, forFamilyOf: process)
+        backend.probe.canLookUp = listening != .untold
         guard listening == .nobody else { return listening }
         // Where the system passes connections on, as into a container, only a knock finds who takes them.
         let elapsed = elapsed(of: backend)
-        guard elapsed >= backend.probe.nextKnock else { return .nobody }
-        backend.probe.nextKnock = elapsed + ProbeSchedule.knockPause(after: elapsed)
+        guard elapsed >= backend.probe.nextConnect else { return .nobody }
+        backend.probe.nextConnect = elapsed + ProbeSchedule.connectPause(after: elapsed)
         return .untold
     }
 
@@ -96,18 +96,18 @@ extension Supervisor {
     /// Servers print that they listen at the moment they do, so what they print is worth a look.
     func childPrinted(_ backend: SupervisedBackend) {
         let probe = backend.probe
-        guard probe.purpose == .readiness, probe.canLook, probe.descriptor == nil, probe.complaint == nil,
-            !probe.sawStranger
+        guard probe.purpose == .readiness, probe.canLookUp, probe.descriptor == nil, probe.localReply == nil,
+            !probe.sawForeignListener
         else { return }
-        if let event = attemptProbe(of: backend) { tell(backend, event) }
+        if let event = attemptProbe(of: backend) { dispatch(backend, event) }
     }
 
-    private func knock(at address: SocketAddress, of backend: SupervisedBackend) -> BackendMachine.Event? {
+    private func connectProbe(at address: SocketAddress, of backend: SupervisedBackend) -> BackendMachine.Event? {
         if backend.probe.purpose == .checkAddress, kernel.isOwnListener(address) {
-            backend.probe.complaint = "the daemon itself listens"
+            backend.probe.localReply = "the daemon itself listens"
             return probeEnded(of: backend, accepted: true)
         }
-        switch kernel.knock(at: address) {
+        switch kernel.connectProbe(at: address) {
         case .connected(let descriptor):
             backend.probe.descriptor = descriptor
             return probeConnected(of: backend, isWatched: false)
@@ -123,7 +123,7 @@ extension Supervisor {
         case .inProgress(let descriptor):
             backend.probe.descriptor = descriptor
             backend.probe.stage = .connecting
-            guard watchProbe(of: backend, for: Limits.probePatience) else {
+            guard watchProbe(of: backend, for: Limits.probeTimeout) else {
                 return probeEnded(of: backend, accepted: false)
             }
             return nil
@@ -156,15 +156,15 @@ extension Supervisor {
             if !isAccepted { closeProbe(of: backend) }
             let event =
                 isAccepted ? probeConnected(of: backend, isWatched: true) : probeEnded(of: backend, accepted: false)
-            if let event { tell(backend, event) }
+            if let event { dispatch(backend, event) }
         case .talking:
-            if let event = converse(with: backend) { tell(backend, event) }
+            if let event = converse(with: backend) { dispatch(backend, event) }
         case .queued:
-            guard kernel.receive(from: descriptor, into: &scratch) != .wouldBlock else { return }
+            guard kernel.receive(from: descriptor, into: &buffers) != .wouldBlock else { return }
             closeProbe(of: backend)
-            if let event = probeEnded(of: backend, accepted: true) { tell(backend, event) }
+            if let event = probeEnded(of: backend, accepted: true) { dispatch(backend, event) }
         case .leaving:
-            takeLeave(of: backend)
+            closeTunnels(of: backend)
         }
     }
 
@@ -172,13 +172,13 @@ extension Supervisor {
     func probeTimerFired(_ id: BackendID) {
         guard let backend = backends[id] else { return }
         let wasUnanswered = backend.probe.descriptor != nil
-        if backend.probe.conversation != nil { backend.probe.complaint = "it did not answer in time" }
+        if backend.probe.conversation != nil { backend.probe.localReply = "it did not answer in time" }
         closeProbe(of: backend)
         guard let purpose = backend.probe.purpose else { return }  // The farewell took too long.
         // Somebody's queue of connections is full; whoever that is, the address is not free.
         let isTaken = wasUnanswered && purpose == .checkAddress
         let event = isTaken ? probeEnded(of: backend, accepted: true) : attemptProbe(of: backend)
-        if let event { tell(backend, event) }
+        if let event { dispatch(backend, event) }
     }
 
     /// A stranger that took the address after we had looked must not get our clients either. It is looked at again at
@@ -187,15 +187,15 @@ extension Supervisor {
         guard backend.probe.purpose == .readiness, let child = backend.child, let address = backend.address else {
             return true
         }
-        guard backend.probe.provenAttempt != backend.probe.attempt else { return true }
+        guard backend.probe.confirmedAttempt != backend.probe.attempt else { return true }
         switch kernel.listener(
             at: address, accepting: backend.probe.descriptor, belongsToFamilyOf: child.process)
         {
         // A socket of another machine, or behind translated addresses, cannot be taken by a process of this one.
         case .family, .nobody, .untold:
-            backend.probe.provenAttempt = backend.probe.attempt
+            backend.probe.confirmedAttempt = backend.probe.attempt
             return true
-        case .stranger: noteStranger(backend)
+        case .stranger: logAddressConflict(backend)
         case .somebody: noteUnknownOwner(backend)
         }
         return false
@@ -203,8 +203,8 @@ extension Supervisor {
 
     /// What cannot be shown to be the backend's does not count as the backend.
     private func noteUnknownOwner(_ backend: SupervisedBackend) {
-        noteStranger(backend)
-        backend.probe.complaint = "a process listened that could not be shown to be the backend's"
+        logAddressConflict(backend)
+        backend.probe.localReply = "a process listened that could not be shown to be the backend's"
     }
 
     private func probeEnded(of backend: SupervisedBackend, accepted: Bool) -> BackendMachine.Event? {
@@ -216,9 +216,10 @@ extension Supervisor {
             backend.probe.purpose = nil
             return .probeSucceeded
         case (.readiness, false):
-            let hasAnswered = backend.probe.complaint != nil || backend.probe.sawStranger
+            let hasAnswered = backend.probe.localReply != nil || backend.probe.sawForeignListener
             let pause = ProbeSchedule.pause(
-                after: elapsed(of: backend), usual: backend.history.boots.quickest, byLook: backend.probe.canLook,
+                after: elapsed(of: backend), usual: backend.history.startups.quickest,
+                byLookup: backend.probe.canLookUp,
                 hasAnswered: hasAnswered)
             reactor.arm(.probe(backend.id), at: kernel.now() + pause)
             return nil
@@ -241,7 +242,7 @@ extension Supervisor {
             return probeEnded(of: backend, accepted: isOurs)
         }
         // A stranger is not even spoken to; who has once been shown to be ours is looked at again before it counts.
-        guard backend.probe.provenAttempt != nil || isAcceptedByOurs(backend) else {
+        guard backend.probe.confirmedAttempt != nil || isAcceptedByOurs(backend) else {
             closeProbe(of: backend)
             return probeEnded(of: backend, accepted: false)
         }
@@ -249,8 +250,8 @@ extension Supervisor {
         backend.probe.conversation = conversation
         backend.probe.unsent = conversation.opening[...]
         if isWatched {
-            reactor.arm(.probe(backend.id), at: kernel.now() + Limits.probeAnswerPatience)
-        } else if !watchProbe(of: backend, for: Limits.probeAnswerPatience) {
+            reactor.arm(.probe(backend.id), at: kernel.now() + Limits.probeResponseTimeout)
+        } else if !watchProbe(of: backend, for: Limits.probeResponseTimeout) {
             return probeEnded(of: backend, accepted: false)
         }
         return converse(with: backend)
@@ -279,16 +280,16 @@ extension Supervisor {
         sendUnsent(of: backend)
         while true {
             let verdict: ProbeConversation.Verdict? =
-                switch kernel.receive(from: descriptor, into: &scratch) {
-                case .bytes(let count): backend.probe.conversation?.hear(scratch[..<count])
+                switch kernel.receive(from: descriptor, into: &buffers) {
+                case .bytes(let count): backend.probe.conversation?.hear(buffers[..<count])
                 case .wouldBlock: nil
                 case .ended, .failed: backend.probe.conversation?.ended()
                 }
             switch verdict {
             case .undecided: continue
-            case .ready(let farewell): return probeConvinced(by: backend, farewell)
-            case .notReady(let complaint):
-                backend.probe.complaint = complaint
+            case .ready(let closeHandshake): return probeConvinced(by: backend, closeHandshake)
+            case .notReady(let localReply):
+                backend.probe.localReply = localReply
                 closeProbe(of: backend)
                 return probeEnded(of: backend, accepted: false)
             case nil: return nil
@@ -296,7 +297,7 @@ extension Supervisor {
         }
     }
 
-    private func probeConvinced(by backend: SupervisedBackend, _ farewell: [UInt8]) -> BackendMachine.Event? {
+    private func probeConvinced(by backend: SupervisedBackend, _ closeHandshake: [UInt8]) -> BackendMachine.Event? {
         guard isAcceptedByOurs(backend) else {
             closeProbe(of: backend)
             return probeEnded(of: backend, accepted: false)
@@ -304,19 +305,19 @@ extension Supervisor {
         // A close with unread bytes is a reset, and looks like a mistake of ours in the backend's log.
         backend.probe.stage = .leaving
         backend.probe.conversation = nil
-        backend.probe.unsent = farewell[...]
+        backend.probe.unsent = closeHandshake[...]
         reactor.arm(.probe(backend.id), at: kernel.now() + Limits.closeTimeout)
-        takeLeave(of: backend)
+        closeTunnels(of: backend)
         return probeEnded(of: backend, accepted: true)
     }
 
     /// Says the last word and waits for the backend's.
-    private func takeLeave(of backend: SupervisedBackend) {
+    private func closeTunnels(of backend: SupervisedBackend) {
         guard let descriptor = backend.probe.descriptor else { return }
         sendUnsent(of: backend)
         // What a chatty backend says beyond this is cut off in a moment.
         for _ in 0..<Limits.readsPerTurn {
-            switch kernel.receive(from: descriptor, into: &scratch) {
+            switch kernel.receive(from: descriptor, into: &buffers) {
             case .bytes: continue
             case .wouldBlock: return
             case .ended, .failed:

@@ -5,37 +5,37 @@ extension Supervisor {
 
     func add(_ backend: SupervisedBackend) {
         backend.history.stateSince = kernel.now()
-        noteDay(of: backend)
+        recordState(of: backend)
         insert(backend)
-        unsettled.append(.init(backend: backend, isNew: true))
+        pendingChanges.append(.init(backend: backend, isNew: true))
     }
 
     /// Whoever is to be there is there, and finds what it requires: now that begins which runs by itself, and what was
     /// about to start looks again.
-    func settle() {
+    func finishReload() {
         isChanging = false
         arrange()
-        let changed = unsettled
-        unsettled = []
+        let changed = pendingChanges
+        pendingChanges = []
         for change in changed { openSocketIfFree(of: change.backend) }
         let byBackend = Dictionary(changed.map { ($0.backend.id, $0) }, uniquingKeysWith: { first, _ in first })
         for backend in inOrder {
             guard let change = byBackend[backend.id] else { continue }
             switch backend.machine.state {
-            case .starting(let start) where start.isBeforeProcess: tell(backend, .requirementsChanged)
+            case .starting(let start) where start.isBeforeProcess: dispatch(backend, .dependenciesChanged)
             // One that has done its work is not asked to do it again.
             case .asleep where change.isNew || backend.machine.comesBack: beginIfAlwaysOn(backend)
-            case .asleep, .starting, .ready, .stopping, .coolingDown, .retired: break
+            case .asleep, .starting, .awake, .stopping, .backoff, .shuttingDown: break
             }
         }
     }
 
     /// What it is started from, from its next start on. What it held on to belongs to the life that is over.
-    func takeNext(of backend: SupervisedBackend) {
+    func applyPendingDefinition(of backend: SupervisedBackend) {
         guard let next = backend.next else { return }
-        if next.policy.requires != backend.machine.policy.requires { releaseRequirements(of: backend) }
+        if next.policy.requires != backend.machine.policy.requires { releaseDependencies(of: backend) }
         if next.target != backend.target || next.policy.readiness != .socket { closeSocket(of: backend) }
-        backend.takeNext()
+        backend.applyPendingDefinition()
         arrange()
     }
 
@@ -44,13 +44,13 @@ extension Supervisor {
         do throws(SystemError) {
             try openSocket(of: backend)
         } catch {
-            log(.systemTrouble, LogField("service", backend.name), LogField("detail", error.description))
+            log(.systemError, LogField("service", backend.name), LogField("detail", error.description))
         }
     }
 
     /// How clients are asked to leave is no matter of their process: it counts at once.
-    func adoptFarewell(closeJitter: Duration, drainTimeout: Duration) {
-        for backend in inOrder { backend.machine.adopt(closeJitter: closeJitter, drainTimeout: drainTimeout) }
+    func setCloseTiming(closeJitter: Duration, drainTimeout: Duration) {
+        for backend in inOrder { backend.machine.update(closeJitter: closeJitter, drainTimeout: drainTimeout) }
     }
 
     /// Counts for the next start. Returns the generation that still lives by what was said before, if one does.
@@ -61,22 +61,22 @@ extension Supervisor {
         case .starting(let start) where start.isBeforeProcess:
             // Nothing is bound to what it was: in `settle` it looks for its requirements and its address once more.
             stopProbe(of: backend)
-            backend.awaitsAddress = false
-            takeNext(of: backend)
-            unsettled.append(.init(backend: backend, isNew: false))
+            backend.waitsForAddress = false
+            applyPendingDefinition(of: backend)
+            pendingChanges.append(.init(backend: backend, isNew: false))
             return nil
-        case .starting, .ready, .stopping:
+        case .starting, .awake, .stopping:
             return backend.machine.generation
-        case .asleep, .coolingDown, .retired:
+        case .asleep, .backoff, .shuttingDown:
             let wasAlwaysOn = backend.machine.policy.alwaysOn
-            takeNext(of: backend)
-            unsettled.append(.init(backend: backend, isNew: !wasAlwaysOn))
+            applyPendingDefinition(of: backend)
+            pendingChanges.append(.init(backend: backend, isNew: !wasAlwaysOn))
             return nil
         }
     }
 
     /// A new one, or one that is another from now on.
-    struct Unsettled {
+    struct PendingChange {
         let backend: SupervisedBackend
         /// What is always on is so from now on.
         let isNew: Bool
@@ -86,40 +86,40 @@ extension Supervisor {
         guard backend.machine.policy.alwaysOn, backend.machine.standing == .usual,
             !reactor.isArmed(.startDelay(backend.id))
         else { return }
-        noteWish(of: .alwaysOn, for: backend)
+        recordStartCause(of: .alwaysOn, for: backend)
         if backend.startDelay > .zero {
             reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
         } else {
-            tell(backend, .startRequested)
+            dispatch(backend, .startRequested)
         }
     }
 
     // MARK: Orders
 
-    func order(_ order: BackendOrder, _ id: BackendID) { tell(known(id), .ordered(order)) }
+    func command(_ command: BackendCommand, _ id: BackendID) { dispatch(known(id), .command(command)) }
 
     /// Where a process runs, another one takes its place.
     func restart(_ id: BackendID) {
         switch known(id).machine.state {
-        case .starting, .ready: order(.restart, id)
-        case .asleep, .stopping, .coolingDown, .retired: break
+        case .starting, .awake: command(.restart, id)
+        case .asleep, .stopping, .backoff, .shuttingDown: break
         }
     }
 
     /// It leaves for good: nobody asks for it any more, and once nothing is left of it, it is forgotten.
-    func dismiss(_ id: BackendID) {
-        known(id).isDismissed = true
+    func remove(_ id: BackendID) {
+        known(id).isRemoved = true
         dismissals[Dismissal(known(id))] = known(id)
         reactor.disarm(.startDelay(id))
-        order(.disable, id)
+        command(.disable, id)
         // Otherwise it is closed when the process is gone.
         if known(id).child == nil { closeSocket(of: known(id)) }
     }
 
     /// One that is still leaving stays after all.
-    func recall(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
+    func restore(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
         guard let backend = dismissals.removeValue(forKey: Dismissal(name: name, kind: kind)) else { return nil }
-        backend.isDismissed = false
+        backend.isRemoved = false
         return backend.id
     }
 
@@ -134,9 +134,9 @@ extension Supervisor {
     }
 
     /// Those that were dismissed and of which nothing is left.
-    func forgetDismissed() -> [BackendID] {
-        guard dismissed > 0 else { return [] }
-        let gone = remove { $0.isDismissed && $0.isAtRest }
+    func forgetRemoved() -> [BackendID] {
+        guard removedCount > 0 else { return [] }
+        let gone = remove { $0.isRemoved && $0.isAtRest }
         for backend in gone { dismissals[Dismissal(backend)] = nil }
         return gone.map(\.id)
     }
@@ -145,21 +145,21 @@ extension Supervisor {
 
     /// Who had the address before may have to leave it yet: its successor waits for that instead of finding a stranger.
     func checkAddress(of backend: SupervisedBackend) -> BackendMachine.Event? {
-        backend.awaitsAddress = inOrder.contains { other in
+        backend.waitsForAddress = inOrder.contains { other in
             other !== backend && other.child != nil && other.address == backend.target && other.address != nil
         }
-        return backend.awaitsAddress ? nil : startProbe(of: backend, .checkAddress)
+        return backend.waitsForAddress ? nil : startProbe(of: backend, .checkAddress)
     }
 
     /// A process is gone.
     func resumeStarts() {
-        for backend in inOrder where backend.awaitsAddress {
-            if let event = checkAddress(of: backend) { bring(event, to: backend) }
+        for backend in inOrder where backend.waitsForAddress {
+            if let event = checkAddress(of: backend) { dispatchNested(event, to: backend) }
         }
     }
 }
 
 extension BackendMachine.Start {
     /// There is nothing yet that was made from what was configured.
-    fileprivate var isBeforeProcess: Bool { phase == .awaitingRequirements || phase == .checkingAddress }
+    fileprivate var isBeforeProcess: Bool { phase == .awaitingDependencies || phase == .checkingAddress }
 }

@@ -4,44 +4,44 @@
 final class Supervisor<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
-    let answers: Mailbox<BackendAnswer>
+    let replies: Mailbox<BackendReply>
     private(set) var backends: [BackendID: SupervisedBackend] = [:]
     /// In the order in which they start, and a list, because no decision may depend on the order of a dictionary.
     private(set) var inOrder: [SupervisedBackend]
     /// Those of them that leave for good.
     var dismissals: [Dismissal: SupervisedBackend] = [:]
-    var dismissed: Int { dismissals.count }
+    var removedCount: Int { dismissals.count }
     /// A reload is under way: the order in which backends start is found once, at its end.
     var isChanging = false
     /// Whether any backend requires another one.
     private(set) var anyRequires = false
     /// Come or changed in the reload that is under way.
-    var unsettled: [Unsettled] = []
-    var scratch: [UInt8]
+    var pendingChanges: [PendingChange] = []
+    var buffers: [UInt8]
     /// What every process gets besides its own variables.
     var environment: [LaunchCommand.Variable] = []
-    var errands: [Errand] = []
+    var deferredEvents: [DeferredEvent] = []
     /// Pipes that have something, in the order in which they are read.
     var outputQueue: [Token] = []
     var isOutputTurnAsked = false
     /// What processes that have ended printed last, and the log has still to get.
     var lateOutput: [LateOutput] = []
-    private var isOnErrands = false
+    private var isDeliveringDeferredEvents = false
     private var lastTicket: UInt64 = 0
     /// The process that ends the families when the daemon dies.
     var familyGuard = FamilyGuardState()
-    private(set) var isLeaving = false
-    private(set) var isHurrying = false
+    private(set) var isShuttingDown = false
+    private(set) var isForcingShutdown = false
 
     var kernel: K { reactor.kernel }
 
-    init(backends: [SupervisedBackend], reactor: Reactor<K>, log: Log, answers: Mailbox<BackendAnswer>) {
+    init(backends: [SupervisedBackend], reactor: Reactor<K>, log: Log, replies: Mailbox<BackendReply>) {
         self.reactor = reactor
         self.log = log
-        self.answers = answers
+        self.replies = replies
         inOrder = backends
         self.backends = Dictionary(uniqueKeysWithValues: backends.map { ($0.id, $0) })
-        scratch = Array(repeating: 0, count: backends.isEmpty ? 0 : Limits.outputReadBytes)
+        buffers = Array(repeating: 0, count: backends.isEmpty ? 0 : Limits.outputReadBytes)
         arrange()
     }
 
@@ -49,12 +49,12 @@ final class Supervisor<K: Kernel> {
     func arrange() {
         guard !isChanging else { return }
         anyRequires = inOrder.contains { !$0.machine.policy.requires.isEmpty }
-        let entries = inOrder.map { StartOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
-        inOrder = StartOrder.positions(of: entries).map { inOrder[$0] }
+        let entries = inOrder.map { DependencyOrder.Entry(name: $0.name, requires: $0.machine.policy.requires) }
+        inOrder = DependencyOrder.positions(of: entries).map { inOrder[$0] }
     }
 
     func insert(_ backend: SupervisedBackend) {
-        if scratch.isEmpty { scratch = Array(repeating: 0, count: Limits.outputReadBytes) }
+        if buffers.isEmpty { buffers = Array(repeating: 0, count: Limits.outputReadBytes) }
         inOrder.append(backend)
         backends[backend.id] = backend
         arrange()
@@ -100,49 +100,49 @@ final class Supervisor<K: Kernel> {
     func begin() {
         for backend in inOrder {
             backend.history.stateSince = kernel.now()
-            noteDay(of: backend)
+            recordState(of: backend)
         }
         for backend in inOrder where backend.machine.policy.alwaysOn && backend.machine.standing != .disabled {
-            noteWish(of: .alwaysOn, for: backend)
+            recordStartCause(of: .alwaysOn, for: backend)
             if backend.startDelay > .zero {
                 reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
             } else {
-                tell(backend, .startRequested)
+                dispatch(backend, .startRequested)
             }
         }
     }
 
-    func startDelayIsOver(_ id: BackendID) { tell(known(id), .startRequested) }
+    func startDelayIsOver(_ id: BackendID) { dispatch(known(id), .startRequested) }
 
     func handle(_ request: BackendRequest) {
         switch request {
         case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
             // Its last word was on the way when the service left the configuration.
             guard let backend = backends[id] else {
-                return answers.post(.refused(ticket, .disabled, retryAfter: nil))
+                return replies.post(.refused(ticket, .disabled, retryAfter: nil))
             }
-            if mayWake { noteWish(of: cause, by: visitor, for: backend) }
-            tell(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
+            if mayWake { recordStartCause(of: cause, by: visitor, for: backend) }
+            dispatch(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .foundNobody(let id, let ticket, let generation, let wasSent):
             guard let backend = backends[id] else {
-                return answers.post(.refused(ticket, .disabled, retryAfter: nil))
+                return replies.post(.refused(ticket, .disabled, retryAfter: nil))
             }
-            tell(backend, .foundNobody(ticket, generation, wasSent: wasSent))
+            dispatch(backend, .foundNobody(ticket, generation, wasSent: wasSent))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }
-            backend.orders.removeAll { $0.ticket == ticket }
-            tell(backend, .abandoned(ticket))
-        case .ordered(let id, let order, let ticket, let waits):
-            carryOut(order, for: ticket, waits: waits, on: known(id))
+            backend.commands.removeAll { $0.ticket == ticket }
+            dispatch(backend, .abandoned(ticket))
+        case .command(let id, let command, let ticket, let waits):
+            execute(command, for: ticket, waits: waits, on: known(id))
         case .lastLeaseReturned(let id, let generation):
             // A plain proxy has leases too, and nobody to stop.
-            if let backend = backends[id] { tell(backend, .lastLeaseReturned(generation)) }
-        case .everybodyLeft(let id, let generation):
-            if let backend = backends[id] { tell(backend, .everybodyLeft(generation)) }
+            if let backend = backends[id] { dispatch(backend, .lastLeaseReturned(generation)) }
+        case .tunnelsDrained(let id, let generation):
+            if let backend = backends[id] { dispatch(backend, .tunnelsDrained(generation)) }
         }
     }
 
-    func timerFired(_ id: BackendID, _ timer: BackendTimer) { tell(known(id), .timerFired(timer)) }
+    func timerFired(_ id: BackendID, _ timer: BackendTimer) { dispatch(known(id), .timerFired(timer)) }
 
     /// A child, or an orphan that became ours, has ended (SIGCHLD; one signal may stand for many).
     func reapChildren() {
@@ -159,23 +159,23 @@ final class Supervisor<K: Kernel> {
             let lastSignal = backend.child?.lastSignal
             backend.child?.endedBy = lastSignal
             // Nothing is started again for a daemon that leaves.
-            if isLeaving { backend.isToldToLeave = true }
-            tell(backend, [.exited(ended.exit)] + (isLeaving ? [.shutdownRequested] : []))
+            if isShuttingDown { backend.shutdownSent = true }
+            dispatch(backend, [.exited(ended.exit)] + (isShuttingDown ? [.shutdownRequested] : []))
         }
         // An orphan may have been the last of a group.
-        for backend in inOrder where groupIsGone(backend) { tell(backend, .groupGone) }
+        for backend in inOrder where groupIsGone(backend) { dispatch(backend, .groupGone) }
     }
 
     func shutDown() {
-        isLeaving = true
+        isShuttingDown = true
         proceedWithShutdown()
     }
 
     /// The operator is in a hurry: the next step of each stop plan, now, and nobody waits for another one's end.
-    func hurry() {
-        isHurrying = true
+    func forceShutdown() {
+        isForcingShutdown = true
         for backend in inOrder {
-            if case .stopping = backend.machine.state { tell(backend, .hurried) }
+            if case .stopping = backend.machine.state { dispatch(backend, .shutdownForced) }
         }
         proceedWithShutdown()
     }
@@ -193,12 +193,12 @@ final class Supervisor<K: Kernel> {
     /// Nobody is awake but those who always are.
     var isAllAsleep: Bool {
         inOrder.allSatisfy { backend in
-            guard case .ready = backend.machine.state else { return backend.machine.state == .asleep }
+            guard case .awake = backend.machine.state else { return backend.machine.state == .asleep }
             return backend.machine.policy.alwaysOn && backend.gate.leases == 0
         }
     }
 
-    var isRetired: Bool { inOrder.allSatisfy { $0.machine.state == .retired } }
+    var isShutDown: Bool { inOrder.allSatisfy { $0.machine.state == .shuttingDown } }
 
     func known(_ id: BackendID) -> SupervisedBackend {
         guard let backend = backends[id] else { preconditionFailure("\(id) has no process to supervise") }
@@ -207,17 +207,17 @@ final class Supervisor<K: Kernel> {
 
     // MARK: The machine's driver
 
-    func tell(_ backend: SupervisedBackend, _ event: BackendMachine.Event) { tell(backend, [event]) }
+    func dispatch(_ backend: SupervisedBackend, _ event: BackendMachine.Event) { dispatch(backend, [event]) }
 
     /// What the others have to be told because of it comes after, one by one.
-    private func tell(_ backend: SupervisedBackend, _ events: [BackendMachine.Event]) {
-        precondition(!isOnErrands, "an event in the middle of another one")
-        isOnErrands = true
-        defer { isOnErrands = false }
-        bring(events, to: backend)
-        while !errands.isEmpty {
-            switch errands.removeFirst() {
-            case .event(let backend, let event): bring(event, to: backend)
+    private func dispatch(_ backend: SupervisedBackend, _ events: [BackendMachine.Event]) {
+        precondition(!isDeliveringDeferredEvents, "an event in the middle of another one")
+        isDeliveringDeferredEvents = true
+        defer { isDeliveringDeferredEvents = false }
+        dispatchNested(events, to: backend)
+        while !deferredEvents.isEmpty {
+            switch deferredEvents.removeFirst() {
+            case .event(let backend, let event): dispatchNested(event, to: backend)
             case .granted(let ticket, let generation, let required): granted(ticket, generation, by: required)
             case .refused(let ticket, let refusal, let retryAfter): refused(ticket, refusal, retryAfter: retryAfter)
             case .roomMade: resumeStarts()
@@ -225,27 +225,29 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    func bring(_ event: BackendMachine.Event, to backend: SupervisedBackend) { bring([event], to: backend) }
+    func dispatchNested(_ event: BackendMachine.Event, to backend: SupervisedBackend) {
+        dispatchNested([event], to: backend)
+    }
 
     /// Brings events in and carries the effects out; what they report is told in turn, never in between.
-    private func bring(_ events: [BackendMachine.Event], to backend: SupervisedBackend) {
+    private func dispatchNested(_ events: [BackendMachine.Event], to backend: SupervisedBackend) {
         var events = events
         while !events.isEmpty {
             let event = events.removeFirst()
             // What follows belongs to the next life already.
             if event == .groupGone, backend.next != nil {
-                takeNext(of: backend)
+                applyPendingDefinition(of: backend)
                 openSocketIfFree(of: backend)
             }
             let before = StateWord(backend.machine.state)
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             note(event, from: before, of: backend)
-            answerOrders(on: backend)
+            answerCommands(on: backend)
             for effect in effects {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
-            if StateWord(backend.machine.state) != before { renewHolds(on: backend) }
-            if event == .ordered(.enable) { wakeThoseWhoMissed(backend) }
+            if StateWord(backend.machine.state) != before { renewDependencyLeases(on: backend) }
+            if event == .command(.enable) { startDependents(backend) }
             if events.isEmpty, groupIsGone(backend) { events.append(.groupGone) }
         }
     }
@@ -262,12 +264,12 @@ final class Supervisor<K: Kernel> {
         _ effect: BackendMachine.Effect, for backend: SupervisedBackend
     ) -> BackendMachine.Event? {
         switch effect {
-        case .holdRequirements: return holdRequirements(of: backend)
-        case .releaseRequirements: releaseRequirements(of: backend)
+        case .acquireDependencies: return acquireDependencies(of: backend)
+        case .releaseDependencies: releaseDependencies(of: backend)
         case .checkAddress: return checkAddress(of: backend)
         case .startProbing: return startProbe(of: backend, .readiness)
         case .stopProbing:
-            backend.awaitsAddress = false
+            backend.waitsForAddress = false
             stopProbe(of: backend)
         case .spawn: return spawn(backend)
         case .probeAgain: probeAgain(of: backend)
@@ -277,15 +279,15 @@ final class Supervisor<K: Kernel> {
         case .enterGate:
             guard backend.gate.enter() != nil else { preconditionFailure("a ready backend has a closed gate") }
         case .tryCloseGate: return tryCloseGate(of: backend)
-        case .takeLeave(let generation, let reason, let window):
-            guard backend.kind == .service else { return .everybodyLeft(generation) }
-            answers.post(.takeLeave(backend.id, generation, reason, over: window))
+        case .closeTunnels(let generation, let reason, let window):
+            guard backend.kind == .service else { return .tunnelsDrained(generation) }
+            replies.post(.closeTunnels(backend.id, generation, reason, over: window))
         case .closeGate:
             backend.gate.close()
-            loseHolds(on: backend)
+            loseDependencyLeases(on: backend)
         case .closeGateByForce:
             backend.gate.closeByForce()
-            loseHolds(on: backend)
+            loseDependencyLeases(on: backend)
         case .admit(let tickets, let generation): admit(tickets, generation, to: backend)
         case .refuse(let tickets, let refusal, let retryAfter):
             refuse(tickets, refusal, retryAfter: learnedRetry(of: backend, after: refusal) ?? retryAfter)
@@ -303,9 +305,9 @@ final class Supervisor<K: Kernel> {
     private func admit(_ tickets: [Ticket], _ generation: Generation, to backend: SupervisedBackend) {
         for ticket in tickets {
             if ticket.isOfBackend {
-                errands.append(.granted(ticket, generation, by: backend))
+                deferredEvents.append(.granted(ticket, generation, by: backend))
             } else {
-                answers.post(.admitted(backend.id, ticket, generation))
+                replies.post(.admitted(backend.id, ticket, generation))
             }
         }
     }
@@ -313,9 +315,9 @@ final class Supervisor<K: Kernel> {
     private func refuse(_ tickets: [Ticket], _ refusal: Refusal, retryAfter: Duration?) {
         for ticket in tickets {
             if ticket.isOfBackend {
-                errands.append(.refused(ticket, refusal, retryAfter: retryAfter ?? Refusal.requirementRetry))
+                deferredEvents.append(.refused(ticket, refusal, retryAfter: retryAfter ?? Refusal.dependencyRetry))
             } else {
-                answers.post(.refused(ticket, refusal, retryAfter: retryAfter))
+                replies.post(.refused(ticket, refusal, retryAfter: retryAfter))
             }
         }
     }
@@ -338,13 +340,13 @@ final class Supervisor<K: Kernel> {
     /// Who finds the queue full comes back when this start is usually over.
     private func learnedRetry(of backend: SupervisedBackend, after refusal: Refusal) -> Duration? {
         guard case .queueFull = refusal, let child = backend.child else { return nil }
-        return backend.history.boots.retryAfter(elapsed: kernel.now() - child.spawnedAt)
+        return backend.history.startups.retryAfter(elapsed: kernel.now() - child.spawnedAt)
     }
 
     // MARK: Processes
 
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
-        backend.tail.beginLife()
+        backend.tail.beginGeneration()
         do throws(SystemError) {
             // A predecessor may have held its address when it was opened for the first time.
             try openSocket(of: backend)
@@ -365,7 +367,7 @@ final class Supervisor<K: Kernel> {
             if let notify {
                 watchOutput(notify.descriptor, as: Token(.notification, index: index, generation: generation))
             }
-            backend.history.noteBirth(at: kernel.now())
+            backend.history.processStarted(at: kernel.now())
             noteForGuard(backend)
             return .spawned
         } catch {
@@ -415,23 +417,23 @@ final class Supervisor<K: Kernel> {
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .readable, as: token)
         } catch {
-            log(.systemTrouble, LogField("detail", error.description))
+            log(.systemError, LogField("detail", error.description))
         }
     }
 
     private func end(_ generation: Generation, of backend: SupervisedBackend) {
         stopProbe(of: backend)
         closeOutput(of: backend)
-        backend.history.memory.noteEnd(at: kernel.now())
+        backend.history.memory.processEnded(at: kernel.now())
         // Whoever was to leave and has not is no longer counted.
         backend.gate.closeByForce()
         tellGuardOfEnd(backend)
         if let socket = backend.child?.notifySocket { kernel.close(socket) }
         // What this generation has not taken is nobody's: the next one must not find ghosts in its queue.
-        if let listener = backend.listener { kernel.forgetQueue(of: listener, limit: Limits.queueLeftovers) }
+        if let listener = backend.listener { kernel.drainAcceptQueue(of: listener, limit: Limits.queueLeftovers) }
         backend.child = nil
-        if backend.isDismissed { closeSocket(of: backend) }
-        errands.append(.roomMade)
-        answers.post(.generationEnded(backend.id, generation))
+        if backend.isRemoved { closeSocket(of: backend) }
+        deferredEvents.append(.roomMade)
+        replies.post(.generationEnded(backend.id, generation))
     }
 }

@@ -5,7 +5,7 @@ struct FrameError: Error, Hashable {
     /// Zero when that frame began in an earlier span.
     let validPrefix: Int
     /// What the valid prefix held.
-    let newsBefore: FrameNews
+    let summaryBefore: FrameSummary
 
     var closeCode: CloseCode { violation.closeCode }
     var reason: String { violation.reason }

@@ -32,7 +32,7 @@ struct FrameTracker: Sendable {
     var hasSeenClose: Bool { flags.contains(.closeSeen) }
 
     /// Takes note of the next bytes. After an error the stream has no boundaries any more, so nothing may follow.
-    mutating func advance(_ bytes: Span<UInt8>) throws(FrameError) -> FrameNews {
+    mutating func advance(_ bytes: Span<UInt8>) throws(FrameError) -> FrameSummary {
         precondition(!flags.contains(.broken), "a stream that broke the rules was followed further")
         return isOneMessage(bytes) ? .oneMessage : try advancePiecewise(bytes)
     }
@@ -52,26 +52,26 @@ struct FrameTracker: Sendable {
         return start.shortLength < 127 && bytes.count == start.headerByteCount + length && length <= messageLimit
     }
 
-    private mutating func advancePiecewise(_ bytes: Span<UInt8>) throws(FrameError) -> FrameNews {
-        var news = FrameNews()
+    private mutating func advancePiecewise(_ bytes: Span<UInt8>) throws(FrameError) -> FrameSummary {
+        var summary = FrameSummary()
         var position = 0
         var frameBegin = 0
         while position < bytes.count {
             if headerBytesRead == 0 {
                 if remaining > 0 {
-                    position += skipPayload(bytes, at: position, &news)
+                    position += skipPayload(bytes, at: position, &summary)
                     continue
                 }
                 frameBegin = position
             }
             do {
-                position += try readHeader(bytes, at: position, &news)
+                position += try readHeader(bytes, at: position, &summary)
             } catch {
                 flags.insert(.broken)
-                throw FrameError(violation: error, validPrefix: frameBegin, newsBefore: news)
+                throw FrameError(violation: error, validPrefix: frameBegin, summaryBefore: summary)
             }
         }
-        return news
+        return summary
     }
 
     private struct Flags: OptionSet {
@@ -89,10 +89,10 @@ struct FrameTracker: Sendable {
 extension FrameTracker {
     /// Reads a whole header, or one byte of it; returns how many bytes that were.
     private mutating func readHeader(
-        _ bytes: Span<UInt8>, at position: Int, _ news: inout FrameNews
+        _ bytes: Span<UInt8>, at position: Int, _ summary: inout FrameSummary
     ) throws(FrameViolation) -> Int {
         guard headerBytesRead == 0, let header = FrameHeader(bytes, at: position) else {
-            try readHeaderByte(bytes[position], &news)
+            try readHeaderByte(bytes[position], &summary)
             return 1
         }
         start = header.start
@@ -103,11 +103,11 @@ extension FrameTracker {
         } else {
             closeBits = 0
         }
-        try beginFrame(payloadLength: header.payloadLength, &news)
+        try beginFrame(payloadLength: header.payloadLength, &summary)
         return header.byteCount
     }
 
-    private mutating func readHeaderByte(_ byte: UInt8, _ news: inout FrameNews) throws(FrameViolation) {
+    private mutating func readHeaderByte(_ byte: UInt8, _ summary: inout FrameSummary) throws(FrameViolation) {
         let keyOffset = FrameStart.byteCount + start.extendedLengthByteCount
         switch Int(headerBytesRead) {
         case 0:
@@ -128,7 +128,7 @@ extension FrameTracker {
         headerBytesRead += 1
         guard headerBytesRead == start.headerByteCount else { return }
         headerBytesRead = 0
-        try beginFrame(payloadLength: remaining, &news)
+        try beginFrame(payloadLength: remaining, &summary)
     }
 
     private func judgeFirstByte() throws(FrameViolation) {
@@ -170,51 +170,51 @@ extension FrameTracker {
 // MARK: - Frames
 
 extension FrameTracker {
-    private mutating func beginFrame(payloadLength: UInt64, _ news: inout FrameNews) throws(FrameViolation) {
+    private mutating func beginFrame(payloadLength: UInt64, _ summary: inout FrameSummary) throws(FrameViolation) {
         try judgeLength(payloadLength)
         switch start.opcode {
         case .continuation, .text, .binary:
             guard payloadLength <= messageLimit - messageBytes else { throw .messageTooBig }
             messageBytes += payloadLength
             flags.insert(.insideMessage)
-            news.dataFrames += 1
+            summary.dataFrames += 1
         case .ping:
-            news.pings += 1
+            summary.pings += 1
         case .pong:
-            news.pongs += 1
+            summary.pongs += 1
         case .close:
             flags.insert(.closeSeen)
-            if payloadLength == 0 { news.closeCode = news.closeCode ?? .noStatus }
+            if payloadLength == 0 { summary.closeCode = summary.closeCode ?? .noStatus }
         case nil:
             preconditionFailure("a frame without an opcode was let through")
         }
-        news.frames += 1
+        summary.frames += 1
         remaining = payloadLength
-        if remaining == 0 { endFrame(&news) }
+        if remaining == 0 { endFrame(&summary) }
     }
 
-    private mutating func skipPayload(_ bytes: Span<UInt8>, at position: Int, _ news: inout FrameNews) -> Int {
+    private mutating func skipPayload(_ bytes: Span<UInt8>, at position: Int, _ summary: inout FrameSummary) -> Int {
         let count = Int(min(remaining, UInt64(bytes.count - position)))
-        if start.opcode == .close { readCloseCode(bytes, in: position..<position + count, &news) }
+        if start.opcode == .close { readCloseCode(bytes, in: position..<position + count, &summary) }
         remaining -= UInt64(count)
-        if remaining == 0 { endFrame(&news) }
+        if remaining == 0 { endFrame(&summary) }
         return count
     }
 
-    private mutating func endFrame(_ news: inout FrameNews) {
+    private mutating func endFrame(_ summary: inout FrameSummary) {
         guard start.isFinal, start.opcode?.isControl == false else { return }
-        news.messages += 1
+        summary.messages += 1
         messageBytes = 0
         flags.remove(.insideMessage)
     }
 
-    private mutating func readCloseCode(_ bytes: Span<UInt8>, in range: Range<Int>, _ news: inout FrameNews) {
+    private mutating func readCloseCode(_ bytes: Span<UInt8>, in range: Range<Int>, _ summary: inout FrameSummary) {
         // A control frame's length is always the short one, so the payload's position needs no field of its own.
         var offset = UInt64(start.shortLength) - remaining
         for position in range where offset < 2 {
             closeBits ^= UInt16(bytes[position]) << (offset == 0 ? 8 : 0)
             offset += 1
-            if offset == 2 { news.closeCode = news.closeCode ?? CloseCode(closeBits) }
+            if offset == 2 { summary.closeCode = summary.closeCode ?? CloseCode(closeBits) }
         }
     }
 }

@@ -115,7 +115,7 @@ struct BackendGateTests {
 
     @Test("on real threads a gate never closes around somebody, and every lease is counted to its end")
     func threads() {
-        let house = House()
+        let house = DaemonHarness()
         let visitors = 3
         let finished = DispatchGroup()
         for _ in 0..<visitors {
@@ -140,7 +140,7 @@ struct BackendGateTests {
 }
 
 /// A gate, its visitors, and those who close and open it.
-private final class House: Sendable {
+private final class DaemonHarness: Sendable {
     let gate = BackendGate()
     let inside = Atomic(0)
     let visitorsGone = Atomic(0)

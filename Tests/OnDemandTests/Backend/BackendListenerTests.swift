@@ -7,19 +7,19 @@ private let first = Generation(number: 1)
 
 /// A process that lives and does not listen.
 struct BackendListenerTests {
-    private let lost = Lives.ready().after(.foundNobody(two, first, wasSent: false))
+    private let lost = BackendFixtures.awake().after(.foundNobody(two, first, wasSent: false))
 
     @Test("the request waits again, and the process is looked at again within what is left of its start")
     func waitsAgain() {
-        var machine = Lives.ready()
+        var machine = BackendFixtures.awake()
         let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(10))
         #expect(effects == [.disarm(.idle), .suspendGate, .arm(.startup, at: noon + .seconds(30)), .probeAgain])
-        #expect(machine.waitingCount == 1)
+        #expect(machine.queueLength == 1)
     }
 
     @Test("a process that has been ready for longer gets another startup timeout")
     func reexec() {
-        var machine = Lives.ready()
+        var machine = BackendFixtures.awake()
         let late = noon + .seconds(3600)
         let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: late)
         #expect(effects.contains(.arm(.startup, at: late + .seconds(30))))
@@ -27,7 +27,7 @@ struct BackendListenerTests {
 
     @Test("a process that resets each request is no start without an end")
     func resets() {
-        var machine = Lives.ready()
+        var machine = BackendFixtures.awake()
         let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(30))
         #expect(effects == [.refuse([two], .startTimedOut(after: .seconds(30)), retryAfter: .seconds(1))])
     }
@@ -37,7 +37,7 @@ struct BackendListenerTests {
         var machine = lost
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects == [.disarm(.startup), .openGate(first, leases: 1), .admit([two], first)])
-        #expect(machine.state == .ready(since: noon))
+        #expect(machine.state == .awake(since: noon))
     }
 
     @Test("when it ends instead, that is a crash, and who may have caused it is not sent on")
@@ -51,12 +51,13 @@ struct BackendListenerTests {
             Issue.record("\(machine.state) although a client waits and a first crash is forgiven")
             return
         }
-        #expect(start.waiting == [two])
+        #expect(start.queue == [two])
     }
 
     @Test("a request that found nobody at an earlier generation enters the present one")
     func laterGeneration() {
-        var machine = Lives.stopping().after(.wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
+        var machine = BackendFixtures.stopping().after(
+            .wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
         let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: noon)
         #expect(effects == [.enterGate, .admit([two], Generation(number: 2))])
     }

@@ -39,128 +39,128 @@ struct BackendMachineTests {
     @Test(
         "asleep",
         arguments: [
-            Row(.wanted(one), .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
-            Row(.wantedIfAwake(one), .asleep, [.refuse([one], .mayNotWake, retryAfter: .seconds(30))]),
-            Row(.startRequested, .starting(Start(phase: .checkingAddress, waiting: [])), [.checkAddress]),
-            Row(.shutdownRequested, .retired, []),
+            Row(.wanted(one), .starting(Start(phase: .checkingAddress, queue: [one])), [.checkAddress]),
+            Row(.wantedIfAwake(one), .asleep, [.refuse([one], .wakeNotAllowed, retryAfter: .seconds(30))]),
+            Row(.startRequested, .starting(Start(phase: .checkingAddress, queue: [])), [.checkAddress]),
+            Row(.shutdownRequested, .shuttingDown, []),
             Row(.abandoned(one), .asleep, []),
             Row(.lastLeaseReturned(first), .asleep, []),
         ])
-    func asleep(row: Row) { row.check(Lives.asleep()) }
+    func asleep(row: Row) { row.check(BackendFixtures.asleep()) }
 
     @Test(
         "starting: what it requires comes first",
         arguments: [
-            Row(.wanted(two), .starting(Start(phase: .awaitingRequirements, waiting: [one, two])), []),
-            Row(.abandoned(one), .starting(Start(phase: .awaitingRequirements, waiting: [])), []),
-            Row(.requirementsReady, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
+            Row(.wanted(two), .starting(Start(phase: .awaitingDependencies, queue: [one, two])), []),
+            Row(.abandoned(one), .starting(Start(phase: .awaitingDependencies, queue: [])), []),
+            Row(.dependenciesReady, .starting(Start(phase: .checkingAddress, queue: [one])), [.checkAddress]),
             Row(
-                .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
-                .coolingDown(
+                .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
+                .backoff(
                     Rest(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready")),
                 [
                     .refuse(
-                        [one], .requirementFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
-                    .arm(.coolDown, at: noon + .seconds(4)), .releaseRequirements,
+                        [one], .dependencyFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
+                    .arm(.backoffTimer, at: noon + .seconds(4)), .releaseDependencies,
                 ]),
             Row(
-                .requirementRefused("redis", .disabled, retryAfter: .seconds(4)), .asleep,
+                .dependencyRefused("redis", .disabled, retryAfter: .seconds(4)), .asleep,
                 [
-                    .refuse([one], .requirementFailed("redis", .disabled), retryAfter: .seconds(4)),
-                    .releaseRequirements,
+                    .refuse([one], .dependencyFailed("redis", .disabled), retryAfter: .seconds(4)),
+                    .releaseDependencies,
                 ]),
             Row(
-                .requirementsChanged, .starting(Start(phase: .awaitingRequirements, waiting: [one])),
-                [.holdRequirements]),
+                .dependenciesChanged, .starting(Start(phase: .awaitingDependencies, queue: [one])),
+                [.acquireDependencies]),
             Row(
-                .shutdownRequested, .retired,
-                [.stopProbing, .refuse([one], .shuttingDown, retryAfter: .seconds(5)), .releaseRequirements]),
-            Row(.lastLeaseReturned(first), .starting(Start(phase: .awaitingRequirements, waiting: [one])), []),
-            Row(.startRequested, .starting(Start(phase: .awaitingRequirements, waiting: [one])), []),
+                .shutdownRequested, .shuttingDown,
+                [.stopProbing, .refuse([one], .shuttingDown, retryAfter: .seconds(5)), .releaseDependencies]),
+            Row(.lastLeaseReturned(first), .starting(Start(phase: .awaitingDependencies, queue: [one])), []),
+            Row(.startRequested, .starting(Start(phase: .awaitingDependencies, queue: [one])), []),
         ])
-    func awaitingRequirements(row: Row) { row.check(Lives.awaiting()) }
+    func awaitingDependencies(row: Row) { row.check(BackendFixtures.awaiting()) }
 
     @Test("what it requires is let go of when nothing is left of its processes, and not before")
     func letsGoLast() {
-        var machine = Lives.awaiting().after(.requirementsReady, .addressFree, .spawned, .probeSucceeded)
-        #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseRequirements))
-        #expect(machine.apply(.groupGone, at: noon).last == .releaseRequirements)
+        var machine = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
+        #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseDependencies))
+        #expect(machine.apply(.groupGone, at: noon).last == .releaseDependencies)
     }
 
     @Test("a restart for those who wait lets go of nothing, and asks again what may have been lost")
     func holdsOnForRestart() {
-        let ready = Lives.awaiting().after(.requirementsReady, .addressFree, .spawned, .probeSucceeded)
-        var machine = ready.after(.exited(crash), .wanted(two))
+        let awake = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
+        var machine = awake.after(.exited(crash), .wanted(two))
         #expect(
-            machine.apply(.groupGone, at: noon) == [.disarm(.stopStep), .endGeneration(first), .holdRequirements])
-        #expect(machine.state == .starting(Start(phase: .awaitingRequirements, waiting: [two])))
+            machine.apply(.groupGone, at: noon) == [.disarm(.stopStep), .endGeneration(first), .acquireDependencies])
+        #expect(machine.state == .starting(Start(phase: .awaitingDependencies, queue: [two])))
     }
 
     @Test("the failure of a requirement is not counted as its own")
     func failureOfAnother() {
-        let machine = Lives.awaiting().after(
-            .requirementRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)))
+        let machine = BackendFixtures.awaiting().after(
+            .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)))
         #expect(machine.failures == 0)
     }
 
     @Test("what is not to be started again stays down after its end, whatever that was", arguments: [0, 1] as [Int32])
     func stays(status: Int32) {
-        var policy = Lives.policy
+        var policy = BackendFixtures.policy
         (policy.alwaysOn, policy.restarts) = (true, false)
-        let machine = Lives.ready(policy).after(.exited(.status(status)), .groupGone)
+        let machine = BackendFixtures.awake(policy).after(.exited(.status(status)), .groupGone)
         #expect(machine.state == .asleep && machine.failures == Int(status))
-        let coolingDown = Lives.spawning(policy).after(.spawnFailed(noCommand), .timerFired(.coolDown))
-        #expect(coolingDown.state == .asleep)
+        let backoff = BackendFixtures.spawning(policy).after(.spawnFailed(noCommand), .timerFired(.backoffTimer))
+        #expect(backoff.state == .asleep)
     }
 
     @Test(
         "starting: is the address free?",
         arguments: [
-            Row(.wanted(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
-            Row(.wantedIfAwake(two), .starting(Start(phase: .checkingAddress, waiting: [one, two])), []),
-            Row(.abandoned(one), .starting(Start(phase: .checkingAddress, waiting: [])), []),
-            Row(.requirementsChanged, .starting(Start(phase: .checkingAddress, waiting: [one])), [.checkAddress]),
-            Row(.addressFree, .starting(Start(phase: .spawning, waiting: [one])), [.spawn(first)]),
+            Row(.wanted(two), .starting(Start(phase: .checkingAddress, queue: [one, two])), []),
+            Row(.wantedIfAwake(two), .starting(Start(phase: .checkingAddress, queue: [one, two])), []),
+            Row(.abandoned(one), .starting(Start(phase: .checkingAddress, queue: [])), []),
+            Row(.dependenciesChanged, .starting(Start(phase: .checkingAddress, queue: [one])), [.checkAddress]),
+            Row(.addressFree, .starting(Start(phase: .spawning, queue: [one])), [.spawn(first)]),
             Row(
-                .addressTaken, .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)),
+                .addressTaken, .backoff(Rest(until: noon + .seconds(1), reason: inUse)),
                 [
                     .refuse([one], .addressTaken, retryAfter: .seconds(1)),
-                    .arm(.coolDown, at: noon + .seconds(1)),
+                    .arm(.backoffTimer, at: noon + .seconds(1)),
                 ]),
             Row(
-                .shutdownRequested, .retired,
+                .shutdownRequested, .shuttingDown,
                 [.stopProbing, .refuse([one], .shuttingDown, retryAfter: .seconds(5))]),
-            Row(.lastLeaseReturned(first), .starting(Start(phase: .checkingAddress, waiting: [one])), []),
-            Row(.startRequested, .starting(Start(phase: .checkingAddress, waiting: [one])), []),
+            Row(.lastLeaseReturned(first), .starting(Start(phase: .checkingAddress, queue: [one])), []),
+            Row(.startRequested, .starting(Start(phase: .checkingAddress, queue: [one])), []),
         ])
-    func checkingAddress(row: Row) { row.check(Lives.checking()) }
+    func checkingAddress(row: Row) { row.check(BackendFixtures.checking()) }
 
     @Test(
         "starting: the spawn",
         arguments: [
-            Row(.wanted(two), .starting(Start(phase: .spawning, waiting: [one, two])), []),
-            Row(.abandoned(one), .starting(Start(phase: .spawning, waiting: [])), []),
+            Row(.wanted(two), .starting(Start(phase: .spawning, queue: [one, two])), []),
+            Row(.abandoned(one), .starting(Start(phase: .spawning, queue: [])), []),
             Row(
-                .spawned, .starting(Start(phase: .probing(since: noon), waiting: [one])),
+                .spawned, .starting(Start(phase: .probing(since: noon), queue: [one])),
                 [.arm(.startup, at: noon + .seconds(30)), .startProbing]),
             Row(
-                .spawnFailed(noCommand), .coolingDown(Rest(until: noon + .seconds(1), reason: "could not be started")),
+                .spawnFailed(noCommand), .backoff(Rest(until: noon + .seconds(1), reason: "could not be started")),
                 [
                     .refuse([one], .spawnFailed(noCommand), retryAfter: .seconds(1)),
-                    .arm(.coolDown, at: noon + .seconds(1)),
+                    .arm(.backoffTimer, at: noon + .seconds(1)),
                 ]),
-            Row(.lastLeaseReturned(first), .starting(Start(phase: .spawning, waiting: [one])), []),
-            Row(.startRequested, .starting(Start(phase: .spawning, waiting: [one])), []),
+            Row(.lastLeaseReturned(first), .starting(Start(phase: .spawning, queue: [one])), []),
+            Row(.startRequested, .starting(Start(phase: .spawning, queue: [one])), []),
         ])
-    func spawning(row: Row) { row.check(Lives.spawning()) }
+    func spawning(row: Row) { row.check(BackendFixtures.spawning()) }
 
     @Test(
         "starting: waiting until it accepts",
         arguments: [
-            Row(.wanted(two), .starting(Start(phase: .probing(since: noon), waiting: [one, two])), []),
-            Row(.abandoned(one), .starting(Start(phase: .probing(since: noon), waiting: [])), []),
+            Row(.wanted(two), .starting(Start(phase: .probing(since: noon), queue: [one, two])), []),
+            Row(.abandoned(one), .starting(Start(phase: .probing(since: noon), queue: [])), []),
             Row(
-                .probeSucceeded, .ready(since: noon),
+                .probeSucceeded, .awake(since: noon),
                 [.disarm(.startup), .openGate(first, leases: 1), .admit([one], first)]),
             Row(
                 .timerFired(.startup),
@@ -185,19 +185,19 @@ struct BackendMachineTests {
                     .stopProbing, .disarm(.startup), .refuse([one], .shuttingDown, retryAfter: .seconds(5)),
                     .signal(.terminate), .arm(.stopStep, at: noon + .seconds(10)),
                 ]),
-            Row(.lastLeaseReturned(first), .starting(Start(phase: .probing(since: noon), waiting: [one])), []),
-            Row(.startRequested, .starting(Start(phase: .probing(since: noon), waiting: [one])), []),
+            Row(.lastLeaseReturned(first), .starting(Start(phase: .probing(since: noon), queue: [one])), []),
+            Row(.startRequested, .starting(Start(phase: .probing(since: noon), queue: [one])), []),
         ])
-    func probing(row: Row) { row.check(Lives.probing()) }
+    func probing(row: Row) { row.check(BackendFixtures.probing()) }
 
     @Test(
         "ready",
         arguments: [
-            Row(.wanted(two), .ready(since: noon), [.enterGate, .admit([two], first)]),
-            Row(.lastLeaseReturned(first), .ready(since: noon), [.arm(.idle, at: noon + .seconds(60))]),
-            Row(.lastLeaseReturned(Generation(number: 0)), .ready(since: noon), []),
-            Row(.timerFired(.idle), .ready(since: noon), [.tryCloseGate]),
-            Row(.gateBusy, .ready(since: noon), []),
+            Row(.wanted(two), .awake(since: noon), [.enterGate, .admit([two], first)]),
+            Row(.lastLeaseReturned(first), .awake(since: noon), [.arm(.idle, at: noon + .seconds(60))]),
+            Row(.lastLeaseReturned(Generation(number: 0)), .awake(since: noon), []),
+            Row(.timerFired(.idle), .awake(since: noon), [.tryCloseGate]),
+            Row(.gateBusy, .awake(since: noon), []),
             Row(
                 .gateClosed, .stopping(Stop(cause: .idle, step: 0)),
                 [.signal(.terminate), .arm(.stopStep, at: noon + .seconds(10))]),
@@ -215,21 +215,21 @@ struct BackendMachineTests {
                     .disarm(.idle), .closeGateByForce, .signal(.terminate),
                     .arm(.stopStep, at: noon + .seconds(10)),
                 ]),
-            Row(.abandoned(one), .ready(since: noon), []),
-            Row(.startRequested, .ready(since: noon), []),
+            Row(.abandoned(one), .awake(since: noon), []),
+            Row(.startRequested, .awake(since: noon), []),
         ])
-    func ready(row: Row) { row.check(Lives.ready()) }
+    func awake(row: Row) { row.check(BackendFixtures.awake()) }
 
     @Test(
         "stopping because nobody needed it",
         arguments: [
-            Row(.wanted(two), .stopping(Stop(cause: .idle, step: 0, waiting: [two])), []),
+            Row(.wanted(two), .stopping(Stop(cause: .idle, step: 0, queue: [two])), []),
             Row(.abandoned(two), .stopping(Stop(cause: .idle, step: 0)), []),
             Row(
                 .timerFired(.stopStep), .stopping(Stop(cause: .idle, step: 1)),
                 [.signal(.kill), .arm(.stopStep, at: noon + .seconds(1))]),
             Row(
-                .hurried, .stopping(Stop(cause: .idle, step: 1)),
+                .shutdownForced, .stopping(Stop(cause: .idle, step: 1)),
                 [.signal(.kill), .arm(.stopStep, at: noon + .seconds(1))]),
             Row(.exited(.signal(15)), .stopping(Stop(cause: .idle, step: 0, exit: .signal(15))), []),
             Row(.groupGone, .asleep, [.disarm(.stopStep), .endGeneration(first)]),
@@ -237,7 +237,7 @@ struct BackendMachineTests {
             Row(.lastLeaseReturned(first), .stopping(Stop(cause: .idle, step: 0)), []),
             Row(.startRequested, .stopping(Stop(cause: .idle, step: 0)), []),
         ])
-    func stopping(row: Row) { row.check(Lives.stopping()) }
+    func stopping(row: Row) { row.check(BackendFixtures.stopping()) }
 
     @Test(
         "stopping after it failed twice in a row",
@@ -247,17 +247,17 @@ struct BackendMachineTests {
                 .stopping(
                     Stop(
                         cause: .failure(reason: "ended unexpectedly", restAfter: true), step: 0, exit: crash,
-                        waiting: [two])), []),
+                        queue: [two])), []),
             Row(
-                .groupGone, .coolingDown(Rest(until: noon + .seconds(2), reason: "ended unexpectedly")),
+                .groupGone, .backoff(Rest(until: noon + .seconds(2), reason: "ended unexpectedly")),
                 [
                     .disarm(.stopStep), .endGeneration(Generation(number: 2)),
-                    .arm(.coolDown, at: noon + .seconds(2)),
+                    .arm(.backoffTimer, at: noon + .seconds(2)),
                 ]),
             Row(
                 .shutdownRequested, .stopping(Stop(cause: .shutdown, step: 0, exit: crash)), []),
         ])
-    func failing(row: Row) { row.check(Lives.failing()) }
+    func failing(row: Row) { row.check(BackendFixtures.failing()) }
 
     @Test(
         "stopping because the daemon leaves",
@@ -265,50 +265,50 @@ struct BackendMachineTests {
             Row(
                 .wanted(two), .stopping(Stop(cause: .shutdown, step: 0)),
                 [.refuse([two], .shuttingDown, retryAfter: .seconds(5))]),
-            Row(.groupGone, .retired, [.disarm(.stopStep), .endGeneration(first)]),
+            Row(.groupGone, .shuttingDown, [.disarm(.stopStep), .endGeneration(first)]),
             Row(.shutdownRequested, .stopping(Stop(cause: .shutdown, step: 0)), []),
         ])
-    func leaving(row: Row) { row.check(Lives.leaving()) }
+    func leaving(row: Row) { row.check(BackendFixtures.leaving()) }
 
     @Test(
         "cooling down",
         arguments: [
-            Row(.wanted(two), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse, waiting: [two])), []),
+            Row(.wanted(two), .backoff(Rest(until: noon + .seconds(1), reason: inUse, queue: [two])), []),
             Row(
-                .wantedIfAwake(two), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)),
-                [.refuse([two], .coolingDown(reason: inUse), retryAfter: .seconds(1))]),
-            Row(.timerFired(.coolDown), .asleep, []),
-            Row(.shutdownRequested, .retired, [.disarm(.coolDown)]),
-            Row(.abandoned(one), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
-            Row(.lastLeaseReturned(first), .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
-            Row(.startRequested, .coolingDown(Rest(until: noon + .seconds(1), reason: inUse)), []),
+                .wantedIfAwake(two), .backoff(Rest(until: noon + .seconds(1), reason: inUse)),
+                [.refuse([two], .backoff(reason: inUse), retryAfter: .seconds(1))]),
+            Row(.timerFired(.backoffTimer), .asleep, []),
+            Row(.shutdownRequested, .shuttingDown, [.disarm(.backoffTimer)]),
+            Row(.abandoned(one), .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.lastLeaseReturned(first), .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.startRequested, .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
         ])
-    func coolingDown(row: Row) { row.check(Lives.coolingDown()) }
+    func backoff(row: Row) { row.check(BackendFixtures.backoff()) }
 
     @Test(
         "retired",
         arguments: [
-            Row(.wanted(one), .retired, [.refuse([one], .shuttingDown, retryAfter: .seconds(5))]),
-            Row(.abandoned(one), .retired, []),
-            Row(.lastLeaseReturned(first), .retired, []),
-            Row(.startRequested, .retired, []),
-            Row(.shutdownRequested, .retired, []),
-            Row(.hurried, .retired, []),
+            Row(.wanted(one), .shuttingDown, [.refuse([one], .shuttingDown, retryAfter: .seconds(5))]),
+            Row(.abandoned(one), .shuttingDown, []),
+            Row(.lastLeaseReturned(first), .shuttingDown, []),
+            Row(.startRequested, .shuttingDown, []),
+            Row(.shutdownRequested, .shuttingDown, []),
+            Row(.shutdownForced, .shuttingDown, []),
         ])
-    func retired(row: Row) { row.check(Lives.retired()) }
+    func shuttingDown(row: Row) { row.check(BackendFixtures.shuttingDown()) }
 }
 
-struct BackendLifeTests {
+struct BackendGenerationTests {
     @Test("a backend that nobody waits for any more becomes ready, and its idle clock starts at once")
     func readyForNobody() {
-        var machine = Lives.probing().after(.abandoned(one))
+        var machine = BackendFixtures.probing().after(.abandoned(one))
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects == [.disarm(.startup), .openGate(first, leases: 0), .arm(.idle, at: noon + .seconds(60))])
     }
 
     @Test("everybody who waits is admitted, in the order they came")
     func admittedInOrder() {
-        var machine = Lives.probing().after(.wanted(three))
+        var machine = BackendFixtures.probing().after(.wanted(three))
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects.last == .admit([one, three], first))
         #expect(effects.contains(.openGate(first, leases: 2)))
@@ -316,39 +316,39 @@ struct BackendLifeTests {
 
     @Test("one client too many is refused, the others go on waiting, and a place that is left is free again")
     func queueFull() {
-        var machine = Lives.checking().after(.wanted(two))
+        var machine = BackendFixtures.checking().after(.wanted(two))
         let full = BackendMachine.Effect.refuse([three], .queueFull(limit: 2), retryAfter: .seconds(1))
         #expect(machine.apply(.wanted(three), at: noon) == [full])
-        #expect(machine.waitingCount == 2)
+        #expect(machine.queueLength == 2)
         #expect(machine.apply(.abandoned(one), at: noon).isEmpty)
         #expect(machine.apply(.wanted(three), at: noon).isEmpty)
-        #expect(machine.waitingCount == 2)
+        #expect(machine.queueLength == 2)
     }
 
     @Test("the queue is bounded in the stop window too")
     func queueFullWhileStopping() {
-        var machine = Lives.stopping().after(.wanted(one), .wanted(two))
+        var machine = BackendFixtures.stopping().after(.wanted(one), .wanted(two))
         let full = BackendMachine.Effect.refuse([three], .queueFull(limit: 2), retryAfter: .seconds(1))
         #expect(machine.apply(.wanted(three), at: noon) == [full])
     }
 
     @Test("who arrives while it stops gets a fresh start as soon as the last of the group is gone")
     func stopWindow() {
-        var machine = Lives.stopping().after(.wanted(two), .exited(.signal(15)))
+        var machine = BackendFixtures.stopping().after(.wanted(two), .exited(.signal(15)))
         let effects = machine.apply(.groupGone, at: noon)
         #expect(effects == [.disarm(.stopStep), .endGeneration(first), .checkAddress])
-        #expect(machine.state == .starting(Start(phase: .checkingAddress, waiting: [two])))
+        #expect(machine.state == .starting(Start(phase: .checkingAddress, queue: [two])))
     }
 
     @Test("who arrives while it stops and leaves again starts nothing")
     func leftInStopWindow() {
-        let machine = Lives.stopping().after(.wanted(two), .abandoned(two), .groupGone)
+        let machine = BackendFixtures.stopping().after(.wanted(two), .abandoned(two), .groupGone)
         #expect(machine.state == .asleep)
     }
 
     @Test("a backend that ignores TERM is killed, again and again, until its group is gone")
     func killedUntilGone() {
-        var machine = Lives.stopping()
+        var machine = BackendFixtures.stopping()
         var now = noon
         for _ in 0..<5 {
             now = now + .seconds(10)
@@ -359,19 +359,19 @@ struct BackendLifeTests {
 
     @Test("each start is another generation")
     func generations() {
-        var machine = Lives.stopping().after(.wanted(two), .groupGone)
+        var machine = BackendFixtures.stopping().after(.wanted(two), .groupGone)
         #expect(machine.apply(.addressFree, at: noon) == [.spawn(Generation(number: 2))])
     }
 
     @Test("the first crash is forgiven, the next ones make it rest, ever longer")
     func crashes() {
-        var machine = Lives.ready()
+        var machine = BackendFixtures.awake()
         var rests: [Duration] = []
         for _ in 0..<4 {
             machine = machine.after(.exited(crash), .groupGone)
-            if case .coolingDown(let rest) = machine.state {
+            if case .backoff(let rest) = machine.state {
                 rests.append(rest.until - noon)
-                machine = machine.after(.timerFired(.coolDown))
+                machine = machine.after(.timerFired(.backoffTimer))
             }
             machine = machine.after(.wanted(one), .addressFree, .spawned, .probeSucceeded)
         }
@@ -380,8 +380,8 @@ struct BackendLifeTests {
 
     @Test("a crash after a long time of service is forgiven like a first one")
     func stableCrash() {
-        var machine = Lives.failing().after(
-            .groupGone, .timerFired(.coolDown), .wanted(one), .addressFree, .spawned, .probeSucceeded)
+        var machine = BackendFixtures.failing().after(
+            .groupGone, .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded)
         #expect(machine.failures > 0)
         _ = machine.apply(.exited(crash), at: noon + Limits.stableUptime)
         #expect(machine.failures == 0)
@@ -390,23 +390,23 @@ struct BackendLifeTests {
 
     @Test("failed starts double the rest; one life that ends because nobody needs it makes up for them")
     func failedStarts() {
-        var machine = Lives.coolingDown()
+        var machine = BackendFixtures.backoff()
         for seconds in [2, 4, 8] {
-            machine = machine.after(.timerFired(.coolDown), .wanted(one))
+            machine = machine.after(.timerFired(.backoffTimer), .wanted(one))
             let effects = machine.apply(.addressTaken, at: noon)
-            #expect(effects.contains(.arm(.coolDown, at: noon + .seconds(seconds))))
+            #expect(effects.contains(.arm(.backoffTimer, at: noon + .seconds(seconds))))
         }
         machine = machine.after(
-            .timerFired(.coolDown), .wanted(one), .addressFree, .spawned, .probeSucceeded, .timerFired(.idle),
+            .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded, .timerFired(.idle),
             .gateClosed, .groupGone)
         #expect(machine.failures == 0)
     }
 
     @Test("a refusal while cooling down names what is left of the rest, and never nothing")
     func restThatIsOver() {
-        var machine = Lives.coolingDown()
+        var machine = BackendFixtures.backoff()
         let effects = machine.apply(.wantedIfAwake(two), at: noon + .seconds(5))
-        guard case .refuse([two], .coolingDown, let retryAfter) = effects.first else {
+        guard case .refuse([two], .backoff, let retryAfter) = effects.first else {
             Issue.record("\(effects) is no refusal")
             return
         }
@@ -415,8 +415,8 @@ struct BackendLifeTests {
 
     @Test("a refusal while cooling down is one reason long, however many rests went before")
     func reasonsDoNotGrow() {
-        let machine = Lives.failing().after(.groupGone)
-        guard case .coolingDown(let rest) = machine.state else {
+        let machine = BackendFixtures.failing().after(.groupGone)
+        guard case .backoff(let rest) = machine.state else {
             Issue.record("\(machine.state) is no rest")
             return
         }
@@ -425,45 +425,45 @@ struct BackendLifeTests {
 
     @Test("the dice shorten a rest by up to a fifth")
     func jitter() {
-        var machine = Lives.checking()
+        var machine = BackendFixtures.checking()
         let effects = machine.apply(.addressTaken, at: noon, jitter: 0.5)
-        #expect(effects.last == .arm(.coolDown, at: noon + .milliseconds(900)))
+        #expect(effects.last == .arm(.backoffTimer, at: noon + .milliseconds(900)))
     }
 
     @Test("what is always on never idles out, and comes back by itself after a crash and after a rest")
     func alwaysOn() {
-        var policy = Lives.policy
+        var policy = BackendFixtures.policy
         policy.alwaysOn = true
-        var machine = Lives.asleep(policy).after(.startRequested, .addressFree, .spawned)
+        var machine = BackendFixtures.asleep(policy).after(.startRequested, .addressFree, .spawned)
         #expect(machine.apply(.probeSucceeded, at: noon) == [.disarm(.startup), .openGate(first, leases: 0)])
         #expect(machine.apply(.lastLeaseReturned(first), at: noon).isEmpty)
         machine = machine.after(.exited(crash))
         #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
         machine = machine.after(.addressTaken)
-        #expect(machine.apply(.timerFired(.coolDown), at: noon) == [.checkAddress])
+        #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
     }
 
     @Test("P10 without an idle timeout nothing ever stops it, whatever it works at without clients")
     func neverIdle() {
-        var policy = Lives.policy
+        var policy = BackendFixtures.policy
         policy.idleTimeout = nil
-        var machine = Lives.ready(policy)
+        var machine = BackendFixtures.awake(policy)
         #expect(machine.apply(.lastLeaseReturned(first), at: noon).isEmpty)
     }
 
     @Test("a shutdown in the stop window tells those who wait, and nothing starts again")
     func shutdownInStopWindow() {
-        var machine = Lives.stopping().after(.wanted(two))
+        var machine = BackendFixtures.stopping().after(.wanted(two))
         let effects = machine.apply(.shutdownRequested, at: noon)
         #expect(effects == [.refuse([two], .shuttingDown, retryAfter: .seconds(5))])
-        #expect(machine.after(.groupGone).state == .retired)
+        #expect(machine.after(.groupGone).state == .shuttingDown)
     }
 
     @Test("an absurdly long startup timeout is armed for ever, not in the past")
     func absurdTimeout() {
-        var policy = Lives.policy
+        var policy = BackendFixtures.policy
         policy.startupTimeout = .seconds(Int64.max / 1_000_000_000)
-        var machine = Lives.spawning(policy)
+        var machine = BackendFixtures.spawning(policy)
         #expect(machine.apply(.spawned, at: noon).first == .arm(.startup, at: Instant(nanoseconds: .max)))
     }
 }
@@ -471,41 +471,41 @@ struct BackendLifeTests {
 struct ImpossibleEventTests {
     @Test("no timer can fire while it is asleep")
     func asleep() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.asleep().after(.timerFired(.idle)) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.asleep().after(.timerFired(.idle)) }
     }
 
     @Test("nobody probes before there is a process")
     func checkingAddress() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.checking().after(.probeSucceeded) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.checking().after(.probeSucceeded) }
     }
 
     @Test("a spawn is answered before anything else is told")
     func spawning() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.spawning().after(.shutdownRequested) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.spawning().after(.shutdownRequested) }
     }
 
     @Test("a group is not gone before its leader was reaped")
     func probing() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.probing().after(.groupGone) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.probing().after(.groupGone) }
     }
 
     @Test("only a stop can be hurried")
-    func ready() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.ready().after(.hurried) }
+    func awake() async {
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.awake().after(.shutdownForced) }
     }
 
     @Test("the gate is not asked for while it stops")
     func stopping() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.stopping().after(.gateClosed) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.stopping().after(.gateClosed) }
     }
 
     @Test("what rests has no process that could end")
-    func coolingDown() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.coolingDown().after(.exited(.status(0))) }
+    func backoff() async {
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.backoff().after(.exited(.status(0))) }
     }
 
     @Test("what is retired has nothing left that could happen")
-    func retired() async {
-        await #expect(processExitsWith: .failure) { _ = Lives.retired().after(.groupGone) }
+    func shuttingDown() async {
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.shuttingDown().after(.groupGone) }
     }
 }

@@ -8,7 +8,7 @@ private let (one, two) = (Ticket(number: 1), Ticket(number: 2))
 struct BackendOverdueStopTests {
     @Test("queued requests are refused when the stop plan and its grace are over")
     func refusesWaiting() {
-        var machine = Lives.stopping().after(.wanted(one))
+        var machine = BackendFixtures.stopping().after(.wanted(one))
         var (now, refusals) = (noon, [Instant]())
         for _ in 0..<20 {
             // TERM and its patience came before.
@@ -18,19 +18,19 @@ struct BackendOverdueStopTests {
             if effects.contains(.refuse([one], .stopTimedOut, retryAfter: .seconds(10))) { refusals.append(now) }
         }
         #expect(refusals == [noon + .seconds(10) + Limits.stopGrace])
-        #expect(machine.isStopOverdue && machine.waitingCount == 0)
+        #expect(machine.isStopOverdue && machine.queueLength == 0)
     }
 
     @Test("a request during an overdue stop is refused at once", arguments: [true, false])
     func refusesNewcomers(mayWake: Bool) {
-        var machine = Lives.overdue()
+        var machine = BackendFixtures.overdue()
         let effects = machine.apply(mayWake ? .wanted(two) : .wantedIfAwake(two), at: noon)
         #expect(effects == [.refuse([two], .stopTimedOut, retryAfter: .seconds(10))])
     }
 
     @Test("an overdue stop repeats KILL at a slow rate")
     func slowRetries() {
-        var machine = Lives.overdue()
+        var machine = BackendFixtures.overdue()
         for _ in 0..<3 {
             let effects = machine.apply(.timerFired(.stopStep), at: noon)
             #expect(effects == [.signal(.kill), .arm(.stopStep, at: noon + .seconds(10))])
@@ -39,15 +39,15 @@ struct BackendOverdueStopTests {
 
     @Test("when the processes end at last, the backend is asleep and can be woken")
     func endsAtLast() {
-        let machine = Lives.overdue().after(.exited(.signal(9)), .groupGone)
+        let machine = BackendFixtures.overdue().after(.exited(.signal(9)), .groupGone)
         #expect(machine.state == .asleep)
-        #expect(machine.after(.wanted(two)).waitingCount == 1)
+        #expect(machine.after(.wanted(two)).queueLength == 1)
     }
 
-    @Test("commands that wait for an overdue stop fail", arguments: [BackendOrder.start, .stop, .restart, .disable])
-    func commands(order: BackendOrder) {
-        let machine = Lives.overdue().after(.ordered(order))
-        let pending = PendingOrder(ticket: one, order: order, found: machine.generation)
+    @Test("commands that wait for an overdue stop fail", arguments: [BackendCommand.start, .stop, .restart, .disable])
+    func commands(command: BackendCommand) {
+        let machine = BackendFixtures.overdue().after(.command(command))
+        let pending = PendingCommand(ticket: one, command: command, found: machine.generation)
         #expect(pending.verdict(on: machine) == .stopTimedOut)
         // What failed is not done later behind the operator's back.
         #expect(machine.after(.exited(.signal(9)), .groupGone).state == .asleep)
@@ -55,28 +55,28 @@ struct BackendOverdueStopTests {
 
     @Test("a daemon that leaves is no command's failure")
     func shutdown() {
-        let machine = Lives.overdue().after(.shutdownRequested)
-        let pending = PendingOrder(ticket: one, order: .stop, found: machine.generation)
+        let machine = BackendFixtures.overdue().after(.shutdownRequested)
+        let pending = PendingCommand(ticket: one, command: .stop, found: machine.generation)
         #expect(pending.verdict(on: machine) == .daemonLeaves)
-        #expect(machine.after(.exited(.signal(9)), .groupGone).state == .retired)
+        #expect(machine.after(.exited(.signal(9)), .groupGone).state == .shuttingDown)
     }
 }
 
 /// Requests during the backoff after a failure.
 struct BackendShortRestTests {
     private func failed(_ first: Duration) -> BackendMachine {
-        var policy = Lives.policy
+        var policy = BackendFixtures.policy
         policy.backoff = RestartBackoff(first: first)
-        return Lives.coolingDown(policy)
+        return BackendFixtures.backoff(policy)
     }
 
     @Test("a request is queued when at most two seconds of the rest are left")
     func boundary() {
         var short = failed(Limits.queuedRest)
         #expect(short.apply(.wanted(two), at: noon) == [])
-        #expect(short.waitingCount == 1)
+        #expect(short.queueLength == 1)
         var long = failed(Limits.queuedRest + .milliseconds(1))
-        let refusal = Refusal.coolingDown(reason: Refusal.addressTaken.sentence)
+        let refusal = Refusal.backoff(reason: Refusal.addressTaken.sentence)
         #expect(long.apply(.wanted(two), at: noon) == [.refuse([two], refusal, retryAfter: .milliseconds(2001))])
         #expect(long.apply(.wanted(two), at: noon + .milliseconds(1)) == [])
     }
@@ -84,7 +84,7 @@ struct BackendShortRestTests {
     @Test("a queued request gets the next start")
     func nextStart() {
         var machine = failed(.seconds(1)).after(.wanted(two))
-        #expect(machine.apply(.timerFired(.coolDown), at: noon) == [.checkAddress])
+        #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
         machine = machine.after(.addressFree, .spawned)
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects.contains(.admit([two], Generation(number: 1))))
@@ -92,41 +92,41 @@ struct BackendShortRestTests {
 
     @Test("a request that arrives while the failed process is still ending is queued, too, and keeps its place")
     func duringStop() {
-        let machine = Lives.failing().after(.wanted(two), .groupGone)
-        guard case .coolingDown(let rest) = machine.state else {
+        let machine = BackendFixtures.failing().after(.wanted(two), .groupGone)
+        guard case .backoff(let rest) = machine.state else {
             Issue.record("\(machine.state) is no rest")
             return
         }
-        #expect(rest.waiting == [two])
-        #expect(machine.after(.timerFired(.coolDown)).waitingCount == 1)
+        #expect(rest.queue == [two])
+        #expect(machine.after(.timerFired(.backoffTimer)).queueLength == 1)
     }
 
     @Test("a client that leaves is forgotten, and then nothing starts")
     func leaves() {
-        #expect(failed(.seconds(1)).after(.wanted(two), .abandoned(two), .timerFired(.coolDown)).state == .asleep)
+        #expect(failed(.seconds(1)).after(.wanted(two), .abandoned(two), .timerFired(.backoffTimer)).state == .asleep)
     }
 
     @Test("the queue has its usual limit")
     func limit() {
         var machine = failed(.seconds(1))
-        for number in 1...UInt64(Lives.policy.maximumWaiting) {
+        for number in 1...UInt64(BackendFixtures.policy.maximumQueue) {
             #expect(machine.apply(.wanted(Ticket(number: number)), at: noon) == [])
         }
         let extra = Ticket(number: 99)
-        let full = Refusal.queueFull(limit: Lives.policy.maximumWaiting)
+        let full = Refusal.queueFull(limit: BackendFixtures.policy.maximumQueue)
         #expect(machine.apply(.wanted(extra), at: noon) == [.refuse([extra], full, retryAfter: .seconds(1))])
     }
 
     @Test(
         "who ends the rest answers those that are queued",
         arguments: [
-            (BackendMachine.Event.ordered(.stop), Refusal.stopped), (.ordered(.disable), .disabled),
+            (BackendMachine.Event.command(.stop), Refusal.stopped), (.command(.disable), .disabled),
             (.shutdownRequested, .shuttingDown),
         ])
     func refused(event: BackendMachine.Event, refusal: Refusal) {
         var machine = failed(.seconds(1)).after(.wanted(two))
         let effects = machine.apply(event, at: noon)
         #expect(effects.contains(.refuse([two], refusal, retryAfter: refusal.usualRetry)))
-        #expect(machine.waitingCount == 0)
+        #expect(machine.queueLength == 0)
     }
 }

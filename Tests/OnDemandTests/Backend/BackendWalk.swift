@@ -15,9 +15,9 @@ struct BackendWalk {
         case groupEnds
         case deliverLastLease
         case clientSpeaks, everybodyLeaves
-        case order(BackendOrder)
+        case command(BackendCommand)
         case findNobody(wasSent: Bool)
-        case shutDown, hurry
+        case shutDown, forceShutdown
     }
 
     private enum Process { case none, alive, leaderGone }
@@ -32,9 +32,9 @@ struct BackendWalk {
     private(set) var isAwaiting = false
     private(set) var isHolding = false
     /// Those who wait, those who were let in with their generation, and how often anybody was answered.
-    private(set) var waiting: [Ticket] = []
+    private(set) var queue: [Ticket] = []
     private(set) var inside: [Generation] = []
-    private var answers: [Ticket: Int] = [:]
+    private var replies: [Ticket: Int] = [:]
     private var lastTicket: UInt64 = 0
     private var lastLeases: [Generation] = []
     private var process = Process.none
@@ -43,18 +43,18 @@ struct BackendWalk {
     private var lastClientData: Instant?
     private var isTakingLeave = false
     /// What an operator may ask for on this walk.
-    private let orders: [BackendOrder]
+    private let commands: [BackendCommand]
     /// The first promise that was broken, in words.
-    private(set) var complaint: String?
+    private(set) var localReply: String?
 
-    init(policy: BackendPolicy, orders: [BackendOrder] = []) {
-        self.orders = orders
+    init(policy: BackendPolicy, commands: [BackendCommand] = []) {
+        self.commands = commands
         machine = BackendMachine(policy: policy)
         if policy.alwaysOn { tell(.startRequested) }
     }
 
-    private mutating func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
-        if !holds, complaint == nil { complaint = promise() }
+    private mutating func expect(_ dependencies: Bool, _ promise: @autoclosure () -> String) {
+        if !dependencies, localReply == nil { localReply = promise() }
     }
 
     // MARK: What can happen
@@ -63,7 +63,7 @@ struct BackendWalk {
         var moves: [Move] = [.arrive]
         if !gate.isOpen { moves.append(.arriveWithoutWaking) }
         if gate.isOpen { moves.append(.arriveLate) }
-        if !waiting.isEmpty { moves.append(.leaveQueue) }
+        if !queue.isEmpty { moves.append(.leaveQueue) }
         if !inside.isEmpty { moves += [.leave, .leaveAfterAdmission] }
         if !inside.isEmpty, process != .none {
             moves += [.findNobody(wasSent: false), .findNobody(wasSent: true)]
@@ -72,15 +72,15 @@ struct BackendWalk {
         if isAwaiting || isChecking { moves.append(.requirementsChange) }
         if isChecking { moves += [.addressIsFree(spawns: true), .addressIsFree(spawns: false), .addressIsTaken] }
         if isProbing { moves.append(.accept) }
-        moves += [BackendTimer.startup, .idle, .stopStep, .coolDown].filter { timers[$0] != nil }.map { .fire($0) }
+        moves += [BackendTimer.startup, .idle, .stopStep, .backoffTimer].filter { timers[$0] != nil }.map { .fire($0) }
         if process == .alive { moves += [.exit(takesGroupAlong: true), .exit(takesGroupAlong: false)] }
         if process == .leaderGone { moves.append(.groupEnds) }
         if !lastLeases.isEmpty { moves.append(.deliverLastLease) }
         if machine.policy.idleWhen == .noClientData, gate.isOpen { moves.append(.clientSpeaks) }
         if isTakingLeave, gate.inside == 0 { moves.append(.everybodyLeaves) }
-        moves += orders.map { .order($0) }
+        moves += commands.map { .command($0) }
         if !isShutDown { moves.append(.shutDown) }
-        if case .stopping = machine.state { moves.append(.hurry) }
+        if case .stopping = machine.state { moves.append(.forceShutdown) }
         return moves
     }
 
@@ -91,10 +91,10 @@ struct BackendWalk {
             if let generation = gate.enter() { inside.append(generation) } else { ask() }
         case .arriveLate: ask()
         case .arriveWithoutWaking:
-            let mayJoin = startsAnyhow || !waiting.isEmpty
+            let mayJoin = startsAnyhow || !queue.isEmpty
             ask(mayWake: false)
-            expect(mayJoin || waiting.isEmpty, "who may not wake it is held where nothing will start")
-        case .leaveQueue: tell(.abandoned(waiting.removeFirst()))
+            expect(mayJoin || queue.isEmpty, "who may not wake it is held where nothing will start")
+        case .leaveQueue: tell(.abandoned(queue.removeFirst()))
         case .findNobody(let wasSent): findNobody(wasSent: wasSent)
         case .leave: leave()
         case .leaveAfterAdmission:
@@ -102,16 +102,16 @@ struct BackendWalk {
             leave()
         case .requirementsGetReady:
             isAwaiting = false
-            tell(.requirementsReady)
+            tell(.dependenciesReady)
         case .requirementFails:
             isAwaiting = false
-            tell(.requirementRefused("redis", .addressTaken, retryAfter: .seconds(3)))
+            tell(.dependencyRefused("redis", .addressTaken, retryAfter: .seconds(3)))
         case .requirementIsDisabled:
             isAwaiting = false
-            tell(.requirementRefused("redis", .disabled, retryAfter: .seconds(3)))
+            tell(.dependencyRefused("redis", .disabled, retryAfter: .seconds(3)))
         case .requirementsChange:
             (isAwaiting, isChecking) = (false, false)
-            tell(.requirementsChanged)
+            tell(.dependenciesChanged)
         case .addressIsFree(let spawns):
             isChecking = false
             spawnSucceeds = spawns
@@ -132,14 +132,14 @@ struct BackendWalk {
         case .groupEnds: endGroup()
         case .deliverLastLease: tell(.lastLeaseReturned(lastLeases.removeFirst()))
         case .clientSpeaks: lastClientData = now
-        case .order(let order): tell(.ordered(order))
+        case .command(let command): tell(.command(command))
         case .everybodyLeaves:
             isTakingLeave = false
-            tell(.everybodyLeft(machine.generation))
+            tell(.tunnelsDrained(machine.generation))
         case .shutDown:
             isShutDown = true
             tell(.shutdownRequested)
-        case .hurry: tell(.hurried)
+        case .forceShutdown: tell(.shutdownForced)
         }
         checkPromises()
     }
@@ -147,8 +147,8 @@ struct BackendWalk {
     private mutating func ask(mayWake: Bool = true) {
         lastTicket += 1
         let ticket = Ticket(number: lastTicket)
-        waiting.append(ticket)
-        let mustSleep = machine.state == .asleep && machine.sleepsUntil.map { $0 > now } ?? false
+        queue.append(ticket)
+        let mustSleep = machine.state == .asleep && machine.minSleepUntil.map { $0 > now } ?? false
         tell(mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         let state = machine.state
         expect(!mustSleep || state == .asleep, "woken although it has still to sleep")
@@ -162,7 +162,7 @@ struct BackendWalk {
     private mutating func findNobody(wasSent: Bool) {
         let generation = inside.removeFirst()
         lastTicket += 1
-        waiting.append(Ticket(number: lastTicket))
+        queue.append(Ticket(number: lastTicket))
         tell(.foundNobody(Ticket(number: lastTicket), generation, wasSent: wasSent))
         if gate.leave(generation), gate.isOpen { lastLeases.append(generation) }
     }
@@ -186,10 +186,10 @@ struct BackendWalk {
 
     private mutating func perform(_ effect: BackendMachine.Effect) -> BackendMachine.Event? {
         switch effect {
-        case .holdRequirements:
+        case .acquireDependencies:
             expect(process == .none && !isAwaiting, "requirements are asked for before there is a process")
             (isAwaiting, isHolding) = (true, true)
-        case .releaseRequirements:
+        case .releaseDependencies:
             expect(isHolding && process == .none, "let go of what it still needs, or never had")
             (isAwaiting, isHolding) = (false, false)
         case .checkAddress:
@@ -216,7 +216,7 @@ struct BackendWalk {
                 return .clientDataSeen(at: lastClientData)
             }
             return gate.closeIfEmpty() ? .gateClosed : .gateBusy
-        case .takeLeave(let generation, _, _):
+        case .closeTunnels(let generation, _, _):
             expect(!gate.isOpen && generation == machine.generation, "leave was taken of somebody else")
             isTakingLeave = true
         case .closeGate: gate.close()
@@ -245,10 +245,10 @@ struct BackendWalk {
     }
 
     private mutating func answer(_ ticket: Ticket) {
-        answers[ticket, default: 0] += 1
-        expect(answers[ticket] == 1, "\(ticket) was answered twice")
-        expect(waiting.contains(ticket), "\(ticket) had left before it was answered")
-        waiting.removeAll { $0 == ticket }
+        replies[ticket, default: 0] += 1
+        expect(replies[ticket] == 1, "\(ticket) was answered twice")
+        expect(queue.contains(ticket), "\(ticket) had left before it was answered")
+        queue.removeAll { $0 == ticket }
     }
 
     /// It starts, or will, whether anybody asks or not.
@@ -262,28 +262,28 @@ struct BackendWalk {
 
     private mutating func checkPromises() {
         let (machine, armed) = (machine, Set(timers.keys))
-        expect(machine.waitingCount == waiting.count, "the machine and its clients disagree on who waits")
-        expect(waiting.count <= machine.policy.maximumWaiting, "too many wait")
+        expect(machine.queueLength == queue.count, "the machine and its clients disagree on who waits")
+        expect(queue.count <= machine.policy.maximumQueue, "too many wait")
         expect(gate.isOpen == isReady, "the gate is open in \(machine.state)")
         let needs = !machine.policy.requires.isEmpty && (process != .none || isChecking || isAwaiting)
         let promise = "requirements are held: \(isHolding), in \(machine.state)"
         expect(isHolding == needs, promise)
         switch machine.state {
-        case .asleep, .retired:
+        case .asleep, .shuttingDown:
             expect(armed.isEmpty, "\(armed) armed while \(machine.state)")
-            expect(process == .none && !isProbing && !isChecking && waiting.isEmpty, "something is left of a life")
-            expect(machine.standing != .pinned || machine.state == .retired, "pinned, and it sleeps")
+            expect(process == .none && !isProbing && !isChecking && queue.isEmpty, "something is left of a life")
+            expect(machine.standing != .pinned || machine.state == .shuttingDown, "pinned, and it sleeps")
         case .starting(let start):
             expect(machine.standing != .disabled, "it starts although it is disabled")
             switch start.phase {
-            case .awaitingRequirements:
+            case .awaitingDependencies:
                 expect(armed.isEmpty && isAwaiting && process == .none, "waiting for nothing in \(start.phase)")
             case .probing, .relistening: expect(armed == [.startup] && isProbing, "a start without an end")
             case .checkingAddress, .spawning:
                 expect(armed.isEmpty && isChecking && process == .none, "waiting for nothing in \(start.phase)")
             }
-        case .ready:
-            expect(armed.isSubset(of: [.idle]) && !isProbing && waiting.isEmpty, "leftovers of the start")
+        case .awake:
+            expect(armed.isSubset(of: [.idle]) && !isProbing && queue.isEmpty, "leftovers of the start")
             expect(machine.standing != .disabled, "awake although it is disabled")
             let mayIdle =
                 machine.policy.idleTimeout != nil && !machine.policy.alwaysOn && machine.standing != .pinned
@@ -292,24 +292,24 @@ struct BackendWalk {
             }
         case .stopping:
             expect(armed == [.stopStep] && process != .none && !isProbing, "a stop without an end")
-            let waitsInVain = machine.isStopOverdue && !waiting.isEmpty
+            let waitsInVain = machine.isStopOverdue && !queue.isEmpty
             expect(!waitsInVain, "clients wait for a stop that may never end")
-        case .coolingDown(let rest):
-            expect(armed == [.coolDown] && process == .none, "a rest without an end")
-            let waitsTooLong = !waiting.isEmpty && timers[.coolDown]! - now > Limits.queuedRest
-            expect(!waitsTooLong && timers[.coolDown] == rest.until, "clients wait for a rest that is long")
+        case .backoff(let rest):
+            expect(armed == [.backoffTimer] && process == .none, "a rest without an end")
+            let waitsTooLong = !queue.isEmpty && timers[.backoffTimer]! - now > Limits.queuedRest
+            expect(!waitsTooLong && timers[.backoffTimer] == rest.until, "clients wait for a rest that is long")
         }
     }
 
-    private var isReady: Bool { if case .ready = machine.state { true } else { false } }
+    private var isReady: Bool { if case .awake = machine.state { true } else { false } }
 
     /// From wherever it is, the shortest way to the end; what must hold there.
     mutating func finish() {
         if !isShutDown { make(.shutDown) }
         if process == .alive { make(.exit(takesGroupAlong: true)) }
         if process == .leaderGone { make(.groupEnds) }
-        let (state, unanswered) = (machine.state, waiting)
-        expect(state == .retired, "still \(state) after the shutdown")
+        let (state, unanswered) = (machine.state, queue)
+        expect(state == .shuttingDown, "still \(state) after the shutdown")
         expect(unanswered.isEmpty, "\(unanswered) never got an answer")
         expect(!gate.isOpen, "the gate outlived the daemon")
     }

@@ -5,17 +5,17 @@ import Testing
 struct BackendWalkTests {
     /// Every way from here, `depth` moves long; the moves of the first one that broke a promise.
     private func walk(_ here: BackendWalk, depth: Int, _ count: inout Int) -> (moves: [BackendWalk.Move], String)? {
-        if let complaint = here.complaint { return ([], complaint) }
+        if let localReply = here.localReply { return ([], localReply) }
         guard depth > 0 else {
             count += 1
             var end = here
             end.finish()
-            return end.complaint.map { ([], $0) }
+            return end.localReply.map { ([], $0) }
         }
         for move in here.moves {
             var next = here
             next.make(move)
-            if let (moves, complaint) = walk(next, depth: depth - 1, &count) { return ([move] + moves, complaint) }
+            if let (moves, localReply) = walk(next, depth: depth - 1, &count) { return ([move] + moves, localReply) }
         }
         return nil
     }
@@ -23,13 +23,13 @@ struct BackendWalkTests {
     @Test(
         "no sequence of seven moves breaks a promise",
         arguments: [
-            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2), "on demand"),
-            (BackendPolicy(idleTimeout: nil, maximumWaiting: 2), "never idle"),
-            (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumWaiting: 2), "by client data"),
-            (BackendPolicy(idleTimeout: .seconds(2), minimumSleep: .seconds(3), maximumWaiting: 2), "sleeps on"),
-            (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
-            (BackendPolicy(maximumWaiting: 2, alwaysOn: true, restarts: false), "not restarted"),
-            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2, requires: ["redis"]), "with a requirement"),
+            (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2), "on demand"),
+            (BackendPolicy(idleTimeout: nil, maximumQueue: 2), "never idle"),
+            (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumQueue: 2), "by client data"),
+            (BackendPolicy(idleTimeout: .seconds(2), minimumSleep: .seconds(3), maximumQueue: 2), "sleeps on"),
+            (BackendPolicy(maximumQueue: 2, alwaysOn: true), "always on"),
+            (BackendPolicy(maximumQueue: 2, alwaysOn: true, restarts: false), "not restarted"),
+            (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2, requires: ["redis"]), "with a requirement"),
         ])
     func everyWay(policy: BackendPolicy, name: String) {
         var count = 0
@@ -41,15 +41,15 @@ struct BackendWalkTests {
     @Test(
         "no sequence of four moves breaks a promise while an operator gives orders",
         arguments: [
-            (BackendPolicy(idleTimeout: .seconds(60), maximumWaiting: 2), "on demand"),
-            (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumWaiting: 2), "by client data"),
-            (BackendPolicy(maximumWaiting: 2, alwaysOn: true), "always on"),
+            (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2), "on demand"),
+            (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumQueue: 2), "by client data"),
+            (BackendPolicy(maximumQueue: 2, alwaysOn: true), "always on"),
         ])
     func everyWayWithOrders(policy: BackendPolicy, name: String) {
         let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
         let toCrashed = toReady + [.exit(takesGroupAlong: false)]
         for start in [[], Array(toReady.prefix(2)), toReady, toCrashed] {
-            var walker = BackendWalk(policy: policy, orders: BackendOrder.allCases)
+            var walker = BackendWalk(policy: policy, commands: BackendCommand.allCases)
             // What is always on has begun to start without anybody.
             for move in start { walker.make(move) }
             var count = 0
@@ -65,7 +65,7 @@ struct BackendWalkTests {
         let toStopping = toReady + [.leave, .deliverLastLease, .fire(.idle)]
         let toCrashed = toReady + [.exit(takesGroupAlong: true)]
         for start in [toReady, toStopping, toCrashed, toCrashed + toReady + [.exit(takesGroupAlong: false)]] {
-            var walker = BackendWalk(policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 2))
+            var walker = BackendWalk(policy: BackendPolicy(idleTimeout: .seconds(5), maximumQueue: 2))
             for move in start { walker.make(move) }
             var count = 0
             let broken = walk(walker, depth: 6, &count)
@@ -78,8 +78,8 @@ struct BackendWalkTests {
         var generator = Seeded(seed: seed)
         for _ in 0..<500 {
             var walker = BackendWalk(
-                policy: BackendPolicy(idleTimeout: .seconds(5), maximumWaiting: 3),
-                orders: seed % 2 == 0 ? BackendOrder.allCases : [])
+                policy: BackendPolicy(idleTimeout: .seconds(5), maximumQueue: 3),
+                commands: seed % 2 == 0 ? BackendCommand.allCases : [])
             var moves: [BackendWalk.Move] = []
             for _ in 0..<60 {
                 // A shutdown ends the story, so it comes rarely.
@@ -89,8 +89,8 @@ struct BackendWalkTests {
                 walker.make(move)
             }
             walker.finish()
-            #expect(walker.complaint == nil, "\(moves)")
-            if walker.complaint != nil { return }
+            #expect(walker.localReply == nil, "\(moves)")
+            if walker.localReply != nil { return }
         }
     }
 }

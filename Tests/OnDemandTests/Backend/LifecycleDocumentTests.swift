@@ -51,7 +51,7 @@ struct LifecycleDocumentTests {
             "| `min_uptime` | \(policy.minimumUptime == .zero ? "0" : policy.minimumUptime.shortText) |",
             "| `min_sleep` | \(policy.minimumSleep == .zero ? "0" : policy.minimumSleep.shortText) |",
             "| `stop_timeout` or `stop` | \((stop + ["KILL"]).joined(separator: ", ")) |",
-            "| `max_waiting` | \(policy.maximumWaiting) |",
+            "| `max_queue` | \(policy.maximumQueue) |",
             "| `restart_backoff` | \(first), doubling up to \(longest) |",
             "| stable uptime | \(Limits.stableUptime.shortText) |",
         ] { #expect(document.contains("\n" + row)) }

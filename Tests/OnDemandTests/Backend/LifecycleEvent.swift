@@ -4,10 +4,10 @@
 /// given its place here before this compiles.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case wanted, wantedIfAwake, abandoned, foundNobody, startRequested
-    case requirementsReady, requirementRefused, requirementsChanged
+    case dependenciesReady, dependencyRefused, dependenciesChanged
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
-    case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, everybodyLeft
+    case lastLeaseReturned, gateClosed, gateBusy, clientDataSeen, tunnelsDrained
     case startupTimer = "timerFired(.startup)"
     case idleTimer = "timerFired(.idle)"
     case stopStepTimer = "timerFired(.stopStep)"
@@ -20,16 +20,16 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case unpinOrdered = "ordered(.unpin)"
     case disableOrdered = "ordered(.disable)"
     case enableOrdered = "ordered(.enable)"
-    case shutdownRequested, hurried
+    case shutdownRequested, shutdownForced
 
     static let answersOfStart: Set<Self> = [
-        .requirementsReady, .requirementRefused, .requirementsChanged, .addressFree, .addressTaken, .spawned,
+        .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
         .spawnFailed, .probeSucceeded,
     ]
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
     static let endsOfProcess: Set<Self> = [.exited, .groupGone]
-    static let orders: Set<Self> = [
+    static let commands: Set<Self> = [
         .startOrdered, .stopOrdered, .restartOrdered, .pinOrdered, .unpinOrdered, .disableOrdered, .enableOrdered,
     ]
 
@@ -41,9 +41,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .abandoned: .abandoned
             case .foundNobody: .foundNobody
             case .startRequested: .startRequested
-            case .requirementsReady: .requirementsReady
-            case .requirementRefused: .requirementRefused
-            case .requirementsChanged: .requirementsChanged
+            case .dependenciesReady: .dependenciesReady
+            case .dependencyRefused: .dependencyRefused
+            case .dependenciesChanged: .dependenciesChanged
             case .addressFree: .addressFree
             case .addressTaken: .addressTaken
             case .spawned: .spawned
@@ -53,22 +53,22 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .gateClosed: .gateClosed
             case .gateBusy: .gateBusy
             case .clientDataSeen: .clientDataSeen
-            case .everybodyLeft: .everybodyLeft
+            case .tunnelsDrained: .tunnelsDrained
             case .timerFired(.startup): .startupTimer
             case .timerFired(.idle): .idleTimer
             case .timerFired(.stopStep): .stopStepTimer
-            case .timerFired(.coolDown): .coolDownTimer
+            case .timerFired(.backoffTimer): .coolDownTimer
             case .exited: .exited
             case .groupGone: .groupGone
-            case .ordered(.start): .startOrdered
-            case .ordered(.stop): .stopOrdered
-            case .ordered(.restart): .restartOrdered
-            case .ordered(.pin): .pinOrdered
-            case .ordered(.unpin): .unpinOrdered
-            case .ordered(.disable): .disableOrdered
-            case .ordered(.enable): .enableOrdered
+            case .command(.start): .startOrdered
+            case .command(.stop): .stopOrdered
+            case .command(.restart): .restartOrdered
+            case .command(.pin): .pinOrdered
+            case .command(.unpin): .unpinOrdered
+            case .command(.disable): .disableOrdered
+            case .command(.enable): .enableOrdered
             case .shutdownRequested: .shutdownRequested
-            case .hurried: .hurried
+            case .shutdownForced: .shutdownForced
             }
     }
 
@@ -80,10 +80,10 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .abandoned: .abandoned(Ticket(number: 1))
         case .foundNobody: .foundNobody(Ticket(number: 2), generation, wasSent: false)
         case .startRequested: .startRequested
-        case .requirementsReady: .requirementsReady
-        case .requirementRefused:
-            .requirementRefused("redis", .exitedEarly(.status(1)), retryAfter: .seconds(1))
-        case .requirementsChanged: .requirementsChanged
+        case .dependenciesReady: .dependenciesReady
+        case .dependencyRefused:
+            .dependencyRefused("redis", .exitedEarly(.status(1)), retryAfter: .seconds(1))
+        case .dependenciesChanged: .dependenciesChanged
         case .addressFree: .addressFree
         case .addressTaken: .addressTaken
         case .spawned: .spawned
@@ -93,22 +93,22 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .gateClosed: .gateClosed
         case .gateBusy: .gateBusy
         case .clientDataSeen: .clientDataSeen(at: noon + .seconds(-60))
-        case .everybodyLeft: .everybodyLeft(generation)
+        case .tunnelsDrained: .tunnelsDrained(generation)
         case .startupTimer: .timerFired(.startup)
         case .idleTimer: .timerFired(.idle)
         case .stopStepTimer: .timerFired(.stopStep)
-        case .coolDownTimer: .timerFired(.coolDown)
+        case .coolDownTimer: .timerFired(.backoffTimer)
         case .exited: .exited(.status(1))
         case .groupGone: .groupGone
-        case .startOrdered: .ordered(.start)
-        case .stopOrdered: .ordered(.stop)
-        case .restartOrdered: .ordered(.restart)
-        case .pinOrdered: .ordered(.pin)
-        case .unpinOrdered: .ordered(.unpin)
-        case .disableOrdered: .ordered(.disable)
-        case .enableOrdered: .ordered(.enable)
+        case .startOrdered: .command(.start)
+        case .stopOrdered: .command(.stop)
+        case .restartOrdered: .command(.restart)
+        case .pinOrdered: .command(.pin)
+        case .unpinOrdered: .command(.unpin)
+        case .disableOrdered: .command(.disable)
+        case .enableOrdered: .command(.enable)
         case .shutdownRequested: .shutdownRequested
-        case .hurried: .hurried
+        case .shutdownForced: .shutdownForced
         }
     }
 
@@ -119,9 +119,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .abandoned: "a client that asked has left"
         case .foundNobody: "a client that was let in found nobody listening"
         case .startRequested: "the daemon wants it without a client (always on)"
-        case .requirementsReady: "everything that it requires is ready"
-        case .requirementRefused: "something that it requires could not be made ready"
-        case .requirementsChanged: "a reload changes it, or what it requires"
+        case .dependenciesReady: "everything that it requires is ready"
+        case .dependencyRefused: "something that it requires could not be made ready"
+        case .dependenciesChanged: "a reload changes it, or what it requires"
         case .addressFree: "nobody answers at its address"
         case .addressTaken: "a stranger answers at its address"
         case .spawned: "its process runs"
@@ -131,7 +131,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .gateClosed: "nobody was inside, and the gate is closed"
         case .gateBusy: "somebody is inside, and the gate stays open"
         case .clientDataSeen: "the client of a WebSocket said something a minute ago, and the gate stays open"
-        case .everybodyLeft: "nobody is left of the clients that were told"
+        case .tunnelsDrained: "nobody is left of the clients that were told"
         case .startupTimer: "the startup timer has run out"
         case .idleTimer: "the idle timer has run out"
         case .stopStepTimer: "the stop timer has run out"
@@ -146,7 +146,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .disableOrdered: "an operator disables it"
         case .enableOrdered: "an operator enables it"
         case .shutdownRequested: "the daemon is told to leave"
-        case .hurried: "the daemon is told to hurry"
+        case .shutdownForced: "the daemon is told to hurry"
         }
     }
 }

@@ -3,13 +3,13 @@
 /// The places in a backend's life between which the machine's answers differ, and how to get there.
 enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case asleep
-    case awaitingRequirements, checkingAddress, spawning, probing, relistening
-    case ready
+    case awaitingDependencies, checkingAddress, spawning, probing, relistening
+    case awake
     case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
     case leavingByOrder, stoppingByOrder
     case stopOverdue
-    case coolingDown, disabled
-    case retired
+    case backoff, disabled
+    case shuttingDown
 
     init(_ machine: BackendMachine) {
         self =
@@ -17,50 +17,50 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
             case .asleep: machine.standing == .disabled ? .disabled : .asleep
             case .starting(let start):
                 switch start.phase {
-                case .awaitingRequirements: .awaitingRequirements
+                case .awaitingDependencies: .awaitingDependencies
                 case .checkingAddress: .checkingAddress
                 case .spawning: .spawning
                 case .probing: .probing
                 case .relistening: .relistening
                 }
-            case .ready: .ready
+            case .awake: .awake
             case .stopping(let stop):
                 switch stop.cause {
                 case .shutdown: .stoppingForShutdown
                 case _ where machine.isStopOverdue: .stopOverdue
                 case .idle: stop.step == BackendMachine.Stop.takingLeave ? .takingLeave : .stoppingIdle
-                case .ordered: stop.step == BackendMachine.Stop.takingLeave ? .leavingByOrder : .stoppingByOrder
+                case .command: stop.step == BackendMachine.Stop.takingLeave ? .leavingByOrder : .stoppingByOrder
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
                 }
-            case .coolingDown: .coolingDown
-            case .retired: .retired
+            case .backoff: .backoff
+            case .shuttingDown: .shuttingDown
             }
     }
 
     /// The defaults of the configuration, so that the numbers of the table are those an operator starts with.
     func machine(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
         switch self {
-        case .asleep: Lives.asleep(policy)
-        case .awaitingRequirements: Lives.awaiting(policy)
-        case .checkingAddress: Lives.checking(policy)
-        case .spawning: Lives.spawning(policy)
-        case .probing: Lives.probing(policy)
+        case .asleep: BackendFixtures.asleep(policy)
+        case .awaitingDependencies: BackendFixtures.awaiting(policy)
+        case .checkingAddress: BackendFixtures.checking(policy)
+        case .spawning: BackendFixtures.spawning(policy)
+        case .probing: BackendFixtures.probing(policy)
         case .relistening:
-            Lives.ready(policy).after(.foundNobody(Ticket(number: 1), Generation(number: 1), wasSent: false))
-        case .ready: Lives.ready(policy)
-        case .takingLeave: Lives.stopping(policy.with { $0.idleWhen = .noClientData })
-        case .stoppingIdle: Lives.stopping(policy)
-        case .leavingByOrder: Lives.ready(policy).after(.ordered(.stop))
+            BackendFixtures.awake(policy).after(.foundNobody(Ticket(number: 1), Generation(number: 1), wasSent: false))
+        case .awake: BackendFixtures.awake(policy)
+        case .takingLeave: BackendFixtures.stopping(policy.with { $0.idleWhen = .noClientData })
+        case .stoppingIdle: BackendFixtures.stopping(policy)
+        case .leavingByOrder: BackendFixtures.awake(policy).after(.command(.stop))
         case .stoppingByOrder:
-            Lives.ready(policy).after(.ordered(.stop), .everybodyLeft(Generation(number: 1)))
-        case .stoppingForgiven: Lives.ready(policy).after(.exited(.status(1)))
-        case .stoppingFailed: Lives.failing(policy)
-        case .stoppingForShutdown: Lives.leaving(policy)
-        case .stopOverdue: Lives.overdue(policy)
-        case .coolingDown: Lives.coolingDown(policy)
-        case .disabled: Lives.asleep(policy).after(.ordered(.disable))
-        case .retired: Lives.retired(policy)
+            BackendFixtures.awake(policy).after(.command(.stop), .tunnelsDrained(Generation(number: 1)))
+        case .stoppingForgiven: BackendFixtures.awake(policy).after(.exited(.status(1)))
+        case .stoppingFailed: BackendFixtures.failing(policy)
+        case .stoppingForShutdown: BackendFixtures.leaving(policy)
+        case .stopOverdue: BackendFixtures.overdue(policy)
+        case .backoff: BackendFixtures.backoff(policy)
+        case .disabled: BackendFixtures.asleep(policy).after(.command(.disable))
+        case .shuttingDown: BackendFixtures.shuttingDown(policy)
         }
     }
 
@@ -71,27 +71,27 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         let noProcess = LifecycleEvent.endsOfProcess
         return switch self {
         case .asleep, .disabled:
-            start.union(gate).union(timers).union(noProcess).union([.hurried])
-        case .awaitingRequirements:
-            start.subtracting([.requirementsReady, .requirementRefused, .requirementsChanged]).union(gate)
-                .union(timers).union(noProcess).union([.hurried])
+            start.union(gate).union(timers).union(noProcess).union([.shutdownForced])
+        case .awaitingDependencies:
+            start.subtracting([.dependenciesReady, .dependencyRefused, .dependenciesChanged]).union(gate)
+                .union(timers).union(noProcess).union([.shutdownForced])
         case .checkingAddress:
-            start.subtracting([.addressFree, .addressTaken, .requirementsChanged]).union(gate).union(timers)
-                .union(noProcess).union([.hurried])
+            start.subtracting([.addressFree, .addressTaken, .dependenciesChanged]).union(gate).union(timers)
+                .union(noProcess).union([.shutdownForced])
         case .spawning:
             start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
-                .union([.hurried, .shutdownRequested]).union(LifecycleEvent.orders)
+                .union([.shutdownForced, .shutdownRequested]).union(LifecycleEvent.commands)
         case .probing, .relistening:
             start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
-                .union([.groupGone, .hurried])
-        case .ready:
-            start.union(timers.subtracting([.idleTimer])).union([.groupGone, .hurried])
+                .union([.groupGone, .shutdownForced])
+        case .awake:
+            start.union(timers.subtracting([.idleTimer])).union([.groupGone, .shutdownForced])
         case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown, .leavingByOrder,
             .stoppingByOrder, .stopOverdue:
             start.union(gate).union(timers.subtracting([.stopStepTimer]))
-        case .coolingDown:
-            start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.hurried])
-        case .retired:
+        case .backoff:
+            start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.shutdownForced])
+        case .shuttingDown:
             start.union(gate).union(timers).union(noProcess)
         }
     }
@@ -100,8 +100,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
 
     private var detail: String? {
         switch self {
-        case .asleep, .ready, .coolingDown, .retired: nil
-        case .awaitingRequirements: "what it requires is made ready"
+        case .asleep, .awake, .backoff, .shuttingDown: nil
+        case .awaitingDependencies: "what it requires is made ready"
         case .disabled: "disabled"
         case .leavingByOrder: "ordered, the clients are told"
         case .stoppingByOrder: "ordered"
@@ -144,28 +144,28 @@ extension LifecyclePlace {
     func circumstances(of event: LifecycleEvent) -> [LifecycleCircumstance] {
         guard !impossible.contains(event) else { return [] }
         switch self {
-        case .awaitingRequirements, .checkingAddress, .spawning, .probing, .relistening: return whileStarting(event)
-        case .ready: return whileReady(event)
+        case .awaitingDependencies, .checkingAddress, .spawning, .probing, .relistening: return whileStarting(event)
+        case .awake: return whileReady(event)
         case .takingLeave, .stoppingIdle, .stoppingForgiven, .leavingByOrder, .stoppingByOrder:
             return whileStoppingWithHope(event)
         case .stoppingForShutdown: return whileStoppingForShutdown(event)
-        case .coolingDown where event == .coolDownTimer:
+        case .backoff where event == .coolDownTimer:
             return [
                 LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", resting(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
             ]
-        case .coolingDown where event == .wanted: return hold(machine(), event) + afterLongRest(event)
-        case .coolingDown where event == .wantedIfAwake:
+        case .backoff where event == .wanted: return hold(machine(), event) + afterLongRest(event)
+        case .backoff where event == .wantedIfAwake:
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("others wait who may", resting(), event),
             ]
-        case .coolingDown where [.abandoned, .stopOrdered, .disableOrdered, .shutdownRequested].contains(event):
+        case .backoff where [.abandoned, .stopOrdered, .disableOrdered, .shutdownRequested].contains(event):
             return [LifecycleCircumstance("clients wait", resting(), event)]
         case .stoppingFailed where event == .wanted:
-            let again = machine().after(.groupGone, .timerFired(.coolDown), .startRequested, .addressTaken)
+            let again = machine().after(.groupGone, .timerFired(.backoffTimer), .startRequested, .addressTaken)
             let third = again.after(
-                .timerFired(.coolDown), .startRequested, .addressFree, .spawned, .exited(.status(1)))
+                .timerFired(.backoffTimer), .startRequested, .addressFree, .spawned, .exited(.status(1)))
             let words = "more than \(Limits.queuedRest.shortText) of rest follow"
             return hold(machine(), event) + [LifecycleCircumstance(words, third, event)]
         case .stoppingFailed where event == .groupGone:
@@ -184,7 +184,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.groupGone), event),
             ]
-        case .asleep, .disabled, .stoppingFailed, .stopOverdue, .coolingDown, .retired:
+        case .asleep, .disabled, .stoppingFailed, .stopOverdue, .backoff, .shuttingDown:
             return [LifecycleCircumstance("", machine(), event)]
         }
     }
@@ -201,11 +201,11 @@ extension LifecyclePlace {
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         switch event {
         case .wanted, .wantedIfAwake, .foundNobody: hold(machine(), event)
-        case .requirementRefused:
+        case .dependencyRefused:
             [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance(
-                    "it is disabled", machine(), .requirementRefused("redis", .disabled, retryAfter: .seconds(5))),
+                    "it is disabled", machine(), .dependencyRefused("redis", .disabled, retryAfter: .seconds(5))),
             ]
         case .probeSucceeded:
             [
@@ -233,7 +233,7 @@ extension LifecyclePlace {
             late.now = noon + machine().policy.startupTimeout
             return [LifecycleCircumstance("", machine(), sent), late] + ofEarlierLife(event)
         case .unpinOrdered:
-            let pinned = machine().after(.ordered(.pin))
+            let pinned = machine().after(.command(.pin))
             return [
                 LifecycleCircumstance("pinned", pinned, event), LifecycleCircumstance("not pinned", machine(), event),
             ]
@@ -285,13 +285,13 @@ extension LifecyclePlace {
                 return usual + [LifecycleCircumstance("always on", machine(.neverIdle), event)]
             }
             if self == .leavingByOrder || self == .stoppingByOrder {
-                let restart = machine().after(.ordered(.restart))
+                let restart = machine().after(.command(.restart))
                 return usual + [LifecycleCircumstance("an operator wants it back", restart, event)]
             }
             let policy = machine().policy
             let forgiven = afterCrash(policy).after(.timerFired(.idle), .gateClosed)
             return usual + [LifecycleCircumstance("it had failed before", forgiven, event)]
-        case .everybodyLeft where self == .takingLeave || self == .leavingByOrder:
+        case .tunnelsDrained where self == .takingLeave || self == .leavingByOrder:
             return [LifecycleCircumstance("", machine(), event)] + ofEarlierLife(event)
         default: return [LifecycleCircumstance("", machine(), event)]
         }
@@ -302,8 +302,8 @@ extension LifecyclePlace {
         let alsoIdle = Self.takingLeave.machine().after(.shutdownRequested)
         let told = LifecycleCircumstance("the clients that are left were just told", alsoIdle, event)
         return switch event {
-        case .everybodyLeft: [told] + ofEarlierLife(event)
-        case .stopStepTimer, .hurried: [told, usual]
+        case .tunnelsDrained: [told] + ofEarlierLife(event)
+        case .stopStepTimer, .shutdownForced: [told, usual]
         default: [usual]
         }
     }
@@ -316,12 +316,12 @@ extension LifecyclePlace {
 
     private func hold(_ machine: BackendMachine, _ event: LifecycleEvent) -> [LifecycleCircumstance] {
         var full = machine
-        for number in 1000..<1000 + UInt64(machine.policy.maximumWaiting - machine.waitingCount) {
+        for number in 1000..<1000 + UInt64(machine.policy.maximumQueue - machine.queueLength) {
             full = full.after(.wanted(Ticket(number: number)))
         }
         return [
             LifecycleCircumstance("", machine, event),
-            LifecycleCircumstance("`max_waiting` clients wait already", full, event),
+            LifecycleCircumstance("`max_queue` clients wait already", full, event),
         ]
     }
 

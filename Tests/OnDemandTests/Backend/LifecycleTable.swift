@@ -9,8 +9,8 @@ enum LifecycleTable {
 
     /// From word to word, as the picture must show them.
     static var arrows: Set<String> {
-        let answers = LifecyclePlace.allCases.flatMap { LifecycleSection(place: $0).answers }
-        let pairs = answers.map { ($0.from.word, $0.to.word) }
+        let replies = LifecyclePlace.allCases.flatMap { LifecycleSection(place: $0).replies }
+        let pairs = replies.map { ($0.from.word, $0.to.word) }
         return Set(pairs.filter { $0.0 != $0.1 }.map { "\($0.0) --> \($0.1)" })
     }
 }
@@ -18,15 +18,15 @@ enum LifecycleTable {
 private struct LifecycleSection {
     let place: LifecyclePlace
 
-    var answers: [LifecycleAnswer] {
+    var replies: [LifecycleAnswer] {
         LifecycleEvent.allCases.flatMap { event in
             place.circumstances(of: event).map { LifecycleAnswer(from: place, event: event, circumstance: $0) }
         }
     }
 
     var text: String {
-        let telling = answers.filter { !$0.isNothing }
-        let silent = answers.filter(\.isNothing).map(\.shortEvent)
+        let telling = replies.filter { !$0.isNothing }
+        let silent = replies.filter(\.isNothing).map(\.shortEvent)
         var lines = ["### \(place.title)", "", "| what happens | next | what is done |", "|---|---|---|"]
         lines += telling.map { "| \($0.longEvent) | \($0.next) | \($0.effects) |" }
         if !silent.isEmpty { lines.append("| \(silent.joined(separator: ", ")) | stays | nothing |") }
@@ -51,9 +51,9 @@ private struct LifecycleAnswer {
         self.from = from
         let before = circumstance.machine
         var after = before
-        let orders = after.apply(circumstance.event, at: circumstance.now)
+        let commands = after.apply(circumstance.event, at: circumstance.now)
         to = LifecyclePlace(after)
-        let words = orders.map { $0.words(event, circumstance.now) } + Self.memory(of: before, after, orders)
+        let words = commands.map { $0.words(event, circumstance.now) } + Self.memory(of: before, after, commands)
         effects = words.isEmpty ? "nothing" : words.joined(separator: "; ")
         let (name, condition) = ("`\(event.rawValue)`", circumstance.words)
         shortEvent = condition.isEmpty ? name : "\(name) (\(condition))"
@@ -62,11 +62,11 @@ private struct LifecycleAnswer {
 
     /// What changes in the machine without an order to anybody.
     private static func memory(
-        of before: BackendMachine, _ after: BackendMachine, _ orders: [BackendMachine.Effect]
+        of before: BackendMachine, _ after: BackendMachine, _ commands: [BackendMachine.Effect]
     ) -> [String] {
         var words: [String] = []
-        if after.waitingCount > before.waitingCount { words.append("hold the client") }
-        if after.waitingCount < before.waitingCount, orders.isEmpty { words.append("forget the client") }
+        if after.queueLength > before.queueLength { words.append("hold the client") }
+        if after.queueLength < before.queueLength, commands.isEmpty { words.append("forget the client") }
         if after.failures > before.failures { words.append("count a failure") }
         if after.failures < before.failures { words.append("forget past failures") }
         if case .stopping(let old) = before.state, case .stopping(let new) = after.state, old.exit != new.exit {
@@ -83,8 +83,8 @@ private struct LifecycleAnswer {
 extension BackendMachine.Effect {
     fileprivate func words(_ event: LifecycleEvent, _ now: Instant) -> String {
         switch self {
-        case .holdRequirements: "hold on to everything that it requires, and start what of it is not ready"
-        case .releaseRequirements: "let go of everything that it required"
+        case .acquireDependencies: "hold on to everything that it requires, and start what of it is not ready"
+        case .releaseDependencies: "let go of everything that it required"
         case .checkAddress: "see whether anybody answers at its address"
         case .spawn: "run the command, as a new generation"
         case .startProbing: "knock at its address"
@@ -101,7 +101,7 @@ extension BackendMachine.Effect {
                 + "(`\(refusal.word)`)" + (retryAfter.map { ", come back in \($0.shortText)" } ?? "")
         case .arm(let timer, let instant): "set \(timer.words): \((instant - now).shortText)"
         case .disarm(let timer): "clear \(timer.words)"
-        case .takeLeave(_, let reason, let window):
+        case .closeTunnels(_, let reason, let window):
             "close frames (\(CloseCode(reason))) to the WebSockets that are left, over \(window.shortText)"
         case .closeGate: "close the gate to newcomers"
         case .signal(let signal): "\(signal.name) to its family of processes"
@@ -116,7 +116,7 @@ extension BackendTimer {
         case .startup: "the startup timer"
         case .idle: "the idle timer"
         case .stopStep: "the stop timer"
-        case .coolDown: "the rest"
+        case .backoffTimer: "the rest"
         }
     }
 }

@@ -4,38 +4,38 @@ import Testing
 @testable import OnDemand
 
 struct ProbeScheduleTests {
-    /// From spawn to the probe that succeeds, when the backend begins to accept `boot` after its spawn.
+    /// From spawn to the probe that succeeds, when the backend begins to accept `startup` after its spawn.
     private func probing(
-        untilAccepted boot: Duration, usual: Duration? = nil, byLook: Bool
+        untilAccepted startup: Duration, usual: Duration? = nil, byLookup: Bool
     ) -> (wait: Duration, probes: Int) {
         var elapsed: Duration = .zero
         var probes = 1
-        while elapsed < boot {
-            elapsed += ProbeSchedule.pause(after: elapsed, usual: usual, byLook: byLook)
+        while elapsed < startup {
+            elapsed += ProbeSchedule.pause(after: elapsed, usual: usual, byLookup: byLookup)
             probes += 1
         }
-        return (elapsed - boot, probes)
+        return (elapsed - startup, probes)
     }
 
     @Test("asking adds at most 50 ms to any boot", arguments: [true, false])
-    func addedWait(byLook: Bool) {
+    func addedWait(byLookup: Bool) {
         var generator = Seeded(seed: 20_261_121)
         // Spread evenly over the orders of magnitude, so that short boots are not forgotten.
         for _ in 0..<2000 {
             let milliseconds = 30 * pow(1000, Double.random(in: 0..<1, using: &generator))
-            #expect(probing(untilAccepted: .seconds(milliseconds / 1000), byLook: byLook).wait <= .milliseconds(50))
+            #expect(probing(untilAccepted: .seconds(milliseconds / 1000), byLookup: byLookup).wait <= .milliseconds(50))
         }
     }
 
     @Test("a short boot waits in proportion, and below 50 ms half a millisecond at most")
     func proportional() {
         for milliseconds in stride(from: 1, through: 500, by: 7) {
-            let boot: Duration = .milliseconds(milliseconds)
-            let byLook = probing(untilAccepted: boot, byLook: true).wait
-            #expect(byLook <= max(boot / 33, ProbeSchedule.shortest))
-            if boot <= ProbeSchedule.dense { #expect(byLook <= .microseconds(500)) }
-            let byKnock = probing(untilAccepted: boot, byLook: false).wait
-            #expect(byKnock <= max(boot / 29, ProbeSchedule.shortestByKnock))
+            let startup: Duration = .milliseconds(milliseconds)
+            let byLookup = probing(untilAccepted: startup, byLookup: true).wait
+            #expect(byLookup <= max(startup / 33, ProbeSchedule.shortest))
+            if startup <= ProbeSchedule.dense { #expect(byLookup <= .microseconds(500)) }
+            let byKnock = probing(untilAccepted: startup, byLookup: false).wait
+            #expect(byKnock <= max(startup / 29, ProbeSchedule.shortestByKnock))
         }
     }
 
@@ -43,60 +43,60 @@ struct ProbeScheduleTests {
     func averages() {
         var generator = Seeded(seed: 5)
         for limit in [50.0, 300, 1000, 3000] {
-            let boots = (0..<500).map { _ in
+            let startups = (0..<500).map { _ in
                 Duration.seconds(Double.random(in: limit / 3..<limit, using: &generator) / 1000)
             }
-            let waits = boots.map { probing(untilAccepted: $0, byLook: true).wait }
+            let waits = startups.map { probing(untilAccepted: $0, byLookup: true).wait }
             if limit == 50 { #expect(waits.reduce(.zero, +) / 500 < .microseconds(300)) }
-            #expect(zip(waits, boots).map { $0 / $1 }.reduce(0, +) / 500 < 0.0167)
+            #expect(zip(waits, startups).map { $0 / $1 }.reduce(0, +) / 500 < 0.0167)
         }
     }
 
     @Test("who has answered is asked again less eagerly at first", arguments: [true, false])
-    func afterAnAnswer(byLook: Bool) {
-        let early = ProbeSchedule.pause(after: .milliseconds(3), byLook: byLook, hasAnswered: true)
+    func afterAnAnswer(byLookup: Bool) {
+        let early = ProbeSchedule.pause(after: .milliseconds(3), byLookup: byLookup, hasAnswered: true)
         #expect(early == .milliseconds(5))
-        let late = ProbeSchedule.pause(after: .seconds(1), byLook: byLook, hasAnswered: true)
-        #expect(late == ProbeSchedule.pause(after: .seconds(1), byLook: byLook))
+        let late = ProbeSchedule.pause(after: .seconds(1), byLookup: byLookup, hasAnswered: true)
+        #expect(late == ProbeSchedule.pause(after: .seconds(1), byLookup: byLookup))
     }
 
     @Test("over a boot of some seconds there are fewer than 110 looks a second, or 70 knocks")
     func probesPerSecond() {
         for seconds in [3, 6, 10, 20, 30] {
-            #expect(probing(untilAccepted: .seconds(seconds), byLook: true).probes <= 110 * seconds)
-            #expect(probing(untilAccepted: .seconds(seconds), byLook: false).probes <= 70 * seconds)
+            #expect(probing(untilAccepted: .seconds(seconds), byLookup: true).probes <= 110 * seconds)
+            #expect(probing(untilAccepted: .seconds(seconds), byLookup: false).probes <= 70 * seconds)
         }
     }
 
     @Test("the dense beginning costs a few hundred probes, however long the boot becomes")
     func denseBeginning() {
         for seconds in 1...30 {
-            #expect(probing(untilAccepted: .seconds(seconds), byLook: true).probes <= 266 + 20 * (seconds - 1))
-            #expect(probing(untilAccepted: .seconds(seconds), byLook: false).probes <= 163 + 20 * (seconds - 1))
+            #expect(probing(untilAccepted: .seconds(seconds), byLookup: true).probes <= 266 + 20 * (seconds - 1))
+            #expect(probing(untilAccepted: .seconds(seconds), byLookup: false).probes <= 163 + 20 * (seconds - 1))
         }
     }
 
     @Test("a long boot is asked every 50 ms", arguments: [true, false])
-    func longBoots(byLook: Bool) {
-        #expect(ProbeSchedule.pause(after: .seconds(2), byLook: byLook) == .milliseconds(50))
-        #expect(ProbeSchedule.pause(after: .seconds(3600), byLook: byLook) == .milliseconds(50))
+    func longBoots(byLookup: Bool) {
+        #expect(ProbeSchedule.pause(after: .seconds(2), byLookup: byLookup) == .milliseconds(50))
+        #expect(ProbeSchedule.pause(after: .seconds(3600), byLookup: byLookup) == .milliseconds(50))
     }
 
     @Test("the very first pause is the shortest, also when the clock has not moved")
     func firstPause() {
-        #expect(ProbeSchedule.pause(after: .zero, byLook: true) == ProbeSchedule.shortest)
-        #expect(ProbeSchedule.pause(after: .zero, byLook: false) == ProbeSchedule.shortestByKnock)
+        #expect(ProbeSchedule.pause(after: .zero, byLookup: true) == ProbeSchedule.shortest)
+        #expect(ProbeSchedule.pause(after: .zero, byLookup: false) == ProbeSchedule.shortestByKnock)
     }
 
     @Test("a boot that takes as long as always waits two thirds as long, for a quarter of the looks")
     func usual() {
         var generator = Seeded(seed: 8)
         for usual in [100, 300, 600, 3000] {
-            let boots = (0..<500).map { _ in
+            let startups = (0..<500).map { _ in
                 Duration.microseconds(Int.random(in: usual * 1000...usual * 1050, using: &generator))
             }
-            let known = boots.map { probing(untilAccepted: $0, usual: .milliseconds(usual), byLook: true) }
-            let unknown = boots.map { probing(untilAccepted: $0, byLook: true) }
+            let known = startups.map { probing(untilAccepted: $0, usual: .milliseconds(usual), byLookup: true) }
+            let unknown = startups.map { probing(untilAccepted: $0, byLookup: true) }
             let waits = (known.map(\.wait).reduce(.zero, +), unknown.map(\.wait).reduce(.zero, +))
             let looks = (known.map(\.probes).reduce(0, +), unknown.map(\.probes).reduce(0, +))
             #expect(waits.0 * 3 < waits.1 * 2)
@@ -106,13 +106,13 @@ struct ProbeScheduleTests {
 
     @Test("a boot of three seconds that takes as long as always is looked at no more than 35 times")
     func usualLong() {
-        #expect(probing(untilAccepted: .seconds(3), usual: .seconds(3), byLook: true).probes <= 35)
+        #expect(probing(untilAccepted: .seconds(3), usual: .seconds(3), byLookup: true).probes <= 35)
     }
 
     @Test("a boot that takes exactly as long as always waits a 256th of itself", arguments: [20, 100, 300, 600, 3000])
     func usualExactly(milliseconds: Int) {
         let usual = Duration.milliseconds(milliseconds)
-        let wait = probing(untilAccepted: usual, usual: usual, byLook: true).wait
+        let wait = probing(untilAccepted: usual, usual: usual, byLookup: true).wait
         #expect(wait <= max(ProbeSchedule.shortest, usual / 256))
     }
 
@@ -121,11 +121,11 @@ struct ProbeScheduleTests {
         var generator = Seeded(seed: 9)
         for usual in [10, 300, 3000, 60_000] {
             for _ in 0..<200 {
-                let boot = Duration.microseconds(Int.random(in: 500...usual * 1000, using: &generator))
-                let wait = probing(untilAccepted: boot, usual: .milliseconds(usual), byLook: true).wait
-                let share = boot * 21 < .milliseconds(usual) ? 2 : boot * 2 < .milliseconds(usual) ? 4 : 8
+                let startup = Duration.microseconds(Int.random(in: 500...usual * 1000, using: &generator))
+                let wait = probing(untilAccepted: startup, usual: .milliseconds(usual), byLookup: true).wait
+                let share = startup * 21 < .milliseconds(usual) ? 2 : startup * 2 < .milliseconds(usual) ? 4 : 8
                 let little = max(ProbeSchedule.shortest, min(.microseconds(2 * usual), .milliseconds(5)))
-                #expect(wait <= max(boot / share, little) && wait <= .milliseconds(250))
+                #expect(wait <= max(startup / share, little) && wait <= .milliseconds(250))
             }
         }
     }
@@ -133,16 +133,16 @@ struct ProbeScheduleTests {
     @Test("a boot that is slower than ever is asked for as if nothing were known")
     func slower() {
         for elapsed in [120, 500, 3000, 60_000] {
-            let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: .milliseconds(100), byLook: true)
-            #expect(pause == ProbeSchedule.pause(after: .milliseconds(elapsed), byLook: true))
+            let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: .milliseconds(100), byLookup: true)
+            #expect(pause == ProbeSchedule.pause(after: .milliseconds(elapsed), byLookup: true))
         }
     }
 
     @Test("a boot of a few milliseconds is asked for no less often because it is known")
     func quickAlways() {
         for milliseconds in 1...20 {
-            let boot: Duration = .milliseconds(milliseconds)
-            #expect(probing(untilAccepted: boot, usual: boot, byLook: true).wait <= .microseconds(200))
+            let startup: Duration = .milliseconds(milliseconds)
+            #expect(probing(untilAccepted: startup, usual: startup, byLookup: true).wait <= .microseconds(200))
         }
     }
 
@@ -151,7 +151,7 @@ struct ProbeScheduleTests {
         var elapsed: Duration = .zero
         var knocks = 0
         while elapsed < .seconds(3) {
-            let pause = ProbeSchedule.knockPause(after: elapsed)
+            let pause = ProbeSchedule.connectPause(after: elapsed)
             #expect(pause <= max(.milliseconds(250), elapsed / 2) && pause <= .seconds(1))
             elapsed += pause
             knocks += 1

@@ -6,9 +6,9 @@ struct RefusalTests {
     private static let all: [Refusal] = [
         .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
-        .addressTaken, .requirementFailed("redis", .startTimedOut(after: .seconds(30))),
-        .coolingDown(reason: "ended before it was ready"), .queueFull(limit: 256),
-        .mayNotWake, .sleepsOn, .disabled, .stopped, .shuttingDown, .stopTimedOut, .noRoom,
+        .addressTaken, .dependencyFailed("redis", .startTimedOut(after: .seconds(30))),
+        .backoff(reason: "ended before it was ready"), .queueFull(limit: 256),
+        .wakeNotAllowed, .minSleep, .disabled, .stopped, .shuttingDown, .stopTimedOut, .resourcesExhausted,
         .tooManyConnections(limit: 9),
     ]
 
@@ -66,7 +66,7 @@ struct RefusalTests {
     func shortTextIsConfiguration() throws {
         for milliseconds in [1, 999, 1000, 1001, 59_000, 60_000, 61_000, 3_600_000, 5_400_000, 90_061_000] {
             let duration: Duration = .milliseconds(milliseconds)
-            #expect(try DurationText.parse(duration.shortText) == duration)
+            #expect(try DurationParser.parse(duration.shortText) == duration)
         }
     }
 }

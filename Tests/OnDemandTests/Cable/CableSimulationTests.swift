@@ -29,8 +29,8 @@ struct CableSimulationTests {
         var published = 0
         var failure: String?
 
-        mutating func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
-            if !holds, failure == nil { failure = promise() }
+        mutating func expect(_ dependencies: Bool, _ promise: @autoclosure () -> String) {
+            if !dependencies, failure == nil { failure = promise() }
         }
     }
 

@@ -141,8 +141,8 @@ struct CommandLineTests {
 
     @Test(
         "what init writes is a configuration, and its notes do not get into it",
-        arguments: StartingConfiguration.allCases)
-    func initCommand(kind: StartingConfiguration) throws {
+        arguments: ConfigurationTemplate.allCases)
+    func initCommand(kind: ConfigurationTemplate) throws {
         let written = try Executable("init", kind.rawValue)
         #expect(written.status == 0 && written.output == kind.text && written.errors == kind.notes)
         let file = try TemporaryFile(written.output)
@@ -151,7 +151,7 @@ struct CommandLineTests {
     }
 
     @Test("init without a word writes the generic one")
-    func initPlain() throws { #expect(try Executable("init").output == StartingConfiguration.generic.text) }
+    func initPlain() throws { #expect(try Executable("init").output == ConfigurationTemplate.generic.text) }
 
     @Test("config schema prints the schema")
     func schemaCommand() throws {

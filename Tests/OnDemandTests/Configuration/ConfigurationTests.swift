@@ -44,13 +44,13 @@ struct ConfigurationTests {
     func policy() throws {
         let onDemand = """
             "on_demand": {"command": "x", "startup_timeout": "5s", "idle_timeout": "90s", "stop_timeout": "0",
-              "max_waiting": 3, "restart_backoff": {"min": "250ms", "max": "1m"}}
+              "max_queue": 3, "restart_backoff": {"min": "250ms", "max": "1m"}}
             """
         let policy = try #require(try read(Sample.file(service: Sample.plain, onDemand)).services.first).policy
         #expect(policy.startupTimeout == .seconds(5))
         #expect(policy.idleTimeout == .seconds(90))
         #expect(policy.stopPlan == .politely(for: .zero))
-        #expect(policy.maximumWaiting == 3)
+        #expect(policy.maximumQueue == 3)
         #expect(policy.backoff == RestartBackoff(first: .milliseconds(250), longest: .seconds(60)))
         #expect(!policy.alwaysOn)
     }
@@ -149,7 +149,7 @@ struct ConfigurationTests {
     }
 
     @Test("what browsers may call the status listener is compared without case")
-    func statusNames() throws {
+    func allowedHosts() throws {
         let file = { (names: String) in
             """
             {"listen": 80, "status": {"listen": "127.0.0.1:9", "names": \(names)}, "reverse_proxies": [{\(Sample.plain)}]}

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-struct DurationTextTests {
+struct DurationParserTests {
     @Test(
         "durations read as people write them",
         arguments: [
@@ -12,7 +12,7 @@ struct DurationTextTests {
             ("106751d", .seconds(106_751 * 86_400)),
         ] as [(String, Duration)])
     func accepted(text: String, duration: Duration) throws {
-        #expect(try DurationText.parse(text) == duration)
+        #expect(try DurationParser.parse(text) == duration)
     }
 
     @Test(
@@ -27,12 +27,12 @@ struct DurationTextTests {
             ("106751d24h", "longer than 292 years"),
         ])
     func refused(text: String, predicate: String) {
-        let problem = #expect(throws: ValueProblem.self) { try DurationText.parse(text) }
+        let problem = #expect(throws: ValueProblem.self) { try DurationParser.parse(text) }
         #expect(problem?.predicate.contains(predicate) == true, "\(String(describing: problem))")
     }
 }
 
-struct AddressTextTests {
+struct AddressParserTests {
     @Test(
         "every form of listen is understood",
         arguments: [
@@ -42,7 +42,7 @@ struct AddressTextTests {
             ("unix:/run/od.sock", "unix:/run/od.sock"), ("unix:od.sock", "unix:od.sock"),
         ])
     func listen(text: String, address: String) throws {
-        #expect(try AddressText.listen(text).description == address)
+        #expect(try AddressParser.listen(text).description == address)
     }
 
     @Test(
@@ -62,13 +62,13 @@ struct AddressTextTests {
             ("http://127.0.0.1:1", "several colons"),
         ])
     func wrongListen(text: String, predicate: String) {
-        let problem = #expect(throws: ValueProblem.self) { try AddressText.listen(text) }
+        let problem = #expect(throws: ValueProblem.self) { try AddressParser.listen(text) }
         #expect(problem?.predicate.contains(predicate) == true, "\(String(describing: problem))")
     }
 
     @Test("a socket's path may be as long as the system allows")
     func longestSocket() throws {
-        #expect(throws: Never.self) { try AddressText.listen("unix:/\(String(repeating: "x", count: 106))") }
+        #expect(throws: Never.self) { try AddressParser.listen("unix:/\(String(repeating: "x", count: 106))") }
     }
 
     @Test(
@@ -84,7 +84,7 @@ struct AddressTextTests {
             ("unix:app.sock:/a:b", "unix:app.sock", "localhost", "/a:b"),
         ] as [(String, String, String, String?)])
     func target(text: String, address: String, authority: String, path: String?) throws {
-        let target = try AddressText.target(text)
+        let target = try AddressParser.target(text)
         #expect(target.address.description == address)
         #expect(target.authority == authority && target.path == path)
     }
@@ -108,7 +108,7 @@ struct AddressTextTests {
             ("unix:/s:cable", "no path behind"), ("unix:/s:/a?b", "has a query"),
         ])
     func wrongTarget(text: String, predicate: String) {
-        let problem = #expect(throws: ValueProblem.self) { try AddressText.target(text) }
+        let problem = #expect(throws: ValueProblem.self) { try AddressParser.target(text) }
         #expect(problem?.predicate.contains(predicate) == true, "\(String(describing: problem))")
     }
 }
@@ -206,14 +206,14 @@ struct InterpolationTests {
 }
 
 struct SuggestionTests {
-    private let words = ["idle_timeout", "stop_timeout", "command", "args", "env", "max_waiting", "enabled"]
+    private let words = ["idle_timeout", "stop_timeout", "command", "args", "env", "max_queue", "enabled"]
 
     @Test(
         "slips are recognised and other words are not",
         arguments: [
             ("idle_timout", "idle_timeout"), ("idleTimeout", "idle_timeout"), ("IDLE-TIMEOUT", "idle_timeout"),
             ("comand", "command"), ("commadn", "command"), ("arg", "args"), ("evn", "env"), ("enable", "enabled"),
-            ("max", "max_waiting"), ("frobnicate", nil), ("", nil), ("x", nil), ("__", nil),
+            ("max", "max_queue"), ("frobnicate", nil), ("", nil), ("x", nil), ("__", nil),
             (String(repeating: "long", count: 10_000), nil),
         ] as [(String, String?)])
     func nearest(word: String, expected: String?) {

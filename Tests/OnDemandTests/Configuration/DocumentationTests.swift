@@ -25,7 +25,7 @@ struct DocumentationTests {
     func defaults() throws {
         let configuration = try Configuration.read(Array(blocks("json")[2].utf8), environment: [:])
         let service = try #require(configuration.services.first)
-        let target = try AddressText.target("unix:/tmp/cable.sock:/cable")
+        let target = try AddressParser.target("unix:/tmp/cable.sock:/cable")
         let expected = Configuration.Service(
             name: "cable", paths: [try PathPattern(parsing: "/cable")], target: target,
             launch: LaunchCommand(command: "puma"))
@@ -56,7 +56,7 @@ struct DocumentationTests {
             let found = table.find(path.span)
             let match = try #require(found)
             let target = TargetRewriter.upstreamTarget(
-                path: path.span, matched: match.matchedByteCount, targetPath: try AddressText.target(row[1]).path,
+                path: path.span, matched: match.matchedByteCount, targetPath: try AddressParser.target(row[1]).path,
                 query: parts.count > 1 ? query.span : nil)
             #expect(String(decoding: target, as: UTF8.self) == row[3])
         }

@@ -79,10 +79,10 @@ struct EffectiveConfigurationTests {
 
     @Test("a service's limits are its own, else those at the top with their place, else the defaults")
     func limits() throws {
-        let top = ",\n\"limits\": {\"body_timeout\": \"7s\", \"stall_timeout\": \"8s\", \"max_connections\": 9}"
-        let effective = try effective(file(top, service: ", \"limits\": {\"stall_timeout\": \"1s\"}"))
+        let top = ",\n\"limits\": {\"body_timeout\": \"7s\", \"send_timeout\": \"8s\", \"max_connections\": 9}"
+        let effective = try effective(file(top, service: ", \"limits\": {\"send_timeout\": \"1s\"}"))
         let limits = "reverse_proxies[0].limits"
-        #expect(try row("\(limits).stall_timeout", in: effective).value == "\"1s\"")
+        #expect(try row("\(limits).send_timeout", in: effective).value == "\"1s\"")
         let shared = try row("\(limits).body_timeout", in: effective)
         #expect(shared.value == "\"7s\"" && shared.origin == at(3, 28))
         #expect(try row("\(limits).response_timeout", in: effective).origin == .standard)

@@ -73,7 +73,7 @@ struct ExplanationTests {
             (#""readiness": {"kind": "websocket", "path": "/w"}"#, "open a WebSocket at /w on 127.0.0.1:1."),
             (#""readiness": "notify""#, "say READY=1 and accept connections on 127.0.0.1:1."),
             (#""readiness": "socket""#, "take a connection from the socket that it is given, 127.0.0.1:1."),
-            (#""max_waiting": 3"#, "Up to 3 may wait; more get 503 at once."),
+            (#""max_queue": 3"#, "Up to 3 may wait; more get 503 at once."),
             (#""restart_backoff": {"min": "2s", "max": "9s"}"#, "for 2s, then twice as long each time, up to 9s"),
             (#""restart_backoff": {"min": "9s", "max": "9s"}"#, "It rests for 9s, and whoever asks"),
             (#""stop": ["INT", "5s", "TERM", "1m"]"#, "INT to all its processes; 5s later TERM; 1m later KILL."),

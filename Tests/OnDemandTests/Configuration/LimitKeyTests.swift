@@ -14,8 +14,8 @@ import Testing
     func limits() throws {
         let configuration = try read(
             """
-            "limits": {"head_timeout": "1s", "max_head_bytes": "32KiB", "max_header_fields": 9, "max_target_bytes": 100,
-              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "stall_timeout": "4s",
+            "limits": {"header_timeout": "1s", "max_header_bytes": "32KiB", "max_header_fields": 9, "max_uri_bytes": 100,
+              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "send_timeout": "4s",
               "upstream_keep_alive": "5s", "max_response_header_bytes": "128KiB"}
             """,
             service: """
@@ -23,8 +23,8 @@ import Testing
                   "max_response_header_bytes": 4096}
                 """)
         let limits = configuration.limits
-        #expect(limits.headTimeout == .seconds(1) && limits.maximumHeadBytes == 32_768)
-        #expect(limits.maximumHeaderFields == 9 && limits.maximumTargetBytes == 100)
+        #expect(limits.headerTimeout == .seconds(1) && limits.maximumHeaderBytes == 32_768)
+        #expect(limits.maximumHeaderFields == 9 && limits.maximumURIBytes == 100)
         #expect(limits.service.maximumBodyBytes == 1_048_576 && limits.service.bodyTimeout == .seconds(2))
         var expected = limits.service
         #expect(expected.upstreamKeepAlive == .seconds(5))
@@ -56,21 +56,23 @@ import Testing
 
     @Test("a size is a number of bytes or says its unit", arguments: [("0B", 0), ("1KiB", 1024), ("3GiB", 3 << 30)])
     func sizes(text: String, bytes: UInt64) throws {
-        #expect(try SizeText.parse(text) == bytes)
+        #expect(try SizeParser.parse(text) == bytes)
     }
 
     @Test(
         "a limit that cannot be is refused with a sentence",
         arguments: [
-            (#""max_head_bytes": "16""#, "has no unit; write"), (#""max_head_bytes": "16KB""#, "has the unknown unit"),
-            (#""max_head_bytes": "big""#, "is no size; write"), (#""max_head_bytes": 10"#, "expected a size from 1024"),
+            (#""max_header_bytes": "16""#, "has no unit; write"),
+            (#""max_header_bytes": "16KB""#, "has the unknown unit"),
+            (#""max_header_bytes": "big""#, "is no size; write"),
+            (#""max_header_bytes": 10"#, "expected a size from 1024"),
             (#""max_response_header_bytes": "2MiB""#, "expected a size from 1024"),
             (#""max_body_bytes": -1"#, "expected a size from 0"),
             (#""max_body_bytes": true"#, "expected a size such as"),
             (#""max_body_bytes": "99999999999GiB""#, "is more than can be counted"),
-            (#""head_timeout": "0""#, "a duration of zero has no meaning here"),
+            (#""header_timeout": "0""#, "a duration of zero has no meaning here"),
             (#""max_header_fields": 3"#, "expected a whole number from 8 to 10000"),
-            (#""max_target_bytes": "16KiB""#, #"must be below "max_head_bytes""#),
+            (#""max_uri_bytes": "16KiB""#, #"must be below "max_header_bytes""#),
             (#""max_connections": 0"#, "expected a whole number from 1"),
             (#""max_connections": "many""#, "expected a whole number, found"),
             (#""max_message_size": 0"#, "expected a size from 1"),
@@ -84,7 +86,7 @@ import Testing
     @Test("a head's limits are no service's: which service it is, the head itself says")
     func headLimitsOfServices() throws {
         let errors = #expect(throws: ConfigurationErrors.self) {
-            try read("", service: #""limits": {"max_head_bytes": 4096}"#)
+            try read("", service: #""limits": {"max_header_bytes": 4096}"#)
         }
         #expect(errors?.all.first?.path == "reverse_proxies[0].limits")
     }
@@ -98,8 +100,8 @@ import Testing
         ]
         #expect(try read("", service: text).services[0].origins == expected)
         #expect(try read("").services[0].origins == [.any])
-        #expect(try OriginText.parse("https://[::1]:1") == .exact("https://[::1]:1"))
-        #expect(try OriginText.parse("chrome-extension://abc") == .exact("chrome-extension://abc"))
+        #expect(try OriginParser.parse("https://[::1]:1") == .exact("https://[::1]:1"))
+        #expect(try OriginParser.parse("chrome-extension://abc") == .exact("chrome-extension://abc"))
     }
 
     @Test(
@@ -128,7 +130,10 @@ import Testing
         #expect(configuration.listen.map(\.description) == ["0.0.0.0:5", "[::1]:6", "unix:/s"])
         #expect(configuration.proxyProtocol == [.ipv4(octets: [0, 0, 0, 0], port: 5)])
         #expect(configuration.inherited == ["plain", "edge", "bare"] && configuration.announcedNames == ["edge"])
-        #expect(configuration.doors.map(\.purpose) == [.announced, .clients, .clients, .clients, .announced, .clients])
+        #expect(
+            configuration.listenerSpecs.map(\.purpose) == [
+                .proxyProtocol, .clients, .clients, .clients, .proxyProtocol, .clients,
+            ])
         let wrong = #"{"listen": {"proxy_protocol": 1, "adress": 5}, "reverse_proxies": [{\#(Sample.plain)}]}"#
         let errors = #expect(throws: ConfigurationErrors.self) {
             try Configuration.read(Array(wrong.utf8), environment: [:])
@@ -147,15 +152,15 @@ import Testing
         #expect(try read("").trustedProxies == TrustedProxies())
     }
 
-    @Test("the number of reactors is one unless it is told, and says what it may be")
-    func reactors() throws {
-        #expect(try read("").reactors == 1)
-        #expect(try read(#""reactors": 4"#).reactors == 4)
+    @Test("the number of threads is one unless it is told, and says what it may be")
+    func threads() throws {
+        #expect(try read("").threads == 1)
+        #expect(try read(#""threads": 4"#).threads == 4)
         for (wrong, found) in [("0", "the number 0"), ("65", "the number 65"), ("2.5", "the number 2.5")] {
-            let errors = #expect(throws: ConfigurationErrors.self) { try read("\"reactors\": \(wrong)") }
+            let errors = #expect(throws: ConfigurationErrors.self) { try read("\"threads\": \(wrong)") }
             #expect(errors?.all.map(\.sentence) == ["expected a whole number from 1 to 64, found \(found)"])
         }
-        let errors = #expect(throws: ConfigurationErrors.self) { try read(#""reactors": "auto""#) }
+        let errors = #expect(throws: ConfigurationErrors.self) { try read(#""threads": "auto""#) }
         #expect(errors?.all.map(\.sentence) == [#"expected a whole number, found the string "auto""#])
     }
 

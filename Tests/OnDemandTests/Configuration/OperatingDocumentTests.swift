@@ -32,7 +32,7 @@ struct OperatingDocumentTests {
             "for at most \(Limits.connectTimeout.components.seconds) seconds; then 504",
             "\(Limits.keepAliveIdle.components.seconds)\nseconds of silence, then three probes",
             "within \(silence.components.seconds) seconds",
-            "`Retry-After: \(Refusal.noRoomRetry.components.seconds)`",
+            "`Retry-After: \(Refusal.resourcesExhaustedRetry.components.seconds)`",
         ] { #expect(document.contains(sentence), "\(sentence)") }
         #expect(Limits.shutdownGrace == .seconds(5) && Limits.killGrace == .seconds(1))
     }

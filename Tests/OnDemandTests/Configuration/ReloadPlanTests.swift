@@ -5,13 +5,13 @@ import Testing
 /// What a new configuration means for the running one.
 struct ReloadPlanTests {
     private static func service(
-        _ name: String, port: UInt16 = 1, _ change: (inout Configuration.Service) -> Void = { _ in }
+        _ name: String, port: UInt16 = 1, _ edit: (inout Configuration.Service) -> Void = { _ in }
     ) throws -> Configuration.Service {
         var service = Configuration.Service(
             name: name, paths: [try PathPattern(parsing: "/\(name)")],
             target: .init(address: .ipv4(octets: [127, 0, 0, 1], port: port), authority: "a"),
             launch: LaunchCommand(command: "x"))
-        change(&service)
+        edit(&service)
         return service
     }
 
@@ -19,54 +19,54 @@ struct ReloadPlanTests {
         ReloadPlan(from: Configuration(services: old), to: Configuration(services: new))
     }
 
-    private func fate(_ change: (inout Configuration.Service) -> Void) throws -> ReloadPlan.Fate {
-        try plan([Self.service("a")], [Self.service("a", change)]).fates[0]
+    private func change(_ edit: (inout Configuration.Service) -> Void) throws -> ReloadPlan.Change {
+        try plan([Self.service("a")], [Self.service("a", edit)]).changes[0]
     }
 
     @Test("who a service is, its name says: not its place in the file")
     func identity() throws {
         let (a, b, c) = (try Self.service("a"), try Self.service("b", port: 2), try Self.service("c", port: 3))
         let moved = plan([a, b], [c, b, a])
-        #expect(moved.fates == [.added, .unchanged, .unchanged])
+        #expect(moved.changes == [.added, .unchanged, .unchanged])
         #expect(moved.leaving == [])
         let renamed = plan([a, b], [b, try Self.service("d")])
-        #expect(renamed.fates == [.unchanged, .added])
+        #expect(renamed.changes == [.unchanged, .added])
         #expect(renamed.leaving == [0])
     }
 
-    @Test("the number of reactors is no setting of the daemon that runs; it is told that it has to wait")
-    func reactors() {
-        let (old, new) = (Configuration(), Configuration(reactors: 2))
+    @Test("the number of threads is no setting of the daemon that runs; it is told that it has to wait")
+    func threads() {
+        let (old, new) = (Configuration(), Configuration(threads: 2))
         let plan = ReloadPlan(from: old, to: new)
         #expect(!plan.changesSettings)
-        #expect(ReloadSummary(plan, from: old, to: new).parts.map { "\($0)=\($1)" } == ["after_restart=reactors"])
+        #expect(ReloadSummary(plan, from: old, to: new).parts.map { "\($0)=\($1)" } == ["after_restart=threads"])
         #expect(ReloadSummary(plan, from: new, to: new).parts.isEmpty)
     }
 
     @Test("what the next request meets is no matter of the process")
     func routeSide() throws {
-        #expect(try fate { $0.paths = [] } == .rerouted)
-        #expect(try fate { $0.websocket = true } == .rerouted)
-        #expect(try fate { $0.headers = [.init(name: "X", parts: [.host])] } == .rerouted)
-        #expect(try fate { $0.target.path = "/x" } == .rerouted)
-        #expect(try fate { $0.target.authority = "b" } == .rerouted)
-        #expect(try fate { $0.onReload = .restart } == .rerouted)
-        #expect(try fate { $0.policy.closeJitter = .zero } == .rerouted)
-        #expect(try fate { $0.policy.drainTimeout = .zero } == .rerouted)
+        #expect(try change { $0.paths = [] } == .rerouted)
+        #expect(try change { $0.websocket = true } == .rerouted)
+        #expect(try change { $0.headers = [.init(name: "X", parts: [.host])] } == .rerouted)
+        #expect(try change { $0.target.path = "/x" } == .rerouted)
+        #expect(try change { $0.target.authority = "b" } == .rerouted)
+        #expect(try change { $0.onReload = .restart } == .rerouted)
+        #expect(try change { $0.policy.closeJitter = .zero } == .rerouted)
+        #expect(try change { $0.policy.drainTimeout = .zero } == .rerouted)
     }
 
     @Test("what a process is made of and lives by waits for its next start, unless the file says otherwise")
     func processSide() throws {
-        let changes: [(inout Configuration.Service) -> Void] = [
+        let edits: [(inout Configuration.Service) -> Void] = [
             { $0.launch?.command = "y" }, { $0.launch?.arguments = ["y"] }, { $0.launch?.workingDirectory = "y" },
             { $0.launch?.environment = [.init(name: "A", value: "1")] }, { $0.target.address = .unix(path: "/x") },
             { $0.policy.startupTimeout = .seconds(1) }, { $0.policy.idleTimeout = nil },
             { $0.policy.stopPlan = StopPlan(steps: []) }, { $0.policy.alwaysOn = true },
         ]
-        for change in changes {
-            #expect(try fate(change) == .changed(restarts: false))
-            let restarting = try fate {
-                change(&$0)
+        for edit in edits {
+            #expect(try change(edit) == .changed(restarts: false))
+            let restarting = try change {
+                edit(&$0)
                 $0.onReload = .restart
             }
             #expect(restarting == .changed(restarts: true))
@@ -77,15 +77,17 @@ struct ReloadPlanTests {
     func switching() throws {
         let off = try Self.service("a") { $0.enabled = false }
         let changed = try Self.service("a") { $0.launch?.command = "y" }
-        #expect(plan([off], [changed]).fates == [.enabled])
-        #expect(plan([changed], [off]).fates == [.disabled])
+        #expect(plan([off], [changed]).changes == [.enabled])
+        #expect(plan([changed], [off]).changes == [.disabled])
         #expect(
-            plan([off], [try Self.service("a") { ($0.enabled, $0.onReload) = (false, .restart) }]).fates == [.rerouted])
+            plan([off], [try Self.service("a") { ($0.enabled, $0.onReload) = (false, .restart) }]).changes == [
+                .rerouted
+            ])
         let asleep = try Self.service("a") {
             ($0.enabled, $0.onReload) = (false, .restart)
             $0.launch?.command = "y"
         }
-        #expect(plan([off], [asleep]).fates == [.changed(restarts: false)])
+        #expect(plan([off], [asleep]).changes == [.changed(restarts: false)])
     }
 
     @Test("with and without a command are two services of one name")
@@ -93,22 +95,22 @@ struct ReloadPlanTests {
         let (with, without) = (try Self.service("a"), try Self.service("a") { $0.launch = nil })
         for (old, new) in [(with, without), (without, with)] {
             let plan = plan([old], [new])
-            #expect(plan.fates == [.replaced])
+            #expect(plan.changes == [.replaced])
             #expect(plan.leaving == [0])
         }
         let plain = plan([without], [try Self.service("a", port: 9) { $0.launch = nil }])
-        #expect(plain.fates == [.changed(restarts: false)])
+        #expect(plain.changes == [.changed(restarts: false)])
     }
 
     @Test("who listens where somebody else is to listen now does not wait for its next start")
     func inTheWay() throws {
         let (a, b) = (try Self.service("a", port: 1), try Self.service("b", port: 2))
         let swapped = plan([a, b], [try Self.service("a", port: 2), try Self.service("b", port: 1)])
-        #expect(swapped.fates == [.changed(restarts: true), .changed(restarts: true)])
+        #expect(swapped.changes == [.changed(restarts: true), .changed(restarts: true)])
         let aside = [try Self.service("a", port: 3), b]
-        #expect(plan([a, b], aside).fates == [.changed(restarts: false), .unchanged])
+        #expect(plan([a, b], aside).changes == [.changed(restarts: false), .unchanged])
         let disabled = try Self.service("c", port: 1) { $0.enabled = false }
-        #expect(plan([a], [try Self.service("a", port: 3), disabled]).fates == [.changed(restarts: false), .added])
+        #expect(plan([a], [try Self.service("a", port: 3), disabled]).changes == [.changed(restarts: false), .added])
     }
 
     @Test("what has no routes has the same fates, and waits for nobody who wants its address")
@@ -124,27 +126,27 @@ struct ReloadPlanTests {
         changed.policy.requires = ["b"]
         off.enabled = false
         #expect(
-            plan([process("a"), process("b", 2)], [process("b", 2), changed]).processFates == [
+            plan([process("a"), process("b", 2)], [process("b", 2), changed]).processChanges == [
                 .unchanged, .changed(restarts: false),
             ])
-        #expect(plan([process("a")], [process("b")]).leavingProcesses == [0])
-        #expect(plan([process("a")], [off]).processFates == [.disabled])
-        #expect(plan([off], [process("a")]).processFates == [.enabled])
+        #expect(plan([process("a")], [process("b")]).removedProcesses == [0])
+        #expect(plan([process("a")], [off]).processChanges == [.disabled])
+        #expect(plan([off], [process("a")]).processChanges == [.enabled])
         #expect(
-            plan([process("a")], [process("a", 2), process("b")]).processFates == [.changed(restarts: true), .added])
+            plan([process("a")], [process("a", 2), process("b")]).processChanges == [.changed(restarts: true), .added])
         changed.onReload = .restart
-        #expect(plan([process("a")], [changed]).processFates == [.changed(restarts: true)])
+        #expect(plan([process("a")], [changed]).processChanges == [.changed(restarts: true)])
     }
 
     @Test("settings are what is neither a service nor a listener")
     func settings() {
         let old = Configuration()
-        let changes: [(inout Configuration) -> Void] = [
+        let edits: [(inout Configuration) -> Void] = [
             { $0.log.level = .debug }, { $0.drainTimeout = .zero }, { $0.environment = [.init(name: "A", value: "")] },
         ]
-        for change in changes {
+        for edit in edits {
             var new = old
-            change(&new)
+            edit(&new)
             #expect(ReloadPlan(from: old, to: new).changesSettings)
         }
         var new = old
@@ -174,21 +176,21 @@ struct ReloadPlanTests {
 }
 
 /// Which listeners stay.
-struct DoorPlanTests {
-    private func door(_ port: UInt16, _ purpose: Door.Purpose = .clients) -> Door {
-        Door(place: .address(.ipv4(octets: [127, 0, 0, 1], port: port)), purpose: purpose)
+struct ListenerDiffTests {
+    private func door(_ port: UInt16, _ purpose: ListenerSpec.Purpose = .clients) -> ListenerSpec {
+        ListenerSpec(place: .address(.ipv4(octets: [127, 0, 0, 1], port: port)), purpose: purpose)
     }
 
     @Test("an address that is wanted still stays open, wherever it stands in the list")
     func kept() {
-        let plan = DoorPlan(from: [door(1), door(2), door(3)], to: [door(3), door(4), door(1)])
+        let plan = ListenerDiff(from: [door(1), door(2), door(3)], to: [door(3), door(4), door(1)])
         #expect(plan.sources == [2, nil, 0])
         #expect(plan.closed == [1])
     }
 
     @Test("an address that changes its purpose is not opened twice")
     func purpose() {
-        let plan = DoorPlan(from: [door(1), door(2, .status)], to: [door(2), door(1, .status)])
+        let plan = ListenerDiff(from: [door(1), door(2, .status)], to: [door(2), door(1, .status)])
         #expect(plan.sources == [1, 0])
         #expect(plan.closed == [])
     }
@@ -201,25 +203,26 @@ struct DoorPlanTests {
         }
         let secret = "0123456789abcdef"
         let old = configuration(1, secret, ["a"])
-        let changes = { ReloadPlan(from: old, to: $0).changesSettings }
-        #expect(!changes(old) && !changes(configuration(2, secret, ["a"])))
-        #expect(changes(configuration(1, nil, ["a"])) && changes(configuration(1, secret, [])))
-        #expect(changes(configuration(2, secret, ["b"])))
+        let edits = { ReloadPlan(from: old, to: $0).changesSettings }
+        #expect(!edits(old) && !edits(configuration(2, secret, ["a"])))
+        #expect(edits(configuration(1, nil, ["a"])) && edits(configuration(1, secret, [])))
+        #expect(edits(configuration(2, secret, ["b"])))
     }
 
     @Test("what a manager opened stays, and the control socket is never made of anybody else's")
     func inherited() {
-        let web = Door(place: .inherited("web"), purpose: .clients)
-        #expect(DoorPlan(from: [web, door(1)], to: [web]) == DoorPlan(from: [door(2), door(1)], to: [door(2)]))
-        #expect(DoorPlan(from: [web], to: [door(1)]).sources == [nil])
-        #expect(DoorPlan(from: [door(1)], to: [door(1, .control)]).sources == [nil])
-        #expect(DoorPlan(from: [door(1)], to: [door(1, .announced)]).sources == [0])
+        let web = ListenerSpec(place: .inherited("web"), purpose: .clients)
+        #expect(
+            ListenerDiff(from: [web, door(1)], to: [web]) == ListenerDiff(from: [door(2), door(1)], to: [door(2)]))
+        #expect(ListenerDiff(from: [web], to: [door(1)]).sources == [nil])
+        #expect(ListenerDiff(from: [door(1)], to: [door(1, .control)]).sources == [nil])
+        #expect(ListenerDiff(from: [door(1)], to: [door(1, .proxyProtocol)]).sources == [0])
     }
 
     @Test("a port that the system chose stays with its purpose, one for each time it is asked for")
     func chosenPorts() {
-        #expect(DoorPlan(from: [door(0), door(0)], to: [door(0)]).closed == [1])
-        #expect(DoorPlan(from: [door(0)], to: [door(0), door(0)]).sources == [0, nil])
-        #expect(DoorPlan(from: [door(0)], to: [door(0, .status)]).sources == [nil])
+        #expect(ListenerDiff(from: [door(0), door(0)], to: [door(0)]).closed == [1])
+        #expect(ListenerDiff(from: [door(0)], to: [door(0), door(0)]).sources == [0, nil])
+        #expect(ListenerDiff(from: [door(0)], to: [door(0, .status)]).sources == [nil])
     }
 }

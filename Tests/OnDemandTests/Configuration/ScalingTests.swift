@@ -50,7 +50,7 @@ struct ScalingTests {
             )
             return time {
                 let plan = ReloadPlan(from: old, to: new)
-                #expect(plan.fates.count == count)
+                #expect(plan.changes.count == count)
                 #expect(ReloadSummary(plan, from: old, to: new).changed.count == count)
             }
         }
@@ -65,11 +65,11 @@ struct ScalingTests {
             let none = try Configuration.read(text(services: 2), environment: [:])
             let kernel = SimulatedKernel(seed: 1)
             var next = [changed, none, old]
-            let household = try Household(old, kernel: kernel) { .success(next.removeFirst()) }
+            let daemon = try Daemon(old, kernel: kernel) { .success(next.removeFirst()) }
             return time {
                 for _ in 0..<3 {
-                    household.reload()
-                    household.turnEnded()
+                    daemon.reload()
+                    daemon.iterationEnded()
                 }
             }
         }

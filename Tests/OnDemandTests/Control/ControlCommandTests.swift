@@ -23,7 +23,7 @@ import Testing
         #expect(status.painted(.plain) == status)
         #expect(try command("status", "--json").painted(.colours) == command("status", "--json"))
         #expect(try command("reload").request == ("POST", "/v1/reload"))
-        for order in BackendOrder.allCases {
+        for order in BackendCommand.allCases {
             #expect(try command(order.rawValue, "cable").request == ("POST", "/v1/services/cable/\(order.rawValue)"))
         }
         #expect(try command("start", "--no-wait", "a.b").request == ("POST", "/v1/services/a.b/start?wait=0"))
@@ -41,7 +41,7 @@ import Testing
                 continue
             }
             #expect(throws: Never.self) {
-                try ControlQuestion(reading: "\(command.request.method) \(command.request.target)")
+                try ControlRequest(reading: "\(command.request.method) \(command.request.target)")
             }
         }
     }
@@ -90,8 +90,8 @@ import Testing
 
     @Test("only who waits for an outcome, or for lines, waits without an end of its own")
     func patience() throws {
-        #expect(try command("status").patience == Limits.controlPatience)
-        #expect(try command("start", "a", "--no-wait").patience == Limits.controlPatience)
+        #expect(try command("status").patience == Limits.controlTimeout)
+        #expect(try command("start", "a", "--no-wait").patience == Limits.controlTimeout)
         #expect(try command("start", "a").patience == nil)
         #expect(try command("logs", "a", "-f").patience == nil)
     }

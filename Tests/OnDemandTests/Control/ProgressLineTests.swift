@@ -3,24 +3,24 @@ import Testing
 @testable import OnDemand
 
 struct ProgressLineTests {
-    private func line(_ order: BackendOrder, waits: Bool = true, lastBoot: Duration? = nil) -> ProgressLine? {
-        ProgressLine(of: .order(order, service: "cable", waits: waits), lastBoot: lastBoot)
+    private func line(_ order: BackendCommand, waits: Bool = true, lastStartup: Duration? = nil) -> ProgressLine? {
+        ProgressLine(of: .order(order, service: "cable", waits: waits), lastStartup: lastStartup)
     }
 
     @Test("it says what is waited for and how long, and how long a start took the last time")
     func words() {
         let begin = ProgressLine.wipe
         #expect(
-            line(.start, lastBoot: .milliseconds(1512))?.text(after: .milliseconds(340))
+            line(.start, lastStartup: .milliseconds(1512))?.text(after: .milliseconds(340))
                 == begin + "cable is starting: 0.3 s, the last time it took 1.5 s")
         #expect(line(.restart)?.text(after: .seconds(12)) == begin + "cable is restarting: 12.0 s")
-        #expect(line(.stop, lastBoot: .seconds(1))?.text(after: .seconds(1)) == begin + "cable is stopping: 1.0 s")
+        #expect(line(.stop, lastStartup: .seconds(1))?.text(after: .seconds(1)) == begin + "cable is stopping: 1.0 s")
     }
 
     @Test("who does not wait is shown nothing")
     func nothing() {
         #expect(line(.start, waits: false) == nil)
-        #expect(ProgressLine(of: .status(.text), lastBoot: nil) == nil)
-        #expect(ProgressLine(of: .logs(service: "cable", lines: 1, follows: true), lastBoot: nil) == nil)
+        #expect(ProgressLine(of: .status(.text), lastStartup: nil) == nil)
+        #expect(ProgressLine(of: .logs(service: "cable", lines: 1, follows: true), lastStartup: nil) == nil)
     }
 }

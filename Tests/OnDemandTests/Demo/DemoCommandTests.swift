@@ -50,8 +50,8 @@ struct DemoCommandTests {
 
     @Test("the times that it promises are those that it keeps")
     func times() throws {
-        let show = DemoShow(executable: "/a", listen: page, status: page)
-        #expect(show.introduction.contains("takes 1.5 seconds") && Limits.demoBoot == .milliseconds(1500))
+        let show = DemoSetup(executable: "/a", listen: page, status: page)
+        #expect(show.introduction.contains("takes 1.5 seconds") && Limits.demoStartup == .milliseconds(1500))
         #expect(show.introduction.contains("Eight seconds") && show.configuration.contains("\"idle_timeout\": \"8s\""))
     }
 
@@ -59,7 +59,7 @@ struct DemoCommandTests {
     func configuration() throws {
         let listen = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
         for path in ["/usr/bin/ondemandd", "/tmp/a \"b\"/${HOME}/{port}/ondemandd"] {
-            let show = DemoShow(executable: path, listen: listen, status: page)
+            let show = DemoSetup(executable: path, listen: listen, status: page)
             let configuration = try Configuration.read(Array(show.configuration.utf8), environment: [:])
             #expect(configuration.services.first?.launch?.command == path)
             #expect(show.introduction.contains("http://127.0.0.1:9292/ ") && !show.introduction.contains("${"))

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 private let key = MaskingKey(0x37, 0xfa, 0x21, 0x3d)
-private let welcome = FrameWriter.text("{\"type\":\"welcome\"}")
+private let admit = FrameWriter.text("{\"type\":\"welcome\"}")
 
 struct DemoConversationTests {
     private static let upgrade = """
@@ -36,7 +36,7 @@ struct DemoConversationTests {
     @Test("an upgrade is agreed to and welcomed, and what follows is said back, however it all arrives")
     func everyCut() {
         let said = Array(Self.upgrade.utf8) + FrameWriter.text("Hello", key: key) + FrameWriter.ping([7], key: key)
-        let answer = Array(Self.agreement.utf8) + welcome + FrameWriter.text("Hello") + FrameWriter.pong([7])
+        let answer = Array(Self.agreement.utf8) + admit + FrameWriter.text("Hello") + FrameWriter.pong([7])
         for size in 1...said.count {
             var conversation = DemoConversation()
             var heard: [UInt8] = []

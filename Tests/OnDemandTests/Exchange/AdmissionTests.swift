@@ -3,17 +3,17 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
-private let upgradeRequest = ExchangeTalk.upgradeRequest
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
+private let upgradeRequest = ExchangeHarness.upgradeRequest
 
 struct AdmissionTests {
     @Test("a held client is not read from, keeps what it has sent, and is served when its backend is ready")
-    func held() {
-        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
-        talk.admission = .held
+    func queued() {
+        var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
+        talk.admission = .queued
         talk.run()
-        #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
+        #expect(talk.machine.phase == .queued(BackendID(index: 1)))
         talk.clientSends.append(Array("GET".utf8))
         talk.run()
         #expect(talk.clientSends.count == 1, "nothing is read while it waits")
@@ -25,39 +25,39 @@ struct AdmissionTests {
     }
 
     @Test("a life that ends before the request has left gives its lease back, and the next one is asked")
-    func lifeEnded() {
+    func backendGenerationEnded() {
         let id = BackendID(index: 1)
-        var talk = ExchangeTalk(get, backends: .init(hello))
+        var talk = ExchangeHarness(get, backends: .init(hello))
         talk.admission = .connectIsSlow
         talk.run()
         #expect(talk.machine.phase == .awaitingConnection)
         talk.admission = .open
-        let isAskedAgain = talk.machine.lifeEnded()
-        #expect(isAskedAgain && talk.machine.phase == .entering(id))
+        let isAskedAgain = talk.machine.backendGenerationEnded()
+        #expect(isAskedAgain && talk.machine.phase == .acquiringBackend(id))
         talk.run()
         let release = talk.steps.firstIndex(of: .releaseUpstream)
         let second = talk.steps.lastIndex(of: .enterGate(id))
         #expect(talk.steps.count { $0 == .enterGate(id) } == 2 && release! < second!)
         #expect(talk.client == hello && talk.leases == 0)
-        let isTooLate = talk.machine.lifeEnded()
+        let isTooLate = talk.machine.backendGenerationEnded()
         #expect(!isTooLate, "what has left may have been read")
     }
 
     @Test("a held client that leaves is let go at once")
     func heldLeaves() {
-        var talk = ExchangeTalk(get)
-        talk.admission = .held
+        var talk = ExchangeHarness(get)
+        talk.admission = .queued
         talk.run()
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientLeft)
+        #expect(talk.termination == .clientLeft)
         #expect(talk.client == "")
     }
 
     @Test("a refused client is told why and when to come back, and may ask again on the same connection")
     func refused() {
-        var talk = ExchangeTalk(get)
-        talk.admission = .held
+        var talk = ExchangeHarness(get)
+        talk.admission = .queued
         talk.run()
         talk.machine.refused(.exitedEarly(.status(1)), retryAfter: .milliseconds(1500))
         talk.run()
@@ -66,7 +66,7 @@ struct AdmissionTests {
         #expect(talk.client.hasSuffix("The service \"app\" ended before it was ready.\n"))
         #expect(talk.machine.phase == .readingHead)
         talk.clientMore(get)
-        #expect(talk.machine.phase == .waiting(BackendID(index: 1)))
+        #expect(talk.machine.phase == .queued(BackendID(index: 1)))
     }
 
     @Test(
@@ -82,26 +82,26 @@ struct AdmissionTests {
         let service = ServiceRules(
             name: "app", targetPath: "/elsewhere", authority: "a", webSocket: true, headers: [], wakeOn: rule)
         let route = Route(pattern: pattern, destination: .backend(BackendID(index: 0)))
-        var talk = ExchangeTalk(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
-        talk.admission = .held
+        var talk = ExchangeHarness(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
+        talk.admission = .queued
         talk.run()
         #expect(talk.machine.request?.forwarding.mayWake == expected)
     }
 
     @Test("Retry-After is never zero")
     func retryAfterZero() {
-        var talk = ExchangeTalk(get)
-        talk.admission = .held
+        var talk = ExchangeHarness(get)
+        talk.admission = .queued
         talk.run()
-        talk.machine.refused(.coolingDown(reason: "x"), retryAfter: .milliseconds(-5))
+        talk.machine.refused(.backoff(reason: "x"), retryAfter: .milliseconds(-5))
         talk.run()
         #expect(talk.client.contains("\r\nRetry-After: 1\r\n"))
     }
 
     @Test("a client that is refused before its body was read is closed")
     func refusedWithBody() {
-        var talk = ExchangeTalk("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
-        talk.admission = .held
+        var talk = ExchangeHarness("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
+        talk.admission = .queued
         talk.run()
         talk.machine.refused(.disabled, retryAfter: nil)
         talk.run()
@@ -113,8 +113,8 @@ struct AdmissionTests {
         "an upgrade that is refused never has its eager frames read as requests",
         arguments: ["/cable", "/off", "/none"])
     func refusedUpgrade(path: String) {
-        var talk = ExchangeTalk(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
-        talk.admission = .held
+        var talk = ExchangeHarness(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
+        talk.admission = .queued
         talk.run()
         if path == "/cable" { talk.machine.refused(.shuttingDown, retryAfter: .seconds(5)) }
         talk.run()
@@ -124,7 +124,7 @@ struct AdmissionTests {
 
     @Test("a service that is switched off answers at once, without a start and without Retry-After")
     func disabled() {
-        var talk = ExchangeTalk("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeHarness("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
         #expect(
             talk.client.hasPrefix("HTTP/1.1 503 ")
@@ -135,17 +135,17 @@ struct AdmissionTests {
 
     @Test("a path that no route has is a 404, and the connection serves the next request")
     func notFound() {
-        var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
+        var talk = ExchangeHarness("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 404 Not Found\r\n") && talk.client.hasSuffix(hello))
     }
 
     @Test("the status is served to GET and HEAD; anything else is a 405 that says so")
     func status() {
-        var talk = ExchangeTalk("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        var talk = ExchangeHarness("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
         #expect(talk.client.hasSuffix("ok") && talk.machine.phase == .readingHead)
-        var post = ExchangeTalk("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        var post = ExchangeHarness("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
         post.run()
         #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
     }
@@ -159,21 +159,21 @@ struct AdmissionTests {
         let token: BearerToken = try #require(BearerToken("0123456789abcdef"))
         let rules = ExchangeRules(
             routes: RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: .status($0.1)) }), services: [],
-            isAboutDaemon: true, statusGuard: StatusGuard(token: token))
-        func answer(_ path: String, _ field: String = "") -> String {
-            var talk = ExchangeTalk("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)
+            isAboutDaemon: true, statusGuard: StatusAccessControl(token: token))
+        func response(_ path: String, _ field: String = "") -> String {
+            var talk = ExchangeHarness("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)
             talk.run()
             #expect(talk.machine.phase == .readingHead)
             return talk.client
         }
         for field in ["", "Authorization: Bearer 0123456789abcdeF\r\n", "Authorization: Basic 0123456789abcdef\r\n"] {
-            let refused = answer("/status", field)
-            #expect(refused == answer("/metrics", field))
+            let refused = response("/status", field)
+            #expect(refused == response("/metrics", field))
             #expect(refused.hasPrefix("HTTP/1.1 401 Unauthorized\r\n"))
             #expect(refused.contains("\r\nWWW-Authenticate: Bearer\r\n") && !refused.contains("0123"))
         }
-        #expect(answer("/status", "authorization: bearer 0123456789abcdef\r\n").hasSuffix("ok"))
-        for path in ["/", "/healthz", "/readyz"] { #expect(answer(path).hasSuffix("ok")) }
+        #expect(response("/status", "authorization: bearer 0123456789abcdef\r\n").hasSuffix("ok"))
+        for path in ["/", "/healthz", "/readyz"] { #expect(response(path).hasSuffix("ok")) }
     }
 
     @Test(
@@ -184,7 +184,7 @@ struct AdmissionTests {
             ("POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         ])
     func badRequest(request: String, status: Int) {
-        var talk = ExchangeTalk(request + get)
+        var talk = ExchangeHarness(request + get)
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 \(status) "))
         #expect(talk.client.contains("Connection: close\r\n") && talk.sawEnd)
@@ -195,41 +195,41 @@ struct AdmissionTests {
     func endlessTarget() {
         let pieces =
             [Array("GET /".utf8)] + Array(repeating: Array(repeating: UInt8(ascii: "a"), count: 4000), count: 5)
-        var talk = ExchangeTalk(pieces: pieces, backends: [])
+        var talk = ExchangeHarness(pieces: pieces, backends: [])
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 414 "))
     }
 
     @Test("one who watches gets more as long as it keeps up, and its own words are ignored")
-    func watching() {
-        var talk = ExchangeTalk("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    func streaming() {
+        var talk = ExchangeHarness("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
-        #expect(talk.machine.phase == .watching && talk.client == "HEAD")
+        #expect(talk.machine.phase == .streaming && talk.client == "HEAD")
         talk.clientMore(get)
-        #expect(talk.machine.phase == .watching)
+        #expect(talk.machine.phase == .streaming)
         let event = [UInt8](repeating: 0x61, count: 40_000)
         let kept = (talk.machine.push(event), talk.machine.push(event))
         #expect(kept == (true, false), "more than one read's worth is not kept")
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientClosed)
+        #expect(talk.termination == .clientClosed)
     }
 
     @Test("a client that only connects and leaves again costs nothing")
     func silentClient() {
-        var talk = ExchangeTalk("")
+        var talk = ExchangeHarness("")
         talk.run()
         #expect(talk.deadline == .keepAlive)
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientClosed)
+        #expect(talk.termination == .clientClosed)
     }
 
-    @Test("a client that breaks off is let go in every phase", arguments: ExchangeTalk.Admission.allCases)
-    func broken(admission: ExchangeTalk.Admission) {
-        var talk = ExchangeTalk(get, backends: .init(pieces: [], readsFirst: .max))
+    @Test("a client that breaks off is let go in every phase", arguments: ExchangeHarness.Admission.allCases)
+    func broken(admission: ExchangeHarness.Admission) {
+        var talk = ExchangeHarness(get, backends: .init(pieces: [], readsFirst: .max))
         talk.admission = admission
         talk.run()
-        #expect(talk.machine.next(client: .broken, upstream: []) == .hangUp(.clientReset))
+        #expect(talk.machine.next(client: .broken, upstream: []) == .terminate(.clientReset))
     }
 }

@@ -9,16 +9,16 @@ struct AdoptionTests {
 
     @Test("between two requests, and in the middle of a head, the new rules count at once")
     func atOnce() {
-        var talk = ExchangeTalk(ExchangeTalk.get, backends: .init(ExchangeTalk.hello))
+        var talk = ExchangeHarness(ExchangeHarness.get, backends: .init(ExchangeHarness.hello))
         talk.run()
-        talk.machine.adopt(Self.none)
-        talk.clientSends = [Array(ExchangeTalk.get.utf8)]
+        talk.machine.update(Self.none)
+        talk.clientSends = [Array(ExchangeHarness.get.utf8)]
         talk.run()
-        #expect(talk.client.hasPrefix(ExchangeTalk.hello + "HTTP/1.1 404 "))
-        let (start, rest) = (ExchangeTalk.get.utf8.prefix(10), ExchangeTalk.get.utf8.dropFirst(10))
-        var half = ExchangeTalk(pieces: [Array(start)], backends: [])
+        #expect(talk.client.hasPrefix(ExchangeHarness.hello + "HTTP/1.1 404 "))
+        let (start, rest) = (ExchangeHarness.get.utf8.prefix(10), ExchangeHarness.get.utf8.dropFirst(10))
+        var half = ExchangeHarness(pieces: [Array(start)], backends: [])
         half.run()
-        half.machine.adopt(Self.none)
+        half.machine.update(Self.none)
         half.clientSends = [Array(rest)]
         half.run()
         #expect(half.client.hasPrefix("HTTP/1.1 404 "))
@@ -28,10 +28,10 @@ struct AdoptionTests {
     func inProgress() {
         let stranger = ServiceRules(name: "other", targetPath: nil, authority: "", webSocket: false, headers: [])
         let others = ExchangeRules(routes: RouteTable([]), services: [stranger, stranger])
-        var talk = ExchangeTalk(ExchangeTalk.get + ExchangeTalk.get)
-        talk.admission = .held
+        var talk = ExchangeHarness(ExchangeHarness.get + ExchangeHarness.get)
+        talk.admission = .queued
         talk.run()
-        talk.machine.adopt(others)
+        talk.machine.update(others)
         talk.machine.refused(.disabled, retryAfter: nil)
         talk.run()
         #expect(talk.client.contains("The service \"app\" is disabled."))

@@ -13,16 +13,16 @@ struct AnnouncedTests {
         return ExchangeRules(routes: RouteTable([route]), services: [service], expectsProxyHeader: true)
     }()
 
-    private func talk(_ pieces: [[UInt8]]) -> ExchangeTalk {
-        ExchangeTalk(pieces: pieces, rules: Self.rules, backends: [.init(ExchangeTalk.hello)])
+    private func talk(_ pieces: [[UInt8]]) -> ExchangeHarness {
+        ExchangeHarness(pieces: pieces, rules: Self.rules, backends: [.init(ExchangeHarness.hello)])
     }
 
     @Test("the client is who the proxy says, in every split; what follows the header is its request")
-    func announced() {
+    func proxyProtocol() {
         for pieces in Splits.all(of: Array((Self.header + Self.request).utf8)) {
             var talk = talk(pieces)
             talk.run()
-            #expect(talk.client == ExchangeTalk.hello)
+            #expect(talk.client == ExchangeHarness.hello)
             #expect(talk.requests.first?.contains("\r\nX-Forwarded-For: 198.51.100.7\r\n") == true)
             #expect(talk.machine.peer.description == "198.51.100.7:40000")
         }
@@ -53,11 +53,11 @@ struct AnnouncedTests {
         #expect(talk.deadline == .head)
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientClosed)
+        #expect(talk.termination == .clientClosed)
     }
 
     @Test("who was announced and may not stay is told so before it has asked")
-    func turnedAway() {
+    func rejected() {
         var talk = talk([Array((Self.header + Self.request).utf8)])
         talk.mayStay = false
         talk.run()

@@ -2,15 +2,15 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
 
 struct BackpressureTests {
     @Test("while the client takes nothing, no more than one read is taken from the backend")
     func slowClient() {
         let head = Array("HTTP/1.1 200 OK\r\nContent-Length: 655360\r\n\r\n".utf8)
-        let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.scratchBytes), count: 10)
-        var talk = ExchangeTalk(get, backends: .init(pieces: [head] + chunks))
+        let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.readBufferBytes), count: 10)
+        var talk = ExchangeHarness(get, backends: .init(pieces: [head] + chunks))
         talk.clientTakes = 0
         talk.run()
         #expect(talk.steps.count { $0 == .receive(.upstream) } == 1)
@@ -23,8 +23,8 @@ struct BackpressureTests {
     @Test("while the backend takes nothing, no more than one read is taken from the client")
     func slowBackend() {
         let head = Array("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 655360\r\n\r\n".utf8)
-        let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.scratchBytes), count: 10)
-        var talk = ExchangeTalk(pieces: [head] + chunks, backends: [.init(pieces: [], isDeaf: true)])
+        let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.readBufferBytes), count: 10)
+        var talk = ExchangeHarness(pieces: [head] + chunks, backends: [.init(pieces: [], isDeaf: true)])
         talk.run()
         #expect(talk.clientSends.count == 10, "the head waits, so the body waits in the client")
         #expect(talk.deadline == .response, "it is the backend's turn")
@@ -32,7 +32,7 @@ struct BackpressureTests {
 
     @Test("a hundred requests sent together are read as they are answered, not before")
     func manyPipelined() {
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             pieces: [Array(String(repeating: get, count: 100).utf8)], backends: (0..<100).map { _ in .init(hello) })
         talk.run()
         #expect(talk.client == String(repeating: hello, count: 100))

@@ -2,22 +2,22 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
 
 struct BrokenBackendTests {
-    private func answer(of backend: ExchangeTalk.Backend) -> ExchangeTalk {
-        var talk = ExchangeTalk(get + get, backends: backend, .init(hello))
+    private func response(of backend: ExchangeHarness.Backend) -> ExchangeHarness {
+        var talk = ExchangeHarness(get + get, backends: backend, .init(hello))
         talk.run()
         return talk
     }
 
     @Test("a backend that dies before its answer is a 502, and the connection serves the next request")
     func beforeHead() {
-        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
+        for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
             for beginning in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le"] {
                 let pieces = beginning.isEmpty ? [] : [Array(beginning.utf8)]
-                let talk = answer(of: .init(pieces: pieces, end: end))
+                let talk = response(of: .init(pieces: pieces, end: end))
                 #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
                 #expect(talk.client.hasSuffix("\n" + hello))
                 #expect(!talk.client.contains("Content-Le\r") && !talk.client.contains("HTTP/1.1 2\r"))
@@ -30,18 +30,18 @@ struct BrokenBackendTests {
         "a backend that dies within its answer leaves it visibly unfinished, and nothing follows it",
         arguments: ["Content-Length: 500", "Transfer-Encoding: chunked"])
     func withinBody(framing: String) {
-        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
-            let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n", "3\r\nab", end: end))
+        for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
+            let talk = response(of: .init("HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n", "3\r\nab", end: end))
             #expect(talk.client == "HTTP/1.1 200 OK\r\n\(framing)\r\n\r\n3\r\nab")
-            #expect(talk.hangup == .upstreamReset && !talk.sawEnd)
+            #expect(talk.termination == .upstreamReset && !talk.sawEnd)
             #expect(talk.requests.count == 1 && talk.leases == 0)
         }
     }
 
     @Test("a backend that dies after its answer is not missed")
     func afterAnswer() {
-        for end: ExchangeTalk.Backend.End in [.closes, .breaks] {
-            #expect(answer(of: .init(hello, end: end)).client == hello + hello)
+        for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
+            #expect(response(of: .init(hello, end: end)).client == hello + hello)
         }
     }
 
@@ -54,7 +54,7 @@ struct BrokenBackendTests {
             "HTTP/1.1 600 Odd\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         ])
     func garbage(bytes: String) {
-        let talk = answer(of: .init(bytes))
+        let talk = response(of: .init(bytes))
         #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
         #expect(talk.client.hasSuffix("\n" + hello), "the next request is a fresh one")
         #expect(!talk.client.contains("OpenSSH") && !talk.client.contains("folded"))
@@ -64,36 +64,36 @@ struct BrokenBackendTests {
     func endlessHead() {
         let line = "X-Line: \(String(repeating: "x", count: 1000))\r\n"
         let lines = Array(repeating: Array(line.utf8), count: 100)
-        let talk = answer(of: .init(pieces: [Array("HTTP/1.1 200 OK\r\n".utf8)] + lines))
+        let talk = response(of: .init(pieces: [Array("HTTP/1.1 200 OK\r\n".utf8)] + lines))
         #expect(talk.client.hasPrefix("HTTP/1.1 502 "))
     }
 
     @Test("bytes behind an answer belong to nobody, least of all to the next answer")
     func bytesBehind() {
         for pieces in Splits.all(of: Array((hello + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").utf8)) {
-            let talk = answer(of: .init(pieces: pieces))
+            let talk = response(of: .init(pieces: pieces))
             #expect(talk.client == hello + hello)
         }
     }
 
     @Test("an answer without a length that breaks off is broken for the client too, once it has what there is")
     func withinCloseDelimitedBody() {
-        let talk = answer(of: .init("HTTP/1.1 200 OK\r\n\r\n", "half", end: .breaks))
+        let talk = response(of: .init("HTTP/1.1 200 OK\r\n\r\n", "half", end: .breaks))
         #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
-        #expect(talk.hangup == .upstreamReset && !talk.sawEnd && talk.requests.count == 1)
+        #expect(talk.termination == .upstreamReset && !talk.sawEnd && talk.requests.count == 1)
     }
 
     @Test("chunks that break off into nonsense end the answer where it was still sound")
     func brokenChunks() {
-        let talk = answer(
+        let talk = response(
             of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
         #expect(talk.client == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        #expect(talk.hangup == .upstreamReset && talk.leases == 0)
+        #expect(talk.termination == .upstreamReset && talk.leases == 0)
     }
 
     @Test("a backend that does not accept is a 502 that names the service, and gives the lease back")
     func connectFails() {
-        var talk = ExchangeTalk(get)
+        var talk = ExchangeHarness(get)
         talk.admission = .connectFails
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))

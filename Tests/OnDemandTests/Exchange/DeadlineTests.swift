@@ -2,23 +2,23 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
 
 struct DeadlineTests {
     @Test("a connection between requests may be silent for a while, and is then closed without a word")
     func keepAlive() {
-        var talk = ExchangeTalk(get, backends: .init(hello))
+        var talk = ExchangeHarness(get, backends: .init(hello))
         talk.run()
         #expect(talk.deadline == .keepAlive)
         talk.deadlineFires()
-        #expect(talk.hangup == .idle)
+        #expect(talk.termination == .idle)
         #expect(talk.client == hello)
     }
 
     @Test("a head has to come to its end: 408 and closed; the first byte of it begins the time")
     func head() {
-        var talk = ExchangeTalk("G")
+        var talk = ExchangeHarness("G")
         talk.run()
         #expect(talk.deadline == .head)
         talk.clientMore("ET /app/x HTTP/1.1\r\n")
@@ -28,16 +28,16 @@ struct DeadlineTests {
     }
 
     @Test("S9 who waits for a backend has no deadline of its own: the backend's start has")
-    func held() {
-        var talk = ExchangeTalk(get)
-        talk.admission = .held
+    func queued() {
+        var talk = ExchangeHarness(get)
+        talk.admission = .queued
         talk.run()
         #expect(talk.deadline == nil)
     }
 
     @Test("a backend that is ready accepts at once or is given up: 504 and the lease is back")
     func connect() {
-        var talk = ExchangeTalk(get)
+        var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
         talk.run()
         #expect(talk.machine.phase == .awaitingConnection && talk.deadline == .connect)
@@ -47,7 +47,7 @@ struct DeadlineTests {
 
     @Test("an answer's head has to come in time: 504, and the late answer is nobody's")
     func response() {
-        var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
+        var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
         talk.run()
         #expect(talk.deadline == .response)
         talk.deadlineFires()
@@ -58,7 +58,7 @@ struct DeadlineTests {
 
     @Test("a client has to go on sending its body: 408, and the backend is given back")
     func body() {
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
@@ -72,7 +72,7 @@ struct DeadlineTests {
 
     @Test("while the client still sends its body the backend owes no answer; after it, it does")
     func bodyUnderWay() {
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
             backends: .init(pieces: [], readsFirst: .max))
         talk.run()
@@ -84,24 +84,24 @@ struct DeadlineTests {
     @Test("a client that stops taking an answer is given up while the backend still speaks")
     func stalled() {
         let pieces = ["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc"].map { Array($0.utf8) }
-        var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
+        var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
         talk.clientTakes = 0
         talk.run()
         #expect(talk.machine.phase == .relaying && talk.deadline == .flush)
         talk.deadlineFires()
-        #expect(talk.hangup == .stalled)
+        #expect(talk.termination == .stalled)
     }
 
     @Test("once an answer has begun it may take its time")
     func streaming() {
-        var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
+        var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
         #expect(talk.machine.phase == .relaying && talk.deadline == nil)
     }
 
     @Test("a client that stops sending its body while the answer has begun is cut off when nothing moves any more")
     func bodyBehindAnswer() {
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
@@ -110,12 +110,12 @@ struct DeadlineTests {
         talk.clientMore("def")
         #expect(talk.machine.moved > moved, "who moves has more time")
         talk.deadlineFires()
-        #expect(talk.hangup == .upstreamReset && talk.leases == 0)
+        #expect(talk.termination == .upstreamReset && talk.leases == 0)
     }
 
     @Test("a backend whose queue is full is asked again, within the limit of one connection")
     func queueIsFull() {
-        var talk = ExchangeTalk(get, backends: .init(hello))
+        var talk = ExchangeHarness(get, backends: .init(hello))
         talk.admission = .connectIsSlow
         talk.run()
         talk.admission = .open
@@ -126,11 +126,11 @@ struct DeadlineTests {
     }
 
     @Test("where there is no room for a connection the lease goes back and the client is told to try again")
-    func noRoom() {
-        var talk = ExchangeTalk(get)
+    func resourcesExhausted() {
+        var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
         talk.run()
-        talk.machine.foundNoRoom()
+        talk.machine.resourcesRanOut()
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.contains("\r\nRetry-After: 1\r\n"))
         #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
@@ -138,22 +138,22 @@ struct DeadlineTests {
 
     @Test("a client that does not take its last bytes is given up")
     func flush() {
-        var talk = ExchangeTalk("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+        var talk = ExchangeHarness("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.clientTakes = 0
         talk.run()
         #expect(talk.deadline == .flush)
         talk.deadlineFires()
-        #expect(talk.hangup == .stalled)
+        #expect(talk.termination == .stalled)
     }
 
     @Test("after our end we read and discard for a moment, and no longer")
     func linger() {
-        var talk = ExchangeTalk("bad\r\n\r\n")
+        var talk = ExchangeHarness("bad\r\n\r\n")
         talk.run()
         talk.clientMore(String(repeating: "x", count: 1000))
         #expect(talk.machine.phase == .lingering && talk.deadline == .linger)
         talk.deadlineFires()
-        #expect(talk.hangup == .done)
+        #expect(talk.termination == .done)
     }
 
     @Test(
@@ -161,21 +161,21 @@ struct DeadlineTests {
     func lingerBytes() {
         let flood = String(repeating: "x", count: 64 * 1024)
         for opening in ["bad\r\n\r\n", "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
-            var talk = ExchangeTalk(opening)
+            var talk = ExchangeHarness(opening)
             talk.run()
             var sent = 0
-            while talk.hangup == nil, sent < 2 * Limits.lingerBytes {
+            while talk.termination == nil, sent < 2 * Limits.lingerBytes {
                 talk.clientMore(flood)
                 sent += flood.utf8.count
             }
             #expect(sent == Limits.lingerBytes + flood.utf8.count, "\(sent) bytes were read")
-            #expect(talk.hangup == (opening.hasPrefix("bad") ? .done : .clientClosed))
+            #expect(talk.termination == (opening.hasPrefix("bad") ? .done : .clientClosed))
         }
     }
 
     @Test("each request has a number of its own, so that its deadline is not taken for the last one's")
     func numbers() {
-        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
+        var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         talk.run()
         #expect(talk.machine.requestCount == 2)
     }
@@ -184,7 +184,7 @@ struct DeadlineTests {
         "every deadline has a limit, and the short ones are short",
         arguments: [ExchangeMachine.Deadline.head, .keepAlive, .body, .connect, .response, .flush, .linger])
     func limits(deadline: ExchangeMachine.Deadline) {
-        let machine = ExchangeTalk("").machine
+        let machine = ExchangeHarness("").machine
         #expect(machine.limit(of: deadline) > .zero)
         #expect(machine.limit(of: deadline) <= .seconds(120))
     }

@@ -2,12 +2,12 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
+private let get = ExchangeHarness.get
 
 /// A client that ends its side behind a complete request, while its response is pending or under way.
 struct DepartureTests {
-    private func talk(_ request: String = get, _ pieces: String...) -> ExchangeTalk {
-        var talk = ExchangeTalk(
+    private func talk(_ request: String = get, _ pieces: String...) -> ExchangeHarness {
+        var talk = ExchangeHarness(
             pieces: [Array(request.utf8)], backends: [.init(pieces: pieces.map { Array($0.utf8) })])
         talk.run()
         return talk
@@ -16,28 +16,28 @@ struct DepartureTests {
     @Test("an end behind a request has the deadline of a departure, which is a second; without one it has not")
     func deadline() {
         for pieces in [[], ["HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"]] {
-            var talk = ExchangeTalk(
+            var talk = ExchangeHarness(
                 pieces: [Array(get.utf8)], backends: [.init(pieces: pieces.map { Array($0.utf8) })])
             talk.run()
-            #expect(talk.deadline != .departure)
+            #expect(talk.deadline != .shutdownPhase)
             talk.clientEnds = true
             talk.run()
-            #expect(talk.deadline == .departure && talk.leases == 1)
-            #expect(talk.machine.limit(of: .departure) <= .seconds(1))
+            #expect(talk.deadline == .shutdownPhase && talk.leases == 1)
+            #expect(talk.machine.limit(of: .shutdownPhase) <= .seconds(1))
             talk.deadlineFires()
-            #expect(talk.hangup == .clientLeft)
+            #expect(talk.termination == .clientLeft)
         }
     }
 
     @Test("while a connection to the backend is on its way the same holds")
     func connecting() {
-        var talk = ExchangeTalk(get)
+        var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
         talk.clientEnds = true
         talk.run()
-        #expect(talk.deadline == .departure)
+        #expect(talk.deadline == .shutdownPhase)
         talk.deadlineFires()
-        #expect(talk.hangup == .clientLeft)
+        #expect(talk.termination == .clientLeft)
     }
 
     @Test("a client whose system has not taken all that was sent is slow and not gone, until it stalls")
@@ -47,14 +47,14 @@ struct DepartureTests {
         talk.run()
         for left in (1...50).reversed() {
             talk.deadlineFires(undelivered: left)
-            #expect(talk.hangup == nil, "it takes some of it each time")
+            #expect(talk.termination == nil, "it takes some of it each time")
         }
         var looks = 0
-        while talk.hangup == nil, looks < 100 {
+        while talk.termination == nil, looks < 100 {
             talk.deadlineFires(undelivered: 1000)
             looks += 1
         }
-        #expect(talk.hangup == .stalled && looks == 10, "\(looks) seconds")
+        #expect(talk.termination == .stalled && looks == 10, "\(looks) seconds")
     }
 
     @Test("a request whose body has not come is not complete: its client may still be sending it")
@@ -63,6 +63,6 @@ struct DepartureTests {
         #expect(talk.deadline == .body)
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientLeft, "an end in the middle of a body needs no time")
+        #expect(talk.termination == .clientLeft, "an end in the middle of a body needs no time")
     }
 }

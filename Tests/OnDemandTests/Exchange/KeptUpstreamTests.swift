@@ -2,16 +2,16 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
-private let rules = ExchangeTalk.rules(keeping: .seconds(1))
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
+private let rules = ExchangeHarness.rules(keeping: .seconds(1))
 
 /// A connection to a backend that outlives its request: when, for whom, and what happens when the backend ends it.
 struct KeptUpstreamTests {
-    private typealias Backend = ExchangeTalk.Backend
+    private typealias Backend = ExchangeHarness.Backend
 
-    private func talk(_ requests: String..., backends: Backend...) -> ExchangeTalk {
-        var talk = ExchangeTalk(pieces: [], rules: rules, backends: backends)
+    private func talk(_ requests: String..., backends: Backend...) -> ExchangeHarness {
+        var talk = ExchangeHarness(pieces: [], rules: rules, backends: backends)
         for request in requests {
             talk.clientMore(request)
             talk.run()
@@ -19,7 +19,7 @@ struct KeptUpstreamTests {
         return talk
     }
 
-    private static func answer(_ text: String) -> String {
+    private static func response(_ text: String) -> String {
         "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
     }
 
@@ -27,8 +27,8 @@ struct KeptUpstreamTests {
 
     @Test("the requests of one client reach their backend on one connection, which says nothing of closing")
     func reused() {
-        let talk = talk(get, get, get, backends: .patient(hello, Self.answer("2"), Self.answer("three")))
-        #expect(talk.client == hello + Self.answer("2") + Self.answer("three"))
+        let talk = talk(get, get, get, backends: .patient(hello, Self.response("2"), Self.response("three")))
+        #expect(talk.client == hello + Self.response("2") + Self.response("three"))
         #expect(talk.requests.count == 1)
         #expect(talk.requests[0].ranges(of: "GET /x?y=1 HTTP/1.1\r\n").count == 3)
         #expect(!talk.requests[0].contains("Connection"))
@@ -38,25 +38,25 @@ struct KeptUpstreamTests {
     func withoutLease() {
         var talk = talk(get, backends: .patient(hello))
         #expect(talk.isKept && talk.leases == 0)
-        #expect(talk.deadline == .spare && talk.machine.limit(of: .spare) == .seconds(1))
+        #expect(talk.deadline == .idleUpstream && talk.machine.limit(of: .idleUpstream) == .seconds(1))
         talk.deadlineFires()
-        #expect(!talk.isKept && talk.hangup == nil)
+        #expect(!talk.isKept && talk.termination == nil)
         #expect(talk.deadline == .keepAlive, "the client's own connection goes on waiting")
     }
 
     @Test("chunks, a 204 and an answer to HEAD leave the connection open too, in every split")
     func framings() {
-        let answers = [
+        let replies = [
             ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
             ("GET", "HTTP/1.1 204 No Content\r\n\r\n"), ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"),
         ]
-        for (method, answer) in answers {
-            for pieces in Splits.all(of: Array(answer.utf8)) {
-                var talk = ExchangeTalk(
+        for (method, response) in replies {
+            for pieces in Splits.all(of: Array(response.utf8)) {
+                var talk = ExchangeHarness(
                     pieces: [Array(get.replacing("GET", with: method, maxReplacements: 1).utf8)], rules: rules,
                     backends: [.init(pieces: pieces)])
                 talk.run()
-                #expect(talk.client == answer && talk.isKept && talk.leases == 0, "\(pieces.count)")
+                #expect(talk.client == response && talk.isKept && talk.leases == 0, "\(pieces.count)")
             }
         }
     }
@@ -70,8 +70,8 @@ struct KeptUpstreamTests {
 
     @Test("requests sent together are answered in order on one connection")
     func pipelined() {
-        let talk = talk(get + get, backends: .patient(hello, Self.answer("2")))
-        #expect(talk.client == hello + Self.answer("2") && talk.requests.count == 1)
+        let talk = talk(get + get, backends: .patient(hello, Self.response("2")))
+        #expect(talk.client == hello + Self.response("2") && talk.requests.count == 1)
     }
 
     // MARK: Not kept
@@ -84,15 +84,15 @@ struct KeptUpstreamTests {
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
             "HTTP/1.1 204 No Content\r\n\r\n\n",
         ])
-    func notKept(answer: String) {
-        let talk = talk(get, get, backends: .patient(answer, hello), .patient(hello))
+    func notKept(response: String) {
+        let talk = talk(get, get, backends: .patient(response, hello), .patient(hello))
         #expect(!talk.client.contains("evil") && talk.client.hasSuffix(hello))
         #expect(talk.requests.count == 2 && talk.leases == 0)
     }
 
     @Test("what a backend says unasked, at once or later, ends the connection and reaches nobody")
     func surplus() {
-        let evil = Self.answer("evil")
+        let evil = Self.response("evil")
         var talk = talk(get, backends: .patient(hello, evil, speaksUnaskedFrom: 1), .patient(hello))
         #expect(talk.client == hello && !talk.isKept)
         talk.clientMore(get)
@@ -110,13 +110,13 @@ struct KeptUpstreamTests {
         arguments: [
             "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /app/x HTTP/1.0\r\n\r\n",
             "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-            ExchangeTalk.upgradeRequest.replacing("/cable", with: "/app/x"), ExchangeTalk.upgradeRequest,
+            ExchangeHarness.upgradeRequest.replacing("/cable", with: "/app/x"), ExchangeHarness.upgradeRequest,
         ])
     func closingRequests(request: String) {
         let talk = talk(request, backends: .patient(hello))
         #expect(!talk.isKept && talk.leases == 0)
         #expect(talk.requests[0].contains("Connection: close\r\n") || talk.requests[0].contains("Upgrade: websocket"))
-        var off = ExchangeTalk(get, backends: .patient(hello))
+        var off = ExchangeHarness(get, backends: .patient(hello))
         off.run()
         #expect(!off.isKept && off.requests[0].contains("Connection: close\r\n"))
     }
@@ -130,7 +130,7 @@ struct KeptUpstreamTests {
 
     @Test("a kept connection waits neither for a client that takes its answer slowly nor for a head in pieces")
     func slowClients() {
-        var slow = ExchangeTalk(pieces: [Array(get.utf8)], rules: rules, backends: [.patient(hello)])
+        var slow = ExchangeHarness(pieces: [Array(get.utf8)], rules: rules, backends: [.patient(hello)])
         slow.clientTakes = 0
         slow.run()
         #expect(!slow.isKept && slow.leases == 0)
@@ -150,7 +150,7 @@ struct KeptUpstreamTests {
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "DELETE /app/x HTTP/1.1\r\nHost: a\r\n\r\n",
             "get /app/x HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1",
-            ExchangeTalk.upgradeRequest.replacing("/cable", with: "/app/x"),
+            ExchangeHarness.upgradeRequest.replacing("/cable", with: "/app/x"),
         ])
     func ownConnection(request: String) {
         let talk = talk(get, request, backends: .patient(hello, hello), .patient(hello))
@@ -166,10 +166,10 @@ struct KeptUpstreamTests {
             let talk = talk(get, "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n", backends: .patient(hello))
             #expect(talk.requests.count == 1 && !talk.isKept)
         }
-        var held = talk(get, backends: .patient(hello, hello))
-        held.admission = .held
-        held.clientMore(get)
-        #expect(!held.isKept && held.machine.phase == .waiting(BackendID(index: 1)))
+        var queued = talk(get, backends: .patient(hello, hello))
+        queued.admission = .queued
+        queued.clientMore(get)
+        #expect(!queued.isKept && queued.machine.phase == .queued(BackendID(index: 1)))
     }
 
     // MARK: Broken
@@ -177,12 +177,12 @@ struct KeptUpstreamTests {
     @Test("a request that the backend cannot have read is sent once more, through the gate and on a fresh connection")
     func askedAgain() {
         for end: Backend.End in [.closes, .resets] {
-            var talk = ExchangeTalk(
-                get, rules: rules, backends: .patient(hello, end: end), .patient(Self.answer("again"), hello))
+            var talk = ExchangeHarness(
+                get, rules: rules, backends: .patient(hello, end: end), .patient(Self.response("again"), hello))
             talk.isUnread = true
             talk.run()
             talk.clientMore(get)
-            #expect(talk.client == hello + Self.answer("again"))
+            #expect(talk.client == hello + Self.response("again"))
             #expect(talk.requests.count == 2 && talk.isKept && talk.leases == 0)
             #expect(talk.steps.count { $0 == .enterGate(BackendID(index: 1)) } == 3)
             #expect(talk.requests[0].hasSuffix(talk.requests[1]), "byte for byte the same request")
@@ -202,7 +202,8 @@ struct KeptUpstreamTests {
         "an answer that has begun, or an interim one, is an answer",
         arguments: ["HTTP/1.1 2", "HTTP/1.1 103 Hints\r\n\r\n"])
     func hasBegun(beginning: String) {
-        var talk = ExchangeTalk(get, rules: rules, backends: .patient(hello, beginning, end: .resets), .patient(hello))
+        var talk = ExchangeHarness(
+            get, rules: rules, backends: .patient(hello, beginning, end: .resets), .patient(hello))
         talk.backends[0].speaksUnaskedFrom = nil
         talk.run()
         talk.clientMore(get)
@@ -212,7 +213,7 @@ struct KeptUpstreamTests {
 
     @Test("it is sent once more and not a third time")
     func onlyOnce() {
-        var talk = ExchangeTalk(get, rules: rules, backends: .patient(hello, end: .resets), .patient(end: .resets))
+        var talk = ExchangeHarness(get, rules: rules, backends: .patient(hello, end: .resets), .patient(end: .resets))
         talk.isUnread = true
         talk.run()
         talk.clientMore(get)
@@ -221,10 +222,10 @@ struct KeptUpstreamTests {
 
     @Test("a request that is sent once more may have to wait for the backend's next life")
     func waitsAgain() {
-        var talk = ExchangeTalk(get, rules: rules, backends: .patient(hello, end: .resets), .patient(hello))
+        var talk = ExchangeHarness(get, rules: rules, backends: .patient(hello, end: .resets), .patient(hello))
         talk.gateClosesAfter = 2
         talk.run()
         talk.clientMore(get)
-        #expect(talk.machine.phase == .waiting(BackendID(index: 1)) && talk.leases == 0)
+        #expect(talk.machine.phase == .queued(BackendID(index: 1)) && talk.leases == 0)
     }
 }

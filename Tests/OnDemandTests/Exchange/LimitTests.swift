@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-private let hello = ExchangeTalk.hello
+private let hello = ExchangeHarness.hello
 
 /// What the operator's limits do to a conversation.
 struct LimitTests {
@@ -23,12 +23,12 @@ struct LimitTests {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 5
         for expectation in ["", "Expect: 100-continue\r\n"] {
-            var talk = ExchangeTalk(post("\(expectation)Content-Length: 6", ""), rules: rules(limits))
+            var talk = ExchangeHarness(post("\(expectation)Content-Length: 6", ""), rules: rules(limits))
             talk.run()
             #expect(talk.client.hasPrefix("HTTP/1.1 413 Content Too Large\r\n") && talk.sawEnd)
             #expect(!talk.steps.contains(.enterGate(BackendID(index: 0))))
         }
-        var talk = ExchangeTalk(post("Content-Length: 5", "12345"), rules: rules(limits), backends: .init(hello))
+        var talk = ExchangeHarness(post("Content-Length: 5", "12345"), rules: rules(limits), backends: .init(hello))
         talk.run()
         #expect(talk.client == hello)
     }
@@ -37,7 +37,7 @@ struct LimitTests {
     func growingBody() {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 5
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             post("Transfer-Encoding: chunked", "5\r\n12345\r\n1\r\n6\r\n0\r\n\r\n"), rules: rules(limits),
             backends: .init(hello, readsFirst: .max))
         talk.run()
@@ -49,7 +49,7 @@ struct LimitTests {
     func overridden() {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 1
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             post("Content-Length: 5", "12345"), rules: rules(limits, app: ServiceLimits()), backends: .init(hello))
         talk.run()
         #expect(talk.client == hello)
@@ -58,9 +58,9 @@ struct LimitTests {
     @Test("heads have the operator's bounds: bytes, fields and target")
     func heads() {
         var limits = PeerLimits()
-        limits.maximumHeadBytes = 1024
+        limits.maximumHeaderBytes = 1024
         limits.maximumHeaderFields = 8
-        limits.maximumTargetBytes = 64
+        limits.maximumURIBytes = 64
         let fields = (0..<8).map { "X-\($0): 1\r\n" }.joined()
         let cases = [
             ("GET /app/x HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 1024))\r\n\r\n", 431),
@@ -68,7 +68,7 @@ struct LimitTests {
             ("GET /app/\(String(repeating: "x", count: 64)) HTTP/1.1\r\nHost: a\r\n\r\n", 414),
         ]
         for (request, status) in cases {
-            var talk = ExchangeTalk(request, rules: rules(limits))
+            var talk = ExchangeHarness(request, rules: rules(limits))
             talk.run()
             #expect(talk.client.hasPrefix("HTTP/1.1 \(status) ") && talk.sawEnd)
         }
@@ -77,13 +77,13 @@ struct LimitTests {
     @Test("each wait has the limit of its service, and before that the common one")
     func timeouts() {
         var limits = PeerLimits()
-        limits.headTimeout = .seconds(1)
-        limits.service.stallTimeout = .seconds(2)
+        limits.headerTimeout = .seconds(1)
+        limits.service.sendTimeout = .seconds(2)
         var own = ServiceLimits()
         own.bodyTimeout = .seconds(3)
         own.responseTimeout = .seconds(4)
-        own.stallTimeout = .seconds(5)
-        var talk = ExchangeTalk(
+        own.sendTimeout = .seconds(5)
+        var talk = ExchangeHarness(
             post("Content-Length: 5", "1"), rules: rules(limits, app: own), backends: .init(hello, readsFirst: .max))
         #expect(talk.machine.limit(of: .head) == .seconds(1) && talk.machine.limit(of: .flush) == .seconds(2))
         talk.run()
@@ -95,15 +95,15 @@ struct LimitTests {
 
 /// Which pages may open a WebSocket: nobody is woken for the others.
 struct OriginTests {
-    private func answer(_ origins: [OriginRule], _ fields: String) -> String {
+    private func response(_ origins: [OriginRule], _ fields: String) -> String {
         let route = Route(pattern: .fixed("/cable"), destination: .backend(BackendID(index: 0)))
         let service = ServiceRules(
             name: "cable", targetPath: nil, authority: "", webSocket: true, headers: [], origins: origins)
-        let request = ExchangeTalk.upgradeRequest.replacing("Origin: http://a\r\n", with: fields)
-        var talk = ExchangeTalk(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
-        talk.admission = .held
+        let request = ExchangeHarness.upgradeRequest.replacing("Origin: http://a\r\n", with: fields)
+        var talk = ExchangeHarness(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
+        talk.admission = .queued
         talk.run()
-        return talk.machine.phase == .waiting(BackendID(index: 0)) ? "held" : String(talk.client.prefix(12))
+        return talk.machine.phase == .queued(BackendID(index: 0)) ? "queued" : String(talk.client.prefix(12))
     }
 
     @Test("a page elsewhere is told 403 before anything wakes; so is an upgrade with no origin, or with two")
@@ -112,22 +112,22 @@ struct OriginTests {
         let mayPass = [
             "https://app.example", "https://a.app.example", "https://a.b.app.example", "HTTPS://App.Example",
         ]
-        for origin in mayPass { #expect(answer(rules, "Origin: \(origin)\r\n") == "held", "\(origin)") }
+        for origin in mayPass { #expect(response(rules, "Origin: \(origin)\r\n") == "queued", "\(origin)") }
         let mayNot = [
             "https://evil.example", "http://app.example", "https://app.example:444", "https://app.example.evil",
             "https://evilapp.example", "https://.app.example", "null", "https://evil.example/.app.example",
             "https://evil:x.app.example", "https://user@a.app.example", "",
         ]
-        for origin in mayNot { #expect(answer(rules, "Origin: \(origin)\r\n") == "HTTP/1.1 403", "\(origin)") }
-        #expect(answer(rules, "") == "HTTP/1.1 403")
+        for origin in mayNot { #expect(response(rules, "Origin: \(origin)\r\n") == "HTTP/1.1 403", "\(origin)") }
+        #expect(response(rules, "") == "HTTP/1.1 403")
         let two = "Origin: https://app.example\r\nOrigin: https://evil.example\r\n"
-        #expect(answer(rules, two) == "HTTP/1.1 403")
+        #expect(response(rules, two) == "HTTP/1.1 403")
     }
 
     @Test("a star lets everybody in, and that is the default")
     func any() {
         for fields in ["", "Origin: null\r\n", "Origin: https://evil.example\r\n"] {
-            #expect(answer([.any], fields) == "held")
+            #expect(response([.any], fields) == "queued")
         }
     }
 
@@ -136,7 +136,7 @@ struct OriginTests {
         let route = Route(pattern: .fixed("/*"), destination: .backend(BackendID(index: 0)))
         let service = ServiceRules(
             name: "a", targetPath: nil, authority: "", webSocket: true, headers: [], origins: [.exact("https://a")])
-        var talk = ExchangeTalk(
+        var talk = ExchangeHarness(
             "GET / HTTP/1.1\r\nHost: a\r\nOrigin: https://evil\r\n\r\n",
             rules: ExchangeRules(routes: RouteTable([route]), services: [service]), backends: .init(hello))
         talk.run()

@@ -2,8 +2,8 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
 
 /// Messages in forms that are valid, common or harmless, though not the plainest: what becomes of them on the way.
 struct MessageFormTests {
@@ -21,14 +21,15 @@ struct MessageFormTests {
             ("HTTP/1.1 304 Not Modified", ["Content-Length: 5", "Content-Length: 6"], []),
         ])
     func withoutBody(line: String, fields: [String], kept: [String]) {
-        let answer = ([line] + fields + ["", ""]).joined(separator: "\r\n")
+        let response = ([line] + fields + ["", ""]).joined(separator: "\r\n")
         let passed = ([line] + kept + ["", ""]).joined(separator: "\r\n")
         let interim = "HTTP/1.1 103 Early Hints\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n"
         let hints = (["HTTP/1.1 103 Early Hints"] + fields.filter { $0 == "X: y" } + ["", ""]).joined(separator: "\r\n")
-        for pieces in Splits.all(of: Array((interim + answer).utf8)) {
-            var talk = ExchangeTalk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+        for pieces in Splits.all(of: Array((interim + response).utf8)) {
+            var talk = ExchangeHarness(
+                pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
-            #expect(talk.client == hints + passed + hello, "\(answer)")
+            #expect(talk.client == hints + passed + hello, "\(response)")
             #expect(talk.leases == 0)
         }
     }
@@ -43,10 +44,11 @@ struct MessageFormTests {
             ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true),
             ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", false),
         ])
-    func reuse(method: String, answer: String, isReused: Bool) {
+    func reuse(method: String, response: String, isReused: Bool) {
         let first = get.replacing("GET", with: method, maxReplacements: 1)
-        var talk = ExchangeTalk(
-            first, rules: ExchangeTalk.rules(keeping: .seconds(1)), backends: .patient(answer, hello), .patient(hello))
+        var talk = ExchangeHarness(
+            first, rules: ExchangeHarness.rules(keeping: .seconds(1)), backends: .patient(response, hello),
+            .patient(hello))
         talk.run()
         #expect(talk.isKept == isReused)
         talk.clientMore(get)
@@ -57,10 +59,10 @@ struct MessageFormTests {
     func responseHeads() {
         let large = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n"
         let many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(String(repeating: "Set-Cookie: a=b\r\n", count: 200))\r\n"
-        for answer in [large, many] {
-            var talk = ExchangeTalk(get, backends: .init(answer))
+        for response in [large, many] {
+            var talk = ExchangeHarness(get, backends: .init(response))
             talk.run()
-            #expect(talk.client == answer)
+            #expect(talk.client == response)
         }
         let refused = [
             (
@@ -70,10 +72,10 @@ struct MessageFormTests {
             (String(repeating: "A: b\r\n", count: 300), "response_fields"),
         ]
         for (fields, limit) in refused {
-            var talk = ExchangeTalk(get, backends: .init("HTTP/1.1 200 OK\r\n\(fields)\r\n"))
+            var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200 OK\r\n\(fields)\r\n"))
             talk.clientTakes = 0
             talk.run()
-            #expect(talk.machine.takeComplaint()?.limit == limit)
+            #expect(talk.machine.takeLocalReply()?.limit == limit)
             talk.clientTakes = .max
             talk.run()
             #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("not HTTP"))
@@ -85,12 +87,12 @@ struct MessageFormTests {
 
     @Test("a service's own limit of its response heads counts, on a kept connection too")
     func responseLimit() {
-        var rules = ExchangeTalk.rules(keeping: .seconds(1))
+        var rules = ExchangeHarness.rules(keeping: .seconds(1))
         var services = rules.services
         services[1].limits.maximumResponseHeadBytes = 1024
         rules = ExchangeRules(routes: rules.routes, services: services)
         let large = "HTTP/1.1 200 OK\r\nX: \(String(repeating: "a", count: 1024))\r\n\r\n"
-        var talk = ExchangeTalk(get, rules: rules, backends: .patient(hello, large))
+        var talk = ExchangeHarness(get, rules: rules, backends: .patient(hello, large))
         talk.run()
         talk.clientMore(get)
         #expect(talk.requests.count == 1 && talk.client.contains("more than 1024 bytes"))
@@ -98,13 +100,14 @@ struct MessageFormTests {
 
     @Test("of a response, blanks before colons and in size lines go, and trailers that may not stand there")
     func backendForms() {
-        let answer =
+        let response =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\nX-A : b\r\n\r\n"
             + "002   \r\nok\r\n1 ; x\r\n!\r\n0  \r\nX-Request-Id: 1\r\nContent-Type: a\r\nX-Sum : 2\r\n\r\n"
         let passed =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\nX-Sum: 2\r\n\r\n"
-        for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = ExchangeTalk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+        for pieces in Splits.all(of: Array(response.utf8)) {
+            var talk = ExchangeHarness(
+                pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
             #expect(talk.client == passed + hello)
         }
@@ -115,15 +118,15 @@ struct MessageFormTests {
         let post =
             "POST /app/x HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "0\r\nx_hop: 1\r\nX-Sum: 1\r\nX-Role: admin\r\n\r\n"
-        var services = ExchangeTalk.rules.services
+        var services = ExchangeHarness.rules.services
         services[1] = ServiceRules(
             name: "app", targetPath: "/", authority: "", webSocket: false,
             headers: [HeaderTemplate(name: "X-Role", parts: [.remoteAddress])])
-        let rules = ExchangeRules(routes: ExchangeTalk.rules.routes, services: services)
-        let answer =
+        let rules = ExchangeRules(routes: ExchangeHarness.rules.routes, services: services)
+        let response =
             "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "0\r\nX-Hop: 1\r\nX-Sum: 1\r\n\r\n"
-        var talk = ExchangeTalk(post, rules: rules, backends: .init(answer))
+        var talk = ExchangeHarness(post, rules: rules, backends: .init(response))
         talk.run()
         #expect(talk.requests.first?.hasSuffix("\r\n\r\n0\r\nX-Sum: 1\r\n\r\n") == true)
         #expect(talk.client.hasSuffix("\r\n\r\n0\r\nX-Sum: 1\r\n\r\n"))
@@ -131,36 +134,36 @@ struct MessageFormTests {
 
     @Test("a 101 in an odd form opens a tunnel, and reaches the client in the plain one")
     func oddSwitch() {
-        let odd = ExchangeTalk.switched.replacing("Upgrade: ", with: "Upgrade : ")
+        let odd = ExchangeHarness.switched.replacing("Upgrade: ", with: "Upgrade : ")
             .replacing("\r\n\r\n", with: "\r\nContent-Length: 5\r\n\r\n")
-        var talk = ExchangeTalk(ExchangeTalk.upgradeRequest, backends: .init(odd))
+        var talk = ExchangeHarness(ExchangeHarness.upgradeRequest, backends: .init(odd))
         talk.run()
-        #expect(talk.tunnel.map { String(decoding: $0.toClient, as: UTF8.self) } == ExchangeTalk.switched)
+        #expect(talk.tunnel.map { String(decoding: $0.toClient, as: UTF8.self) } == ExchangeHarness.switched)
     }
 
     @Test("an absolute target's host is the request's, for the backend and in all that it is told")
     func absoluteTarget() {
         let request = "GET http://example.com/app/x?y=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n"
-        var talk = ExchangeTalk(request, backends: .init(hello))
+        var talk = ExchangeHarness(request, backends: .init(hello))
         talk.run()
-        #expect(talk.requests == [ExchangeTalk.getUpstream])
+        #expect(talk.requests == [ExchangeHarness.getUpstream])
     }
 
     @Test(
         "the daemon itself answers what is asked of the whole server, and no backend hears of it",
         arguments: ["*", "http://example.com", "https://example.com:443"])
     func options(target: String) {
-        var talk = ExchangeTalk("OPTIONS \(target) HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
+        var talk = ExchangeHarness("OPTIONS \(target) HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 204 No Content\r\n") && talk.client.hasSuffix("\r\n\r\n" + hello))
-        #expect(!talk.client.contains("Content-Length: 0") && talk.requests == [ExchangeTalk.getUpstream(2)])
-        #expect(talk.machine.takeComplaint() == nil, "it is no mistake")
+        #expect(!talk.client.contains("Content-Length: 0") && talk.requests == [ExchangeHarness.getUpstream(2)])
+        #expect(talk.machine.takeLocalReply() == nil, "it is no mistake")
     }
 
     @Test("up to two empty lines before each request are passed over")
     func emptyLines() {
         for pieces in Splits.all(of: Array(("\r\n\r\n" + get + "\r\n\r\n" + get).utf8)) {
-            var talk = ExchangeTalk(pieces: pieces, backends: [.init(hello), .init(hello)])
+            var talk = ExchangeHarness(pieces: pieces, backends: [.init(hello), .init(hello)])
             talk.run()
             #expect(talk.client == hello + hello)
         }
@@ -176,7 +179,7 @@ struct MessageFormTests {
             "HEAD /app/x HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 20_000))",
         ])
     func headWithoutBody(request: String) {
-        var talk = ExchangeTalk(request)
+        var talk = ExchangeHarness(request)
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 ") && talk.client.hasSuffix("\r\n\r\n"))
         #expect(!talk.client.dropLast(4).contains("\r\n\r\n"))
@@ -184,11 +187,11 @@ struct MessageFormTests {
 
     @Test("a HEAD whose head takes too long is answered without a body, and so is one whose backend fails")
     func lateHead() {
-        var talk = ExchangeTalk("HEAD /app/x HT")
+        var talk = ExchangeHarness("HEAD /app/x HT")
         talk.run()
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 408 ") && talk.client.hasSuffix("\r\n\r\n"))
-        var other = ExchangeTalk(head, backends: .init(end: .closes))
+        var other = ExchangeHarness(head, backends: .init(end: .closes))
         other.run()
         #expect(other.client.hasPrefix("HTTP/1.1 502 ") && other.client.hasSuffix("\r\n\r\n"))
     }
@@ -204,7 +207,7 @@ struct MessageFormTests {
             "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "GET /nowhere HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         ]
         for opening in openings {
-            var talk = ExchangeTalk(opening)
+            var talk = ExchangeHarness(opening)
             talk.run()
             let closes = talk.sawEnd
             #expect(talk.client.contains("Connection: close\r\n") == closes, "\(opening)")

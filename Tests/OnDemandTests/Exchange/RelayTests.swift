@@ -2,15 +2,15 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let getUpstream = ExchangeTalk.getUpstream
-private let hello = ExchangeTalk.hello
+private let get = ExchangeHarness.get
+private let getUpstream = ExchangeHarness.getUpstream
+private let hello = ExchangeHarness.hello
 
 struct RelayTests {
     @Test("a request and its answer are the same in every split of the client's bytes")
     func clientSplits() {
         for pieces in Splits.all(of: Array(get.utf8)) {
-            var talk = ExchangeTalk(pieces: pieces, backends: [.init(hello)])
+            var talk = ExchangeHarness(pieces: pieces, backends: [.init(hello)])
             talk.run()
             #expect(talk.requests == [getUpstream])
             #expect(talk.client == hello)
@@ -21,7 +21,7 @@ struct RelayTests {
     @Test("a request and its answer are the same in every split of the backend's bytes")
     func backendSplits() {
         for pieces in Splits.all(of: Array(hello.utf8)) {
-            var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
+            var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
             talk.run()
             #expect(talk.client == hello)
             #expect(talk.machine.phase == .readingHead && talk.leases == 0)
@@ -30,10 +30,10 @@ struct RelayTests {
 
     @Test("slow writers on both sides change nothing", arguments: [1, 2, 7])
     func slowWriters(count: Int) {
-        var talk = ExchangeTalk(get + get, backends: .init(hello), .init(hello))
+        var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         (talk.clientTakes, talk.backendTakes) = (count, count)
         talk.run()
-        #expect(talk.requests == [getUpstream, ExchangeTalk.getUpstream(2)])
+        #expect(talk.requests == [getUpstream, ExchangeHarness.getUpstream(2)])
         #expect(talk.client == hello + hello)
     }
 
@@ -42,7 +42,7 @@ struct RelayTests {
         let second = "GET /app/2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
         let other = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
         for pieces in Splits.all(of: Array((get + second).utf8)) {
-            var talk = ExchangeTalk(pieces: pieces, backends: [.init(hello), .init(other)])
+            var talk = ExchangeHarness(pieces: pieces, backends: [.init(hello), .init(other)])
             talk.run()
             #expect(talk.requests.count == 2 && talk.requests[0] == getUpstream)
             #expect(talk.requests.last?.hasPrefix("GET /2 ") == true)
@@ -55,13 +55,13 @@ struct RelayTests {
         let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n\r\nname=GET "
         let sent =
             "POST /x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n"
-            + "\(ExchangeTalk.told())Connection: close\r\n\r\nname=GET "
+            + "\(ExchangeHarness.told())Connection: close\r\n\r\nname=GET "
         for pieces in Splits.all(of: Array((post + get).utf8)) {
-            var talk = ExchangeTalk(
+            var talk = ExchangeHarness(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
-            #expect(talk.requests == [sent, ExchangeTalk.getUpstream(2)])
+            #expect(talk.requests == [sent, ExchangeHarness.getUpstream(2)])
             #expect(talk.client == hello + hello)
         }
     }
@@ -73,31 +73,32 @@ struct RelayTests {
         let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n\(body)"
         let sent =
             "POST /x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n"
-            + "\(ExchangeTalk.told())Connection: close\r\n\r\n\(written)"
+            + "\(ExchangeHarness.told())Connection: close\r\n\r\n\(written)"
         for pieces in Splits.all(of: Array((post + get).utf8)) {
-            var talk = ExchangeTalk(
+            var talk = ExchangeHarness(
                 pieces: pieces,
                 backends: [.init(pieces: [Array(hello.utf8)], readsFirst: sent.utf8.count), .init(hello)])
             talk.run()
-            #expect(talk.requests == [sent, ExchangeTalk.getUpstream(2)])
+            #expect(talk.requests == [sent, ExchangeHarness.getUpstream(2)])
             #expect(talk.client == hello + hello)
         }
     }
 
     @Test("a chunked answer comes down as it came, in every split, and the connection lives on")
     func chunkedAnswer() {
-        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-        for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = ExchangeTalk(pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
+        let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        for pieces in Splits.all(of: Array(response.utf8)) {
+            var talk = ExchangeHarness(
+                pieces: [Array((get + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
-            #expect(talk.client == answer + hello)
+            #expect(talk.client == response + hello)
         }
     }
 
     @Test("an answer that ends with its connection ends the client's too", arguments: [0, 1, 5])
     func closeDelimited(count: Int) {
         let body = String(repeating: "x", count: count)
-        var talk = ExchangeTalk(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
+        var talk = ExchangeHarness(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
         if count == 0 { talk.backends[0].says.removeLast() }
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\(body)")
@@ -112,13 +113,13 @@ struct RelayTests {
             ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"),
             ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
         ])
-    func withoutBody(method: String, answer: String) {
+    func withoutBody(method: String, response: String) {
         let request = get.replacing("GET", with: method, maxReplacements: 1)
-        for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = ExchangeTalk(
+        for pieces in Splits.all(of: Array(response.utf8)) {
+            var talk = ExchangeHarness(
                 pieces: [Array((request + get).utf8)], backends: [.init(pieces: pieces), .init(hello)])
             talk.run()
-            #expect(talk.client == answer + hello)
+            #expect(talk.client == response + hello)
             #expect(talk.leases == 0)
         }
     }
@@ -127,7 +128,7 @@ struct RelayTests {
     func interim() {
         let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         for pieces in Splits.all(of: Array((interim + hello).utf8)) {
-            var talk = ExchangeTalk(get, backends: .init(pieces: pieces))
+            var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
             talk.run()
             #expect(talk.client == interim + hello)
         }
@@ -137,7 +138,7 @@ struct RelayTests {
     func interimFlood() {
         for (count, isPassed) in [(Limits.interimAnswersPerRead, true), (Limits.interimAnswersPerRead + 1, false)] {
             let interim = String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: count)
-            var talk = ExchangeTalk(get, backends: .init(interim + hello))
+            var talk = ExchangeHarness(get, backends: .init(interim + hello))
             talk.run()
             #expect(talk.client.hasSuffix(hello) == isPassed)
             #expect(talk.client.contains("HTTP/1.1 502 Bad Gateway") != isPassed)
@@ -147,7 +148,7 @@ struct RelayTests {
     @Test("an HTTP/1.0 client never sees an answer before the answer, nor a chunk, and its backend is asked in 1.0")
     func oldClient() {
         let request = "GET /app/x HTTP/1.0\r\n\r\n"
-        var talk = ExchangeTalk(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
+        var talk = ExchangeHarness(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
         talk.run()
         #expect(talk.requests.first?.hasPrefix("GET /x HTTP/1.0\r\nHost: 127.0.0.1:2\r\n") == true)
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
@@ -158,52 +159,52 @@ struct RelayTests {
     @Test("an HTTP/1.0 client gets the content of chunks, in every split, and the end of its connection for theirs")
     func oldClientAndChunks() {
         let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-        let answer =
+        let response =
             "HTTP/1.1 200 OK\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "4;a=b\r\nwiki\r\n5\r\npedia\r\n0\r\nX: 1\r\n\r\n"
-        for pieces in Splits.all(of: Array(answer.utf8)) {
-            var talk = ExchangeTalk(pieces: [Array(request.utf8)], backends: [.init(pieces: pieces)])
+        for pieces in Splits.all(of: Array(response.utf8)) {
+            var talk = ExchangeHarness(pieces: [Array(request.utf8)], backends: [.init(pieces: pieces)])
             talk.run()
             #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwikipedia")
             #expect(talk.sawEnd && talk.leases == 0)
         }
-        var broken = ExchangeTalk(request, backends: .init(String(answer.dropLast(20)), end: .closes))
+        var broken = ExchangeHarness(request, backends: .init(String(response.dropLast(20)), end: .closes))
         broken.run()
-        #expect(broken.hangup == .upstreamReset, "half of it must not look like all of it")
+        #expect(broken.termination == .upstreamReset, "half of it must not look like all of it")
     }
 
     @Test("an HTTP/1.0 client that asks for it keeps its connection")
     func oldClientKeepsAlive() {
         let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-        var talk = ExchangeTalk(request + request, backends: .init(hello), .init(hello))
+        var talk = ExchangeHarness(request + request, backends: .init(hello), .init(hello))
         talk.run()
-        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
-        #expect(talk.client == answer + answer)
+        let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
+        #expect(talk.client == response + response)
     }
 
     @Test("a client that says close is closed, after its answer")
     func clientCloses() {
         let request = "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        var talk = ExchangeTalk(request + get, backends: .init(hello))
+        var talk = ExchangeHarness(request + get, backends: .init(hello))
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         #expect(talk.sawEnd && talk.machine.phase == .lingering)
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .done)
+        #expect(talk.termination == .done)
     }
 
     @Test("a backend that says close ends its own connection, not the client's")
     func backendCloses() {
-        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
-        var talk = ExchangeTalk(get + get, backends: .init(answer, end: .closes), .init(hello))
+        let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+        var talk = ExchangeHarness(get + get, backends: .init(response, end: .closes), .init(hello))
         talk.run()
         #expect(talk.client == hello + hello)
     }
 
     @Test("the lease is back as soon as the backend has said everything, however slow the client is")
     func leaseFirst() {
-        var talk = ExchangeTalk(get, backends: .init(hello))
+        var talk = ExchangeHarness(get, backends: .init(hello))
         talk.clientTakes = 0
         talk.run()
         #expect(talk.leases == 0 && talk.client == "")
@@ -214,14 +215,14 @@ struct RelayTests {
 
     @Test("a client that half-closes after its request still gets the answer")
     func halfClose() {
-        var talk = ExchangeTalk(get, backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeHarness(get, backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == nil)
+        #expect(talk.termination == nil)
         talk.machine.receivedFromUpstream(Array(hello.utf8)[...])
         talk.run()
         #expect(talk.client == hello)
-        #expect(talk.hangup == .clientClosed)
+        #expect(talk.termination == .clientClosed)
     }
 }

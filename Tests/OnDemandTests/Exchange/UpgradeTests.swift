@@ -2,18 +2,18 @@ import Testing
 
 @testable import OnDemand
 
-private let get = ExchangeTalk.get
-private let hello = ExchangeTalk.hello
-private let key = ExchangeTalk.key
-private let accept = ExchangeTalk.accept
-private let upgradeRequest = ExchangeTalk.upgradeRequest
-private let switched = ExchangeTalk.switched
+private let get = ExchangeHarness.get
+private let hello = ExchangeHarness.hello
+private let key = ExchangeHarness.key
+private let accept = ExchangeHarness.accept
+private let upgradeRequest = ExchangeHarness.upgradeRequest
+private let switched = ExchangeHarness.switched
 
 struct UpgradeTests {
     @Test("a 101 opens the tunnel with its head and early frames, in every split of the backend's bytes")
     func tunnel() {
         for pieces in Splits.all(of: Array((switched + "early").utf8)) {
-            var talk = ExchangeTalk(upgradeRequest, backends: .init(pieces: pieces))
+            var talk = ExchangeHarness(upgradeRequest, backends: .init(pieces: pieces))
             talk.run()
             let passedOn = Array(talk.client.utf8) + (talk.tunnel?.toClient ?? [])
             #expect(Array((switched + "early").utf8).starts(with: passedOn))
@@ -26,7 +26,7 @@ struct UpgradeTests {
     func eagerClient() {
         let bytes = Array((upgradeRequest + "eager").utf8)
         for pieces in Splits.all(of: bytes) {
-            var talk = ExchangeTalk(pieces: pieces, backends: [.init(switched)])
+            var talk = ExchangeHarness(pieces: pieces, backends: [.init(switched)])
             talk.run()
             let unread = talk.clientSends.flatMap { $0 }
             let upstream = (talk.tunnel?.toUpstream ?? []) + unread
@@ -37,7 +37,7 @@ struct UpgradeTests {
 
     @Test("the upgrade goes up with everything that makes it one")
     func upstreamHead() {
-        var talk = ExchangeTalk(upgradeRequest, backends: .init(switched))
+        var talk = ExchangeHarness(upgradeRequest, backends: .init(switched))
         talk.run()
         #expect(
             talk.requests == [
@@ -56,8 +56,8 @@ struct UpgradeTests {
             switched.replacing("Connection: Upgrade\r\n", with: ""),
             switched.replacing("Upgrade: websocket", with: "Upgrade: websocket\r\nSec-WebSocket-Accept: AAAA"),
         ])
-    func wrongAnswer(answer: String) {
-        var talk = ExchangeTalk(upgradeRequest, backends: .init(answer + "early"))
+    func wrongAnswer(response: String) {
+        var talk = ExchangeHarness(upgradeRequest, backends: .init(response + "early"))
         talk.run()
         #expect(talk.tunnel == nil && talk.leases == 0)
         #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("early"))
@@ -66,7 +66,7 @@ struct UpgradeTests {
     @Test("a 101 that nobody asked for is a 502, and what follows it is nobody's")
     func unasked() {
         for request in [get, upgradeRequest.replacing("/cable", with: "/app/x")] {
-            var talk = ExchangeTalk(request, backends: .init(switched + "early"))
+            var talk = ExchangeHarness(request, backends: .init(switched + "early"))
             talk.run()
             #expect(talk.tunnel == nil)
             #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("early"))
@@ -78,7 +78,7 @@ struct UpgradeTests {
     func refusedByBackend() {
         let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         for pieces in Splits.all(of: Array(refusal.utf8)) {
-            var talk = ExchangeTalk(upgradeRequest, backends: .init(pieces: pieces), .init(hello))
+            var talk = ExchangeHarness(upgradeRequest, backends: .init(pieces: pieces), .init(hello))
             talk.run()
             #expect(talk.client == refusal)
             #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
@@ -90,7 +90,7 @@ struct UpgradeTests {
     @Test("behind a refused upgrade an eager client's bytes are not read as a request")
     func refusedEager() {
         let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
-        var talk = ExchangeTalk(upgradeRequest + get, backends: .init(refusal), .init(hello))
+        var talk = ExchangeHarness(upgradeRequest + get, backends: .init(refusal), .init(hello))
         talk.run()
         #expect(talk.client == "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
         #expect(talk.sawEnd && talk.requests.count == 1)
@@ -98,23 +98,23 @@ struct UpgradeTests {
 
     @Test("behind a broken upgrade an eager client's bytes are not read as a request")
     func brokenEager() {
-        var talk = ExchangeTalk(upgradeRequest + get, backends: .init("junk\r\n\r\n"), .init(hello))
+        var talk = ExchangeHarness(upgradeRequest + get, backends: .init("junk\r\n\r\n"), .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && talk.sawEnd && talk.requests.count == 1)
     }
 
     @Test("an upgrading client that leaves before its answer gives the backend back")
     func leaves() {
-        var talk = ExchangeTalk(upgradeRequest, backends: .init(pieces: [], readsFirst: .max))
+        var talk = ExchangeHarness(upgradeRequest, backends: .init(pieces: [], readsFirst: .max))
         talk.run()
         talk.clientEnds = true
         talk.run()
-        #expect(talk.hangup == .clientLeft)
+        #expect(talk.termination == .clientLeft)
     }
 
     @Test("a half-asked upgrade is refused and wakes nobody")
     func halfAsked() {
-        var talk = ExchangeTalk(upgradeRequest.replacing("Sec-WebSocket-Key: \(key)\r\n", with: ""))
+        var talk = ExchangeHarness(upgradeRequest.replacing("Sec-WebSocket-Key: \(key)\r\n", with: ""))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 400 ") && talk.requests.isEmpty && talk.sawEnd)
     }

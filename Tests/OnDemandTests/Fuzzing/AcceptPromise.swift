@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// What a reader is answered in is what a slow reading of its Accept fields says, in however many fields it says it.
-enum AcceptPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum AcceptProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let fields = input.split(separator: UInt8(ascii: "\n")).map { $0.filter(HTTPByte.isText) }
         let form = Self.form(of: fields)
         let reference = ReferenceAccept.form(of: fields)
@@ -11,7 +11,7 @@ enum AcceptPromise {
         try promise(Self.form(of: elements) == form, "each range in a field of its own means something else")
     }
 
-    static func form(of fields: [[UInt8]]) -> AnswerForm {
+    static func form(of fields: [[UInt8]]) -> ResponseFormat {
         var reader = AcceptReader()
         for field in fields { reader.read(ByteRange(0, field.count), in: field.span) }
         return reader.preferred
@@ -25,13 +25,13 @@ enum ReferenceAccept {
         let weight: Int
     }
 
-    static func form(of fields: [[UInt8]]) -> AnswerForm {
+    static func form(of fields: [[UInt8]]) -> ResponseFormat {
         let elements = fields.flatMap { split($0, at: UInt8(ascii: ",")) }.compactMap(element)
-        let forms: [(AnswerForm, [String])] = [
+        let forms: [(ResponseFormat, [String])] = [
             (.text, ["text/plain", "text/*", "*/*"]), (.html, ["text/html", "text/*", "*/*"]),
             (.json, ["application/json", "application/*", "*/*"]),
         ]
-        let wishes = forms.compactMap { form, ranges -> (form: AnswerForm, weight: Int, place: Int)? in
+        let wishes = forms.compactMap { form, ranges -> (form: ResponseFormat, weight: Int, place: Int)? in
             for range in ranges {
                 guard let place = elements.firstIndex(where: { $0.range == range }) else { continue }
                 return elements[place].weight > 0 ? (form, elements[place].weight, place) : nil

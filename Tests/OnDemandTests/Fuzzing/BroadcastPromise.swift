@@ -2,8 +2,8 @@
 
 /// What a publisher posts reaches both kinds of clients with the meaning that the reader of files finds in it; a list
 /// is taken completely or refused with a sentence.
-enum BroadcastPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum BroadcastProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let request: BroadcastRequest
         do throws(BroadcastError) {
             request = try BroadcastRequest.read(input.span)
@@ -32,7 +32,7 @@ enum BroadcastPromise {
         }
     }
 
-    private static func compare(_ broadcast: Broadcast, _ item: JSONValue, in input: [UInt8]) throws(Complaint) {
+    private static func compare(_ broadcast: Broadcast, _ item: JSONValue, in input: [UInt8]) throws(Violation) {
         let stream = String(decoding: broadcast.stream, as: UTF8.self)
         try promise(last("stream", of: item)?.content == .string(stream), "another stream: \(text(input))")
         try promise(StreamName.isValid(broadcast.stream), "no name: \(text(input))")
@@ -60,13 +60,13 @@ enum BroadcastPromise {
         try promise(meaning(message) == expected, "the message became \(text(message)): \(text(input))")
     }
 
-    private static func checkRefusal(_ error: BroadcastError, of input: [UInt8]) throws(Complaint) {
+    private static func checkRefusal(_ error: BroadcastError, of input: [UInt8]) throws(Violation) {
         try promise(!error.sentence.isEmpty, "a refusal without a sentence: \(error)")
         if case .invalidJSON = error.reason {
             return try promise(!JSONScanner.isValue(input.span), "refused as no JSON: \(text(input))")
         }
         guard let item = error.item, let value = try? JSONReader.read(input, duplicateKeys: .kept) else { return }
-        guard case .array(let items) = value.content else { throw Complaint("item \(item) of no list: \(text(input))") }
+        guard case .array(let items) = value.content else { throw Violation("item \(item) of no list: \(text(input))") }
         try promise(items.indices.contains(item), "item \(item) of \(items.count): \(text(input))")
         // Those before it are acceptable by themselves, and it is not.
         for (index, value) in items.prefix(item + 1).enumerated() {
@@ -87,5 +87,5 @@ enum BroadcastPromise {
         (try? JSONReader.read(text, duplicateKeys: .kept)).map(rendered)
     }
 
-    private static func rendered(_ value: JSONValue) -> String { TextPromise.rendered(value) }
+    private static func rendered(_ value: JSONValue) -> String { TextProperty.rendered(value) }
 }

@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// A client's frames have the same effects in any cut: the same replies, subscriptions, counters and actions.
-enum CableSessionPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum CableSessionProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let cableProtocol = cuts.choice & 0x80 == 0 ? CableProtocol.actionCable : .turboCable
         let hasBackend = cuts.choice & 0x40 != 0

@@ -2,12 +2,12 @@
 
 /// A chunked body ends at the same byte however it arrives, and where a decoder that sees it whole says it ends; what
 /// travels on is the same body in the one plain form, which a client's parser accepts and nothing changes any more.
-enum ChunkedBodyPromise {
+enum ChunkedBodyProperty {
     private static let narrow = BodyLimits(
         maximumBytes: 40, maximumExtensionBytes: 8, maximumTotalExtensionBytes: 20, maximumTrailerBytes: 60,
         maximumTrailerFields: 3)
 
-    static func check(_ input: [UInt8]) throws(Complaint) {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         var limits = cuts.choice & 0x80 == 0 ? BodyLimits() : narrow
         if cuts.choice & 0x40 != 0 { limits.sender = .backend }

@@ -2,13 +2,13 @@
 
 /// A token is valid only if its secret signed it, and then says what the reader of files finds in its claims. The input
 /// is tried as it is, and once more as a header and claims, a line each, that are signed here.
-enum ClientTokenPromise {
+enum ClientTokenProperty {
     private static let secret = Array("ruby-to-go".utf8)
     private static let verifier = ClientTokenVerifier(secret: secret)
     private static let now = 1_800_000_000
 
-    static func check(_ input: [UInt8]) throws(Complaint) {
-        guard let verifier else { throw Complaint("there is no verifier") }
+    static func check(_ input: [UInt8]) throws(Violation) {
+        guard let verifier else { throw Violation("there is no verifier") }
         let raw = verifier.verdict(on: input.span, at: now)
         if !isUnauthorized(raw) { try promise(isSigned(input), "a forged token is \(raw): \(text(input))") }
 
@@ -29,7 +29,7 @@ enum ClientTokenPromise {
         try promise(isUnauthorized(verifier.verdict(on: bent.span, at: now)), "a bent token: \(text(bent))")
     }
 
-    private static func check(_ verdict: ClientTokenVerifier.Verdict, of claims: [UInt8]) throws(Complaint) {
+    private static func check(_ verdict: ClientTokenVerifier.Verdict, of claims: [UInt8]) throws(Violation) {
         // Half surrogate pairs and what is deeper than the reader goes are not compared.
         guard let value = try? JSONReader.read(claims, duplicateKeys: .kept) else { return }
         guard let fields = members(value) else {

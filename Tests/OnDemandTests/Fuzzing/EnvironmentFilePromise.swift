@@ -1,13 +1,13 @@
 @testable import OnDemand
 
 /// A file of variables means the same line by line, and the same once it is written again with every value in quotes.
-enum EnvironmentFilePromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum EnvironmentFileProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let variables: [LaunchCommand.Variable]
         do throws(ConfigurationErrors) {
             variables = try EnvironmentFile.read(input, file: "env")
         } catch {
-            return try TextPromise.checkFindings(of: error, in: input)
+            return try TextProperty.checkFindings(of: error, in: input)
         }
         try promise(Set(variables.map(\.name)).count == variables.count, "a name stands twice: \(variables)")
         for variable in variables {

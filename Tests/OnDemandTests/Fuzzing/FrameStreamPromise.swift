@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// Frames are followed alike however they arrive, and as a decoder sees them that has the whole stream before it.
-enum FrameStreamPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum FrameStreamProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let role = cuts.choice & 0x80 == 0 ? FrameTracker.Role.fromClient : .fromServer
         let limit: UInt64? = cuts.choice & 0x40 == 0 ? nil : 100
@@ -12,14 +12,14 @@ enum FrameStreamPromise {
         let whole = Followed(cuts.bytes, endingAt: [cuts.bytes.count], by: tracker)
         let pieces = Followed(cuts.bytes, endingAt: cuts.ends, by: tracker)
         try promise(
-            whole.news == pieces.news && whole.violation == pieces.violation
+            whole.summary == pieces.summary && whole.violation == pieces.violation
                 && whole.isAtBoundary == pieces.isAtBoundary, "whole: \(whole), in pieces: \(pieces)")
 
         var reference = ReferenceDecoder(role: role, limit: limit, extensions: extensions)
         reference.decode(cuts.bytes)
         let expected = reference.violation.map { "\($0)" } ?? "nothing"
         try promise(whole.violation == reference.violation, "\(whole), but the reference finds \(expected)")
-        try promise(whole.news == reference.news, "\(whole.news), but the reference: \(reference.news)")
+        try promise(whole.summary == reference.summary, "\(whole.summary), but the reference: \(reference.summary)")
         guard let offset = reference.violationOffset else {
             return try promise(whole.isAtBoundary == (reference.leftover == 0), "\(whole) ends elsewhere")
         }
@@ -30,7 +30,7 @@ enum FrameStreamPromise {
     }
 
     private struct Followed {
-        var news = FrameNews()
+        var summary = FrameSummary()
         var violation: FrameViolation?
         /// Up to the first byte of the offending frame.
         var validBytes = 0
@@ -41,12 +41,12 @@ enum FrameStreamPromise {
             var tracker = tracker
             do throws(FrameError) {
                 for end in ends {
-                    news += try tracker.advance(bytes.span.extracting(pieceBegin..<end))
+                    summary += try tracker.advance(bytes.span.extracting(pieceBegin..<end))
                     pieceBegin = end
                 }
                 (validBytes, isAtBoundary) = (pieceBegin, tracker.isAtBoundary)
             } catch {
-                news += error.newsBefore
+                summary += error.summaryBefore
                 violation = error.violation
                 validBytes = pieceBegin + error.validPrefix
                 isAtBoundary = false

@@ -42,8 +42,8 @@ struct FuzzReplayTests {
     }
 
     @Test("a promise that is broken is told")
-    func complaint() throws {
-        #expect(throws: Complaint.self) { try promise(false, "broken") }
+    func localReply() throws {
+        #expect(throws: Violation.self) { try promise(false, "broken") }
         #expect(throws: Never.self) { try promise(true, "kept") }
         #expect(FuzzTarget.named("nobody") == nil)
     }
@@ -51,7 +51,7 @@ struct FuzzReplayTests {
     private func replay(_ name: String, _ inputs: [(name: String, bytes: [UInt8])]) throws {
         let target = try #require(FuzzTarget.named(name))
         for input in inputs {
-            do throws(Complaint) {
+            do throws(Violation) {
                 try target.check(input.bytes)
             } catch {
                 Issue.record("\(name), \(input.name): \(error) for \(input.bytes)")

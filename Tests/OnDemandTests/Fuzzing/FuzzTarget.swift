@@ -3,38 +3,38 @@
 struct FuzzTarget: Sendable {
     /// Also the name of its folder below Fuzz/.
     let name: String
-    let check: @Sendable ([UInt8]) throws(Complaint) -> Void
+    let check: @Sendable ([UInt8]) throws(Violation) -> Void
 
     static let all = [
-        FuzzTarget(name: "request-head", check: RequestHeadPromise.check),
-        FuzzTarget(name: "response-head", check: ResponseHeadPromise.check),
-        FuzzTarget(name: "chunked-body", check: ChunkedBodyPromise.check),
-        FuzzTarget(name: "frame-stream", check: FrameStreamPromise.check),
-        FuzzTarget(name: "json", check: TextPromise.checkJSON),
-        FuzzTarget(name: "json-scanner", check: ScannerPromise.check),
-        FuzzTarget(name: "configuration", check: TextPromise.checkConfiguration),
-        FuzzTarget(name: "environment-file", check: EnvironmentFilePromise.check),
-        FuzzTarget(name: "proxy-header", check: ProxyHeaderPromise.check),
-        FuzzTarget(name: "accept", check: AcceptPromise.check),
-        FuzzTarget(name: "signed-name", check: SignedNamePromise.check),
-        FuzzTarget(name: "client-token", check: ClientTokenPromise.check),
-        FuzzTarget(name: "broadcast", check: BroadcastPromise.check),
-        FuzzTarget(name: "resp", check: RESPPromise.check),
-        FuzzTarget(name: "message-stream", check: MessageStreamPromise.check),
-        FuzzTarget(name: "cable-session", check: CableSessionPromise.check),
+        FuzzTarget(name: "request-head", check: RequestHeadProperty.check),
+        FuzzTarget(name: "response-head", check: ResponseHeadProperty.check),
+        FuzzTarget(name: "chunked-body", check: ChunkedBodyProperty.check),
+        FuzzTarget(name: "frame-stream", check: FrameStreamProperty.check),
+        FuzzTarget(name: "json", check: TextProperty.checkJSON),
+        FuzzTarget(name: "json-scanner", check: ScannerProperty.check),
+        FuzzTarget(name: "configuration", check: TextProperty.checkConfiguration),
+        FuzzTarget(name: "environment-file", check: EnvironmentFileProperty.check),
+        FuzzTarget(name: "proxy-header", check: ProxyHeaderProperty.check),
+        FuzzTarget(name: "accept", check: AcceptProperty.check),
+        FuzzTarget(name: "signed-name", check: SignedNameProperty.check),
+        FuzzTarget(name: "client-token", check: ClientTokenProperty.check),
+        FuzzTarget(name: "broadcast", check: BroadcastProperty.check),
+        FuzzTarget(name: "resp", check: RESPProperty.check),
+        FuzzTarget(name: "message-stream", check: MessageStreamProperty.check),
+        FuzzTarget(name: "cable-session", check: CableSessionProperty.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }
 
 /// What an input broke, in words.
-struct Complaint: Error, CustomStringConvertible {
+struct Violation: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
 /// Complains when the promise is broken.
-func promise(_ isKept: Bool, _ broken: @autoclosure () -> String) throws(Complaint) {
-    guard isKept else { throw Complaint(broken()) }
+func promise(_ isKept: Bool, _ broken: @autoclosure () -> String) throws(Violation) {
+    guard isKept else { throw Violation(broken()) }
 }

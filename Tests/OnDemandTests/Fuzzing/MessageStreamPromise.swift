@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// Messages are assembled alike however their frames arrive, and as a decoder sees them that has the whole stream.
-enum MessageStreamPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum MessageStreamProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let isFromClient = cuts.choice & 0x80 == 0
         let limit = cuts.choice & 0x40 == 0 ? 1 << 20 : 100

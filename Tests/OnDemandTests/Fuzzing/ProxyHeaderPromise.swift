@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// A PROXY header says the same however it arrives and whatever follows it, and its client once it is written again.
-enum ProxyHeaderPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum ProxyHeaderProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let whole = verdict(of: cuts.bytes, endingAt: [cuts.bytes.count])
         let inPieces = verdict(of: cuts.bytes, endingAt: cuts.ends)
@@ -15,7 +15,7 @@ enum ProxyHeaderPromise {
             verdict(of: alone, endingAt: [alone.count - 1]) == .success(nil), "its last byte is not needed")
         for written in writings(of: header) {
             let again = verdict(of: written, endingAt: [written.count])
-            guard case .success(let read?) = again else { throw Complaint("\(written) reads as \(again)") }
+            guard case .success(let read?) = again else { throw Violation("\(written) reads as \(again)") }
             try promise(read.client == header.client, "\(written) reads as \(read), not as \(header)")
         }
     }

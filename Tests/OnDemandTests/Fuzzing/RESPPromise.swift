@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// Replies of a Redis server are the same in whatever pieces they come, and those of a slow reader that has them whole.
-enum RESPPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum RESPProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let whole = Verdict(cuts.bytes, endingAt: [cuts.bytes.count])
         let pieces = Verdict(cuts.bytes, endingAt: cuts.ends)

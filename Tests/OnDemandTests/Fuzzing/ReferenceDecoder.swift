@@ -99,21 +99,21 @@ struct ReferenceDecoder {
         openMessage = isFinal ? nil : total
     }
 
-    var news: FrameNews {
-        var news = FrameNews()
+    var summary: FrameSummary {
+        var summary = FrameSummary()
         for frame in frames {
-            news.frames += 1
-            news.dataFrames += frame.opcode.isControl ? 0 : 1
-            news.pings += frame.opcode == .ping ? 1 : 0
-            news.pongs += frame.opcode == .pong ? 1 : 0
-            news.messages += !frame.opcode.isControl && frame.isFinal && frame.isWhole ? 1 : 0
-            guard frame.opcode == .close, news.closeCode == nil else { continue }
+            summary.frames += 1
+            summary.dataFrames += frame.opcode.isControl ? 0 : 1
+            summary.pings += frame.opcode == .ping ? 1 : 0
+            summary.pongs += frame.opcode == .pong ? 1 : 0
+            summary.messages += !frame.opcode.isControl && frame.isFinal && frame.isWhole ? 1 : 0
+            guard frame.opcode == .close, summary.closeCode == nil else { continue }
             if frame.payload.count >= 2 {
-                news.closeCode = CloseCode(UInt16(frame.payload[0]) * 256 + UInt16(frame.payload[1]))
+                summary.closeCode = CloseCode(UInt16(frame.payload[0]) * 256 + UInt16(frame.payload[1]))
             } else if frame.isWhole {
-                news.closeCode = .noStatus
+                summary.closeCode = .noStatus
             }
         }
-        return news
+        return summary
     }
 }

@@ -1,12 +1,12 @@
 @testable import OnDemand
 
 /// A request head is judged alike however it arrives, and what is accepted reaches the backend as the same request.
-enum RequestHeadPromise {
+enum RequestHeadProperty {
     /// Small bounds, so that a short input can reach them; what is written again may be longer.
-    private static let narrow = HeadLimits(maximumHeadBytes: 300, maximumFields: 6, maximumTargetBytes: 60)
-    private static let wide = HeadLimits(maximumHeadBytes: .max, maximumFields: .max, maximumTargetBytes: .max / 2)
+    private static let narrow = HeadLimits(maximumHeaderBytes: 300, maximumFields: 6, maximumURIBytes: 60)
+    private static let wide = HeadLimits(maximumHeaderBytes: .max, maximumFields: .max, maximumURIBytes: .max / 2)
 
-    static func check(_ input: [UInt8]) throws(Complaint) {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let limits = cuts.choice & 0x80 == 0 ? HeadLimits() : narrow
         let whole = verdict(of: cuts.bytes, endingAt: [cuts.bytes.count], limits)
@@ -31,14 +31,14 @@ enum RequestHeadPromise {
         }
     }
 
-    private static func checkBounds(_ head: RequestHead, _ limits: HeadLimits) throws(Complaint) {
-        try promise(head.byteCount <= limits.maximumHeadBytes, "a head of \(head.byteCount) bytes passed")
+    private static func checkBounds(_ head: RequestHead, _ limits: HeadLimits) throws(Violation) {
+        try promise(head.byteCount <= limits.maximumHeaderBytes, "a head of \(head.byteCount) bytes passed")
         try promise(head.fields.count <= limits.maximumFields, "\(head.fields.count) fields passed")
-        try promise(head.target.count <= limits.maximumTargetBytes, "a target of \(head.target.count) bytes passed")
+        try promise(head.target.count <= limits.maximumURIBytes, "a target of \(head.target.count) bytes passed")
     }
 
     /// What the daemon does between a head and the backend; a refusal here is as good as one by the parser.
-    private static func checkForwarding(of head: RequestHead, in bytes: [UInt8]) throws(Complaint) {
+    private static func checkForwarding(of head: RequestHead, in bytes: [UInt8]) throws(Violation) {
         guard let framing = try? BodyFraming.ofRequest(head, in: bytes.span),
             let upgrade = try? UpgradeIntent.of(head, in: bytes.span)
         else { return }
@@ -46,7 +46,7 @@ enum RequestHeadPromise {
         let again: RequestHead
         switch verdict(of: first, endingAt: [first.count], wide) {
         case .success(let head?): again = head
-        case let other: throw Complaint("forwarded, this head is read as \(other): \(text(first))")
+        case let other: throw Violation("forwarded, this head is read as \(other): \(text(first))")
         }
         try promise(again.byteCount == first.count, "bytes follow the forwarded head: \(text(first))")
         try promise(
@@ -66,7 +66,7 @@ enum RequestHeadPromise {
     /// Every field that belongs to the request is still there, in order, with its own bytes; and no other.
     private static func checkFields(
         of head: RequestHead, in bytes: [UInt8], against again: RequestHead, in forwarded: [UInt8]
-    ) throws(Complaint) {
+    ) throws(Violation) {
         let hopByHop = HopByHop(head, in: bytes.span)
         let keepsHost = head.onlyValue(of: .host).map { same($0, head.host, in: bytes) } ?? false
         var kept = head.fields.filter { field in
@@ -93,7 +93,7 @@ enum RequestHeadPromise {
     private static func forwarded(_ head: RequestHead, in bytes: [UInt8], _ upgrade: UpgradeIntent) -> [UInt8] {
         var output: [UInt8] = []
         HeadRewriter.request(
-            head, in: bytes, target: bytes[head.target.indices], own: OwnFields(), authority: "backend",
+            head, in: bytes, target: bytes[head.target.indices], own: AddedHeaders(), authority: "backend",
             upgrade: upgrade, into: &output)
         return output
     }

@@ -1,18 +1,18 @@
 @testable import OnDemand
 
 /// A response head is judged alike however it arrives, and what is accepted reaches the client as the same answer.
-enum ResponseHeadPromise {
-    private static let narrow = HeadLimits(maximumHeadBytes: 300, maximumFields: 6)
-    private static let wide = HeadLimits(maximumHeadBytes: .max, maximumFields: .max)
+enum ResponseHeadProperty {
+    private static let narrow = HeadLimits(maximumHeaderBytes: 300, maximumFields: 6)
+    private static let wide = HeadLimits(maximumHeaderBytes: .max, maximumFields: .max)
 
-    static func check(_ input: [UInt8]) throws(Complaint) {
+    static func check(_ input: [UInt8]) throws(Violation) {
         let cuts = Cuts(input)
         let limits = cuts.choice & 0x80 == 0 ? HeadLimits.ofResponse : narrow
         let whole = verdict(of: cuts.bytes, endingAt: [cuts.bytes.count], limits)
         let inPieces = verdict(of: cuts.bytes, endingAt: cuts.ends, limits)
         try promise(whole == inPieces, "whole: \(whole), in pieces: \(inPieces)")
         guard case .success(let head?) = whole else { return }
-        try promise(head.byteCount <= limits.maximumHeadBytes, "a head of \(head.byteCount) bytes passed")
+        try promise(head.byteCount <= limits.maximumHeaderBytes, "a head of \(head.byteCount) bytes passed")
         try promise(head.fields.count <= limits.maximumFields, "\(head.fields.count) fields passed")
         try promise((100...599).contains(head.status), "status \(head.status) passed")
         try checkRelaying(of: head, in: cuts.bytes, keepAlive: cuts.choice & 0x40 == 0)
@@ -34,11 +34,11 @@ enum ResponseHeadPromise {
 
     private static func checkRelaying(
         of head: ResponseHead, in bytes: [UInt8], keepAlive: Bool
-    ) throws(Complaint) {
+    ) throws(Violation) {
         if UpgradeIntent.isSwitchToWebSocket(head, in: bytes.span) {
             let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: true, framing: false)
             guard case .success(let again?) = verdict(of: output, endingAt: [output.count], wide) else {
-                throw Complaint("relayed, this 101 is refused: \(text(output))")
+                throw Violation("relayed, this 101 is refused: \(text(output))")
             }
             try promise(
                 UpgradeIntent.isSwitchToWebSocket(again, in: output.span)
@@ -51,7 +51,7 @@ enum ResponseHeadPromise {
             }
             let output = relayed(head, in: bytes, keepAlive: keepAlive, upgrade: false, framing: framing.keepsFields)
             guard case .success(let again?) = verdict(of: output, endingAt: [output.count], wide) else {
-                throw Complaint("relayed, this head is refused: \(text(output))")
+                throw Violation("relayed, this head is refused: \(text(output))")
             }
             try promise(again.byteCount == output.count, "bytes follow the relayed head: \(text(output))")
             try promise(again.status == head.status, "status \(head.status) became \(again.status)")
@@ -69,7 +69,7 @@ enum ResponseHeadPromise {
 
     private static func checkFields(
         of head: ResponseHead, in bytes: [UInt8], against again: ResponseHead, in relayed: [UInt8], framing: Bool
-    ) throws(Complaint) {
+    ) throws(Violation) {
         let hopByHop = HopByHop(head, in: bytes.span)
         let kept = head.fields.filter { field in
             !hopByHop.covers(field, in: bytes.span)

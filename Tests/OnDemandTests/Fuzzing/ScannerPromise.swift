@@ -2,13 +2,13 @@
 
 /// The scanner of messages accepts what the reader of files accepts, and finds the same values in it; two leniencies
 /// are meant (`JSONScanner`).
-enum ScannerPromise {
-    static func check(_ input: [UInt8]) throws(Complaint) {
+enum ScannerProperty {
+    static func check(_ input: [UInt8]) throws(Violation) {
         try checkVerdict(of: input)
         try checkMembers(of: input)
     }
 
-    static func checkVerdict(of input: [UInt8]) throws(Complaint) {
+    static func checkVerdict(of input: [UInt8]) throws(Violation) {
         let slice: JSONSlice?
         do throws(JSONScanError) {
             slice = try JSONScanner.value(of: input.span, depthLimit: JSONReader.depthLimit)
@@ -22,7 +22,7 @@ enum ScannerPromise {
     }
 
     /// The members and items that are handed out are those that the reader finds, in their order and to the last byte.
-    private static func compare(_ slice: JSONSlice, _ value: JSONValue, in input: [UInt8]) throws(Complaint) {
+    private static func compare(_ slice: JSONSlice, _ value: JSONValue, in input: [UInt8]) throws(Violation) {
         let written = Array(input[slice.range.indices])
         switch value.content {
         case .null: try promise(slice.kind == .null && written == Array("null".utf8), "no null: \(text(written))")
@@ -49,14 +49,14 @@ enum ScannerPromise {
         }
     }
 
-    private static func compare(_ slice: JSONSlice, string: [UInt8], in input: [UInt8]) throws(Complaint) {
+    private static func compare(_ slice: JSONSlice, string: [UInt8], in input: [UInt8]) throws(Violation) {
         try promise(slice.string(in: input.span) == string, "another string: \(text(string))")
         try promise(slice.isString(string, in: input.span), "no equal of its own content: \(text(string))")
         try promise(!slice.isString(string + [0], in: input.span), "equal to more than its content: \(text(string))")
     }
 
     /// Finding the members while the text is being checked is the same as checking first.
-    private static func checkMembers(of input: [UInt8]) throws(Complaint) {
+    private static func checkMembers(of input: [UInt8]) throws(Violation) {
         let whole = Result { () throws(JSONScanError) in try JSONScanner.value(of: input.span) }
         var members: [[JSONSlice]] = []
         do throws(JSONScanError) {
@@ -69,7 +69,7 @@ enum ScannerPromise {
                 }
             return try promise(isExpected, "\(error) instead of \(whole): \(text(input))")
         }
-        guard case .success(let slice) = whole else { throw Complaint("members of \(whole): \(text(input))") }
+        guard case .success(let slice) = whole else { throw Violation("members of \(whole): \(text(input))") }
         var again: [[JSONSlice]] = []
         try? JSONScanner.forEachMember(of: slice, in: input.span) { again.append([$0, $1]) }
         try promise(members == again, "other members the second time: \(text(input))")

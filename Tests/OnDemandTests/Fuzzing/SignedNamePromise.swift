@@ -2,13 +2,13 @@
 
 /// A signed name is valid only if its key signed it, and then means what the reader of files finds in it. The input is
 /// tried as it is, and once more as a payload that is signed here.
-enum SignedNamePromise {
+enum SignedNameProperty {
     private static let secret = Array("s3Krit".utf8)
     private static let verifier = StreamNameVerifier(secret: secret, railsSecretKeyBase: nil)
     private static let keyless = StreamNameVerifier(secret: nil, railsSecretKeyBase: [])
     private static let now = 1_800_000_000
 
-    static func check(_ input: [UInt8]) throws(Complaint) {
+    static func check(_ input: [UInt8]) throws(Violation) {
         if case .valid(let name) = verifier.verdict(on: input.span, for: .pubsub, at: now) {
             let data = Array(input.dropLast(66))
             try promise(input == signed(data), "a forged name is valid: \(text(input))")
@@ -29,7 +29,7 @@ enum SignedNamePromise {
         bent[place] ^= 1 << (choice >> 5)
         switch verifier.verdict(on: bent.span, for: .turbo, at: now) {
         case .rejected(.wrongSignature), .rejected(.malformed): break
-        case let other: throw Complaint("byte \(place) is bent: \(other)")
+        case let other: throw Violation("byte \(place) is bent: \(other)")
         }
     }
 
@@ -39,7 +39,7 @@ enum SignedNamePromise {
             + digest.flatMap { [HexDigit.digit(for: $0 >> 4), HexDigit.digit(for: $0 & 15)] }
     }
 
-    private static func check(_ verdict: StreamNameVerifier.Verdict, of payload: [UInt8]) throws(Complaint) {
+    private static func check(_ verdict: StreamNameVerifier.Verdict, of payload: [UInt8]) throws(Violation) {
         // Half surrogate pairs and what is deeper than the reader goes are not compared.
         guard let value = try? JSONReader.read(payload, duplicateKeys: .kept) else {
             if case .valid(let name) = verdict {
@@ -60,7 +60,7 @@ enum SignedNamePromise {
     /// Rails' envelope, without what a time or a second decoding decides.
     private static func check(
         _ verdict: StreamNameVerifier.Verdict, ofEnvelope members: [JSONMember], in payload: [UInt8]
-    ) throws(Complaint) {
+    ) throws(Violation) {
         guard case .object(let metadata) = members.last(where: { $0.key == "_rails" })?.value.content else {
             return try promise(verdict == .rejected(.noName), "\(verdict) from no envelope: \(text(payload))")
         }

@@ -1,8 +1,8 @@
 @testable import OnDemand
 
 /// Whatever an operator's file contains, it is read or refused with a sentence and a place an editor can go to.
-enum TextPromise {
-    static func checkJSON(_ input: [UInt8]) throws(Complaint) {
+enum TextProperty {
+    static func checkJSON(_ input: [UInt8]) throws(Violation) {
         let value: JSONValue
         do throws(JSONError) {
             value = try JSONReader.read(input)
@@ -14,12 +14,12 @@ enum TextPromise {
         // Written again by other means, it reads as the same value.
         let written = rendered(value)
         guard let again = try? JSONReader.read(Array(written.utf8)) else {
-            throw Complaint("written again it is refused: \(written)")
+            throw Violation("written again it is refused: \(written)")
         }
         try promise(rendered(again) == written, "\(written) reads as \(rendered(again))")
     }
 
-    static func checkConfiguration(_ input: [UInt8]) throws(Complaint) {
+    static func checkConfiguration(_ input: [UInt8]) throws(Violation) {
         do throws(ConfigurationErrors) {
             _ = try Configuration.read(input, environment: ["NAME": "value", "PORT": "3000", "EMPTY": ""])
         } catch {
@@ -28,7 +28,7 @@ enum TextPromise {
     }
 
     /// Each finding is one line with a sentence and a place.
-    static func checkFindings(of errors: ConfigurationErrors, in input: [UInt8]) throws(Complaint) {
+    static func checkFindings(of errors: ConfigurationErrors, in input: [UInt8]) throws(Violation) {
         for finding in errors.all {
             try promise(!finding.sentence.isEmpty, "an error without a sentence: \(finding)")
             try promise(contains(finding.position, input), "\(finding.position) is not in the text: \(text(input))")

@@ -10,7 +10,7 @@ import Testing
 
     @Test("a head of exactly the limit passes, one byte more does not, finished or not")
     func headBytes() throws {
-        let limits = HeadLimits(maximumHeadBytes: 200)
+        let limits = HeadLimits(maximumHeaderBytes: 200)
         #expect(try Feeding.request([head(ofBytes: 200)], limits: limits).get()?.byteCount == 200)
         let long = head(ofBytes: 201)
         for pieces in Splits.all(of: long) {
@@ -48,7 +48,7 @@ import Testing
         let bytes = Array("GET /\(String(repeating: "p", count: 9000))".utf8)
         #expect(Feeding.request([bytes]) == .failure(.targetTooLong))
         #expect(Feeding.request(bytes.map { [$0] }) == .failure(.targetTooLong))
-        let limits = HeadLimits(maximumTargetBytes: 10)
+        let limits = HeadLimits(maximumURIBytes: 10)
         let short = Array("GET /0123456789 HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
         for pieces in Splits.all(of: short) {
             #expect(Feeding.request(pieces, limits: limits) == .failure(.targetTooLong))

@@ -15,8 +15,8 @@ import Testing
         return try self.lines(of: output)
     }
 
-    private func own(_ set: [(name: String, value: String)]) -> OwnFields {
-        var fields = OwnFields()
+    private func own(_ set: [(name: String, value: String)]) -> AddedHeaders {
+        var fields = AddedHeaders()
         for field in set { fields.set(field.name, field.value) }
         return fields
     }
@@ -45,7 +45,7 @@ import Testing
         let bytes = Array("POST /a?b HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\n\r\n".utf8)
         var output = Array("before".utf8)
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes, target: Array("/c?d".utf8)[...], own: OwnFields(), authority: "z",
+            try requestHead(bytes), in: bytes, target: Array("/c?d".utf8)[...], own: AddedHeaders(), authority: "z",
             upgrade: .none, into: &output)
         let expected =
             "beforePOST /c?d HTTP/1.1\r\nhOST:a\r\nX-B: 2\r\nX-A:  1  \r\nx-b:3\r\nEmpty:\r\nConnection: close\r\n\r\n"
@@ -65,7 +65,7 @@ import Testing
         let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX: ".utf8) + [0xe9, 0xff, 0x80] + Array("\r\n\r\n".utf8)
         var output: [UInt8] = []
         HeadRewriter.request(
-            try requestHead(bytes), in: bytes, target: [0x2f], own: OwnFields(), authority: "", upgrade: .none,
+            try requestHead(bytes), in: bytes, target: [0x2f], own: AddedHeaders(), authority: "", upgrade: .none,
             keepAlive: true, into: &output)
         #expect(output == bytes)
     }
@@ -248,11 +248,11 @@ import Testing
     @Test("a set value with a line end would be our own mistake and traps")
     func injection() async {
         await #expect(processExitsWith: .failure) {
-            var fields = OwnFields()
+            var fields = AddedHeaders()
             fields.set("X", "a\r\nY: b")
         }
         await #expect(processExitsWith: .failure) {
-            var fields = OwnFields()
+            var fields = AddedHeaders()
             fields.add(.xForwardedHost, "a\nY: b")
         }
     }
@@ -260,7 +260,7 @@ import Testing
     @Test("a set name that is no token would be our own mistake and traps", arguments: ["", "X Y", "X:"])
     func brokenName(name: String) async {
         await #expect(processExitsWith: .failure) { [name] in
-            var fields = OwnFields()
+            var fields = AddedHeaders()
             fields.set(name, "a")
         }
     }

@@ -9,7 +9,7 @@ struct JSONScannerTests {
     @Test("the scanner and the reader agree on every text of the corpus", arguments: Corpus.files(in: "json"))
     func corpus(name: String) throws {
         let bytes = try Corpus.bytes(of: "json/\(name)")
-        try ScannerPromise.checkVerdict(of: bytes)
+        try ScannerProperty.checkVerdict(of: bytes)
         if name.hasPrefix("y_") { #expect(JSONScanner.isValue(bytes)) }
         let isLenient = name.hasPrefix("n_duplicate_") || name.hasPrefix("n_surrogate_") || name.hasPrefix("n_depth_")
         if name.hasPrefix("n_"), !isLenient { #expect(!JSONScanner.isValue(bytes) || hasLoneSurrogate(bytes)) }
@@ -25,10 +25,10 @@ struct JSONScannerTests {
     func randomTexts(seed: UInt64) throws {
         var writer = RandomJSON(seed: seed)
         var bytes = Array(writer.value(depth: 0).utf8)
-        try ScannerPromise.check(bytes)
+        try ScannerProperty.check(bytes)
         #expect(JSONScanner.isValue(bytes))
         writer.damage(&bytes)
-        try ScannerPromise.check(bytes)
+        try ScannerProperty.check(bytes)
     }
 
     @Test("an error names the byte at which the text stops being JSON", arguments: mistakes)

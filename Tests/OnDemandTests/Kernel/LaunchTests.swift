@@ -48,7 +48,7 @@ struct LaunchTests {
 
     @Test("A3 two launches whose leaders had the same number are told apart")
     func launches() {
-        var launches = Launches()
+        var launches = LaunchRegistry()
         launches.began(200, start: 100)
         let first = ProcessID(number: 200, launch: 1)
         #expect(launches.leader(200) == first)

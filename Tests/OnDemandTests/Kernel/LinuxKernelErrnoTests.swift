@@ -51,8 +51,8 @@ struct LinuxKernelErrnoTests {
 
     @Test("a listener that was shut down from outside has ended, whoever waits in its queue")
     func shutDownListener() throws {
-        let bench = try KernelBench()
-        let listening = try bench.kernel.listen(at: KernelBench.anyPort)
+        let bench = try KernelHarness()
+        let listening = try bench.kernel.listen(at: KernelHarness.anyPort)
         defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
         let token = Token(.listener, index: 1, generation: 0)
         try bench.kernel.watch(listening.descriptor, for: .readable, as: token)
@@ -90,10 +90,10 @@ struct LinuxKernelErrnoTests {
         defer { close(reader) }
         let manager = FileManager.default
         try Data("12345".utf8).write(to: URL(filePath: file))
-        for (link, target) in [
+        for (connection, target) in [
             ("to-pipe", "pipe"), ("to-file", "file"), ("to-link", "to-file"), ("stdout", "/dev/stdout"),
         ] {
-            try manager.createSymbolicLink(atPath: "\(folder)/\(link)", withDestinationPath: target)
+            try manager.createSymbolicLink(atPath: "\(folder)/\(connection)", withDestinationPath: target)
         }
         for other in [pipe, "/dev/null", "\(folder)/to-pipe", "\(folder)/to-link"] {
             let opened = try kernel.openLogFile(other)

@@ -9,8 +9,8 @@ struct LinuxKernelInheritanceTests {
     @Test("a child has the listening socket as descriptor 3, blocking, nothing behind it, and is told its own number")
     func inheritance() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+            let bench = try KernelHarness()
+            let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
             let script =
                 "[ $LISTEN_PID = $$ ] && echo meant; for d in /proc/self/fd/*; do readlink $d; done; grep flags /proc/self/fdinfo/3"
             let command = LaunchCommand(command: "/bin/sh", arguments: ["-c", script], workingDirectory: "/")
@@ -26,13 +26,13 @@ struct LinuxKernelInheritanceTests {
 
     @Test("what waits in a queue is ended when the queue is forgotten, and the listener goes on")
     func forgetting() throws {
-        let bench = try KernelBench()
-        let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+        let bench = try KernelHarness()
+        let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
         defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
         let clients = (0..<3).compactMap { _ in bench.connection(to: listening.address) }
         #expect(clients.count == 3)
         #expect(bench.send("GET / HTTP/1.1\r\n\r\n", to: clients[0]) == .bytes(18))
-        bench.kernel.forgetQueue(of: listening.descriptor, limit: 100)
+        bench.kernel.drainAcceptQueue(of: listening.descriptor, limit: 100)
         #expect(bench.readToEnd(clients[1]).ended && bench.readToEnd(clients[2]).ended)
         #expect(bench.kernel.accept(from: listening.descriptor) == .wouldBlock, "no ghost is left")
         let next = try #require(bench.connection(to: listening.address))
@@ -42,13 +42,13 @@ struct LinuxKernelInheritanceTests {
 
     @Test("a child that shut the shared socket down has not taken it from the next one")
     func shutDownByChild() throws {
-        let bench = try KernelBench()
-        let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+        let bench = try KernelHarness()
+        let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
         defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
         bench.kernel.setBlocking(listening.descriptor, true)
         shutdown(listening.descriptor.raw, Int32(SHUT_RDWR))
         #expect(bench.connection(to: listening.address) == nil)
-        bench.kernel.forgetQueue(of: listening.descriptor, limit: 100)
+        bench.kernel.drainAcceptQueue(of: listening.descriptor, limit: 100)
         let client = try #require(bench.connection(to: listening.address))
         let accepted = try #require(bench.accept(from: listening.descriptor))
         for descriptor in [client, accepted.descriptor] { bench.kernel.close(descriptor) }
@@ -56,12 +56,12 @@ struct LinuxKernelInheritanceTests {
 
     @Test("a free address has a port that can be listened on at once")
     func freeAddress() throws {
-        let bench = try KernelBench()
+        let bench = try KernelHarness()
         for _ in 0..<20 {
             // A test that runs at the same time may be quicker to take it, once.
             var listening: Descriptor?
             for _ in 0..<2 where listening == nil {
-                let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
+                let address = try bench.kernel.freeAddress(at: KernelHarness.anyPort)
                 #expect((address.port ?? 0) > 0)
                 listening = try? bench.kernel.listen(at: address).descriptor
             }
@@ -72,12 +72,12 @@ struct LinuxKernelInheritanceTests {
     @Test("a knock is refused where nobody listens, accepted where somebody does, and leaves nothing open")
     func knocking() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let address = try bench.kernel.freeAddress(at: KernelBench.anyPort)
-            let before = KernelBench.descriptorCount
+            let bench = try KernelHarness()
+            let address = try bench.kernel.freeAddress(at: KernelHarness.anyPort)
+            let before = KernelHarness.descriptorCount
             var refused = 0
             for _ in 0..<50 {
-                switch bench.kernel.knock(at: address) {
+                switch bench.kernel.connectProbe(at: address) {
                 case .failed(let code):
                     #expect(code == .connectionRefused, "refused")
                     refused += 1
@@ -86,10 +86,10 @@ struct LinuxKernelInheritanceTests {
                 }
             }
             #expect(refused > 0, "an answer at once")
-            let after = KernelBench.descriptorCount
+            let after = KernelHarness.descriptorCount
             #expect(after < before + 20, "descriptors")
             let listening = try bench.kernel.listen(at: address)
-            switch bench.kernel.knock(at: address) {
+            switch bench.kernel.connectProbe(at: address) {
             case .connected, .inProgress: #expect(bench.accept(from: listening.descriptor) != nil, "accepted")
             case .failed: Issue.record("somebody listens there")
             }
@@ -99,7 +99,7 @@ struct LinuxKernelInheritanceTests {
     @Test("a message to the notify socket brings its sender's number, and no descriptors")
     func notifications() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let (socket, name) = try bench.kernel.openNotifySocket()
             let other = try bench.kernel.openNotifySocket()
             #expect(name.hasPrefix("@") && name != other.name, "\(name)")

@@ -11,26 +11,28 @@ struct LinuxKernelListenersTests {
     @Test("a look finds nobody where nobody listens, and whose it is where somebody does")
     func looking() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+            let bench = try KernelHarness()
+            let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
             let command = LaunchCommand(command: "sleep", arguments: ["60"])
             let (heir, other) = (
                 try bench.kernel.spawn(command, inheriting: listening.descriptor), try bench.kernel.spawn(command)
             )
-            #expect(bench.kernel.look(at: listening.address, forFamilyOf: heir.process) == .family, "the heir's")
-            #expect(bench.kernel.look(at: listening.address, forFamilyOf: other.process) == .stranger, "another's")
+            #expect(
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .family, "the heir's")
+            #expect(
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: other.process) == .stranger, "another's")
             for process in [heir, other] { bench.kernel.signal(familyOf: process.process, .kill) }
             #expect(bench.reaped() != nil && bench.reaped() != nil, "both ended")
             bench.kernel.stopListening(listening.descriptor, at: listening.address)
-            #expect(bench.kernel.look(at: listening.address, forFamilyOf: heir.process) == .nobody, "nobody")
+            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .nobody, "nobody")
         }
     }
 
     @Test("a look finds a descendant of the leader's, as behind a shell or a process manager")
     func descendant() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let listening = try bench.kernel.listenForChild(at: KernelBench.anyPort)
+            let bench = try KernelHarness()
+            let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
             // Only the shell's child keeps the socket.
             let script = "exec 4<&3 3<&-; sleep 60 3<&4 4<&- & exec 4<&-; echo up; wait"
             let command = LaunchCommand(command: "sh", arguments: ["-c", script])
@@ -38,7 +40,7 @@ struct LinuxKernelListenersTests {
             let token = Token(.childOutput, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             _ = bench.events { $0[token] != nil }
-            #expect(bench.kernel.look(at: listening.address, forFamilyOf: spawned.process) == .family)
+            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: spawned.process) == .family)
             bench.kernel.signal(familyOf: spawned.process, .kill)
         }
     }
@@ -46,61 +48,62 @@ struct LinuxKernelListenersTests {
     @Test("a look goes where a connection would go: to the very address, to every address, to both versions")
     func places() throws {
         let kernel = try LinuxKernel()
-        let one = try kernel.listen(at: KernelBench.anyPort)
+        let one = try kernel.listen(at: KernelHarness.anyPort)
         let every = try kernel.listen(at: .ipv4(octets: [0, 0, 0, 0], port: 0))
         let six = try kernel.listen(at: .ipv6(octets: Self.loopback6, port: 0))
         defer { for listener in [one, every, six] { kernel.close(listener.descriptor) } }
-        func look(_ octets: [UInt8], _ port: UInt16?) -> LookResult {
+        func lookUpSocket(_ octets: [UInt8], _ port: UInt16?) -> SocketLookup {
             let address: SocketAddress =
                 octets.count == 4 ? .ipv4(octets: octets, port: port ?? 0) : .ipv6(octets: octets, port: port ?? 0)
-            return kernel.look(at: address, forFamilyOf: leader)
+            return kernel.lookUpSocket(at: address, forFamilyOf: leader)
         }
-        #expect(look([127, 0, 0, 1], one.address.port) == .family)
-        #expect(look([127, 0, 0, 2], one.address.port) == .nobody)
-        #expect(look(Self.loopback6, one.address.port) == .nobody)
-        #expect(look([127, 0, 0, 2], every.address.port) == .family)
-        #expect(look(Self.loopback6, six.address.port) == .family)
-        #expect(look([127, 0, 0, 1], six.address.port) == .nobody)
+        #expect(lookUpSocket([127, 0, 0, 1], one.address.port) == .family)
+        #expect(lookUpSocket([127, 0, 0, 2], one.address.port) == .nobody)
+        #expect(lookUpSocket(Self.loopback6, one.address.port) == .nobody)
+        #expect(lookUpSocket([127, 0, 0, 2], every.address.port) == .family)
+        #expect(lookUpSocket(Self.loopback6, six.address.port) == .family)
+        #expect(lookUpSocket([127, 0, 0, 1], six.address.port) == .nobody)
         // Both versions, as servers open it who listen on every address.
         let both = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(both) }
         let any = SocketAddress.ipv6(octets: Array(repeating: 0, count: 16), port: 0)
         #expect(unsafe any.withSockaddr { unsafe bind(both, $0, $1) } == 0 && Glibc.listen(both, 5) == 0)
         let port = kernel.localAddress(of: both)?.port
-        #expect(look([127, 0, 0, 1], port) == .family && look(Self.loopback6, port) == .family)
+        #expect(lookUpSocket([127, 0, 0, 1], port) == .family && lookUpSocket(Self.loopback6, port) == .family)
     }
 
     @Test("a connection to a port is nobody who listens there")
     func connections() throws {
-        let bench = try KernelBench()
+        let bench = try KernelHarness()
         let pair = try bench.pair()
         defer { for descriptor in [pair.client, pair.server] { bench.kernel.close(descriptor) } }
         let client = try #require(bench.kernel.localAddress(of: pair.client.raw))
         let server = try #require(bench.kernel.localAddress(of: pair.server.raw))
-        #expect(bench.kernel.look(at: client, forFamilyOf: leader) == .nobody)
-        #expect(bench.kernel.look(at: server, forFamilyOf: leader) == .nobody)
+        #expect(bench.kernel.lookUpSocket(at: client, forFamilyOf: leader) == .nobody)
+        #expect(bench.kernel.lookUpSocket(at: server, forFamilyOf: leader) == .nobody)
     }
 
     @Test("only a knock tells of a full queue, of a Unix socket and of other machines' addresses")
     func untold() throws {
-        let bench = try KernelBench()
+        let bench = try KernelHarness()
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(raw) }
-        #expect(unsafe KernelBench.anyPort.withSockaddr { unsafe bind(raw, $0, $1) } == 0 && Glibc.listen(raw, 0) == 0)
+        #expect(
+            unsafe KernelHarness.anyPort.withSockaddr { unsafe bind(raw, $0, $1) } == 0 && Glibc.listen(raw, 0) == 0)
         let address = try #require(bench.kernel.localAddress(of: raw))
-        #expect(bench.kernel.look(at: address, forFamilyOf: leader) == .family)
+        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .family)
         let client = try #require(bench.connection(to: address))
         defer { bench.kernel.close(client) }
-        #expect(bench.kernel.look(at: address, forFamilyOf: leader) == .untold)
-        #expect(bench.kernel.look(at: .unix(path: "/tmp/x.sock"), forFamilyOf: leader) == .untold)
-        #expect(bench.kernel.look(at: .ipv4(octets: [192, 0, 2, 1], port: 80), forFamilyOf: leader) == .untold)
+        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .untold)
+        #expect(bench.kernel.lookUpSocket(at: .unix(path: "/tmp/x.sock"), forFamilyOf: leader) == .untold)
+        #expect(bench.kernel.lookUpSocket(at: .ipv4(octets: [192, 0, 2, 1], port: 80), forFamilyOf: leader) == .untold)
     }
 
     @Test("a system that does not say is asked by knocks, and its tables are read")
     func silentSystem() throws {
         let kernel = try LinuxKernel(asksSystem: false)
-        let listener = try kernel.listen(at: KernelBench.anyPort)
-        #expect(kernel.look(at: listener.address, forFamilyOf: leader) == .untold)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
+        #expect(kernel.lookUpSocket(at: listener.address, forFamilyOf: leader) == .untold)
         #expect(kernel.listenerOwner(at: listener.address)?.process == leader)
         kernel.close(listener.descriptor)
         #expect(kernel.listenerOwner(at: listener.address) == nil)
@@ -110,13 +113,13 @@ struct LinuxKernelListenersTests {
     func noLeak() async {
         await #expect(processExitsWith: .success) {
             let kernel = try LinuxKernel()
-            let address = try kernel.freeAddress(at: KernelBench.anyPort)
-            let before = KernelBench.descriptorCount
+            let address = try kernel.freeAddress(at: KernelHarness.anyPort)
+            let before = KernelHarness.descriptorCount
             for _ in 0..<10_000 {
                 // What it finds is not the question: somebody else may take the port meanwhile.
-                _ = kernel.look(at: address, forFamilyOf: ProcessID(number: getpid()))
+                _ = kernel.lookUpSocket(at: address, forFamilyOf: ProcessID(number: getpid()))
             }
-            #expect(KernelBench.descriptorCount < before + 10)
+            #expect(KernelHarness.descriptorCount < before + 10)
         }
     }
 }

@@ -9,7 +9,7 @@ struct LinuxKernelProcessTests {
     @Test("what a child prints, where it runs and how it ends are its own")
     func outputAndExit() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let child = try bench.shell("pwd; echo trouble >&2; exit 7", in: "/usr")
             #expect(child.output == "/usr\n")
             #expect(child.errors == "trouble\n")
@@ -23,9 +23,9 @@ struct LinuxKernelProcessTests {
     @Test("S10 a child has three descriptors, an empty standard input, and blocking output")
     func descriptors() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             // Two that must not be inherited, one of them without close-on-exec.
-            let listener = try bench.kernel.listen(at: KernelBench.anyPort)
+            let listener = try bench.kernel.listen(at: KernelHarness.anyPort)
             _ = dup(listener.descriptor.raw)
             let child = try bench.shell("ls /proc/self/fd | tr '\\n' ' '; cat; grep flags /proc/self/fdinfo/1")
             // The fourth is the directory that ls itself reads.
@@ -41,7 +41,7 @@ struct LinuxKernelProcessTests {
         await #expect(processExitsWith: .success) {
             // As nohup(1) starts a daemon.
             signal(SIGHUP, SIG_IGN)
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             _ = try bench.kernel.openSignals()
             let child = try bench.run(LaunchCommand(command: "cat", arguments: ["/proc/self/status"]))
             let masks = child.lines.filter { ["SigBlk:", "SigIgn:", "SigCgt:"].contains($0.prefix(7)) }
@@ -57,7 +57,7 @@ struct LinuxKernelProcessTests {
     func timerSlack() async {
         await #expect(processExitsWith: .success) {
             let own = ondemandd_timer_slack()
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             #expect(ondemandd_timer_slack() == 1)
             #expect(try bench.shell("cat /proc/$$/timerslack_ns").lines == ["\(own)"])
         }
@@ -66,7 +66,7 @@ struct LinuxKernelProcessTests {
     @Test("a child leads a session and a group of its own")
     func session() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let child = try bench.shell("cut -d' ' -f1,5,6 /proc/self/stat; cut -d' ' -f1,5,6 /proc/$$/stat")
             let own = try #require(child.lines.last).split(separator: " ")
             #expect(own.count == 3 && own[0] == own[1] && own[1] == own[2])
@@ -77,7 +77,7 @@ struct LinuxKernelProcessTests {
     @Test("a command's variables are set over the daemon's, and what a manager told the daemon stays with it")
     func environment() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             for (name, value) in [("KEPT", "k=1"), ("CHANGED", "old"), ("NOTIFY_SOCKET", "/x"), ("LISTEN_FDS", "3")] {
                 unsafe setenv(name, value, 1)
             }
@@ -97,7 +97,7 @@ struct LinuxKernelProcessTests {
     @Test("a command's variables come in the order they are written, behind the daemon's")
     func environmentOrder() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let names = ["ZULU", "ALPHA", "MIKE"]
             let command = LaunchCommand(
                 command: "/bin/cat", arguments: ["/proc/self/environ"], workingDirectory: "/",
@@ -111,15 +111,15 @@ struct LinuxKernelProcessTests {
     @Test("a command is looked up on PATH, on the command's own when it sets one, and directories are passed over")
     func path() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let directory = try KernelBench.directory()
+            let bench = try KernelHarness()
+            let directory = try KernelHarness.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let (first, second) = ("\(directory)/first", "\(directory)/second")
             // First a directory of that name, then a file that may not be executed, then the command.
             try FileManager.default.createDirectory(atPath: "\(first)/tool", withIntermediateDirectories: true)
             try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
             try "no".write(toFile: "\(directory)/tool", atomically: true, encoding: .utf8)
-            try KernelBench.executable("echo found $0", at: "\(second)/tool")
+            try KernelHarness.executable("echo found $0", at: "\(second)/tool")
             let path = LaunchCommand.Variable(name: "PATH", value: "\(first):\(directory):\(second):/usr/bin:/bin")
             var command = LaunchCommand(command: "tool", workingDirectory: "/", environment: [path])
             #expect(try bench.run(command).output == "found \(second)/tool\n")
@@ -136,10 +136,10 @@ struct LinuxKernelProcessTests {
     @Test("a name with a slash is a path, seen from the child's directory")
     func relativePath() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let directory = try KernelBench.directory()
+            let bench = try KernelHarness()
+            let directory = try KernelHarness.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
-            try KernelBench.executable("pwd", at: "\(directory)/tool")
+            try KernelHarness.executable("pwd", at: "\(directory)/tool")
             let child = try bench.run(LaunchCommand(command: "./tool", workingDirectory: directory))
             #expect(child.output == "\(directory)\n")
         }
@@ -148,7 +148,7 @@ struct LinuxKernelProcessTests {
     @Test("an error says which was missing: the command, its PATH, or the directory; and leaves nothing open")
     func missing() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             func error(_ command: LaunchCommand) -> String {
                 do { return "\(try bench.kernel.spawn(command))" } catch { return error.description }
             }
@@ -164,9 +164,9 @@ struct LinuxKernelProcessTests {
                 error(LaunchCommand(command: "true", workingDirectory: "/bin/true"))
                     == "chdir /bin/true: not a directory", "file for a directory")
             #expect(error(LaunchCommand(command: "/etc/passwd")) == "execve /etc/passwd: permission denied", "mode")
-            let before = KernelBench.descriptorCount
+            let before = KernelHarness.descriptorCount
             for _ in 0..<20 { _ = error(LaunchCommand(command: "/etc/passwd")) }
-            let after = KernelBench.descriptorCount
+            let after = KernelHarness.descriptorCount
             #expect(after < before + 20, "descriptors")
             #expect(bench.kernel.nextExited() == nil, "children that never became a program")
         }
@@ -175,10 +175,10 @@ struct LinuxKernelProcessTests {
     @Test("what is neither a program nor a script with an interpreter is refused at once")
     func noProgram() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
-            let directory = try KernelBench.directory()
+            let bench = try KernelHarness()
+            let directory = try KernelHarness.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
-            try KernelBench.executable("", at: "\(directory)/tool")
+            try KernelHarness.executable("", at: "\(directory)/tool")
             try "this is no program\n".write(toFile: "\(directory)/tool", atomically: false, encoding: .utf8)
             #expect {
                 try bench.kernel.spawn(LaunchCommand(command: "\(directory)/tool"))
@@ -194,7 +194,7 @@ struct LinuxKernelProcessTests {
             let copies = (0..<3).map { fcntl($0, F_DUPFD_CLOEXEC, 20) }
             for descriptor in 0..<3 { close(Int32(descriptor)) }
             defer { for descriptor in 0..<3 { dup2(copies[descriptor], Int32(descriptor)) } }
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let child = try bench.shell("readlink /proc/self/fd/0; echo trouble >&2")
             #expect(child.output == "/dev/null\n" && child.errors == "trouble\n")
         }
@@ -207,7 +207,7 @@ struct LinuxKernelProcessTests {
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             limit.rlim_cur = 256
             unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             #expect(try bench.shell("ulimit -Sn; ulimit -Hn").lines == ["256", "\(limit.rlim_max)"])
             var own = rlimit()
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &own)
@@ -222,7 +222,7 @@ struct LinuxKernelProcessTests {
             unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             limit.rlim_cur = 128
             unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             for _ in 0..<200 { _ = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
             let finished = try bench.shell("echo out; echo err >&2")
             #expect(finished.output == "out\n")
@@ -233,7 +233,7 @@ struct LinuxKernelProcessTests {
     @Test("a signal reaches the whole group, and the family exists until its last member was reaped")
     func group() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             _ = try bench.kernel.openSignals()  // Orphans become ours.
             let command = LaunchCommand(
                 command: "/bin/sh", arguments: ["-c", "sleep 60 & echo up; exit 0"], workingDirectory: "/")
@@ -250,7 +250,7 @@ struct LinuxKernelProcessTests {
     @Test("who left the group for a session of its own is still family, before and after its parent's end")
     func strays() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             _ = try bench.kernel.openSignals()
             let script = "setsid sh -c 'echo up; exec sleep 60' & exec sleep 60"
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sh", arguments: ["-c", script]))
@@ -268,11 +268,11 @@ struct LinuxKernelProcessTests {
     @Test("a listener is known to be of a family or of strangers")
     func listenerOfFamily() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             _ = try bench.kernel.openSignals()
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sleep", arguments: ["60"]))
-            let ours = try bench.kernel.listen(at: KernelBench.anyPort)
-            func owner() -> LookResult {
+            let ours = try bench.kernel.listen(at: KernelHarness.anyPort)
+            func owner() -> SocketLookup {
                 bench.kernel.listener(at: ours.address, accepting: nil, belongsToFamilyOf: spawned.process)
             }
             #expect(owner() == .stranger, "we are not our child")
@@ -286,7 +286,7 @@ struct LinuxKernelProcessTests {
     @Test("the daemon's own signals arrive as something to read, many children as one")
     func ownSignals() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             let signals = try bench.kernel.openSignals()
             let token = Token(.signals, index: 0, generation: 0)
             try bench.kernel.watch(signals, for: .readable, as: token)
@@ -303,7 +303,7 @@ struct LinuxKernelProcessTests {
     @Test("a line of the log is written whole, and a reader who stops costs nothing but the lines")
     func log() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             var ends: [Int32] = [-1, -1]
             unsafe pipe(&ends)
             dup2(ends[1], STDERR_FILENO)
@@ -322,10 +322,10 @@ struct LinuxKernelProcessTests {
     @Test("what is given back is much, and comes back")
     func givingBack() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             #expect(try bench.shell("echo once").lines == ["once"])
             let before = try #require(bench.kernel.residentBytes(of: nil))
-            bench.kernel.giveBackMemory()
+            bench.kernel.trimMemory()
             let after = try #require(bench.kernel.residentBytes(of: nil))
             #expect(after < before / 2, "bytes before and after: \(before), \(after)")
             #expect(try bench.shell("echo twice").lines == ["twice"])
@@ -335,11 +335,11 @@ struct LinuxKernelProcessTests {
     @Test("spawning a hundred times leaves no descriptor and no zombie")
     func noLeak() async {
         await #expect(processExitsWith: .success) {
-            let bench = try KernelBench()
+            let bench = try KernelHarness()
             _ = try bench.run(LaunchCommand(command: "true"))
-            let before = KernelBench.descriptorCount
+            let before = KernelHarness.descriptorCount
             for _ in 0..<100 { #expect(try bench.run(LaunchCommand(command: "true")).exit == .status(0)) }
-            #expect(KernelBench.descriptorCount < before + 10)
+            #expect(KernelHarness.descriptorCount < before + 10)
             #expect(bench.kernel.nextExited() == nil)
         }
     }

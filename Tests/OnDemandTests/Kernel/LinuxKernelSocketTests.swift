@@ -4,19 +4,19 @@ import Testing
 @testable import OnDemand
 
 struct LinuxKernelSocketTests {
-    private let bench: KernelBench
+    private let bench: KernelHarness
     private var kernel: LinuxKernel { bench.kernel }
     private let client = Token(.client, index: 1, generation: 1)
     private let server = Token(.upstream, index: 2, generation: 1)
 
-    init() throws { bench = try KernelBench() }
+    init() throws { bench = try KernelHarness() }
 
     /// A place for a socket file that nobody else knows.
     private func path() -> String { "/tmp/ondemandd-\(UUID().uuidString.prefix(8)).sock" }
 
     @Test("port 0 becomes a port that clients can connect to")
     func portZero() throws {
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         defer { kernel.close(listener.descriptor) }
         #expect(listener.address.port != 0)
         #expect(listener.address.host == "127.0.0.1")
@@ -41,7 +41,7 @@ struct LinuxKernelSocketTests {
 
     @Test("a port that is taken is refused with its address")
     func addressInUse() throws {
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         defer { kernel.close(listener.descriptor) }
         let error = #expect(throws: SystemError.self) { try kernel.listen(at: listener.address) }
         #expect(error?.code == .addressInUse)
@@ -50,14 +50,14 @@ struct LinuxKernelSocketTests {
 
     @Test("nobody there is a refusal, not a wait")
     func connectionRefused() throws {
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         kernel.close(listener.descriptor)
         #expect(bench.connection(to: listener.address) == nil)
     }
 
     @Test("without a client in the queue an accept would block, and says so")
     func nobodyWaits() throws {
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         #expect(kernel.accept(from: listener.descriptor) == .wouldBlock)
         kernel.close(listener.descriptor)
     }
@@ -78,7 +78,7 @@ struct LinuxKernelSocketTests {
 
     @Test(
         "of a connection that is over the kernel knows whether the last words had arrived, and whether they were read")
-    func lastWords() throws {
+    func recentOutput() throws {
         var buffer = [UInt8](repeating: 0, count: 100)
         let (early, closed, _) = try bench.pair()
         kernel.close(closed)
@@ -120,7 +120,7 @@ struct LinuxKernelSocketTests {
         "how much a connection would take is about what it takes, and nothing when it is full",
         arguments: [false, true])
     func roomToSend(isUnix: Bool) throws {
-        let address = isUnix ? SocketAddress.unix(path: path()) : KernelBench.anyPort
+        let address = isUnix ? SocketAddress.unix(path: path()) : KernelHarness.anyPort
         let (client, server, _) = try bench.pair(at: address)
         let room = kernel.roomToSend(on: client)
         #expect(room > 10_000)
@@ -129,7 +129,7 @@ struct LinuxKernelSocketTests {
         #expect(count > room / 2)
         let chunk = [UInt8](repeating: 0x61, count: 64 * 1024)
         while case .bytes = kernel.send(chunk.span, to: client) {}
-        #expect(kernel.roomToSend(on: client) < Limits.scratchBytes)
+        #expect(kernel.roomToSend(on: client) < Limits.readBufferBytes)
         if case .unix(let path) = address { try FileManager.default.removeItem(atPath: path) }
         kernel.close(client)
         kernel.close(server)
@@ -284,18 +284,18 @@ struct LinuxKernelSocketTests {
 
     @Test("a Unix listener of this process is recognised by its file, whatever its path is called")
     func ownListener() throws {
-        let (path, link) = (path(), path())
+        let (path, connection) = (path(), path())
         #expect(!kernel.isOwnListener(.unix(path: path)))
         let listener = try kernel.listen(at: .unix(path: path))
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-        defer { try? FileManager.default.removeItem(atPath: link) }
+        try FileManager.default.createSymbolicLink(atPath: connection, withDestinationPath: path)
+        defer { try? FileManager.default.removeItem(atPath: connection) }
         let name = path.split(separator: "/").last ?? ""
-        for spelling in [path, link, path.replacing("/\(name)", with: "/./\(name)")] {
+        for spelling in [path, connection, path.replacing("/\(name)", with: "/./\(name)")] {
             #expect(kernel.isOwnListener(.unix(path: spelling)), "\(spelling)")
         }
         #expect(!kernel.isOwnListener(.unix(path: path + ".other")))
         kernel.stopListening(listener.descriptor, at: .unix(path: path))
-        #expect(!kernel.isOwnListener(.unix(path: link)))
+        #expect(!kernel.isOwnListener(.unix(path: connection)))
         // The same path by another process's hand is another file.
         let foreign = try LinuxKernel()
         let successor = try foreign.listen(at: .unix(path: path))
@@ -308,7 +308,7 @@ struct LinuxKernelSocketTests {
     @Test("the owner of a listener is found by its port and by its path", arguments: [true, false])
     func listenerOwner(asksSystem: Bool) throws {
         let kernel = try LinuxKernel(asksSystem: asksSystem)
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         let unix = SocketAddress.unix(path: path())
         let other = try kernel.listen(at: unix)
         for address in [listener.address, unix] {
@@ -324,7 +324,7 @@ struct LinuxKernelSocketTests {
     @Test("a listener on the same port of another address is not the one that is asked for", arguments: [true, false])
     func listenerOfAnotherAddress(asksSystem: Bool) throws {
         let kernel = try LinuxKernel(asksSystem: asksSystem)
-        let listener = try kernel.listen(at: KernelBench.anyPort)
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
         defer { kernel.close(listener.descriptor) }
         let port = try #require(listener.address.port)
         #expect(kernel.listenerOwner(at: .ipv4(octets: [127, 0, 0, 2], port: port)) == nil)
@@ -399,7 +399,7 @@ struct LinuxKernelSocketTests {
     func closedTwice() async {
         await #expect(processExitsWith: .failure) {
             let kernel = try LinuxKernel()
-            let listener = try kernel.listen(at: KernelBench.anyPort)
+            let listener = try kernel.listen(at: KernelHarness.anyPort)
             kernel.close(listener.descriptor)
             kernel.close(listener.descriptor)
         }

@@ -25,18 +25,18 @@ struct LinuxKernelThreadTests {
 
     @Test("each view of the system is told of what it watches itself, and hears a bell that another one rings")
     func views() throws {
-        let first = try KernelBench()
-        let second = try first.kernel.forAnotherThread()
+        let first = try KernelHarness()
+        let second = try first.kernel.forWorkerThread()
         let (client, server, _) = try first.pair()
         defer { [client, server].forEach(first.kernel.close) }
-        let bell = try first.kernel.openBell()
-        defer { first.kernel.close(bell) }
-        let (ofSocket, ofBell) = (Token(.client, index: 1, generation: 1), Token(.bell, index: 0, generation: 0))
+        let wakeup = try first.kernel.openWakeup()
+        defer { first.kernel.close(wakeup) }
+        let (ofSocket, ofBell) = (Token(.client, index: 1, generation: 1), Token(.wakeup, index: 0, generation: 0))
         try second.watch(server, for: .edges, as: ofSocket)
-        try second.watch(bell, for: .edges, as: ofBell)
+        try second.watch(wakeup, for: .edges, as: ofBell)
         while second.wait(until: second.now()) > 0 {}
         for _ in 1...3 {
-            first.kernel.ring(bell)
+            first.kernel.signalWakeup(wakeup)
             #expect(first.kernel.wait(until: first.kernel.now()) == 0)
             #expect(second.wait(until: second.now() + .seconds(2)) == 1)
             #expect(second.event(at: 0).token == ofBell)
@@ -49,7 +49,7 @@ struct LinuxKernelThreadTests {
 
     @Test("what was ready before another thread began to watch it is told there")
     func handedOver() throws {
-        let first = try KernelBench()
+        let first = try KernelHarness()
         let (client, server, _) = try first.pair()
         defer { [client, server].forEach(first.kernel.close) }
         let token = Token(.client, index: 1, generation: 1)
@@ -58,7 +58,7 @@ struct LinuxKernelThreadTests {
         first.kernel.endSending(on: client)
         _ = first.events { $0[token]?.contains(.peerEnded) == true }
         first.kernel.unwatch(server)
-        let second = try first.kernel.forAnotherThread()
+        let second = try first.kernel.forWorkerThread()
         try second.watch(server, for: .edges, as: token)
         #expect(second.wait(until: second.now() + .seconds(2)) == 1)
         #expect(second.event(at: 0).readiness.isSuperset(of: [.readable, .writable, .peerEnded]))

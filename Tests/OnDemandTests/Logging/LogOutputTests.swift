@@ -9,7 +9,7 @@ struct LogOutputTests {
     init() { output = LogOutput(kernel: kernel) }
 
     private func use(_ path: String, maximumBytes: UInt64 = 100) throws {
-        output.adopt(try output.prepare(LogPlace(path: path, maximumBytes: maximumBytes)))
+        output.update(try output.prepare(LogPlace(path: path, maximumBytes: maximumBytes)))
     }
 
     /// 10 bytes each.
@@ -138,7 +138,7 @@ struct LogOutputTests {
         try use("/log", maximumBytes: 10)  // The same file is not opened again.
         _ = write(1..<2)
         #expect(lines("/log.1") == ["line 1000"])
-        output.adopt(try output.prepare(nil))
+        output.update(try output.prepare(nil))
         #expect(kernel.files.isEmpty && !output.hasFile)
         #expect(kernel.complaints == [])
     }

@@ -13,14 +13,16 @@ struct LogLineTests {
     func text() {
         let text = line(LogField("service", "cable"), LogField("pid", 17), as: .text)
         #expect(text == "2026-11-21T08:15:55.123Z info    started service=cable pid=17\n")
-        let warning = line(event: .linesDropped, as: .text)
-        #expect(warning == "2026-11-21T08:15:55.123Z warning lines_dropped\n")
+        let warning = line(event: .logLinesDropped, as: .text)
+        #expect(warning == "2026-11-21T08:15:55.123Z warning log_lines_dropped\n")
     }
 
     @Test("a line for the journal has its priority in front, and no time and no level that the journal says itself")
     func journal() {
         #expect(line(LogField("service", "a b"), as: .journal) == "<6>started service=\"a b\"\n")
-        let priorities = [LogEvent.crashed, .stranger, .ready, .held].map { line(event: $0, as: .journal).prefix(3) }
+        let priorities = [LogEvent.crashed, .addressConflict, .ready, .queued].map {
+            line(event: $0, as: .journal).prefix(3)
+        }
         #expect(priorities == ["<3>", "<4>", "<6>", "<7>"])
     }
 

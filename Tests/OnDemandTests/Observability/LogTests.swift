@@ -30,7 +30,7 @@ struct LogTests {
         arguments: [(LogLevel.error, 1), (.warning, 2), (.info, 3), (.debug, 4)])
     func levels(level: LogLevel, count: Int) {
         let log = log(level: level)
-        for event: LogEvent in [.crashed, .stranger, .ready, .held] { log(event) }
+        for event: LogEvent in [.crashed, .addressConflict, .ready, .queued] { log(event) }
         #expect(reader.lines.count == count)
     }
 
@@ -42,7 +42,7 @@ struct LogTests {
                 Issue.record("asked for the time")
                 return ""
             }, write: { $0.count })
-        log(.held)
+        log(.queued)
     }
 
     @Test("a slow reader gets every line whole and in order, a few bytes at a time")
@@ -69,7 +69,7 @@ struct LogTests {
         reader.room = 5
         log(.ready)
         reader.room = nil
-        log(.bye)
+        log(.exited)
         #expect(log.isWorthRetrying)
         log.flush()
         #expect(!log.isWorthRetrying)
@@ -88,7 +88,7 @@ struct LogTests {
         let told = reader.lines.count { $0.contains("crashed") }
         #expect(told * long.utf8.count <= Limits.logBacklogBytes)
         #expect(told >= 14)
-        let report = reader.lines.last { $0.contains("lines_dropped") }
+        let report = reader.lines.last { $0.contains("log_lines_dropped") }
         #expect(report?.hasSuffix("count=\(40 - told)") == true)
         #expect(reader.lines.count == told + 1)
     }
@@ -102,8 +102,8 @@ struct LogTests {
         reader.room = nil
         log.flush()
         log.flush()
-        log(.bye)
-        #expect(reader.lines.count { $0.contains("lines_dropped") } == 1)
+        log(.exited)
+        #expect(reader.lines.count { $0.contains("log_lines_dropped") } == 1)
         #expect(reader.lines.last == "now info    bye")
     }
 

@@ -48,7 +48,7 @@ struct SocketAddressTests {
             }
             let octets = groups.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
             let address = SocketAddress.ipv6(octets: octets, port: 3000)
-            #expect(try AddressText.listen(address.description) == address)
+            #expect(try AddressParser.listen(address.description) == address)
         }
     }
 }

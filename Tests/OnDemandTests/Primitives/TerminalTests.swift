@@ -25,7 +25,7 @@ struct TerminalTests {
 
     @Test("paint goes around a text and ends behind it, or is not there at all")
     func paint() {
-        #expect(Paint.colours(.red, "no") == "\u{1b}[31mno\u{1b}[0m")
-        #expect(Paint.plain(.red, "no") == "no")
+        #expect(ANSIStyle.colours(.red, "no") == "\u{1b}[31mno\u{1b}[0m")
+        #expect(ANSIStyle.plain(.red, "no") == "no")
     }
 }

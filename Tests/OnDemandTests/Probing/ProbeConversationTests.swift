@@ -49,7 +49,8 @@ struct ProbeConversationTests {
         ])
     func statuses(status: Int, expected: ReadinessCheck.ExpectedStatus, isReady: Bool) throws {
         let answer = "HTTP/1.1 \(status) Whatever\r\nContent-Length: 0\r\n\r\n"
-        let wanted: ProbeConversation.Verdict = isReady ? .ready(farewell: []) : .notReady("it answered \(status)")
+        let wanted: ProbeConversation.Verdict =
+            isReady ? .ready(closeHandshake: []) : .notReady("it answered \(status)")
         #expect(verdict(try http(expected), answer) == wanted)
     }
 
@@ -59,7 +60,7 @@ struct ProbeConversationTests {
         for cut in 1..<answer.count {
             var conversation = try http(.success)
             #expect(conversation.hear(answer[..<cut]) == .undecided)
-            #expect(conversation.hear(answer[cut...]) == .ready(farewell: []))
+            #expect(conversation.hear(answer[cut...]) == .ready(closeHandshake: []))
         }
     }
 
@@ -97,11 +98,13 @@ struct ProbeConversationTests {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 + "Sec-WebSocket-Accept: \(accept)\r\n\r\n"
         }
-        guard case .ready(let farewell) = verdict(conversation, answer(Handshake.acceptValue(forKey: key))) else {
+        guard case .ready(let closeHandshake) = verdict(conversation, answer(Handshake.acceptValue(forKey: key))) else {
             return #expect(Bool(false), "a proper 101 is not enough")
         }
-        #expect(farewell.count == 8 && farewell[0] == 0x88 && farewell[1] == 0x82, "a masked close frame with a code")
-        #expect((farewell[6] ^ farewell[2], farewell[7] ^ farewell[3]) == (0x03, 0xe8), "1000")
+        #expect(
+            closeHandshake.count == 8 && closeHandshake[0] == 0x88 && closeHandshake[1] == 0x82,
+            "a masked close frame with a code")
+        #expect((closeHandshake[6] ^ closeHandshake[2], closeHandshake[7] ^ closeHandshake[3]) == (0x03, 0xe8), "1000")
         let other = verdict(conversation, answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
         #expect(other == .notReady("its 101 does not answer the key of the handshake"))
         let refusal = verdict(conversation, "HTTP/1.1 404 Not Found\r\n\r\n")

@@ -85,7 +85,7 @@ struct RESPParserTests {
     }
 
     @Test("an announced length reserves nothing")
-    func announced() throws {
+    func proxyProtocol() throws {
         var parser = RESPParser()
         let announcement = bytes("$16000000\r\nabc")
         try parser.feed(announcement.span) { _ in Issue.record("not complete") }

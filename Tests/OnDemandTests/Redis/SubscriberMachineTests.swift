@@ -5,17 +5,17 @@ import Testing
 struct SubscriberMachineTests {
     private func walk(_ here: SubscriberWalk, depth: Int, _ count: inout Int) -> (moves: [SubscriberWalk.Move], String)?
     {
-        if let complaint = here.complaint { return ([], complaint) }
+        if let localReply = here.localReply { return ([], localReply) }
         guard depth > 0 else {
             count += 1
             var end = here
             end.finish()
-            return end.complaint.map { ([], $0) }
+            return end.localReply.map { ([], $0) }
         }
         for move in here.moves {
             var next = here
             next.make(move)
-            if let (moves, complaint) = walk(next, depth: depth - 1, &count) { return ([move] + moves, complaint) }
+            if let (moves, localReply) = walk(next, depth: depth - 1, &count) { return ([move] + moves, localReply) }
         }
         return nil
     }
@@ -48,13 +48,13 @@ struct SubscriberMachineTests {
             if seed % 2 == 1 { settings = .init(password: [0x70], database: 3, prefix: Array("app".utf8)) }
             var walk = SubscriberWalk(settings: settings)
             var moves: [SubscriberWalk.Move] = []
-            for _ in 0..<(10 + random.below(90)) where walk.complaint == nil {
+            for _ in 0..<(10 + random.below(90)) where walk.localReply == nil {
                 moves.append(random.one(of: walk.moves))
                 walk.make(moves[moves.count - 1])
             }
-            if walk.complaint == nil { walk.finish() }
-            guard walk.complaint == nil else {
-                Issue.record("seed \(seed): \(walk.complaint ?? "") after \(moves)")
+            if walk.localReply == nil { walk.finish() }
+            guard walk.localReply == nil else {
+                Issue.record("seed \(seed): \(walk.localReply ?? "") after \(moves)")
                 return
             }
         }
@@ -63,18 +63,18 @@ struct SubscriberMachineTests {
     private let start = Instant(nanoseconds: 0)
     private let chat = Array("chat".utf8)
 
-    private func sent(_ actions: [SubscriberMachine.Action], _ link: SubscriberMachine.Link) -> [[String]] {
+    private func sent(_ actions: [SubscriberMachine.Action], _ connection: SubscriberMachine.Connection) -> [[String]] {
         actions.compactMap { action in
-            guard case .send(link, let bytes) = action else { return nil }
+            guard case .send(connection, let bytes) = action else { return nil }
             return SubscriberWalk.decoded(bytes)
         }
     }
 
-    private func ok(_ machine: inout SubscriberMachine, _ link: SubscriberMachine.Link, _ count: Int)
+    private func ok(_ machine: inout SubscriberMachine, _ connection: SubscriberMachine.Connection, _ count: Int)
         -> [SubscriberMachine.Action]
     {
         (0..<count).flatMap { _ in
-            machine.apply(.reply(link, .status(Array("OK".utf8))), at: start, jitter: 0)
+            machine.apply(.reply(connection, .status(Array("OK".utf8))), at: start, jitter: 0)
         }
     }
 
@@ -116,13 +116,13 @@ struct SubscriberMachineTests {
         var reports: [SubscriberMachine.Report] = []
         let words = Array("WRONGPASS invalid username-password pair".utf8)
         for round in 0..<5 {
-            for link in SubscriberMachine.Link.allCases {
-                if round > 0 { _ = machine.apply(.fired(.retry(link)), at: start, jitter: 0) }
-                _ = machine.apply(.connected(link), at: start, jitter: 0)
-                for action in machine.apply(.reply(link, .error(words)), at: start, jitter: 0) {
+            for connection in SubscriberMachine.Connection.allCases {
+                if round > 0 { _ = machine.apply(.fired(.retry(connection)), at: start, jitter: 0) }
+                _ = machine.apply(.connected(connection), at: start, jitter: 0)
+                for action in machine.apply(.reply(connection, .error(words)), at: start, jitter: 0) {
                     if case .report(let report) = action { reports.append(report) }
                 }
-                #expect(machine.state(of: link) == .backoff)
+                #expect(machine.state(of: connection) == .backoff)
             }
         }
         #expect(reports == [.authenticationFailed(words)])
@@ -180,7 +180,7 @@ struct SubscriberMachineTests {
         var walk = SubscriberWalk()
         for move in Self.confirmed + [.publish(0), .lose(.publishing)] { walk.make(move) }
         walk.finish()
-        #expect(walk.complaint == nil)
+        #expect(walk.localReply == nil)
     }
 
     @Test("a refused PUBLISH is delivered here and reported with the server's words")

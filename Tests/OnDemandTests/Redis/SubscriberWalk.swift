@@ -6,11 +6,11 @@ struct SubscriberWalk {
         case listen(Int)
         case stopListening(Int)
         case publish(Int)
-        case accept(SubscriberMachine.Link)
-        case lose(SubscriberMachine.Link)
+        case accept(SubscriberMachine.Connection)
+        case lose(SubscriberMachine.Connection)
         /// The server executes what was sent; its replies arrive.
-        case serve(SubscriberMachine.Link)
-        case hear(SubscriberMachine.Link)
+        case serve(SubscriberMachine.Connection)
+        case hear(SubscriberMachine.Connection)
         case fire(SubscriberMachine.Timer)
     }
 
@@ -30,7 +30,7 @@ struct SubscriberWalk {
     private(set) var machine: SubscriberMachine
     private(set) var now = Instant(nanoseconds: 0)
     private(set) var timers: [SubscriberMachine.Timer: Instant] = [:]
-    private(set) var complaint: String?
+    private(set) var localReply: String?
     private(set) var reports: [SubscriberMachine.Report] = []
     private var connections: [Connection] = [Connection(), Connection()]
     private var isConnecting: [Bool] = [false, false]
@@ -47,8 +47,8 @@ struct SubscriberWalk {
 
     static func name(_ stream: Int) -> [UInt8] { Array("s\(stream)".utf8) }
 
-    private mutating func expect(_ holds: Bool, _ promise: @autoclosure () -> String) {
-        if !holds, complaint == nil { complaint = promise() }
+    private mutating func expect(_ dependencies: Bool, _ promise: @autoclosure () -> String) {
+        if !dependencies, localReply == nil { localReply = promise() }
     }
 
     var moves: [Move] {
@@ -57,13 +57,13 @@ struct SubscriberWalk {
             moves.append(listened.contains(stream) ? .stopListening(stream) : .listen(stream))
         }
         moves.append(.publish(0))
-        for link in SubscriberMachine.Link.allCases {
-            let index = Int(link.rawValue)
-            if isConnecting[index] { moves.append(.accept(link)) }
-            if isConnecting[index] || connections[index].isOpen { moves.append(.lose(link)) }
-            if !connections[index].commands.isEmpty { moves.append(.serve(link)) }
-            if !connections[index].replies.isEmpty { moves.append(.hear(link)) }
-            for timer in [SubscriberMachine.Timer.retry(link), .liveness(link)] where timers[timer] != nil {
+        for connection in SubscriberMachine.Connection.allCases {
+            let index = Int(connection.rawValue)
+            if isConnecting[index] { moves.append(.accept(connection)) }
+            if isConnecting[index] || connections[index].isOpen { moves.append(.lose(connection)) }
+            if !connections[index].commands.isEmpty { moves.append(.serve(connection)) }
+            if !connections[index].replies.isEmpty { moves.append(.hear(connection)) }
+            for timer in [SubscriberMachine.Timer.retry(connection), .liveness(connection)] where timers[timer] != nil {
                 moves.append(.fire(timer))
             }
         }
@@ -88,16 +88,16 @@ struct SubscriberWalk {
             let text = "m\(published)"
             if confirmed.contains(stream) { owed.append(Owed(stream: stream, text: text)) }
             tell(.publish(stream: Self.name(stream), Array(text.utf8)))
-        case .accept(let link):
-            isConnecting[Int(link.rawValue)] = false
-            connections[Int(link.rawValue)].isOpen = true
-            tell(.connected(link))
-        case .lose(let link):
-            isConnecting[Int(link.rawValue)] = false
-            connections[Int(link.rawValue)] = Connection()
-            tell(.lost(link))
-        case .serve(let link): serve(link)
-        case .hear(let link): hear(link)
+        case .accept(let connection):
+            isConnecting[Int(connection.rawValue)] = false
+            connections[Int(connection.rawValue)].isOpen = true
+            tell(.connected(connection))
+        case .lose(let connection):
+            isConnecting[Int(connection.rawValue)] = false
+            connections[Int(connection.rawValue)] = Connection()
+            tell(.lost(connection))
+        case .serve(let connection): serve(connection)
+        case .hear(let connection): hear(connection)
         case .fire(let timer):
             now = max(now, timers.removeValue(forKey: timer)!)
             tell(.fired(timer))
@@ -107,8 +107,8 @@ struct SubscriberWalk {
 
     // MARK: The server
 
-    private mutating func serve(_ link: SubscriberMachine.Link) {
-        let index = Int(link.rawValue)
+    private mutating func serve(_ connection: SubscriberMachine.Connection) {
+        let index = Int(connection.rawValue)
         let commands = connections[index].commands
         connections[index].commands = []
         for command in commands {
@@ -142,11 +142,11 @@ struct SubscriberWalk {
 
     static func bulk(_ text: String) -> RESPValue { .string(Array(text.utf8)) }
 
-    private mutating func hear(_ link: SubscriberMachine.Link) {
-        let index = Int(link.rawValue)
+    private mutating func hear(_ connection: SubscriberMachine.Connection) {
+        let index = Int(connection.rawValue)
         while connections[index].isOpen, !connections[index].replies.isEmpty {
             let reply = connections[index].replies.removeFirst()
-            tell(.reply(link, reply))
+            tell(.reply(connection, reply))
         }
     }
 
@@ -158,18 +158,18 @@ struct SubscriberWalk {
 
     private mutating func perform(_ action: SubscriberMachine.Action) {
         switch action {
-        case .connect(let link):
-            let index = Int(link.rawValue)
-            expect(!isConnecting[index] && !connections[index].isOpen, "\(link) connects twice")
+        case .connect(let connection):
+            let index = Int(connection.rawValue)
+            expect(!isConnecting[index] && !connections[index].isOpen, "\(connection) connects twice")
             isConnecting[index] = true
-        case .close(let link):
-            let index = Int(link.rawValue)
-            expect(isConnecting[index] || connections[index].isOpen, "\(link) is closed and was not open")
+        case .close(let connection):
+            let index = Int(connection.rawValue)
+            expect(isConnecting[index] || connections[index].isOpen, "\(connection) is closed and was not open")
             isConnecting[index] = false
             connections[index] = Connection()
-        case .send(let link, let bytes):
-            expect(connections[Int(link.rawValue)].isOpen, "\(link) sends without a connection")
-            connections[Int(link.rawValue)].commands.append(Self.decoded(bytes))
+        case .send(let connection, let bytes):
+            expect(connections[Int(connection.rawValue)].isOpen, "\(connection) sends without a connection")
+            connections[Int(connection.rawValue)].commands.append(Self.decoded(bytes))
         case .arm(let timer, let instant):
             expect(instant > now, "\(timer) was armed in the past")
             timers[timer] = instant
@@ -207,14 +207,22 @@ struct SubscriberWalk {
         expect(machine.wantedCount == listened.count, "\(machine.wantedCount) wanted, listened to \(listened)")
         let listening = machine.state(of: .listening)
         expect((listening == .closed) == listened.isEmpty, "listening is \(listening) for \(listened)")
-        for link in SubscriberMachine.Link.allCases {
-            let state = machine.state(of: link)
-            let isConnected = connections[Int(link.rawValue)].isOpen
+        for connection in SubscriberMachine.Connection.allCases {
+            let state = machine.state(of: connection)
+            let isConnected = connections[Int(connection.rawValue)].isOpen
             switch state {
-            case .closed: expect(armed[.retry(link)] == nil && armed[.liveness(link)] == nil, "\(link) has a timer")
-            case .backoff: expect(armed[.retry(link)] != nil && armed[.liveness(link)] == nil, "\(link) waits for ever")
-            case .connecting: expect(armed[.liveness(link)] != nil && !isConnected, "\(link) waits for ever")
-            case .greeting, .ready: expect(armed[.liveness(link)] != nil && isConnected, "\(link) waits for ever")
+            case .closed:
+                expect(
+                    armed[.retry(connection)] == nil && armed[.liveness(connection)] == nil, "\(connection) has a timer"
+                )
+            case .backoff:
+                expect(
+                    armed[.retry(connection)] != nil && armed[.liveness(connection)] == nil,
+                    "\(connection) waits for ever")
+            case .connecting:
+                expect(armed[.liveness(connection)] != nil && !isConnected, "\(connection) waits for ever")
+            case .greeting, .ready:
+                expect(armed[.liveness(connection)] != nil && isConnected, "\(connection) waits for ever")
             }
         }
         if listened.isEmpty, machine.unpublishedCount == 0 {

@@ -84,22 +84,22 @@ final class BackendConversation: SocketOwner {
     private var isAsked = false
     /// The first byte of the request was there before the process was told to stop; a slow body may outlive a drain.
     private var beganInTime = false
-    private var answers = 0
+    private var replies = 0
     private var surplus: [UInt8] = []
     /// A prober's WebSocket, whose only frame is a proper close frame.
     private var isProbersTunnel = false
     private var isOver = false
-    private var talk: Talk?
+    private var talk: StreamScript?
 
     init(process: SimulatedProcess, socket: SimulatedSocket) {
         self.process = process
         kernel = process.kernel
         self.socket = socket
         socket.owner = self
-        look(at: socket)
+        lookUpSocket(at: socket)
     }
 
-    func look(at socket: SimulatedSocket) {
+    func lookUpSocket(at socket: SimulatedSocket) {
         guard !isOver else { return }
         read()
         write()
@@ -125,7 +125,7 @@ final class BackendConversation: SocketOwner {
     // MARK: Reading
 
     private func read() {
-        while socket.waitingCount > 0 {
+        while socket.queueLength > 0 {
             let bytes = socket.take(.max)
             if isProbersTunnel { return hearFarewell(bytes) }
             if talk == nil, !reader.hasBegun { beganInTime = !process.heardTerminate }
@@ -142,16 +142,18 @@ final class BackendConversation: SocketOwner {
     private func requestArrived() {
         isAsked = true
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
-        if !isProbe, answers == 0 { kernel.ledger.connections += 1 }
+        if !isProbe, replies == 0 { kernel.counters.connections += 1 }
         guard isProbe || process.takesRequest() else { return }
         // Who left while its request was on its way is nobody's client any more.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
-        if process.heardTerminate, !beganInTime, isWanted, !kernel.isLeaving, kernel.trouble[process.service] == nil {
+        if process.heardTerminate, !beganInTime, isWanted, !kernel.isShuttingDown,
+            kernel.trouble[process.service] == nil
+        {
             kernel.complain("a request reached process \(process.id), which has been told to stop")
         }
         switch process.script.manners {
         case .good, .breaksOff:
-            kernel.plan(after: process.script.answersAfter) { [weak self] in self?.answer() }
+            kernel.scenario(after: process.script.answersAfter) { [weak self] in self?.answer() }
         case .garbage: say(Array("220 mail.example ESMTP\r\n\r\n".utf8), thenClose: true)
         case .hangsUp: finish()
         case .silent: break
@@ -166,16 +168,18 @@ final class BackendConversation: SocketOwner {
         guard let (wish, key) = Wish.parse(reader.target) else {
             return say(Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
         }
-        kernel.ledger.arrived(key, kernel)
+        kernel.counters.arrived(key, kernel)
         checkBody(key)
         switch wish {
         case .length(let count):
-            answer("200 OK\r\nContent-Length: \(count)", Chatter.backend.body(key: key, count: count))
+            answer("200 OK\r\nContent-Length: \(count)", MessagePattern.backend.body(key: key, count: count))
         case .chunked(let count):
-            let body = Wire.chunked(Chatter.backend.body(key: key, count: count), sizes: 1 + key * 37 % 3000)
+            let body = Wire.chunked(MessagePattern.backend.body(key: key, count: count), sizes: 1 + key * 37 % 3000)
             answer("200 OK\r\nTransfer-Encoding: chunked", body)
         case .untilClose(let count):
-            say(Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + Chatter.backend.body(key: key, count: count), thenClose: true)
+            say(
+                Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + MessagePattern.backend.body(key: key, count: count),
+                thenClose: true)
         case .nothing: answer("204 No Content", [])
         case .refusedUpgrade: answer("404 Not Found\r\nContent-Length: 5", Array("nope\n".utf8))
         case .chat(let chat): beginTalk(chat, key)
@@ -184,10 +188,10 @@ final class BackendConversation: SocketOwner {
 
     /// One whose end can be seen; afterwards the client may ask again if both sides like.
     private func answer(_ head: String, _ body: [UInt8]) {
-        answers += 1
+        replies += 1
         let isOld = reader.startLine.hasSuffix("/1.0")
         let isAskedToClose = isOld || reader.field("connection")?.contains("close") ?? false
-        let isLast = isAskedToClose || answers >= process.script.patience?.answers ?? 1
+        let isLast = isAskedToClose || replies >= process.script.patience?.replies ?? 1
         let announcement = isLast && process.script.patience?.isAnnounced ?? false ? "\r\nConnection: close" : ""
         // What follows late cannot be told from an answer by anybody.
         if process.script.patience?.addsSurplus ?? false, kernel.faults.stalls == 0 {
@@ -203,8 +207,8 @@ final class BackendConversation: SocketOwner {
         isAsked = false
         if !reader.takeRest().isEmpty { kernel.complain("process \(process.id) was asked before it had answered") }
         guard let patience = process.script.patience else { return }
-        kernel.plan(after: patience.silence) { [weak self, answers] in
-            guard let self, !self.isAsked, !self.reader.hasBegun, self.answers == answers else { return }
+        kernel.scenario(after: patience.silence) { [weak self, replies] in
+            guard let self, !self.isAsked, !self.reader.hasBegun, self.replies == replies else { return }
             self.finish()
         }
     }
@@ -237,8 +241,8 @@ final class BackendConversation: SocketOwner {
 
     /// A request's body is the stream of its key, from the client.
     private func checkBody(_ key: Int) {
-        guard let expected = kernel.ledger.bodies[key] else { return }
-        if reader.body != Chatter.client.body(key: key, count: expected) {
+        guard let expected = kernel.counters.bodies[key] else { return }
+        if reader.body != MessagePattern.client.body(key: key, count: expected) {
             kernel.complain(
                 "the body of request \(key) arrived with \(reader.body.count) of \(expected) bytes, or wrong")
         }
@@ -270,7 +274,7 @@ final class BackendConversation: SocketOwner {
         let head =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Accept: \(accept)\r\n\r\n"
-        var talk = Talk(side: .backend, chat: chat, key: key)
+        var talk = StreamScript(side: .backend, chat: chat, key: key)
         talk.listening.hear(reader.buffer[...])
         // Half of all backends speak in the same breath.
         let first = key.isMultiple(of: 2) ? talk.nextBurst() : []
@@ -288,7 +292,7 @@ final class BackendConversation: SocketOwner {
         case .speak:
             guard !talk!.isPausing else { return }
             talk!.isPausing = true
-            kernel.plan(after: talk!.chat.pause) { [weak self] in
+            kernel.scenario(after: talk!.chat.pause) { [weak self] in
                 guard let self, !self.isOver, self.talk != nil else { return }
                 self.talk!.isPausing = false
                 if self.outgoing.isEmpty { self.outgoing = self.talk!.nextBurst() }

@@ -31,7 +31,7 @@ struct ChildScript {
 
     struct Patience: Equatable {
         /// On one connection; it is closed behind the last one.
-        var answers = Int.max
+        var replies = Int.max
         /// The last answer says so.
         var isAnnounced = true
         /// A connection that is silent for so long is closed.

@@ -17,13 +17,13 @@ final class DaemonBench {
         init(_ socket: SimulatedSocket, _ kernel: SimulatedKernel) {
             (self.socket, self.kernel) = (socket, kernel)
             socket.owner = self
-            look(at: socket)
+            lookUpSocket(at: socket)
         }
 
         /// The daemon holds no descriptor of this connection any more.
         var isClosed: Bool { socket.peer == nil }
 
-        func look(at socket: SimulatedSocket) {
+        func lookUpSocket(at socket: SimulatedSocket) {
             if !isDeaf { heard += socket.take(.max) }
             isReset = isReset || socket.isReset
             if socket.peerHasEnded || socket.isReset { heardEndAt = heardEndAt ?? kernel.clock }
@@ -33,21 +33,21 @@ final class DaemonBench {
     }
 
     let kernel: SimulatedKernel
-    let household: Household<SimulatedKernel>
-    private let listener = SimulatedListener(address: Plan.address(of: 0), isStranger: true)
+    let daemon: Daemon<SimulatedKernel>
+    private let listener = SimulatedListener(address: Scenario.address(of: 0), isStranger: true)
     /// What the daemon holds without any connection.
     private let descriptors: Int
 
     init(seed: UInt64 = 1, limits: ServiceLimits = ServiceLimits()) throws {
-        var plan = Plan()
-        plan.services[0].launches = false
-        var configuration = try plan.configuration
+        var scenario = Scenario()
+        scenario.services[0].launches = false
+        var configuration = try scenario.configuration
         configuration.services[0].limits = limits
-        configuration.reactors = 1
+        configuration.threads = 1
         kernel = SimulatedKernel(seed: seed)
-        kernel.children.add([.healthy], BackendPolicy(), at: Plan.address(of: 0))
-        household = try Household(configuration, kernel: kernel) { [configuration] in .success(configuration) }
-        kernel.listeners[Plan.address(of: 0)] = listener
+        kernel.children.add([.healthy], BackendPolicy(), at: Scenario.address(of: 0))
+        daemon = try Daemon(configuration, kernel: kernel) { [configuration] in .success(configuration) }
+        kernel.listeners[Scenario.address(of: 0)] = listener
         descriptors = kernel.files.count
     }
 
@@ -58,7 +58,7 @@ final class DaemonBench {
 
     func connect() -> Peer {
         let (far, near) = SimulatedSocket.pair(kernel)
-        kernel.listeners[Plan.publicAddress]!.queue.append(near)
+        kernel.listeners[Scenario.publicAddress]!.queue.append(near)
         return Peer(far, kernel)
     }
 
@@ -69,12 +69,12 @@ final class DaemonBench {
     func run(for duration: Duration, until isEnough: () -> Bool = { false }) {
         let end = kernel.now() + duration
         while kernel.now() < end, !isEnough() {
-            let deadline = household.reactor.deadline
+            let deadline = daemon.reactor.deadline
             guard deadline.map({ $0 <= kernel.now() }) ?? false || kernel.hasEvents(for: 0) else {
                 kernel.sleep(until: [deadline, end].compactMap { $0 })
                 continue
             }
-            household.reactor.turn(household)
+            daemon.reactor.runOnce(daemon)
         }
     }
 

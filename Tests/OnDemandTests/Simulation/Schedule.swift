@@ -14,7 +14,7 @@ struct Schedule {
 
     var next: Instant? { heap.first?.instant }
 
-    mutating func plan(at instant: Instant, _ action: @escaping () -> Void) {
+    mutating func scenario(at instant: Instant, _ action: @escaping () -> Void) {
         planned += 1
         heap.append(Entry(instant: instant, order: planned, action: action))
         var child = heap.count - 1

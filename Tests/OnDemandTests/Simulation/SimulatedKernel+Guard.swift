@@ -20,7 +20,7 @@ extension SimulatedKernel {
         children.familyGuard = guardian
         trace.note("guard", Int(guardian.id), at: clock)
         if let delay = guardDeaths.popLast() {
-            plan(after: delay) { [weak self, weak guardian] in
+            scenario(after: delay) { [weak self, weak guardian] in
                 if let guardian { self?.endGuard(guardian, .signal(9)) }
             }
         }
@@ -44,7 +44,7 @@ extension SimulatedKernel {
     /// The daemon has closed its end, which means that it is dead: what the guard was told of would be ended now.
     func guardChannelClosed(_ guardian: SimulatedGuard) {
         for process in children.all where process.isRunning && guardian.families.contains(process.launch) {
-            guard !isLeaving, children.familyGuard === guardian else { break }
+            guard !isShuttingDown, children.familyGuard === guardian else { break }
             complain("the guard was let go while process \(process.id) lives")
             break
         }

@@ -71,7 +71,7 @@ struct ChildTable {
 
     /// Nobody is sent to a process that has been told to stop; only a daemon that leaves may finish what it began.
     func judgeConnection(to process: SimulatedProcess, _ kernel: SimulatedKernel) {
-        if members(of: process.group).contains(where: \.heardTerminate), !kernel.isLeaving {
+        if members(of: process.group).contains(where: \.heardTerminate), !kernel.isShuttingDown {
             kernel.complain("a connection to process \(process.id), which has been told to stop")
         }
     }
@@ -89,7 +89,7 @@ extension SimulatedKernel {
             throw SystemError(call: "pipe2", code: failure(.tooManyFiles), subject: command.command)
         }
         let moves = command.arguments.first.flatMap { Int($0) } ?? 0
-        let configured = Plan.address(of: service, moves: moves)
+        let configured = Scenario.address(of: service, moves: moves)
         let port = command.variable("PORT").flatMap { UInt16($0) }
         let address = port.map { configured.with(port: $0) } ?? configured
         // A port that was picked tells nothing about who picked it.
@@ -230,7 +230,7 @@ extension SimulatedKernel {
 
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
-    ) -> LookResult {
+    ) -> SocketLookup {
         guard let listener = listeners[address] else {
             // A Unix socket that accepted, and whose listener is not found by its file, is not shown to be anybody's.
             return address.port == nil ? .somebody : .nobody
@@ -240,7 +240,7 @@ extension SimulatedKernel {
         return children.family(of: leader).contains { $0 === listener.process } ? .family : .stranger
     }
 
-    func endOrphans(within patience: Duration) -> [ProcessDescription] { [] }
+    func killOrphans(within patience: Duration) -> [ProcessDescription] { [] }
 
     var processTreeLimits: [String] { hidesSockets ? ["sockets of other processes cannot be seen"] : [] }
 
@@ -258,8 +258,8 @@ extension SimulatedKernel {
         progressed()
         let signal = pendingSignals.removeFirst()
         if signal == .terminate {
-            mayHurry = isLeaving
-            isLeaving = true
+            mayHurry = isShuttingDown
+            isShuttingDown = true
         }
         return signal
     }
@@ -268,7 +268,7 @@ extension SimulatedKernel {
     func raise(_ signal: DaemonSignal) {
         let delay: Duration =
             dice.chance(faults.lateSignals) ? dice.duration(.zero ... .milliseconds(20)) : .microseconds(10)
-        plan(after: delay) { [weak self] in
+        scenario(after: delay) { [weak self] in
             guard let self, !self.pendingSignals.contains(signal) else { return }
             self.pendingSignals.append(signal)
         }

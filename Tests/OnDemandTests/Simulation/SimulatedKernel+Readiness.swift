@@ -59,7 +59,7 @@ extension SimulatedKernel {
         case .pipe(let pipe): pipe.readiness
         case .notify(let socket): socket.messages.isEmpty ? [] : .readable
         case .signals: pendingSignals.isEmpty ? [] : .readable
-        case .bell(let bell): bell.hasRung ? .readable : []
+        case .wakeup(let wakeup): wakeup.hasRung ? .readable : []
         case .logFile, .guardChannel, nil: []
         }
     }
@@ -71,7 +71,7 @@ extension SimulatedKernel {
             let state = readiness(of: raw)
             guard !state.isEmpty, let watch = watches[raw], watch.view == viewer.view else { continue }
             if dice.chance(faults.lateEvents) {
-                plan(after: dice.duration(.microseconds(100) ... .milliseconds(3))) {}
+                scenario(after: dice.duration(.microseconds(100) ... .milliseconds(3))) {}
             } else {
                 viewer.events.append(ReadinessEvent(token: watch.token, readiness: state))
             }
@@ -92,14 +92,14 @@ extension SimulatedKernel {
             let state = readiness(of: raw)
             guard !state.isEmpty, let watch = watches[raw] else { continue }  // epoll drops it, too.
             if dice.chance(faults.lateEvents), case .socket(let socket) = files[raw] {
-                plan(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
+                scenario(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
                     self?.edge(on: socket)
                 }
                 continue
             }
-            if case .bell = files[raw], dice.chance(faults.lateEvents) {
-                plan(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
-                    self?.ring(Descriptor(raw: raw))
+            if case .wakeup = files[raw], dice.chance(faults.lateEvents) {
+                scenario(after: dice.duration(.microseconds(100) ... .milliseconds(5))) { [weak self] in
+                    self?.signalWakeup(Descriptor(raw: raw))
                 }
                 continue
             }

@@ -50,7 +50,7 @@ extension SimulatedKernel {
         case .pipe(let pipe): pipe.isClosed = true
         case .notify(let socket): notifySockets[socket.name] = nil
         case .guardChannel(let guardian): guardChannelClosed(guardian)
-        case .signals, .bell, .logFile: break
+        case .signals, .wakeup, .logFile: break
         }
     }
 
@@ -62,7 +62,7 @@ extension SimulatedKernel {
         return listening
     }
 
-    func forgetQueue(of listener: Descriptor, limit: Int) {
+    func drainAcceptQueue(of listener: Descriptor, limit: Int) {
         guard case .listener(let listener) = file(listener, "forgetQueue") else { return }
         progressed()
         if listener.process?.isRunning == true { complain("a queue is emptied under process \(listener.process!.id)") }
@@ -162,9 +162,9 @@ extension SimulatedKernel {
 
     func isOwnListener(_ address: SocketAddress) -> Bool { address.port == nil && listeners[address]?.isOwn == true }
 
-    func knock(at address: SocketAddress) -> ConnectResult { connect(to: address) }
+    func connectProbe(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
-    func look(at address: SocketAddress, forFamilyOf leader: ProcessID) -> LookResult {
+    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
         progressed()
         trace.note("look", Int(leader.number), at: clock)
         if dice.chance(faults.silentLooks) { return .untold }
@@ -184,7 +184,7 @@ extension SimulatedKernel {
     private func decideLater(
         _ ours: SimulatedSocket, _ theirs: SimulatedSocket, _ address: SocketAddress, isRefused: Bool, attempt: Int = 0
     ) {
-        plan(after: attempt == 0 ? drawLatency() : .milliseconds(200)) { [weak self, weak ours] in
+        scenario(after: attempt == 0 ? drawLatency() : .milliseconds(200)) { [weak self, weak ours] in
             // Closed meanwhile: nobody asks any more.
             guard let self, let ours, ours.descriptor != nil else { return }
             let listener = self.listeners[address]
@@ -215,7 +215,7 @@ extension SimulatedKernel {
         if let first { return first.receive(from: descriptor, into: &buffer, atMost: most) }
         guard let socket = socket(descriptor, "receive") else { return .failed(.badDescriptor) }
         if breaks(socket, "receive") { return .failed(.connectionReset) }
-        guard socket.waitingCount > 0 else {
+        guard socket.queueLength > 0 else {
             let result = socket.resultWithoutBytes()
             if result != .wouldBlock { progressed() }
             trace.note("receive", Int(descriptor.raw), -1, at: clock)
@@ -228,12 +228,12 @@ extension SimulatedKernel {
         let room = min(buffer.count, most)
         var limit = room
         if dice.chance(faults.partialReads) {
-            limit = min(limit, dice.number(in: 1...max(1, min(limit, socket.waitingCount))))
+            limit = min(limit, dice.number(in: 1...max(1, min(limit, socket.queueLength))))
         }
         let bytes = socket.take(limit)
         Self.copy(bytes, to: &buffer)
         // To whom reads less than it asked for, the rest is news that came afterwards (epoll(7)).
-        if socket.waitingCount > 0, bytes.count < room { edge(on: socket) }
+        if socket.queueLength > 0, bytes.count < room { edge(on: socket) }
         progressed()
         trace.note("receive", Int(descriptor.raw), bytes.count, at: clock)
         return .bytes(bytes.count)
@@ -279,7 +279,7 @@ extension SimulatedKernel {
     }
 
     private func edgeLater(_ socket: SimulatedSocket) {
-        plan(after: dice.duration(.microseconds(50) ... .milliseconds(2))) { [weak self] in self?.edge(on: socket) }
+        scenario(after: dice.duration(.microseconds(50) ... .milliseconds(2))) { [weak self] in self?.edge(on: socket) }
     }
 
     /// A failing call on a connection that was sound breaks it for its peer, too.

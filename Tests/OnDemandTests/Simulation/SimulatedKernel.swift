@@ -12,7 +12,7 @@ final class SimulatedKernel: Kernel {
         case notify(SimulatedNotifySocket)
         case logFile(SimulatedLogFile)
         case signals
-        case bell(SimulatedBell)
+        case wakeup(SimulatedWakeup)
         case guardChannel(SimulatedGuard)
     }
 
@@ -88,7 +88,7 @@ final class SimulatedKernel: Kernel {
     /// What really went wrong for a service, so that its clients may be told.
     private(set) var trouble: [Int: Set<String>] = [:]
     /// Set when the daemon has been asked to leave.
-    var isLeaving = false
+    var isShuttingDown = false
     /// And once more.
     var mayHurry = false
     /// An operator had something stopped, and clients are sent away.
@@ -104,7 +104,7 @@ final class SimulatedKernel: Kernel {
     var hasLackedDescriptors = false
     /// Everybody's patience ended at once.
     var hasJumped = false
-    var ledger = Ledger()
+    var counters = RequestLog()
 
     init(seed: UInt64, faults: Faults = .none) {
         dice = Seeded(seed: seed)
@@ -123,7 +123,7 @@ final class SimulatedKernel: Kernel {
 
     // MARK: Threads
 
-    func forAnotherThread() throws(SystemError) -> SimulatedKernel {
+    func forWorkerThread() throws(SystemError) -> SimulatedKernel {
         guard !fails("forAnotherThread") else {
             throw SystemError(call: "epoll_create1", code: .tooManyFiles, subject: "")
         }
@@ -131,18 +131,18 @@ final class SimulatedKernel: Kernel {
         return further.last!
     }
 
-    func openBell() throws(SystemError) -> Descriptor {
-        if let first { return try first.openBell() }
+    func openWakeup() throws(SystemError) -> Descriptor {
+        if let first { return try first.openWakeup() }
         guard !fails("openBell") else { throw SystemError(call: "eventfd", code: .tooManyFiles, subject: "") }
-        return insert(.bell(SimulatedBell()))
+        return insert(.wakeup(SimulatedWakeup()))
     }
 
-    func ring(_ bell: Descriptor) {
-        if let first { return first.ring(bell) }
-        guard case .bell(let file) = file(bell, "ring") else { return }
+    func signalWakeup(_ wakeup: Descriptor) {
+        if let first { return first.signalWakeup(wakeup) }
+        guard case .wakeup(let file) = file(wakeup, "ring") else { return }
         progressed()
         file.hasRung = true
-        if watches[bell.raw] != nil, !ready.contains(bell.raw) { ready.append(bell.raw) }
+        if watches[wakeup.raw] != nil, !ready.contains(wakeup.raw) { ready.append(wakeup.raw) }
     }
 
     /// Every thread's own view, by its number.
@@ -160,15 +160,15 @@ final class SimulatedKernel: Kernel {
 
     func random() -> UInt64 { first?.random() ?? dice.next() }
 
-    func tellManager(_ message: String) { managerHeard.append(message) }
+    func notifyServiceManager(_ message: String) { managerHeard.append(message) }
 
     func inheritedListeners() -> [InheritedListener] {
         defer { inherited = [] }
         return inherited
     }
 
-    func plan(after delay: Duration, _ action: @escaping () -> Void) {
-        schedule.plan(at: clock + delay, action)
+    func scenario(after delay: Duration, _ action: @escaping () -> Void) {
+        schedule.scenario(at: clock + delay, action)
     }
 
     /// Something the world does may make the daemon's next wait worth while again.
@@ -194,9 +194,9 @@ final class SimulatedKernel: Kernel {
     func lookLater(at socket: SimulatedSocket) {
         guard socket.owner != nil, !socket.isLookedAfter else { return }
         socket.isLookedAfter = true
-        plan(after: drawLatency()) {
+        scenario(after: drawLatency()) {
             socket.isLookedAfter = false
-            socket.owner?.look(at: socket)
+            socket.owner?.lookUpSocket(at: socket)
         }
     }
 
@@ -225,8 +225,8 @@ final class SimulatedKernel: Kernel {
     // MARK: Waiting
 
     func wait(until deadline: Instant?) -> Int {
-        if let first { return first.look(from: view) }
-        guard further.isEmpty else { return look(from: 0) }
+        if let first { return first.lookUpSocket(from: view) }
+        guard further.isEmpty else { return lookUpSocket(from: 0) }
         waits += 1
         linesThisTurn = 0
         let began = clock
@@ -263,7 +263,7 @@ final class SimulatedKernel: Kernel {
     }
 
     /// With several threads nobody sleeps in a wait: whose turn it is and how long all sleep is decided outside.
-    private func look(from view: Int) -> Int {
+    private func lookUpSocket(from view: Int) -> Int {
         waits += 1
         beginTurn()
         runDue()
@@ -336,7 +336,7 @@ final class SimulatedKernel: Kernel {
 
     // MARK: The log
 
-    func giveBackMemory() {}
+    func trimMemory() {}
 
     func log(_ line: Span<UInt8>) -> Int {
         guard !dice.chance(faults.lostLogLines) else { return 0 }

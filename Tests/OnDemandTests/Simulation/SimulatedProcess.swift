@@ -74,7 +74,7 @@ final class SimulatedProcess {
         }
         if let delay = script.notifiesAfter { whileRunning(after: delay) { $0.say("STATUS=up\nREADY=1") } }
         if let (delay, text) = script.strangersWord {
-            kernel.plan(after: delay) { [kernel, notifyName] in
+            kernel.scenario(after: delay) { [kernel, notifyName] in
                 notifyName.flatMap { kernel.notifySockets[$0] }?.messages.append((text, 7))
             }
         }
@@ -86,7 +86,7 @@ final class SimulatedProcess {
     }
 
     private func whileRunning(after delay: Duration, _ action: @escaping (SimulatedProcess) -> Void) {
-        kernel.plan(after: delay) { [weak self] in
+        kernel.scenario(after: delay) { [weak self] in
             if let self, self.isRunning { action(self) }
         }
     }
@@ -113,19 +113,20 @@ final class SimulatedProcess {
         kernel.listeners[address] = listener
     }
 
-    private func fork(_ plan: ChildScript.Grandchild) {
+    private func fork(_ scenario: ChildScript.Grandchild) {
         var script = ChildScript(listensAfter: nil)
-        script.ignoresTerminate = plan.ignoresTerminate
-        script.lingers = plan.lingers
+        script.ignoresTerminate = scenario.ignoresTerminate
+        script.lingers = scenario.lingers
         let id = kernel.children.freeID(&kernel.dice)
         let grandchild = SimulatedProcess(
-            kernel: kernel, id: id, group: plan.isDetached ? id : group, launch: launch, parent: self, service: service,
-            script: script, pipes: plan.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
-        grandchild.isDetached = plan.isDetached
+            kernel: kernel, id: id, group: scenario.isDetached ? id : group, launch: launch, parent: self,
+            service: service,
+            script: script, pipes: scenario.keepsPipes ? pipes : [], startupTimeout: startupTimeout)
+        grandchild.isDetached = scenario.isDetached
         grandchild.address = address
         kernel.children.all.append(grandchild)
-        if plan.keepsPort { grandchild.inheritsListener(of: self) }
-        if let duration = plan.staysFor { grandchild.whileRunning(after: duration) { $0.end(.status(0)) } }
+        if scenario.keepsPort { grandchild.inheritsListener(of: self) }
+        if let duration = scenario.staysFor { grandchild.whileRunning(after: duration) { $0.end(.status(0)) } }
     }
 
     private weak var heir: SimulatedProcess?

@@ -43,8 +43,8 @@ final class SimulatedSocket {
         return (first, second)
     }
 
-    var waitingCount: Int { inbound.count - consumed }
-    private var room: Int { capacity - waitingCount }
+    var queueLength: Int { inbound.count - consumed }
+    private var room: Int { capacity - queueLength }
     var roomToSend: Int { peer?.room ?? 0 }
     private var peerHasRoom: Bool { (peer?.room ?? capacity) * 3 >= (peer?.capacity ?? 0) }
 
@@ -57,7 +57,7 @@ final class SimulatedSocket {
         }
         guard !isReset else { return [.readable, .writable, .peerEnded, .broken] }
         var readiness: Readiness = []
-        if waitingCount > 0 || peerHasEnded { readiness.insert(.readable) }
+        if queueLength > 0 || peerHasEnded { readiness.insert(.readable) }
         if peerHasEnded { readiness.insert(.peerEnded) }
         if hasEnded || peerHasRoom { readiness.insert(.writable) }
         if hasEnded && peerHasEnded { readiness.insert(.broken) }
@@ -68,7 +68,7 @@ final class SimulatedSocket {
 
     /// The next bytes, at most `limit`; empty when `receive` would have another answer.
     func take(_ limit: Int) -> ArraySlice<UInt8> {
-        let count = min(limit, waitingCount)
+        let count = min(limit, queueLength)
         let bytes = inbound[consumed..<(consumed + count)]
         consumed += count
         if consumed == inbound.count {
@@ -101,7 +101,7 @@ final class SimulatedSocket {
         guard let peer else {
             // It was closed: what we say reaches nobody, and a reset tells us so.
             hasSpokenToNobody = true
-            kernel.plan(after: kernel.drawLatency()) { [weak self] in self?.beReset() }
+            kernel.scenario(after: kernel.drawLatency()) { [weak self] in self?.beReset() }
             return .bytes(bytes.count)
         }
         let count = min(bytes.count, max(peer.room, 0))
@@ -115,7 +115,7 @@ final class SimulatedSocket {
     /// The room that a send did not find counts as coming back: an event will tell.
     func pretendFull(for delay: Duration) {
         wantsRoom = true
-        kernel.plan(after: delay) { [weak self] in self?.changed() }
+        kernel.scenario(after: delay) { [weak self] in self?.changed() }
     }
 
     func end() {
@@ -134,7 +134,7 @@ final class SimulatedSocket {
         peer = nil
         other?.peer = nil
         guard !isReset else { return }
-        if waitingCount > 0 { other?.beReset() } else if !hasEnded { other?.hearEnd() }
+        if queueLength > 0 { other?.beReset() } else if !hasEnded { other?.hearEnd() }
         hasEnded = true
         inbound = []
         consumed = 0
@@ -184,7 +184,7 @@ final class SimulatedSocket {
 /// A virtual client or a backend's conversation.
 protocol SocketOwner: AnyObject {
     /// Something about the socket has changed: bytes, an end, room, a reset.
-    func look(at socket: SimulatedSocket)
+    func lookUpSocket(at socket: SimulatedSocket)
 }
 
 /// A listening address with the connections nobody has taken yet.
@@ -262,7 +262,7 @@ final class SimulatedPipe {
 }
 
 /// What one thread watches and others ring.
-final class SimulatedBell {
+final class SimulatedWakeup {
     var hasRung = false
 }
 

@@ -2,45 +2,47 @@
 
 /// A whole daemon in a simulated world, run from its first breath to its last, and judged.
 final class Simulation {
-    let plan: Plan
+    let scenario: Scenario
     let kernel: SimulatedKernel
     /// nil when the daemon could not even begin.
-    private(set) var household: Household<SimulatedKernel>?
+    private(set) var daemon: Daemon<SimulatedKernel>?
     private(set) var clients: [VirtualClient] = []
     private(set) var operators: [VirtualOperator] = []
     private(set) var turns = 0
     /// What the configuration file says by now.
-    var variant: Plan.Variant
+    var variant: Scenario.Variant
     var fileIsBroken = false
     /// How far the kernel's count had come when a turn was last judged.
     var judgedProgress = -1
 
     var complaints: [String] { kernel.complaints }
 
-    init(_ plan: Plan) {
-        self.plan = plan
-        variant = Plan.Variant(plan)
-        kernel = SimulatedKernel(seed: plan.seed)
-        kernel.failingCall = plan.failingCall
-        kernel.guardDeaths = plan.guardDeaths.reversed()
-        kernel.hidesSockets = plan.hidesSockets
-        kernel.failingErrno = plan.failingErrno
-        for (index, service) in plan.services.enumerated() {
-            kernel.children.add(service.children, service.policy, at: Plan.address(of: index))
+    init(_ scenario: Scenario) {
+        self.scenario = scenario
+        variant = Scenario.Variant(scenario)
+        kernel = SimulatedKernel(seed: scenario.seed)
+        kernel.failingCall = scenario.failingCall
+        kernel.guardDeaths = scenario.guardDeaths.reversed()
+        kernel.hidesSockets = scenario.hidesSockets
+        kernel.failingErrno = scenario.failingErrno
+        for (index, service) in scenario.services.enumerated() {
+            kernel.children.add(service.children, service.policy, at: Scenario.address(of: index))
         }
-        for (index, process) in plan.processes.enumerated() {
-            kernel.children.add(process.children, process.policy, at: Plan.address(of: plan.services.count + index))
+        for (index, process) in scenario.processes.enumerated() {
+            kernel.children.add(
+                process.children, process.policy, at: Scenario.address(of: scenario.services.count + index))
         }
         for number in kernel.children.services {
-            kernel.children.requirements.append(plan.requirements(of: number))
-            let hasAddress = number < plan.services.count || plan.processes[number - plan.services.count].hasAddress
+            kernel.children.requirements.append(scenario.requirements(of: number))
+            let hasAddress =
+                number < scenario.services.count || scenario.processes[number - scenario.services.count].hasAddress
             kernel.children.tellsReadiness.append(hasAddress)
         }
     }
 
     /// A simulation that has run to its end.
-    static func run(_ plan: Plan, verbosely: Bool = false) throws -> Simulation {
-        let simulation = Simulation(plan)
+    static func run(_ scenario: Scenario, verbosely: Bool = false) throws -> Simulation {
+        let simulation = Simulation(scenario)
         simulation.kernel.trace.isVerbose = verbosely
         try simulation.run()
         return simulation
@@ -48,25 +50,26 @@ final class Simulation {
 
     func run() throws {
         defer { kernel.dismantle() }
-        let configuration = try plan.configuration(variant)
+        let configuration = try scenario.configuration(variant)
         arrangeStrangers()
         do throws(SystemError) {
-            household = try Household(configuration, kernel: kernel) { [unowned self] in reread() }
+            daemon = try Daemon(configuration, kernel: kernel) { [unowned self] in loadConfiguration() }
         } catch {
-            if plan.failingCall == 0 { kernel.complain("the daemon could not begin: \(error)") }
+            if scenario.failingCall == 0 { kernel.complain("the daemon could not begin: \(error)") }
             return
         }
-        kernel.faults = plan.faults
+        kernel.faults = scenario.faults
         // Bells are there from the start, and no client's.
-        kernel.descriptorLimit = plan.descriptorLimit + (plan.reactors > 1 ? plan.reactors : 0)
-        kernel.isCramped = plan.descriptorLimit < 1024 || plan.faults.smallBuffers > 0 && plan.faults.slowNetwork > 0
+        kernel.descriptorLimit = scenario.descriptorLimit + (scenario.threads > 1 ? scenario.threads : 0)
+        kernel.isCramped =
+            scenario.descriptorLimit < 1024 || scenario.faults.smallBuffers > 0 && scenario.faults.slowNetwork > 0
         // Somebody else gives some back.
-        kernel.plan(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
+        kernel.scenario(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
         arrange()
         runUntilQuiet()
-        if plan.terminates == nil, household?.hasLeft == false {
+        if scenario.terminates == nil, daemon?.hasLeft == false {
             judgeQuiet()
-            if plan.asksAgain { askAgain() }
+            if scenario.asksAgain { retry() }
             kernel.raise(.terminate)
             kernel.wake()
             runUntilQuiet()
@@ -80,37 +83,39 @@ final class Simulation {
     // MARK: The world
 
     private func arrange() {
-        for (number, script) in plan.clients.enumerated() { addClient(number + 1, script) }
-        for (number, order) in plan.orders.enumerated() {
+        for (number, script) in scenario.clients.enumerated() { addClient(number + 1, script) }
+        for (number, order) in scenario.commands.enumerated() {
             addOperator(number + 1, order.service, order.order, after: order.at)
         }
         arrangeReloads()
-        if let moment = plan.terminates { kernel.plan(after: moment) { [kernel] in kernel.raise(.terminate) } }
-        for (moment, signal) in plan.signals { kernel.plan(after: moment) { [kernel] in kernel.raise(signal) } }
-        if let (moment, seconds) = plan.wallJump {
-            kernel.plan(after: moment) { [kernel] in kernel.wallOffset += seconds }
+        if let moment = scenario.terminates { kernel.scenario(after: moment) { [kernel] in kernel.raise(.terminate) } }
+        for (moment, signal) in scenario.signals { kernel.scenario(after: moment) { [kernel] in kernel.raise(signal) } }
+        if let (moment, seconds) = scenario.wallJump {
+            kernel.scenario(after: moment) { [kernel] in kernel.wallOffset += seconds }
         }
-        if let moment = plan.takesPickedPort { kernel.plan(after: moment) { [weak self] in self?.takePickedPort() } }
-        if let (moment, jump) = plan.clockJump {
-            kernel.plan(after: moment) { [kernel] in
+        if let moment = scenario.takesPickedPort {
+            kernel.scenario(after: moment) { [weak self] in self?.takePickedPort() }
+        }
+        if let (moment, jump) = scenario.clockJump {
+            kernel.scenario(after: moment) { [kernel] in
                 kernel.clock = kernel.clock + jump
                 kernel.hasJumped = true
             }
         }
     }
 
-    private func addOperator(_ number: Int, _ service: Int, _ order: BackendOrder, after delay: Duration) {
-        let affected = plan.services.indices.filter {
-            $0 == service || plan.allRequirements(of: $0).contains(service)
+    private func addOperator(_ number: Int, _ service: Int, _ order: BackendCommand, after delay: Duration) {
+        let affected = scenario.services.indices.filter {
+            $0 == service || scenario.allRequirements(of: $0).contains(service)
         }
         let script = VirtualOperator(
             number: number, service: service, order: order, affected: affected, kernel: kernel)
         operators.append(script)
-        kernel.plan(after: delay) { script.arrive() }
+        kernel.scenario(after: delay) { script.arrive() }
     }
 
     private func addClient(_ number: Int, _ script: ClientScript) {
-        clients.append(VirtualClient(number: number, script: script, kernel: kernel, address: Plan.publicAddress))
+        clients.append(VirtualClient(number: number, script: script, kernel: kernel, address: Scenario.publicAddress))
     }
 
     private func takePickedPort() {
@@ -122,8 +127,8 @@ final class Simulation {
     }
 
     private func arrangeStrangers() {
-        for (index, service) in plan.services.enumerated() {
-            if let stranger = service.stranger { arrange(stranger, at: Plan.address(of: index), service: index) }
+        for (index, service) in scenario.services.enumerated() {
+            if let stranger = service.stranger { arrange(stranger, at: Scenario.address(of: index), service: index) }
         }
     }
 
@@ -135,10 +140,10 @@ final class Simulation {
             kernel.note(trouble: "a stranger", of: service)
             kernel.listeners[address] = listener
         }
-        if stay.arrives == .zero { arrive() } else { kernel.plan(after: stay.arrives, arrive) }
-        kernel.plan(after: stay.leaves) { [kernel] in
+        if stay.arrives == .zero { arrive() } else { kernel.scenario(after: stay.arrives, arrive) }
+        kernel.scenario(after: stay.leaves) { [kernel] in
             guard kernel.listeners[address] === listener else { return }
-            if listener.queue.contains(where: { $0.waitingCount > 0 }) {
+            if listener.queue.contains(where: { $0.queueLength > 0 }) {
                 kernel.complain("a request reached a stranger that listens where service \(service) should")
             }
             kernel.listeners[address] = nil
@@ -149,17 +154,17 @@ final class Simulation {
     // MARK: Running
 
     private func runUntilQuiet() {
-        guard let household else { return }
-        while !household.hasLeft || !household.carriers.allSatisfy(\.hasEnded), !kernel.isQuiet {
-            turn(household)
+        guard let daemon else { return }
+        while !daemon.hasLeft || !daemon.workers.allSatisfy(\.hasEnded), !kernel.isQuiet {
+            runOnce(daemon)
             turns += 1
-            judgeTurn(household)
+            judgeTurn(daemon)
             guard turns < 400_000 else { return kernel.complain("the world does not come to rest") }
         }
     }
 
-    private func turn(_ household: Household<SimulatedKernel>) {
-        guard !household.carriers.isEmpty else { return household.reactor.turn(household) }
+    private func runOnce(_ daemon: Daemon<SimulatedKernel>) {
+        guard !daemon.workers.isEmpty else { return daemon.reactor.runOnce(daemon) }
         // Who turns next is the seed's choice among those who have something to do; only when nobody has, time passes.
         var turns: [() -> Void] = []
         var deadlines: [Instant] = []
@@ -167,16 +172,16 @@ final class Simulation {
             if let deadline { deadlines.append(deadline) }
             if kernel.hasEvents(for: view) || deadline.map({ $0 <= kernel.clock }) ?? false { turns.append(turn) }
         }
-        if !household.hasLeft { consider(0, household.reactor.deadline) { household.reactor.turn(household) } }
-        for (position, carrier) in household.carriers.enumerated() where !carrier.hasEnded {
-            consider(position + 1, carrier.reactor.deadline) { carrier.reactor.turn(carrier) }
+        if !daemon.hasLeft { consider(0, daemon.reactor.deadline) { daemon.reactor.runOnce(daemon) } }
+        for (position, worker) in daemon.workers.enumerated() where !worker.hasEnded {
+            consider(position + 1, worker.reactor.deadline) { worker.reactor.runOnce(worker) }
         }
         guard !turns.isEmpty else { return kernel.sleep(until: deadlines) }
         kernel.dice.one(of: turns)()
     }
 
     /// No state may last for ever: whatever happened, after a rest everything works again.
-    private func askAgain() {
+    private func retry() {
         kernel.faults = .none
         kernel.failingCall = 0
         kernel.descriptorLimit = 1024
@@ -188,13 +193,13 @@ final class Simulation {
                 process.end(.signal(9))
             }
         }
-        for (index, service) in plan.services.enumerated() where service.launches && service.isEnabled {
-            if !plan.orders.isEmpty {
+        for (index, service) in scenario.services.enumerated() where service.launches && service.isEnabled {
+            if !scenario.commands.isEmpty {
                 addOperator(1000 + index, index, .enable, after: .zero)
                 addOperator(2000 + index, index, .unpin, after: .milliseconds(1))
             }
             // Longer than any rest after a failure, its own and of what it requires, and what wakes everybody.
-            let moment = Duration.seconds(plan.processes.isEmpty ? 61 : 125)
+            let moment = Duration.seconds(scenario.processes.isEmpty ? 61 : 125)
             var script = ClientScript.chat(at: moment)
             if service.wakeOn == .any { script = .get(at: moment) }
             script.service = index

@@ -100,7 +100,7 @@ struct SimulationClosingTests {
         let tunnels = try (0..<50).map { _ in try bench.openTunnel(eager: FrameWriter.text("plain")) }
         let began = bench.kernel.now()
         bench.kernel.raise(.terminate)
-        bench.run(for: .seconds(20)) { bench.household.hasLeft }
+        bench.run(for: .seconds(20)) { bench.daemon.hasLeft }
         #expect(bench.kernel.now() - began < .milliseconds(100))
         #expect(tunnels.allSatisfy { $0.client.isClosed && $0.backend.isClosed })
     }
@@ -148,11 +148,11 @@ struct SimulationClosingTests {
             }
             client.socket.end()
         }
-        bench.run(for: Limits.stallTimeout - .milliseconds(500))
+        bench.run(for: Limits.sendTimeout - .milliseconds(500))
         #expect(!backend.isClosed, "it has its time")
         bench.run(for: .milliseconds(800))
         #expect(client.isClosed && backend.isClosed && bench.connectionCount == 0)
-        #expect(bench.kernel.now() - began < Limits.stallTimeout + .seconds(1))
+        #expect(bench.kernel.now() - began < Limits.sendTimeout + .seconds(1))
         #expect(bench.kernel.logged(.connectionAborted).contains { $0.contains("reason=no_progress ") })
     }
 
@@ -164,7 +164,7 @@ struct SimulationClosingTests {
         ends.socket.end()
         let frame = clientEnds ? FrameWriter.text("more") : hello
         for _ in 0..<10 {
-            bench.run(for: Limits.stallTimeout * 3 / 4)
+            bench.run(for: Limits.sendTimeout * 3 / 4)
             goesOn.send(frame)
         }
         bench.run(for: .milliseconds(10))
@@ -181,7 +181,7 @@ struct SimulationClosingTests {
         let (client, backend) = try bench.openTunnel(eager: hello)
         bench.run(for: .seconds(3600))
         #expect(!client.isClosed && !backend.isClosed)
-        #expect(bench.household.reactor.deadline == nil)
+        #expect(bench.daemon.reactor.deadline == nil)
     }
 
     // MARK: HTTP clients that leave
@@ -221,7 +221,7 @@ struct SimulationClosingTests {
         let took = bench.kernel.now() - began
         #expect(backend.isClosed && took <= Limits.departureTimeout + .milliseconds(10), "\(took)")
         #expect(how != .reset || took < .milliseconds(10))
-        #expect(bench.connectionCount == 0 && bench.household.proxy.upstreams[0].gate.leases == 0)
+        #expect(bench.connectionCount == 0 && bench.daemon.proxy.upstreams[0].gate.leases == 0)
     }
 
     @Test("a client that has ended its side and still takes what is sent gets all of it")
@@ -291,7 +291,7 @@ struct SimulationClosingTests {
         expectLine(5, "reason=stalled")
         (client, backend) = try bench.openTunnel(early: hello)
         bench.run(for: .seconds(3))
-        let warnings = bench.kernel.logged(.upstreamTrouble)
+        let warnings = bench.kernel.logged(.upstreamError)
         #expect(warnings.count == 1 && warnings[0].contains("client=192.0.2.") && warnings[0].contains("=1011"))
         (client, backend) = try bench.openTunnel()
         client.send(FrameWriter.close(.normal, key: key))

@@ -6,12 +6,12 @@ import Testing
 @Suite("Simulation: what calls fail with")
 struct SimulationErrnoTests {
     /// The first call of each verb that may fail in this plan, by number.
-    private func firstCalls(of plan: Plan) throws -> [(verb: String, number: Int)] {
+    private func firstCalls(of scenario: Scenario) throws -> [(verb: String, number: Int)] {
         var found: [(verb: String, number: Int)] = []
         for number in 1...200 {
-            var plan = plan
-            plan.failingCall = number
-            guard let verb = try Simulation.run(plan).kernel.failedVerb else { break }
+            var scenario = scenario
+            scenario.failingCall = number
+            guard let verb = try Simulation.run(scenario).kernel.failedVerb else { break }
             if !found.contains(where: { $0.verb == verb }) { found.append((verb, number)) }
         }
         return found
@@ -19,15 +19,15 @@ struct SimulationErrnoTests {
 
     @Test("whatever a call fails with, the daemon goes on, and afterwards all is well")
     func everyErrno() throws {
-        var plan = Plan(clients: [.get(), .chat(.init(up: 2, down: 2))])
-        plan.logLevel = .error
-        let calls = try firstCalls(of: plan)
+        var scenario = Scenario(clients: [.get(), .chat(.init(up: 2, down: 2))])
+        scenario.logLevel = .error
+        let calls = try firstCalls(of: scenario)
         #expect(calls.contains { $0.verb == "accept" } && calls.contains { $0.verb == "connect" })
         for (verb, number) in calls {
             for code: Int32 in 1...133 where ![9, 14, 88].contains(code) {
-                plan.failingCall = number
-                plan.failingErrno = Errno(number: code)
-                let simulation = try Simulation.run(plan)
+                scenario.failingCall = number
+                scenario.failingErrno = Errno(number: code)
+                let simulation = try Simulation.run(scenario)
                 guard simulation.complaints.isEmpty else {
                     Issue.record("\(verb) fails with \(code): \(simulation.complaints)")
                     return
@@ -42,10 +42,10 @@ struct SimulationErrnoTests {
     func exhaustion(code: Errno) throws {
         var hasRefused = false
         for number in 1...80 {
-            var plan = Plan(clients: [.get()])
-            plan.failingCall = number
-            plan.failingErrno = code
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(clients: [.get()])
+            scenario.failingCall = number
+            scenario.failingErrno = code
+            let simulation = try Simulation.run(scenario)
             guard simulation.kernel.failedVerb == "connect" else { continue }
             #expect(simulation.complaints == [])
             let outcomes = simulation.outcomes(of: 0)
@@ -61,30 +61,30 @@ struct SimulationErrnoTests {
         var chat = ClientScript.chat(.init(up: 20, down: 20, pause: .milliseconds(100)))
         chat.lingers = .zero
         let late = ClientScript.get(at: .seconds(3))
-        let simulation = Simulation(Plan(clients: [chat, late]))
-        simulation.kernel.plan(after: .seconds(1)) {
-            simulation.kernel.listeners[Plan.publicAddress]?.shutDown()
+        let simulation = Simulation(Scenario(clients: [chat, late]))
+        simulation.kernel.scenario(after: .seconds(1)) {
+            simulation.kernel.listeners[Scenario.publicAddress]?.shutDown()
         }
         try simulation.run()
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted] && simulation.outcomes(of: 1) == [.answered(200)])
         let lost = simulation.kernel.logged(.listenerClosed)
         #expect(lost.count == 1 && lost[0].contains("is opened again"), "\(lost)")
-        #expect(simulation.kernel.logged(.crashed).isEmpty && simulation.kernel.logged(.systemTrouble).isEmpty)
+        #expect(simulation.kernel.logged(.crashed).isEmpty && simulation.kernel.logged(.systemError).isEmpty)
     }
 
     @Test("while another program has the address of a lost listener, opening it is tried ever less often")
     func takenAddress() throws {
-        let simulation = Simulation(Plan(clients: [.get(at: .milliseconds(10)), .get(at: .seconds(40))]))
+        let simulation = Simulation(Scenario(clients: [.get(at: .milliseconds(10)), .get(at: .seconds(40))]))
         let kernel = simulation.kernel
-        let other = SimulatedListener(address: Plan.publicAddress, isStranger: true)
-        kernel.plan(after: .seconds(1)) { kernel.listeners[Plan.publicAddress]?.shutDown() }
-        kernel.plan(after: .milliseconds(1050)) { kernel.listeners[Plan.publicAddress] = other }
-        kernel.plan(after: .seconds(15)) { kernel.listeners[Plan.publicAddress] = nil }
+        let other = SimulatedListener(address: Scenario.publicAddress, isStranger: true)
+        kernel.scenario(after: .seconds(1)) { kernel.listeners[Scenario.publicAddress]?.shutDown() }
+        kernel.scenario(after: .milliseconds(1050)) { kernel.listeners[Scenario.publicAddress] = other }
+        kernel.scenario(after: .seconds(15)) { kernel.listeners[Scenario.publicAddress] = nil }
         try simulation.run()
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
-        #expect(kernel.logged(.systemTrouble).count == 1, "told once")
+        #expect(kernel.logged(.systemError).count == 1, "told once")
         #expect(kernel.logged(.listening).filter { $0.contains("for=clients") }.count == 2)
     }
 }

@@ -5,29 +5,29 @@ import Testing
 /// Each scenario again and again, the n-th call that may fail doing so, for n = 1, 2, 3, until none is left.
 @Suite("Simulation: the n-th kernel call fails")
 struct SimulationFailingCallTests {
-    static let scenarios: [(name: String, plan: Plan)] = [
-        ("a request", Plan(clients: [.get(.length(5000))])),
-        ("a chat", Plan(clients: [.chat(.init(up: 6, down: 6))])),
-        ("requests on one connection", Plan(clients: [keptAlive])),
-        ("several at once", Plan(clients: [.get(), .chat(), .get(.chunked(3000), at: .milliseconds(3)), posting])),
-        ("a crash", Plan(services: [crashing], clients: [.get(), .get(at: .seconds(3))])),
-        ("a failed start", Plan(services: [failing], clients: [.get(), .get(at: .seconds(4))])),
-        ("a word", Plan(services: [told(.notify)], clients: [.get()])),
-        ("an inherited socket", Plan(services: [told(.socket)], clients: [.get(), .chat()])),
-        ("a handshake", Plan(services: [told(SimulationReadinessTests.asking[1])], clients: [.get()])),
+    static let scenarios: [(name: String, scenario: Scenario)] = [
+        ("a request", Scenario(clients: [.get(.length(5000))])),
+        ("a chat", Scenario(clients: [.chat(.init(up: 6, down: 6))])),
+        ("requests on one connection", Scenario(clients: [keptAlive])),
+        ("several at once", Scenario(clients: [.get(), .chat(), .get(.chunked(3000), at: .milliseconds(3)), posting])),
+        ("a crash", Scenario(services: [crashing], clients: [.get(), .get(at: .seconds(3))])),
+        ("a failed start", Scenario(services: [failing], clients: [.get(), .get(at: .seconds(4))])),
+        ("a word", Scenario(services: [told(.notify)], clients: [.get()])),
+        ("an inherited socket", Scenario(services: [told(.socket)], clients: [.get(), .chat()])),
+        ("a handshake", Scenario(services: [told(SimulationReadinessTests.asking[1])], clients: [.get()])),
         (
             "a request in the stop window",
-            Plan(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])
+            Scenario(services: [slowToStop], clients: [.get(), .get(at: .milliseconds(5600))])
         ),
         (
             "a shutdown in the middle",
-            Plan(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))
+            Scenario(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))
         ),
-        ("something required", Plan(services: [requiring], processes: [.init()], clients: [.get()])),
+        ("something required", Scenario(services: [requiring], processes: [.init()], clients: [.get()])),
     ]
 
-    private static var requiring: Plan.Service {
-        var service = Plan.Service()
+    private static var requiring: Scenario.Service {
+        var service = Scenario.Service()
         service.policy.requires = ["p0"]
         return service
     }
@@ -42,27 +42,27 @@ struct SimulationFailingCallTests {
         return ClientScript(requests: [request])
     }
 
-    private static var crashing: Plan.Service {
-        var service = Plan.Service()
+    private static var crashing: Scenario.Service {
+        var service = Scenario.Service()
         service.children = [ChildScript(crashesAtRequest: 1), .healthy]
         return service
     }
 
-    private static var failing: Plan.Service {
-        var service = Plan.Service()
+    private static var failing: Scenario.Service {
+        var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(30)), .healthy]
         return service
     }
 
-    private static func told(_ check: ReadinessCheck) -> Plan.Service {
-        var service = Plan.Service()
+    private static func told(_ check: ReadinessCheck) -> Scenario.Service {
+        var service = Scenario.Service()
         service.policy.readiness = check
         service.picksPort = true
         return service
     }
 
-    private static var slowToStop: Plan.Service {
-        var service = Plan.Service()
+    private static var slowToStop: Scenario.Service {
+        var service = Scenario.Service()
         service.children = [ChildScript(lingers: .seconds(1)), .healthy]
         return service
     }
@@ -71,11 +71,11 @@ struct SimulationFailingCallTests {
         "whichever call fails, nothing leaks, nobody waits for ever, and afterwards all is well",
         arguments: scenarios.indices)
     func nthCall(index: Int) throws {
-        var plan = Self.scenarios[index].plan
-        plan.logLevel = .error
+        var scenario = Self.scenarios[index].scenario
+        scenario.logLevel = .error
         for failing in 1...2000 {
-            plan.failingCall = failing
-            let simulation = try Simulation.run(plan)
+            scenario.failingCall = failing
+            let simulation = try Simulation.run(scenario)
             if simulation.kernel.failedVerb == nil { return #expect(failing > 10) }
             guard simulation.complaints.isEmpty else {
                 let verb = simulation.kernel.failedVerb ?? ""

@@ -7,12 +7,12 @@ import Testing
 struct SimulationGuardTests {
     @Test("a guard that ends is replaced and told everything, in every state of a backend's life", arguments: 0..<40)
     func deaths(moment: Int) throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.idleTimeout = .milliseconds(300)
         service.children = [ChildScript(listensAfter: .milliseconds(60), ignoresTerminate: true), .healthy]
-        var plan = Plan(services: [service, service], clients: [.get(), .get(at: .milliseconds(500))])
-        plan.guardDeaths = [.milliseconds(15 * moment), .milliseconds(1), .milliseconds(700)]
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service, service], clients: [.get(), .get(at: .milliseconds(500))])
+        scenario.guardDeaths = [.milliseconds(15 * moment), .milliseconds(1), .milliseconds(700)]
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.familyGuard == nil, "gone with the last backend")
         let failures = simulation.kernel.logged(.guardFailed)
@@ -22,26 +22,26 @@ struct SimulationGuardTests {
 
     @Test("an always-on backend has a guard that knows it for as long as it lives")
     func alwaysOn() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.alwaysOn = true
-        var plan = Plan(services: [service], clients: [.get()])
-        plan.guardDeaths = [.seconds(1)]
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: [.get()])
+        scenario.guardDeaths = [.seconds(1)]
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.logged(.guardFailed).count == 1)
     }
 
     @Test("A4 a listener that nothing shows to be the backend's does not count, and the log says so at the start")
     func hiddenSockets() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.readiness = .tcp
-        var plan = Plan(services: [service], clients: [.get()])
-        plan.hidesSockets = true
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: [.get()])
+        scenario.hidesSockets = true
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.kernel.logged(.processTreeLimited).count == 1)
-        #expect(simulation.household?.supervisor.inOrder.first?.history.lastBoot == nil, "it never was ready")
+        #expect(simulation.daemon?.supervisor.inOrder.first?.history.lastStartup == nil, "it never was ready")
         let failed = simulation.kernel.logged(.startFailed)
         #expect(failed.count == 1 && failed[0].contains("could not be shown to be the backend's"), "\(failed)")
     }

@@ -7,14 +7,14 @@ import Testing
 struct SimulationHistoryTests {
     private let file = "/state/history.json"
 
-    private func simulation(_ change: (inout Plan) -> Void = { _ in }) -> Simulation {
-        var plan = Plan(clients: [.get(), .chat(.init(), at: .seconds(20))])
-        plan.stateDirectory = "/state"
-        change(&plan)
-        return Simulation(plan)
+    private func simulation(_ change: (inout Scenario) -> Void = { _ in }) -> Simulation {
+        var scenario = Scenario(clients: [.get(), .chat(.init(), at: .seconds(20))])
+        scenario.stateDirectory = "/state"
+        change(&scenario)
+        return Simulation(scenario)
     }
 
-    private func days(of simulation: Simulation) throws -> [ServiceDay] {
+    private func days(of simulation: Simulation) throws -> [ServiceHistory] {
         let bytes = try #require(simulation.kernel.disk[file])
         return try HistoryJSON.read(bytes, at: simulation.kernel.wallClock().seconds)
     }
@@ -25,7 +25,7 @@ struct SimulationHistoryTests {
         try simulation.run()
         #expect(simulation.complaints == [])
         let day = try #require(try days(of: simulation).first)
-        let states = day.states.stretches.map(\.state)
+        let states = day.states.intervals.map(\.state)
         #expect(Array(states.prefix(6)) == ["asleep", "starting", "ready", "stopping", "asleep", "starting"])
         #expect(day.connections.peaks.max() == 1)
     }
@@ -39,8 +39,8 @@ struct SimulationHistoryTests {
         second.kernel.wallOffset += 3600
         try second.run()
         #expect(second.complaints == [])
-        let states = try days(of: second)[0].states.stretches.map(\.state)
-        let gap = try #require(states.firstIndex(of: StateDay.unknown))
+        let states = try days(of: second)[0].states.intervals.map(\.state)
+        let gap = try #require(states.firstIndex(of: StateHistory.unknown))
         #expect(states[..<gap].contains("ready") && states[(gap + 1)...].contains("ready"))
         #expect(states[gap + 1] == "asleep")
     }
@@ -53,7 +53,7 @@ struct SimulationHistoryTests {
         simulation.kernel.disk[file] = Array(text.utf8)
         try simulation.run()
         #expect(simulation.complaints == [])
-        #expect(simulation.kernel.logged(.historyIgnored).count == 1)
+        #expect(simulation.kernel.logged(.historyUnreadable).count == 1)
         #expect(try !days(of: simulation).isEmpty)
     }
 
@@ -63,7 +63,7 @@ struct SimulationHistoryTests {
         simulation.kernel.diskIsFull = true
         try simulation.run()
         #expect(simulation.complaints == [])
-        #expect(simulation.kernel.logged(.historyNotSaved).count == 1)
+        #expect(simulation.kernel.logged(.historyWriteFailed).count == 1)
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
 
@@ -75,8 +75,8 @@ struct SimulationHistoryTests {
         try simulation.run()
         #expect(simulation.complaints == [])
         let day = try #require(try days(of: simulation).first)
-        #expect(zip(day.states.stretches, day.states.stretches.dropFirst()).allSatisfy { $0.since <= $1.since })
-        #expect(day.states.stretches.map(\.state).contains("ready"))
+        #expect(zip(day.states.intervals, day.states.intervals.dropFirst()).allSatisfy { $0.since <= $1.since })
+        #expect(day.states.intervals.map(\.state).contains("ready"))
     }
 
     @Test("without a directory nothing is written")

@@ -5,8 +5,8 @@ import Testing
 /// Servers that stop listening for a while although their process lives.
 @Suite("Simulation: a listener that goes away again")
 struct SimulationListenerTests {
-    private func service(_ flap: ChildScript.Flap) -> Plan.Service {
-        var service = Plan.Service()
+    private func service(_ flap: ChildScript.Flap) -> Scenario.Service {
+        var service = Scenario.Service()
         service.children = [ChildScript(flap: flap)]
         return service
     }
@@ -18,7 +18,7 @@ struct SimulationListenerTests {
         let flap = ChildScript.Flap(listens: .milliseconds(milliseconds), gap: .milliseconds(400))
         for seed: UInt64 in 1...10 {
             let clients = [ClientScript.get(), .chat(at: .milliseconds(milliseconds)), .get(at: .milliseconds(200))]
-            let simulation = try Simulation.run(Plan(seed: seed, services: [service(flap)], clients: clients))
+            let simulation = try Simulation.run(Scenario(seed: seed, services: [service(flap)], clients: clients))
             #expect(simulation.complaints == [], "seed \(seed)")
             #expect(simulation.outcomes(of: 0) == [.answered(200)], "seed \(seed)")
             #expect(simulation.outcomes(of: 1) == [.chatted], "seed \(seed)")
@@ -31,9 +31,9 @@ struct SimulationListenerTests {
     func reexec() throws {
         let flap = ChildScript.Flap(listens: .seconds(3), gap: .milliseconds(700), serves: true)
         let clients = [ClientScript.get(), .get(at: .milliseconds(3200)), .chat(at: .milliseconds(3300))]
-        var plan = Plan(services: [service(flap)], clients: clients)
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service(flap)], clients: clients)
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.outcomes(of: 2) == [.chatted])
@@ -48,9 +48,9 @@ struct SimulationListenerTests {
         var service = service(flap)
         service.children.append(.healthy)
         let clients = [ClientScript.get(), .get(at: .milliseconds(3200)), .get(at: .seconds(9))]
-        var plan = Plan(services: [service], clients: clients)
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: clients)
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.outcomes(of: 1) == [.answered(503)])
         let wait = try #require(simulation.wait(of: 1))
         #expect(wait > .milliseconds(1990) && wait < .milliseconds(2100))

@@ -7,9 +7,9 @@ import Testing
 struct SimulationMachineTests {
     @Test("D3 SIGHUP ends nothing")
     func hangUp() throws {
-        var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300)))])
-        plan.signals = [(.milliseconds(500), .hangUp)]
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300)))])
+        scenario.signals = [(.milliseconds(500), .hangUp)]
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
     }
@@ -17,11 +17,11 @@ struct SimulationMachineTests {
     @Test("D1 SIGHUP at any moment of a start makes no second process")
     func hangUpWhileStarting() throws {
         for offset in 0..<40 {
-            var plan = Plan(clients: [.get(), .chat(at: .milliseconds(5))])
-            plan.signals = [(.milliseconds(1) * offset, .hangUp), (.milliseconds(1) * (offset + 3), .hangUp)]
-            plan.logLevel = .error
-            plan.asksAgain = false
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(clients: [.get(), .chat(at: .milliseconds(5))])
+            scenario.signals = [(.milliseconds(1) * offset, .hangUp), (.milliseconds(1) * (offset + 3), .hangUp)]
+            scenario.logLevel = .error
+            scenario.asksAgain = false
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "\(offset)")
             #expect(simulation.outcomes(of: 0) == [.answered(200)] && simulation.outcomes(of: 1) == [.chatted])
             #expect(simulation.kernel.children.born == 1, "\(offset)")
@@ -30,20 +30,22 @@ struct SimulationMachineTests {
 
     @Test("D2 SIGHUP while a backend is used leaves it its process, and the next client meets the same one")
     func hangUpWhileReady() throws {
-        var plan = Plan(clients: [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))])
-        plan.signals = [(.seconds(1), .hangUp), (.seconds(3), .hangUp)]
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))])
+        scenario.signals = [(.seconds(1), .hangUp), (.seconds(3), .hangUp)]
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.born == 1)
     }
 
     @Test("D6 a wall clock that is set a day ahead or back changes nothing", arguments: [86_400, -86_400] as [Int64])
     func wallClock(seconds: Int64) throws {
-        var plan = Plan(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .seconds(9))])
-        let undisturbed = try Simulation.run(plan)
-        plan.wallJump = (.milliseconds(500), seconds)
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [
+            .chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .seconds(9)),
+        ])
+        let undisturbed = try Simulation.run(scenario)
+        scenario.wallJump = (.milliseconds(500), seconds)
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.trace.digest == undisturbed.kernel.trace.digest)
     }
@@ -56,10 +58,10 @@ struct SimulationMachineTests {
         // connections that keepalive finds dead half a minute after the machine is back.
         var gone = ClientScript.chat(.init(up: 400, down: 400, pause: .seconds(1)))
         gone.leaves = (.seconds(34), .reset)
-        var plan = Plan(clients: [.get(), gone])
-        plan.wallJump = (.seconds(4), 3600)
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [.get(), gone])
+        scenario.wallJump = (.seconds(4), 3600)
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.born == 1)
         let idle = simulation.kernel.logged(.idle)
@@ -69,11 +71,11 @@ struct SimulationMachineTests {
     @Test("D6 a day that passes at once ends no tunnel and leaves nothing behind")
     func clockJump() throws {
         for moment in [Duration.milliseconds(10), .milliseconds(500), .seconds(4), .milliseconds(7001)] {
-            var plan = Plan(clients: [
+            var scenario = Scenario(clients: [
                 .chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .milliseconds(3999)),
             ])
-            plan.clockJump = (moment, .seconds(86_400))
-            let simulation = try Simulation.run(plan)
+            scenario.clockJump = (moment, .seconds(86_400))
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "\(moment)")
             if moment > .milliseconds(100) { #expect(simulation.outcomes(of: 0) == [.chatted], "\(moment)") }
         }
@@ -81,9 +83,9 @@ struct SimulationMachineTests {
 
     @Test("without descriptors clients wait, nothing spins, and service resumes by itself", arguments: 4...14)
     func noDescriptors(limit: Int) throws {
-        var plan = Plan(clients: (0..<12).map { .get(at: .milliseconds(3) * $0) })
-        plan.descriptorLimit = limit
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: (0..<12).map { .get(at: .milliseconds(3) * $0) })
+        scenario.descriptorLimit = limit
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         let outcomes = simulation.clients.flatMap { $0.exchanges.map(\.outcome) }
         #expect(outcomes.allSatisfy { $0 == .answered(200) || $0 == .answered(503) }, "the backend is not to blame")
@@ -98,10 +100,10 @@ struct SimulationMachineTests {
             client.lingers = .seconds(60)
             return client
         }
-        var plan = Plan(clients: clients)
+        var scenario = Scenario(clients: clients)
         // Two of the daemon's own, two of its child's, and a few clients that have been served.
-        plan.descriptorLimit = 13
-        let simulation = try Simulation.run(plan)
+        scenario.descriptorLimit = 13
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         for client in 0..<30 {
             #expect(simulation.outcomes(of: client) == [.answered(200)])
@@ -112,33 +114,33 @@ struct SimulationMachineTests {
 
     @Test("D6 a day that passes at any moment of a shutdown leaves no child unreaped")
     func clockJumpWhileLeaving() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true))]
         for offset in 0..<40 {
-            var plan = Plan(services: [service], clients: [.get(), .chat()], terminates: .seconds(1))
-            plan.clockJump = (.milliseconds(990) + .milliseconds(50) * offset, .seconds(86_400))
-            plan.logLevel = .error
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(services: [service], clients: [.get(), .chat()], terminates: .seconds(1))
+            scenario.clockJump = (.milliseconds(990) + .milliseconds(50) * offset, .seconds(86_400))
+            scenario.logLevel = .error
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "\(offset)")
         }
     }
 
     @Test("a reader of the log that takes nothing holds up nothing")
     func stalledLog() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children[0].output = [.init(after: .milliseconds(1), bytes: Array(repeating: 10, count: 200_000))]
-        var plan = Plan(services: [service], clients: [.get(), .chat()])
-        plan.faults = Faults(lostLogLines: 100)
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: [.get(), .chat()])
+        scenario.faults = Faults(lostLogLines: 100)
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
     }
 
     @Test("a child's flood of output is drained, with its unfinished last line, and starves nobody")
     func flood() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         let flood = Array(String(repeating: "noise\n", count: 200_000).utf8) + Array("the end".utf8)
         service.children[0].output = [.init(after: .milliseconds(1), bytes: flood)]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat()]))
         #expect(simulation.complaints == [])
         #expect(
             simulation.kernel.logLines.count { String(decoding: $0, as: UTF8.self).hasSuffix("line=noise\n") }
@@ -149,7 +151,7 @@ struct SimulationMachineTests {
 
     @Test("of what a process printed last, no line is lost and no turn has more than its share")
     func floodAtTheEnd() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         let flood = Array(repeating: UInt8(ascii: "\n"), count: 60_000) + Array("the end".utf8)
         service.children = [
             ChildScript(
@@ -157,7 +159,7 @@ struct SimulationMachineTests {
                 output: [.init(after: .milliseconds(29), bytes: flood)]),
             .healthy,
         ]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(4))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(4))]))
         #expect(simulation.complaints == [])
         let output = simulation.kernel.logged(.output)
         #expect(output.count == 60_001 && output.last?.contains("line=\"the end\"") == true)

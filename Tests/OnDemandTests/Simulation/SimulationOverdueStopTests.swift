@@ -5,14 +5,14 @@ import Testing
 /// Processes that no signal ends: the stop is bounded for clients and operators, and the daemon carries on.
 @Suite("Simulation: overdue stops")
 struct SimulationOverdueStopTests {
-    private func plan(_ child: ChildScript) -> Plan {
-        var service = Plan.Service()
+    private func scenario(_ child: ChildScript) -> Scenario {
+        var service = Scenario.Service()
         service.children = [child, .healthy]
         // Stopped at 5 s, overdue at 12 s; the first is queued, the second comes too late for the queue.
         let clients = [ClientScript.get(), .get(at: .seconds(6)), .get(at: .seconds(20)), .get(at: .seconds(100))]
-        return Plan(
+        return Scenario(
             services: [service], clients: clients,
-            orders: [(at: .seconds(7), service: 0, order: .stop), (at: .seconds(21), service: 0, order: .stop)])
+            commands: [(at: .seconds(7), service: 0, order: .stop), (at: .seconds(21), service: 0, order: .stop)])
     }
 
     @Test(
@@ -22,7 +22,7 @@ struct SimulationOverdueStopTests {
             ChildScript(exitsAfter: .seconds(60), ignoresTerminate: true, ignoresKill: true),
         ])
     func bounded(child: ChildScript) throws {
-        let simulation = try Simulation.run(plan(child))
+        let simulation = try Simulation.run(scenario(child))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
         #expect(simulation.outcomes(of: 1) == [.answered(503)])

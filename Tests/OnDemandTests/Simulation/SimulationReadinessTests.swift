@@ -9,8 +9,8 @@ struct SimulationReadinessTests {
         .http(path: BackendConversation.probePath, status: .success), .webSocket(path: BackendConversation.probePath),
     ]
 
-    private func service(_ check: ReadinessCheck, _ children: ChildScript...) -> Plan.Service {
-        var service = Plan.Service()
+    private func service(_ check: ReadinessCheck, _ children: ChildScript...) -> Scenario.Service {
+        var service = Scenario.Service()
         service.policy.readiness = check
         service.children = children
         return service
@@ -19,7 +19,7 @@ struct SimulationReadinessTests {
     @Test("S4 who accepts before it can answer gets no client before it can", arguments: asking)
     func acceptsTooEarly(check: ReadinessCheck) throws {
         let service = service(check, ChildScript(listensAfter: .milliseconds(10), isUpAfter: .milliseconds(300)))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
         let wait = try #require(simulation.wait(of: 0))
@@ -30,7 +30,7 @@ struct SimulationReadinessTests {
     func healthyNotFound() throws {
         // This backend answers 400 to a path that it does not know.
         let service = service(.http(path: "/unknown", status: .any), .healthy)
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
@@ -39,7 +39,8 @@ struct SimulationReadinessTests {
     func neverRight() throws {
         for (check, words) in zip(Self.asking, ["it answered 503", "it answered 503 instead of 101"]) {
             let service = service(check, ChildScript(isUpAfter: .seconds(3600)), .healthy)
-            let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+            let simulation = try Simulation.run(
+                Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
             #expect(simulation.complaints == [])
             #expect(simulation.outcomes(of: 0) == [.answered(503)])
             #expect(simulation.outcomes(of: 1) == [.answered(200)])
@@ -51,7 +52,7 @@ struct SimulationReadinessTests {
     @Test("S2 an answer that never comes is not waited for beyond the process", arguments: asking)
     func hangingAnswer(check: ReadinessCheck) throws {
         let script = ChildScript(listensAfter: .milliseconds(5), exitsAfter: .milliseconds(60), manners: .silent)
-        let simulation = try Simulation.run(Plan(services: [service(check, script, .healthy)], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service(check, script, .healthy)], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(70))
@@ -63,7 +64,7 @@ struct SimulationReadinessTests {
         var other = ClientScript.get(at: .milliseconds(100))
         other.service = 1
         let slow = service(check, ChildScript(listensAfter: .zero, manners: .silent))
-        let simulation = try Simulation.run(Plan(services: [slow, Plan.Service()], clients: [.get(), other]))
+        let simulation = try Simulation.run(Scenario(services: [slow, Scenario.Service()], clients: [.get(), other]))
         #expect(simulation.complaints == [])
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
     }
@@ -72,10 +73,10 @@ struct SimulationReadinessTests {
     func strangerInBetween(check: ReadinessCheck) throws {
         var service = service(check, ChildScript(listensAfter: .milliseconds(100)))
         service.stranger = (.milliseconds(10), .seconds(20))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
-        #expect(!simulation.kernel.logged(.stranger).isEmpty)
+        #expect(!simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
     // MARK: Looking and knocking
@@ -84,11 +85,11 @@ struct SimulationReadinessTests {
 
     @Test("a backend that is ready after a moment is found within a fraction of a millisecond", arguments: everyCheck)
     func foundByLook(check: ReadinessCheck) throws {
-        let atOnce = Plan(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
+        let atOnce = Scenario(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
         let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
         for milliseconds in [1, 7, 30] {
             let service = service(check, ChildScript(listensAfter: .milliseconds(milliseconds)))
-            let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+            let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
             #expect(simulation.complaints == [])
             #expect(simulation.outcomes(of: 0) == [.answered(200)])
             let wait = try #require(simulation.wait(of: 0))
@@ -99,23 +100,23 @@ struct SimulationReadinessTests {
 
     @Test("who prints something when it listens is found at once, however long it has taken", arguments: everyCheck)
     func foundByItsOutput(check: ReadinessCheck) throws {
-        let atOnce = Plan(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
+        let atOnce = Scenario(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
         let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
         // Between two of its probes, wherever they are.
         for milliseconds in [2000, 2015, 2030, 2045] {
-            let boot: Duration = .milliseconds(milliseconds)
-            var script = ChildScript(listensAfter: boot)
-            script.output = [.init(after: boot + .microseconds(100), bytes: Array("Listening\n".utf8))]
-            let simulation = try Simulation.run(Plan(services: [service(check, script)], clients: [.get()]))
+            let startup: Duration = .milliseconds(milliseconds)
+            var script = ChildScript(listensAfter: startup)
+            script.output = [.init(after: startup + .microseconds(100), bytes: Array("Listening\n".utf8))]
+            let simulation = try Simulation.run(Scenario(services: [service(check, script)], clients: [.get()]))
             #expect(simulation.complaints == [])
-            #expect(try #require(simulation.wait(of: 0)) < leastWait + boot + .milliseconds(2))
+            #expect(try #require(simulation.wait(of: 0)) < leastWait + startup + .milliseconds(2))
         }
     }
 
     @Test("who is ready by accepting connections is not even connected to before its first client")
     func notKnockedAt() throws {
         let service = service(.tcp, ChildScript(listensAfter: .milliseconds(5)))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]), verbosely: true)
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]), verbosely: true)
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
         // One before the start, whether the address is free, and the client's.
         #expect(simulation.kernel.trace.lines.filter { $0.contains(" connect ") }.count == 2)
@@ -123,9 +124,10 @@ struct SimulationReadinessTests {
 
     @Test("where the system tells nothing, knocks do", arguments: everyCheck)
     func silentLooks(check: ReadinessCheck) throws {
-        var plan = Plan(services: [service(check, ChildScript(listensAfter: .milliseconds(30)))], clients: [.get()])
-        plan.faults.silentLooks = 100
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(
+            services: [service(check, ChildScript(listensAfter: .milliseconds(30)))], clients: [.get()])
+        scenario.faults.silentLooks = 100
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(36))
@@ -133,9 +135,10 @@ struct SimulationReadinessTests {
 
     @Test("who is hidden from every look is found by a knock, half of its boot later at most", arguments: everyCheck)
     func missedLooks(check: ReadinessCheck) throws {
-        var plan = Plan(services: [service(check, ChildScript(listensAfter: .milliseconds(400)))], clients: [.get()])
-        plan.faults.missedLooks = 100
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(
+            services: [service(check, ChildScript(listensAfter: .milliseconds(400)))], clients: [.get()])
+        scenario.faults.missedLooks = 100
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(605))
@@ -146,12 +149,12 @@ struct SimulationReadinessTests {
         for (silent, missed) in [(100, 0), (0, 100)] {
             var service = service(check, ChildScript(listensAfter: .milliseconds(400)))
             service.stranger = (.milliseconds(10), .seconds(20))
-            var plan = Plan(services: [service], clients: [.get()])
-            (plan.faults.silentLooks, plan.faults.missedLooks) = (silent, missed)
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(services: [service], clients: [.get()])
+            (scenario.faults.silentLooks, scenario.faults.missedLooks) = (silent, missed)
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [])
             #expect(simulation.outcomes(of: 0) == [.answered(503)])
-            #expect(simulation.kernel.logged(.stranger).count == 1, "told once")
+            #expect(simulation.kernel.logged(.addressConflict).count == 1, "told once")
         }
     }
 
@@ -160,7 +163,7 @@ struct SimulationReadinessTests {
     @Test("S4 who says when it is ready gets its first client then, and not when it accepts")
     func itsOwnWord() throws {
         let script = ChildScript(listensAfter: .milliseconds(10), notifiesAfter: .milliseconds(300))
-        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get(), .chat()]))
+        let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get(), .chat()]))
         #expect(simulation.complaints == [])
         let wait = try #require(simulation.wait(of: 0))
         #expect(wait > .milliseconds(300) && wait < .milliseconds(305))
@@ -169,7 +172,7 @@ struct SimulationReadinessTests {
     @Test("a flood of words from another user costs one look at the family, and none once the answer no longer counts")
     func floodOfWords() throws {
         let script = ChildScript(listensAfter: .milliseconds(20), notifiesAfter: .milliseconds(500))
-        let simulation = Simulation(Plan(services: [service(.notify, script)], clients: [.get()]))
+        let simulation = Simulation(Scenario(services: [service(.notify, script)], clients: [.get()]))
         let kernel = simulation.kernel
         func flood(_ sender: Int32) {
             for socket in kernel.notifySockets.values {
@@ -177,8 +180,8 @@ struct SimulationReadinessTests {
             }
         }
         var before = 0
-        kernel.plan(after: .milliseconds(100)) { flood(9999) }
-        kernel.plan(after: .seconds(2)) {
+        kernel.scenario(after: .milliseconds(100)) { flood(9999) }
+        kernel.scenario(after: .seconds(2)) {
             before = kernel.familyQuestions
             flood(9998)
         }
@@ -191,7 +194,7 @@ struct SimulationReadinessTests {
     @Test("whose word comes too early gets its first client when it accepts")
     func earlyWord() throws {
         let script = ChildScript(listensAfter: .milliseconds(200), notifiesAfter: .milliseconds(10))
-        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
@@ -200,16 +203,16 @@ struct SimulationReadinessTests {
     func strangersWord() throws {
         var script = ChildScript(listensAfter: .milliseconds(5), notifiesAfter: .milliseconds(300))
         script.strangersWord = (.milliseconds(20), "READY=1")
-        let simulation = try Simulation.run(Plan(services: [service(.notify, script)], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(try #require(simulation.wait(of: 0)) > .milliseconds(300))
-        #expect(simulation.kernel.logged(.stranger).count == 1)
+        #expect(simulation.kernel.logged(.addressConflict).count == 1)
     }
 
     @Test("S6 who never says it is ready is ended at its limit, and the next one is given its chance")
     func neverSaysSo() throws {
         let service = service(.notify, ChildScript(notifiesAfter: nil), .healthy)
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
@@ -221,7 +224,7 @@ struct SimulationReadinessTests {
     @Test("who inherits the socket gets its first client as soon as it takes connections")
     func inheritedSocket() throws {
         let service = service(.socket, ChildScript(listensAfter: .milliseconds(500)))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat()]))
         #expect(simulation.complaints == [])
         let wait = try #require(simulation.wait(of: 0))
         #expect(wait > .milliseconds(500) && wait < .milliseconds(503), "nothing is asked twice")
@@ -232,7 +235,7 @@ struct SimulationReadinessTests {
         var service = service(.socket, ChildScript(exitsAfter: .milliseconds(40), accepts: false))
         service.policy.startupTimeout = .seconds(30)
         let clients = [ClientScript.get(), .get(at: .seconds(3)), .get(at: .milliseconds(3500))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         for client in 0...2 { #expect(simulation.outcomes(of: client) == [.answered(503)]) }
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(50))
@@ -243,7 +246,7 @@ struct SimulationReadinessTests {
     @Test("S6 who inherits the socket and never takes a connection is ended at its limit")
     func neverTakes() throws {
         let service = service(.socket, ChildScript(accepts: false), .healthy)
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
@@ -257,7 +260,7 @@ struct SimulationReadinessTests {
         var service = service(check, ChildScript(exitsAfter: .seconds(1)), .healthy)
         service.picksPort = true
         let clients = [ClientScript.get(), .get(at: .milliseconds(500)), .get(at: .seconds(4)), .chat(at: .seconds(4))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         for client in 0...2 { #expect(simulation.outcomes(of: client) == [.answered(200)]) }
         #expect(simulation.kernel.children.addresses[0].port.map { $0 >= 40_000 } == true)
@@ -267,9 +270,9 @@ struct SimulationReadinessTests {
     func strangerOnThePickedPort() throws {
         var service = service(.tcp, ChildScript(listensAfter: .milliseconds(50)), .healthy)
         service.picksPort = true
-        var plan = Plan(services: [service], clients: [.get(), .get(at: .seconds(3))])
-        plan.takesPickedPort = .milliseconds(20)
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: [.get(), .get(at: .seconds(3))])
+        scenario.takesPickedPort = .milliseconds(20)
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])

@@ -5,15 +5,15 @@ import Testing
 /// What others fell into while a configuration changes; the numbers are those of the list of traps.
 @Suite("Simulation: reloading")
 struct SimulationReloadTests {
-    private typealias Reload = Plan.Reload
+    private typealias Reload = Scenario.Reload
     private let endless = Wish.Chat(up: 4000, down: 4000, pause: .seconds(1))
 
     private func run(
-        _ reloads: [Plan.Reload], _ clients: [ClientScript], services: [Plan.Service] = [.init()]
+        _ reloads: [Scenario.Reload], _ clients: [ClientScript], services: [Scenario.Service] = [.init()]
     ) throws -> Simulation {
-        var plan = Plan(services: services, clients: clients)
-        plan.reloads = reloads
-        return try Simulation.run(plan)
+        var scenario = Scenario(services: services, clients: clients)
+        scenario.reloads = reloads
+        return try Simulation.run(scenario)
     }
 
     @Test("D3 a SIGHUP ends nothing: without a change nothing happens, and a broken file is told and not taken")
@@ -36,10 +36,12 @@ struct SimulationReloadTests {
     func whileStarting() throws {
         for change in [Reload.Change.nothing, .replace(atOnce: false), .replace(atOnce: true), .move, .rename] {
             for offset in 0..<40 {
-                var plan = Plan(clients: [.get(), .chat(.init(), at: .milliseconds(1)), .get(at: .milliseconds(30))])
-                plan.reloads = [Reload(at: .microseconds(700) * offset, change: change)]
-                plan.asksAgain = false
-                let simulation = try Simulation.run(plan)
+                var scenario = Scenario(clients: [
+                    .get(), .chat(.init(), at: .milliseconds(1)), .get(at: .milliseconds(30)),
+                ])
+                scenario.reloads = [Reload(at: .microseconds(700) * offset, change: change)]
+                scenario.asksAgain = false
+                let simulation = try Simulation.run(scenario)
                 #expect(simulation.complaints == [], "\(change) \(offset)")
                 let served = [0, 2].map { simulation.outcomes(of: $0)[0] }
                 // A name that is gone is told to those who waited for it; the new one serves whoever comes then.
@@ -51,14 +53,14 @@ struct SimulationReloadTests {
 
     @Test("D1 at any moment of a stop a reload makes no second process, and loses nobody who waits")
     func whileStopping() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(60)), .healthy]
         for change in [Reload.Change.replace(atOnce: false), .replace(atOnce: true), .move, .disable] {
             for offset in 0..<40 {
                 let moment = Duration.milliseconds(5000) + .milliseconds(2) * offset
-                var plan = Plan(services: [service], clients: [.get(), .get(at: moment + .milliseconds(3))])
-                plan.reloads = [Reload(at: moment, change: change)]
-                let simulation = try Simulation.run(plan)
+                var scenario = Scenario(services: [service], clients: [.get(), .get(at: moment + .milliseconds(3))])
+                scenario.reloads = [Reload(at: moment, change: change)]
+                let simulation = try Simulation.run(scenario)
                 #expect(simulation.complaints == [], "\(change) \(moment)")
                 guard change != .disable else { continue }
                 #expect(simulation.outcomes(of: 1) == [.answered(200)], "\(change) \(moment)")
@@ -72,10 +74,10 @@ struct SimulationReloadTests {
             Reload(at: .seconds(1), change: .replace(atOnce: false)),
             Reload(at: .seconds(2), change: .toggleSecondListener),
         ]
-        var plan = Plan(clients: [.get(), .get(at: .seconds(3)), .get(at: .seconds(20))])
-        plan.reloads = reloads
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [.get(), .get(at: .seconds(3)), .get(at: .seconds(20))])
+        scenario.reloads = reloads
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         let started = simulation.kernel.logged(.started)
         #expect(started.count == 2)
@@ -107,7 +109,7 @@ struct SimulationReloadTests {
 
     @Test("a request that is being answered may finish while its service is taken out")
     func removedDuringRequest() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(answersAfter: .seconds(4))]
         let reloads = [Reload(at: .seconds(1), change: .remove)]
         let simulation = try run(reloads, [.get()], services: [service, .init()])
@@ -125,7 +127,7 @@ struct SimulationReloadTests {
 
     @Test("a new name at an address waits for the one who is leaving it, instead of finding a stranger")
     func renamed() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(400)), .healthy]
         let clients = [ClientScript.chat(endless), .get(at: .milliseconds(1001)), .get(at: .milliseconds(2300))]
         let simulation = try run([Reload(at: .seconds(1), change: .rename)], clients, services: [service])
@@ -133,7 +135,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
         #expect(simulation.kernel.logged(.startFailed).isEmpty)
-        #expect(simulation.kernel.logged(.stranger).isEmpty)
+        #expect(simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
     @Test("a service may move and move back while its process is where it was")
@@ -150,7 +152,7 @@ struct SimulationReloadTests {
 
     @Test("two changes in a row, and nobody asked in between: each generation is reached where it is")
     func movedUnseen() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.alwaysOn = true
         let reloads = [
             Reload(at: .milliseconds(10), change: .replace(atOnce: true)), Reload(at: .seconds(1), change: .move),
@@ -164,7 +166,7 @@ struct SimulationReloadTests {
     @Test("a socket of ours stays where it is for a new command, and moves with its service")
     func inheritedSocket() throws {
         for picksPort in [false, true] {
-            var service = Plan.Service()
+            var service = Scenario.Service()
             service.policy.readiness = .socket
             service.picksPort = picksPort
             let changes: [Reload.Change] = [.replace(atOnce: false), .replace(atOnce: true), .rename, .move]
@@ -178,7 +180,7 @@ struct SimulationReloadTests {
 
     @Test("what runs outside is not ours to stop, and its clients leave with the configuration")
     func plain() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.launches = false
         let reloads = [
             Reload(at: .seconds(1), change: .disable), Reload(at: .seconds(2), change: .enable),
@@ -194,15 +196,16 @@ struct SimulationReloadTests {
 
     @Test("D1 at any moment of a start, what it waits for may be left out, and nobody who waits is refused")
     func requiresLess() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.requires = ["p0"]
         for change in [Reload.Change.toggleRequirements, .toggleProcesses] {
             for offset in 0..<40 {
-                var plan = Plan(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(20))])
-                plan.processes[0].children = [ChildScript(listensAfter: .milliseconds(30))]
-                plan.reloads = [Reload(at: .milliseconds(2) * offset, change: change)]
-                plan.asksAgain = false
-                let simulation = try Simulation.run(plan)
+                var scenario = Scenario(
+                    services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(20))])
+                scenario.processes[0].children = [ChildScript(listensAfter: .milliseconds(30))]
+                scenario.reloads = [Reload(at: .milliseconds(2) * offset, change: change)]
+                scenario.asksAgain = false
+                let simulation = try Simulation.run(scenario)
                 #expect(simulation.complaints == [], "\(change) \(offset)")
                 #expect(simulation.kernel.logged(.startFailed).isEmpty, "\(change) \(offset)")
                 #expect((0...1).allSatisfy { simulation.outcomes(of: $0) == [.answered(200)] }, "\(change) \(offset)")
@@ -213,16 +216,16 @@ struct SimulationReloadTests {
 
     @Test("what could not be had does not stick to the one that does not require it any more")
     func failedRequirement() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.requires = ["p0"]
-        var plan = Plan(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(8))])
-        plan.processes[0].children = [ChildScript(listensAfter: nil)]
+        var scenario = Scenario(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(8))])
+        scenario.processes[0].children = [ChildScript(listensAfter: nil)]
         // Once while it waits for the process, once while it rests because of it.
-        plan.reloads = [
+        scenario.reloads = [
             Reload(at: .milliseconds(1500), change: .replace(atOnce: false)),
             Reload(at: .milliseconds(2500), change: .toggleProcesses),
         ]
-        let simulation = try Simulation.run(plan)
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.kernel.logged(.started).contains { $0.contains("command=\"0 0 1\"") })
@@ -230,17 +233,17 @@ struct SimulationReloadTests {
 
     @Test("what is new finds what it requires, wherever in the file that stands")
     func newRequirement() throws {
-        var first = Plan.Service()
+        var first = Scenario.Service()
         first.policy.requires = ["s1"]
         first.policy.alwaysOn = true
-        var plan = Plan(services: [first, .init(), .init()])
-        plan.reloads = [
+        var scenario = Scenario(services: [first, .init(), .init()])
+        scenario.reloads = [
             Reload(at: .zero, change: .remove, service: 0), Reload(at: .zero, change: .remove, service: 1),
             Reload(at: .seconds(1), change: .add, service: 0),
         ]
-        plan.reloads[2].andAlso = 1
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        scenario.reloads[2].andAlso = 1
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.logged(.startFailed).isEmpty)
         #expect(simulation.kernel.logged(.ready).count == 2)
@@ -248,9 +251,9 @@ struct SimulationReloadTests {
 
     @Test("a daemon that leaves does not read its configuration again")
     func whileLeaving() throws {
-        var plan = Plan(clients: [.chat(endless)], terminates: .seconds(1))
-        plan.signals = [(.milliseconds(1200), .hangUp)]
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [.chat(endless)], terminates: .seconds(1))
+        scenario.signals = [(.milliseconds(1200), .hangUp)]
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.logged(.signalIgnored).count == 1)
         #expect(simulation.kernel.logged(.reloaded).isEmpty)
@@ -259,9 +262,9 @@ struct SimulationReloadTests {
     @Test("whichever kernel call fails during a reload, all or nothing of it applies")
     func failingCalls() throws {
         for call in 1...40 {
-            var plan = Plan(clients: [.get(), .get(at: .seconds(2))], failingCall: call)
-            plan.reloads = [Reload(at: .seconds(1), change: .toggleSecondListener)]
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(clients: [.get(), .get(at: .seconds(2))], failingCall: call)
+            scenario.reloads = [Reload(at: .seconds(1), change: .toggleSecondListener)]
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "call \(call)")
         }
     }

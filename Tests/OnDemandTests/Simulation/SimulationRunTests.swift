@@ -7,22 +7,22 @@ import Testing
 struct SimulationRunTests {
     @Test("R1 after a crash the next request starts a new one")
     func crash() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(crashesAtRequest: 2), .healthy]
         let clients = [ClientScript.get(), .get(at: .seconds(1)), .get(at: .seconds(2))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect((0...2).map { simulation.outcomes(of: $0)[0] } == [.answered(200), .answered(502), .answered(200)])
     }
 
     @Test("R1 a crash closes every tunnel at once, even where a grandchild keeps the sockets' names alive")
     func crashWithTunnels() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         let grandchild = ChildScript.Grandchild(ignoresTerminate: true, keepsPort: true)
         service.children = [ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: grandchild), .healthy]
         let endless = Wish.Chat(up: 400, down: 400, pause: .seconds(1))
         let clients = [ClientScript.chat(endless), .chat(endless), .get(at: .seconds(4))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.cut])
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
@@ -31,7 +31,7 @@ struct SimulationRunTests {
     @Test("R2 a refused upgrade gives its lease back")
     func refusedUpgrade() throws {
         let clients = (0..<3).map { ClientScript.get(.refusedUpgrade, at: .milliseconds(10) * $0) }
-        let simulation = try Simulation.run(Plan(clients: clients))
+        let simulation = try Simulation.run(Scenario(clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(404)])
     }
@@ -44,11 +44,11 @@ struct SimulationRunTests {
             eager.isEager = true
             var client = ClientScript(requests: [eager])
             if seed > 20 { client.pieces = (Int(seed), .microseconds(30)) }
-            var plan = Plan(seed: seed, clients: [client])
-            plan.faults = Faults(partialReads: 30, partialWrites: 30, stalls: 10, lateEvents: 10, smallBuffers: 30)
-            plan.logLevel = .error
-            plan.asksAgain = false
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(seed: seed, clients: [client])
+            scenario.faults = Faults(partialReads: 30, partialWrites: 30, stalls: 10, lateEvents: 10, smallBuffers: 30)
+            scenario.logLevel = .error
+            scenario.asksAgain = false
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "seed \(seed)")
             #expect(simulation.outcomes(of: 0) == [.chatted], "seed \(seed)")
         }
@@ -56,11 +56,11 @@ struct SimulationRunTests {
 
     @Test("R6 frames behind an upgrade that is refused are not taken for a request")
     func eagerFramesBehindRefusal() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.isEnabled = false
         var eager = ClientScript.Request(.chat(.init()))
         eager.isEager = true
-        let simulation = try Simulation.run(Plan(services: [service], clients: [ClientScript(requests: [eager])]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [ClientScript(requests: [eager])]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
     }
@@ -71,7 +71,7 @@ struct SimulationRunTests {
         tunnel.reading = .slow(bytes: 3000, every: .milliseconds(2))
         var answer = ClientScript.get(.chunked(700_000))
         answer.reading = .slow(bytes: 3000, every: .milliseconds(5))
-        let simulation = try Simulation.run(Plan(clients: [tunnel, answer]))
+        let simulation = try Simulation.run(Scenario(clients: [tunnel, answer]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
@@ -80,10 +80,10 @@ struct SimulationRunTests {
     @Test("what one turn could not carry is carried by the next, without waiting for an event")
     func moreThanOneTurn() throws {
         for seed: UInt64 in 1...30 {
-            var plan = Plan(seed: seed, clients: [.chat(.init(up: 0, down: 1500, pause: .zero, burst: 60_000))])
-            plan.faults = Faults(slowTurns: 100)
-            plan.asksAgain = false
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(seed: seed, clients: [.chat(.init(up: 0, down: 1500, pause: .zero, burst: 60_000))])
+            scenario.faults = Faults(slowTurns: 100)
+            scenario.asksAgain = false
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "seed \(seed)")
             #expect(simulation.outcomes(of: 0) == [.chatted], "seed \(seed)")
         }
@@ -95,7 +95,7 @@ struct SimulationRunTests {
         never.reading = .never
         var little = ClientScript.get(.length(700_000))
         little.reading = .slow(bytes: 40_000, every: .seconds(4))
-        let simulation = try Simulation.run(Plan(clients: [never, little]))
+        let simulation = try Simulation.run(Scenario(clients: [never, little]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
@@ -104,9 +104,9 @@ struct SimulationRunTests {
     func neverReadsInTunnel() throws {
         var never = ClientScript.chat(.init(up: 0, down: 2000, pause: .zero, burst: 60_000))
         never.reading = .never
-        var plan = Plan(clients: [never, .get(at: .seconds(60))])
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [never, .get(at: .seconds(60))])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.kernel.children.born == 2, "the first one slept in between")
@@ -118,34 +118,34 @@ struct SimulationRunTests {
         request.post = .init(count: 400)
         var client = ClientScript(requests: [request])
         client.pieces = (300, .seconds(3000))
-        let simulation = try Simulation.run(Plan(clients: [client]))
+        let simulation = try Simulation.run(Scenario(clients: [client]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(408)])
     }
 
     @Test("R7 a backend that takes nothing of a request is given up")
     func backendTakesNothing() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(accepts: false), .healthy]
         var request = ClientScript.Request(.nothing)
         request.post = .init(count: 900_000)
-        let simulation = try Simulation.run(Plan(services: [service], clients: [ClientScript(requests: [request])]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [ClientScript(requests: [request])]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(504)])
     }
 
     @Test("R9 no request's limit ends a tunnel that is silent for hours")
     func silentTunnel() throws {
-        let simulation = try Simulation.run(Plan(clients: [.chat(.init(up: 1, down: 1, pause: .seconds(800)))]))
+        let simulation = try Simulation.run(Scenario(clients: [.chat(.init(up: 1, down: 1, pause: .seconds(800)))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
     }
 
     @Test("R10 a connection that never asks wakes nobody and keeps nobody awake")
     func silentConnection() throws {
-        var plan = Plan(clients: [ClientScript(requests: [])])
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [ClientScript(requests: [])])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.born == 0)
     }
@@ -154,9 +154,9 @@ struct SimulationRunTests {
     func tricklingHead() throws {
         var client = ClientScript.get()
         client.pieces = (5, .seconds(3))
-        var plan = Plan(clients: [client])
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [client])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(408)])
         #expect(simulation.kernel.children.born == 0)
@@ -164,11 +164,11 @@ struct SimulationRunTests {
 
     @Test("an answer without a length that breaks off is not passed off as complete")
     func brokenOffAnswer() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         // A few milliseconds after it is ready: less than the quickest of networks needs for so much.
         service.children = [ChildScript(exitsAfter: .milliseconds(24), exit: .signal(9))]
         service.children[0].resetsAtEnd = true
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(.untilClose(60_000_000))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(.untilClose(60_000_000))]))
         #expect(simulation.outcomes(of: 0) == [.cut])
     }
 }

@@ -7,31 +7,31 @@ import Testing
 struct SimulationStartTests {
     @Test("S1 a stranger on the address gets no request, and the client is told")
     func stranger() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.stranger = (.zero, .seconds(20))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .chat(at: .seconds(1))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat(at: .seconds(1))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(503)])
-        #expect(!simulation.kernel.logged(.stranger).isEmpty)
+        #expect(!simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
     @Test("S1 a stranger that takes the address after the check gets no request either")
     func strangerInBetween() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: .milliseconds(100))]
         service.stranger = (.milliseconds(10), .seconds(20))
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
     }
 
     @Test(
         "S2 a child that exits early fails its waiters at once", arguments: [Exit.status(0), .status(1), .signal(11)])
     func earlyExit(exit: Exit) throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.startupTimeout = .seconds(30)
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(40), exit: exit), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get()]))
         #expect(simulation.complaints == [])
         for client in 0...1 {
             #expect(simulation.outcomes(of: client) == [.answered(503)])
@@ -40,12 +40,12 @@ struct SimulationStartTests {
     }
 
     @Test("S3 a slow start stalls nobody else")
-    func slowStart() throws {
-        var slow = Plan.Service()
+    func startupSlow() throws {
+        var slow = Scenario.Service()
         slow.children = [ChildScript(listensAfter: .seconds(1))]
         var other = ClientScript.get(at: .milliseconds(100))
         other.service = 1
-        let simulation = try Simulation.run(Plan(services: [slow, Plan.Service()], clients: [.get(), other]))
+        let simulation = try Simulation.run(Scenario(services: [slow, Scenario.Service()], clients: [.get(), other]))
         #expect(simulation.complaints == [])
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(1040))
@@ -55,10 +55,10 @@ struct SimulationStartTests {
     func momentOfReadiness() throws {
         for offset in 0..<120 {
             let moment = Duration.milliseconds(17) + .microseconds(50) * offset
-            var plan = Plan(clients: [.get(), .get(at: moment), .chat(.init(), at: moment)])
-            plan.logLevel = .error
-            plan.asksAgain = false
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(clients: [.get(), .get(at: moment), .chat(.init(), at: moment)])
+            scenario.logLevel = .error
+            scenario.asksAgain = false
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "\(moment) after the first client")
             #expect(simulation.outcomes(of: 1) == [.answered(200)])
             #expect(simulation.kernel.children.born == 1)
@@ -67,10 +67,10 @@ struct SimulationStartTests {
 
     @Test("S6 S7 a failure is told with the time to come back, does not stick, and a short rest is waited for")
     func failureDoesNotStick() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(5)), .healthy]
         let clients = [ClientScript.get(), .get(at: .milliseconds(100)), .get(at: .seconds(2))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect((0...2).map { simulation.outcomes(of: $0)[0] } == [.answered(503), .answered(200), .answered(200)])
         #expect(simulation.clients[0].exchanges[0].retryAfter == "1")
@@ -81,9 +81,9 @@ struct SimulationStartTests {
 
     @Test("S6 a child that never listens is ended at its limit, and the next one is given its chance")
     func neverListens() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: nil, ignoresTerminate: true), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(8))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
@@ -98,7 +98,7 @@ struct SimulationStartTests {
     func leavesWhileHeld(how: ClientScript.Leaving) throws {
         var leaver = ClientScript.chat()
         leaver.leaves = (.milliseconds(5), how)
-        let simulation = try Simulation.run(Plan(clients: [leaver, .get(at: .milliseconds(6))]))
+        let simulation = try Simulation.run(Scenario(clients: [leaver, .get(at: .milliseconds(6))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.kernel.logged(.started).count == 2, "one for both, and one when everybody was asked again")
@@ -106,13 +106,13 @@ struct SimulationStartTests {
 
     @Test("S8 a client that leaves while held gives its place to the next")
     func placeIsFreed() throws {
-        var service = Plan.Service()
-        service.policy.maximumWaiting = 1
+        var service = Scenario.Service()
+        service.policy.maximumQueue = 1
         service.children = [ChildScript(listensAfter: .milliseconds(100))]
         var leaver = ClientScript.get()
         leaver.leaves = (.milliseconds(5), .close)
         let clients = [leaver, .get(at: .milliseconds(20)), .get(at: .milliseconds(30))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.outcomes(of: 2) == [.answered(503)])
@@ -120,10 +120,10 @@ struct SimulationStartTests {
 
     @Test("S4 a backend that accepts before it can answer keeps its clients waiting, and its 404 is an answer")
     func acceptsEarly() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(answersAfter: .seconds(4)), .healthy]
         let clients = [ClientScript.get(), .get(.refusedUpgrade), .chat(at: .milliseconds(500))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)] && simulation.outcomes(of: 1) == [.answered(404)])
         #expect(simulation.outcomes(of: 2) == [.chatted])
@@ -133,9 +133,9 @@ struct SimulationStartTests {
     func readyForNobody() throws {
         var leaver = ClientScript.get()
         leaver.leaves = (.milliseconds(5), .close)
-        var plan = Plan(clients: [leaver, .get(at: .seconds(4))])
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [leaver, .get(at: .seconds(4))])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.born == 1)
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(5))
@@ -143,10 +143,10 @@ struct SimulationStartTests {
 
     @Test("S11 P9 the shortest idle time never stops what is still wanted")
     func shortestIdleTime() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.idleTimeout = .nanoseconds(1)
         let simulation = try Simulation.run(
-            Plan(services: [service], clients: [.get(), .chat(), .get(at: .milliseconds(21))]))
+            Scenario(services: [service], clients: [.get(), .chat(), .get(at: .milliseconds(21))]))
         #expect(simulation.complaints == [])
     }
 }

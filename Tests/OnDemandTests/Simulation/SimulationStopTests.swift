@@ -7,16 +7,16 @@ import Testing
 struct SimulationStopTests {
     @Test("P1 a request at any moment of the stop window is answered, by a backend that is not being stopped")
     func stopWindow() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(150)), .healthy]
         // The first client is gone at about 5.02 s, and so is the first process at 5.18 s.
         for offset in 0..<220 {
             let moment = Duration.milliseconds(5010) + .milliseconds(1) * offset
-            var plan = Plan(services: [service], clients: [.get(), .get(at: moment), .chat(at: moment)])
-            plan.faults = Faults(lateEvents: 10, lateTimers: 10, slowNetwork: 5)
-            plan.logLevel = .error
-            plan.asksAgain = false
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(services: [service], clients: [.get(), .get(at: moment), .chat(at: moment)])
+            scenario.faults = Faults(lateEvents: 10, lateTimers: 10, slowNetwork: 5)
+            scenario.logLevel = .error
+            scenario.asksAgain = false
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "at \(moment)")
             #expect(simulation.outcomes(of: 1) == [.answered(200)], "at \(moment)")
             #expect(simulation.outcomes(of: 2) == [.chatted], "at \(moment)")
@@ -25,7 +25,7 @@ struct SimulationStopTests {
 
     @Test("P2 P11 what remains of one life never touches the next")
     func generations() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [
             ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: .init(lingers: .milliseconds(900))),
             .healthy,
@@ -36,9 +36,9 @@ struct SimulationStopTests {
         late.leaves = (.milliseconds(3200), .reset)
         let clients = [late, late, .chat(.init(up: 60, down: 60, pause: .milliseconds(40)), at: .milliseconds(2500))]
         for seed: UInt64 in 1...20 {
-            var plan = Plan(seed: seed, services: [service], clients: clients)
-            plan.faults = Faults(lateEvents: 20, duplicateEvents: 20, staleEvents: 20, lateSignals: 30)
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(seed: seed, services: [service], clients: clients)
+            scenario.faults = Faults(lateEvents: 20, duplicateEvents: 20, staleEvents: 20, lateSignals: 30)
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "seed \(seed)")
             #expect(simulation.outcomes(of: 2) == [.chatted], "seed \(seed)")
         }
@@ -46,10 +46,10 @@ struct SimulationStopTests {
 
     @Test("P3 who ignores TERM is killed, with its whole group")
     func ignoresTerminate() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true)), .healthy]
         let simulation = try Simulation.run(
-            Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
+            Scenario(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(2100))
@@ -58,19 +58,19 @@ struct SimulationStopTests {
 
     @Test("P3 a leader that ends at once does not hide a grandchild that stays")
     func grandchildStays() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(ignoresTerminate: true, keepsPort: true)), .healthy]
         let simulation = try Simulation.run(
-            Plan(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
+            Scenario(services: [service], clients: [.get(), .get(at: .milliseconds(5500))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
     @Test("P4 a process out of reach that holds the log pipe holds up nothing")
     func heldPipe() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(isDetached: true)), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(6))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(6))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
         #expect(simulation.kernel.logged(.stopped).count == 3)
@@ -78,63 +78,65 @@ struct SimulationStopTests {
 
     @Test("P4 a process that left its group is ended with the rest of its family")
     func detachedGrandchild() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(isDetached: true)), .healthy]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get()]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.kernel.children.all.isEmpty)
     }
 
     @Test("P5 every process is reaped, grandchildren that became ours as well")
     func zombies() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         let grandchild = ChildScript.Grandchild(lingers: .milliseconds(300))
         service.children = [
             ChildScript(exitsAfter: .seconds(1), grandchild: grandchild), ChildScript(grandchild: grandchild),
         ]
-        let simulation = try Simulation.run(Plan(services: [service], clients: [.get(), .get(at: .seconds(4))]))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(4))]))
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.all.isEmpty)
     }
 
     @Test("P8 the idle clock begins when the last one has left")
     func idleClock() throws {
-        var plan = Plan(clients: [.chat(.init(up: 1, down: 1, pause: .seconds(15))), .get(at: .milliseconds(19_900))])
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(clients: [
+            .chat(.init(up: 1, down: 1, pause: .seconds(15))), .get(at: .milliseconds(19_900)),
+        ])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.kernel.children.born == 1)
     }
 
     @Test("D5 a daemon that is asked to leave does so, whoever is still connected and whatever its children do")
     func leaves() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true))]
         let endless = Wish.Chat(up: 4000, down: 4000, pause: .seconds(1))
         let clients = [ClientScript.chat(endless), .get(), ClientScript(requests: []), .get(at: .milliseconds(1100))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients, terminates: .seconds(1)))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients, terminates: .seconds(1)))
         #expect(simulation.complaints == [])
-        #expect(simulation.household?.hasLeft == true)
+        #expect(simulation.daemon?.hasLeft == true)
     }
 
     @Test("D5 at any moment of a start it may be asked to leave")
     func leavesWhileStarting() throws {
         for offset in 0..<60 {
-            var plan = Plan(clients: [.get(), .chat()], terminates: .microseconds(500) * offset)
-            plan.logLevel = .error
-            let simulation = try Simulation.run(plan)
+            var scenario = Scenario(clients: [.get(), .chat()], terminates: .microseconds(500) * offset)
+            scenario.logLevel = .error
+            let simulation = try Simulation.run(scenario)
             #expect(simulation.complaints == [], "\(offset)")
         }
     }
 
     @Test("D5 who asks twice does not wait for the patience of the stop plan")
     func hurries() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.stopPlan = .politely(for: .seconds(600))
         service.children = [ChildScript(ignoresTerminate: true)]
-        var plan = Plan(services: [service], clients: [.get()], terminates: .seconds(1))
-        plan.signals = [(.seconds(2), .terminate)]
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: [.get()], terminates: .seconds(1))
+        scenario.signals = [(.seconds(2), .terminate)]
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
-        #expect(try #require(simulation.kernel.logged(.bye).first).hasPrefix("2027-01-15T08:00:03"))
+        #expect(try #require(simulation.kernel.logged(.exited).first).hasPrefix("2027-01-15T08:00:03"))
     }
 }

@@ -44,7 +44,7 @@ struct SimulationSwarmTests {
         simulation.kernel.trace.isVerbose = true
         LastWords.note(seed, 0)
         try simulation.run()
-        print(simulation.plan.story)
+        print(simulation.scenario.story)
         print(simulation.kernel.trace.lines.joined(separator: "\n"))
         #expect(simulation.complaints == [])
     }

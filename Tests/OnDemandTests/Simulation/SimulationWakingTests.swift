@@ -11,13 +11,13 @@ struct SimulationWakingTests {
 
     @Test("D7 a health check that may not wake is refused while it sleeps, and served while somebody uses it")
     func healthCheckThroughTheFront() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.wakeOn = WakeRule(conditions: [.upgrade])
         let clients = [
             ClientScript.get(), .chat(at: .seconds(1)), .get(at: .milliseconds(1001)), .get(at: .milliseconds(1500)),
             .get(at: .seconds(20)),
         ]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(retryAfter(simulation, of: 0) == 30)
@@ -30,7 +30,7 @@ struct SimulationWakingTests {
 
     @Test("D7 a health check by a plain service at the same target neither wakes the backend nor keeps it awake")
     func healthCheckBesideIt() throws {
-        var check = Plan.Service()
+        var check = Scenario.Service()
         (check.launches, check.sharesTarget) = (false, 0)
         var clients = [ClientScript.get()]
         for second in 1...12 {
@@ -38,9 +38,9 @@ struct SimulationWakingTests {
             visit.service = 1
             clients.append(visit)
         }
-        var plan = Plan(services: [Plan.Service(), check], clients: clients)
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [Scenario.Service(), check], clients: clients)
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect((1...4).allSatisfy { simulation.outcomes(of: $0) == [.answered(200)] })
         #expect((6...12).allSatisfy { simulation.outcomes(of: $0) == [.answered(502)] })
@@ -49,15 +49,15 @@ struct SimulationWakingTests {
 
     @Test("P7 a herd that comes back after an idle stop wakes nobody before the minimum sleep is over")
     func herd() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.policy.minimumSleep = .seconds(10)
         // Asleep from about 5 s to 15 s.
         var clients = [ClientScript.get()]
         clients += (0..<40).map { ClientScript.chat(at: .milliseconds(5100) + .milliseconds(200) * $0) }
         clients.append(.get(at: .seconds(16)))
-        var plan = Plan(services: [service], clients: clients)
-        plan.asksAgain = false
-        let simulation = try Simulation.run(plan)
+        var scenario = Scenario(services: [service], clients: clients)
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect((1...40).allSatisfy { simulation.outcomes(of: $0) == [.answered(503)] })
         #expect((1...40).allSatisfy { (1...10).contains(retryAfter(simulation, of: $0) ?? 0) })
@@ -67,10 +67,10 @@ struct SimulationWakingTests {
 
     @Test("S12 a refusal does not use the wish up: who may wake it does, however many were turned away before")
     func refusalsDoNotCount() throws {
-        var service = Plan.Service()
+        var service = Scenario.Service()
         service.wakeOn = WakeRule(conditions: [.upgrade])
         let clients = (0..<10).map { ClientScript.get(at: .milliseconds($0)) } + [.chat(at: .milliseconds(12))]
-        let simulation = try Simulation.run(Plan(services: [service], clients: clients))
+        let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 10) == [.chatted])
     }

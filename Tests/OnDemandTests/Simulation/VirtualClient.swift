@@ -51,7 +51,7 @@ final class VirtualClient: SocketOwner {
     private var sent = 0
     private var isPausing = false
     private var isReadingLater = false
-    private var talk: Talk?
+    private var talk: StreamScript?
 
     init(number: Int, script: ClientScript, kernel: SimulatedKernel, address: SocketAddress) {
         self.number = number
@@ -59,7 +59,7 @@ final class VirtualClient: SocketOwner {
         self.kernel = kernel
         self.address = address
         exchanges = script.requests.enumerated().map { Exchange(key: number * 32 + $0, request: $1) }
-        kernel.plan(after: script.arrives) { [weak self] in self?.arrive() }
+        kernel.scenario(after: script.arrives) { [weak self] in self?.arrive() }
     }
 
     var name: String { "client \(number)" }
@@ -78,8 +78,10 @@ final class VirtualClient: SocketOwner {
             return
         }
         self.socket = socket
-        if let leaves = script.leaves { kernel.plan(after: leaves.after) { [weak self] in self?.leave(leaves.how) } }
-        kernel.plan(after: .seconds(900)) { [weak self] in self?.loseItsPatience(sentBefore: 0) }
+        if let leaves = script.leaves {
+            kernel.scenario(after: leaves.after) { [weak self] in self?.leave(leaves.how) }
+        }
+        kernel.scenario(after: .seconds(900)) { [weak self] in self?.loseItsPatience(sentBefore: 0) }
         ask()
     }
 
@@ -101,7 +103,8 @@ final class VirtualClient: SocketOwner {
         guard !isOver, !kernel.isSlow else { return }
         // One that trickles may have that much to say.
         guard sent == sentBefore || script.pieces == nil else {
-            return kernel.plan(after: .seconds(900)) { [weak self, sent] in self?.loseItsPatience(sentBefore: sent) }
+            return kernel.scenario(after: .seconds(900)) { [weak self, sent] in self?.loseItsPatience(sentBefore: sent)
+            }
         }
         kernel.complain("\(name) is still connected after a quarter of an hour")
         socket?.close()
@@ -138,15 +141,15 @@ final class VirtualClient: SocketOwner {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: example.test\r\n"
         var body: [UInt8] = []
         if let post = request.post {
-            let bytes = Chatter.client.body(key: exchange.key, count: post.count)
-            kernel.ledger.bodies[exchange.key] = post.count
+            let bytes = MessagePattern.client.body(key: exchange.key, count: post.count)
+            kernel.counters.bodies[exchange.key] = post.count
             head += post.isChunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: \(post.count)\r\n"
             body = post.isChunked ? Wire.chunked(bytes, sizes: 1 + exchange.key * 53 % 2000) : bytes
         }
         if request.upgrades {
             head += "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             head += "Sec-WebSocket-Key: \(Self.webSocketKey)\r\n"
-            if case .chat(let chat) = request.wish { talk = Talk(side: .client, chat: chat, key: exchange.key) }
+            if case .chat(let chat) = request.wish { talk = StreamScript(side: .client, chat: chat, key: exchange.key) }
             if request.isEager, talk != nil { body += talk!.nextBurst() }
         }
         return Array("\(head)\r\n".utf8) + body
@@ -166,7 +169,7 @@ final class VirtualClient: SocketOwner {
             noteAsked()
             if let pieces = script.pieces, !outgoing.isEmpty {
                 isPausing = true
-                return kernel.plan(after: pieces.pause) { [weak self] in
+                return kernel.scenario(after: pieces.pause) { [weak self] in
                     self?.isPausing = false
                     self?.speak()
                 }
@@ -185,7 +188,7 @@ final class VirtualClient: SocketOwner {
 
     // MARK: Listening
 
-    func look(at socket: SimulatedSocket) {
+    func lookUpSocket(at socket: SimulatedSocket) {
         guard !isOver else { return }
         listen(to: socket)
         speak()
@@ -195,16 +198,16 @@ final class VirtualClient: SocketOwner {
         switch script.reading {
         case .never: return notice(socket)
         case .eager:
-            while socket.waitingCount > 0 { hear(socket.take(.max)) }
+            while socket.queueLength > 0 { hear(socket.take(.max)) }
             notice(socket)
         case .slow(let bytes, let pause):
             guard !isReadingLater else { return }
             isReadingLater = true
-            kernel.plan(after: pause) { [weak self] in
+            kernel.scenario(after: pause) { [weak self] in
                 guard let self, !self.isOver else { return }
                 self.isReadingLater = false
                 self.hear(socket.take(bytes))
-                if socket.waitingCount > 0 { self.listen(to: socket) } else { self.notice(socket) }
+                if socket.queueLength > 0 { self.listen(to: socket) } else { self.notice(socket) }
             }
         }
     }
@@ -274,9 +277,9 @@ final class VirtualClient: SocketOwner {
         readOn(rest[...])
         guard !closes else { return }  // The end will come.
         if current == exchanges.count {
-            kernel.plan(after: script.lingers) { [weak self] in self?.close() }
+            kernel.scenario(after: script.lingers) { [weak self] in self?.close() }
         } else if asked == current {
-            kernel.plan(after: script.thinks) { [weak self] in self?.ask() }
+            kernel.scenario(after: script.thinks) { [weak self] in self?.ask() }
         }
     }
 
@@ -288,7 +291,7 @@ final class VirtualClient: SocketOwner {
         case .length(let count), .chunked(let count), .untilClose(let count): expected = count
         case .nothing, .refusedUpgrade, .chat: return kernel.complain("\(name) was answered 200 instead of its wish")
         }
-        let body = exchange.request.isHead ? [] : Chatter.backend.body(key: exchange.key, count: expected)
+        let body = exchange.request.isHead ? [] : MessagePattern.backend.body(key: exchange.key, count: expected)
         if case .untilClose = exchange.request.wish, body.starts(with: exchange.body) {
             exchanges[index].isShort = exchange.body.count < body.count
         } else if exchange.body != body {
@@ -311,7 +314,7 @@ final class VirtualClient: SocketOwner {
         case .speak:
             guard !talk!.isPausing, !hasLeft else { return }
             talk!.isPausing = true
-            kernel.plan(after: talk!.chat.pause) { [weak self] in
+            kernel.scenario(after: talk!.chat.pause) { [weak self] in
                 guard let self, !self.isOver, !self.hasLeft, self.talk != nil else { return }
                 self.talk!.isPausing = false
                 if self.outgoing.isEmpty { self.outgoing = self.talk!.nextBurst() }

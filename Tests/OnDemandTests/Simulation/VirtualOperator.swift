@@ -4,7 +4,7 @@
 final class VirtualOperator: SocketOwner {
     let name: String
     let service: Int
-    let order: BackendOrder
+    let order: BackendCommand
     /// Whose clients may hear of it: its own, and those of whoever requires it.
     private let affected: [Int]
     private(set) var hasArrived = false
@@ -15,7 +15,7 @@ final class VirtualOperator: SocketOwner {
     private var socket: SimulatedSocket?
     private var unsaid: ArraySlice<UInt8>
 
-    init(number: Int, service: Int, order: BackendOrder, affected: [Int], kernel: SimulatedKernel) {
+    init(number: Int, service: Int, order: BackendCommand, affected: [Int], kernel: SimulatedKernel) {
         name = "operator \(number)"
         (self.service, self.order, self.affected, self.kernel) = (service, order, affected, kernel)
         let target = "/v1/services/s\(service)/\(order.rawValue)"
@@ -37,7 +37,7 @@ final class VirtualOperator: SocketOwner {
             for other in affected { kernel.note(trouble: "an operator", of: other) }
         }
         kernel.trace.note("\(name) wants service \(service) to \(order)", at: kernel.clock)
-        socket = kernel.connectClient(to: Plan.controlAddress, owner: self)
+        socket = kernel.connectClient(to: Scenario.controlAddress, owner: self)
         wasRefused = socket == nil
         speak()
     }
@@ -49,9 +49,9 @@ final class VirtualOperator: SocketOwner {
         }
     }
 
-    func look(at socket: SimulatedSocket) {
+    func lookUpSocket(at socket: SimulatedSocket) {
         guard !isOver else { return }
-        while socket.waitingCount > 0 { heard += socket.take(.max) }
+        while socket.queueLength > 0 { heard += socket.take(.max) }
         if socket.peerHasEnded || socket.isReset {
             isOver = true
             self.socket = nil

@@ -6,12 +6,12 @@ import Testing
 @Suite struct HistoryJSONTests {
     private let now: Int64 = 1_795_276_800
 
-    private var days: [ServiceDay] {
-        var cable = ServiceDay(name: "action-cable")
+    private var days: [ServiceHistory] {
+        var cable = ServiceHistory(name: "action-cable")
         cable.states.entered("asleep", at: now - 90)
         cable.states.entered("starting", at: now - 60)
         cable.connections.connected(3, at: now)
-        return [cable, ServiceDay(name: "redis")]
+        return [cable, ServiceHistory(name: "redis")]
     }
 
     @Test("what is told is JSON under its documented names")
@@ -32,25 +32,25 @@ import Testing
     func readBack() throws {
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now).utf8), at: now + 600)
         #expect(read.map(\.name) == ["action-cable", "redis"])
-        #expect(read[0].states.stretches.dropLast() == days[0].states.stretches[...])
-        #expect(read[0].states.stretches.last == .init(state: StateDay.unknown, since: now))
+        #expect(read[0].states.intervals.dropLast() == days[0].states.intervals[...])
+        #expect(read[0].states.intervals.last == .init(state: StateHistory.unknown, since: now))
         #expect(read[0].connections.peaks.suffix(4) == [0, 3, 0, 0])
-        #expect(read[1] == ServiceDay(name: "redis"))
+        #expect(read[1] == ServiceHistory(name: "redis"))
     }
 
     @Test("of each only so many states are written, the last ones")
     func limited() throws {
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now, states: 1).utf8), at: now)
-        #expect(read[0].states.stretches.map(\.state) == ["starting", StateDay.unknown])
+        #expect(read[0].states.intervals.map(\.state) == ["starting", StateHistory.unknown])
     }
 
     @Test("the largest file that is written can be read back")
     func largest() throws {
         let share = 100
-        let days = (0..<(Limits.historyStretchesKept / share)).map { number in
-            var day = ServiceDay(name: String(repeating: "n", count: 60) + "\(number)")
+        let days = (0..<(Limits.historyIntervalsKept / share)).map { number in
+            var day = ServiceHistory(name: String(repeating: "n", count: 60) + "\(number)")
             for change in 0..<share {
-                day.states.entered(change.isMultiple(of: 2) ? "cooling_down" : "starting", at: now + Int64(change))
+                day.states.entered(change.isMultiple(of: 2) ? "backoff" : "starting", at: now + Int64(change))
             }
             day.connections.connected(100_000, at: now)
             return day
@@ -85,7 +85,7 @@ import Testing
 
     @Test("times that nobody can reckon with are none, and those at the edge break nothing")
     func edges() throws {
-        let peaks = Array(repeating: "4294967295", count: ConnectionDay.steps).joined(separator: ",")
+        let peaks = Array(repeating: "4294967295", count: ConnectionHistory.steps).joined(separator: ",")
         let text = { (number: String) in
             """
             {"version":1,"at":\(number),"services":[{"name":"a","states":[["asleep",\(number)]],
@@ -99,8 +99,8 @@ import Testing
         }
         for number in ["0", "253402300799"] {
             let days = try HistoryJSON.read(Array(text(number).utf8), at: now)
-            #expect(days[0].states.stretches.allSatisfy { $0.since <= now })
-            #expect(days[0].connections.peaks.count == ConnectionDay.steps)
+            #expect(days[0].states.intervals.allSatisfy { $0.since <= now })
+            #expect(days[0].connections.peaks.count == ConnectionHistory.steps)
         }
     }
 }

@@ -33,11 +33,11 @@ import Testing
             #"ondemandd_service_state{service="action-cable",state="ready"} 1"#,
             #"ondemandd_service_state{service="action-cable",state="asleep"} 0"#,
             #"ondemandd_service_starts_total{service="action-cable",cause="upgrade"} 3"#,
-            #"ondemandd_service_boot_seconds_bucket{service="action-cable",le="1.000"} 1"#,
-            #"ondemandd_service_boot_seconds_bucket{service="action-cable",le="2.500"} 2"#,
-            #"ondemandd_service_boot_seconds_bucket{service="action-cable",le="+Inf"} 3"#,
-            #"ondemandd_service_boot_seconds_sum{service="action-cable"} 92.412"#,
-            #"ondemandd_service_boot_seconds_count{service="action-cable"} 3"#,
+            #"ondemandd_service_startup_seconds_bucket{service="action-cable",le="1.000"} 1"#,
+            #"ondemandd_service_startup_seconds_bucket{service="action-cable",le="2.500"} 2"#,
+            #"ondemandd_service_startup_seconds_bucket{service="action-cable",le="+Inf"} 3"#,
+            #"ondemandd_service_startup_seconds_sum{service="action-cable"} 92.412"#,
+            #"ondemandd_service_startup_seconds_count{service="action-cable"} 3"#,
             #"ondemandd_service_saved_megabyte_seconds_total{service="action-cable"} 5400.000"#,
             #"ondemandd_service_bytes_total{service="action-cable",from="client"} 9"#,
             #"ondemandd_service_close_frames_total{service="action-cable",code="1000"} 1"#,
@@ -51,7 +51,7 @@ import Testing
     @Test("what is not known has no sample, and nothing is said twice")
     func unknown() {
         #expect(!lines.contains { $0.hasPrefix("ondemandd_service_crashes_total{service=\"other\"") })
-        #expect(!lines.contains { $0.hasPrefix("ondemandd_service_boot_seconds_sum{service=\"other\"") })
+        #expect(!lines.contains { $0.hasPrefix("ondemandd_service_startup_seconds_sum{service=\"other\"") })
         let samples = lines.filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ")[0] }
         #expect(Set(samples).count == samples.count)
         #expect(Metrics.text(of: .sample([])).contains("# TYPE ondemandd_service_state gauge\n# HELP"))
@@ -63,7 +63,7 @@ import Testing
         process.kind = .process
         let text = Metrics.text(of: .sample([process]))
         #expect(text.contains("ondemandd_service_open_connections{service=\"action-cable\"} 2\n"))
-        for name in ["held_total", "open_tunnels", "tunnels_total", "bytes_total", "close_frames_total"] {
+        for name in ["queued_requests_total", "open_tunnels", "tunnels_total", "bytes_total", "close_frames_total"] {
             #expect(!text.contains("ondemandd_service_\(name){"), "\(name)")
         }
     }
@@ -84,7 +84,7 @@ import Testing
 
     @Test("every state that a service can be in is one of those that are counted")
     func states() {
-        for state in ["asleep", "starting", "ready", "stopping", "cooling_down", "retired", "disabled", "external"] {
+        for state in ["asleep", "starting", "ready", "stopping", "backoff", "retired", "disabled", "unmanaged"] {
             #expect(Snapshot.Service.states.contains(state))
         }
     }

@@ -4,7 +4,7 @@ extension Snapshot {
     static func sample(_ services: [Service] = [.awake], uptime: Duration = .seconds(61)) -> Snapshot {
         Snapshot(
             version: "0.1.0", uptime: uptime, residentBytes: 5_017_600, listening: ["127.0.0.1:3000", "[::1]:3000"],
-            services: services, takesOrders: true)
+            services: services, commandsEnabled: true)
     }
 }
 
@@ -13,20 +13,20 @@ extension Snapshot.Service {
         name: "action-cable", state: "ready", stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
         webSocket: true, requires: ["redis"], generation: 3, process: ProcessID(number: 4711),
         residentBytes: 71_303_168, open: 2,
-        waiting: 1, starts: 4,
-        lastBoot: .milliseconds(1512), recentBoots: [.milliseconds(900), .milliseconds(1512)], lastWake: wake,
+        queuedRequests: 1, starts: 4,
+        lastStartup: .milliseconds(1512), recentStartups: [.milliseconds(900), .milliseconds(1512)], lastWake: wake,
         lastExit: "status 0", lastExitCause: "idle", lastFailure: failure,
         idleTimeout: .seconds(8), traffic: traffic, isPinned: true,
         wakes: [.init(name: "upgrade", count: 3), .init(name: "request", count: 0), .init(name: "operator", count: 1)],
-        timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000, crashes: 1, boots: boots)
+        timeAlive: .milliseconds(30_500), savedByteSeconds: 1.5 * 3600 * 1_000_000, crashes: 1, startups: startups)
 
     private static let wake = Wake(
         cause: "upgrade", age: .seconds(65), address: "192.0.2.7", path: "/cable", agent: "Mozilla/5.0")
 
-    private static let boots: BootHistogram = {
-        var boots = BootHistogram()
-        for milliseconds in [900, 1512, 90_000] { boots.record(.milliseconds(milliseconds)) }
-        return boots
+    private static let startups: StartupHistogram = {
+        var startups = StartupHistogram()
+        for milliseconds in [900, 1512, 90_000] { startups.record(.milliseconds(milliseconds)) }
+        return startups
     }()
 
     private static let failure = FailureReport(
@@ -37,13 +37,13 @@ extension Snapshot.Service {
         var traffic = Traffic()
         traffic.fromClients = .init(bytes: 9, frames: 4, messages: 3, pings: 2, pongs: 1)
         traffic.tunnels = 2
-        traffic.noteClose(1000)
+        traffic.countClose(1000)
         return traffic
     }()
 
     static let untouched = Snapshot.Service(
         name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], webSocket: false, generation: 0,
         process: nil,
-        residentBytes: nil, open: 0, waiting: 0, starts: 0, lastBoot: nil, lastExit: nil, lastFailure: nil,
+        residentBytes: nil, open: 0, queuedRequests: 0, starts: 0, lastStartup: nil, lastExit: nil, lastFailure: nil,
         idleTimeout: nil)
 }

@@ -13,7 +13,7 @@ import Testing
     func everything() throws {
         let expected: NSDictionary = [
             "version": 1,
-            "daemon": ["version": "0.1.0", "uptime_ms": 61_000, "resident_bytes": 5_017_600, "takes_orders": true],
+            "daemon": ["version": "0.1.0", "uptime_ms": 61_000, "resident_bytes": 5_017_600, "commands_enabled": true],
             "listening": ["127.0.0.1:3000", "[::1]:3000"],
             "services": [
                 [
@@ -21,8 +21,8 @@ import Testing
                     "state_age_ms": 4100,
                     "paths": ["/cable", "/{region}/cable"], "websocket": true, "generation": 3, "pid": 4711,
                     "resident_bytes": 71_303_168, "remaining": [String](), "open": 2, "waiting": 1, "starts": 4,
-                    "last_boot_ms": 1512,
-                    "boots_ms": [900, 1512],
+                    "last_startup_ms": 1512,
+                    "startups_ms": [900, 1512],
                     "last_wake": [
                         "cause": "upgrade", "age_ms": 65_000, "client": "192.0.2.7", "path": "/cable",
                         "agent": "Mozilla/5.0",
@@ -51,7 +51,7 @@ import Testing
         let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
         let service = try #require(services.first)
         for key in [
-            "pid", "resident_bytes", "last_boot_ms", "last_wake", "last_exit", "last_exit_cause", "last_failure",
+            "pid", "resident_bytes", "last_startup_ms", "last_wake", "last_exit", "last_exit_cause", "last_failure",
             "failure", "idle_timeout_ms",
             "resident_share", "saved_mb_hours",
         ] {
@@ -64,7 +64,8 @@ import Testing
     func empty() throws {
         let snapshot = Snapshot(version: "", uptime: .zero, residentBytes: nil, listening: [], services: [])
         let expected: NSDictionary = [
-            "version": 1, "daemon": ["version": "", "uptime_ms": 0, "resident_bytes": NSNull(), "takes_orders": false],
+            "version": 1,
+            "daemon": ["version": "", "uptime_ms": 0, "resident_bytes": NSNull(), "commands_enabled": false],
             "listening": [String](), "services": [NSDictionary](),
         ]
         #expect(try parsed(snapshot) == expected)

@@ -56,7 +56,7 @@ import Testing
         #expect(
             try responseHead(ready).status == 200 && String(decoding: ready, as: UTF8.self).hasSuffix("\r\n\r\nready\n")
         )
-        snapshot.isLeaving = true
+        snapshot.isShuttingDown = true
         let leaving = StatusResponse.of(.readiness, snapshot, keepAlive: false, headOnly: false)
         #expect(try responseHead(leaving).status == 503)
         #expect(String(decoding: leaving, as: UTF8.self).hasSuffix("\r\n\r\nshutting down\n"))

@@ -20,29 +20,29 @@ import Testing
     }
 
     @Test("a process's last words are the last lines that it printed itself, and no more than so many")
-    func lastWords() {
+    func recentOutput() {
         var tail = OutputTail()
-        #expect(tail.lastWords == [])
+        #expect(tail.recentOutput == [])
         for number in 1...30 { tail.add("\(number)\n") }
-        #expect(tail.lastWords.count == Limits.failureOutputLines)
-        #expect(tail.lastWords.first == "11" && tail.lastWords.last == "30")
-        tail.beginLife()
-        #expect(tail.lastWords == [])
+        #expect(tail.recentOutput.count == Limits.failureOutputLines)
+        #expect(tail.recentOutput.first == "11" && tail.recentOutput.last == "30")
+        tail.beginGeneration()
+        #expect(tail.recentOutput == [])
         tail.add("no line end")
         tail.add("\n")
-        #expect(tail.lastWords == ["no line end", ""])
+        #expect(tail.recentOutput == ["no line end", ""])
     }
 
     @Test("last words are bounded in bytes, and of several lives only the last one counts")
     func lastWordBytes() {
         var tail = OutputTail()
         for _ in 1...300 { tail.add("an earlier life\n") }
-        tail.beginLife()
+        tail.beginGeneration()
         let line = String(repeating: "x", count: 1000) + "\n"
         for _ in 1...10 { tail.add(line) }
-        #expect(tail.lastWords.count == Limits.failureOutputBytes / 1001)
+        #expect(tail.recentOutput.count == Limits.failureOutputBytes / 1001)
         tail.add(String(repeating: "y", count: 2 * Limits.failureOutputBytes))
-        #expect(tail.lastWords == [])
+        #expect(tail.recentOutput == [])
     }
 
     @Test("what would command a terminal is written out")

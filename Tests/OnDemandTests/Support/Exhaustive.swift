@@ -2,7 +2,7 @@
 ///
 /// The idea is TigerBeetle's: remember the answers of the last run, and count them up like the digits of a number.
 struct Exhaustive {
-    private var answers: [(chosen: Int, count: Int)] = []
+    private var replies: [(chosen: Int, count: Int)] = []
     private var position = 0
 
     /// Returns how many runs there were.
@@ -21,18 +21,18 @@ struct Exhaustive {
     /// One of 0 ..< count.
     mutating func choose(_ count: Int) -> Int {
         precondition(count > 0, "there is nothing to choose from")
-        if position == answers.count { answers.append((0, count)) }
-        precondition(answers[position].count == count, "the same choices must lead to the same question")
+        if position == replies.count { replies.append((0, count)) }
+        precondition(replies[position].count == count, "the same choices must lead to the same question")
         defer { position += 1 }
-        return answers[position].chosen
+        return replies[position].chosen
     }
 
     mutating func choose<Option>(from options: [Option]) -> Option { options[choose(options.count)] }
 
     private mutating func advance() -> Bool {
-        while let last = answers.last, last.chosen + 1 == last.count { answers.removeLast() }
-        guard !answers.isEmpty else { return false }
-        answers[answers.count - 1].chosen += 1
+        while let last = replies.last, last.chosen + 1 == last.count { replies.removeLast() }
+        guard !replies.isEmpty else { return false }
+        replies[replies.count - 1].chosen += 1
         return true
     }
 }

@@ -65,7 +65,7 @@ struct FrameStreams {
 // A span cannot pass through the macros of the testing library, an array can.
 
 extension FrameTracker {
-    mutating func follow(_ bytes: some Collection<UInt8>) throws(FrameError) -> FrameNews {
+    mutating func follow(_ bytes: some Collection<UInt8>) throws(FrameError) -> FrameSummary {
         let bytes = Array(bytes)
         return try advance(bytes.span)
     }

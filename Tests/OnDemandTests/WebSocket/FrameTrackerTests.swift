@@ -4,7 +4,7 @@ import Testing
 
 /// What a tracker said about a stream that came in pieces, with offsets from the beginning of the stream.
 private struct Verdict: Equatable {
-    var news = FrameNews()
+    var summary = FrameSummary()
     var violation: FrameViolation?
     /// Bytes up to which everything may be forwarded: never beyond the offending frame's first byte.
     var forwardable = 0
@@ -15,10 +15,10 @@ private struct Verdict: Equatable {
         var tracker = tracker
         for piece in pieces {
             do throws(FrameError) {
-                news += try tracker.follow(piece)
+                summary += try tracker.follow(piece)
                 forwardable += piece.count
             } catch {
-                news += error.newsBefore
+                summary += error.summaryBefore
                 violation = error.violation
                 forwardable += error.validPrefix
                 break
@@ -42,18 +42,18 @@ struct FrameTrackerTests {
         let ping: [UInt8] = [0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]
         let pong: [UInt8] = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
 
-        let one = FrameNews(frames: 1, dataFrames: 1, messages: 1)
-        #expect(Verdict([hello], anyServer).news == one)
-        #expect(Verdict([maskedHello], anyClient).news == one)
-        #expect(Verdict([fragments], anyServer).news == FrameNews(frames: 2, dataFrames: 2, messages: 1))
-        #expect(Verdict([ping], anyServer).news == FrameNews(frames: 1, pings: 1))
-        #expect(Verdict([pong], anyClient).news == FrameNews(frames: 1, pongs: 1))
+        let one = FrameSummary(frames: 1, dataFrames: 1, messages: 1)
+        #expect(Verdict([hello], anyServer).summary == one)
+        #expect(Verdict([maskedHello], anyClient).summary == one)
+        #expect(Verdict([fragments], anyServer).summary == FrameSummary(frames: 2, dataFrames: 2, messages: 1))
+        #expect(Verdict([ping], anyServer).summary == FrameSummary(frames: 1, pings: 1))
+        #expect(Verdict([pong], anyClient).summary == FrameSummary(frames: 1, pongs: 1))
     }
 
     @Test("a tracker is small and trivial, because every tunnel has two")
     func size() {
         #expect(MemoryLayout<FrameTracker>.size <= 32)
-        #expect(MemoryLayout<FrameNews>.size <= 24)
+        #expect(MemoryLayout<FrameSummary>.size <= 24)
         #expect(_isPOD(FrameTracker.self))
     }
 
@@ -73,7 +73,7 @@ struct FrameTrackerTests {
     func nothing() throws {
         var tracker = anyServer
         #expect(tracker.isAtBoundary)
-        #expect(try tracker.follow([]) == FrameNews())
+        #expect(try tracker.follow([]) == FrameSummary())
         #expect(tracker.isAtBoundary)
     }
 
@@ -86,11 +86,11 @@ struct FrameTrackerTests {
             + FrameWriter.pong(key: key)
             + FrameWriter.frame(.continuation, [], key: key)
             + FrameWriter.close(.goingAway, reason: "bye", key: key)
-        let expected = FrameNews(
+        let expected = FrameSummary(
             frames: 6, dataFrames: 3, pings: 1, pongs: 1, messages: 1, closeCode: .goingAway)
         for pieces in Splits.all(of: stream) {
             let verdict = Verdict(pieces, anyClient)
-            #expect(verdict.news == expected)
+            #expect(verdict.summary == expected)
             #expect(verdict.violation == nil && verdict.isAtBoundary && verdict.hasSeenClose)
         }
     }
@@ -100,13 +100,13 @@ struct FrameTrackerTests {
         var tracker = anyServer
         let header: [UInt8] = [0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0]  // 4 GiB
         let chunk = [UInt8](repeating: 0xff, count: 1 << 20)
-        #expect(try tracker.follow(header) == FrameNews(frames: 1, dataFrames: 1))
+        #expect(try tracker.follow(header) == FrameSummary(frames: 1, dataFrames: 1))
         for _ in 0..<4095 {
-            let news = try tracker.advance(chunk.span)
-            #expect(news == FrameNews())
+            let summary = try tracker.advance(chunk.span)
+            #expect(summary == FrameSummary())
         }
         #expect(!tracker.isAtBoundary)
-        #expect(try tracker.follow(chunk) == FrameNews(messages: 1))
+        #expect(try tracker.follow(chunk) == FrameSummary(messages: 1))
         #expect(tracker.isAtBoundary)
     }
 
@@ -115,24 +115,24 @@ struct FrameTrackerTests {
         arguments: [CloseCode.normal, .goingAway, .messageTooBig, .serviceRestart, CloseCode(4999)])
     func closeCode(code: CloseCode) {
         for pieces in Splits.all(of: FrameWriter.close(code, reason: "why", key: key)) {
-            #expect(Verdict(pieces, anyClient).news.closeCode == code)
+            #expect(Verdict(pieces, anyClient).summary.closeCode == code)
         }
         for pieces in Splits.all(of: FrameWriter.close(code)) {
-            #expect(Verdict(pieces, anyServer).news.closeCode == code)
+            #expect(Verdict(pieces, anyServer).summary.closeCode == code)
         }
     }
 
     @Test("a close frame without a code is told apart from none")
     func closeWithoutCode() {
-        #expect(Verdict([FrameWriter.frame(.close, [], key: key)], anyClient).news.closeCode == .noStatus)
-        #expect(Verdict([FrameWriter.ping(key: key)], anyClient).news.closeCode == nil)
+        #expect(Verdict([FrameWriter.frame(.close, [], key: key)], anyClient).summary.closeCode == .noStatus)
+        #expect(Verdict([FrameWriter.ping(key: key)], anyClient).summary.closeCode == nil)
     }
 
     @Test("after the close frame a tracker still follows, because the bytes are the endpoints' business")
     func afterClose() {
         let stream = FrameWriter.close(.normal) + FrameWriter.text("late") + FrameWriter.close(.goingAway)
         let verdict = Verdict([stream], anyServer)
-        #expect(verdict.news == FrameNews(frames: 3, dataFrames: 1, messages: 1, closeCode: .normal))
+        #expect(verdict.summary == FrameSummary(frames: 3, dataFrames: 1, messages: 1, closeCode: .normal))
     }
 
     @Test("a message may be as large as the limit, over all its fragments, and not a byte larger")
@@ -143,7 +143,7 @@ struct FrameTrackerTests {
         let tooMuch = FrameWriter.frame(.continuation, [UInt8](repeating: 0, count: 101))
         for pieces in Splits.all(of: half + FrameWriter.ping([UInt8](repeating: 0, count: 125)) + other + half + other)
         {
-            #expect(Verdict(pieces, tracker).news.messages == 2)
+            #expect(Verdict(pieces, tracker).summary.messages == 2)
         }
         for pieces in Splits.all(of: half + tooMuch) {
             #expect(Verdict(pieces, tracker).violation == .messageTooBig)
@@ -162,7 +162,7 @@ struct FrameTrackerTests {
     func extensions() {
         let compressed: [UInt8] = [0xc1, 0x02, 0x4b, 0x00]
         let tracker = FrameTracker(role: .fromServer, maximumMessageBytes: nil, extensionsNegotiated: true)
-        #expect(Verdict([compressed], tracker).news.messages == 1)
+        #expect(Verdict([compressed], tracker).summary.messages == 1)
         #expect(Verdict([compressed], anyServer).violation == .reservedBits)
     }
 
@@ -179,7 +179,7 @@ struct FrameTrackerTests {
 
 /// One offending frame for every rule.
 struct FrameViolationTests {
-    struct Offence: Sendable, CustomTestStringConvertible {
+    struct ProtocolViolation: Sendable, CustomTestStringConvertible {
         var violation: FrameViolation
         var role = FrameTracker.Role.fromServer
         /// Valid frames that must stand before it, in the same message.
@@ -188,42 +188,42 @@ struct FrameViolationTests {
         var testDescription: String { "\(violation)" }
     }
 
-    static let offences: [Offence] = [
-        Offence(violation: .reservedBits, frame: [0xc1, 0x00]),
-        Offence(violation: .reservedBits, frame: [0xa2, 0x00]),
-        Offence(violation: .reservedBits, frame: [0x99, 0x00]),
-        Offence(violation: .unknownOpcode, frame: [0x83, 0x00]),
-        Offence(violation: .unknownOpcode, frame: [0x8f, 0x00]),
-        Offence(violation: .fragmentedControlFrame, frame: [0x08, 0x00]),
-        Offence(violation: .fragmentedControlFrame, frame: [0x09, 0x00]),
-        Offence(violation: .continuationWithoutStart, frame: [0x80, 0x00]),
-        Offence(violation: .startInsideMessage, before: [0x01, 0x00], frame: [0x81, 0x00]),
-        Offence(violation: .startInsideMessage, before: [0x02, 0x00, 0x89, 0x00], frame: [0x02, 0x00]),
-        Offence(violation: .unmaskedFromClient, role: .fromClient, frame: [0x81, 0x01, 0x61]),
-        Offence(violation: .maskedFromServer, frame: [0x81, 0x81, 0, 0, 0, 0, 0x61]),
-        Offence(violation: .longControlFrame, frame: [0x89, 126, 0, 126]),
-        Offence(violation: .longControlFrame, frame: [0x88, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        Offence(violation: .closeBodyOfOneByte, frame: [0x88, 0x01, 0x03]),
-        Offence(violation: .lengthOutOfRange, frame: [0x82, 127, 0x80, 0, 0, 0, 0, 1, 0, 0]),
-        Offence(violation: .lengthNotMinimal, frame: [0x82, 126, 0, 125]),
-        Offence(violation: .lengthNotMinimal, frame: [0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]),
-        Offence(violation: .messageTooBig, frame: [0x82, 126, 0x10, 0x01]),
+    static let offences: [ProtocolViolation] = [
+        ProtocolViolation(violation: .reservedBits, frame: [0xc1, 0x00]),
+        ProtocolViolation(violation: .reservedBits, frame: [0xa2, 0x00]),
+        ProtocolViolation(violation: .reservedBits, frame: [0x99, 0x00]),
+        ProtocolViolation(violation: .unknownOpcode, frame: [0x83, 0x00]),
+        ProtocolViolation(violation: .unknownOpcode, frame: [0x8f, 0x00]),
+        ProtocolViolation(violation: .fragmentedControlFrame, frame: [0x08, 0x00]),
+        ProtocolViolation(violation: .fragmentedControlFrame, frame: [0x09, 0x00]),
+        ProtocolViolation(violation: .continuationWithoutStart, frame: [0x80, 0x00]),
+        ProtocolViolation(violation: .startInsideMessage, before: [0x01, 0x00], frame: [0x81, 0x00]),
+        ProtocolViolation(violation: .startInsideMessage, before: [0x02, 0x00, 0x89, 0x00], frame: [0x02, 0x00]),
+        ProtocolViolation(violation: .unmaskedFromClient, role: .fromClient, frame: [0x81, 0x01, 0x61]),
+        ProtocolViolation(violation: .maskedFromServer, frame: [0x81, 0x81, 0, 0, 0, 0, 0x61]),
+        ProtocolViolation(violation: .longControlFrame, frame: [0x89, 126, 0, 126]),
+        ProtocolViolation(violation: .longControlFrame, frame: [0x88, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ProtocolViolation(violation: .closeBodyOfOneByte, frame: [0x88, 0x01, 0x03]),
+        ProtocolViolation(violation: .lengthOutOfRange, frame: [0x82, 127, 0x80, 0, 0, 0, 0, 1, 0, 0]),
+        ProtocolViolation(violation: .lengthNotMinimal, frame: [0x82, 126, 0, 125]),
+        ProtocolViolation(violation: .lengthNotMinimal, frame: [0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]),
+        ProtocolViolation(violation: .messageTooBig, frame: [0x82, 126, 0x10, 0x01]),
     ]
 
     @Test("every rule is judged the same wherever the stream is cut", arguments: offences)
-    func everyRule(offence: Offence) {
-        let greeting = offence.role == .fromClient ? FrameWriter.text("ok", key: key) : FrameWriter.text("ok")
-        let valid = greeting + offence.before
-        let tracker = FrameTracker(role: offence.role, maximumMessageBytes: 4096)
-        let whole = Verdict([valid + offence.frame], tracker)
-        #expect(whole.violation == offence.violation)
+    func everyRule(protocolViolation: ProtocolViolation) {
+        let greeting = protocolViolation.role == .fromClient ? FrameWriter.text("ok", key: key) : FrameWriter.text("ok")
+        let valid = greeting + protocolViolation.before
+        let tracker = FrameTracker(role: protocolViolation.role, maximumMessageBytes: 4096)
+        let whole = Verdict([valid + protocolViolation.frame], tracker)
+        #expect(whole.violation == protocolViolation.violation)
         #expect(whole.forwardable == valid.count)
-        for pieces in Splits.all(of: valid + offence.frame + [1, 2, 3]) {
+        for pieces in Splits.all(of: valid + protocolViolation.frame + [1, 2, 3]) {
             let verdict = Verdict(pieces, tracker)
-            #expect(verdict.violation == offence.violation)
-            #expect(verdict.news == whole.news)
+            #expect(verdict.violation == protocolViolation.violation)
+            #expect(verdict.summary == whole.summary)
             // Bytes of the offending header that came alone are gone already; bytes of its payload never are.
-            #expect((valid.count..<valid.count + offence.frame.count).contains(verdict.forwardable))
+            #expect((valid.count..<valid.count + protocolViolation.frame.count).contains(verdict.forwardable))
         }
     }
 
@@ -245,7 +245,7 @@ struct FrameViolationTests {
         let rest = Array(text[4...]) + FrameWriter.ping() + [0xff, 0xff]
         let error = try #require(throws: FrameError.self) { try tracker.follow(rest) }
         #expect(error.validPrefix == rest.count - 2)
-        #expect(error.newsBefore == FrameNews(frames: 1, pings: 1, messages: 1))
+        #expect(error.summaryBefore == FrameSummary(frames: 1, pings: 1, messages: 1))
         #expect(error.closeCode == .protocolError)
         #expect(error.reason == FrameViolation.reservedBits.reason)
     }
@@ -267,7 +267,7 @@ struct FrameTrackerAgreementTests {
             reference.decode(stream)
             let tracker = FrameTracker(role: role, maximumMessageBytes: limit, extensionsNegotiated: extensions)
             for verdict in [Verdict([stream], tracker), Verdict(pieces, tracker)] {
-                #expect(verdict.news == reference.news, "seed \(seed)")
+                #expect(verdict.summary == reference.summary, "seed \(seed)")
                 #expect(verdict.violation == reference.violation, "seed \(seed)")
                 guard reference.violation == nil else { continue }
                 #expect(verdict.isAtBoundary == (reference.leftover == 0), "seed \(seed)")
@@ -290,8 +290,8 @@ struct FrameTrackerAgreementTests {
                 let tracker = FrameTracker(role: role, maximumMessageBytes: 1 << 20, extensionsNegotiated: true)
                 let verdict = Verdict([stream], tracker)
                 #expect(verdict.violation == reference.violation, "seed \(seed)")
-                #expect(verdict.news == reference.news, "seed \(seed)")
-                #expect(Verdict(stream.map { [$0] }, tracker).news == reference.news, "seed \(seed)")
+                #expect(verdict.summary == reference.summary, "seed \(seed)")
+                #expect(Verdict(stream.map { [$0] }, tracker).summary == reference.summary, "seed \(seed)")
             }
         }
     }

@@ -117,7 +117,7 @@ struct MessageAssemblerTests {
     }
 
     @Test("memory for a message grows with the bytes that arrive, not with the length that is announced")
-    func announced() {
+    func proxyProtocol() {
         var assembler = MessageAssembler()
         let rules = MessageRules(role: .fromClient, maximumMessageBytes: 1 << 30)
         let header: [UInt8] = [0x82, 0xff, 0, 0, 0, 0, 0x10, 0, 0, 0, 1, 2, 3, 4]

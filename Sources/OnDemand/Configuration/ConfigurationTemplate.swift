@@ -1,0 +1,109 @@
+/// Configurations to start from, for `ondemandd init`: right as they are, with what has to be changed in words.
+public enum ConfigurationTemplate: String, CaseIterable, Sendable {
+    /// Puma with Action Cable.
+    case railsActionCable = "rails-actioncable"
+    /// Any server.
+    case generic
+
+    static var words: String { allCases.map(\.rawValue).joined(separator: " nor ") }
+
+    var purpose: String {
+        switch self {
+        case .railsActionCable: "a Rails application's Action Cable server on a port of its own"
+        case .generic: "one server for all paths, WebSockets too"
+        }
+    }
+
+    /// The configuration itself.
+    public var text: String {
+        switch self {
+        case .railsActionCable: Self.railsActionCableText
+        case .generic: Self.genericText
+        }
+    }
+
+    /// JSON has no comments, so they stand beside it.
+    public var notes: String {
+        switch self {
+        case .railsActionCable:
+            """
+            What is what in this configuration:
+              listen       where clients, or the TLS terminator in front, connect
+              path         what Rails mounts Action Cable at
+              command      started in working_dir when the first browser asks for that path
+              target       where that command listens; port and path as it has them
+              REDIS_URL    config/cable.yml should name an adapter that reaches other processes
+            Behind a TLS terminator add "trusted_proxies": ["loopback"], so that its X-Forwarded-Proto counts.
+            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
+            and from elsewhere, while it runs: ondemandd status --config FILE
+
+            """
+        case .generic:
+            """
+            What is what in this configuration:
+              listen       where clients connect
+              path         "/*" is everything; several services may have paths of their own
+              command      the server to start when the first request comes; no shell reads args
+              target       where that server listens
+              idle_timeout how long after the last request or WebSocket it is stopped
+            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
+            and from elsewhere, while it runs: ondemandd status --config FILE
+
+            """
+        }
+    }
+
+    private static let railsActionCableText = """
+        {
+          "listen": "127.0.0.1:3000",
+          "status": { "listen": "127.0.0.1:9292" },
+          "control": "unix:${RUNTIME_DIRECTORY:-/tmp}/ondemandd.sock",
+          "reverse_proxies": [
+            {
+              "name": "action-cable",
+              "enabled": "${ENABLE_ACTION_CABLE:-true}",
+              "path": "/cable",
+              "target": "http://127.0.0.1:28080/cable",
+              "websocket": true,
+              "on_demand": {
+                "command": "bundle",
+                "args": ["exec", "puma", "-b", "tcp://127.0.0.1:28080", "cable/config.ru"],
+                "working_dir": "${RAILS_ROOT:-.}",
+                "env": {
+                  "RAILS_ENV": "${RAILS_ENV:-production}",
+                  "REDIS_URL": "${REDIS_URL:-redis://127.0.0.1:6379/0}"
+                },
+                "startup_timeout": "30s",
+                "idle_timeout": "15m",
+                "stop_timeout": "10s"
+              }
+            }
+          ]
+        }
+
+        """
+
+    private static let genericText = """
+        {
+          "listen": "127.0.0.1:3000",
+          "status": { "listen": "127.0.0.1:9292" },
+          "control": "unix:${RUNTIME_DIRECTORY:-/tmp}/ondemandd.sock",
+          "reverse_proxies": [
+            {
+              "name": "app",
+              "path": "/*",
+              "target": "http://127.0.0.1:8080",
+              "websocket": true,
+              "on_demand": {
+                "command": "python3",
+                "args": ["-m", "http.server", "--bind", "127.0.0.1", "8080"],
+                "startup_timeout": "30s",
+                "idle_timeout": "15m",
+                "stop_timeout": "10s"
+              }
+            }
+          ]
+        }
+
+        """
+}

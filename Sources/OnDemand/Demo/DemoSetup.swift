@@ -1,0 +1,63 @@
+/// What `ondemandd demo` runs, and what it says about it.
+struct DemoSetup {
+    let executable: String
+    let listen: SocketAddress
+    let status: SocketAddress
+
+    /// As an operator would write it.
+    var configuration: String {
+        // What looks like a variable in the name of a directory is none.
+        let command = executable.replacing("${", by: "$${")
+        return """
+            {
+              "listen": "\(listen)",
+              "status": { "listen": "\(status)" },
+              "reverse_proxies": [
+                {
+                  "name": "demo",
+                  "path": "/*",
+                  "target": "http://127.0.0.1:{port}",
+                  "websocket": true,
+                  "on_demand": {
+                    "command": \(JSONText.quoted(command)),
+                    "args": ["demo", "--as-backend", "{port}"],
+                    "port": "auto",
+                    "startup_timeout": "10s",
+                    "idle_timeout": "8s",
+                    "idle_when": "no_connections",
+                    "stop_timeout": "3s"
+                  }
+                }
+              ]
+            }
+
+            """
+    }
+
+    var introduction: String {
+        """
+
+          Open    http://\(status)/    in a browser.
+
+          Watch   1. The backend is asleep: no process, no memory.
+                  2. Press "Open a WebSocket". The daemon holds your connection and starts the backend,
+                     which takes 1.5 seconds to boot; then your connection opens as if it had always been there.
+                  3. Press "Close it". Eight seconds later the backend is stopped, and all is quiet again.
+
+          Or, without a browser, in a second terminal:   curl http://\(listen)/
+
+          Ctrl-C ends the demo. What follows is the daemon's own log.
+
+
+        """
+    }
+
+    /// Why it cannot begin, and what to do.
+    func sentence(on error: SystemError) -> String {
+        for (option, address) in [("--listen", listen), ("--status", status)]
+        where error.code == .addressInUse && error.subject == "\(address)" {
+            return "\(address) is in use; end what listens there, or choose another one: \(option) ADDRESS"
+        }
+        return error.description
+    }
+}

@@ -1,0 +1,194 @@
+/// The answer's way down: its head is judged and rewritten, its body is framed and passed on.
+extension ExchangeMachine {
+    mutating func receivedFromUpstream(_ bytes: ArraySlice<UInt8>) {
+        precondition(phase == .relaying, "bytes were read from the backend while \(phase)")
+        guard response != nil else {
+            // It has read the request, or has at least begun to answer something: nothing is asked twice.
+            request!.forwarding.head = []
+            responseHead += bytes
+            return readResponseHeads()
+        }
+        forwardResponse(bytes)
+    }
+
+    mutating func sentToUpstream(_ count: Int) {
+        moved &+= count
+        toUpstream.removeFirst(count)
+        if toUpstream.isEmpty { forwardBody() }
+    }
+
+    /// The backend reads no more, most often because it has answered already: what it said may still arrive.
+    mutating func upstreamRefusedBytes() {
+        upstreamRefusesMore = true
+        toUpstream.removeAll()
+    }
+
+    /// The backend cannot answer any more: the client is told, or if its answer has begun, it sees it end too early.
+    mutating func failUpstream(_ reply: LocalReply) {
+        upstreamUse = .spent
+        toUpstream.removeAll()
+        guard response == nil else {
+            // An orderly end would make an answer without a length look complete (RFC 9112, 8).
+            phase = .aborting
+            return
+        }
+        respond(reply)
+    }
+
+    // MARK: Heads
+
+    private mutating func readResponseHeads() {
+        do {
+            var interim = 0
+            while let head = try nextResponseHead() {
+                responseParser = ResponseHeadParser(limits: answerLimits)
+                if try accept(head) { return }
+                interim += 1
+                guard interim <= Limits.interimAnswersPerRead else {
+                    return failUpstream(
+                        LocalReply(status: 502, body: "\(serviceSentence) sent too many interim responses at once.")
+                    )
+                }
+            }
+        } catch HeadError.headTooLarge {
+            let limit = "limits.max_response_header_bytes"
+            let sentence =
+                "gave an answer whose header has more than \(answerLimits.maximumHeaderBytes) bytes (\(limit))"
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(sentence).", limit: limit))
+        } catch HeadError.tooManyFields {
+            let sentence = "gave an answer whose header has more than \(answerLimits.maximumFields) fields"
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(sentence).", limit: "response_fields"))
+        } catch {
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) gave an answer that is not HTTP."))
+        }
+    }
+
+    var answerLimits: HeadLimits {
+        HeadLimits(maximumHeaderBytes: serviceLimits.maximumResponseHeadBytes, maximumFields: Limits.responseFields)
+    }
+
+    private mutating func nextResponseHead() throws(HeadError) -> ResponseHead? {
+        let unread = responseHead  // A second reference, not a copy: the parser changes while it looks at the bytes.
+        return try responseParser.examine(unread.span)
+    }
+
+    /// True when this was the last head of the exchange.
+    private mutating func accept(_ head: ResponseHead) throws -> Bool {
+        if head.status == 101 {
+            openTunnel(head)
+            return true
+        }
+        if head.isInterim {
+            forwardInterim(head)
+            return false
+        }
+        try acceptFinal(head)
+        return true
+    }
+
+    /// Only a 101 that answers this client's own key, once, opens a tunnel (RFC 6455, 4.1 and 11.3.3).
+    private mutating func openTunnel(_ head: ResponseHead) {
+        guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: responseHead.span),
+            let accept = head.onlyValue(of: .secWebSocketAccept),
+            request!.head.requested(for: accept, in: responseHead.span)
+        else {
+            let sentence = "\(serviceSentence) switched protocols without being asked properly."
+            return failUpstream(LocalReply(status: 502, body: sentence))
+        }
+        extensionsNegotiated = head.has(.secWebSocketExtensions)
+        // Most often byte for byte; the frames that came with it follow. Most often there are none, and then nothing is
+        // copied.
+        if responseHead.count > head.byteCount {
+            earlyFrames = Array(responseHead[head.byteCount...])
+            responseHead.removeSubrange(head.byteCount...)
+        }
+        if HeadRewriter.isPlain(head, in: responseHead.span) {
+            toClient.append(responseHead)
+        } else {
+            var output: [UInt8] = []
+            HeadRewriter.response(
+                head, in: responseHead, keepAlive: true, clientVersion: .http11, upgrade: true, framing: false,
+                into: &output)
+            toClient.append(output)
+        }
+        responseHead = []
+        phase = .tunnel
+    }
+
+    private mutating func forwardInterim(_ head: ResponseHead) {
+        // HTTP/1.0 knows no interim answers (RFC 9110, 15.2).
+        if request!.version == .http11 {
+            var output: [UInt8] = []
+            HeadRewriter.response(
+                head, in: responseHead, keepAlive: true, clientVersion: .http11, upgrade: false, framing: false,
+                into: &output)
+            toClient.append(output)
+        }
+        responseHead.removeFirst(head.byteCount)
+    }
+
+    private mutating func acceptFinal(_ head: ResponseHead) throws {
+        let ending = try ResponseFraming(of: head, in: responseHead.span, toHeadRequest: request!.isHead)
+        let framing = ending.body
+        // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
+        let unchunks = framing == .chunked && request!.version == .http10
+        let mustClose = !request!.body.isFinished || framing == .untilClose || unchunks || hasTunnelBytes
+        let keepAlive = request!.wantsKeepAlive && !mustClose
+        var output: [UInt8] = []
+        HeadRewriter.response(
+            head, in: responseHead, keepAlive: keepAlive, clientVersion: request!.version, upgrade: false,
+            framing: ending.keepsFields, into: &output)
+        toClient.append(output)
+        let limits = BodyLimits.ofResponse(
+            removing: framing == .chunked ? HopByHop.names(head, in: responseHead.span) : [])
+        let rest = responseHead[head.byteCount...]
+        responseHead = []
+        response = ResponseInFlight(
+            body: BodyReader(framing, limits: limits, output: unchunks ? .content : .chunks), keepAlive: keepAlive,
+            leavesUpstreamOpen: ending.isCertain && head.version == .http11 && head.wantsKeepAlive)
+        forwardResponse(rest)
+    }
+
+    // MARK: Bodies
+
+    private mutating func forwardResponse(_ bytes: ArraySlice<UInt8>) {
+        do {
+            let count = try response!.body.pass(bytes, to: &toClient)
+            // Whatever follows the end is nobody's answer and goes no further.
+            if response!.body.isFinished { finishResponse(isWholeStream: count == bytes.count) }
+        } catch {
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) sent a broken body."))
+        }
+    }
+
+    /// `isWholeStream`: nothing came behind the answer.
+    mutating func finishResponse(isWholeStream: Bool) {
+        phase = .finishing(keepAlive: response!.keepAlive && request!.wantsKeepAlive)
+        let idleUpstream = isWholeStream && phase == .finishing(keepAlive: true) ? idleUpstreamAfterResponse : nil
+        upstreamUse = idleUpstream.map { .reusable($0) } ?? .spent
+        toUpstream.removeAll()
+        if toClient.isEmpty, phase == .finishing(keepAlive: true) { sentToClient(0) }
+    }
+
+    /// What is on its way when the tunnel opens: the 101 and early frames down, eager client bytes up.
+    mutating func takeTunnelBytes() -> TunnelBytes {
+        defer {
+            toClient.removeAll()
+            toUpstream.removeAll()
+            inbound = []
+            earlyFrames = []
+        }
+        return TunnelBytes(
+            head: toClient, earlyFrames: earlyFrames, restOfHead: toUpstream, toUpstream: inbound)
+    }
+
+    struct TunnelBytes {
+        /// The 101, and whatever is left of answers before it.
+        let head: ByteQueue
+        /// What the backend sent behind it.
+        let earlyFrames: [UInt8]
+        /// What a backend that answered before it had read the whole head has still to read of it.
+        let restOfHead: ByteQueue
+        let toUpstream: [UInt8]
+    }
+}

@@ -1,0 +1,4 @@
+/// The two ends of a conversation.
+enum Peer: Equatable, Sendable {
+    case client, upstream
+}

@@ -1,0 +1,123 @@
+/// An answer the daemon gives itself: one line that says what happened, in the form that its reader asked for.
+struct LocalReply: Equatable, Sendable {
+    struct Field: Equatable, Sendable {
+        let name: String
+        let value: String
+    }
+
+    let status: Int
+    /// One line; the line end is added.
+    let body: String
+    var retryAfterSeconds: Int64?
+    var fields: [Field] = []
+    /// Which limit was reached, for the log.
+    var limit: String?
+    /// A secret was named and is the wrong one, for the log.
+    var isWrongSecret = false
+
+    /// Who asked.
+    struct ReplyContext {
+        var form = ResponseFormat.text
+        /// What the request is called in the log.
+        var requestID: String?
+    }
+
+    /// The whole response. `headOnly` answers a HEAD request: the same head without the body (RFC 9110, 9.3.2).
+    func rendered(for context: ReplyContext = ReplyContext(), keepAlive: Bool, headOnly: Bool) -> [UInt8] {
+        let text = content(for: context)
+        let mayHaveBody = status >= 200 && status != 204 && status != 304
+        var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
+        if mayHaveBody { head += "\(Self.typeFields(of: context.form))Content-Length: \(text.utf8.count)\r\n" }
+        head += "Cache-Control: no-store\r\n"
+        if let id = context.requestID { head += "X-Request-Id: \(id)\r\n" }
+        if let retryAfterSeconds { head += "Retry-After: \(retryAfterSeconds)\r\n" }
+        for field in fields {
+            precondition(field.value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")
+            head += "\(field.name): \(field.value)\r\n"
+        }
+        head += "Connection: \(connection(keepAlive: keepAlive))\r\n\r\n"
+        return Array((mayHaveBody && !headOnly ? head + text : head).utf8)
+    }
+
+    /// `keep-alive` is said to every client: HTTP/1.0 needs it, HTTP/1.1 does not mind. Who sends `Upgrade` must
+    /// also name it here (RFC 9110, 7.8).
+    private func connection(keepAlive: Bool) -> String {
+        let persistence = keepAlive ? "keep-alive" : "close"
+        let offersUpgrade = fields.contains { $0.name.utf8.elementsEqual("Upgrade".utf8) }
+        return offersUpgrade ? "\(persistence), Upgrade" : persistence
+    }
+}
+
+extension LocalReply {
+    /// What a client is told about its head.
+    init(refusing error: HeadError) {
+        self.init(status: error.status, body: error.reason)
+        if error == .upgradeVersionUnsupported {
+            // RFC 9110, 15.5.22 and RFC 6455, 4.4.
+            fields = [
+                Field(name: "Upgrade", value: "websocket"), Field(name: "Sec-WebSocket-Version", value: "13"),
+            ]
+        }
+    }
+
+    /// What a client is told about its body.
+    init(refusing error: FramingError) { self.init(status: error.status, body: error.reason) }
+
+    /// The phrase for a status line (RFC 9110, 15), for the statuses the daemon or its operator gives.
+    static func reason(of status: Int) -> String {
+        switch status {
+        case 100..<400: successReason(of: status)
+        case 400..<500: clientErrorReason(of: status)
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Unknown"
+        }
+    }
+
+    private static func successReason(of status: Int) -> String {
+        switch status {
+        case 100: "Continue"
+        case 101: "Switching Protocols"
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 204: "No Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 303: "See Other"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        default: "Unknown"
+        }
+    }
+
+    private static func clientErrorReason(of status: Int) -> String {
+        switch status {
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 411: "Length Required"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
+        case 417: "Expectation Failed"
+        case 421: "Misdirected Request"
+        case 422: "Unprocessable Content"
+        case 426: "Upgrade Required"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        default: "Unknown"
+        }
+    }
+}

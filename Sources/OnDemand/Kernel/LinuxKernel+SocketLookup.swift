@@ -1,0 +1,215 @@
+import CLinux
+import Glibc
+
+/// Who listens where: asked of sock_diag(7), which finds a listener as a connection would, and else read from /proc.
+extension LinuxKernel {
+    private enum Find {
+        /// `isFull` when the next connection would have to wait for somebody to accept one.
+        case listener(inode: UInt32, isFull: Bool)
+        case nobody, untold
+    }
+
+    /// A socket to ask with, or -1. Some systems open it and know nothing about TCP, so it has to find a listener that
+    /// is there for certain.
+    static func openDiagnosis() -> Int32 {
+        let diagnosis = ondemandd_open_diagnosis()
+        guard diagnosis >= 0 else { return -1 }
+        let listener = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        defer { _ = Glibc.close(listener) }
+        let octets: [UInt8] = [127, 0, 0, 1]
+        let anyPort = SocketAddress.ipv4(octets: octets, port: 0)
+        var information = stat()
+        var found = ondemandd_listener()
+        if unsafe anyPort.withSockaddr({ unsafe bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 1) == 0,
+            unsafe fstat(listener, &information) == 0,
+            let port = unsafe SocketAddress.filled(by: { unsafe getsockname(listener, $0, $1) })?.port,
+            unsafe ondemandd_find_listener(diagnosis, 0, AF_INET, octets, port.bigEndian, &found) == 1,
+            UInt(found.inode) == information.st_ino
+        {
+            return diagnosis
+        }
+        _ = Glibc.close(diagnosis)
+        return -1
+    }
+
+    private func find(_ address: SocketAddress) -> Find {
+        guard diagnosis >= 0, let port = address.port, let octets = address.octets else { return .untold }
+        questions &+= 1
+        var found = ondemandd_listener()
+        let answer = unsafe ondemandd_find_listener(
+            diagnosis, questions, address.family, octets, port.bigEndian, &found)
+        return switch answer {
+        case 1: .listener(inode: found.inode, isFull: found.queue > found.backlog)
+        case 0: .nobody
+        default: .untold
+        }
+    }
+
+    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
+        // At an address of another machine a listener of this one means nothing.
+        guard address.isLoopback else { return .untold }
+        switch find(address) {
+        case .nobody: return .nobody
+        case .untold, .listener(_, isFull: true): return .untold
+        case .listener(let inode, isFull: false):
+            return owner(of: inode, leader)
+        }
+    }
+
+    func listener(
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> SocketLookup {
+        if case .unix(let path) = address {
+            return unixListener(at: path, accepting: connection, belongsToFamilyOf: leader)
+        }
+        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .nobody
+    }
+
+    /// The kernel keeps which process began to listen on a Unix socket, and tells it to each client (unix(7),
+    /// SO_PEERCRED). Where that process proves nothing, the socket itself has to be held by the family: it is found by
+    /// the file that it is bound to, never by its name, which is only how its owner spelled it.
+    private func unixListener(
+        at path: String, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+    ) -> SocketLookup {
+        if let connection, let process = listeningProcess(behind: connection) {
+            if self.process(process, belongsToFamilyOf: leader) { return .family }
+            // One that has ended has left its socket to others; only then they are looked for.
+            guard kill(process.number, 0) != 0, errno == ESRCH else { return .stranger }
+            return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .somebody
+        }
+        // A process of another pid namespace has no number here, and what other processes hold is not seen there.
+        guard let inode = unixListenerInode(at: path) else { return .somebody }
+        return memberHolds(inode, leader).isShown ? .family : .somebody
+    }
+
+    /// By device and inode of the file; nil where the system does not say, or nobody of this network namespace listens.
+    private func unixListenerInode(at path: String) -> UInt32? {
+        guard diagnosis >= 0, let file = SocketFile(behind: path) else { return nil }
+        questions &+= 1
+        var inode: UInt32 = 0
+        let answer = unsafe ondemandd_find_unix_listener(
+            diagnosis, questions, dev_t(file.device), ino_t(file.inode), &inode)
+        return answer == 1 ? inode : nil
+    }
+
+    private func owner(of inode: UInt32, _ leader: ProcessID) -> SocketLookup {
+        switch family(of: leader, dependencies: inode) {
+        case true?: .family
+        case false?: .stranger
+        case nil: .somebody
+        }
+    }
+
+    func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
+        guard let inode = listenerInode(at: address) else { return nil }
+        let number = Self.processes().first { Self.dependencies($0, inode) == true }
+        return number.map { ProcessDescription(process: ProcessID(number: $0), name: Self.name(of: $0)) }
+    }
+
+    /// nil when nothing shows it.
+    private func family(of leader: ProcessID, dependencies inode: UInt32) -> Bool? {
+        switch memberHolds(inode, leader) {
+        case .yes: true
+        case .no: false
+        case .untold(let members): isHeldByNobody(but: members, inode)
+        }
+    }
+
+    /// Whether a member of a family was seen to hold a socket.
+    private enum Holding {
+        case yes, no
+        /// Some of these members do not let us look.
+        case untold(members: Set<Int32>)
+
+        var isShown: Bool { if case .yes = self { true } else { false } }
+    }
+
+    private func memberHolds(_ inode: UInt32, _ leader: ProcessID) -> Holding {
+        // Most often it is the leader itself: then nobody else has to be found.
+        let isLed = launches[leader].map { $0.groupNumber == .ledByLeader } ?? true
+        let leaderHolds = isLed ? Self.dependencies(leader.number, inode) : false
+        if leaderHolds == true { return .yes }
+        let others = family(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
+        let replies = [leaderHolds] + others.map { Self.dependencies($0, inode) }
+        if replies.contains(true) { return .yes }
+        return replies.contains(nil) ? .untold(members: Set([leader.number] + others)) : .no
+    }
+
+    /// Whether only the processes of a family are left to hold a socket, because every other one can be looked into and
+    /// does not: true then, false when another one holds it, nil when another one cannot be looked into either.
+    private func isHeldByNobody(but family: Set<Int32>, _ inode: UInt32) -> Bool? {
+        var isShown = true
+        for process in Self.processes() where !family.contains(process) {
+            switch Self.dependencies(process, inode) {
+            case true?: return false
+            case nil: isShown = isShown && Self.facts(of: process)?.isAlive == false
+            case false?: break
+            }
+        }
+        // With hidepid some processes are not even listed.
+        return isShown && Self.listsEveryProcess ? true : nil
+    }
+
+    /// Whether /proc lists the processes of other users, as far as it can be told from the first one.
+    static var listsEveryProcess: Bool { unsafe access("/proc/1/stat", R_OK) == 0 && seesProcesses }
+
+    /// nil when that process does not let us look, not even as its own user.
+    private static func dependencies(_ process: Int32, _ inode: UInt32) -> Bool? {
+        switch ondemandd_holds_socket(process, inode) {
+        case 1: true
+        case 0: false
+        default:
+            asOwner(of: process) {
+                let answer = ondemandd_holds_socket(process, inode)
+                return answer < 0 ? nil : answer == 1
+            }
+        }
+    }
+
+    /// A socket in state LISTEN on this path, or on this address and port; only where nobody has the very address does
+    /// a wildcard listener take what is sent there, and others on the same port never do.
+    private func listenerInode(at address: SocketAddress) -> UInt32? {
+        switch find(address) {
+        case .listener(let inode, _): return inode
+        case .nobody: return nil
+        case .untold: break
+        }
+        guard let port = address.port else {
+            guard case .unix(let path) = address else { return nil }
+            // For people only: where the system does not say, the name is all there is.
+            return unixListenerInode(at: path)
+                ?? Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
+        }
+        for place in Self.localAddresses(taking: address) {
+            let local = "\(place):\(Self.hexadecimal(UInt32(port), digits: 4))"
+            // Listeners come first: what follows may be ten thousand connections that are not worth reading.
+            let row = Self.firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
+                $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
+            }
+            if let row, row[3] == "0A" { return UInt32(row[9]) }
+        }
+        return nil
+    }
+
+    /// As the tables write them: four octets at a time as one number of this machine, the most specific first.
+    private static func localAddresses(taking address: SocketAddress) -> [String] {
+        let written = { (octets: [UInt8]) in
+            stride(from: 0, to: octets.count, by: 4).map { first in
+                let number = octets[first..<first + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                return hexadecimal(UInt32(littleEndian: number), digits: 8)
+            }.joined()
+        }
+        let anyVersion6 = String(repeating: "0", count: 32)
+        return switch address {
+        case .ipv4(let octets, _):
+            [written(octets), written(Array(repeating: 0, count: 10) + [255, 255] + octets), "00000000", anyVersion6]
+        case .ipv6(let octets, _): [written(octets), anyVersion6]
+        case .unix: []
+        }
+    }
+
+    private static func hexadecimal(_ number: UInt32, digits: Int) -> String {
+        let text = String(number, radix: 16, uppercase: true)
+        return String(repeating: "0", count: digits - text.utf8.count) + text
+    }
+}

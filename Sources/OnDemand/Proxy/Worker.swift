@@ -1,0 +1,73 @@
+/// Carries open tunnels on a thread of its own: a reactor, and a proxy that has neither listeners nor conversations.
+///
+/// Unchecked: until its thread runs only who made it touches it, from then on only that thread; the letterboxes and the
+/// ledger, where others reach it, are safe by themselves.
+final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
+    let reactor: Reactor<K>
+    let proxy: Proxy<K>
+    let commands: ThreadSafeQueue<WorkerCommand>
+    private(set) var hasEnded = false
+
+    /// `proxy` is the one that decides, `kernel` the carrier's own.
+    init(
+        besides proxy: Proxy<K>, kernel: K, number: Int, reports: ThreadSafeQueue<WorkerEvent>
+    ) throws(SystemError) {
+        reactor = Reactor(kernel: kernel)
+        commands = ThreadSafeQueue(wakeup: try kernel.openWakeup())
+        let counters = SharedCounters()
+        let reporting = WorkerContext(worker: number, queue: reports, counters: counters)
+        let log = Log { event, fields in
+            reports.post(WorkerEvent(worker: number, content: .log(event, fields)), through: kernel)
+        }
+        // Of who knows the status and who is controlled only conversations ask, and there are none.
+        self.proxy = Proxy(
+            upstreams: proxy.upstreams, reactor: reactor, log: log, requests: Mailbox(), status: proxy.status,
+            controlSource: proxy.controlSource, reporting: reporting)
+        try kernel.watch(commands.wakeup, for: .edges, as: Token(.wakeup, index: 0, generation: 0))
+        proxy.workers.append(.init(commands: commands, counters: counters))
+    }
+
+    func run() {
+        while !hasEnded { reactor.runOnce(self) }
+    }
+
+    func relayRun(from first: Int, of count: Int) -> Int { proxy.relayRun(from: first, of: count) }
+
+    func ready(_ token: Token, _ readiness: Readiness) {
+        switch token.role {
+        case .client, .upstream: proxy.ready(token, readiness)
+        case .wakeup: commands.takeAll().forEach(follow)
+        case .listener, .childOutput, .childErrors, .probe, .notification, .signals:
+            preconditionFailure("a carrier watches nothing but tunnels")
+        }
+    }
+
+    func timerFired(_ key: TimerKey) {
+        switch key {
+        case .connection(let token): proxy.deadlineFired(token)
+        case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
+        case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .leave, .status, .memoryTrim,
+            .logRetry, .watchdog, .shutdown, .familyGuard:
+            preconditionFailure("a carrier has no timers but those of tunnels")
+        }
+    }
+
+    func iterationEnded() { proxy.enterTraffic() }
+
+    private func follow(_ order: WorkerCommand) {
+        switch order {
+        case .tunnel(let passage): proxy.update(passage.connection, announcedClient: passage.announcedClient)
+        case .register(let id, let name, let gate, let limits):
+            // Where it is only matters to who connects.
+            let upstream = Proxy<K>.Upstream(name: name, address: .unix(path: ""), gate: gate, limits: limits)
+            proxy.register(upstream, at: id)
+        case .closeTunnels(let lease, let code, let window): proxy.closeTunnels(of: lease, code, over: window)
+        case .generationEnded(let lease): proxy.endLinks(of: lease)
+        case .close(let id, let generation): proxy.close(id, sparing: generation)
+        case .closeEverything: proxy.closeEverything()
+        case .end:
+            proxy.closeEverything()
+            hasEnded = true
+        }
+    }
+}

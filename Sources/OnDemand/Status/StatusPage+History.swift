@@ -1,0 +1,116 @@
+/// The last 24 hours as a skyline with the connections drawn over it, and the boots that were in them.
+extension StatusPage {
+    /// The daemon tells when each state began. What it does not know, because it was not there, stays empty; a moment
+    /// awake is as wide as can be seen.
+    static let day = #"""
+        const hours = 3600;
+        const wholeDay = 24 * hours;
+
+        class Day {
+          constructor(root) {
+            this.figure = one("figure.day", root);
+            this.picture = one("svg", this.figure);
+            this.drawn = -minute;
+          }
+
+          /// Seconds on the daemon's clock; `offset` leads from there to the browser's.
+          take(day, at) {
+            this.offset = Date.now() / 1000 - at;
+            this.states = day.states;
+            this.connections = day.connections;
+            this.drawn = -minute;
+          }
+
+          draw({ name, open }) {
+            if (!this.states || (open === this.open && now() - this.drawn < minute / 2)) return;
+            this.open = open;
+            this.drawn = now();
+            this.end = Date.now() / 1000 - this.offset;
+            const spans = this.spans();
+            this.figure.hidden = spans.length === 0;
+            this.picture.replaceChildren(...spans.map((span) => this.band(span)), ...this.crowd());
+            const story = this.story(spans);
+            say(one(".sum", this.figure), story);
+            this.picture.setAttribute("aria-label", `The last 24 hours of ${name}: ${story}`);
+            this.axis();
+          }
+
+          spans() {
+            const begin = this.end - wholeDay;
+            return this.states.map(([state, since], index) => ({ state, since: Math.max(since, begin),
+              until: Math.min(this.states[index + 1]?.[1] ?? this.end, this.end) }))
+              .filter(({ state, since, until }) => state !== "unknown" && until >= since && until > begin);
+          }
+
+          place(time) { return 720 * (1 - (this.end - time) / wholeDay); }
+
+          band({ state, since, until }) {
+            const height = heights[state] ?? 46;
+            const shortest = height > 6 ? 1.5 : 0;
+            const width = Math.max(shortest, this.place(until) - this.place(since));
+            return picture("rect", { class: `band ${state}`, x: Math.min(this.place(since), 720 - width), width,
+              y: 64 - height, height });
+          }
+
+          /// The most at a time in each step, as lines whose highest point is the top; where nobody was there is none.
+          crowd() {
+            const most = this.most();
+            const { step_s: step, until, peaks } = this.connections ?? { peaks: [] };
+            const runs = [];
+            peaks.forEach((peak, index) => {
+              if (peak === 0) return;
+              if (index === 0 || peaks[index - 1] === 0) runs.push([]);
+              const y = (62 - 56 * peak / most).toFixed(1);
+              const begin = until - step * (peaks.length - index);
+              for (const time of [begin, Math.min(begin + step, this.end)]) {
+                runs.at(-1).push(`${this.place(time).toFixed(1)},${y}`);
+              }
+            });
+            return runs.map((points) => picture("polyline", { class: "crowd", points: points.join(" ") }));
+          }
+
+          most() { return Math.max(0, ...(this.connections?.peaks ?? [])); }
+
+          story(spans) {
+            const known = spans.reduce((sum, { since, until }) => sum + until - since, 0);
+            const asleep = spans.reduce((sum, { state, since, until }) =>
+              sum + (["asleep", "backoff", "disabled"].includes(state) ? until - since : 0), 0);
+            const starts = spans.filter((span) => span.state === "starting").length;
+            const share = known > 0 ? Math.floor(100 * asleep / known) : 0;
+            const past = known < wholeDay - 60 ? ` of the ${span(1000 * known)} that are known` : "";
+            return `asleep for ${of(share, "%")}${past}, started ${count(starts, "time")}, `
+              + `at most ${count(Math.max(this.most(), this.open), "connection")} at once`;
+          }
+
+          axis() {
+            const clock = { hour: "2-digit", minute: "2-digit" };
+            [...one(".axis", this.figure).children].forEach((label, index) => {
+              const time = new Date(Date.now() - 1000 * (wholeDay - index * 6 * hours));
+              say(label, index === 4 ? "now" : time.toLocaleTimeString([], clock));
+            });
+          }
+        }
+
+        /// How long its last boots took, each as a bar.
+        function drawBoots(root, boots) {
+          const chart = one(".boots", root);
+          chart.toggleAttribute("hidden", boots.length < 2);
+          const longest = Math.max(1, ...boots);
+          chart.setAttribute("viewBox", `0 0 ${Math.max(1, boots.length) * 8} 24`);
+          chart.style.width = `${boots.length * 8}px`;
+          chart.replaceChildren(...boots.map((boot, index) => {
+            const height = Math.max(2, 24 * boot / longest);
+            return picture("rect", { x: index * 8, y: 24 - height, width: 6, height });
+          }));
+          chart.setAttribute("aria-label", `The last ${count(boots.length, "boot")}, from the oldest to the latest`);
+          return bootStory(boots);
+        }
+
+        function bootStory(boots) {
+          if (boots.length < 2) return boots.length === 0 ? "none yet" : `one, ${precise(boots[0])}`;
+          const sorted = [...boots].sort((one, other) => one - other);
+          return `half of ${boots.length} within ${precise(sorted[Math.floor(sorted.length / 2)])}, `
+            + `the slowest ${precise(sorted.at(-1))}`;
+        }
+        """#
+}

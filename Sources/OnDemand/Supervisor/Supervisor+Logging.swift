@@ -1,0 +1,280 @@
+/// The log and the history of a backend's life: what is worth a line when its state has changed.
+extension Supervisor {
+    func note(_ event: BackendMachine.Event, from before: StateWord, of backend: SupervisedBackend) {
+        logFailure(event, before, backend)
+        switch event {
+        case .spawned: logStarted(backend)
+        case .groupGone: logStopped(backend)
+        case .gateClosed: log(.idle, service(backend), generation(backend))
+        default: break
+        }
+        noteOverdueStop(backend)
+        recordState(of: backend)
+        let after = StateWord(backend.machine.state)
+        guard after != before else { return }
+        if before == .starting { reactor.disarm(.startupSlow(backend.id)) }
+        backend.history.stateSince = kernel.now()
+        if before == .awake, after == .starting { noteLostListener(backend) } else { recordWake(of: backend) }
+        if after == .awake { logReady(backend) }
+        if after == .awake || after == .stopping { noteForGuard(backend) }
+        if case .stopping(let stop) = backend.machine.state { backend.history.stopCause = stop.cause }
+        if after == .stopping, let child = backend.child, child.exit == nil {
+            backend.history.memory.recordResidentBytes(kernel.residentBytes(of: child.process))
+            log(.stopping, service(backend), generation(backend), LogField("pid", child.process.number))
+        }
+        if case .backoff(let rest) = backend.machine.state {
+            let left = (rest.until - kernel.now()).wholeMilliseconds
+            log(.backoff, service(backend), LogField("reason", rest.reason), LogField("backoff_ms", left))
+        }
+        replies.post(.stateChanged(backend.id))
+    }
+
+    /// Only a change is worth a look at the clock.
+    func recordState(of backend: SupervisedBackend) {
+        let word = backend.stateWord
+        guard backend.history.day.intervals.last?.state != word else { return }
+        backend.history.day.entered(word, at: kernel.wallClock().seconds)
+    }
+
+    /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
+    func recordStartCause(of cause: WakeCause, by visitor: ClientInfo? = nil, for backend: SupervisedBackend) {
+        let wake = SupervisedBackend.Wake(cause: cause, visitor: visitor, at: kernel.now())
+        switch backend.machine.state {
+        case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? wake
+        case .backoff where cause == .operator: backend.history.nextWake = wake  // Nobody else ends a rest.
+        case .backoff(let rest) where rest.queues(at: wake.at):
+            backend.history.nextWake = backend.history.nextWake ?? wake
+        case .starting, .awake, .backoff, .shuttingDown: break
+        }
+    }
+
+    /// What comes back without being wanted is always on, or an operator has pinned it.
+    private func recordWake(of backend: SupervisedBackend) {
+        if case .starting = backend.machine.state {
+            let itself: WakeCause = backend.machine.standing == .pinned ? .operator : .alwaysOn
+            let wake = backend.history.nextWake ?? .init(cause: itself, visitor: nil, at: kernel.now())
+            backend.history.wakes[wake.cause] += 1
+            backend.history.lastWake = wake
+        }
+        // A wish counts for the start that it led to.
+        if StateWord(backend.machine.state) != .stopping, backend.machine.queueLength == 0 || backend.isStarting {
+            backend.history.nextWake = nil
+        }
+    }
+
+    /// Logged once per generation; a stop may take many signals.
+    func noteRefusedSignal(_ signal: StopSignal, _ code: Errno, _ backend: SupervisedBackend) {
+        guard let child = backend.child, !child.refusesSignals else { return }
+        backend.child?.refusesSignals = true
+        log(
+            .signalRefused, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("signal", signal.name), LogField("detail", "\(code)"))
+    }
+
+    /// Names what is left at each retry, and logs it once.
+    private func noteOverdueStop(_ backend: SupervisedBackend) {
+        guard backend.machine.isStopOverdue, let child = backend.child else { return }
+        let remaining = kernel.members(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+        backend.child?.remaining = remaining
+        guard child.remaining == nil else { return }
+        log(
+            .stopTimedOut, service(backend), generation(backend),
+            LogField("remaining", remaining.map(\.shown).joined(separator: ", ")))
+        replies.post(.stateChanged(backend.id))
+    }
+
+    private func service(_ backend: SupervisedBackend) -> LogField { LogField("service", backend.name) }
+
+    private func generation(_ backend: SupervisedBackend) -> LogField {
+        LogField("generation", backend.machine.generation.number)
+    }
+
+    private func logStarted(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        if let slow = backend.history.startups.slowAfter {
+            reactor.arm(.startupSlow(backend.id), at: kernel.now() + slow)
+        }
+        log(
+            .started, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("command", backend.command.shown))
+    }
+
+    func logSlowStartup(_ id: BackendID) {
+        guard let backend = backends[id], let child = backend.child else { return }
+        let elapsed = kernel.now() - child.spawnedAt
+        log(
+            .startupSlow, service(backend), generation(backend), LogField("so_far_ms", elapsed.wholeMilliseconds),
+            LogField("median_ms", backend.history.startups.median?.wholeMilliseconds ?? 0))
+    }
+
+    private func noteLostListener(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        log(.listenerLost, service(backend), generation(backend), LogField("pid", child.process.number))
+    }
+
+    private func logReady(_ backend: SupervisedBackend) {
+        guard let child = backend.child else { return }
+        let startup = kernel.now() - (child.lostListenerAt ?? child.spawnedAt)
+        if child.readyAt == nil {
+            backend.child?.readyAt = kernel.now()
+            backend.history.lastStartup = startup
+            backend.history.startups.record(startup)
+            backend.history.startupHistogram.record(startup)
+        }
+        backend.history.lastFailure = nil
+        log(
+            .ready, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("startup_ms", startup.wholeMilliseconds))
+    }
+
+    private func logStopped(_ backend: SupervisedBackend) {
+        // The child is forgotten by an effect that follows; it is still here.
+        guard let child = backend.child, let exit = child.exit else { return }
+        backend.history.lastExit = exit.description
+        backend.history.lastExitCause = backend.history.stopCause?.word
+        let uptime = kernel.now() - child.spawnedAt
+        log(
+            .stopped, service(backend), generation(backend), LogField("pid", child.process.number),
+            LogField("exit", exit.word), LogField("how", child.endedBy?.name ?? "exited"),
+            LogField("uptime_ms", uptime.wholeMilliseconds))
+    }
+
+    private func logFailure(_ event: BackendMachine.Event, _ before: StateWord, _ backend: SupervisedBackend) {
+        switch (before, event) {
+        case (.starting, .addressTaken):
+            logAddressConflict(backend)
+            let what = backend.probe.localReply ?? "something already accepts connections"
+            failed(backend, .addressTaken, detail: "\(what) on \(addressText(backend))")
+        case (.starting, .dependencyRefused(let name, let refusal, _)):
+            let refusal = Refusal.dependencyFailed(name, refusal)
+            failed(backend, refusal, detail: refusal.sentence)
+        case (.starting, .spawnFailed(let error)):
+            failed(backend, .spawnFailed(error), detail: error.description + hint(about: error, backend))
+        case (.starting, .exited(let exit)) where backend.child?.readyAt == nil:
+            failed(
+                backend, .exitedEarly(exit),
+                detail: "ended with \(exit) before it accepted connections" + timeWaitHint(backend))
+        case (.starting, .timerFired(.startup)):
+            let limit = backend.machine.policy.startupTimeout
+            let why = backend.probe.localReply.map { "; when it was asked for the last time, \($0)" }
+            failed(
+                backend, .startTimedOut(after: limit),
+                detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
+                    + " within \(limit.shortText)\(why ?? "")" + listenerHint(backend))
+        case (.awake, .exited(.status(0))) where !backend.machine.policy.restarts:
+            break  // It has done its work; `stopped` says so.
+        case (.awake, .exited(let exit)), (.starting, .exited(let exit)):
+            let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
+            backend.history.crashes += 1
+            log.record(
+                .crashed,
+                [
+                    service(backend), generation(backend), LogField("exit", exit.word),
+                    LogField("open", backend.gate.leases),
+                ] + evidence(report))
+        default:
+            break
+        }
+    }
+
+    /// Why a command could not be run, where that can be seen.
+    private func hint(about error: SystemError, _ backend: SupervisedBackend) -> String {
+        guard error.code == .noSuchFile else { return "" }
+        let hint =
+            if error.call == "execve" {
+                kernel.beginning(
+                    ofFile: error.subject.hasPrefix("/")
+                        ? error.subject : "\(backend.command.workingDirectory)/\(error.subject)",
+                    atMost: Limits.scriptLineBytes
+                ).flatMap(LaunchHint.ofFile)
+            } else {
+                LaunchHint.ofCommand(backend.command.command)
+            }
+        return hint.map { ": \($0)" } ?? ""
+    }
+
+    /// It does listen, only elsewhere.
+    private func listenerHint(_ backend: SupervisedBackend) -> String {
+        guard let child = backend.child, let address = backend.address else { return "" }
+        let places = kernel.listeningAddresses(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+            .filter { $0 != address }
+        guard !places.isEmpty else { return "" }
+        return "; it listens on \(places.map(\.description).joined(separator: ", ")), the target is \(address)"
+    }
+
+    private func timeWaitHint(_ backend: SupervisedBackend) -> String {
+        guard let address = backend.address, address.port != nil,
+            backend.tail.recentOutput.contains(where: { line in
+                line.lowercased().pieces(between: "address already in use").count > 1
+            }),
+            kernel.listenerOwner(at: address) == nil, kernel.hasTimeWait(at: address)
+        else { return "" }
+        return "; nobody listens at \(address), but earlier connections to it are in TIME_WAIT for up to a minute: the"
+            + " server has to set SO_REUSEADDR"
+    }
+
+    private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {
+        let report = report(of: backend, detail: detail)
+        backend.history.failedStarts[refusal.reason] += 1
+        log.record(
+            .startFailed,
+            [service(backend), LogField("reason", refusal.word), LogField("detail", detail)] + evidence(report))
+    }
+
+    /// Kept for those who ask later. What an earlier process has printed explains nothing.
+    private func report(of backend: SupervisedBackend, detail: String) -> FailureReport {
+        let report = FailureReport(
+            detail: detail, command: backend.command.shown, directory: backend.command.workingDirectory,
+            exit: backend.child?.exit?.description, output: backend.child == nil ? [] : backend.tail.recentOutput)
+        backend.history.lastFailure = report
+        return report
+    }
+
+    private func evidence(_ report: FailureReport) -> [LogField] {
+        let output = report.output.isEmpty ? [] : [LogField("output", report.output.joined(separator: "\n"))]
+        return [LogField("command", report.command), LogField("directory", report.directory)] + output
+    }
+
+    private func addressText(_ backend: SupervisedBackend) -> String { backend.address?.description ?? "no address" }
+
+    /// Told once per start.
+    func logAddressConflict(_ backend: SupervisedBackend) {
+        guard !backend.probe.sawForeignListener else { return }
+        backend.probe.sawForeignListener = true
+        let owner = backend.address.flatMap { kernel.listenerOwner(at: $0) }
+        log.record(
+            .addressConflict,
+            [service(backend), LogField("address", addressText(backend))]
+                + (owner.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
+    }
+
+    /// Somebody else said READY=1; told once per start, because nobody is to fill the log.
+    func logForeignNotification(from sender: ProcessID?, of backend: SupervisedBackend) {
+        guard !backend.probe.sawForeignListener else { return }
+        backend.probe.sawForeignListener = true
+        let description = sender.map { kernel.description(of: $0) }
+        log.record(
+            .addressConflict,
+            [service(backend), LogField("address", "NOTIFY_SOCKET")]
+                + (description.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
+    }
+}
+
+/// A state without its contents, as logs, metrics and the status page name it.
+enum StateWord: String {
+    case asleep, starting, awake, stopping
+    case backoff = "backoff"
+    case shuttingDown
+
+    init(_ state: BackendMachine.State) {
+        self =
+            switch state {
+            case .asleep: .asleep
+            case .starting: .starting
+            case .awake: .awake
+            case .stopping: .stopping
+            case .backoff: .backoff
+            case .shuttingDown: .shuttingDown
+            }
+    }
+}

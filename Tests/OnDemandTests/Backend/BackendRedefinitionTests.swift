@@ -1,0 +1,35 @@
+import Testing
+
+@testable import OnDemand
+
+/// A policy that changes between two lives, and what of it does not wait for the next.
+@Suite struct BackendRedefinitionTests {
+    @Test("the next life is lived by the new policy, and nothing of the last one is forgotten")
+    func nextLife() {
+        var machine = BackendFixtures.stopping()
+        machine.update(BackendPolicy(startupTimeout: .seconds(3)))
+        machine = machine.after(.groupGone, .wanted(Ticket(number: 1)), .addressFree)
+        #expect(machine.generation == Generation(number: 2))
+        #expect(machine.apply(.spawned, at: noon) == [.arm(.startup, at: noon + .seconds(3)), .startProbing])
+    }
+
+    @Test("whether it comes back by itself is decided by the policy of the next life")
+    func alwaysOn() {
+        var machine = BackendFixtures.stopping()
+        machine.update(BackendPolicy(alwaysOn: true))
+        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        var rests = BackendFixtures.stopping(BackendPolicy(idleTimeout: .seconds(60), alwaysOn: true))
+        rests.update(BackendFixtures.policy)
+        #expect(rests.apply(.groupGone, at: noon).contains(.checkAddress) == false)
+    }
+
+    @Test("how clients are asked to leave counts at once")
+    func closeHandshake() {
+        var machine = BackendFixtures.awake()
+        machine.update(closeJitter: .seconds(4), drainTimeout: .seconds(40))
+        let effects = machine.apply(.command(.stop), at: noon)
+        let generation = Generation(number: 1)
+        #expect(effects.contains(.closeTunnels(generation, .goingAway, over: .seconds(4))))
+        #expect(effects.contains(.arm(.stopStep, at: noon + .seconds(40))))
+    }
+}

@@ -1,0 +1,78 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct ControlRequestTests {
+    @Test(
+        "what can be asked",
+        arguments: [
+            ("GET /v1/status", ControlRequest.status(.json)),
+            ("GET /v1/status?format=text", .status(.text)), ("GET /v1/status?format=coloured", .status(.coloured)),
+            ("POST /v1/reload", .reload),
+            ("POST /v1/services/cable/start", .command(.start, service: "cable", waits: true)),
+            ("POST /v1/services/cable/stop?wait=0", .command(.stop, service: "cable", waits: false)),
+            ("GET /v1/services/a.b/logs", .logs(service: "a.b", lines: 200, follows: false)),
+            ("GET /v1/services/cable/logs?lines=5&follow=1", .logs(service: "cable", lines: 5, follows: true)),
+        ])
+    func questions(line: String, question: ControlRequest) throws {
+        #expect(try ControlRequest(reading: line) == question)
+    }
+
+    @Test("each order has its own address")
+    func commands() throws {
+        for command in BackendCommand.allCases {
+            let question = try ControlRequest(reading: "POST /v1/services/x/\(command.rawValue)")
+            #expect(question == .command(command, service: "x", waits: true))
+        }
+    }
+
+    @Test(
+        "what cannot be asked is refused with a sentence",
+        arguments: [
+            ("GET /v1/services/cable/start", 405), ("POST /v1/status", 405), ("HEAD /v1/status", 405),
+            ("GET /v1/reload", 405), ("POST /v1/services/cable/logs", 405), ("GET /", 404),
+            ("GET /v1/services/cable", 404),
+            ("POST /v1/services/cable/explode", 404), ("POST /v2/services/cable/start", 404),
+            ("GET /v1/services/cable/logs?lines=-1", 400), ("GET /v1/services/cable/logs?lines=201", 400),
+            ("GET /v1/status?colour=red", 400), ("POST /v1/services/cable/start?wait", 400), ("", 404),
+        ])
+    func objections(line: String, status: Int) {
+        let denial = #expect(throws: ControlError.self) { try ControlRequest(reading: line) }
+        #expect(denial?.response.status == status)
+        #expect(denial?.response.body.hasSuffix(".") == true)
+        #expect((denial?.response.fields.first?.name == "Allow") == (status == 405))
+    }
+
+    @Test("the status listener takes the same orders, and speaks of its own paths only")
+    func statusListener() throws {
+        let command = try ControlRequest(reading: "POST /api/services/cable/pin", at: .status)
+        #expect(command == .command(.pin, service: "cable", waits: true))
+        let logs = try ControlRequest(reading: "GET /api/services/cable/logs?follow=1", at: .status)
+        #expect(logs == .logs(service: "cable", lines: 200, follows: true))
+        for line in [
+            "POST /v1/services/cable/pin", "POST /api/services/cable/explode", "POST http://x/api/services/a/pin",
+        ] {
+            let denial = #expect(throws: ControlError.self) { try ControlRequest(reading: line, at: .status) }
+            #expect(denial?.response.status == 404 && denial?.response.body.contains("/v1") == false, "\(line)")
+        }
+    }
+
+    @Test("a reload is answered with what it changed, or with everything that is wrong")
+    func reloads() {
+        var summary = ReloadSummary()
+        #expect(LocalReply(.done(summary)).body == "reloaded: nothing has changed")
+        summary.added = ["a", "b"]
+        summary.changesSettings = true
+        #expect(LocalReply(.done(summary)).body == "reloaded: added a,b; settings changed")
+        #expect(
+            LocalReply(.refused(["c:1:1: error: x", "c:2:1: error: y"])).body.split(separator: "\n").count == 2)
+        #expect([.refused(["x"]), .tooLate].allSatisfy { LocalReply($0).status == 409 })
+    }
+
+    @Test("who asks for a service that does not exist is told which do")
+    func unknown() {
+        let response = ControlError.unknown("kable", known: ["cable", "redis"]).response
+        #expect(response.status == 404)
+        #expect(response.body == "No service is named \"kable\"; there are cable, redis.")
+    }
+}

@@ -1,0 +1,52 @@
+import Testing
+
+@testable import OnDemand
+
+private let get = ExchangeHarness.get
+
+struct EarlyResponseTests {
+    private let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 10\r\n\r\n"
+    private let tooLarge = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"
+
+    @Test("an answer while the body is still on its way comes down, and the connection is closed behind it")
+    func early() {
+        var talk = ExchangeHarness(post + "abc", backends: .init(tooLarge))
+        talk.run()
+        #expect(talk.client == "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        #expect(talk.sawEnd && talk.leases == 0)
+        talk.clientMore("defghij" + get)
+        #expect(talk.requests.count == 1, "what follows a body nobody read is no request")
+        #expect(talk.client.hasSuffix("no"))
+    }
+
+    @Test("a backend that stops reading may still answer, and the client may go on sending")
+    func refusesMore() {
+        var talk = ExchangeHarness(post + "abc", backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
+        talk.machine.upstreamRefusedBytes()
+        talk.clientMore("def")
+        #expect(talk.machine.phase == .relaying && talk.termination == nil)
+        talk.machine.receivedFromUpstream(Array(tooLarge.utf8)[...])
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 413 ") && talk.sawEnd)
+    }
+
+    @Test("a body that turns out to be broken ends the request, and nothing behind it is read as another one")
+    func brokenBody() {
+        let request = "POST /app/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + get
+        var talk = ExchangeHarness(request, backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
+        #expect(talk.client.hasPrefix("HTTP/1.1 400 "))
+        #expect(talk.client.contains("Connection: close\r\n"))
+        #expect(talk.sawEnd && talk.leases == 0 && talk.requests.count == 1)
+    }
+
+    @Test("a client that leaves in the middle of its body gives the backend back")
+    func leavesInBody() {
+        var talk = ExchangeHarness(post + "abc", backends: .init(pieces: [], readsFirst: .max))
+        talk.run()
+        talk.clientEnds = true
+        talk.run()
+        #expect(talk.termination == .clientLeft)
+    }
+}

@@ -1,0 +1,45 @@
+import Testing
+
+@testable import OnDemand
+
+struct RelayDirectionTests {
+    @Test("a new pump wants to read and nothing else")
+    func new() {
+        let pump = RelayDirection()
+        #expect(pump.wantsToRead)
+        #expect(!pump.wantsToWrite && !pump.wantsToEndSink && !pump.isFinished)
+    }
+
+    @Test("while bytes wait nothing more is read: that is the whole backpressure")
+    func pending() {
+        var pump = RelayDirection()
+        pump.pending = ByteQueue([1, 2])
+        #expect(!pump.wantsToRead && pump.wantsToWrite)
+        pump.pending.removeFirst(2)
+        #expect(pump.wantsToRead && !pump.wantsToWrite)
+    }
+
+    @Test("the sink hears of the end only after the last byte, and once")
+    func end() {
+        var pump = RelayDirection()
+        pump.pending = ByteQueue([1])
+        pump.sourceEnded = true
+        #expect(!pump.wantsToRead && pump.wantsToWrite && !pump.wantsToEndSink)
+        pump.pending.removeFirst(1)
+        #expect(pump.wantsToEndSink && !pump.isFinished)
+        pump.sinkEnded = true
+        #expect(!pump.wantsToEndSink && !pump.wantsToRead && pump.isFinished)
+    }
+
+    @Test("in every state a pump wants one thing at most")
+    func oneThing() {
+        Exhaustive.run { choices in
+            var pump = RelayDirection()
+            pump.sourceEnded = choices.choose(2) == 1
+            pump.sinkEnded = pump.sourceEnded && choices.choose(2) == 1
+            if !pump.sinkEnded, choices.choose(2) == 1 { pump.pending = ByteQueue([1]) }
+            let wishes = [pump.wantsToRead, pump.wantsToWrite, pump.wantsToEndSink, pump.isFinished].count { $0 }
+            #expect(wishes == 1)
+        }
+    }
+}

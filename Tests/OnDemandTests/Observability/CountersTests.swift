@@ -1,0 +1,15 @@
+import Testing
+
+@testable import OnDemand
+
+@Suite struct CountersTests {
+    @Test("each thing is counted for itself, and what never happened is told as well")
+    func counts() {
+        var tally = Counters<WakeCause>()
+        tally[.request] += 2
+        tally[.required] += 1
+        #expect(tally[.request] == 2 && tally[.upgrade] == 0)
+        #expect(tally.all.map(\.name) == ["upgrade", "request", "operator", "always_on", "required"])
+        #expect(tally.all.map(\.count) == [0, 2, 0, 0, 1])
+    }
+}

@@ -1,0 +1,44 @@
+import Testing
+
+@testable import OnDemand
+
+struct ConnectionLimiterTests {
+    @Test("there is room below the limit, and without one always")
+    func room() {
+        var crowd = ConnectionLimiter()
+        #expect(crowd.hasRoom(under: 1) && crowd.hasRoom(under: nil))
+        crowd.enter()
+        #expect(!crowd.hasRoom(under: 1) && crowd.hasRoom(under: nil))
+        crowd.leave(under: 1)
+        #expect(crowd.hasRoom(under: 1))
+    }
+
+    @Test("that it is full is news once, until it was a good deal emptier")
+    func summary() {
+        var crowd = ConnectionLimiter()
+        for _ in 0..<8 { crowd.enter() }
+        let (first, second) = (crowd.isNews(), crowd.isNews())
+        #expect(first && !second)
+        crowd.leave(under: 8)
+        let afterOne = crowd.isNews()
+        crowd.leave(under: 8)
+        let afterTwo = crowd.isNews()
+        #expect(!afterOne && afterTwo)
+    }
+
+    @Test("an IPv4 address is one client in any clothes, and so are the 64 bits of an IPv6 site")
+    func clientPrefixes() {
+        let plain = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 1)
+        let dressed = SocketAddress.ipv6(octets: Array(repeating: 0, count: 10) + [0xff, 0xff, 192, 0, 2, 1], port: 2)
+        #expect(ClientPrefix(plain) == ClientPrefix(dressed))
+        #expect(ClientPrefix(plain) != ClientPrefix(.ipv4(octets: [192, 0, 2, 2], port: 1)))
+        let clientPrefix: [UInt8] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 1]
+        let one = ClientPrefix(.ipv6(octets: clientPrefix + Array(repeating: 1, count: 8), port: 1))
+        #expect(one == ClientPrefix(.ipv6(octets: clientPrefix + Array(repeating: 2, count: 8), port: 1)))
+        #expect(
+            one
+                != ClientPrefix(
+                    .ipv6(octets: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 2] + Array(repeating: 1, count: 8), port: 1)))
+        #expect(ClientPrefix(.unix(path: "")) == nil)
+    }
+}

@@ -1,0 +1,66 @@
+@testable import OnDemand
+
+/// One open tunnel on a simulated kernel, with both of its far ends in the test's hands.
+final class TunnelHarness {
+    let kernel = SimulatedKernel(seed: 1)
+    let client: SimulatedSocket
+    let backend: SimulatedSocket
+    /// The ends that are the link's.
+    private let near: (client: SimulatedSocket, backend: SimulatedSocket)
+    var connection: Connection
+    private var allTraffic = [Traffic()]
+    var traffic: Traffic { allTraffic[0] }
+    private var buffers = ReadBuffers()
+
+    init(
+        _ limits: ServiceLimits = ServiceLimits(), extensions: Bool = false, early: [UInt8] = [], eager: [UInt8] = [],
+        clientCapacity: Int? = nil, backendCapacity: Int? = nil
+    ) {
+        let (nearClient, farClient) = SimulatedSocket.pair(kernel, capacity: clientCapacity)
+        let (nearBackend, farBackend) = SimulatedSocket.pair(kernel, capacity: backendCapacity)
+        (client, backend) = (farClient, farBackend)
+        near = (nearClient, nearBackend)
+        connection = Connection(client: .init(descriptor: kernel.insert(.socket(nearClient))))
+        connection.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
+        let bytes = ExchangeMachine.TunnelBytes(
+            head: ByteQueue(), earlyFrames: early, restOfHead: ByteQueue(), toUpstream: eager)
+        connection.openTunnel(bytes, extensionsNegotiated: extensions, limits: limits, &allTraffic[0])
+        connection.lease = .init(backend: BackendID(index: 0), generation: Generation(number: 1))
+    }
+
+    /// Turns until there is nothing more to do.
+    @discardableResult
+    func run() -> Connection.Progress {
+        for _ in 0..<1000 {
+            let progress = relayOnce()
+            if progress != .more { return progress }
+        }
+        return .more
+    }
+
+    /// One, in which both sockets say what they have to say.
+    @discardableResult
+    func relayOnce() -> Connection.Progress {
+        connection.client.learn(near.client.readiness)
+        connection.upstream?.learn(near.backend.readiness)
+        return connection.relayOnce(through: kernel, buffers: &buffers, traffic: &allTraffic).progress
+    }
+
+    /// An event of one of its sockets, or its resumption.
+    func take(_ readiness: Readiness, for token: Token) {
+        _ = connection.take(readiness, for: token, through: kernel, buffers: &buffers, traffic: &allTraffic)
+    }
+
+    func clientSays(_ bytes: [UInt8]) {
+        _ = client.send(bytes[...])
+        run()
+    }
+
+    func backendSays(_ bytes: [UInt8]) {
+        _ = backend.send(bytes[...])
+        run()
+    }
+
+    var heardByClient: [UInt8] { Array(client.take(.max)) }
+    var heardByBackend: [UInt8] { Array(backend.take(.max)) }
+}

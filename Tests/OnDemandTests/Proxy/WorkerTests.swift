@@ -1,0 +1,43 @@
+import Testing
+
+@testable import OnDemand
+
+struct WorkerTests {
+    @Test("a tunnel goes to whoever has the fewest connections, to the first of several, and stays here last of all")
+    func placement() {
+        func lightest(_ own: Int, _ others: [Int]) -> Int? {
+            Proxy<SimulatedKernel>.lightest(own: own, others: others)
+        }
+        #expect(lightest(0, []) == nil)
+        #expect(lightest(0, [0]) == 0)
+        #expect(lightest(0, [1, 1]) == nil)
+        #expect(lightest(1, [1, 1]) == 0)
+        #expect(lightest(9, [3, 2, 2]) == 1)
+        // One after the other they fill up evenly.
+        var (own, others) = (0, [0, 0, 0])
+        for _ in 0..<400 { if let chosen = lightest(own, others) { others[chosen] += 1 } else { own += 1 } }
+        #expect(own == 100 && others == [100, 100, 100])
+    }
+
+    @Test("what goes to another thread has no conversation")
+    func passage() async {
+        await #expect(processExitsWith: .failure) {
+            var connection = Connection.freeBackendIDs
+            let rules = ExchangeRules(routes: RouteTable([]), services: [])
+            connection.session = .init(
+                machine: ExchangeMachine(rules: rules, peer: .unix(path: ""), identity: 1), purpose: .clients)
+            _ = TunnelTransfer(connection)
+        }
+    }
+
+    @Test("a carrier's log is told to whoever writes it, at every level, and writes nothing itself")
+    func log() {
+        var told: [(LogEvent, [LogField])] = []
+        let log = Log { told.append(($0, $1)) }
+        log(.tunnelClosed, LogField("reason", "done"))
+        log.record(.badRequest, [LogField("close_code", 1002)])
+        #expect(told.map(\.0) == [.tunnelClosed, .badRequest])
+        #expect(told.map(\.1) == [[LogField("reason", "done")], [LogField("close_code", 1002)]])
+        #expect(!log.isWorthRetrying)
+    }
+}

@@ -1,0 +1,249 @@
+@testable import OnDemand
+
+/// An afternoon from a seed: every number in it is drawn, and each kind of trouble is absent from many seeds.
+extension Scenario {
+    static func drawn(seed: UInt64) -> Scenario {
+        var dice = Seeded(seed: seed)
+        var scenario = Scenario(seed: seed, faults: .drawn(with: &dice), logLevel: .info)
+        let isRough = dice.chance(50)
+        scenario.services = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
+        // Where the daemon is kept from looking, half a second may be over before a sound start is seen.
+        for index in scenario.services.indices where scenario.faults.slowTurns > 0 {
+            scenario.services[index].policy.startupTimeout = max(
+                scenario.services[index].policy.startupTimeout, .seconds(1))
+        }
+        let span = dice.one(of: [Duration.milliseconds(50), .seconds(3), .seconds(30)])
+        scenario.clients = (0..<dice.number(in: 1...8)).map { _ in
+            .drawn(with: &dice, within: span, services: scenario.services)
+        }
+        if dice.chance(15) { scenario.terminates = dice.duration(.zero ... .seconds(12)) }
+        if dice.chance(5) { scenario.descriptorLimit = dice.number(in: 4...14) }
+        if dice.chance(25) { scenario.commands = .drawn(with: &dice, within: span, services: scenario.services.count) }
+        if dice.chance(3) { scenario.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
+        if dice.chance(40) { scenario.drawProcesses(with: &dice, isRough: isRough) }
+        if dice.chance(20), scenario.commands.isEmpty {
+            let changes = scenario.processes.isEmpty ? Reload.Change.all : Reload.Change.calm
+            scenario.reloads = .drawn(with: &dice, of: changes, services: scenario.services.count)
+        }
+        // From dice of its own: whoever has one thread lives through what the seed has always meant.
+        var others = Seeded(seed: ~seed)
+        scenario.threads = others.one(of: [1, 1, 2, 3])
+        if others.chance(25) {
+            scenario.guardDeaths = (0..<others.number(in: 1...4)).map { _ in
+                others.duration(.zero...others.one(of: [.milliseconds(3), .seconds(3)]))
+            }
+        }
+        return scenario
+    }
+
+    /// What comes later in the list may be required by what comes earlier, so there are no circles.
+    private mutating func drawProcesses(with dice: inout Seeded, isRough: Bool) {
+        processes = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
+        let names = processes.indices.map { "p\($0)" }
+        for index in services.indices { services[index].policy.requires = names.filter { _ in dice.chance(60) } }
+        if processes.count == 2, dice.chance(40) { processes[0].policy.requires = ["p1"] }
+        if services.count == 2, dice.chance(20) { services[0].policy.requires.append("s1") }
+    }
+}
+
+extension Scenario.Reload.Change {
+    fileprivate static let all: [Scenario.Reload.Change] = [
+        .nothing, .broken, .remove, .add, .add, .disable, .enable, .enable, .rename, .move, .replace(atOnce: false),
+        .replace(atOnce: true), .toggleLaunch, .toggleSecondListener,
+    ]
+    /// Whoever is required stays.
+    fileprivate static let calm: [Scenario.Reload.Change] = [
+        .nothing, .broken, .replace(atOnce: false), .toggleSecondListener, .toggleRequirements, .toggleProcesses,
+    ]
+}
+
+extension [Scenario.Reload] {
+    fileprivate static func drawn(
+        with dice: inout Seeded, of changes: [Scenario.Reload.Change], services: Int
+    ) -> [Scenario.Reload] {
+        (0..<dice.number(in: 1...6)).map { _ in
+            Scenario.Reload(
+                at: dice.duration(.zero ... .seconds(12)), change: dice.one(of: changes), service: dice.below(services))
+        }
+    }
+}
+
+extension [(at: Duration, service: Int, order: BackendCommand)] {
+    fileprivate static func drawn(with dice: inout Seeded, within span: Duration, services: Int) -> Self {
+        (0..<dice.number(in: 1...6)).map { _ in
+            (
+                dice.duration(.zero...span + .seconds(5)), dice.below(services),
+                dice.one(of: BackendCommand.allCases)
+            )
+        }
+    }
+}
+
+extension Scenario.Service {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> Scenario.Service {
+        var service = Scenario.Service()
+        service.policy.startupTimeout = dice.duration(.milliseconds(400) ... .seconds(2))
+        service.policy.idleTimeout = dice.one(of: [.milliseconds(1), .milliseconds(300), .seconds(2), .seconds(20)])
+        service.policy.stopPlan = dice.one(of: [
+            .politely(for: .seconds(1)),
+            StopPlan(steps: [
+                .init(signal: .interrupt, patience: .milliseconds(300)),
+                .init(signal: .terminate, patience: .milliseconds(700)),
+            ]),
+            StopPlan(steps: []),
+        ])
+        service.policy.maximumQueue = dice.one(of: [256, 256, 256, 2])
+        service.policy.alwaysOn = dice.chance(10)
+        if dice.chance(10) { service.policy.minimumSleep = dice.duration(.zero ... .seconds(4)) }
+        if dice.chance(10) { service.wakeOn = WakeRule(conditions: [.upgrade]) }
+        service.policy.readiness = dice.one(of: [
+            .tcp, .tcp, .http(path: BackendConversation.probePath, status: .success),
+            .webSocket(path: BackendConversation.probePath), .notify, .socket,
+        ])
+        service.picksPort = dice.chance(20)
+        service.webSocket = true
+        service.children = (0..<dice.number(in: 1...4)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
+        // Nobody can be where the daemon listens itself.
+        if isRough, dice.chance(10), service.policy.readiness != .socket {
+            // Only while nobody starts there: who comes in between is told apart by a test of its own.
+            service.stranger = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
+        }
+        return service
+    }
+}
+
+extension Scenario.Process {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> Scenario.Process {
+        var process = Scenario.Process()
+        process.policy.idleTimeout = dice.one(of: [.milliseconds(1), .milliseconds(300), .seconds(2)])
+        process.policy.alwaysOn = dice.chance(40)
+        process.policy.restarts = dice.chance(85)
+        process.hasAddress = dice.chance(70)
+        if process.policy.alwaysOn, dice.chance(30) { process.startDelay = dice.duration(.zero ... .seconds(3)) }
+        process.children = (0..<dice.number(in: 1...3)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
+        return process
+    }
+}
+
+extension ChildScript {
+    fileprivate static func drawn(with dice: inout Seeded, isRough: Bool) -> ChildScript {
+        var script = ChildScript()
+        script.listensAfter = dice.duration(.zero ... .milliseconds(120))
+        script.notifiesAfter = dice.duration(.zero ... .milliseconds(180))
+        if dice.chance(20) { script.strangersWord = (dice.duration(.zero ... .milliseconds(100)), "READY=1") }
+        if dice.chance(30) { script.isUpAfter = dice.duration(.zero ... .milliseconds(180)) }
+        script.lingers = dice.duration(.zero ... .milliseconds(500))
+        script.ignoresTerminate = dice.chance(10)
+        script.closesListenerAtOnce = dice.chance(70)
+        script.answersAfter = dice.duration(.zero ... .milliseconds(300))
+        script.patience = .drawn(with: &dice)
+        if dice.chance(30) { script.output = drawnOutput(&dice) }
+        if dice.chance(25) {
+            script.grandchild = .init(
+                bornAfter: dice.duration(.zero ... .milliseconds(50)), ignoresTerminate: dice.chance(30),
+                lingers: dice.duration(.zero ... .milliseconds(800)), keepsPort: dice.chance(40),
+                keepsPipes: dice.chance(60), isDetached: dice.chance(30),
+                staysFor: dice.chance(30) ? .seconds(3) : nil)
+        }
+        if isRough, dice.chance(50) { spoil(&script, &dice) }
+        return script
+    }
+
+    private static func drawnOutput(_ dice: inout Seeded) -> [Output] {
+        (0..<dice.number(in: 1...4)).map { _ in
+            let text = dice.one(of: ["booting\n", "no end of line", "a\nb\r\nc", ""])
+            let repeats = dice.one(of: [1, 1, 30, 300])
+            return Output(
+                after: dice.duration(.zero ... .milliseconds(400)),
+                bytes: Array(String(repeating: text, count: repeats).utf8))
+        }
+    }
+
+    private static func spoil(_ script: inout ChildScript, _ dice: inout Seeded) {
+        switch dice.below(8) {
+        case 0: script.listensAfter = nil
+        case 1: script.exitsAfter = dice.duration(.zero ... .seconds(3))
+        case 2: script.crashesAtRequest = dice.number(in: 1...3)
+        case 3: script.manners = .garbage
+        case 4: script.manners = .breaksOff
+        case 5: script.manners = .hangsUp
+        case 6: script.manners = .silent
+        default:
+            script.accepts = false
+            script.backlog = dice.number(in: 1...3)
+        }
+        script.exit = dice.one(of: [.status(0), .status(1), .signal(11)])
+    }
+}
+
+extension ChildScript.Patience {
+    fileprivate static func drawn(with dice: inout Seeded) -> ChildScript.Patience? {
+        guard dice.chance(85) else { return nil }
+        var patience = ChildScript.Patience()
+        if dice.chance(30) { patience.replies = dice.number(in: 1...3) }
+        patience.isAnnounced = dice.chance(50)
+        patience.silence = dice.one(of: [.milliseconds(1), .milliseconds(5), .milliseconds(400), .seconds(5)])
+        patience.addsSurplus = dice.chance(15)
+        return patience
+    }
+}
+
+extension ClientScript {
+    fileprivate static func drawn(
+        with dice: inout Seeded, within span: Duration, services: [Scenario.Service]
+    ) -> ClientScript {
+        var script = ClientScript()
+        script.arrives = dice.duration(.zero...span)
+        script.service = dice.below(services.count)
+        script.requests = (0..<dice.one(of: [0, 1, 1, 1, 2, 4])).map { _ in .drawn(with: &dice) }
+        // A tunnel is the end of all requests.
+        if dice.chance(40) {
+            var chat = Request(.chat(.drawn(with: &dice)))
+            chat.isEager = dice.chance(30)
+            script.requests.append(chat)
+        }
+        script.isPipelined = dice.chance(20) && script.requests.dropLast().allSatisfy { !$0.upgrades }
+        script.thinks = dice.one(of: [.zero, .milliseconds(5), .milliseconds(400), .seconds(3)])
+        if dice.chance(20) {
+            let isLarge = script.requests.contains { ($0.post?.count ?? 0) > 1000 }
+            let pause = dice.duration(.microseconds(50) ... .milliseconds(10))
+            script.pieces = (dice.number(in: (isLarge ? 100 : 1)...300), pause)
+        }
+        // Nobody limits how long a large body may take.
+        if dice.chance(10), script.requests.allSatisfy({ ($0.post?.count ?? 0) < 1000 }) {
+            script.pieces = (dice.number(in: 20...60), .seconds(4))
+        }
+        if dice.chance(10) { script.reading = .slow(bytes: dice.number(in: 100...9000), every: .milliseconds(20)) }
+        // A tunnel has no limits of its own: who never reads in one leaves some day.
+        if dice.chance(3), script.requests.allSatisfy({ !$0.upgrades }) { script.reading = .never }
+        if dice.chance(25) {
+            script.leaves = (dice.duration(.zero ... .seconds(2)), dice.one(of: [.close, .reset, .end]))
+        }
+        return script
+    }
+}
+
+extension ClientScript.Request {
+    fileprivate static func drawn(with dice: inout Seeded) -> ClientScript.Request {
+        let size = dice.one(of: [0, 1, 300, 5000, 70_000])
+        var request = ClientScript.Request(
+            dice.one(of: [.length(size), .length(size), .chunked(size), .untilClose(size), .nothing, .refusedUpgrade]))
+        if !request.upgrades, dice.chance(30) {
+            request.post = .init(count: dice.one(of: [0, 1, 500, 70_000]), isChunked: dice.chance(50))
+        } else if !request.upgrades, dice.chance(10) {
+            request.isHead = true
+        } else if dice.chance(5) {
+            request.isLost = true
+        }
+        return request
+    }
+}
+
+extension Wish.Chat {
+    fileprivate static func drawn(with dice: inout Seeded) -> Wish.Chat {
+        Wish.Chat(
+            up: dice.one(of: [0, 3, 40]), down: dice.one(of: [0, 3, 40, 120]), ending: dice.one(of: Ending.allCases),
+            pause: dice.one(of: [.milliseconds(1), .milliseconds(20), .milliseconds(500)]),
+            burst: dice.one(of: [100, 2000, 30_000]))
+    }
+}

@@ -1,0 +1,171 @@
+@testable import OnDemand
+
+/// A configuration that changes while the daemon runs.
+extension Scenario {
+    struct Reload {
+        enum Change: Equatable {
+            case nothing
+            /// A file that cannot be read.
+            case broken
+            case remove, add
+            case disable, enable
+            /// Another name for the same: the one is removed, the other added.
+            case rename
+            /// To another address.
+            case move
+            /// Another command line, taken up at once or at the next start.
+            case replace(atOnce: Bool)
+            /// Without a command, and back.
+            case toggleLaunch
+            case toggleSecondListener
+            /// The service requires nothing, and again what it did.
+            case toggleRequirements
+            /// There are no processes, and nobody requires one, and back.
+            case toggleProcesses
+        }
+
+        var at: Duration
+        var change: Change
+        var service = 0
+        /// The same change to another service in the same file.
+        var andAlso: Int?
+    }
+
+    /// What the file says at some moment.
+    struct Variant: Equatable {
+        struct Service: Equatable {
+            var isThere = true
+            var isEnabled: Bool
+            var launches: Bool
+            var names = 0
+            var moves = 0
+            var commands = 0
+            var restarts = false
+            var requiresNothing = false
+        }
+
+        var services: [Service]
+        var hasSecondListener = false
+        var hasNoProcesses = false
+
+        init(_ scenario: Scenario) {
+            services = scenario.services.map { Service(isEnabled: $0.isEnabled, launches: $0.launches) }
+        }
+
+        mutating func apply(_ reload: Reload) {
+            if let other = reload.andAlso { apply(Reload(at: reload.at, change: reload.change, service: other)) }
+            var service = services[reload.service]
+            switch reload.change {
+            case .nothing, .broken: break
+            case .remove: service.isThere = false
+            case .add: service.isThere = true
+            case .disable: service.isEnabled = false
+            case .enable: service.isEnabled = true
+            case .rename: service.names += 1
+            case .move: service.moves = 1 - service.moves
+            case .replace(let atOnce):
+                service.commands += 1
+                service.restarts = atOnce
+            case .toggleLaunch: service.launches.toggle()
+            case .toggleSecondListener: hasSecondListener.toggle()
+            case .toggleRequirements: service.requiresNothing.toggle()
+            case .toggleProcesses: hasNoProcesses.toggle()
+            }
+            services[reload.service] = service
+            // There has to be something.
+            if services.allSatisfy({ !$0.isThere }) { services[reload.service].isThere = true }
+        }
+    }
+
+    static let secondAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3001)
+
+    func configuration(_ variant: Variant) throws -> Configuration {
+        var configuration = try configuration
+        if variant.hasSecondListener { configuration.listen.append(Self.secondAddress) }
+        if variant.hasNoProcesses { configuration.processes = [] }
+        let hasNoProcesses = variant.hasNoProcesses
+        configuration.services = zip(configuration.services, variant.services).enumerated().compactMap { index, pair in
+            var (service, variant) = pair
+            guard variant.isThere else { return nil }
+            if variant.names > 0 { service.name += "-\(variant.names)" }
+            service.enabled = variant.isEnabled
+            // What runs outside runs elsewhere: whoever comes to a process that is being stopped has been sent there.
+            if variant.launches || services[index].launches {
+                let address = Self.address(of: index, moves: variant.launches ? variant.moves : 2)
+                let picksPort = variant.launches && services[index].picksPort
+                service.target.address = picksPort ? address.with(port: 0) : address
+            }
+            service.launch = variant.launches ? launch(of: services[index], index) : nil
+            service.launch?.arguments = ["\(variant.moves)", "\(variant.commands)"]
+            service.onReload = variant.restarts ? .restart : .nextStart
+            if variant.requiresNothing { service.policy.requires = [] }
+            if hasNoProcesses { service.policy.requires.removeAll { $0.hasPrefix("p") } }
+            return service
+        }
+        return configuration
+    }
+
+    /// Why clients of this service may hear something else than its answer.
+    func reloadExcuse(for service: Int) -> String? {
+        let takesAway: [Reload.Change] = [.remove, .disable, .rename, .toggleLaunch]
+        let mine = reloads.filter { $0.service == service }.map(\.change)
+        return mine.contains(where: takesAway.contains) ? "a reload that takes it away" : nil
+    }
+
+    /// Whether its tunnels may be ended by a reload that leaves the service as it is for everybody else.
+    func reloadMayEndTunnels(of service: Int) -> Bool {
+        reloads.contains { $0.service == service && ![.nothing, .broken, .toggleSecondListener].contains($0.change) }
+    }
+}
+
+extension Simulation {
+    /// What the daemon reads when it reads the file again.
+    func loadConfiguration() -> Result<Configuration, UnreadableConfiguration> {
+        do {
+            guard !fileIsBroken else { throw UnreadableConfiguration(lines: ["config:1:1: error: broken"]) }
+            return .success(try scenario.configuration(variant))
+        } catch {
+            return .failure(UnreadableConfiguration(lines: ["\(error)"]))
+        }
+    }
+
+    func arrangeReloads() {
+        for reload in scenario.reloads {
+            kernel.scenario(after: reload.at) { [weak self] in self?.write(reload) }
+        }
+    }
+
+    private func write(_ reload: Scenario.Reload) {
+        variant.apply(reload)
+        fileIsBroken = reload.change == .broken
+        if scenario.reloadMayEndTunnels(of: reload.service) { kernel.sendsAway = true }
+        // From then on lives with and without requirements are mixed, and the order of starts has no judge.
+        switch reload.change {
+        case .toggleRequirements: kernel.children.requirements[reload.service] = []
+        case .toggleProcesses: for number in kernel.children.services { kernel.children.requirements[number] = [] }
+        default: break
+        }
+        kernel.raise(.hangUp)
+    }
+
+    /// The file is as it was in the beginning.
+    func restoreConfiguration() {
+        fileIsBroken = false
+        guard variant != Scenario.Variant(scenario) else { return }
+        variant = Scenario.Variant(scenario)
+        kernel.raise(.hangUp)
+    }
+
+    /// What was taken out of the configuration is gone, and what is in it is there once.
+    func judgeSeats(_ daemon: Daemon<SimulatedKernel>) {
+        for backend in daemon.supervisor.inOrder where backend.isRemoved {
+            kernel.complain("\(backend.name) was taken out of the configuration and is still \(backend.machine.state)")
+        }
+        if !daemon.leaving.isEmpty { kernel.complain("places are left of services that have gone") }
+        let names = daemon.supervisor.inOrder.map(\.name)
+        if Set(names).count != names.count { kernel.complain("a backend is there twice: \(names)") }
+        if Set(daemon.backendIDs.map(\.index)).intersection(daemon.freeBackendIDs.map(\.index)).count > 0 {
+            kernel.complain("a place is taken and vacant")
+        }
+    }
+}

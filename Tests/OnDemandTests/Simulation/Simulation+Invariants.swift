@@ -1,0 +1,348 @@
+@testable import OnDemand
+
+/// What must be true after every turn, when everybody has left, and when the daemon has.
+extension Simulation {
+    // MARK: After every turn
+
+    /// A turn that did nothing has nothing to judge.
+    func judgeTurn(_ daemon: Daemon<SimulatedKernel>) {
+        guard kernel.progress != judgedProgress else { return }
+        judgedProgress = kernel.progress
+        let proxy = daemon.proxy
+        var leases: [BackendID: Int] = [:]
+        var idleUpstreams = 0
+        proxy.connections.visit { connection in
+            judgeBounds(of: connection)
+            if let idleUpstream = connection.session?.idleUpstream {
+                idleUpstreams += 1
+                judge(idleUpstream, of: connection, proxy)
+            }
+            if let lease = connection.lease, counts(lease, daemon), !connection.isUncounted {
+                leases[lease.backend, default: 0] += 1
+            }
+        }
+        for lease in carriedLeases(daemon) where counts(lease, daemon) {
+            leases[lease.backend, default: 0] += 1
+        }
+        if proxy.idleUpstreams != idleUpstreams {
+            kernel.complain("\(proxy.idleUpstreams) spare connections are counted, \(idleUpstreams) are there")
+        }
+        for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {
+            // A gate that is closed to newcomers still counts the leases of its generation.
+            let counted = hold.required.gate.openGeneration ?? hold.required.machine.generation
+            guard case .held(let generation) = hold.state, generation == counted else { continue }
+            leases[hold.required.id, default: 0] += 1
+        }
+        let services = proxy.upstreams.enumerated().map { (BackendID(index: $0), $1.gate) }
+        let processes = daemon.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id, $0.gate) }
+        for (id, gate) in services + processes where gate.leases != leases[id, default: 0] {
+            // A gate that was closed by force counts nobody any more.
+            guard gate.isOpen || gate.leases > 0 else { continue }
+            kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) are held")
+        }
+    }
+
+    /// What tunnels on other threads hold, on their way there and back too; and whether it is counted rightly.
+    private func carriedLeases(_ daemon: Daemon<SimulatedKernel>) -> [Connection.Lease] {
+        guard let reports = daemon.proxy.reports?.peek() else { return [] }
+        var held: [Connection.Lease] = []
+        var onWorkers: [BackendID: Int] = [:]
+        func note(_ lease: Connection.Lease, isUncounted: Bool) {
+            onWorkers[lease.backend, default: 0] += 1
+            if !isUncounted { held.append(lease) }
+        }
+        for (position, worker) in daemon.workers.enumerated() {
+            var connections = 0
+            func lookUpSocket(at connection: Connection) {
+                judgeBounds(of: connection)
+                connections += 1
+                if let lease = connection.lease { note(lease, isUncounted: connection.isUncounted) }
+            }
+            worker.proxy.connections.visit(lookUpSocket)
+            worker.commands.peek().compactMap(\.adopted).forEach(lookUpSocket)
+            for report in reports where report.worker == position {
+                if case .leaseEnded(let lease, let wasUncounted) = report.content {
+                    note(lease, isUncounted: wasUncounted)
+                }
+                if case .connectionEnded = report.content { connections += 1 }
+            }
+            let counted = daemon.proxy.workers[position].connections
+            if connections != counted, !daemon.hasLeft {
+                kernel.complain("carrier \(position) has \(connections) connections; \(counted) are counted")
+            }
+        }
+        for (index, upstream) in daemon.proxy.upstreams.enumerated() where !daemon.hasLeft {
+            let there = onWorkers[BackendID(index: index), default: 0]
+            if upstream.onWorkers != there {
+                kernel.complain("\(there) tunnels of \(upstream.name) are carried; \(upstream.onWorkers) are counted")
+            }
+        }
+        return held
+    }
+
+    /// Whether a gate has counted it: that of the life that is, or is just ending.
+    private func counts(_ lease: Connection.Lease, _ daemon: Daemon<SimulatedKernel>) -> Bool {
+        let gate = daemon.proxy.upstreams[lease.backend.index].gate
+        guard !gate.isOpen else { return lease.generation == gate.openGeneration }
+        let backend = daemon.supervisor.inOrder.first { $0.id == lease.backend }
+        let plain = daemon.proxy.upstreams[lease.backend.index].plainGeneration
+        // Of one that has been forgotten, the gate still counts the last life.
+        guard let backend else { return plain.number == 0 || lease.generation == plain }
+        return lease.generation == backend.machine.generation
+    }
+
+    /// A connection without a request: nobody's reason to stay awake, and only to a life that goes on.
+    private func judge(_ idleUpstream: Connection.Lease, of connection: Connection, _ proxy: Proxy<SimulatedKernel>) {
+        if connection.lease != nil { kernel.complain("a spare connection holds a lease") }
+        if connection.upstream == nil { kernel.complain("a spare connection is none") }
+        if proxy.upstreams[idleUpstream.backend.index].gate.openGeneration != idleUpstream.generation {
+            kernel.complain("a connection is spared to a life of \(idleUpstream.backend) that is over")
+        }
+    }
+
+    private func judgeBounds(of connection: Connection) {
+        let head = HeadLimits().maximumHeaderBytes
+        let machine = connection.session?.machine
+        let holdings = [
+            connection.up.pending.count, connection.down.pending.count, machine?.toClient.count ?? 0,
+            machine?.toUpstream.count ?? 0,
+            machine?.inbound.count ?? 0, machine?.responseHead.count ?? 0,
+        ]
+        let oneRead = machine == nil ? Limits.largeReadBytes : Limits.readBufferBytes
+        if let most = holdings.max(), most > oneRead + 2 * head {
+            kernel.complain("\(most) bytes are held for one direction of a connection")
+        }
+    }
+
+    // MARK: When everybody has left
+
+    func judgeQuiet() {
+        guard let daemon, !daemon.hasLeft else { return }
+        for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
+        let left = daemon.proxy.connectionCount
+        if left != 0 { kernel.complain("\(left) connections are left") }
+        if daemon.reactor.hasTimers || daemon.workers.contains(where: \.reactor.hasTimers) {
+            kernel.complain("a timer is armed although nothing happens")
+        }
+        var lacking: Set<String> = []
+        for backend in daemon.supervisor.inOrder {
+            // Whoever requires what an operator has disabled waits for the operator.
+            let lacks = !lacking.isDisjoint(with: backend.machine.policy.requires)
+            if lacks || backend.machine.standing == .disabled { lacking.insert(backend.name) }
+            judgeRest(of: backend, lacks: lacks)
+        }
+        judgeSeats(daemon)
+        let bells = daemon.workers.isEmpty ? 0 : daemon.workers.count + 1
+        kernel.judgeGuard()
+        let channels = kernel.children.familyGuard == nil ? 0 : 1
+        let own = 1 + bells + channels + daemon.listenersOfSpecs.joined().count
+        let expected = daemon.supervisor.inOrder.reduce(own) { count, backend in
+            let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
+            return count + ofChild + (backend.listener == nil ? 0 : 1)
+        }
+        if kernel.files.count != expected {
+            kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")
+        }
+    }
+
+    private func judgeRest(of backend: SupervisedBackend, lacks: Bool) {
+        let (policy, standing) = (backend.machine.policy, backend.machine.standing)
+        // Nobody but another backend can be inside now.
+        let staysAwake =
+            policy.alwaysOn || policy.idleTimeout == nil || standing == .pinned || backend.gate.leases > 0
+        let comesBack = !lacks && (standing == .pinned || standing == .usual && policy.comesBack)
+        switch backend.machine.state {
+        case .asleep where !comesBack && backend.gate.leases == 0: break
+        case .awake where staysAwake: break
+        default: kernel.complain("\(backend.name) rests while \(backend.machine.state)")
+        }
+        if case .asleep = backend.machine.state, backend.gate.isOpen {
+            kernel.complain("\(backend.name) is asleep with an open gate")
+        }
+    }
+
+    // MARK: When the daemon has left
+
+    func judgeDeparture() {
+        guard let daemon else { return }
+        guard daemon.hasLeft else { return kernel.complain("the daemon was asked to leave and is still there") }
+        let left = kernel.files.values.count { file in
+            switch file {
+            // The end of the channel is the daemon's own end.
+            case .signals, .wakeup, .guardChannel: false
+            default: true
+            }
+        }
+        if left > 0 { kernel.complain("\(left) descriptors are left open at the end") }
+        for process in kernel.children.all {
+            kernel.complain("process \(process.id) outlived the daemon, or was never reaped")
+        }
+    }
+
+    // MARK: Each client's story
+
+    func judge(_ client: VirtualClient) {
+        guard !client.hasLeft, !client.wasRefused || !kernel.isShuttingDown else { return }
+        if client.wasRefused { return kernel.complain("\(client.name) found nobody listening") }
+        for (index, exchange) in client.exchanges.enumerated() {
+            // After an answer that closes, the rest was never asked.
+            if exchange.askedAt == nil, index > 0 { return }
+            judge(exchange, of: client)
+            if exchange.isLast { return }
+        }
+    }
+
+    /// Whoever asks is answered, with a sentence.
+    func judge(_ virtual: VirtualOperator) {
+        guard virtual.hasArrived, !virtual.wasRefused, kernel.failedVerb == nil, !kernel.hasJumped else { return }
+        let isKnown = [200, 409, 502, 503].contains(virtual.status ?? 0)
+        if !isKnown, scenario.terminates == nil, scenario.descriptorLimit == 1024, scenario.faults.failingWatches == 0 {
+            kernel.complain("\(virtual.name) was answered \(virtual.text)")
+        }
+    }
+
+    private func judge(_ exchange: VirtualClient.Exchange, of client: VirtualClient) {
+        let reasons = excuses(for: client)
+        let expected = exchange.expectedOutcome
+        let mayBeRefused = !reasons.isEmpty || client.isSlow
+        switch exchange.outcome {
+        case expected: break
+        case .answered(503) where mayBeRefused:
+            let service = client.script.service
+            let disables = scenario.commands.contains { $0.service == service && $0.order == .disable }
+            let isDisabled =
+                disables || !scenario.services[service].isEnabled || scenario.reloadExcuse(for: service) != nil
+            if exchange.retryAfter == nil, !isDisabled {
+                kernel.complain("\(client.name) was refused without Retry-After")
+            }
+        case .answered(404) where scenario.reloadExcuse(for: client.script.service) != nil: break
+        case .cut where exchange.request.upgrades && scenario.reloadMayEndTunnels(of: client.script.service): break
+        case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
+        case .answered(408) where client.isSlow || kernel.hasJumped: break
+        case .cut where kernel.hasLackedDescriptors && exchange.key != client.exchanges[0].key: break
+        case .cut where mayBeRefused || exchange.request.endsRudely: break
+        default:
+            kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
+        }
+        if exchange.isShort, !mayBeRefused {
+            kernel.complain("\(client.name) read less than was said, and a proper end")
+        }
+        judgePatience(exchange, client)
+    }
+
+    /// An answer of whatever kind comes within the limits of a stop, a start and an answer; what the simulated machine
+    /// took for its turns meanwhile is not the daemon's doing.
+    private func judgePatience(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
+        guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow, !kernel.isSlow else {
+            return
+        }
+        let service = client.script.service
+        let starts = [service] + scenario.allRequirements(of: service)
+        let start = starts.map { scenario.policy(of: $0) }.reduce(Duration.zero) { sum, policy in
+            sum + policy.startupTimeout + policy.stopPlan.length + .seconds(2)
+        }
+        let patience = start + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
+        let waitedForTheDaemon = answered - asked - exchange.slowTurnTime
+        if waitedForTheDaemon > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
+            kernel.complain("\(client.name) waited \(answered - asked) for its answer")
+        }
+    }
+
+    /// Why this client may have been told something else than its backend's answer.
+    private func excuses(for client: VirtualClient) -> [String] {
+        var reasons = Array(kernel.trouble[client.script.service] ?? [])
+        for required in scenario.allRequirements(of: client.script.service) {
+            reasons += kernel.trouble[required] ?? []
+            if scenario.policy(of: required).minimumSleep > .zero { reasons.append("a sleep of what it requires") }
+        }
+        let service = scenario.services[client.script.service]
+        if let excuse = scenario.reloadExcuse(for: client.script.service) { reasons.append(excuse) }
+        if kernel.failedVerb != nil { reasons.append("a failed call") }
+        if scenario.clients.count > service.policy.maximumQueue { reasons.append("a short queue") }
+        if kernel.hasJumped { reasons.append("a day that passed at once") }
+        if service.wakeOn != .any || service.policy.minimumSleep > .zero { reasons.append("a sleep") }
+        if scenario.terminates != nil { reasons.append("a shutdown") }
+        if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
+        return reasons
+    }
+}
+
+extension Simulation {
+    /// The outcomes of all requests of a client, by its position.
+    func outcomes(of client: Int) -> [VirtualClient.Outcome] { clients[client].exchanges.map(\.outcome) }
+
+    /// From the last byte of a client's first request to the first byte of its answer.
+    func wait(of client: Int) -> Duration? {
+        let exchange = clients[client].exchanges[0]
+        guard let asked = exchange.askedAt, let answered = exchange.answeredAt else { return nil }
+        return answered - asked
+    }
+}
+
+extension ClientScript.Request {
+    /// One side of the chat goes while the other may still be speaking.
+    fileprivate var endsRudely: Bool {
+        if case .chat(let chat) = wish { !chat.ending.isPolite } else { false }
+    }
+}
+
+extension VirtualClient.Exchange {
+    var expectedOutcome: VirtualClient.Outcome {
+        guard !request.isLost else { return .answered(404) }
+        return switch request.wish {
+        case .length, .chunked, .untilClose: .answered(200)
+        case .nothing: .answered(204)
+        case .refusedUpgrade: .answered(404)
+        case .chat: .chatted
+        }
+    }
+}
+
+extension VirtualClient {
+    /// By its own doing it may run into a limit of the daemon's.
+    var isSlow: Bool {
+        script.reading != .eager || script.pieces.map { $0.pause > .milliseconds(20) } ?? false
+            || script.thinks > .seconds(60)
+    }
+}
+
+extension BackendGate {
+    /// The generation that may be entered; leaves the count as it was.
+    var openGeneration: Generation? {
+        guard let generation = enter() else { return nil }
+        _ = leave(generation)
+        return generation
+    }
+}
+
+extension ThreadSafeQueue {
+    /// What waits there, which goes on waiting.
+    func peek() -> [Message] {
+        let messages = takeAll()
+        guard !messages.isEmpty else { return [] }
+        // Its bell has been rung in the world that counts.
+        let nowhere = SimulatedKernel(seed: 0)
+        for message in messages { post(message, through: nowhere) }
+        return messages
+    }
+}
+
+extension WorkerCommand {
+    fileprivate var adopted: Connection? {
+        if case .tunnel(let passage) = self { passage.connection } else { nil }
+    }
+}
+
+extension Slab {
+    /// Every element that there is; slots that nobody has are not even looked for when all have been found.
+    fileprivate func visit(_ body: (Element) -> Void) {
+        var (index, left) = (0, count)
+        while left > 0 {
+            if isTaken(index) {
+                body(self[index])
+                left -= 1
+            }
+            index += 1
+        }
+    }
+}

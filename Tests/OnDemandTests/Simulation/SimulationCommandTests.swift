@@ -1,0 +1,64 @@
+import Testing
+
+@testable import OnDemand
+
+/// Operators at the control socket while clients come and go.
+@Suite("Simulation: orders")
+struct SimulationCommandTests {
+    private func scenario(_ commands: [(Duration, BackendCommand)], clients: [ClientScript] = []) -> Scenario {
+        Scenario(clients: clients, commands: commands.map { (at: $0.0, service: 0, order: $0.1) })
+    }
+
+    @Test("trap P9: what was started over the control socket has an idle clock and goes to sleep")
+    func startedByHand() throws {
+        let simulation = try Simulation.run(scenario([(.zero, .start)]))
+        #expect(simulation.complaints == [])
+        #expect(simulation.operators[0].status == 200)
+        #expect(simulation.operators[0].text.contains("s0 is ready (pid "))
+        #expect(simulation.kernel.logged(.idle).count == 2, "once after the order, once after the last question")
+    }
+
+    @Test("a restart at any moment of a life loses no request")
+    func restarts() throws {
+        for offset in 0..<80 {
+            let moment = Duration.milliseconds(5) * offset
+            var scenario = scenario(
+                [(moment, .restart)], clients: [.get(), .get(at: .milliseconds(150)), .get(at: moment)])
+            scenario.services[0].children = [ChildScript(lingers: .milliseconds(80)), .healthy]
+            let simulation = try Simulation.run(scenario)
+            #expect(simulation.complaints == [], "at \(moment)")
+            #expect(simulation.operators[0].status == 200, "at \(moment)")
+            for client in 0..<3 { #expect(simulation.outcomes(of: client) == [.answered(200)], "at \(moment)") }
+        }
+    }
+
+    @Test("who comes to what is disabled gets 503 at once, and after it is enabled an answer")
+    func disabled() throws {
+        let commands: [(Duration, BackendCommand)] = [(.seconds(1), .disable), (.seconds(3), .enable)]
+        let clients: [ClientScript] = [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))]
+        let simulation = try Simulation.run(scenario(commands, clients: clients))
+        #expect(simulation.complaints == [])
+        #expect(simulation.outcomes(of: 1) == [.answered(503)])
+        #expect(simulation.outcomes(of: 2) == [.answered(200)])
+    }
+
+    @Test("what is pinned stays awake until it is unpinned")
+    func pinned() throws {
+        let commands: [(Duration, BackendCommand)] = [(.zero, .pin), (.seconds(100), .unpin)]
+        var scenario = scenario(commands, clients: [.get(at: .seconds(90))])
+        scenario.asksAgain = false
+        let simulation = try Simulation.run(scenario)
+        #expect(simulation.complaints == [])
+        #expect(simulation.kernel.children.born == 1)
+    }
+
+    @Test("a daemon that leaves answers whoever waits for an order")
+    func leaves() throws {
+        var scenario = scenario([(.zero, .start)])
+        scenario.services[0].children = [ChildScript(listensAfter: nil)]
+        scenario.terminates = .milliseconds(500)
+        let simulation = try Simulation.run(scenario)
+        #expect(simulation.complaints == [])
+        #expect(simulation.operators[0].status == 503)
+    }
+}
