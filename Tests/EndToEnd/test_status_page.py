@@ -20,13 +20,13 @@ IDLE_SECONDS = 8  # as examples/demo.json says
 def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page = Page(browser, demo)
     assert page.current_stage() == "asleep"
-    assert (page.fact("memory"), page.fact("starts"), page.fact("boot")) == ("none", "0", "never")
+    assert (page.fact("memory"), page.fact("starts"), page.fact("startup")) == ("none", "0", "never")
     page.picture("1-asleep")
 
     page.press("Open a WebSocket")
     page.until("Starting", ".word")
     assert page.current_stage() == "starting"
-    page.until("1 client is held", ".meaning")
+    page.until("1 request is queued", ".meaning")
     page.until("Held while it starts: 0.", ".outcome")
     page.picture("2-starting")
 
@@ -37,7 +37,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("1 connection is open. It falls asleep 8 s after the last one ends.", ".meaning")
     assert page.current_stage() == "awake"
     assert (page.fact("open"), page.fact("queued_requests"), page.fact("starts")) == ("1", "0", "1")
-    assert page.fact("memory").endswith(" MB") and page.fact("boot").startswith("1.5")
+    assert page.fact("memory").endswith(" MB") and page.fact("startup").startswith("1.5")
     page.picture("3-awake")
 
     page.press("Close it")
@@ -54,7 +54,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     assert page.fact("exit") == "status 0: nobody used it any more"
     woken = page.text("[data-fact=wake]")
     assert woken.startswith("a WebSocket from 127.0.0.1 to /cable, ") and woken.endswith(" ago")
-    assert "HeadlessChrome" in page.text(".agent") and page.fact("boots").startswith("one, 1.5")
+    assert "HeadlessChrome" in page.text(".agent") and page.fact("startups").startswith("one, 1.5")
     page.until("started 1 time, at most 1 connection at once", ".sum")
     story = browser.find_element(By.CSS_SELECTOR, ".minute svg").get_attribute("aria-label")
     assert "asleep" in story and "starting" in story and "awake" in story
@@ -119,7 +119,7 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     time.sleep(1)
     assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
     assert page.text("[data-fact=wake]").startswith("an operator, ")
-    assert page.fact("boots").startswith("half of 2 within ")
+    assert page.fact("startups").startswith("half of 2 within ")
 
     tunnel = page.daemon.open_tunnel()
     page.until("1 connection is open.", ".meaning")

@@ -14,12 +14,12 @@ enum StatusTable {
     }
 
     private static let titles = [
-        "NAME", "STATE", "FOR", "PID", "MEMORY", "OPEN", "HELD", "STARTS", "BOOT", "AWAKE", "SAVED",
+        "NAME", "STATE", "FOR", "PID", "MEMORY", "OPEN", "QUEUED", "STARTS", "STARTUP", "RUNNING", "SAVED",
     ]
 
     private static func row(_ service: Snapshot.Service, _ uptime: Duration) -> [String] {
         [
-            service.name, service.isPinned ? "\(service.state), pinned" : service.state, age(service.stateAge),
+            service.name, service.state.rawValue + (service.isPinned ? ", pinned" : ""), age(service.stateAge),
             service.process.map { "\($0.number)" } ?? "-",
             service.residentBytes.map { "\(megabytes(Double($0))) MB" } ?? "-",
             "\(service.open)", "\(service.queuedRequests)", "\(service.starts)",
@@ -29,12 +29,12 @@ enum StatusTable {
         ]
     }
 
-    private static func colour(of state: String) -> ANSIStyle.Colour? {
+    private static func colour(of state: BackendState) -> ANSIStyle.Colour? {
         switch state {
-        case "awake": .green
-        case "starting", "stopping": .yellow
-        case "backoff": .red
-        default: .grey
+        case .awake: .green
+        case .starting, .stopping: .yellow
+        case .backoff: .red
+        case .asleep, .disabled, .unmanaged, .shuttingDown: .grey
         }
     }
 

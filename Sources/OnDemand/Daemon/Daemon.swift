@@ -407,7 +407,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         let openTunnels = proxy.openTunnels()
         let services = zip(configuration.services, backendIDs).map { service, id in
             var description = Snapshot.Service(
-                name: service.name, state: service.enabled ? "unmanaged" : "disabled", stateAge: kernel.now() - began,
+                name: service.name, state: service.enabled ? .unmanaged : .disabled, stateAge: kernel.now() - began,
                 paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
             proxy.describe(id, in: &description)
             description.openTunnels = openTunnels[id.index]
@@ -416,7 +416,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         }
         let processes = zip(configuration.processes, processBackendIDs).map { process, id in
             var description = Snapshot.Service(
-                name: process.name, kind: .process, state: "disabled", stateAge: kernel.now() - began,
+                name: process.name, kind: .process, state: .disabled, stateAge: kernel.now() - began,
                 requires: process.policy.requires)
             supervisor.describe(id, in: &description)
             return description

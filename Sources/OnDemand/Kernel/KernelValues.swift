@@ -20,15 +20,15 @@ enum ConnectResult: Equatable {
     case failed(Errno)
 }
 
-/// What a look at an address tells.
+/// The owner of the listener at an address, as sock_diag and /proc show it.
 enum SocketLookup: Equatable {
-    case nobody
-    /// Whoever listens has an empty place for a connection.
-    case family, stranger
-    /// Somebody whose process does not let us look whose it is.
-    case somebody
-    /// Only a knock can tell: another machine's address, a Unix socket, a queue that is full, a system that is silent.
-    case untold
+    case noListener
+    /// The listener's accept queue has a free entry.
+    case ownProcess, foreignProcess
+    /// The owning process cannot be read, so the listener does not count as the backend's.
+    case unknownOwner
+    /// Only a connection can tell: an address of another machine, a full accept queue, or a kernel without sock_diag.
+    case unsupported
 }
 
 enum ReadResult: Equatable {

@@ -6,7 +6,7 @@ extension LinuxKernel {
     private enum Find {
         /// `isFull` when the next connection would have to wait for somebody to accept one.
         case listener(inode: UInt32, isFull: Bool)
-        case nobody, untold
+        case noListener, unsupported
     }
 
     /// A socket to ask with, or -1. Some systems open it and know nothing about TCP, so it has to find a listener that
@@ -33,24 +33,24 @@ extension LinuxKernel {
     }
 
     private func find(_ address: SocketAddress) -> Find {
-        guard diagnosis >= 0, let port = address.port, let octets = address.octets else { return .untold }
+        guard diagnosis >= 0, let port = address.port, let octets = address.octets else { return .unsupported }
         questions &+= 1
         var found = ondemandd_listener()
         let answer = unsafe ondemandd_find_listener(
             diagnosis, questions, address.family, octets, port.bigEndian, &found)
         return switch answer {
         case 1: .listener(inode: found.inode, isFull: found.queue > found.backlog)
-        case 0: .nobody
-        default: .untold
+        case 0: .noListener
+        default: .unsupported
         }
     }
 
     func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
         // At an address of another machine a listener of this one means nothing.
-        guard address.isLoopback else { return .untold }
+        guard address.isLoopback else { return .unsupported }
         switch find(address) {
-        case .nobody: return .nobody
-        case .untold, .listener(_, isFull: true): return .untold
+        case .noListener: return .noListener
+        case .unsupported, .listener(_, isFull: true): return .unsupported
         case .listener(let inode, isFull: false):
             return owner(of: inode, leader)
         }
@@ -62,7 +62,7 @@ extension LinuxKernel {
         if case .unix(let path) = address {
             return unixListener(at: path, accepting: connection, belongsToFamilyOf: leader)
         }
-        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .nobody
+        return listenerInode(at: address).map { owner(of: $0, leader) } ?? .noListener
     }
 
     /// The kernel keeps which process began to listen on a Unix socket, and tells it to each client (unix(7),
@@ -72,14 +72,14 @@ extension LinuxKernel {
         at path: String, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> SocketLookup {
         if let connection, let process = listeningProcess(behind: connection) {
-            if self.process(process, belongsToFamilyOf: leader) { return .family }
+            if self.process(process, belongsToFamilyOf: leader) { return .ownProcess }
             // One that has ended has left its socket to others; only then they are looked for.
-            guard kill(process.number, 0) != 0, errno == ESRCH else { return .stranger }
-            return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .somebody
+            guard kill(process.number, 0) != 0, errno == ESRCH else { return .foreignProcess }
+            return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .unknownOwner
         }
         // A process of another pid namespace has no number here, and what other processes hold is not seen there.
-        guard let inode = unixListenerInode(at: path) else { return .somebody }
-        return memberHolds(inode, leader).isShown ? .family : .somebody
+        guard let inode = unixListenerInode(at: path) else { return .unknownOwner }
+        return memberHolds(inode, leader).isShown ? .ownProcess : .unknownOwner
     }
 
     /// By device and inode of the file; nil where the system does not say, or nobody of this network namespace listens.
@@ -94,9 +94,9 @@ extension LinuxKernel {
 
     private func owner(of inode: UInt32, _ leader: ProcessID) -> SocketLookup {
         switch family(of: leader, dependencies: inode) {
-        case true?: .family
-        case false?: .stranger
-        case nil: .somebody
+        case true?: .ownProcess
+        case false?: .foreignProcess
+        case nil: .unknownOwner
         }
     }
 
@@ -111,7 +111,7 @@ extension LinuxKernel {
         switch memberHolds(inode, leader) {
         case .yes: true
         case .no: false
-        case .untold(let members): isHeldByNobody(but: members, inode)
+        case .unknown(let members): isHeldByNobody(but: members, inode)
         }
     }
 
@@ -119,7 +119,7 @@ extension LinuxKernel {
     private enum Holding {
         case yes, no
         /// Some of these members do not let us look.
-        case untold(members: Set<Int32>)
+        case unknown(members: Set<Int32>)
 
         var isShown: Bool { if case .yes = self { true } else { false } }
     }
@@ -132,7 +132,7 @@ extension LinuxKernel {
         let others = family(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
         let replies = [leaderHolds] + others.map { Self.dependencies($0, inode) }
         if replies.contains(true) { return .yes }
-        return replies.contains(nil) ? .untold(members: Set([leader.number] + others)) : .no
+        return replies.contains(nil) ? .unknown(members: Set([leader.number] + others)) : .no
     }
 
     /// Whether only the processes of a family are left to hold a socket, because every other one can be looked into and
@@ -171,8 +171,8 @@ extension LinuxKernel {
     private func listenerInode(at address: SocketAddress) -> UInt32? {
         switch find(address) {
         case .listener(let inode, _): return inode
-        case .nobody: return nil
-        case .untold: break
+        case .noListener: return nil
+        case .unsupported: break
         }
         guard let port = address.port else {
             guard case .unix(let path) = address else { return nil }

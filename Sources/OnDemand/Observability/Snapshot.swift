@@ -6,8 +6,7 @@ struct Snapshot: Equatable {
 
         var name: String
         var kind = Kind.service
-        /// One of `states`.
-        var state: String
+        var state: BackendState
         /// How long it has been so.
         var stateAge: Duration
         var paths: [String] = []
@@ -62,11 +61,6 @@ struct Snapshot: Equatable {
             var path: String?
             var agent: String?
         }
-
-        /// All that `state` can be.
-        static let states = [
-            "disabled", "asleep", "starting", "awake", "stopping", "backoff", "unmanaged", "shutting_down",
-        ]
     }
 
     struct Count: Equatable {

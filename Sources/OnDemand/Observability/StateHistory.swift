@@ -5,21 +5,20 @@
 struct StateHistory: Equatable, Sendable {
     /// One state; it lasts until the next one begins.
     struct Interval: Equatable, Sendable {
-        let state: String
+        /// nil: unknown, because the daemon was not running.
+        let state: BackendState?
         /// Seconds since 1970.
         var since: Int64
     }
 
     static let seconds: Int64 = 24 * 60 * 60
-    /// Nobody watched: the daemon was not there.
-    static let unknown = "unknown"
 
     /// The oldest first; it may have begun before the day.
     private(set) var intervals: [Interval] = []
 
     /// The state may have changed.
-    mutating func entered(_ state: String, at now: Int64) {
-        guard intervals.last?.state != state else { return }
+    mutating func entered(_ state: BackendState?, at now: Int64) {
+        guard intervals.isEmpty || intervals.last?.state != state else { return }
         settle(at: now)
         intervals.append(Interval(state: state, since: now))
         if intervals.count > Limits.historyIntervals { intervals.removeFirst() }
@@ -35,7 +34,7 @@ struct StateHistory: Equatable, Sendable {
     /// Of a daemon that ended then; nobody knows what was between that and now.
     static func restored(_ intervals: [Interval], savedAt: Int64, at now: Int64) -> StateHistory {
         var day = StateHistory(intervals: intervals.filter { $0.since <= savedAt })
-        if !day.intervals.isEmpty { day.entered(unknown, at: min(savedAt, now)) }
+        if !day.intervals.isEmpty { day.entered(nil, at: min(savedAt, now)) }
         day.settle(at: now)
         return day
     }

@@ -1,10 +1,15 @@
 /// The last 24 hours as JSON: the body of `/api/history`, and the file in `state_dir`.
 /// docs/API.md tells what each key is.
 enum HistoryJSON {
+    /// The state of an interval in which the daemon was not running.
+    private static let unknown = "unknown"
+
     /// `days` as they are to be told at `now`; of each at most so many of its last states.
     static func text(of days: [ServiceHistory], at now: Int64, states limit: Int = .max) -> String {
         let services = days.map { day in
-            let states = day.states.intervals.suffix(limit).map { "[\(JSONText.quoted($0.state)),\($0.since)]" }
+            let states = day.states.intervals.suffix(limit).map { interval in
+                "[\(JSONText.quoted(interval.state?.rawValue ?? unknown)),\(interval.since)]"
+            }
             return "{\"name\":\(JSONText.quoted(day.name)),\"states\":[\(states.joined(separator: ","))],"
                 + "\"connections\":\(text(of: day.connections))}"
         }
@@ -26,7 +31,7 @@ enum HistoryJSON {
         guard let savedAt = file["at"]?.moment, let services = file["services"]?.items else { throw .foreign }
         return try services.map { service throws(Problem) in
             guard let name = service["name"]?.text, let states = service["states"]?.items else { throw .foreign }
-            let intervals = try states.map { state throws(Problem) in try stretch(state) }
+            let intervals = try states.map { state throws(Problem) in try interval(state) }
             guard zip(intervals, intervals.dropFirst()).allSatisfy({ $0.since <= $1.since }),
                 intervals.count <= Limits.historyIntervals
             else { throw .foreign }
@@ -36,10 +41,12 @@ enum HistoryJSON {
         }
     }
 
-    private static func stretch(_ value: JSONValue) throws(Problem) -> StateHistory.Interval {
-        guard let pair = value.items, pair.count == 2, let state = pair[0].text, let since = pair[1].moment,
-            Snapshot.Service.states.contains(state) || state == StateHistory.unknown
-        else { throw .foreign }
+    private static func interval(_ value: JSONValue) throws(Problem) -> StateHistory.Interval {
+        guard let pair = value.items, pair.count == 2, let name = pair[0].text, let since = pair[1].moment else {
+            throw .foreign
+        }
+        let state = BackendState(rawValue: name)
+        guard state != nil || name == unknown else { throw .foreign }
         return StateHistory.Interval(state: state, since: since)
     }
 

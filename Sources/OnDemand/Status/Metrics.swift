@@ -33,7 +33,7 @@ enum Metrics {
 
     private static let lives: [MetricFamily] = [
         .each("state", .gauge, "1 for the state that the service is in, 0 for the others.") { service in
-            Snapshot.Service.states.map { .init($0 == service.state ? 1 : 0, [("state", $0)]) }
+            BackendState.allCases.map { .init($0 == service.state ? 1 : 0, [("state", $0.rawValue)]) }
         },
         .each("pinned", .gauge, "1 while an operator keeps it awake.") { [.init($0.isPinned ? 1 : 0)] },
         .each("starts_total", .counter, "Starts, by what they were for.") { service in

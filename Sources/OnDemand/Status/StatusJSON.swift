@@ -24,7 +24,7 @@ enum StatusJSON {
         object([
             ("name", JSONText.quoted(service.name)),
             ("kind", JSONText.quoted(service.kind.rawValue)),
-            ("state", JSONText.quoted(service.state)),
+            ("state", JSONText.quoted(service.state.rawValue)),
             ("state_age_ms", number(service.stateAge)),
             ("paths", array(service.paths.map(JSONText.quoted))),
             ("websocket", service.webSocket ? "true" : "false"),

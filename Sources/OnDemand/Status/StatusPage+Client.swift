@@ -108,7 +108,7 @@ extension StatusPage {
 
           tick() {
             if (!this.socket || this.opened) return;
-            const what = this.service.waiting > 0 ? "Held while it starts" : "Connecting";
+            const what = this.service.queued_requests > 0 ? "Queued while it starts" : "Connecting";
             say(this.outcome, `${what}: ${of(((now() - this.began) / 1000).toFixed(1), "s")}`);
           }
         }

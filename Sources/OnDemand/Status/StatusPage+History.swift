@@ -1,4 +1,4 @@
-/// The last 24 hours as a skyline with the connections drawn over it, and the boots that were in them.
+/// The last 24 hours as a skyline with the connections drawn over it, and the startups that were in them.
 extension StatusPage {
     /// The daemon tells when each state began. What it does not know, because it was not there, stays empty; a moment
     /// awake is as wide as can be seen.
@@ -91,25 +91,25 @@ extension StatusPage {
           }
         }
 
-        /// How long its last boots took, each as a bar.
-        function drawBoots(root, boots) {
-          const chart = one(".boots", root);
-          chart.toggleAttribute("hidden", boots.length < 2);
-          const longest = Math.max(1, ...boots);
-          chart.setAttribute("viewBox", `0 0 ${Math.max(1, boots.length) * 8} 24`);
-          chart.style.width = `${boots.length * 8}px`;
-          chart.replaceChildren(...boots.map((boot, index) => {
-            const height = Math.max(2, 24 * boot / longest);
+        /// How long its last startups took, each as a bar.
+        function drawStartups(root, startups) {
+          const chart = one(".startups", root);
+          chart.toggleAttribute("hidden", startups.length < 2);
+          const longest = Math.max(1, ...startups);
+          chart.setAttribute("viewBox", `0 0 ${Math.max(1, startups.length) * 8} 24`);
+          chart.style.width = `${startups.length * 8}px`;
+          chart.replaceChildren(...startups.map((startup, index) => {
+            const height = Math.max(2, 24 * startup / longest);
             return picture("rect", { x: index * 8, y: 24 - height, width: 6, height });
           }));
-          chart.setAttribute("aria-label", `The last ${count(boots.length, "boot")}, from the oldest to the latest`);
-          return bootStory(boots);
+          chart.setAttribute("aria-label", `The last ${count(startups.length, "startup")}, oldest first`);
+          return startupSummary(startups);
         }
 
-        function bootStory(boots) {
-          if (boots.length < 2) return boots.length === 0 ? "none yet" : `one, ${precise(boots[0])}`;
-          const sorted = [...boots].sort((one, other) => one - other);
-          return `half of ${boots.length} within ${precise(sorted[Math.floor(sorted.length / 2)])}, `
+        function startupSummary(startups) {
+          if (startups.length < 2) return startups.length === 0 ? "none yet" : `one, ${precise(startups[0])}`;
+          const sorted = [...startups].sort((one, other) => one - other);
+          return `half of ${startups.length} within ${precise(sorted[Math.floor(sorted.length / 2)])}, `
             + `the slowest ${precise(sorted.at(-1))}`;
         }
         """#

@@ -40,8 +40,9 @@ extension StatusPage {
 
         const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-        const names = { asleep: "Asleep", starting: "Starting", ready: "Awake", stopping: "Stopping",
-          backoff: "Cooling down", external: "Not ours", disabled: "Disabled", retired: "Retired" };
+        const names = { asleep: "Asleep", starting: "Starting", awake: "Awake", stopping: "Stopping",
+          backoff: "Backoff", unmanaged: "Unmanaged", disabled: "Disabled",
+          shutting_down: "Shutting down" };
 
         const plural = (number, singular, plural) => (number === 1 ? singular : plural);
 
@@ -52,17 +53,17 @@ extension StatusPage {
         function meaning(service, quiet) {
           if (service.state === "stopping" && service.remaining.length > 0) return overdue(service);
           if (service.kind === "process") return meaningOfProcess(service);
-          const { state, waiting, open, last_startup_ms: boot, idle_timeout_ms: idle } = service;
-          const last = boot === null ? "" : ` The last boot took ${precise(boot)}.`;
+          const { state, queued_requests: queued, open, last_startup_ms: startup, idle_timeout_ms: idle } = service;
+          const last = startup === null ? "" : ` The last startup took ${precise(startup)}.`;
           switch (state) {
             case "asleep": return "No process is running. The first WebSocket or request starts it.";
-            case "starting": return waiting === 0
-              ? `It boots, and nobody waits for it.${last}`
-              : `${count(waiting, "client")} ${plural(waiting, "is", "are")} held until it accepts connections.${last}`;
+            case "starting": return queued === 0
+              ? `It is starting; no request is queued.${last}`
+              : `${count(queued, "request")} ${plural(queued, "is", "are")} queued until it is awake.${last}`;
             case "awake": return restOfTheDay(open, idle, quiet);
-            case "stopping": return waiting === 0
+            case "stopping": return queued === 0
               ? "It was asked to end. Whoever comes now waits for a fresh start."
-              : `${count(waiting, "client")} came meanwhile and ${plural(waiting, "waits", "wait")} for a fresh start.`;
+              : `${count(queued, "request")} ${plural(queued, "is", "are")} queued for the next start.`;
             case "backoff": return "It failed and rests a moment. Clients are told to come back later.";
             case "unmanaged": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
             case "disabled": return "Switched off: it is never started, and clients get 503 at once.";
@@ -168,7 +169,7 @@ extension StatusPage {
             const isKnown = Object.hasOwn(names, state);
             this.root.className = `card service ${isKnown ? state : "unmanaged"}`;
             say(one(".word", this.root), names[state] ?? state);
-            const stage = { backoff: "asleep", retired: "asleep" }[state] ?? state;
+            const stage = { backoff: "asleep", shutting_down: "asleep" }[state] ?? state;
             for (const item of this.root.querySelectorAll("[data-stage]")) {
               if (item.dataset.stage === stage) item.setAttribute("aria-current", "step");
               else item.removeAttribute("aria-current");
@@ -179,11 +180,11 @@ extension StatusPage {
 
           showFacts() {
             const service = this.service;
-            const facts = { open: service.open, waiting: service.waiting, starts: service.starts,
+            const facts = { open: service.open, queued_requests: service.queued_requests, starts: service.starts,
               memory: service.resident_bytes === null ? "none" : megabytes(service.resident_bytes),
               saved: service.saved_mb_hours === null ? "none" : of(rounded(service.saved_mb_hours), "MB h"),
-              boot: service.last_startup_ms === null ? "never" : precise(service.last_startup_ms),
-              boots: drawBoots(this.root, service.startups_ms),
+              startup: service.last_startup_ms === null ? "never" : precise(service.last_startup_ms),
+              startups: drawStartups(this.root, service.startups_ms),
               exit: exitStory(service.last_exit, service.last_exit_cause) };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             const needs = service.requires.length > 0 ? [`requires ${service.requires.join(", ")}`] : [];
@@ -208,7 +209,7 @@ extension StatusPage {
             this.day.draw(this.service);
           }
 
-          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up while it boots, down as the idle time runs out.
+          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up while it startups, down as the idle time runs out.
           moveSun() {
             const { state } = this.service;
             const age = now() - this.since;
@@ -223,8 +224,8 @@ extension StatusPage {
           longitude(state, age) {
             const station = { starting: 300, ready: 500, stopping: 700 }[state];
             if (calm.matches) return station;
-            const { last_startup_ms: boot, idle_timeout_ms: idle } = this.service;
-            if (state === "starting") return 288 + 48 * (1 - Math.exp(-1.5 * age / (boot ?? 3000)));
+            const { last_startup_ms: startup, idle_timeout_ms: idle } = this.service;
+            if (state === "starting") return 288 + 48 * (1 - Math.exp(-1.5 * age / (startup ?? 3000)));
             if (!this.quiet || !idle) return station;
             return station + 184 * Math.min(1, Math.max(0, (now() - this.quiet.since) / idle));
           }

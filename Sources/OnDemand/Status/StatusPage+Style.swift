@@ -3,11 +3,11 @@ extension StatusPage {
     static let style = #"""
         :root { color-scheme: light dark;
           --paper: #f5f3ee; --card: #ffffff; --ink: #1c2130; --muted: #565e6e; --line: #e1ddd3; --action: #2c55c4;
-          --on-colour: #ffffff; --asleep: #5360b0; --starting: #8f5600; --ready: #1a7648; --stopping: #984271;
+          --on-colour: #ffffff; --asleep: #5360b0; --starting: #8f5600; --awake: #1a7648; --stopping: #984271;
           --failed: #ad332b; --plain: #566170; --well: #f5f3ee; }
         @media (prefers-color-scheme: dark) { :root {
           --paper: #0f121a; --card: #181c27; --ink: #e9ecf3; --muted: #a1aabb; --line: #2b3140; --action: #9db8ff;
-          --on-colour: #10131b; --asleep: #98a4f0; --starting: #f0b65e; --ready: #63d49b; --stopping: #e594c2;
+          --on-colour: #10131b; --asleep: #98a4f0; --starting: #f0b65e; --awake: #63d49b; --stopping: #e594c2;
           --failed: #ff938a; --plain: #a9b3c2; --well: #11141d; } }
         * { box-sizing: border-box; margin: 0; }
         body { background: var(--paper); color: var(--ink); max-width: 56rem; margin: 0 auto;
@@ -29,7 +29,7 @@ extension StatusPage {
         #connection { font-size: .875rem; font-weight: 600; color: var(--muted); }
         #connection::before { content: ""; display: inline-block; width: .6rem; height: .6rem; border-radius: 50%;
           margin-right: .4rem; background: currentColor; }
-        #connection[data-is=live] { color: var(--ready); }
+        #connection[data-is=live] { color: var(--awake); }
         #connection[data-is=reconnecting] { color: var(--failed); }
         #connection:not([data-is=live])::before { background: none; border: 2px solid currentColor; }
         #daemon { color: var(--muted); font-size: .875rem; margin-left: auto; }
@@ -84,7 +84,8 @@ extension StatusPage {
         .story { margin: 0 0 1.2rem; display: grid; grid-template-columns: 2fr 1fr 1fr; gap: .75rem 1rem; }
         .story dd { font-size: 1rem; font-weight: 400; }
         .agent { display: block; color: var(--muted); font-size: .8125rem; overflow-wrap: anywhere; }
-        .boots { height: 1.5rem; max-width: 100%; margin-right: .4rem; vertical-align: -.3rem; fill: var(--starting); }
+        .startups { height: 1.5rem; max-width: 100%; margin-right: .4rem; vertical-align: -.3rem;
+          fill: var(--starting); }
         figure.day { margin-bottom: 1rem; } figure.day[hidden] { display: none; }
         dt { color: var(--muted); font-size: .8125rem; }
         dd { font-size: 1.125rem; font-weight: 600; overflow-wrap: anywhere; }
@@ -95,17 +96,17 @@ extension StatusPage {
         .legend { flex-wrap: wrap; justify-content: flex-start; gap: 0 1.1rem; margin-top: .35rem; }
         .legend span::before { content: ""; display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem;
           border-radius: .2rem; background: var(--state); vertical-align: -.08rem; }
-        .legend .held::before, .legend .open::before { height: 0; border-radius: 0; border-top: 3px solid var(--ink);
+        .legend .queued::before, .legend .open::before { height: 0; border-radius: 0; border-top: 3px solid var(--ink);
           background: none; vertical-align: .2rem; }
-        .legend .held::before { border-top-style: dotted; }
+        .legend .queued::before { border-top-style: dotted; }
         .minute:not(:has(rect.backoff)) .legend .backoff { display: none; }
         .crowd { fill: none; stroke: var(--ink); stroke-width: 2; vector-effect: non-scaling-stroke; }
         .minute .connected { stroke: var(--ink); stroke-width: 3; vector-effect: non-scaling-stroke; }
-        .minute .waiting { stroke-dasharray: 3 3; }
+        .minute .queued { stroke-dasharray: 3 3; }
         .band { fill: var(--state); }
 
-        .service, .asleep, .retired { --state: var(--asleep); } .starting { --state: var(--starting); }
-        .ready { --state: var(--ready); } .stopping { --state: var(--stopping); }
+        .service, .asleep, .shutting_down { --state: var(--asleep); } .starting { --state: var(--starting); }
+        .awake { --state: var(--awake); } .stopping { --state: var(--stopping); }
         .backoff { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
@@ -128,10 +129,10 @@ extension StatusPage {
         @media (prefers-color-scheme: dark) { .day-1 { stop-color: #2f6ea5; } .day-2 { stop-color: #8fc1dd; } }
         .sky { opacity: 0; transition: opacity 1.1s; }
         .night { opacity: 1; }
-        .service.starting .dawn, .service.ready .day, .service.stopping .dusk { opacity: 1; }
+        .service.starting .dawn, .service.awake .day, .service.stopping .dusk { opacity: 1; }
         .stars, .moon { transition: opacity .9s; }
         .stars { fill: #fff; } .moon { fill: #f3edd4; }
-        .service:is(.starting, .ready, .stopping) .moon, .service.ready .stars { opacity: 0; }
+        .service:is(.starting, .awake, .stopping) .moon, .service.awake .stars { opacity: 0; }
         .service:is(.starting, .stopping) .stars { opacity: .35; }
         .orbit { fill: none; stroke: #fff; stroke-opacity: .38; stroke-width: 1.5; stroke-dasharray: 2 7;
           stroke-linecap: round; }
@@ -140,18 +141,18 @@ extension StatusPage {
         .disc { fill: #ffd56b; }
         .hill { transition: fill 1.1s; } .far { fill: #232a55; } .near { fill: #191f42; }
         .service.starting .far { fill: #6a5580; } .service.starting .near { fill: #4a4069; }
-        .service.ready .far { fill: #6aa877; } .service.ready .near { fill: #4a8f63; }
+        .service.awake .far { fill: #6aa877; } .service.awake .near { fill: #4a8f63; }
         .service.stopping .far { fill: #59457a; } .service.stopping .near { fill: #3d335f; }
         .wall { fill: #cfc7c2; } .roof { fill: #8c4a42; } .door { fill: #5d4a44; } .window { fill: #454b66; }
         .house :is(.wall, .roof, .door, .window) { transition: fill 1.1s; }
-        .service:is(.asleep, .backoff, .retired) .wall { fill: #4a5080; }
-        .service:is(.asleep, .backoff, .retired) .roof { fill: #141838; }
-        .service:is(.asleep, .backoff, .retired) .door { fill: #252a52; }
-        .service:is(.asleep, .backoff, .retired) .window { fill: #2a3060; }
-        .service:is(.starting, .ready) .window { fill: #ffd873; }
+        .service:is(.asleep, .backoff, .shutting_down) .wall { fill: #4a5080; }
+        .service:is(.asleep, .backoff, .shutting_down) .roof { fill: #141838; }
+        .service:is(.asleep, .backoff, .shutting_down) .door { fill: #252a52; }
+        .service:is(.asleep, .backoff, .shutting_down) .window { fill: #2a3060; }
+        .service:is(.starting, .awake) .window { fill: #ffd873; }
         .smoke { fill: none; stroke: #fff; stroke-width: 3; stroke-linecap: round; opacity: 0;
           transition: opacity 1.1s; }
-        .service.ready .smoke { opacity: .55; }
+        .service.awake .smoke { opacity: .55; }
         .stages { list-style: none; padding: .55rem 0; display: grid; grid-template-columns: repeat(4, 1fr); }
         .stages li { position: relative; text-align: center; color: var(--muted); font-size: .9375rem; }
         .stages li + li::before { content: "\2192"; content: "\2192" / ""; position: absolute; left: 0; top: .2rem;
@@ -166,7 +167,7 @@ extension StatusPage {
         @media (prefers-reduced-motion: no-preference) {
           .service.starting .window { animation: flicker 1.4s infinite; }
           .service.starting .disc { animation: breathe 1.6s ease-in-out infinite; }
-          .service.ready .smoke { stroke-dasharray: 9 7; animation: rise 5s linear infinite; } }
+          .service.awake .smoke { stroke-dasharray: 9 7; animation: rise 5s linear infinite; } }
         @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
         @keyframes flicker { 0%, 100% { opacity: 1 } 40% { opacity: .45 } 55% { opacity: .9 } 70% { opacity: .6 } }
         @keyframes breathe { 50% { fill: #fff0bd } }

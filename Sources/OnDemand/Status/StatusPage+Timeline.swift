@@ -1,11 +1,11 @@
-/// The last minute as a skyline: how awake the service was, and under it who was connected or held.
+/// The last minute as a skyline: the state of the service, and under it the connected clients and queued requests.
 extension StatusPage {
-    /// Ages make it truthful about times nobody watched: the present state is drawn back to its beginning, a boot that
-    /// fell between two events is put where it was, and what is not known stays empty.
+    /// The age of a state fills times without an observer: the present state is drawn back to its beginning, a startup
+    /// between two events is drawn at its time, and unknown intervals stay empty.
     static let timeline = #"""
         const minute = 60000;
         /// How awake each state is; others stand as high as can be.
-        const heights = { asleep: 6, backoff: 6, retired: 6, disabled: 6, starting: 26, stopping: 26 };
+        const heights = { asleep: 6, backoff: 6, shutting_down: 6, disabled: 6, starting: 26, stopping: 26 };
 
         function picture(name, attributes) {
           const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -29,22 +29,22 @@ extension StatusPage {
           begin(before, service, since) {
             const last = this.bands.at(-1);
             const isNew = before && service.starts > before.starts;
-            const bootBegan = since - (service.last_startup_ms ?? 0);
-            const isMissedBoot = service.state === "awake" && isNew && last?.state !== "starting";
+            const startupBegan = since - (service.last_startup_ms ?? 0);
+            const isMissedStartup = service.state === "awake" && isNew && last?.state !== "starting";
             if (last) last.until = last.until > now() - 2500 ? Math.min(since, now()) : Math.min(last.until, since);
-            if (isMissedBoot) {
-              last.until = Math.min(last.until, bootBegan);
-              this.bands.push({ state: "starting", since: bootBegan, until: since });
+            if (isMissedStartup) {
+              last.until = Math.min(last.until, startupBegan);
+              this.bands.push({ state: "starting", since: startupBegan, until: since });
             }
             this.bands.push({ state: service.state, since, until: now() });
           }
 
-          noteCounts({ open, waiting }) {
+          noteCounts({ open, queued_requests: queued }) {
             const last = this.counts.at(-1);
             const follows = last && now() - last.until < 2500;
             if (follows) last.until = now();
-            if (!follows || last.open !== open || last.waiting !== waiting) {
-              this.counts.push({ open, waiting, since: now(), until: now() });
+            if (!follows || last.open !== open || last.queued !== queued) {
+              this.counts.push({ open, queued, since: now(), until: now() });
             }
           }
 
@@ -55,9 +55,9 @@ extension StatusPage {
             const bands = this.bands.map((band) => this.band(band));
             const lines = (key, name) =>
               this.counts.filter((count) => count[key]).map((count) => this.line(count, name));
-            const held = lines("waiting", "connected waiting");
+            const queued = lines("queued", "connected queued");
             const open = lines("open", "connected");
-            this.picture.replaceChildren(...bands, ...held, ...open);
+            this.picture.replaceChildren(...bands, ...queued, ...open);
             this.picture.setAttribute("aria-label", this.story(service));
           }
 

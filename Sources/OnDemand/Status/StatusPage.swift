@@ -106,16 +106,16 @@ enum StatusPage {
         </div>
         <dl class="facts">
         <div><dt>connections</dt><dd data-fact="open"></dd></div>
-        <div><dt>held clients</dt><dd data-fact="queued_requests"></dd></div>
+        <div><dt>queued requests</dt><dd data-fact="queued_requests"></dd></div>
         <div><dt>its memory</dt><dd data-fact="memory"></dd></div>
         <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
         <div><dt>starts</dt><dd data-fact="starts"></dd></div>
-        <div><dt>last boot</dt><dd data-fact="boot"></dd></div>
+        <div><dt>last startup</dt><dd data-fact="startup"></dd></div>
         </dl>
         <dl class="story">
         <div><dt>last woken by</dt><dd><span data-fact="wake"></span> <span class="agent"></span></dd></div>
-        <div><dt>boot times</dt><dd><svg class="boots" preserveAspectRatio="none" role="img" hidden></svg>
-        <span data-fact="boots"></span></dd></div>
+        <div><dt>startup times</dt><dd><svg class="startups" preserveAspectRatio="none" role="img" hidden></svg>
+        <span data-fact="startups"></span></dd></div>
         <div><dt>last exit</dt><dd data-fact="exit"></dd></div>
         </dl>
         <figure class="day" hidden>
@@ -129,7 +129,7 @@ enum StatusPage {
         <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
         <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
         <span class="starting">starting</span><span class="awake">awake</span><span class="stopping">stopping</span>
-        <span class="backoff">cooling down</span><span class="queued">held</span>
+        <span class="backoff">backoff</span><span class="queued">queued</span>
         <span class="open">connected</span></p>
         </figure>
         <details class="output" name="output">

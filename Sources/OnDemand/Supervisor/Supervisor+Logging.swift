@@ -1,6 +1,6 @@
 /// The log and the history of a backend's life: what is worth a line when its state has changed.
 extension Supervisor {
-    func note(_ event: BackendMachine.Event, from before: StateWord, of backend: SupervisedBackend) {
+    func note(_ event: BackendMachine.Event, from before: BackendState, of backend: SupervisedBackend) {
         logFailure(event, before, backend)
         switch event {
         case .spawned: logStarted(backend)
@@ -10,7 +10,7 @@ extension Supervisor {
         }
         noteOverdueStop(backend)
         recordState(of: backend)
-        let after = StateWord(backend.machine.state)
+        let after = backend.machine.state.name
         guard after != before else { return }
         if before == .starting { reactor.disarm(.startupSlow(backend.id)) }
         backend.history.stateSince = kernel.now()
@@ -31,9 +31,9 @@ extension Supervisor {
 
     /// Only a change is worth a look at the clock.
     func recordState(of backend: SupervisedBackend) {
-        let word = backend.stateWord
-        guard backend.history.day.intervals.last?.state != word else { return }
-        backend.history.day.entered(word, at: kernel.wallClock().seconds)
+        let state = backend.publicState
+        guard backend.history.day.intervals.last?.state != state else { return }
+        backend.history.day.entered(state, at: kernel.wallClock().seconds)
     }
 
     /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
@@ -57,7 +57,7 @@ extension Supervisor {
             backend.history.lastWake = wake
         }
         // A wish counts for the start that it led to.
-        if StateWord(backend.machine.state) != .stopping, backend.machine.queueLength == 0 || backend.isStarting {
+        if backend.machine.state.name != .stopping, backend.machine.queueLength == 0 || backend.isStarting {
             backend.history.nextWake = nil
         }
     }
@@ -139,7 +139,7 @@ extension Supervisor {
             LogField("uptime_ms", uptime.wholeMilliseconds))
     }
 
-    private func logFailure(_ event: BackendMachine.Event, _ before: StateWord, _ backend: SupervisedBackend) {
+    private func logFailure(_ event: BackendMachine.Event, _ before: BackendState, _ backend: SupervisedBackend) {
         switch (before, event) {
         case (.starting, .addressTaken):
             logAddressConflict(backend)
@@ -257,24 +257,5 @@ extension Supervisor {
             .addressConflict,
             [service(backend), LogField("address", "NOTIFY_SOCKET")]
                 + (description.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
-    }
-}
-
-/// A state without its contents, as logs, metrics and the status page name it.
-enum StateWord: String {
-    case asleep, starting, awake, stopping
-    case backoff = "backoff"
-    case shuttingDown
-
-    init(_ state: BackendMachine.State) {
-        self =
-            switch state {
-            case .asleep: .asleep
-            case .starting: .starting
-            case .awake: .awake
-            case .stopping: .stopping
-            case .backoff: .backoff
-            case .shuttingDown: .shuttingDown
-            }
     }
 }

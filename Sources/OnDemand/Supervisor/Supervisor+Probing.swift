@@ -57,18 +57,18 @@ extension Supervisor {
         }
         backend.probe.attempt += 1
         switch lookUpSocket(at: address, of: backend) {
-        case .nobody: return probeEnded(of: backend, accepted: false)
-        case .stranger:
+        case .noListener: return probeEnded(of: backend, accepted: false)
+        case .foreignProcess:
             logAddressConflict(backend)
             return probeEnded(of: backend, accepted: false)
-        case .somebody:
+        case .unknownOwner:
             noteUnknownOwner(backend)
             return probeEnded(of: backend, accepted: false)
-        case .family:
+        case .ownProcess:
             backend.probe.confirmedAttempt = backend.probe.attempt
             // The kernel accepts for who listens: there is nothing that a connection would add.
             if conversation(with: backend) == nil { return probeEnded(of: backend, accepted: true) }
-        case .untold: break
+        case .unsupported: break
         }
         return connectProbe(at: address, of: backend)
     }
@@ -76,16 +76,16 @@ extension Supervisor {
     /// A look costs a sixth of a knock, makes no connection, and tells whose the socket is.
     private func lookUpSocket(at address: SocketAddress, of backend: SupervisedBackend) -> SocketLookup {
         guard backend.probe.purpose == .readiness, let process = backend.child?.process, backend.listener == nil else {
-            return .untold
+            return .unsupported
         }
         let listening = kernel.lookUpSocket(at: address, forFamilyOf: process)
-        backend.probe.canLookUp = listening != .untold
-        guard listening == .nobody else { return listening }
+        backend.probe.canLookUp = listening != .unsupported
+        guard listening == .noListener else { return listening }
         // Where the system passes connections on, as into a container, only a knock finds who takes them.
         let elapsed = elapsed(of: backend)
-        guard elapsed >= backend.probe.nextConnect else { return .nobody }
+        guard elapsed >= backend.probe.nextConnect else { return .noListener }
         backend.probe.nextConnect = elapsed + ProbeSchedule.connectPause(after: elapsed)
-        return .untold
+        return .unsupported
     }
 
     private func elapsed(of backend: SupervisedBackend) -> Duration {
@@ -192,11 +192,11 @@ extension Supervisor {
             at: address, accepting: backend.probe.descriptor, belongsToFamilyOf: child.process)
         {
         // A socket of another machine, or behind translated addresses, cannot be taken by a process of this one.
-        case .family, .nobody, .untold:
+        case .ownProcess, .noListener, .unsupported:
             backend.probe.confirmedAttempt = backend.probe.attempt
             return true
-        case .stranger: logAddressConflict(backend)
-        case .somebody: noteUnknownOwner(backend)
+        case .foreignProcess: logAddressConflict(backend)
+        case .unknownOwner: noteUnknownOwner(backend)
         }
         return false
     }

@@ -9,7 +9,7 @@ extension Supervisor {
         guard let backend = backends[id] else { return }
         let now = kernel.now()
         let (standing, memory) = (backend.machine.standing, backend.history.memory)
-        service.state = backend.stateWord
+        service.state = backend.publicState
         service.isPinned = standing == .pinned
         service.stateAge = now - backend.history.stateSince
         service.generation = backend.machine.generation.number
@@ -47,9 +47,23 @@ extension Supervisor {
 extension SupervisedBackend {
     var isStarting: Bool { if case .starting = machine.state { true } else { false } }
 
-    /// How it is, as everybody is told.
-    var stateWord: String {
-        machine.standing == .disabled && machine.state == .asleep ? "disabled" : StateWord(machine.state).rawValue
+    /// The state that the status, the metrics and the history show.
+    var publicState: BackendState {
+        machine.standing == .disabled && machine.state == .asleep ? .disabled : machine.state.name
+    }
+}
+
+extension BackendMachine.State {
+    /// The state without its data.
+    var name: BackendState {
+        switch self {
+        case .asleep: .asleep
+        case .starting: .starting
+        case .awake: .awake
+        case .stopping: .stopping
+        case .backoff: .backoff
+        case .shuttingDown: .shuttingDown
+        }
     }
 }
 

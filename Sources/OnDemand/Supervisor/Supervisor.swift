@@ -239,14 +239,14 @@ final class Supervisor<K: Kernel> {
                 applyPendingDefinition(of: backend)
                 openSocketIfFree(of: backend)
             }
-            let before = StateWord(backend.machine.state)
+            let before = backend.machine.state.name
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             note(event, from: before, of: backend)
             answerCommands(on: backend)
             for effect in effects {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
-            if StateWord(backend.machine.state) != before { renewDependencyLeases(on: backend) }
+            if backend.machine.state.name != before { renewDependencyLeases(on: backend) }
             if event == .command(.enable) { startDependents(backend) }
             if events.isEmpty, groupIsGone(backend) { events.append(.groupGone) }
         }

@@ -96,7 +96,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    var word: String { StateWord(machine().state).rawValue }
+    var word: String { machine().state.name.rawValue }
 
     private var detail: String? {
         switch self {

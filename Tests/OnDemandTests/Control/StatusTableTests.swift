@@ -10,9 +10,9 @@ import Testing
             text == """
                 ondemandd 0.1.0, up for 1m1s, 5.0 MB, listening on 127.0.0.1:3000, [::1]:3000
 
-                NAME          STATE          FOR  PID   MEMORY  OPEN  HELD  STARTS  BOOT     AWAKE   SAVED
-                action-cable  ready, pinned  4s   4711  71 MB   2     1     4       1512 ms  50.0 %  1.5 MBh
-                other         asleep         1h   -     -       0     0     0       -        -       -
+                NAME          STATE          FOR  PID   MEMORY  OPEN  QUEUED  STARTS  STARTUP  RUNNING  SAVED
+                action-cable  awake, pinned  4s   4711  71 MB   2     1       4       1512 ms  50.0 %   1.5 MBh
+                other         asleep         1h   -     -       0     0       0       -        -        -
 
                 action-cable: woken by upgrade 3, operator 1; last exit: status 0
                 action-cable: last failure: said "no"\\u000aand left
@@ -29,7 +29,7 @@ import Testing
     @Test("a stop that is overdue names the processes that are left, without their control characters")
     func overdueStop() {
         var service = Snapshot.Service.untouched
-        service.state = "stopping"
+        service.state = .stopping
         service.remaining = ["4711 (ruby)", "4712 (\u{1b}[2J)"]
         let text = StatusTable.text(of: .sample([.awake, service]))
         #expect(text.hasSuffix("\nother: stop overdue: 4711 (ruby), 4712 (\\u001b[2J)\n"), "\(text)")
@@ -40,7 +40,7 @@ import Testing
     func colours() {
         let snapshot = Snapshot.sample([.awake, .untouched])
         let coloured = StatusTable.text(of: snapshot, paint: .colours)
-        #expect(coloured.contains("\u{1b}[32mready, pinned\u{1b}[0m") && coloured.contains("\u{1b}[31mlast failure:"))
+        #expect(coloured.contains("\u{1b}[32mawake, pinned\u{1b}[0m") && coloured.contains("\u{1b}[31mlast failure:"))
         let plain = coloured.replacing(/\u{1b}\[[0-9]+m/, with: "")
         #expect(plain == StatusTable.text(of: snapshot))
     }

@@ -18,13 +18,16 @@ struct LinuxKernelListenersTests {
                 try bench.kernel.spawn(command, inheriting: listening.descriptor), try bench.kernel.spawn(command)
             )
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .family, "the heir's")
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .ownProcess, "the heir's"
+            )
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: other.process) == .stranger, "another's")
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: other.process) == .foreignProcess,
+                "another's")
             for process in [heir, other] { bench.kernel.signal(familyOf: process.process, .kill) }
             #expect(bench.reaped() != nil && bench.reaped() != nil, "both ended")
             bench.kernel.stopListening(listening.descriptor, at: listening.address)
-            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .nobody, "nobody")
+            #expect(
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .noListener, "nobody")
         }
     }
 
@@ -40,7 +43,7 @@ struct LinuxKernelListenersTests {
             let token = Token(.childOutput, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             _ = bench.events { $0[token] != nil }
-            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: spawned.process) == .family)
+            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: spawned.process) == .ownProcess)
             bench.kernel.signal(familyOf: spawned.process, .kill)
         }
     }
@@ -57,19 +60,19 @@ struct LinuxKernelListenersTests {
                 octets.count == 4 ? .ipv4(octets: octets, port: port ?? 0) : .ipv6(octets: octets, port: port ?? 0)
             return kernel.lookUpSocket(at: address, forFamilyOf: leader)
         }
-        #expect(lookUpSocket([127, 0, 0, 1], one.address.port) == .family)
-        #expect(lookUpSocket([127, 0, 0, 2], one.address.port) == .nobody)
-        #expect(lookUpSocket(Self.loopback6, one.address.port) == .nobody)
-        #expect(lookUpSocket([127, 0, 0, 2], every.address.port) == .family)
-        #expect(lookUpSocket(Self.loopback6, six.address.port) == .family)
-        #expect(lookUpSocket([127, 0, 0, 1], six.address.port) == .nobody)
+        #expect(lookUpSocket([127, 0, 0, 1], one.address.port) == .ownProcess)
+        #expect(lookUpSocket([127, 0, 0, 2], one.address.port) == .noListener)
+        #expect(lookUpSocket(Self.loopback6, one.address.port) == .noListener)
+        #expect(lookUpSocket([127, 0, 0, 2], every.address.port) == .ownProcess)
+        #expect(lookUpSocket(Self.loopback6, six.address.port) == .ownProcess)
+        #expect(lookUpSocket([127, 0, 0, 1], six.address.port) == .noListener)
         // Both versions, as servers open it who listen on every address.
         let both = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(both) }
         let any = SocketAddress.ipv6(octets: Array(repeating: 0, count: 16), port: 0)
         #expect(unsafe any.withSockaddr { unsafe bind(both, $0, $1) } == 0 && Glibc.listen(both, 5) == 0)
         let port = kernel.localAddress(of: both)?.port
-        #expect(lookUpSocket([127, 0, 0, 1], port) == .family && lookUpSocket(Self.loopback6, port) == .family)
+        #expect(lookUpSocket([127, 0, 0, 1], port) == .ownProcess && lookUpSocket(Self.loopback6, port) == .ownProcess)
     }
 
     @Test("a connection to a port is nobody who listens there")
@@ -79,8 +82,8 @@ struct LinuxKernelListenersTests {
         defer { for descriptor in [pair.client, pair.server] { bench.kernel.close(descriptor) } }
         let client = try #require(bench.kernel.localAddress(of: pair.client.raw))
         let server = try #require(bench.kernel.localAddress(of: pair.server.raw))
-        #expect(bench.kernel.lookUpSocket(at: client, forFamilyOf: leader) == .nobody)
-        #expect(bench.kernel.lookUpSocket(at: server, forFamilyOf: leader) == .nobody)
+        #expect(bench.kernel.lookUpSocket(at: client, forFamilyOf: leader) == .noListener)
+        #expect(bench.kernel.lookUpSocket(at: server, forFamilyOf: leader) == .noListener)
     }
 
     @Test("only a knock tells of a full queue, of a Unix socket and of other machines' addresses")
@@ -91,19 +94,20 @@ struct LinuxKernelListenersTests {
         #expect(
             unsafe KernelHarness.anyPort.withSockaddr { unsafe bind(raw, $0, $1) } == 0 && Glibc.listen(raw, 0) == 0)
         let address = try #require(bench.kernel.localAddress(of: raw))
-        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .family)
+        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .ownProcess)
         let client = try #require(bench.connection(to: address))
         defer { bench.kernel.close(client) }
-        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .untold)
-        #expect(bench.kernel.lookUpSocket(at: .unix(path: "/tmp/x.sock"), forFamilyOf: leader) == .untold)
-        #expect(bench.kernel.lookUpSocket(at: .ipv4(octets: [192, 0, 2, 1], port: 80), forFamilyOf: leader) == .untold)
+        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .unsupported)
+        #expect(bench.kernel.lookUpSocket(at: .unix(path: "/tmp/x.sock"), forFamilyOf: leader) == .unsupported)
+        let foreign = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 80)
+        #expect(bench.kernel.lookUpSocket(at: foreign, forFamilyOf: leader) == .unsupported)
     }
 
     @Test("a system that does not say is asked by knocks, and its tables are read")
     func silentSystem() throws {
         let kernel = try LinuxKernel(asksSystem: false)
         let listener = try kernel.listen(at: KernelHarness.anyPort)
-        #expect(kernel.lookUpSocket(at: listener.address, forFamilyOf: leader) == .untold)
+        #expect(kernel.lookUpSocket(at: listener.address, forFamilyOf: leader) == .unsupported)
         #expect(kernel.listenerOwner(at: listener.address)?.process == leader)
         kernel.close(listener.descriptor)
         #expect(kernel.listenerOwner(at: listener.address) == nil)

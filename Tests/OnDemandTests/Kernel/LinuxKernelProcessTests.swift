@@ -265,7 +265,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a listener is known to be of a family or of strangers")
+    @Test("a listener belongs to the backend's process or to a foreign one")
     func listenerOfFamily() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -275,9 +275,9 @@ struct LinuxKernelProcessTests {
             func owner() -> SocketLookup {
                 bench.kernel.listener(at: ours.address, accepting: nil, belongsToFamilyOf: spawned.process)
             }
-            #expect(owner() == .stranger, "we are not our child")
+            #expect(owner() == .foreignProcess, "we are not our child")
             bench.kernel.close(ours.descriptor)
-            #expect(owner() == .nobody, "nobody listens")
+            #expect(owner() == .noListener, "nobody listens")
             bench.kernel.signal(familyOf: spawned.process, .kill)
             #expect(bench.reaped()?.exit == .signal(9), "killed")
         }

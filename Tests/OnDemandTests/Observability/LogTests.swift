@@ -73,7 +73,7 @@ struct LogTests {
         #expect(log.isWorthRetrying)
         log.flush()
         #expect(!log.isWorthRetrying)
-        #expect(reader.lines == ["now info    ready", "now info    bye"])
+        #expect(reader.lines == ["now info    ready", "now info    exited"])
     }
 
     @Test("beyond its bound the backlog drops lines, and says later how many", arguments: LogLevel.allCases)
@@ -104,7 +104,7 @@ struct LogTests {
         log.flush()
         log(.exited)
         #expect(reader.lines.count { $0.contains("log_lines_dropped") } == 1)
-        #expect(reader.lines.last == "now info    bye")
+        #expect(reader.lines.last == "now info    exited")
     }
 
     @Test("without a backlog there is nothing to flush")

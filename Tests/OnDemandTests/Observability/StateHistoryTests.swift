@@ -10,31 +10,31 @@ import Testing
     @Test("stretches follow one another, and a state that did not change begins none")
     func intervals() {
         var day = StateHistory()
-        day.entered("asleep", at: minute(0))
-        day.entered("starting", at: minute(1))
-        day.entered("starting", at: minute(2))
-        day.entered("ready", at: minute(3))
-        #expect(day.intervals.map(\.state) == ["asleep", "starting", "ready"])
+        day.entered(.asleep, at: minute(0))
+        day.entered(.starting, at: minute(1))
+        day.entered(.starting, at: minute(2))
+        day.entered(.awake, at: minute(3))
+        #expect(day.intervals.map(\.state) == [.asleep, .starting, .awake])
         #expect(day.intervals.map(\.since) == [minute(0), minute(1), minute(3)])
     }
 
     @Test("what ended more than a day ago is forgotten, and what reaches into the day is kept")
     func yesterday() {
         var day = StateHistory()
-        day.entered("asleep", at: minute(0))
-        day.entered("ready", at: minute(10))
-        day.entered("asleep", at: minute(20))
-        day.entered("ready", at: minute(24 * 60 + 15))
+        day.entered(.asleep, at: minute(0))
+        day.entered(.awake, at: minute(10))
+        day.entered(.asleep, at: minute(20))
+        day.entered(.awake, at: minute(24 * 60 + 15))
         #expect(day.intervals.map(\.since) == [minute(10), minute(20), minute(24 * 60 + 15)])
         #expect(day.completed(at: minute(24 * 60 + 20)).intervals.count == 2)
-        #expect(day.completed(at: minute(90 * 60)).intervals.map(\.state) == ["ready"])
+        #expect(day.completed(at: minute(90 * 60)).intervals.map(\.state) == [.awake])
     }
 
     @Test("a service that never rests takes no more than its share of memory")
     func restless() {
         var day = StateHistory()
         for change in 0..<5000 {
-            day.entered(change.isMultiple(of: 2) ? "asleep" : "ready", at: monday + Int64(change))
+            day.entered(change.isMultiple(of: 2) ? .asleep : .awake, at: monday + Int64(change))
         }
         #expect(day.intervals.count == Limits.historyIntervals)
         #expect(day.intervals.last?.since == monday + 4999)
@@ -43,36 +43,36 @@ import Testing
     @Test("when the clock is set back, what seems to lie ahead has just happened; nothing ever runs backwards")
     func setBack() {
         var day = StateHistory()
-        day.entered("asleep", at: minute(0))
-        day.entered("starting", at: minute(50))
-        day.entered("ready", at: minute(60))
+        day.entered(.asleep, at: minute(0))
+        day.entered(.starting, at: minute(50))
+        day.entered(.awake, at: minute(60))
         #expect(day.completed(at: minute(55)).intervals.map(\.since) == [minute(0), minute(50), minute(55)])
-        day.entered("stopping", at: minute(-10_000))
+        day.entered(.stopping, at: minute(-10_000))
         #expect(Set(day.intervals.map(\.since)) == [minute(-10_000)])
-        day.entered("asleep", at: minute(1))
+        day.entered(.asleep, at: minute(1))
         #expect(zip(day.intervals, day.intervals.dropFirst()).allSatisfy { $0.since <= $1.since })
     }
 
     @Test("a clock that is set far ahead ends the day, and the present state goes on")
     func setAhead() {
         var day = StateHistory()
-        day.entered("asleep", at: 0)
-        day.entered("ready", at: 60)
-        #expect(day.completed(at: monday).intervals == [.init(state: "ready", since: 60)])
-        day.entered("stopping", at: monday)
-        #expect(day.intervals.map(\.state) == ["ready", "stopping"])
+        day.entered(.asleep, at: 0)
+        day.entered(.awake, at: 60)
+        #expect(day.completed(at: monday).intervals == [.init(state: .awake, since: 60)])
+        day.entered(.stopping, at: monday)
+        #expect(day.intervals.map(\.state) == [.awake, .stopping])
     }
 
     @Test("between two daemons nobody knows anything")
     func restored() {
         let states: [StateHistory.Interval] = [
-            .init(state: "asleep", since: minute(0)), .init(state: "ready", since: minute(5)),
+            .init(state: .asleep, since: minute(0)), .init(state: .awake, since: minute(5)),
         ]
         var day = StateHistory.restored(states, savedAt: minute(7), at: minute(9))
-        #expect(day.intervals.map(\.state) == ["asleep", "ready", StateHistory.unknown])
+        #expect(day.intervals.map(\.state) == [.asleep, .awake, nil])
         #expect(day.intervals.last?.since == minute(7))
-        day.entered("asleep", at: minute(9))
-        #expect(day.intervals.last == .init(state: "asleep", since: minute(9)))
+        day.entered(.asleep, at: minute(9))
+        #expect(day.intervals.last == .init(state: .asleep, since: minute(9)))
         #expect(StateHistory.restored([], savedAt: minute(0), at: minute(1)) == StateHistory())
         let ahead = StateHistory.restored(states, savedAt: minute(7), at: minute(-60))
         #expect(ahead.intervals.allSatisfy { $0.since == minute(-60) })

@@ -233,11 +233,11 @@ extension SimulatedKernel {
     ) -> SocketLookup {
         guard let listener = listeners[address] else {
             // A Unix socket that accepted, and whose listener is not found by its file, is not shown to be anybody's.
-            return address.port == nil ? .somebody : .nobody
+            return address.port == nil ? .unknownOwner : .noListener
         }
         // A process that has changed its user may hide what it holds; a stranger may do so, too.
-        if hidesSockets, !listener.isForChild { return .somebody }
-        return children.family(of: leader).contains { $0 === listener.process } ? .family : .stranger
+        if hidesSockets, !listener.isForChild { return .unknownOwner }
+        return children.family(of: leader).contains { $0 === listener.process } ? .ownProcess : .foreignProcess
     }
 
     func killOrphans(within patience: Duration) -> [ProcessDescription] { [] }

@@ -167,9 +167,9 @@ extension SimulatedKernel {
     func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
         progressed()
         trace.note("look", Int(leader.number), at: clock)
-        if dice.chance(faults.silentLooks) { return .untold }
-        guard let listener = listeners[address], !dice.chance(faults.missedLooks) else { return .nobody }
-        guard listener.queue.count < listener.limit else { return .untold }
+        if dice.chance(faults.silentLooks) { return .unsupported }
+        guard let listener = listeners[address], !dice.chance(faults.missedLooks) else { return .noListener }
+        guard listener.queue.count < listener.limit else { return .unsupported }
         return self.listener(at: address, accepting: nil, belongsToFamilyOf: leader)
     }
 

@@ -26,7 +26,7 @@ struct SimulationHistoryTests {
         #expect(simulation.complaints == [])
         let day = try #require(try days(of: simulation).first)
         let states = day.states.intervals.map(\.state)
-        #expect(Array(states.prefix(6)) == ["asleep", "starting", "ready", "stopping", "asleep", "starting"])
+        #expect(Array(states.prefix(6)) == [.asleep, .starting, .awake, .stopping, .asleep, .starting])
         #expect(day.connections.peaks.max() == 1)
     }
 
@@ -40,9 +40,9 @@ struct SimulationHistoryTests {
         try second.run()
         #expect(second.complaints == [])
         let states = try days(of: second)[0].states.intervals.map(\.state)
-        let gap = try #require(states.firstIndex(of: StateHistory.unknown))
-        #expect(states[..<gap].contains("ready") && states[(gap + 1)...].contains("ready"))
-        #expect(states[gap + 1] == "asleep")
+        let gap = try #require(states.firstIndex(of: nil))
+        #expect(states[..<gap].contains(.awake) && states[(gap + 1)...].contains(.awake))
+        #expect(states[gap + 1] == .asleep)
     }
 
     @Test(
@@ -76,7 +76,7 @@ struct SimulationHistoryTests {
         #expect(simulation.complaints == [])
         let day = try #require(try days(of: simulation).first)
         #expect(zip(day.states.intervals, day.states.intervals.dropFirst()).allSatisfy { $0.since <= $1.since })
-        #expect(day.states.intervals.map(\.state).contains("ready"))
+        #expect(day.states.intervals.map(\.state).contains(.awake))
     }
 
     @Test("without a directory nothing is written")

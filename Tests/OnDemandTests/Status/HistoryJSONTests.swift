@@ -8,8 +8,8 @@ import Testing
 
     private var days: [ServiceHistory] {
         var cable = ServiceHistory(name: "action-cable")
-        cable.states.entered("asleep", at: now - 90)
-        cable.states.entered("starting", at: now - 60)
+        cable.states.entered(.asleep, at: now - 90)
+        cable.states.entered(.starting, at: now - 60)
         cable.connections.connected(3, at: now)
         return [cable, ServiceHistory(name: "redis")]
     }
@@ -33,7 +33,7 @@ import Testing
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now).utf8), at: now + 600)
         #expect(read.map(\.name) == ["action-cable", "redis"])
         #expect(read[0].states.intervals.dropLast() == days[0].states.intervals[...])
-        #expect(read[0].states.intervals.last == .init(state: StateHistory.unknown, since: now))
+        #expect(read[0].states.intervals.last == .init(state: nil, since: now))
         #expect(read[0].connections.peaks.suffix(4) == [0, 3, 0, 0])
         #expect(read[1] == ServiceHistory(name: "redis"))
     }
@@ -41,7 +41,7 @@ import Testing
     @Test("of each only so many states are written, the last ones")
     func limited() throws {
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now, states: 1).utf8), at: now)
-        #expect(read[0].states.intervals.map(\.state) == ["starting", StateHistory.unknown])
+        #expect(read[0].states.intervals.map(\.state) == [.starting, nil])
     }
 
     @Test("the largest file that is written can be read back")
@@ -50,7 +50,7 @@ import Testing
         let days = (0..<(Limits.historyIntervalsKept / share)).map { number in
             var day = ServiceHistory(name: String(repeating: "n", count: 60) + "\(number)")
             for change in 0..<share {
-                day.states.entered(change.isMultiple(of: 2) ? "backoff" : "starting", at: now + Int64(change))
+                day.states.entered(change.isMultiple(of: 2) ? .backoff : .starting, at: now + Int64(change))
             }
             day.connections.connected(100_000, at: now)
             return day

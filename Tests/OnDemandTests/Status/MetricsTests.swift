@@ -30,7 +30,7 @@ import Testing
         "what is known is told under its name and labels",
         arguments: [
             #"ondemandd_build_info{version="0.1.0"} 1"#, "ondemandd_uptime_seconds 61.000",
-            #"ondemandd_service_state{service="action-cable",state="ready"} 1"#,
+            #"ondemandd_service_state{service="action-cable",state="awake"} 1"#,
             #"ondemandd_service_state{service="action-cable",state="asleep"} 0"#,
             #"ondemandd_service_starts_total{service="action-cable",cause="upgrade"} 3"#,
             #"ondemandd_service_startup_seconds_bucket{service="action-cable",le="1.000"} 1"#,
@@ -82,13 +82,6 @@ import Testing
                 """)
     }
 
-    @Test("every state that a service can be in is one of those that are counted")
-    func states() {
-        for state in ["asleep", "starting", "ready", "stopping", "backoff", "retired", "disabled", "unmanaged"] {
-            #expect(Snapshot.Service.states.contains(state))
-        }
-    }
-
     @Test("docs/METRICS.md lists these names, these types and no others")
     func document() throws {
         let document = try String(
@@ -96,7 +89,7 @@ import Testing
         let rows = document.matches(of: /(?m)^\| `(ondemandd_\w+)` \| (\w+) \|/).map { "\($0.1) \($0.2)" }
         #expect(rows == Metrics.families.map { "\($0.name) \($0.kind.rawValue)" })
         for reason in Refusal.Reason.allCases { #expect(document.contains("`\(reason.rawValue)`"), "\(reason)") }
-        for state in Snapshot.Service.states { #expect(document.contains("`\(state)`"), "\(state)") }
+        for state in BackendState.allCases { #expect(document.contains("`\(state.rawValue)`"), "\(state)") }
         for cause in WakeCause.allCases { #expect(document.contains("`\(cause.rawValue)`"), "\(cause)") }
         for name in document.matches(of: /ondemandd_service_\w+|ondemandd_last\w+/).map({ String($0.0) }) {
             let family = name.hasSuffix("_bucket") ? String(name.dropLast(7)) : name

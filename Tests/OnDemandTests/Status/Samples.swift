@@ -10,7 +10,7 @@ extension Snapshot {
 
 extension Snapshot.Service {
     static let awake = Snapshot.Service(
-        name: "action-cable", state: "ready", stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
+        name: "action-cable", state: .awake, stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],
         webSocket: true, requires: ["redis"], generation: 3, process: ProcessID(number: 4711),
         residentBytes: 71_303_168, open: 2,
         queuedRequests: 1, starts: 4,
@@ -42,7 +42,7 @@ extension Snapshot.Service {
     }()
 
     static let untouched = Snapshot.Service(
-        name: "other", state: "asleep", stateAge: .seconds(3600), paths: ["/"], webSocket: false, generation: 0,
+        name: "other", state: .asleep, stateAge: .seconds(3600), paths: ["/"], webSocket: false, generation: 0,
         process: nil,
         residentBytes: nil, open: 0, queuedRequests: 0, starts: 0, lastStartup: nil, lastExit: nil, lastFailure: nil,
         idleTimeout: nil)

@@ -17,10 +17,10 @@ import Testing
             "listening": ["127.0.0.1:3000", "[::1]:3000"],
             "services": [
                 [
-                    "name": "action-cable", "kind": "service", "requires": ["redis"], "state": "ready",
+                    "name": "action-cable", "kind": "service", "requires": ["redis"], "state": "awake",
                     "state_age_ms": 4100,
                     "paths": ["/cable", "/{region}/cable"], "websocket": true, "generation": 3, "pid": 4711,
-                    "resident_bytes": 71_303_168, "remaining": [String](), "open": 2, "waiting": 1, "starts": 4,
+                    "resident_bytes": 71_303_168, "remaining": [String](), "open": 2, "queued_requests": 1, "starts": 4,
                     "last_startup_ms": 1512,
                     "startups_ms": [900, 1512],
                     "last_wake": [

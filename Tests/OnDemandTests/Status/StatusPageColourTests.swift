@@ -6,10 +6,10 @@ import Testing
 /// The colours of the page, by the formula of the Web Content Accessibility Guidelines (WCAG 2.1, 1.4.3 and 1.4.11).
 struct StatusPageColourTests {
     /// What is read, and on which grounds.
-    private static let texts = ["ink", "muted", "action", "failed", "asleep", "starting", "ready", "stopping", "plain"]
+    private static let texts = ["ink", "muted", "action", "failed", "asleep", "starting", "awake", "stopping", "plain"]
     private static let grounds = ["paper", "card", "well"]
     /// What bears text in `--on-colour`: buttons, and the stage of a life that is now.
-    private static let fills = ["action", "asleep", "starting", "ready", "stopping", "failed", "plain"]
+    private static let fills = ["action", "asleep", "starting", "awake", "stopping", "failed", "plain"]
 
     @Test("text can be read on whatever it stands on, by day and by night", arguments: ["light", "dark"])
     func texts(theme: String) throws {
