@@ -27,7 +27,7 @@ enum ActionCableSession {
     }
 
     /// Where an identifier stands with its client.
-    enum AdminState: CaseIterable, Sendable { case notSubscribed, pending, confirmed }
+    enum SubscriptionState: CaseIterable, Sendable { case notSubscribed, pending, confirmed }
 
     enum Step: Equatable {
         case confirm
@@ -60,10 +60,10 @@ enum ActionCableSession {
 
     /// `resolve` is asked only for a new subscription.
     static func step(
-        for command: Command, _ standing: AdminState, isFull: Bool, hasBackend: Bool,
+        for command: Command, _ state: SubscriptionState, isFull: Bool, hasBackend: Bool,
         resolve: () -> SubscriptionResolver.Outcome
     ) -> Step {
-        switch (command, standing) {
+        switch (command, state) {
         case (.subscribe, .notSubscribed):
             guard !isFull else { return .reject(.tooManySubscriptions) }
             switch resolve() {

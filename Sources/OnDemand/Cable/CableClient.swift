@@ -60,7 +60,7 @@ protocol ClientWriter {
 /// All clients of a cable with their unsent bytes.
 struct CableClients {
     var slots = Pool(
-        freeBackendIDs: CableClient(
+        empty: CableClient(
             connection: 0, secret: SIDSecret(high: 0, low: 0), identifiers: 0, heard: 0, cableProtocol: .actionCable))
     var queues = OutputQueues()
     /// Clients whose socket failed, and clients over their limit, since the last look.

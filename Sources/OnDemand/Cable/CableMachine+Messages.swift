@@ -61,7 +61,7 @@ extension CableMachine {
         let token = text.extracting(request.identifier.range.indices)
         let identifier = stored(request.identifier, in: text, of: client)
         let step = ActionCableSession.step(
-            for: request.command, standing(of: identifier, with: client),
+            for: request.command, state(of: identifier, with: client),
             isFull: isFull(client), hasBackend: rules.resolver.hasBackend
         ) {
             guard token.count <= Limits.cableIdentifierBytes else { return .reject(.identifierTooLong) }
@@ -94,7 +94,7 @@ extension CableMachine {
         let identifier = stored(request.stream, in: text, of: client)
         let name = request.stream.string(in: text) ?? []
         let step = TurboCableSession.step(
-            for: request.command, standing(of: identifier, with: client), isFull: isFull(client)
+            for: request.command, state(of: identifier, with: client), isFull: isFull(client)
         ) { rules.resolver.publicStreams.allow(name) }
         switch step {
         case .confirm: TurboCableFrame.appendConfirmation(of: token, to: &replies)
@@ -141,7 +141,7 @@ extension CableMachine {
         return true
     }
 
-    private func standing(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.AdminState {
+    private func state(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.SubscriptionState {
         guard let subscription = table.subscriptions(of: client, identifier: identifier).first else {
             return .notSubscribed
         }
@@ -245,7 +245,7 @@ extension CableMachine {
         }
         while let due = turboPings.takeDue(at: now) {
             forEachClient(of: due, turboPings.slotCount, .turboCable) { machine, client in
-                machine.lookUpSocket(after: client, round: due.round, at: now, &writer)
+                machine.checkSilence(of: client, round: due.round, at: now, &writer)
             }
         }
         settle(at: now, &writer)
@@ -264,15 +264,17 @@ extension CableMachine {
         }
     }
 
-    private mutating func lookUpSocket(
-        after client: UInt32, round: Int64, at now: Instant, _ writer: inout some ClientWriter
+    private mutating func checkSilence(
+        of client: UInt32, round: Int64, at now: Instant, _ writer: inout some ClientWriter
     ) {
         let silence = Self.seconds(now) &- clients.slots[client].heard
         guard Int64(silence) < Limits.turboCableSilence.components.seconds else {
             return end(client, .silent, at: now, &writer)
         }
-        let turn = round + Int64(client) / Int64(turboPings.slotCount)
-        if turn % Int64(Limits.turboCableLooksPerPing) == 0 { send(TurboCableFrame.ping, to: client, at: now, &writer) }
+        let lookRound = round + Int64(client) / Int64(turboPings.slotCount)
+        if lookRound % Int64(Limits.turboCableLooksPerPing) == 0 {
+            send(TurboCableFrame.ping, to: client, at: now, &writer)
+        }
     }
 
     /// Ends the clients whose socket has taken nothing for the send timeout.

@@ -159,7 +159,7 @@ extension CableMachine {
         clients.slots[client].isEnding = true
         let connection = clients.slots[client].connection
         if reason == .tooSlow || reason == .stalled { counters.slowClients += 1 }
-        guard let words = recentOutput(for: clients.slots[client].cableProtocol, reason) else {
+        guard let words = closingFrames(for: clients.slots[client].cableProtocol, reason) else {
             clients.queues.remove(client)
             return actions.append(.abort(connection: connection, reason))
         }
@@ -200,7 +200,7 @@ extension CableMachine {
     }
 
     /// What a client is told before its connection ends; nil when it cannot be told anything.
-    private func recentOutput(for cableProtocol: CableProtocol, _ reason: EndReason) -> [UInt8]? {
+    private func closingFrames(for cableProtocol: CableProtocol, _ reason: EndReason) -> [UInt8]? {
         let isActionCable = cableProtocol == .actionCable
         switch reason {
         case .connectionLost: return nil

@@ -5,7 +5,7 @@ struct Interner {
         var uses: UInt32
     }
 
-    private var entries = Pool(freeBackendIDs: Entry(bytes: [], uses: 0))
+    private var entries = Pool(empty: Entry(bytes: [], uses: 0))
     private var numbers: [[UInt8]: UInt32] = [:]
 
     var count: Int { entries.count }

@@ -38,7 +38,7 @@ struct OutputQueues {
         case failed
     }
 
-    private var queues = Pool(freeBackendIDs: Queue())
+    private var queues = Pool(empty: Queue())
     /// For each client the number of its queue, plus one; zero without a queue.
     private var places: [UInt32] = []
     /// No client is too slow before: progress moves the true time only later.
@@ -106,8 +106,8 @@ struct OutputQueues {
         queues[queue].first = 0
     }
 
-    /// Leaves only the rest of a frame that is sent in part, and `recentOutput` behind it.
-    mutating func end(_ client: UInt32, with recentOutput: [UInt8], at now: Instant) {
+    /// Leaves only the rest of a frame that is sent in part, and `closingFrames` behind it.
+    mutating func end(_ client: UInt32, with closingFrames: [UInt8], at now: Instant) {
         var rest: [UInt8] = []
         if !isEmpty(client) {
             let queue = places[Int(client)] - 1
@@ -116,8 +116,8 @@ struct OutputQueues {
             rest = Array(frames[offset..<MessageWriter.boundary(in: frames, atOrAfter: offset)])
             remove(client)
         }
-        guard !rest.isEmpty || !recentOutput.isEmpty else { return }
-        _ = append(rest + recentOutput, to: client, at: now, maximumBytes: .max)
+        guard !rest.isEmpty || !closingFrames.isEmpty else { return }
+        _ = append(rest + closingFrames, to: client, at: now, maximumBytes: .max)
     }
 
     mutating func remove(_ client: UInt32) {

@@ -61,9 +61,9 @@ struct StreamTable {
     /// No subscription.
     static let none = UInt32.max
 
-    var subscriptions = Pool(freeBackendIDs: Subscription(client: 0, group: 0, position: 0, next: Self.none))
-    var groups = Pool(freeBackendIDs: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, position: 0))
-    var streams = Pool(freeBackendIDs: Stream(name: [], isLive: false))
+    var subscriptions = Pool(empty: Subscription(client: 0, group: 0, position: 0, next: Self.none))
+    var groups = Pool(empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, position: 0))
+    var streams = Pool(empty: Stream(name: [], isLive: false))
     var identifiers = Interner()
     /// The newest subscription of each client, by number.
     private var newest: [UInt32] = []

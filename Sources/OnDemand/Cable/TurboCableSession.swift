@@ -43,9 +43,9 @@ enum TurboCableSession {
     }
 
     static func step(
-        for command: Command, _ standing: ActionCableSession.AdminState, isFull: Bool, isPublic: () -> Bool
+        for command: Command, _ state: ActionCableSession.SubscriptionState, isFull: Bool, isPublic: () -> Bool
     ) -> Step {
-        switch (command, standing) {
+        switch (command, state) {
         case (.subscribe, .notSubscribed):
             guard isPublic() else { return .ignore(.notAllowed) }
             return isFull ? .ignore(.tooMany) : .subscribe

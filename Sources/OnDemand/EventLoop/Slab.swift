@@ -12,7 +12,7 @@ struct Slab<Element> {
     /// whole to see whether it is there.
     private var chunks: [ContiguousArray<Element>] = []
     /// Stands in every slot that nobody has.
-    private let freeBackendIDs: Element
+    private let empty: Element
     /// Taken slots, by chunk.
     private var used: [Int] = []
     /// Free slots, the lowest last; only of chunks that exist.
@@ -21,7 +21,7 @@ struct Slab<Element> {
     private var nextGeneration: UInt32 = 1
     private(set) var count = 0
 
-    init(freeBackendIDs: Element) { self.freeBackendIDs = freeBackendIDs }
+    init(empty: Element) { self.empty = empty }
 
     mutating func insert(_ element: consuming Element) -> (index: Int, generation: UInt32) {
         let place = claim()
@@ -70,13 +70,13 @@ struct Slab<Element> {
     mutating func remove(index: Int) -> Element {
         precondition(isTaken(index), "a slot was emptied twice")
         let (chunk, offset) = Self.place(index)
-        var element = freeBackendIDs
+        var element = empty
         swap(&chunks[chunk][offset], &element)
         generations[index] = 0
         used[chunk] -= 1
         count -= 1
         free.append(index)
-        if used[chunk] == 0 { giveBack(chunk) }
+        if used[chunk] == 0 { release(chunk) }
         return element
     }
 
@@ -94,13 +94,13 @@ struct Slab<Element> {
             used.append(0)
             generations += Array(repeating: 0, count: Self.slotsPerChunk)
         }
-        chunks[chunk] = ContiguousArray(repeating: freeBackendIDs, count: Self.slotsPerChunk)
+        chunks[chunk] = ContiguousArray(repeating: empty, count: Self.slotsPerChunk)
         free += (0..<Self.slotsPerChunk).reversed().map { chunk * Self.slotsPerChunk + $0 }
     }
 
     /// One empty chunk is kept, so that a lone connection that comes and goes does not allocate each time.
-    private mutating func giveBack(_ chunk: Int) {
-        if count == 0, chunks.count > 1 { return beginAnew() }
+    private mutating func release(_ chunk: Int) {
+        if count == 0, chunks.count > 1 { return reset() }
         guard free.count > 2 * Self.slotsPerChunk else { return }
         chunks[chunk] = []
         free.removeAll { $0 / Self.slotsPerChunk == chunk }
@@ -112,9 +112,9 @@ struct Slab<Element> {
     }
 
     /// After a crowd, whoever of it was the last to leave: arrays that get shorter keep the room that they had.
-    private mutating func beginAnew() {
+    private mutating func reset() {
         let next = nextGeneration
-        self = Slab(freeBackendIDs: freeBackendIDs)
+        self = Slab(empty: empty)
         nextGeneration = next
     }
 }

@@ -137,8 +137,8 @@ struct FamilyGuard {
     }
 
     private static func isRunning(_ process: Int32) -> Bool {
-        var lookUpSocket = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&lookUpSocket, 1, 0) == 0
+        var descriptor = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&descriptor, 1, 0) == 0
     }
 
     private func isMarked(_ process: ProcessFacts, _ launch: UInt64) -> Bool {

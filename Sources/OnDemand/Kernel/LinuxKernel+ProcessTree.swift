@@ -120,14 +120,14 @@ extension LinuxKernel {
 
     /// Looks at another user's process as that user would. Without CAP_SYS_PTRACE root may not look into a process that
     /// has changed its user, and with CAP_SETUID it may do so as that user (ptrace(2), PTRACE_MODE_READ_FSCREDS).
-    static func asOwner<Result>(of process: Int32, _ lookUpSocket: () -> Result?) -> Result? {
+    static func asOwner<Result>(of process: Int32, _ read: () -> Result?) -> Result? {
         var information = stat()
         let (user, group) = (geteuid(), getegid())
         guard unsafe stat("/proc/\(process)", &information) == 0,
             information.st_uid != user || information.st_gid != group
         else { return nil }
         defer { _ = ondemandd_open_files_as(user, group) }
-        return ondemandd_open_files_as(information.st_uid, information.st_gid) != 0 ? lookUpSocket() : nil
+        return ondemandd_open_files_as(information.st_uid, information.st_gid) != 0 ? read() : nil
     }
 
     // MARK: /proc

@@ -16,10 +16,10 @@ struct Pool<Element> {
     /// No chunk before this one has a free slot.
     private var firstWithRoom = 0
     /// Stands in every free slot.
-    private let freeBackendIDs: Element
+    private let empty: Element
     private(set) var count = 0
 
-    init(freeBackendIDs: Element) { self.freeBackendIDs = freeBackendIDs }
+    init(empty: Element) { self.empty = empty }
 
     /// Every number in use is below.
     var end: Int { chunks.count * Self.slotsPerChunk }
@@ -34,7 +34,7 @@ struct Pool<Element> {
         if firstWithRoom == chunks.count { chunks.append(Chunk()) }
         let chunk = firstWithRoom
         if chunks[chunk].elements.isEmpty {
-            chunks[chunk].elements = ContiguousArray(repeating: freeBackendIDs, count: Self.slotsPerChunk)
+            chunks[chunk].elements = ContiguousArray(repeating: empty, count: Self.slotsPerChunk)
         }
         let offset = (~chunks[chunk].taken).trailingZeroBitCount
         chunks[chunk].taken |= 1 << UInt64(offset)
@@ -47,7 +47,7 @@ struct Pool<Element> {
         precondition(contains(number), "a slot was emptied twice")
         let (chunk, offset) = Self.place(number)
         chunks[chunk].taken &= ~(1 << UInt64(offset))
-        chunks[chunk].elements[offset] = freeBackendIDs
+        chunks[chunk].elements[offset] = empty
         count -= 1
         firstWithRoom = min(firstWithRoom, chunk)
         guard count > 0 else {

@@ -51,7 +51,7 @@ struct Connection {
     }
 
     /// Stands where there is no link.
-    static var freeBackendIDs: Connection { Connection(client: .init(descriptor: Descriptor(raw: -1))) }
+    static var empty: Connection { Connection(client: .init(descriptor: Descriptor(raw: -1))) }
 
     struct Endpoint {
         let descriptor: Descriptor

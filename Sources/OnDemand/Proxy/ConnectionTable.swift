@@ -1,6 +1,6 @@
 /// What every message of every tunnel touches, in one value: one check of exclusive access covers all of it.
 struct ConnectionTable {
-    var connections = Slab(freeBackendIDs: Connection.freeBackendIDs)
+    var connections = Slab(empty: Connection.empty)
     /// By the index of the service.
     var traffic: [Traffic]
     var buffers = ReadBuffers()

@@ -21,9 +21,9 @@ extension Proxy {
     // MARK: Services
 
     /// A place for one more service, at best one that nobody knows any more.
-    func register(_ upstream: Upstream, atBestIn freeBackendIDs: inout [BackendID]) -> BackendID {
+    func register(_ upstream: Upstream, atBestIn empty: inout [BackendID]) -> BackendID {
         guard
-            let position = freeBackendIDs.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
+            let position = empty.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
         else {
             upstreams.append(upstream)
             traffic.append(Traffic())
@@ -33,7 +33,7 @@ extension Proxy {
             sendToWorkers(of: id)
             return id
         }
-        let id = freeBackendIDs.remove(at: position)
+        let id = empty.remove(at: position)
         mergeTraffic()
         upstreams[id.index] = upstream
         traffic[id.index] = Traffic()

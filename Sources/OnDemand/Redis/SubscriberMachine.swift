@@ -113,7 +113,7 @@ struct SubscriberMachine {
     var liveness: [Liveness] = [.heard, .heard]
     /// Failures since the link was ready.
     var failures: [Int] = [0, 0]
-    var channels = Pool(freeBackendIDs: Channel(stream: []))
+    var channels = Pool(empty: Channel(stream: []))
     var numbers: [[UInt8]: UInt32] = [:]
     var wanted = 0
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.

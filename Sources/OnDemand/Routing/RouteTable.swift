@@ -82,7 +82,7 @@ struct RouteTable {
             let existing = child(of: index, for: segment, children)
             if existing == nil { nodes.append(Node()) }
             let child = existing ?? nodes.count - 1
-            if existing == nil { connection(child, below: index, for: segment, &children) }
+            if existing == nil { attach(child, below: index, for: segment, &children) }
             index = child
         }
         let end = route.pattern.isPrefix ? \Node.prefix : \Node.whole
@@ -97,7 +97,7 @@ struct RouteTable {
         }
     }
 
-    private mutating func connection(
+    private mutating func attach(
         _ child: Int, below index: Int, for segment: PathPattern.Segment, _ children: inout [Place: Int]
     ) {
         switch segment {

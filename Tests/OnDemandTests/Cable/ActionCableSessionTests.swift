@@ -42,7 +42,7 @@ struct ActionCableSessionTests {
         let outcomes: [SubscriptionResolver.Outcome] = [.stream([1]), .forward, .reject(.notPublic)]
         let runs = Exhaustive.run { choices in
             let command = choices.choose(from: ActionCableSession.Command.allCases)
-            let standing = choices.choose(from: ActionCableSession.AdminState.allCases)
+            let standing = choices.choose(from: ActionCableSession.SubscriptionState.allCases)
             let isFull = choices.choose(2) == 1
             let hasBackend = choices.choose(2) == 1
             let outcome = choices.choose(from: outcomes)
@@ -111,7 +111,7 @@ struct TurboCableSessionTests {
     func walk() {
         let runs = Exhaustive.run { choices in
             let command = choices.choose(from: TurboCableSession.Command.allCases)
-            let standing = choices.choose(from: ActionCableSession.AdminState.allCases)
+            let standing = choices.choose(from: ActionCableSession.SubscriptionState.allCases)
             let isFull = choices.choose(2) == 1
             let isPublic = choices.choose(2) == 1
             let step = TurboCableSession.step(for: command, standing, isFull: isFull) { isPublic }

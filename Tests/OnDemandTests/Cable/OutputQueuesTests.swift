@@ -46,7 +46,7 @@ struct OutputQueuesTests {
     }
 
     @Test("last words follow the frame that is sent in part and replace everything behind it")
-    func recentOutput() {
+    func closingFrames() {
         let joined = FrameWriter.text("one") + FrameWriter.text("two") + FrameWriter.text("three")
         let words = FrameWriter.close(.tryAgainLater)
         for offset in 0..<joined.count {

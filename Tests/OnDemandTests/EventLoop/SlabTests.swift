@@ -5,7 +5,7 @@ import Testing
 struct SlabTests {
     @Test("a slot that was given to somebody else does not know the token of its former owner")
     func staleGeneration() {
-        var slab = Slab(freeBackendIDs: "")
+        var slab = Slab(empty: "")
         let first = slab.insert("first")
         slab.remove(index: first.index)
         #expect(!slab.contains(index: first.index, generation: first.generation))
@@ -18,7 +18,7 @@ struct SlabTests {
 
     @Test("an empty slot answers to no generation, not even to zero")
     func emptySlot() {
-        var slab = Slab(freeBackendIDs: 0)
+        var slab = Slab(empty: 0)
         let place = slab.insert(1)
         slab.remove(index: place.index)
         for generation: UInt32 in [0, 1, place.generation] {
@@ -29,7 +29,7 @@ struct SlabTests {
 
     @Test("a slot that is claimed is vacant, also where somebody was before; who leaves is handed out")
     func claim() {
-        var slab = Slab(freeBackendIDs: "")
+        var slab = Slab(empty: "")
         let first = slab.claim()
         #expect(slab[first.index].isEmpty && slab.contains(index: first.index, generation: first.generation))
         slab[first.index] = "first"
@@ -40,7 +40,7 @@ struct SlabTests {
 
     @Test("numbers stay small: the lowest free slots are taken first, and used again")
     func reuse() {
-        var slab = Slab(freeBackendIDs: 0)
+        var slab = Slab(empty: 0)
         #expect((0..<10).map { slab.insert($0).index } == Array(0..<10))
         for index in [3, 7] { slab.remove(index: index) }
         #expect(Set([slab.insert(30).index, slab.insert(70).index]) == [3, 7])
@@ -49,7 +49,7 @@ struct SlabTests {
 
     @Test("elements are changed in place")
     func modify() {
-        var slab = Slab<[Int]>(freeBackendIDs: [])
+        var slab = Slab<[Int]>(empty: [])
         let place = slab.insert([1])
         slab[place.index].append(2)
         #expect(slab[place.index] == [1, 2])
@@ -57,7 +57,7 @@ struct SlabTests {
 
     @Test("ten thousand that come and go leave at most a few chunks behind, and the slab goes on working")
     func givenBack() {
-        var slab = Slab(freeBackendIDs: 0)
+        var slab = Slab(empty: 0)
         let indices = (0..<10_000).map { slab.insert($0).index }
         #expect(slab.indices == Array(0..<10_000))
         for index in indices { slab.remove(index: index) }
@@ -71,7 +71,7 @@ struct SlabTests {
     @Test("whoever of a crowd is the last to leave, the room that it needed is given back, and no token comes twice")
     func roomGivenBack() {
         for order in [Array(0..<10_000), Array((0..<10_000).reversed())] {
-            var slab = Slab(freeBackendIDs: 0)
+            var slab = Slab(empty: 0)
             let last = (0..<10_000).map { slab.insert($0).generation }.max()!
             for index in order { slab.remove(index: index) }
             let generations = Mirror(reflecting: slab).children.first { $0.label == "generations" }?.value as? [UInt32]
@@ -82,7 +82,7 @@ struct SlabTests {
 
     @Test("a chunk in the middle is given back and comes back empty")
     func middleChunk() {
-        var slab = Slab(freeBackendIDs: 0)
+        var slab = Slab(empty: 0)
         let places = (0..<400).map { slab.insert($0) }
         for place in places where (64..<320).contains(place.index) { slab.remove(index: place.index) }
         #expect(chunks(of: slab) < 7)
@@ -98,7 +98,7 @@ struct SlabTests {
     @Test("whatever comes and goes, the slab holds what a dictionary would", arguments: 1...8)
     func model(seed: UInt64) {
         var generator = Seeded(seed: seed)
-        var slab = Slab<UInt64>(freeBackendIDs: 0)
+        var slab = Slab<UInt64>(empty: 0)
         var model: [Int: (value: UInt64, generation: UInt32)] = [:]
         for _ in 0..<3_000 {
             // Waves, so that chunks fill up and drain.
@@ -125,7 +125,7 @@ struct SlabTests {
     @Test("a slot that is emptied twice is our own mistake")
     func emptiedTwice() async {
         await #expect(processExitsWith: .failure) {
-            var slab = Slab(freeBackendIDs: 0)
+            var slab = Slab(empty: 0)
             let place = slab.insert(1)
             slab.remove(index: place.index)
             slab.remove(index: place.index)

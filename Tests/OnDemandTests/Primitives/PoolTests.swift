@@ -5,7 +5,7 @@ import Testing
 struct PoolTests {
     @Test("the lowest free number is given, and a number is free again when its value is removed")
     func numbers() {
-        var pool = Pool(freeBackendIDs: 0)
+        var pool = Pool(empty: 0)
         let first = (0..<200).map { pool.insert($0) }
         #expect(first == Array(0..<200) && pool.count == 200 && pool.end == 256)
         for number in [130, 7, 64] as [UInt32] { pool.remove(number) }
@@ -16,7 +16,7 @@ struct PoolTests {
 
     @Test("memory of a crowd is given back when it leaves, and numbers begin at zero again")
     func crowd() {
-        var pool = Pool(freeBackendIDs: "")
+        var pool = Pool(empty: "")
         for number in 0..<10_000 { _ = pool.insert("\(number)") }
         for number in (UInt32(10)..<10_000).reversed() { pool.remove(number) }
         #expect(pool.end == 64 && pool.count == 10)
@@ -27,7 +27,7 @@ struct PoolTests {
     @Test("random insertions and removals agree with a dictionary", arguments: 0..<8)
     func random(seed: Int) {
         var random = Seeded(seed: UInt64(seed))
-        var (pool, model) = (Pool(freeBackendIDs: 0), [UInt32: Int]())
+        var (pool, model) = (Pool(empty: 0), [UInt32: Int]())
         for step in 1...800 {
             if Int.random(in: 0..<100, using: &random) < 50 + (step / 200) % 2 * 20 {
                 let lowest = (0...UInt32(model.count)).first { model[$0] == nil }

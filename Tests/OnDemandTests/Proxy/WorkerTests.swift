@@ -22,7 +22,7 @@ struct WorkerTests {
     @Test("what goes to another thread has no conversation")
     func passage() async {
         await #expect(processExitsWith: .failure) {
-            var connection = Connection.freeBackendIDs
+            var connection = Connection.empty
             let rules = ExchangeRules(routes: RouteTable([]), services: [])
             connection.session = .init(
                 machine: ExchangeMachine(rules: rules, peer: .unix(path: ""), identity: 1), purpose: .clients)

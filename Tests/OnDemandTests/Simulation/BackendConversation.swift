@@ -96,10 +96,10 @@ final class BackendConversation: SocketOwner {
         kernel = process.kernel
         self.socket = socket
         socket.owner = self
-        lookUpSocket(at: socket)
+        inspect(socket)
     }
 
-    func lookUpSocket(at socket: SimulatedSocket) {
+    func inspect(_ socket: SimulatedSocket) {
         guard !isOver else { return }
         read()
         write()

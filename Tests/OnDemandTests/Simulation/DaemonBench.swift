@@ -17,13 +17,13 @@ final class DaemonBench {
         init(_ socket: SimulatedSocket, _ kernel: SimulatedKernel) {
             (self.socket, self.kernel) = (socket, kernel)
             socket.owner = self
-            lookUpSocket(at: socket)
+            inspect(socket)
         }
 
         /// The daemon holds no descriptor of this connection any more.
         var isClosed: Bool { socket.peer == nil }
 
-        func lookUpSocket(at socket: SimulatedSocket) {
+        func inspect(_ socket: SimulatedSocket) {
             if !isDeaf { heard += socket.take(.max) }
             isReset = isReset || socket.isReset
             if socket.peerHasEnded || socket.isReset { heardEndAt = heardEndAt ?? kernel.clock }

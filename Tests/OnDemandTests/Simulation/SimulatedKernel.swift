@@ -196,7 +196,7 @@ final class SimulatedKernel: Kernel {
         socket.isLookedAfter = true
         scenario(after: drawLatency()) {
             socket.isLookedAfter = false
-            socket.owner?.lookUpSocket(at: socket)
+            socket.owner?.inspect(socket)
         }
     }
 

@@ -184,7 +184,7 @@ final class SimulatedSocket {
 /// A virtual client or a backend's conversation.
 protocol SocketOwner: AnyObject {
     /// Something about the socket has changed: bytes, an end, room, a reset.
-    func lookUpSocket(at socket: SimulatedSocket)
+    func inspect(_ socket: SimulatedSocket)
 }
 
 /// A listening address with the connections nobody has taken yet.

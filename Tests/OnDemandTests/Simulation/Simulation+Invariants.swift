@@ -53,13 +53,13 @@ extension Simulation {
         }
         for (position, worker) in daemon.workers.enumerated() {
             var connections = 0
-            func lookUpSocket(at connection: Connection) {
+            func inspect(_ connection: Connection) {
                 judgeBounds(of: connection)
                 connections += 1
                 if let lease = connection.lease { note(lease, isUncounted: connection.isUncounted) }
             }
-            worker.proxy.connections.visit(lookUpSocket)
-            worker.commands.peek().compactMap(\.adopted).forEach(lookUpSocket)
+            worker.proxy.connections.visit(inspect)
+            worker.commands.peek().compactMap(\.adopted).forEach(inspect)
             for report in reports where report.worker == position {
                 if case .leaseEnded(let lease, let wasUncounted) = report.content {
                     note(lease, isUncounted: wasUncounted)

@@ -188,7 +188,7 @@ final class VirtualClient: SocketOwner {
 
     // MARK: Listening
 
-    func lookUpSocket(at socket: SimulatedSocket) {
+    func inspect(_ socket: SimulatedSocket) {
         guard !isOver else { return }
         listen(to: socket)
         speak()

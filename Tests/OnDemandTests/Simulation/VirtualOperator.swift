@@ -49,7 +49,7 @@ final class VirtualOperator: SocketOwner {
         }
     }
 
-    func lookUpSocket(at socket: SimulatedSocket) {
+    func inspect(_ socket: SimulatedSocket) {
         guard !isOver else { return }
         while socket.queueLength > 0 { heard += socket.take(.max) }
         if socket.peerHasEnded || socket.isReset {
