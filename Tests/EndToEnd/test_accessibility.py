@@ -65,7 +65,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     page.narrow(width, height=6000)
     assert_right("asleep")
     page.daemon.ask(wire.request(path="/broken"))
-    page.until("Cooling down", ".word")
+    page.until("Backoff", ".word")
     control(page, "What it prints: broken").click()
     page.until("no such gem", ".output pre")
     control(page, "Open a WebSocket to cable").click()
@@ -106,13 +106,13 @@ def test_a_life_is_told_in_a_few_sentences_and_no_log_is_read_out(page, browser)
     processes.eventually(lambda: page.text(".service[data-service=talker] .output pre").count("a line") >= 100,
                          within=15, what="a hundred lines")
     page.daemon.ask(wire.request(path="/broken"))
-    page.until("Cooling down", ".word")
+    page.until("Backoff", ".word")
     time.sleep(0.5)
     heard = browser.execute_script("return heard")
     assert len(heard) <= 6, heard
     told = " ".join(heard)
     assert "talker is starting." in told and "talker is awake." in told and "talker is ready (pid " in told
-    assert "broken is cooling down: ended with status 3 " in told
+    assert "broken is backoff: ended with status 3 " in told
     assert "a line of the log" not in told and "no such gem" not in told
 
 

@@ -111,7 +111,7 @@ def interrupt(process):
     """Ctrl-C at a terminal: everybody hears it, and make ends by it."""
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == -signal.SIGINT
-    processes.eventually(lambda: " bye" in process.said(), what="the orderly end of the daemon")
+    processes.eventually(lambda: " exited" in process.said(), what="the orderly end of the daemon")
 
 
 @pytest.fixture(scope="session")

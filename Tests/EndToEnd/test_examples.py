@@ -65,7 +65,7 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
     assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "awake", "asleep"]
 
     assert messages(daemon, "/count", "1\n", 1) == ["1"]
-    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "ready", "awake"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "awake", "awake"]
 
     host, port = daemon.address
     origin = f"http://{host}:{port}"
@@ -73,7 +73,7 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
         f"ws://{host}:{port}/cable", subprotocols=["actioncable-v1-json"], origin=origin, open_timeout=30)
     with connecting as cable:
         assert json.loads(cable.recv(timeout=10)) == {"type": "welcome"}
-    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["ready", "ready", "awake"]
+    assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["awake", "awake", "awake"]
 
 
 def test_every_example_is_a_valid_configuration():

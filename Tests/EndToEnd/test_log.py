@@ -71,7 +71,7 @@ def test_a_file_gets_the_log_and_standard_error_nothing(run, tmp_path):
     assert daemon.ask().status == 200
     assert daemon.end() == ""
     text = file.read_text()
-    assert re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z info    listening ", text) and text.endswith(" bye\n")
+    assert re.match(r"\d{4}-\d\d-\d\dT[0-9:.]+Z info    listening ", text) and text.endswith(" exited\n")
     assert file.stat().st_mode & 0o777 == 0o640
 
 
@@ -100,7 +100,7 @@ def test_after_a_rotation_usr1_opens_the_file_anew_and_no_line_is_lost(run, tmp_
     holds(file, "log_reopened")
     daemon.end()
     assert " listening " in moved.read_text() and " exited" not in moved.read_text()
-    assert file.read_text().endswith(" bye\n")
+    assert file.read_text().endswith(" exited\n")
 
 
 def test_usr1_means_nothing_without_a_file_and_ends_nobody(run):
@@ -156,7 +156,7 @@ def journal(daemon_of):
 
 def test_the_journal_gets_priorities_and_no_times_of_ours(run):
     lines = journal(lambda stderr, name: run({}, stderr=stderr, environment={"JOURNAL_STREAM": name}))
-    assert lines[0].startswith("<6>listening address=unix:") and lines[-1] == "<6>bye"
+    assert lines[0].startswith("<6>listening address=unix:") and lines[-1] == "<6>exited"
     assert all(re.match(r"<[3-7]>[a-z_]+( |$)", line) for line in lines)
 
 

@@ -66,7 +66,7 @@ def test_a_life_is_counted_and_a_scrape_wakes_nobody(start):
     assert value(awake, "service_starts_total", service="cable", cause="upgrade") == 1
     assert value(awake, "service_startup_seconds_count", service="cable") == 1
     assert value(awake, "service_open_tunnels", service="cable") == 1
-    assert value(awake, "service_queued_requests_total", service="cable") == 1
+    assert value(awake, "service_requests_queued_total", service="cable") == 1
     assert value(awake, "service_messages_total", **{"service": "cable", "from": "client"}) == 1
     assert value(awake, "service_messages_total", **{"service": "cable", "from": "backend"}) == 1
     assert value(awake, "service_resident_memory_bytes", service="cable") > 1_000_000

@@ -71,7 +71,7 @@ enum Metrics {
     private static let listenerSpecs: [MetricFamily] = [
         .each("open_connections", .gauge, "Requests and tunnels in progress.") { [.init($0.open)] },
         .each("queued_requests", .gauge, "Clients that are held until it is ready.") { [.init($0.queuedRequests)] },
-        .each("queued_requests_total", .counter, "Requests that had to wait for it.") { service in
+        .each("requests_queued_total", .counter, "Requests that had to wait for it.") { service in
             service.isService ? [.init(service.queuedRequestsTotal)] : []
         },
         .each("rejected_requests_total", .counter, "Requests that were answered 503 instead of by it, by reason.") {

@@ -222,7 +222,7 @@ extension StatusPage {
           }
 
           longitude(state, age) {
-            const station = { starting: 300, ready: 500, stopping: 700 }[state];
+            const station = { starting: 300, awake: 500, stopping: 700 }[state];
             if (calm.matches) return station;
             const { last_startup_ms: startup, idle_timeout_ms: idle } = this.service;
             if (state === "starting") return 288 + 48 * (1 - Math.exp(-1.5 * age / (startup ?? 3000)));
