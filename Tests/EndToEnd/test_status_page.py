@@ -27,7 +27,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("Starting", ".word")
     assert page.current_stage() == "starting"
     page.until("1 request is queued", ".meaning")
-    page.until("Held while it starts: 0.", ".outcome")
+    page.until("Queued while it starts: 0.", ".outcome")
     page.picture("2-starting")
 
     page.until("Open. It took", ".outcome")

@@ -49,7 +49,7 @@ def test_of_three_hundred_upgrades_256_are_held_and_the_rest_refused_at_once(sta
     daemon.wait_for("started")
     processes.eventually(lambda: len(daemon.events("refused")) == 44, what="44 refusals")
     daemon.assert_never("ready")
-    daemon.wait_for_status(waiting=256)
+    daemon.wait_for_status(queued_requests=256)
 
     heads = [client.read_response() for client in clients]
     assert sorted(answer.status for answer in heads) == [101] * 256 + [503] * 44
@@ -66,15 +66,15 @@ def test_clients_that_leave_while_held_free_their_slots_and_do_not_abort_the_sta
     held = [daemon.connect() for _ in range(4)]
     for client in held:
         client.send(upgrade())
-    daemon.wait_for_status(waiting=4)
+    daemon.wait_for_status(queued_requests=4)
     assert_refused(daemon.ask(upgrade()), "the fifth finds no slot")
 
     held.pop().close()
     held.pop().reset()
-    daemon.wait_for_status(waiting=2)
+    daemon.wait_for_status(queued_requests=2)
     late = daemon.connect()
     late.send(upgrade())
-    daemon.wait_for_status(waiting=3)
+    daemon.wait_for_status(queued_requests=3)
 
     assert [client.read_head().status for client in [*held, late]] == [101] * 3
     assert daemon.starts() == 1
