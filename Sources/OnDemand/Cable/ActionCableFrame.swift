@@ -14,7 +14,7 @@ enum ActionCableFrame {
     }
 
     /// `sid` is text without a character that JSON escapes.
-    static func admit(sid: String?) -> [UInt8] {
+    static func welcome(sid: String?) -> [UInt8] {
         FrameWriter.text(sid.map { "{\"type\":\"welcome\",\"sid\":\"\($0)\"}" } ?? "{\"type\":\"welcome\"}")
     }
 

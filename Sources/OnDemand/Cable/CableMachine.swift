@@ -59,7 +59,15 @@ struct CableMachine {
         pings = PingSchedule(interval: pingInterval)
     }
 
+    /// Clients with an open connection, those that are ending included.
     var clientCount: Int { clients.slots.count }
+
+    /// Clients that are not ending. Counted anew for each call.
+    var openClientCount: Int {
+        (0..<UInt32(clients.slots.end)).count { clients.slots.contains($0) && !clients.slots[$0].isEnding }
+    }
+
+    var hasActions: Bool { !actions.isEmpty }
 
     /// The actions since the last call, in order.
     mutating func takeActions() -> [Action] {
@@ -70,6 +78,17 @@ struct CableMachine {
 
     /// Limits, streams or keys have changed. Present subscriptions stay.
     mutating func update(_ rules: Rules) { self.rules = rules }
+
+    /// The same with another ping interval; nothing happens to pings when it is the present one.
+    mutating func update(_ rules: Rules, pingInterval: Duration, at now: Instant) {
+        self.rules = rules
+        guard pings.interval != pingInterval else { return }
+        pings = PingSchedule(interval: pingInterval)
+        for client in 0..<UInt32(clients.slots.end)
+        where clients.slots.contains(client) && !clients.slots[client].isEnding
+            && clients.slots[client].cableProtocol == .actionCable
+        { pings.join(client, at: now) }
+    }
 
     /// The next time at which `ping` or `endStalled` has something to do; nil without clients.
     var deadline: Instant? {
@@ -114,10 +133,11 @@ struct CableCounters: Equatable, Sendable {
 // MARK: - Clients
 
 extension CableMachine {
-    /// A client whose upgrade was accepted. `identifiers` are those of its token.
+    /// A client whose upgrade was accepted. `identifiers` are those of its token. `response` is the HTTP response that
+    /// accepts it, and leaves in one write with the first frame.
     mutating func open(
         _ connection: UInt64, _ cableProtocol: CableProtocol, secret: SIDSecret, identifiers text: [UInt8]? = nil,
-        at now: Instant, _ writer: inout some ClientWriter
+        response: [UInt8] = [], at now: Instant, _ writer: inout some ClientWriter
     ) -> UInt32 {
         let client = clients.slots.insert(
             CableClient(
@@ -127,10 +147,12 @@ extension CableMachine {
         switch cableProtocol {
         case .actionCable:
             pings.join(client, at: now)
-            send(ActionCableFrame.admit(sid: secret.sid(of: client)), to: client, at: now, &writer)
-            settle(at: now, &writer)
-        case .turboCable: turboPings.join(client, at: now)
+            send(response + ActionCableFrame.welcome(sid: secret.sid(of: client)), to: client, at: now, &writer)
+        case .turboCable:
+            turboPings.join(client, at: now)
+            if !response.isEmpty { send(response, to: client, at: now, &writer) }
         }
+        settle(at: now, &writer)
         return client
     }
 

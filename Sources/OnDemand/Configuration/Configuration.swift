@@ -14,6 +14,7 @@ struct Configuration: Equatable, Sendable {
     var control: SocketAddress?
     var services: [Service] = []
     var processes: [Process] = []
+    var cables: [Cable] = []
     var log = Log()
     var limits = PeerLimits()
     /// The neighbours whose word about a client is taken.

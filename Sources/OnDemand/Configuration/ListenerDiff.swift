@@ -42,6 +42,11 @@ extension Configuration {
         let own = [(status?.listen, ListenerSpec.Purpose.status), (control, .control)].compactMap { address, purpose in
             address.map { ListenerSpec(place: .address($0), purpose: purpose) }
         }
-        return addresses + names + own
+        let broadcasts = cables.compactMap { cable in
+            cable.broadcast?.listen.map { address in
+                ListenerSpec(place: .address(address), purpose: .broadcast(cable: cable.name))
+            }
+        }
+        return addresses + names + own + broadcasts
     }
 }

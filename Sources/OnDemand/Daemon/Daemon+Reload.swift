@@ -51,8 +51,10 @@ extension Daemon {
         for (door, indices) in zip(new.listenerSpecs, listeners) {
             for index in indices { proxy.listeners[index]?.purpose = door.purpose }
         }
+        let old = configuration
         configuration = new
         configuration.threads = workers.count + 1
+        updateCables(from: old)
         updateRules()
         return .done(summary)
     }

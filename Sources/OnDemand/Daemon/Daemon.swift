@@ -24,6 +24,9 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     private(set) var workers: [Worker<K>] = []
     private let requests = Mailbox<BackendRequest>()
     private let replies = Mailbox<BackendReply>()
+    private let cableRequests = Mailbox<CableRequest>()
+    private let cableReplies = Mailbox<CableReply>()
+    let cableServer: CableServer<K>
     private let signals: Descriptor
     private let began: Instant
     private var shutdownPhase = ShutdownPhase.staying
@@ -71,6 +74,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             write: { output.write($0) })
         reactor = Reactor(kernel: kernel)
         manager = SystemdNotifier(reactor: reactor)
+        cableServer = CableServer(reactor: reactor, log: log, replies: cableReplies)
         let upstreams = configuration.services.map { Self.upstream(of: $0) }
         backendIDs = upstreams.indices.map { BackendID(index: $0) }
         processBackendIDs = configuration.processes.indices.map { BackendID(index: BackendID.firstProcess + $0) }
@@ -82,7 +86,9 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         supervisor.environment = configuration.environment
         let reports = configuration.threads > 1 ? ThreadSafeQueue<WorkerEvent>(wakeup: try kernel.openWakeup()) : nil
         proxyWhenBuilt = Proxy(
-            upstreams: upstreams, reactor: reactor, log: log, requests: requests, status: self, controlSource: self,
+            upstreams: upstreams, reactor: reactor, log: log, requests: requests, cableRequests: cableRequests,
+            status: self,
+            controlSource: self,
             reports: reports)
         if let reports { try startWorkers(reports) }
         for orphan in kernel.killOrphans(within: Limits.orphanTimeout) {
@@ -149,6 +155,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     }
 
     private func openListeners() throws(SystemError) {
+        updateCables(from: Configuration())
         defer { closeUnused() }
         for door in configuration.listenerSpecs { listenersOfSpecs.append(try open(door)) }
         updateRules()
@@ -156,10 +163,14 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     /// Everybody is served by the configuration as it is now.
     func updateRules() {
-        proxy.update(configuration.exchangeRules(for: backendIDs, expectsProxyHeader: false), for: .clients)
-        proxy.update(configuration.exchangeRules(for: backendIDs, expectsProxyHeader: true), for: .proxyProtocol)
+        let cables = (routes: cableRoutes, access: cableAccess)
+        for (purpose, expectsProxyHeader) in [(ListenerSpec.Purpose.clients, false), (.proxyProtocol, true)] {
+            let rules = configuration.exchangeRules(
+                for: backendIDs, expectsProxyHeader: expectsProxyHeader, cables.routes, cables.access)
+            proxy.update(rules, for: purpose)
+        }
         proxy.update(configuration.statusRules, for: .status)
-        proxy.update(Configuration.controlRules, for: .control)
+        updateBroadcastRules()
     }
 
     /// Serves nothing until it is given rules. One inherited name may stand for several listeners.
@@ -228,6 +239,8 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .childOutput, .childErrors: supervisor.outputReady(token, isResumed: readiness.isEmpty)
         case .probe: supervisor.probeReady(token)
         case .notification: supervisor.notificationReady(token)
+        case .session: cableServer.ready(token, readiness)
+        case .delivery: break
         case .signals: takeSignals()
         case .wakeup: proxy.handleWorkerEvents()
         }
@@ -245,6 +258,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .startDelay(let id): supervisor.startDelayIsOver(id)
         case .familyGuard: supervisor.settleGuard()
         case .leave(let id): proxy.plainLeaveIsOver(id)
+        case .session(let token): cableServer.sessionTimerFired(token)
+        case .cable(let id): cableServer.timerFired(id)
+        case .cableDrain(let id): cableServer.drainTimerFired(id)
+        case .redis(let id, let number): cableServer.redisTimerFired(number, of: id)
         case .status: proxy.refreshStatus()
         case .memoryTrim: kernel.trimMemory()
         case .logRetry: retryLog()
@@ -270,8 +287,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     /// Messages go back and forth until nobody has anything to say.
     func iterationEnded() {
         var hasChanged = false
-        while !requests.isEmpty || !replies.isEmpty {
+        while !requests.isEmpty || !replies.isEmpty || !cableRequests.isEmpty || !cableReplies.isEmpty {
             requests.takeAll().forEach(supervisor.handle)
+            cableRequests.takeAll().forEach(cableServer.handle)
+            cableReplies.takeAll().forEach(proxy.handle)
             for answer in replies.takeAll() {
                 proxy.handle(answer)
                 guard case .stateChanged = answer else { continue }
@@ -283,6 +302,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             if supervisor.isAllAsleep { trimMemory() }
             keepHistory()
         }
+        cableServer.iterationEnded()
         forgetRemovedServices()
         proceedWithShutdownPhase()
         armLogRetry()
@@ -325,9 +345,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         switch shutdownPhase {
         case .staying:
             shutdownPhase = .draining
-            log(.shuttingDown, LogField("open", proxy.connectionCount))
+            log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
             manager.stopping()
             proxy.drain(over: configuration.closeJitter)
+            cableServer.drain(over: configuration.closeJitter)
             reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
         case .draining:
             stopBackends()
@@ -349,6 +370,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     private func stopBackends() {
         shutdownPhase = .stopping
         proxy.closeEverything()
+        cableServer.closeEverything()
         supervisor.shutDown()
         reactor.arm(
             .shutdown, at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
@@ -366,7 +388,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     /// Every message comes by here.
     @inline(__always)
     private func proceedWithShutdownPhase() {
-        if shutdownPhase == .draining, proxy.isDrained { stopBackends() }
+        if shutdownPhase == .draining, proxy.isDrained, cableServer.isDrained { stopBackends() }
         supervisor.proceedWithShutdown()
         if shutdownPhase == .stopping, supervisor.isShutDown, proxy.workerConnectionCount == 0 { leave() }
     }
@@ -375,6 +397,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         guard !hasLeft else { return }
         hasLeft = true
         proxy.closeEverything()
+        cableServer.closeEverything()
         proxy.sendToWorkers(.end)
         saveHistory()
         supervisor.closeSockets()
@@ -432,7 +455,9 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
 extension Configuration {
     /// What conversations on the public listeners have to know.
-    func exchangeRules(for backendIDs: [BackendID], expectsProxyHeader: Bool) -> ExchangeRules {
+    func exchangeRules(
+        for backendIDs: [BackendID], expectsProxyHeader: Bool, _ cableRoutes: [Route] = [], _ cables: [CableAccess] = []
+    ) -> ExchangeRules {
         // Where nobody sits, no route leads.
         let count = (backendIDs.map(\.index).max() ?? -1) + 1
         var rules = Array(repeating: ServiceRules.unknown, count: count)
@@ -443,8 +468,9 @@ extension Configuration {
                 limits: service.limits, origins: service.origins)
         }
         return ExchangeRules(
-            routes: routeTable(to: backendIDs), services: rules, limits: limits, trustedProxies: trustedProxies,
-            addsVia: via, expectsProxyHeader: expectsProxyHeader)
+            routes: RouteTable(routes(to: backendIDs) + cableRoutes), services: rules, limits: limits,
+            trustedProxies: trustedProxies,
+            addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables)
     }
 
     /// The status listener's own routes; they are no services and wake nothing.
@@ -455,7 +481,7 @@ extension Configuration {
             ("/healthz", .health), ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in
-            Route(pattern: .fixed(path), destination: .status(resource))
+            Route(pattern: .fixed(path), destination: .local(.status(resource)))
         }
         return ExchangeRules(
             routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true, statusGuard: statusGuard)
@@ -465,11 +491,6 @@ extension Configuration {
         var statusGuard = StatusAccessControl(token: status?.token, names: status?.names ?? [])
         if case .unix? = status?.listen { statusGuard.isUnixSocket = true }
         return statusGuard
-    }
-
-    /// The control socket's questions read their path themselves.
-    fileprivate static var controlRules: ExchangeRules {
-        ExchangeRules(routes: RouteTable([Route(pattern: .fixed("/*"), destination: .control)]), services: [])
     }
 
     /// How long it may take until all are gone: the slowest service, and then one after the other those that are ended

@@ -43,6 +43,12 @@ struct ByteQueue: Equatable {
         if consumed == bytes.count { removeAll() }
     }
 
+    mutating func takeAll() -> [UInt8] {
+        bytes.removeFirst(Int(consumed))
+        defer { removeAll() }
+        return bytes
+    }
+
     mutating func removeAll() {
         bytes = []
         consumed = 0

@@ -56,18 +56,36 @@ extension ExchangeMachine {
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
             forwarding.refusedOrigin = refusedOrigin(of: head, asking: requested, for: id)
         }
-        var denial: LocalReply?
-        if case .status(let resource) = match?.destination {
+        var (denial, cable): (LocalReply?, CableUpgrade?)
+        switch match?.destination {
+        case .local(.status(let resource)):
             denial = rules.statusGuard.denial(
                 to: resource, asking: String(inbound.span, head.method), head, in: inbound.span)
+        case .local(.cable(let id)):
+            do throws(CableUpgradeDenied) {
+                cable = try CableUpgrade(
+                    of: head, in: inbound.span, upgrade: upgrade, from: provenance, access: rules.cables[id.index])
+            } catch {
+                denial = error.response
+                forwarding.refusedOrigin = error.origin
+            }
+        case .local(.broadcast(let id)):
+            denial = rules.cables[id.index].denialOfBroadcast(head, in: inbound.span, from: peer)
+        case .local(.control), .backend, .disabled, nil: break
         }
+        let waitsForContinue = match?.destination.isBroadcast == true && head.has(.expect)
         // Made in one piece: it is large to be copied.
         request = RequestInFlight(
             head: StoredHead(head, takenFrom: &inbound), service: match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket,
-            wantsKeepAlive: head.wantsKeepAlive, body: BodyReader(framing, limits: limits), forwarding: forwarding,
-            denial: denial)
+            wantsKeepAlive: head.wantsKeepAlive,
+            body: BodyReader(
+                framing, limits: limits, output: match?.destination.isBroadcast == true ? .content : .chunks),
+            forwarding: forwarding, denial: denial, cable: cable)
+        if waitsForContinue, denial == nil, inbound.isEmpty, request?.body.isFinished == false {
+            toClient.append(LocalReply.continueResponse)
+        }
         if isAboutServer { answerForServer() } else { proceed(to: match?.destination) }
     }
 
@@ -97,16 +115,42 @@ extension ExchangeMachine {
                 return respond(LocalReply(status: 403, body: "This page may not open a WebSocket here."))
             }
             phase = .acquiringBackend(id)
+        case .local(let endpoint):
+            proceed(to: endpoint)
+        }
+    }
+
+    private mutating func proceed(to endpoint: Endpoint) {
+        switch endpoint {
         case .status(let resource):
             guard resource == .service || request!.isHead || request!.head.isGet else {
                 let allow = LocalReply.Field(name: "Allow", value: "GET, HEAD")
-                return respond(LocalReply(status: 405, body: "Only GET is served here.", fields: [allow]))
+                return respond(LocalReply(status: 405, body: "Method not allowed; use GET.", fields: [allow]))
             }
             if let denial = request!.denial { return respond(denial) }
-            phase = resource == .service ? .readingCommand : .serving(resource)
-        case .control:
-            phase = .readingCommand
+            phase = .serving(endpoint)
+        case .control: phase = .serving(endpoint)
+        case .cable:
+            if let denial = request!.denial { return respond(denial) }
+            phase = .serving(endpoint)
+        case .broadcast:
+            if let denial = request!.denial { return respond(denial) }
+            endpointBody.removeAll()
+            phase = .readingBody(endpoint)
+            collectBody(for: endpoint)
         }
+    }
+
+    /// Moves what has been read of the body to `endpointBody`; what lies behind it belongs to the next request.
+    mutating func collectBody(for endpoint: Endpoint) {
+        do {
+            let count = try request!.body.pass(inbound[...], to: &endpointBody)
+            inbound.removeFirst(count)
+            if inbound.isEmpty { inbound = [] }
+        } catch {
+            return respond(LocalReply(refusing: error), closing: true)
+        }
+        if request!.body.isFinished { phase = .serving(endpoint) }
     }
 
     /// `http://host` means `/` (RFC 9110, 4.2.3).
@@ -121,8 +165,11 @@ extension ExchangeMachine {
     }
 
     private func mayUpgrade(to destination: Destination?) -> Bool {
-        guard case .backend(let id) = destination else { return false }
-        return rules.services[id.index].webSocket
+        switch destination {
+        case .backend(let id): rules.services[id.index].webSocket
+        case .local(.cable): true
+        case .local, .disabled, nil: false
+        }
     }
 
     /// A name that is no field of this request for its backend, or is the operator's own, is no trailer either.
@@ -132,6 +179,7 @@ extension ExchangeMachine {
     }
 
     private func maximumBodyBytes(of destination: Destination?) -> UInt64? {
+        if case .local(.broadcast(let id)) = destination { return rules.cables[id.index].maximumBodyBytes }
         let limits = destination?.service.map { rules.services[$0.index].limits } ?? rules.limits.service
         return limits.maximumBodyBytes
     }
@@ -221,9 +269,11 @@ extension Destination {
     var service: BackendID? {
         switch self {
         case .backend(let id), .disabled(let id): id
-        case .status, .control: nil
+        case .local: nil
         }
     }
+
+    fileprivate var isBroadcast: Bool { if case .local(.broadcast) = self { true } else { false } }
 }
 
 /// For people who wonder who it was; looked for only where somebody has to wait.

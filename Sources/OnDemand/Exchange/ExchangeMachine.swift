@@ -22,10 +22,10 @@ struct ExchangeMachine {
         case awaitingConnection
         /// The request goes up, the answer comes down.
         case relaying
-        /// The daemon's own status is to be served.
-        case serving(StatusResource)
-        /// An operator asks for something.
-        case readingCommand
+        /// The body of a request for an endpoint is read, within the endpoint's limit.
+        case readingBody(Endpoint)
+        /// The request is complete and the endpoint's driver is to answer it.
+        case serving(Endpoint)
         /// What was ordered is under way; its end is the answer.
         case awaitingCommand
         /// The client watches the status, or what a backend prints; whatever it sends is ignored.
@@ -57,6 +57,8 @@ struct ExchangeMachine {
     var headParser: RequestHeadParser
     /// The request that is being answered.
     var request: RequestInFlight?
+    /// The content of a request's body for an endpoint; empty for every other request.
+    var endpointBody = ByteQueue()
     /// Read from the backend before the answer's head was complete.
     var responseHead: [UInt8] = []
     var responseParser = ResponseHeadParser()
@@ -103,6 +105,8 @@ struct ExchangeMachine {
         var forwarding: Forwarding
         /// Why the status listener does not answer it.
         let denial: LocalReply?
+        /// The handshake of a client of a cable.
+        let cable: CableUpgrade?
 
         /// Method and target as they came, for the log.
         var line: String { head.line }
@@ -169,8 +173,8 @@ struct ExchangeMachine {
         /// Answer with `refused(.disabled)`.
         case reject(BackendID)
         case connect(BackendID)
-        case serve(StatusResource)
-        case control
+        /// Answer with `served`, `servedStream`, `respond`, `commandAccepted`, or take the connection over.
+        case serve(Endpoint)
         case receive(Peer)
         case send(Peer)
         /// Close the backend's connection and return the lease, where one is held.
@@ -200,10 +204,10 @@ struct ExchangeMachine {
         case .acquiringBackend(let id): return .enterGate(id)
         case .rejecting(let id): return .reject(id)
         case .connecting(let id): return .connect(id)
-        case .serving(let resource): return .serve(resource)
-        case .readingCommand: return .control
+        case .serving(let endpoint): return .serve(endpoint)
         case .queued, .awaitingCommand, .awaitingConnection: return .rest
-        case .readingProxyHeader, .readingHead, .relaying, .streaming, .finishing, .aborting, .lingering: break
+        case .readingProxyHeader, .readingHead, .readingBody, .relaying, .streaming, .finishing, .aborting, .lingering:
+            break
         }
         if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
         if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
@@ -233,7 +237,7 @@ struct ExchangeMachine {
     @inline(__always)
     private var wantsClientBytes: Bool {
         switch phase {
-        case .readingProxyHeader, .readingHead, .streaming, .lingering: true
+        case .readingProxyHeader, .readingHead, .readingBody, .streaming, .lingering: true
         case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
         default: false
         }
@@ -261,13 +265,13 @@ struct ExchangeMachine {
         switch phase {
         case .readingProxyHeader: .head
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
+        case .readingBody: .body
         case .awaitingConnection: mayHaveLeft(client) ? .shutdownPhase : .connect
         case .relaying: deadlineWhileRelaying(client)
         case .finishing, .aborting: .flush
         case .lingering: .linger
-        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .serving, .readingCommand,
-            .awaitingCommand, .streaming,
-            .tunnel, .over:
+        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .serving, .awaitingCommand,
+            .streaming, .tunnel, .over:
             nil
         }
     }
@@ -384,6 +388,10 @@ struct ExchangeMachine {
             moved &+= bytes.count
             inbound += bytes
             forwardBody()
+        case .readingBody(let endpoint):
+            moved &+= bytes.count
+            inbound += bytes
+            collectBody(for: endpoint)
         case .streaming, .lingering:
             discarded += bytes.count
             if discarded > Limits.lingerBytes { phase = .over(phase == .lingering ? .done : .clientClosed) }
@@ -401,11 +409,12 @@ struct ExchangeMachine {
         case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && response == nil):
             phase = .over(.clientLeft)
         case .acquiringBackend, .queued, .awaitingCommand, .connecting, .awaitingConnection: phase = .over(.clientLeft)
+        case .readingBody: phase = .over(.clientLeft)
         case .streaming, .readingProxyHeader, .admitting: phase = .over(.clientClosed)
         case .lingering: phase = .over(.done)
         case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
         case .finishing: phase = .finishing(keepAlive: false)
-        case .aborting, .rejecting, .serving, .readingCommand, .tunnel, .over: break
+        case .aborting, .rejecting, .serving, .tunnel, .over: break
         }
     }
 
@@ -479,7 +488,16 @@ struct ExchangeMachine {
         phase = .finishing(keepAlive: staysOpen)
     }
 
-    /// The answer follows when the order is carried out.
+    /// The content of the request's body; it is the driver's from here on.
+    mutating func takeEndpointBody() -> [UInt8] { endpointBody.takeAll() }
+
+    /// Bytes that arrived in one piece with an upgrade's head; the connection is the driver's from here on.
+    mutating func takeEarlyBytes() -> [UInt8] {
+        defer { inbound = [] }
+        return inbound
+    }
+
+    /// The response follows in a message of another driver.
     mutating func commandAccepted() { phase = .awaitingCommand }
 
     /// The head of an answer without an end.

@@ -14,11 +14,14 @@ final class ExchangeRules: Sendable {
     let isAboutDaemon: Bool
     /// Who may ask about the daemon.
     let statusGuard: StatusAccessControl
+    /// By the index of their `CableID`.
+    let cables: [CableAccess]
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
         trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
-        isAboutDaemon: Bool = false, statusGuard: StatusAccessControl = StatusAccessControl()
+        isAboutDaemon: Bool = false, statusGuard: StatusAccessControl = StatusAccessControl(),
+        cables: [CableAccess] = []
     ) {
         self.routes = routes
         self.services = services
@@ -28,6 +31,7 @@ final class ExchangeRules: Sendable {
         self.expectsProxyHeader = expectsProxyHeader
         self.isAboutDaemon = isAboutDaemon
         self.statusGuard = statusGuard
+        self.cables = cables
     }
 
     var headLimits: HeadLimits {

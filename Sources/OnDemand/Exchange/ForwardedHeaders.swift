@@ -112,6 +112,14 @@ struct ForwardedHeaders {
         fields.add(.forwarded) { writeForwarded(host, to: &$0, in: bytes) }
     }
 
+    /// The host that the client's request names; nil where none is named.
+    func host(in bytes: Span<UInt8>) -> String? {
+        switch host {
+        case .inHead(let range): range.map { String(bytes, $0) }
+        case .quoted(let text): String(decoding: text, as: UTF8.self)
+        }
+    }
+
     private func host(in bytes: [UInt8]) -> ArraySlice<UInt8>? {
         switch host {
         case .inHead(let range): range.map { bytes[$0.indices] }

@@ -60,6 +60,9 @@ extension LocalReply {
         }
     }
 
+    /// The interim response that asks for a body (RFC 9110, 15.2.1).
+    static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+
     /// What a client is told about its body.
     init(refusing error: FramingError) { self.init(status: error.status, body: error.reason) }
 

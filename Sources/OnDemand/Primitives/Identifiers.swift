@@ -34,6 +34,15 @@ struct Ticket: Hashable, Sendable {
     var isOfBackend: Bool { number > Self.firstOfBackends }
 }
 
+/// The number of a cable, stable across reloads. A number is used again after the last client of its cable has left.
+struct CableID: Hashable, Sendable {
+    private let number: UInt16
+
+    init(index: Int) { number = UInt16(index) }
+
+    var index: Int { Int(number) }
+}
+
 /// A process as the kernel numbers it. Valid until reaped, and only its parent can rely on that.
 struct ProcessID: Hashable, Sendable {
     let number: Int32

@@ -277,6 +277,15 @@ enum Limits {
     /// A TurboCable client that has sent nothing for this long is gone: its own server's limit.
     static let turboCableSilence: Duration = .seconds(60)
 
+    /// One read of a cable's client. Small frames arrive at most 2,730 to a read, a few milliseconds of work.
+    static let sessionReadBytes = 16 * 1024
+    /// Reads of one client in an iteration of the event loop; the rest is read in the next one.
+    static let sessionReadsPerTurn = 4
+    /// Deliveries in one iteration of the event loop: other clients wait no longer for a broadcast to many.
+    static let cableDeliveryTime: Duration = .milliseconds(2)
+    /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
+    static let cableDrainStep: Duration = .milliseconds(125)
+
     // MARK: Redis
 
     /// One reply, however many parts it has: far above any message that a browser is sent. Beyond it the connection is

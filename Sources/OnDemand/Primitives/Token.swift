@@ -5,6 +5,10 @@
 struct Token: Hashable, Sendable {
     enum Role: UInt8, Sendable {
         case listener, client, upstream, childOutput, childErrors, probe, notification, signals, wakeup
+        /// A client of a cable.
+        case session
+        /// Messages of cables that are left to deliver; no socket.
+        case delivery
     }
 
     let rawValue: UInt64

@@ -103,13 +103,6 @@ struct Connection {
         let violation: FrameViolation
     }
 
-    enum Admission: Equatable {
-        /// With its listener and where it comes from; the latter only where that is limited.
-        case counted(listener: UInt32, clientPrefix: ClientPrefix?)
-        /// It is only told that there are too many.
-        case rejected
-    }
-
     struct Lease: Equatable {
         let backend: BackendID
         let generation: Generation

@@ -97,7 +97,7 @@ extension Proxy {
     /// nil when there are so many that not even that can be told.
     private func admission(
         of peer: SocketAddress, through listener: Listener, at index: Int
-    ) -> Connection.Admission? {
+    ) -> Admission? {
         let limits = listener.rules.limits
         // A proxy's own address is nobody's; whose connection it is, it has still to say.
         let isAnnounced = listener.rules.expectsProxyHeader
@@ -145,7 +145,7 @@ extension Proxy {
         log(.refused, LogField("reason", "too_many_connections"), LogField("limit", limit ?? 0), who)
     }
 
-    func releaseAdmission(_ admission: Connection.Admission) {
+    func releaseAdmission(_ admission: Admission) {
         if report(.connectionEnded(admission)) { return }
         guard case .counted(let number, let clientPrefix) = admission else {
             rejected -= 1

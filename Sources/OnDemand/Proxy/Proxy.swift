@@ -5,6 +5,9 @@ final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let requests: Mailbox<BackendRequest>
+    let cableRequests: Mailbox<CableRequest>
+    /// Clients of each cable, by the index of its `CableID`.
+    var sessionCounts: [Int] = []
     var upstreams: [Upstream]
     unowned let status: any StatusSource
     unowned let controlSource: any ControlSource
@@ -91,13 +94,15 @@ final class Proxy<K: Kernel> {
 
     init(
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
-        status: any StatusSource, controlSource: any ControlSource, reports: ThreadSafeQueue<WorkerEvent>? = nil,
+        cableRequests: Mailbox<CableRequest> = Mailbox(), status: any StatusSource, controlSource: any ControlSource,
+        reports: ThreadSafeQueue<WorkerEvent>? = nil,
         reporting: WorkerContext? = nil
     ) {
         self.upstreams = upstreams
         self.reactor = reactor
         self.log = log
         self.requests = requests
+        self.cableRequests = cableRequests
         self.status = status
         self.controlSource = controlSource
         self.reports = reports
@@ -166,8 +171,7 @@ final class Proxy<K: Kernel> {
         case .enterGate(let id): enterGate(of: id, index, session)
         case .reject(let id): reject(from: id, session)
         case .connect(let id): connect(to: id, index, session)
-        case .serve(let resource): serve(resource, index, session)
-        case .control: control(index, session)
+        case .serve(let endpoint): return serve(endpoint, index, session)
         case .receive(.client): receiveFromClient(index, session)
         case .receive(.upstream): receiveFromUpstream(index, session)
         case .send(.client): sendToClient(index, session)
@@ -487,7 +491,7 @@ final class Proxy<K: Kernel> {
     private func logLocalReply(of session: Connection.HTTPSession) {
         guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
         if session.purpose.isForClients { count(answer: response.status) }
-        guard !response.isWrongSecret else { return noteWrongSecret(of: session) }
+        guard !response.isWrongSecret else { return logWrongSecret(of: session) }
         // 501 and 505 are about what the client sent.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
@@ -500,7 +504,7 @@ final class Proxy<K: Kernel> {
     }
 
     /// The line names the client, and never the token that it sent.
-    private func noteWrongSecret(of session: Connection.HTTPSession) {
+    func logWrongSecret(of session: Connection.HTTPSession) {
         guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
         var fields = [LogField("client", session.machine.remoteAddress)]
         fields.append(LogField("path", session.machine.request?.shownPath ?? ""))

@@ -37,7 +37,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)
         case .wakeup: commands.takeAll().forEach(follow)
-        case .listener, .childOutput, .childErrors, .probe, .notification, .signals:
+        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .delivery:
             preconditionFailure("a carrier watches nothing but tunnels")
         }
     }
@@ -47,7 +47,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         case .connection(let token): proxy.deadlineFired(token)
         case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
         case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .leave, .status, .memoryTrim,
-            .logRetry, .watchdog, .shutdown, .familyGuard:
+            .logRetry, .watchdog, .shutdown, .familyGuard, .session, .cable, .cableDrain, .redis:
             preconditionFailure("a carrier has no timers but those of tunnels")
         }
     }

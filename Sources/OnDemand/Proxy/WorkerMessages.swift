@@ -27,7 +27,7 @@ struct WorkerEvent: Sendable {
         case log(LogEvent, [LogField])
         /// A tunnel has let go of its backend; its client may still be saying goodbye.
         case leaseEnded(Connection.Lease, wasUncounted: Bool)
-        case connectionEnded(Connection.Admission)
+        case connectionEnded(Admission)
     }
 }
 

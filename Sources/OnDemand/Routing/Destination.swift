@@ -3,10 +3,8 @@ enum Destination: Hashable, Sendable {
     case backend(BackendID)
     /// The service's ENABLE flag is off, and there is nothing that could be started: answered at once.
     case disabled(BackendID)
-    /// The daemon's own status listener.
-    case status(StatusResource)
-    /// The daemon's own control socket.
-    case control
+    /// The daemon answers the request itself.
+    case local(Endpoint)
 }
 
 /// What the status listener serves; none of it wakes anything or counts as use.

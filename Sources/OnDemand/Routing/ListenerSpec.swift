@@ -7,17 +7,19 @@ struct ListenerSpec: Equatable, Sendable {
         case inherited(String)
     }
 
-    enum Purpose: Sendable {
+    enum Purpose: Equatable, Sendable {
         case clients
         /// Clients of a proxy that says whose connection it is before anything else.
         case proxyProtocol
         case status, control
+        /// Programs that broadcast to the clients of this cable.
+        case broadcast(cable: String)
 
         /// Somebody wants a service, and nothing about the daemon.
         var isForClients: Bool {
             switch self {
             case .clients, .proxyProtocol: true
-            case .status, .control: false
+            case .status, .control, .broadcast: false
             }
         }
 
@@ -27,6 +29,7 @@ struct ListenerSpec: Equatable, Sendable {
             case .clients, .proxyProtocol: "clients"
             case .status: "status"
             case .control: "control"
+            case .broadcast: "broadcasts"
             }
         }
     }

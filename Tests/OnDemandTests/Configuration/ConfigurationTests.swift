@@ -119,7 +119,7 @@ struct ConfigurationTests {
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false}"#,
             #"{"name":"b","path":["/b","/b/*"],"target":"http://127.0.0.1:2"}"#,
         ]
-        let table = try read(Sample.file(services: services)).routeTable(to: [0, 1].map(BackendID.init))
+        let table = RouteTable(try read(Sample.file(services: services)).routes(to: [0, 1].map(BackendID.init)))
         let find = { (path: String) in table.find(Array(path.utf8).span)?.destination }
         #expect(find("/a") == .disabled(BackendID(index: 0)))
         #expect(find("/b/x") == .backend(BackendID(index: 1)))
@@ -130,7 +130,7 @@ struct ConfigurationTests {
     func disabledWithCommand() throws {
         let service =
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false,"on_demand":{"command":"x"}}"#
-        let table = try read(Sample.file(services: [service])).routeTable(to: [0, 1].map(BackendID.init))
+        let table = RouteTable(try read(Sample.file(services: [service])).routes(to: [0, 1].map(BackendID.init)))
         #expect(table.find(Array("/a".utf8).span)?.destination == .backend(BackendID(index: 0)))
     }
 

@@ -158,7 +158,8 @@ struct AdmissionTests {
         ]
         let token: BearerToken = try #require(BearerToken("0123456789abcdef"))
         let rules = ExchangeRules(
-            routes: RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: .status($0.1)) }), services: [],
+            routes: RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: .local(.status($0.1))) }),
+            services: [],
             isAboutDaemon: true, statusGuard: StatusAccessControl(token: token))
         func response(_ path: String, _ field: String = "") -> String {
             var talk = ExchangeHarness("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)

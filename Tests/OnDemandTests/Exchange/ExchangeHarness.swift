@@ -101,7 +101,8 @@ struct ExchangeHarness {
         let off = ServiceRules(name: "off", targetPath: nil, authority: "", webSocket: true, headers: [])
         let routes: [(StaticString, Destination)] = [
             ("/cable", .backend(BackendID(index: 0))), ("/app/*", .backend(BackendID(index: 1))),
-            ("/off", .disabled(BackendID(index: 2))), ("/status", .status(.snapshot)), ("/events", .status(.events)),
+            ("/off", .disabled(BackendID(index: 2))), ("/status", .local(.status(.snapshot))),
+            ("/events", .local(.status(.events))),
         ]
         let table = RouteTable(routes.map { Route(pattern: .fixed($0.0), destination: $0.1) })
         return ExchangeRules(routes: table, services: [cable, app, off])
@@ -156,8 +157,8 @@ struct ExchangeHarness {
             machine.admitted(to: id)
         case .reject: machine.refused(.disabled, retryAfter: nil)
         case .connect: connect()
-        case .serve(.events): machine.servedStream(Array("HEAD".utf8))
-        case .serve, .control: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
+        case .serve(.status(.events)): machine.servedStream(Array("HEAD".utf8))
+        case .serve: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
         case .receive(.client): receiveFromClient()
         case .receive(.upstream): receiveFromUpstream()
         case .send(.client): sendToClient()

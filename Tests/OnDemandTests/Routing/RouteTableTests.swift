@@ -152,6 +152,6 @@ private func find(_ path: String, in table: RouteTable) -> Match? { table.find(A
 private func index(of match: Match) -> Int {
     switch match.destination {
     case .backend(let backend), .disabled(let backend): backend.index
-    case .status, .control: preconditionFailure("these tables lead to backends only")
+    case .local: preconditionFailure("these tables lead to backends only")
     }
 }

@@ -15,19 +15,20 @@ struct WallsTests {
         "Kernel": ["Primitives"],
         "Observability": ["Primitives"],
         "Backend": ["Primitives"],
-        "Exchange": ["Primitives", "HTTP", "WebSocket", "Routing", "Backend"],
+        "Exchange": ["Primitives", "HTTP", "WebSocket", "Routing", "Backend", "Cable"],
         "EventLoop": ["Primitives", "Kernel", "Observability"],
         "Logging": ["Primitives", "Kernel"],
         "Systemd": ["Primitives", "Kernel", "EventLoop"],
         "Probing": ["Primitives", "HTTP", "WebSocket", "Crypto", "Backend"],
         "Supervisor": ["Primitives", "Kernel", "EventLoop", "Backend", "Probing", "Observability"],
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
+        "Sessions": ["Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange"],
         "Proxy": [
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
-            "Observability", "Status", "Control",
+            "Observability", "Status", "Control", "Cable", "Sessions",
         ],
         "Control": ["Primitives", "HTTP", "Backend", "Kernel", "Observability"],
-        "Configuration": ["Primitives", "JSON", "Backend", "Routing"],
+        "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Redis"],
         "Demo": ["Primitives", "JSON", "Kernel", "EventLoop", "HTTP", "WebSocket", "Configuration"],
     ]
 

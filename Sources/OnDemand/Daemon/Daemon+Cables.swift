@@ -1,0 +1,103 @@
+/// The cables of the configuration, as the proxy and the cable server are to serve them.
+extension Daemon {
+    /// Brings the cable server to the configuration: cables of the same name keep their clients; removed and disabled
+    /// cables disconnect theirs within `close_jitter`.
+    func updateCables(from old: Configuration) {
+        let names = Set(configuration.cables.map(\.name))
+        for cable in old.cables where !names.contains(cable.name) {
+            if let id = cableServer.id(named: cable.name) {
+                cableServer.drain(id, over: configuration.closeJitter, isRemoval: true)
+            }
+        }
+        for cable in configuration.cables {
+            guard let id = cableServer.id(named: cable.name) else {
+                _ = cableServer.add(
+                    .init(
+                        name: cable.name, machine: CableMachine(rules: cable.rules, pingInterval: cable.pingInterval),
+                        hasActionCable: cable.actionCable))
+                continue
+            }
+            // Deriving keys takes a millisecond, so an unchanged cable is left alone.
+            if !old.cables.contains(cable) {
+                cableServer.update(
+                    id, cable.rules, pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
+            }
+            if !cable.enabled { cableServer.drain(id, over: configuration.closeJitter, isRemoval: false) }
+        }
+    }
+
+    /// By the index of their `CableID`.
+    var cableAccess: [CableAccess] {
+        var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.count)
+        for (cable, id) in servedCables { access[id.index] = cable.access }
+        return access
+    }
+
+    var cableRoutes: [Route] {
+        servedCables.flatMap { cable, id in
+            cable.paths.map { Route(pattern: $0, destination: .local(.cable(id))) }
+                + (cable.broadcast?.path.map { [Route(pattern: $0, destination: .local(.broadcast(id)))] } ?? [])
+        }
+    }
+
+    /// Rules of the control socket and of the broadcast listeners.
+    func updateBroadcastRules() {
+        let all = cableAccess.map { access in
+            var access = access
+            access.publishers = .all
+            return access
+        }
+        let routes = servedCables.compactMap { cable, id in
+            (try? PathPattern(parsing: "/v1/cables/\(cable.name)/broadcast"))
+                .map { Route(pattern: $0, destination: .local(.broadcast(id))) }
+        }
+        let control = Route(pattern: .fixed("/*"), destination: .local(.control))
+        proxy.update(
+            ExchangeRules(routes: RouteTable(routes + [control]), services: [], cables: all), for: .control)
+        for (cable, id) in servedCables where cable.broadcast?.listen != nil {
+            let route = Route(pattern: .fixed("/*"), destination: .local(.broadcast(id)))
+            proxy.update(
+                ExchangeRules(
+                    routes: RouteTable([route]), services: [], limits: configuration.limits,
+                    trustedProxies: configuration.trustedProxies, cables: cableAccess),
+                for: .broadcast(cable: cable.name))
+        }
+    }
+
+    private var servedCables: [(cable: Configuration.Cable, id: CableID)] {
+        configuration.cables.compactMap { cable in
+            cableServer.id(named: cable.name).map { (cable, $0) }
+        }
+    }
+}
+
+extension Configuration.Cable {
+    var rules: CableMachine.Rules {
+        CableMachine.Rules(
+            resolver: SubscriptionResolver(
+                publicStreams: streams.publicStreams,
+                verifier: StreamNameVerifier(secret: streams.secret, railsSecretKeyBase: streams.railsSecretKeyBase),
+                channels: streams.channels),
+            maximumMessageBytes: limits.maximumMessageBytes, maximumSubscriptions: limits.maximumSubscriptions,
+            maximumQueuedBytes: limits.maximumQueuedBytes, sendTimeout: limits.sendTimeout, hasSource: redis != nil)
+    }
+
+    var access: CableAccess {
+        var access = CableAccess(name: name, actionCable: actionCable, turboCable: turboCable)
+        access.origins =
+            switch origins {
+            case .sameOrigin: .sameOrigin
+            case .listed(let rules): .listed(rules)
+            }
+        access.tokens = tokens.flatMap { tokens in
+            ClientTokenVerifier(secret: tokens.secret).map {
+                .init(verifier: $0, parameter: Array(tokens.parameter.utf8), isRequired: tokens.isRequired)
+            }
+        }
+        access.publishers = broadcast?.key.map { .holders(of: $0) } ?? .local
+        access.maximumBodyBytes = broadcast?.maximumBodyBytes ?? access.maximumBodyBytes
+        access.maximumConnections = limits.maximumConnections
+        access.isEnabled = enabled
+        return access
+    }
+}

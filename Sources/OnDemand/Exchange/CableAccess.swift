@@ -1,0 +1,91 @@
+/// The conditions under which requests reach a cable: shared by all connections of a listener.
+struct CableAccess: Sendable {
+    /// The pages that may open a WebSocket here.
+    enum Origins: Equatable, Sendable {
+        /// Pages of the host that the request names; requests without Origin, which no browser sends.
+        case sameOrigin
+        case listed([OriginRule])
+    }
+
+    /// The publishers that may broadcast.
+    enum Publishers: Equatable, Sendable {
+        /// Every peer: the listener itself is private.
+        case all
+        /// Programs of this machine: peers on loopback or a Unix socket whose request passed no proxy.
+        case local
+        case holders(of: BearerToken)
+    }
+
+    struct Tokens: Sendable {
+        let verifier: ClientTokenVerifier
+        /// Name of the query parameter.
+        let parameter: [UInt8]
+        let isRequired: Bool
+    }
+
+    let name: String
+    /// The ENABLE flag: off answers 503.
+    var isEnabled = true
+    var actionCable = true
+    var turboCable = true
+    var origins = Origins.sameOrigin
+    /// nil: every client is accepted without a token.
+    var tokens: Tokens?
+    var publishers = Publishers.local
+    var maximumBodyBytes: UInt64 = 1024 * 1024
+    /// Clients at once; nil is no limit.
+    var maximumConnections: Int?
+
+    /// For a number that no cable has.
+    static let unknown = CableAccess(name: "", actionCable: false, turboCable: false, publishers: .local)
+}
+
+// MARK: - Broadcasts
+
+extension CableAccess {
+    /// The response to a request that may not broadcast; nil for one that may. The body has not been read yet.
+    func denialOfBroadcast(_ head: RequestHead, in bytes: Span<UInt8>, from peer: SocketAddress) -> LocalReply? {
+        guard isEnabled else { return disabled }
+        switch publishers {
+        case .all: break
+        case .local:
+            guard Self.isLocal(peer), !Self.passedProxy(head, in: bytes) else {
+                return LocalReply(
+                    status: 403,
+                    body: "Broadcasts without a key are accepted from this machine only, not through a proxy.")
+            }
+        case .holders(let key):
+            let values = head.values(of: .authorization).map { [UInt8](copying: bytes.extracting($0.indices)) }
+            guard key.isNamed(by: values) else {
+                var denial = LocalReply(
+                    status: 401, body: "Missing or invalid bearer token.",
+                    fields: [.init(name: "WWW-Authenticate", value: "Bearer")])
+                denial.isWrongSecret = !values.isEmpty
+                return denial
+            }
+        }
+        guard bytes.isExactly("POST", in: head.method) else {
+            return LocalReply(
+                status: 405, body: "Method not allowed; use POST.", fields: [.init(name: "Allow", value: "POST")])
+        }
+        return nil
+    }
+
+    /// The response to every request while the cable is disabled.
+    var disabled: LocalReply { LocalReply(status: 503, body: "The cable \"\(name)\" is disabled.") }
+
+    private static func isLocal(_ peer: SocketAddress) -> Bool {
+        switch peer {
+        case .unix: true
+        case .ipv4, .ipv6: peer.unmapped.isLoopback
+        }
+    }
+
+    /// A field that proxies add: the peer's address is then the proxy's and proves nothing about the publisher.
+    private static func passedProxy(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+        if head.has(.forwarded) || head.has(.via) { return true }
+        for field in head.fields
+        where ForwardedHeaders.spoofable.contains(where: { bytes.beginsLike($0, in: field.name) }) { return true }
+        return false
+    }
+}

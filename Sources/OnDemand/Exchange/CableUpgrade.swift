@@ -1,0 +1,143 @@
+/// The opening handshake of a cable's client, as its request head has it: the protocol to speak, and the token.
+///
+/// Checks run from cheap to costly: the WebSocket handshake (RFC 6455, 4.2.1), the origin, the subprotocol. The driver
+/// verifies the token, because it knows the time.
+struct CableUpgrade: Equatable {
+    /// `Sec-WebSocket-Key` as it was sent.
+    let key: [UInt8]
+    let cableProtocol: CableProtocol
+    /// The client offered `actioncable-v1-json`, and the response must choose it (RFC 6455, 4.2.2).
+    let echoesSubprotocol: Bool
+    /// A JSON Web Token from `X-JID`, from `anycable-token.TOKEN` or from the query; nil without one.
+    let token: [UInt8]?
+
+    /// Throws the response to a request that is not accepted.
+    init(
+        of head: RequestHead, in bytes: Span<UInt8>, upgrade: UpgradeIntent, from: ForwardedHeaders,
+        access: CableAccess
+    ) throws(CableUpgradeDenied) {
+        guard access.isEnabled else { throw CableUpgradeDenied(response: access.disabled) }
+        guard upgrade == .webSocket, let key = head.onlyValue(of: .secWebSocketKey) else {
+            throw CableUpgradeDenied(
+                response: LocalReply(
+                    status: 426, body: "This is a WebSocket endpoint.",
+                    fields: [.init(name: "Upgrade", value: "websocket")]))
+        }
+        let origins = head.values(of: .origin).map { String(bytes, $0) }
+        let host = from.host(in: bytes)
+        guard access.origins.admit(origins, host: host, scheme: from.scheme) else {
+            throw CableUpgradeDenied(
+                response: LocalReply(status: 403, body: "This page may not open a WebSocket here."),
+                origin: origins.joined(separator: ", "))
+        }
+        let offer = Offer(head, in: bytes)
+        switch offer.subprotocols {
+        case .actionCable where access.actionCable: (cableProtocol, echoesSubprotocol) = (.actionCable, true)
+        case .none where access.turboCable: (cableProtocol, echoesSubprotocol) = (.turboCable, false)
+        case .none where access.actionCable: (cableProtocol, echoesSubprotocol) = (.actionCable, false)
+        case .none, .actionCable, .unknown:
+            throw CableUpgradeDenied(
+                response: LocalReply(status: 400, body: "None of the offered subprotocols is served here."))
+        }
+        self.key = [UInt8](copying: bytes.extracting(key.indices))
+        token = access.tokens.flatMap { tokens in
+            Self.headerToken(head, in: bytes) ?? offer.token
+                ?? Self.queryToken(named: tokens.parameter, head, in: bytes)
+        }
+    }
+
+    /// The response that accepts the client.
+    var response: [UInt8] {
+        UpgradeResponse.accepting(
+            key: String(decoding: key, as: UTF8.self),
+            subprotocol: echoesSubprotocol ? ActionCableFrame.subprotocol : nil)
+    }
+
+    /// The subprotocols that a client offers (RFC 6455, 11.3.4).
+    private struct Offer {
+        enum Subprotocols { case none, actionCable, unknown }
+
+        var subprotocols = Subprotocols.none
+        var token: [UInt8]?
+
+        private static let tokenPrefix = Array("anycable-token.".utf8)
+
+        init(_ head: RequestHead, in bytes: Span<UInt8>) {
+            for element in head.elements(of: .secWebSocketProtocol, in: bytes) {
+                let name = [UInt8](copying: bytes.extracting(element.indices))
+                if name.elementsEqual(ActionCableFrame.subprotocol.utf8) {
+                    subprotocols = .actionCable
+                } else if subprotocols == .none {
+                    subprotocols = .unknown
+                }
+                if token == nil, name.starts(with: Self.tokenPrefix) {
+                    token = Array(name.dropFirst(Self.tokenPrefix.count))
+                }
+            }
+        }
+    }
+
+    private static func headerToken(_ head: RequestHead, in bytes: Span<UInt8>) -> [UInt8]? {
+        head.values(of: "x-jid", in: bytes).first.map { [UInt8](copying: bytes.extracting($0.indices)) }
+    }
+
+    /// The first parameter of this name; `%2E` and the like are decoded, because some clients escape dots.
+    private static func queryToken(named name: [UInt8], _ head: RequestHead, in bytes: Span<UInt8>) -> [UInt8]? {
+        guard let query = head.query else { return nil }
+        let text = [UInt8](copying: bytes.extracting(query.indices))
+        let start = text.first == UInt8(ascii: "?") ? 1 : 0
+        for pair in text[start...].split(separator: UInt8(ascii: "&")) {
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[0].elementsEqual(name) else { continue }
+            return percentDecoded(parts[1])
+        }
+        return nil
+    }
+
+    /// nil: an escape is not valid (RFC 3986, 2.1).
+    private static func percentDecoded(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        var decoded: [UInt8] = []
+        var index = text.startIndex
+        while index < text.endIndex {
+            guard text[index] == UInt8(ascii: "%") else {
+                decoded.append(text[index])
+                index += 1
+                continue
+            }
+            guard index + 2 < text.endIndex, let high = HexDigit.value(of: text[index + 1]),
+                let low = HexDigit.value(of: text[index + 2])
+            else { return nil }
+            decoded.append(high << 4 | low)
+            index += 3
+        }
+        return decoded
+    }
+}
+
+/// A request that a cable does not accept.
+struct CableUpgradeDenied: Error {
+    let response: LocalReply
+    /// The origin that was rejected, for the log.
+    var origin: String?
+}
+
+extension CableAccess.Origins {
+    /// Whether a request with these Origin fields may open a WebSocket. `host` and `scheme` are those of the request.
+    func admit(_ origins: [String], host: String?, scheme: String) -> Bool {
+        switch self {
+        case .listed(let rules): return rules.admits(origins)
+        case .sameOrigin:
+            // Browsers always send one Origin (RFC 6455, 4.1), so a request without is not from a page.
+            guard let origin = origins.first else { return true }
+            guard origins.count == 1, let host else { return false }
+            let own = "\(scheme)://\(host.lowercased())"
+            return origin.lowercased() == Self.withoutUsualPort(own, scheme: scheme)
+        }
+    }
+
+    /// Browsers leave out the port that a scheme implies (RFC 6454, 6.2).
+    private static func withoutUsualPort(_ origin: String, scheme: String) -> String {
+        let suffix = scheme == "https" ? ":443" : ":80"
+        return origin.hasSuffix(suffix) ? String(origin.dropLast(suffix.count)) : origin
+    }
+}

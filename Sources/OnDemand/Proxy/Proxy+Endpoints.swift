@@ -1,0 +1,94 @@
+/// Requests for the daemon's own endpoints: each goes to the driver that answers it.
+extension Proxy {
+    /// Returns false when the connection is not the proxy's any more.
+    func serve(_ endpoint: Endpoint, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
+        switch endpoint {
+        case .status(.service), .control: control(index, session)
+        case .status(let resource): serve(resource, index, session)
+        case .cable(let id): return openSession(of: id, index, session)
+        case .broadcast(let id):
+            let body = session.machine.takeEndpointBody()
+            session.machine.commandAccepted()
+            cableRequests.post(.broadcast(id, body: body, requester: clientToken(index)))
+        }
+        return true
+    }
+
+    // MARK: Cables
+
+    /// Verifies the client's token and hands the connection to the cable server.
+    private func openSession(of id: CableID, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
+        guard let upgrade = session.machine.request?.cable else { preconditionFailure("a client without a handshake") }
+        let access = session.machine.rules.cables[id.index]
+        guard !isDraining else {
+            session.machine.respond(LocalReply(status: 503, body: "ondemandd is shutting down."), closing: true)
+            return true
+        }
+        if let limit = access.maximumConnections, sessionCount(of: id) >= limit {
+            session.machine.respond(
+                LocalReply(
+                    status: 503, body: "The cable \"\(access.name)\" has \(limit) connections already.",
+                    retryAfterSeconds: Refusal.connectionLimitRetry.secondsRoundedUp), closing: true)
+            return true
+        }
+        let verdict = verdict(on: upgrade, access)
+        if case .refused = verdict {
+            let rejection = LocalReply(
+                status: 401, body: "Missing or invalid token.", isWrongSecret: upgrade.token != nil)
+            guard upgrade.cableProtocol == .actionCable else {
+                session.machine.respond(rejection, closing: true)
+                return true
+            }
+            if upgrade.token != nil { logWrongSecret(of: session) }
+        }
+        handOver(index, session, upgrade, verdict, to: id)
+        return false
+    }
+
+    private func verdict(on upgrade: CableUpgrade, _ access: CableAccess) -> SessionTransfer.Verdict {
+        guard let tokens = access.tokens else { return .accepted(identifiers: nil) }
+        guard let token = upgrade.token else {
+            return tokens.isRequired ? .refused(.unauthorized) : .accepted(identifiers: nil)
+        }
+        return switch tokens.verifier.verdict(on: token.span, at: Int(kernel.wallClock().seconds)) {
+        case .valid(let identifiers): .accepted(identifiers: identifiers)
+        case .expired: .refused(.tokenExpired)
+        case .unauthorized: .refused(.unauthorized)
+        }
+    }
+
+    private func handOver(
+        _ index: Int, _ session: Connection.HTTPSession, _ upgrade: CableUpgrade, _ verdict: SessionTransfer.Verdict,
+        to id: CableID
+    ) {
+        reactor.disarm(.connection(clientToken(index)))
+        noteAnnounced(nil, of: index)
+        let address = session.machine.remoteAddress
+        let earlyBytes = session.machine.takeEarlyBytes()
+        let connection = connections.remove(index: index)
+        kernel.unwatch(connection.client.descriptor)
+        while sessionCounts.count <= id.index { sessionCounts.append(0) }
+        sessionCounts[id.index] += 1
+        cableRequests.post(
+            .open(
+                SessionTransfer(
+                    cable: id, descriptor: connection.client.descriptor, admission: connection.admission,
+                    upgrade: upgrade, verdict: verdict, earlyBytes: earlyBytes, address: address)))
+    }
+
+    func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
+
+    func handle(_ reply: CableReply) {
+        switch reply {
+        case .response(let response, let requester):
+            guard connections.contains(index: requester.index, generation: requester.generation),
+                let session = connections[requester.index].session, session.machine.phase == .awaitingCommand
+            else { return }
+            if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
+            drive(requester.index)
+        case .sessionEnded(let id, let admission):
+            sessionCounts[id.index] -= 1
+            releaseAdmission(admission)
+        }
+    }
+}

@@ -1,0 +1,424 @@
+/// Serves the clients of all cables: performs what each `CableMachine` decides on the sockets of its sessions.
+///
+/// The proxy accepts a connection, reads the request head and decides about origin, subprotocol and token. Then the
+/// socket moves here in a message (`CableRequest.open`), and every later event of it belongs to this driver. Broadcasts
+/// arrive as messages too: their reply is posted first, and their delivery begins after the replies were sent.
+///
+/// One iteration of the event loop: ready sockets are read, at most `Limits.sessionReadsPerTurn` times each; timers
+/// send pings and end stalled clients; messages are handled; then `iterationEnded` delivers queued messages for at most
+/// `Limits.cableDeliveryTime` and asks for another iteration if some are left.
+///
+/// Invariants:
+/// - A session's socket, its client number and its admission are released together, in `close`.
+/// - After every call of a machine its actions are performed before anything else happens to that cable.
+final class CableServer<K: Kernel> {
+    let reactor: Reactor<K>
+    let log: Log
+    let replies: Mailbox<CableReply>
+    /// By the index of their `CableID`; nil where no cable has the number.
+    var cables: [Cable?] = []
+    var sessions = Slab(empty: Session.empty)
+    /// Cables whose machine was called since the last look at its deadline and its undelivered messages.
+    var touched: [CableID] = []
+    private var buffer: [UInt8] = []
+    private var deliveryIsDue = false
+
+    var kernel: K { reactor.kernel }
+    private var writer: SessionWriter<K> { SessionWriter(kernel: kernel) }
+
+    /// One cable as it runs.
+    struct Cable {
+        let name: String
+        var machine: CableMachine
+        /// Answers 201 to publishers, which AnyCable's gem expects; otherwise 200.
+        var hasActionCable: Bool
+        /// When the cable's timer fires; nil while it is not armed.
+        var armed: Instant?
+        var isTouched = false
+        var hasUndelivered = false
+        /// Clients are disconnected step by step; nil while the cable is served.
+        var drain: Drain?
+        /// Log lines about clients that the cable disconnects itself.
+        var aborts = LineBudget()
+        /// Messages that programs posted, and those that were refused, since the cable was opened.
+        var publications: UInt64 = 0
+        var refusedPublications: UInt64 = 0
+
+        struct Drain {
+            let until: Instant
+            /// The number is free when the last client has left: the cable is out of the configuration.
+            let isRemoval: Bool
+        }
+    }
+
+    init(reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>) {
+        self.reactor = reactor
+        self.log = log
+        self.replies = replies
+    }
+
+    // MARK: Cables
+
+    /// The number of the cable with this name.
+    func id(named name: String) -> CableID? {
+        cables.firstIndex { $0?.name == name && $0?.drain?.isRemoval != true }.map { CableID(index: $0) }
+    }
+
+    func add(_ cable: Cable) -> CableID {
+        if let index = cables.firstIndex(where: { $0 == nil }) {
+            cables[index] = cable
+            return CableID(index: index)
+        }
+        cables.append(cable)
+        return CableID(index: cables.count - 1)
+    }
+
+    /// Limits, streams or keys have changed; clients and their subscriptions stay.
+    func update(_ id: CableID, _ rules: CableMachine.Rules, pingInterval: Duration, hasActionCable: Bool) {
+        cables[id.index]!.machine.update(rules, pingInterval: pingInterval, at: kernel.now())
+        cables[id.index]!.hasActionCable = hasActionCable
+        cables[id.index]!.drain = nil
+        reactor.disarm(.cableDrain(id))
+        settle(id)
+    }
+
+    /// Disconnects all clients within `window`, spread evenly: of one cable that is removed or disabled, or of every
+    /// cable at shutdown.
+    func drain(_ id: CableID? = nil, over window: Duration, isRemoval: Bool = false) {
+        let now = kernel.now()
+        for index in cables.indices where cables[index] != nil && (id == nil || id == CableID(index: index)) {
+            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval)
+            drainStep(CableID(index: index))
+        }
+    }
+
+    func drainTimerFired(_ id: CableID) { drainStep(id) }
+
+    private func drainStep(_ id: CableID) {
+        guard let drain = cables[id.index]?.drain else { return }
+        let now = kernel.now()
+        let left = drain.until - now
+        let clients = cables[id.index]!.machine.openClientCount
+        let steps = max(1, Int((left / Limits.cableDrainStep).rounded(.up)))
+        let share = left <= .zero ? clients : (clients + steps - 1) / steps
+        var writer = writer
+        let remaining = cables[id.index]!.machine.endNext(share, .serverRestart, at: now, &writer)
+        settle(id)
+        if remaining > 0 { reactor.arm(.cableDrain(id), at: now + min(Limits.cableDrainStep, max(left, .zero))) }
+        release(id)
+    }
+
+    /// Frees the number of a removed cable that has no session left.
+    private func release(_ id: CableID) {
+        guard cables[id.index]?.drain?.isRemoval == true, cables[id.index]?.machine.clientCount == 0 else { return }
+        reactor.disarm(.cable(id))
+        reactor.disarm(.cableDrain(id))
+        cables[id.index] = nil
+    }
+
+    /// No session is left that a shutdown waits for: those that only discard have got everything.
+    var isDrained: Bool {
+        sessions.count == 0
+            || sessions.indices.allSatisfy { index in
+                switch sessions[index].stage {
+                case .discarding, .refused: true
+                case .open, .closing: false
+                }
+            }
+    }
+
+    func closeEverything() {
+        for index in sessions.indices { close(index) }
+    }
+
+    // MARK: Messages
+
+    func handle(_ request: CableRequest) {
+        switch request {
+        case .open(let transfer): open(transfer)
+        case .broadcast(let id, let body, let requester):
+            replies.post(.response(broadcast(body, to: id), requester: requester))
+        }
+    }
+
+    private func open(_ transfer: SessionTransfer) {
+        let id = transfer.cable
+        let place = sessions.claim()
+        sessions[place.index] = Session(
+            descriptor: transfer.descriptor, generation: place.generation, cable: id, stage: .refused(kibibytes: 0),
+            admission: transfer.admission)
+        do throws(SystemError) {
+            try kernel.watch(transfer.descriptor, for: .edges, as: token(place.index))
+        } catch {
+            log(.systemError, LogField("detail", error.description))
+            return close(place.index)
+        }
+        guard cables.indices.contains(id.index), cables[id.index] != nil else { return close(place.index) }
+        switch transfer.verdict {
+        case .refused(let reason): refuse(place.index, transfer, reason)
+        case .accepted(let identifiers): accept(place.index, transfer, identifiers)
+        }
+    }
+
+    private func accept(_ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?) {
+        let id = transfer.cable
+        var writer = writer
+        let client = cables[id.index]!.machine.open(
+            SessionWriter<K>.name(of: index, transfer.descriptor), transfer.upgrade.cableProtocol,
+            secret: SIDSecret(high: kernel.random(), low: kernel.random()), identifiers: identifiers,
+            response: transfer.upgrade.response, at: kernel.now(), &writer)
+        sessions[index].stage = .open(client: client)
+        settle(id)
+        if !transfer.earlyBytes.isEmpty, case .open = sessions[index].stage {
+            var early = transfer.earlyBytes
+            receive(&early, early.count, for: index)
+        }
+        if cables[id.index]?.drain != nil { drainStep(id) }
+    }
+
+    private func refuse(_ index: Int, _ transfer: SessionTransfer, _ reason: ActionCableFrame.DisconnectReason) {
+        let bytes = transfer.upgrade.response + ActionCableFrame.refusal(reason)
+        // A new socket takes a few hundred bytes at once.
+        _ = kernel.send(bytes.span, to: transfer.descriptor)
+        kernel.endSending(on: transfer.descriptor)
+        reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
+    }
+
+    // MARK: Broadcasts
+
+    /// Queues the messages of a request and returns the publisher's response.
+    private func broadcast(_ body: [UInt8], to id: CableID) -> LocalReply {
+        guard cables.indices.contains(id.index), cables[id.index] != nil else {
+            return LocalReply(status: 404, body: "The cable is not configured any more.")
+        }
+        let request: BroadcastRequest
+        do throws(BroadcastError) {
+            request = try BroadcastRequest.read(body.span)
+        } catch {
+            cables[id.index]!.refusedPublications += 1
+            return LocalReply(status: 400, body: "Invalid broadcast: \(error.sentence).")
+        }
+        switch request {
+        case .publish(let broadcasts):
+            for broadcast in broadcasts {
+                cables[id.index]!.machine.broadcast(
+                    StreamMessage(broadcast, in: body.span), to: broadcast.stream, excluding: broadcast.excludedSocket)
+            }
+            cables[id.index]!.publications += UInt64(broadcasts.count)
+            cables[id.index]!.hasUndelivered = true
+        case .disconnect(let identifier, let reconnect):
+            var writer = writer
+            cables[id.index]!.machine.disconnect(identifier, reconnect: reconnect, at: kernel.now(), &writer)
+        }
+        settle(id)
+        return LocalReply(status: cables[id.index]!.hasActionCable ? 201 : 200, body: "Accepted.")
+    }
+
+    // MARK: Sockets
+
+    private func token(_ index: Int) -> Token {
+        Token(.session, index: index, generation: sessions.peek(at: index) { $0.generation })
+    }
+
+    func ready(_ token: Token, _ readiness: Readiness) {
+        let index = token.index
+        guard sessions.contains(index: index, generation: token.generation) else { return }
+        sessions[index].readiness.formUnion(readiness)
+        if readiness.contains(.broken) { return close(index) }
+        if readiness.contains(.writable), let client = sessions.peek(at: index, for: { $0.client }) {
+            writable(index, client)
+        }
+        guard sessions.contains(index: index, generation: token.generation),
+            sessions.peek(at: index, for: { $0.readiness.contains(.readable) || $0.readiness.contains(.peerEnded) })
+        else { return }
+        read(index)
+    }
+
+    private func writable(_ index: Int, _ client: UInt32) {
+        let id = sessions.peek(at: index) { $0.cable }
+        guard !cables[id.index]!.machine.clients.queues.isEmpty(client) else { return }
+        var writer = writer
+        cables[id.index]!.machine.writable(client, at: kernel.now(), &writer)
+        settle(id)
+    }
+
+    private func read(_ index: Int) {
+        let generation = sessions.peek(at: index) { $0.generation }
+        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
+        for _ in 0..<Limits.sessionReadsPerTurn {
+            let (descriptor, stage) = sessions.peek(at: index) { ($0.descriptor, $0.stage) }
+            let count: Int
+            switch kernel.receive(from: descriptor, into: &buffer) {
+            case .bytes(let bytes): count = bytes
+            case .wouldBlock:
+                sessions[index].readiness.remove(.readable)
+                return
+            case .ended, .failed: return close(index)
+            }
+            switch stage {
+            case .open: receive(&buffer, count, for: index)
+            case .closing: break
+            case .discarding(let client, let kibibytes):
+                guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
+                sessions[index].stage = .discarding(client: client, kibibytes: sum)
+            case .refused(let kibibytes):
+                guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
+                sessions[index].stage = .refused(kibibytes: sum)
+            }
+            guard sessions.contains(index: index, generation: generation) else { return }
+            // A short read has emptied the socket; its end would be told by another event (epoll(7), question 9).
+            if count < Limits.sessionReadBytes, !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) {
+                sessions[index].readiness.remove(.readable)
+                return
+            }
+        }
+        reactor.resumeLater(token(index))
+    }
+
+    /// nil: the limit of discarded bytes is reached.
+    private static func add(_ count: Int, to kibibytes: UInt16) -> UInt16? {
+        let sum = Int(kibibytes) + max(1, count / 1024)
+        return sum * 1024 > Limits.lingerBytes ? nil : UInt16(sum)
+    }
+
+    private func receive(_ bytes: inout [UInt8], _ count: Int, for index: Int) {
+        guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+        let id = sessions.peek(at: index) { $0.cable }
+        var writer = writer
+        cables[id.index]!.machine.receive(
+            &bytes, 0..<count, from: client, at: kernel.now(), unixSeconds: Int(kernel.wallClock().seconds), &writer)
+        settle(id)
+    }
+
+    // MARK: Actions
+
+    /// Performs what a machine has decided, and notes that its deadline may have changed.
+    private func settle(_ id: CableID) {
+        if !cables[id.index]!.isTouched {
+            cables[id.index]!.isTouched = true
+            touched.append(id)
+        }
+        guard cables[id.index]!.machine.hasActions else { return }
+        for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
+    }
+
+    private func perform(_ action: CableMachine.Action, _ id: CableID) {
+        switch action {
+        case .end(let connection, let reason):
+            let index = SessionWriter<K>.index(of: connection)
+            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            sessions[index].stage = .closing(client: client)
+            reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
+            logEnd(of: index, id, reason)
+        case .flushed(let connection):
+            let index = SessionWriter<K>.index(of: connection)
+            guard case .closing(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            sessions[index].stage = .discarding(client: client, kibibytes: 0)
+            kernel.endSending(on: sessions.peek(at: index) { $0.descriptor })
+            if sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) { close(index) }
+        case .abort(let connection, let reason):
+            let index = SessionWriter<K>.index(of: connection)
+            logEnd(of: index, id, reason)
+            close(index)
+        case .listen, .stopListening: break
+        case .forward: preconditionFailure("a cable without a backend forwarded a message")
+        }
+    }
+
+    func sessionTimerFired(_ token: Token) {
+        guard sessions.contains(index: token.index, generation: token.generation) else { return }
+        close(token.index)
+    }
+
+    /// Releases everything that a session holds.
+    private func close(_ index: Int) {
+        let token = token(index)
+        let session = sessions.remove(index: index)
+        if session.stage != .open(client: session.client ?? 0) { reactor.disarm(.session(token)) }
+        kernel.close(session.descriptor)
+        if let client = session.client {
+            cables[session.cable.index]!.machine.leave(client)
+            settle(session.cable)
+        }
+        replies.post(.sessionEnded(session.cable, session.admission))
+        release(session.cable)
+        if sessions.count == 0 { buffer = [] }
+    }
+
+    /// Only ends that an operator acts on are lines of the log.
+    private func logEnd(of index: Int, _ id: CableID, _ reason: EndReason) {
+        let (word, code, detail): (String, CloseCode, String?)
+        switch reason {
+        case .tooSlow: (word, code, detail) = ("too_slow", .tryAgainLater, nil)
+        case .stalled: (word, code, detail) = ("stalled", .tryAgainLater, nil)
+        case .violation(let violation):
+            word = violation.closeCode == .messageTooBig ? "message_too_big" : "protocol_violation"
+            (code, detail) = (violation.closeCode, violation.reason)
+        case .clientClosed, .connectionLost, .silent, .serverRestart, .gap, .remote: return
+        }
+        guard let leftOut = cables[id.index]!.aborts.spend(at: kernel.now()) else { return }
+        let address = kernel.peerAddress(of: sessions.peek(at: index) { $0.descriptor })?.host ?? "unknown"
+        var fields = [
+            LogField("cable", cables[id.index]!.name), LogField("client", address), LogField("reason", word),
+            LogField("close_code", code.number),
+        ]
+        if let detail { fields.append(LogField("detail", detail)) }
+        if leftOut > 0 { fields.append(LogField("left_out", leftOut)) }
+        log.record(.connectionAborted, fields)
+    }
+
+    // MARK: Time
+
+    func timerFired(_ id: CableID) {
+        guard cables.indices.contains(id.index), cables[id.index] != nil else { return }
+        cables[id.index]!.armed = nil
+        var writer = writer
+        let now = kernel.now()
+        cables[id.index]!.machine.ping(at: now, unixSeconds: Int(kernel.wallClock().seconds), &writer)
+        cables[id.index]!.machine.endStalled(at: now, &writer)
+        settle(id)
+    }
+
+    func redisTimerFired(_ number: UInt8, of id: CableID) {}
+
+    /// Delivers messages and arms timers. Returns at once when no machine was called.
+    @inline(__always)
+    func iterationEnded() {
+        if !touched.isEmpty { finishIteration() }
+    }
+
+    private func finishIteration() {
+        let deadline = kernel.now() + Limits.cableDeliveryTime
+        var isLate = false
+        for id in touched where cables[id.index]?.hasUndelivered == true {
+            while !isLate {
+                var writer = writer
+                let now = kernel.now()
+                let hasMore = cables[id.index]!.machine.deliver(
+                    upTo: Limits.cableDeliveriesPerTurn, at: now, &writer)
+                settle(id)
+                guard hasMore else {
+                    cables[id.index]?.hasUndelivered = false
+                    break
+                }
+                isLate = now >= deadline
+            }
+        }
+        var unfinished: [CableID] = []
+        for id in touched where cables[id.index] != nil {
+            cables[id.index]!.isTouched = false
+            armTimer(of: id)
+            if cables[id.index]!.hasUndelivered { unfinished.append(id) }
+        }
+        touched = unfinished
+        for id in unfinished { cables[id.index]!.isTouched = true }
+        if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
+    }
+
+    private func armTimer(of id: CableID) {
+        let wanted = cables[id.index]!.machine.deadline
+        guard wanted != cables[id.index]!.armed else { return }
+        cables[id.index]!.armed = wanted
+        if let wanted { reactor.arm(.cable(id), at: wanted) } else { reactor.disarm(.cable(id)) }
+    }
+}
