@@ -3,18 +3,20 @@ extension Daemon {
     /// Brings the cable server to the configuration: cables of the same name keep their clients; removed and disabled
     /// cables disconnect theirs within `close_jitter`.
     func updateCables(from old: Configuration) {
-        let names = Set(configuration.cables.map(\.name))
-        for cable in old.cables where !names.contains(cable.name) {
+        let redis = Dictionary(uniqueKeysWithValues: configuration.cables.map { ($0.name, $0.redis) })
+        for cable in old.cables where redis[cable.name] != .some(cable.redis) {
+            // Clients of a cable with another Redis server reconnect, because messages may have been missed.
             if let id = cableServer.id(named: cable.name) {
                 cableServer.drain(id, over: configuration.closeJitter, isRemoval: true)
             }
         }
         for cable in configuration.cables {
             guard let id = cableServer.id(named: cable.name) else {
-                _ = cableServer.add(
+                cableServer.add(
                     .init(
                         name: cable.name, machine: CableMachine(rules: cable.rules, pingInterval: cable.pingInterval),
-                        hasActionCable: cable.actionCable))
+                        hasActionCable: cable.actionCable),
+                    redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) })
                 continue
             }
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.

@@ -240,6 +240,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .probe: supervisor.probeReady(token)
         case .notification: supervisor.notificationReady(token)
         case .session: cableServer.ready(token, readiness)
+        case .redis: cableServer.redisReady(token, readiness)
         case .delivery: break
         case .signals: takeSignals()
         case .wakeup: proxy.handleWorkerEvents()

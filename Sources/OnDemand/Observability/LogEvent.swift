@@ -34,6 +34,10 @@ enum LogEvent: String, CaseIterable, Sendable {
     case backoff
     case addressConflict = "address_conflict"
     case output
+    // Cables.
+    case redisUnreachable = "redis_unreachable"
+    case redisConnected = "redis_connected"
+    case redisRefused = "redis_refused"
     // Clients.
     case queued, refused
     case tunnelOpened = "tunnel_opened"
@@ -45,15 +49,15 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .startFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
+        case .redisRefused, .startFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
         case .startupSlow, .listenerLost, .signalRefused, .addressConflict, .upstreamError, .listenerPaused, .backoff,
             .logLinesDropped, .signalIgnored, .socketUnused, .orphanKilled, .processTreeLimited,
-            .guardFailed, .historyUnreadable, .historyWriteFailed, .unauthorized:
+            .guardFailed, .historyUnreadable, .historyWriteFailed, .unauthorized, .redisUnreachable:
             .warning
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .forcedShutdown, .exited, .reloaded, .command,
             .started,
             .ready,
-            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted:
+            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted, .redisConnected:
             .info
         case .queued, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

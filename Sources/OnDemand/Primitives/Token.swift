@@ -7,6 +7,8 @@ struct Token: Hashable, Sendable {
         case listener, client, upstream, childOutput, childErrors, probe, notification, signals, wakeup
         /// A client of a cable.
         case session
+        /// A connection to a Redis server.
+        case redis
         /// Messages of cables that are left to deliver; no socket.
         case delivery
     }

@@ -37,7 +37,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)
         case .wakeup: commands.takeAll().forEach(follow)
-        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .delivery:
+        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .redis, .delivery:
             preconditionFailure("a carrier watches nothing but tunnels")
         }
     }

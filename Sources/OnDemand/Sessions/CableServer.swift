@@ -32,6 +32,8 @@ final class CableServer<K: Kernel> {
         var machine: CableMachine
         /// Answers 201 to publishers, which AnyCable's gem expects; otherwise 200.
         var hasActionCable: Bool
+        /// nil: broadcasts are delivered as they are posted.
+        var source: RedisConnection<K>?
         /// When the cable's timer fires; nil while it is not armed.
         var armed: Instant?
         var isTouched = false
@@ -64,13 +66,15 @@ final class CableServer<K: Kernel> {
         cables.firstIndex { $0?.name == name && $0?.drain?.isRemoval != true }.map { CableID(index: $0) }
     }
 
-    func add(_ cable: Cable) -> CableID {
-        if let index = cables.firstIndex(where: { $0 == nil }) {
-            cables[index] = cable
-            return CableID(index: index)
+    /// `redis`: where broadcasts come from; nil without.
+    func add(_ cable: Cable, redis: (url: RedisURL, prefix: [UInt8]?)?) {
+        let index = cables.firstIndex { $0 == nil } ?? cables.count
+        if index == cables.count { cables.append(nil) }
+        cables[index] = cable
+        cables[index]!.source = redis.map { redis in
+            RedisConnection(
+                CableID(index: index), name: cable.name, url: redis.url, prefix: redis.prefix, reactor: reactor, log: log)
         }
-        cables.append(cable)
-        return CableID(index: cables.count - 1)
     }
 
     /// Limits, streams or keys have changed; clients and their subscriptions stay.
@@ -111,6 +115,7 @@ final class CableServer<K: Kernel> {
     /// Frees the number of a removed cable that has no session left.
     private func release(_ id: CableID) {
         guard cables[id.index]?.drain?.isRemoval == true, cables[id.index]?.machine.clientCount == 0 else { return }
+        cables[id.index]?.source?.close()
         reactor.disarm(.cable(id))
         reactor.disarm(.cableDrain(id))
         cables[id.index] = nil
@@ -191,27 +196,38 @@ final class CableServer<K: Kernel> {
         guard cables.indices.contains(id.index), cables[id.index] != nil else {
             return LocalReply(status: 404, body: "The cable is not configured any more.")
         }
-        let request: BroadcastRequest
         do throws(BroadcastError) {
-            request = try BroadcastRequest.read(body.span)
+            apply(try BroadcastRequest.read(body.span), in: body, to: id, publishing: true)
         } catch {
             cables[id.index]!.refusedPublications += 1
             return LocalReply(status: 400, body: "Invalid broadcast: \(error.sentence).")
         }
+        return LocalReply(status: cables[id.index]!.hasActionCable ? 201 : 200, body: "Accepted.")
+    }
+
+    /// With a source, a message that a program posted is published there and delivered when it comes back.
+    private func apply(_ request: BroadcastRequest, in body: [UInt8], to id: CableID, publishing: Bool) {
         switch request {
         case .publish(let broadcasts):
-            for broadcast in broadcasts {
-                cables[id.index]!.machine.broadcast(
-                    StreamMessage(broadcast, in: body.span), to: broadcast.stream, excluding: broadcast.excludedSocket)
-            }
             cables[id.index]!.publications += UInt64(broadcasts.count)
-            cables[id.index]!.hasUndelivered = true
+            if publishing, let source = cables[id.index]!.source {
+                for broadcast in broadcasts {
+                    source.publish(StreamMessage(broadcast, in: body.span).message, to: broadcast.stream)
+                }
+                takeOutputs(of: id, source)
+            } else {
+                for broadcast in broadcasts {
+                    cables[id.index]!.machine.broadcast(
+                        StreamMessage(broadcast, in: body.span), to: broadcast.stream,
+                        excluding: broadcast.excludedSocket)
+                }
+                cables[id.index]!.hasUndelivered = true
+            }
         case .disconnect(let identifier, let reconnect):
             var writer = writer
             cables[id.index]!.machine.disconnect(identifier, reconnect: reconnect, at: kernel.now(), &writer)
         }
         settle(id)
-        return LocalReply(status: cables[id.index]!.hasActionCable ? 201 : 200, body: "Accepted.")
     }
 
     // MARK: Sockets
@@ -298,8 +314,9 @@ final class CableServer<K: Kernel> {
             cables[id.index]!.isTouched = true
             touched.append(id)
         }
-        guard cables[id.index]!.machine.hasActions else { return }
-        for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
+        while cables[id.index]?.machine.hasActions == true {
+            for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
+        }
     }
 
     private func perform(_ action: CableMachine.Action, _ id: CableID) {
@@ -320,7 +337,14 @@ final class CableServer<K: Kernel> {
             let index = SessionWriter<K>.index(of: connection)
             logEnd(of: index, id, reason)
             close(index)
-        case .listen, .stopListening: break
+        case .listen(let stream):
+            guard let source = cables[id.index]?.source else { return }
+            source.listen(stream)
+            takeOutputs(of: id, source)
+        case .stopListening(let stream):
+            guard let source = cables[id.index]?.source else { return }
+            source.stopListening(stream)
+            takeOutputs(of: id, source)
         case .forward: preconditionFailure("a cable without a backend forwarded a message")
         }
     }
@@ -379,7 +403,58 @@ final class CableServer<K: Kernel> {
         settle(id)
     }
 
-    func redisTimerFired(_ number: UInt8, of id: CableID) {}
+    // MARK: Redis
+
+    func redisReady(_ token: Token, _ readiness: Readiness) {
+        let id = CableID(index: token.index >> 1)
+        guard cables.indices.contains(id.index), let source = cables[id.index]?.source else { return }
+        source.ready(token, readiness)
+        takeOutputs(of: id, source)
+    }
+
+    func redisTimerFired(_ number: UInt8, of id: CableID) {
+        guard cables.indices.contains(id.index), let source = cables[id.index]?.source else { return }
+        source.timerFired(number)
+        takeOutputs(of: id, source)
+    }
+
+    private func takeOutputs(of id: CableID, _ source: RedisConnection<K>) {
+        // Performing an output may cause others: a client that is disconnected ends a stream.
+        while cables[id.index] != nil {
+            let outputs = source.takeOutputs()
+            guard !outputs.isEmpty else { return }
+            for output in outputs where cables[id.index] != nil { take(output, of: id) }
+        }
+    }
+
+    private func take(_ output: RedisConnection<K>.Output, of id: CableID) {
+        var writer = writer
+        let now = kernel.now()
+        switch output {
+        case .deliver(let stream, let text):
+            guard let message = StreamMessage(published: text) else {
+                cables[id.index]!.refusedPublications += 1
+                break
+            }
+            cables[id.index]!.machine.broadcast(message, to: stream)
+            cables[id.index]!.hasUndelivered = true
+        case .request(let text): apply(text, to: id)
+        case .confirmed(let stream): cables[id.index]!.machine.sourceConfirmed(stream, at: now, &writer)
+        case .gap(let stream): cables[id.index]!.machine.gap(in: stream, at: now, &writer)
+        case .away: cables[id.index]!.machine.sourceLost(at: now, &writer)
+        case .returned: cables[id.index]!.machine.sourceReturned()
+        }
+        settle(id)
+    }
+
+    /// A message of AnyCable's broadcaster: every daemon gets it, so it is delivered here and published nowhere.
+    private func apply(_ text: [UInt8], to id: CableID) {
+        do throws(BroadcastError) {
+            apply(try BroadcastRequest.read(text.span), in: text, to: id, publishing: false)
+        } catch {
+            cables[id.index]!.refusedPublications += 1
+        }
+    }
 
     /// Delivers messages and arms timers. Returns at once when no machine was called.
     @inline(__always)

@@ -1,7 +1,8 @@
 /// One client's WebSocket as the cable server keeps it: the socket, and the client's number in its cable.
 ///
-/// Stages: *open*, from the 101 to the cable's last frame; *closing*, while the last frames are unsent, for at most `Limits.closeTimeout`; *discarding*, after the server has ended its side, until the
-/// client ends its own (RFC 6455, 7.1.1). `CableServer.close` is the only way out.
+/// Stages: *open*, from the 101 to the cable's last frame; *closing*, while the last frames are unsent, for at most
+/// `Limits.closeTimeout`; *discarding*, after the server has ended its side, until the client ends its own (RFC 6455,
+/// 7.1.1). `CableServer.close` is the only way out.
 struct Session {
     enum Stage: Equatable {
         case open(client: UInt32)

@@ -22,7 +22,10 @@ struct WallsTests {
         "Probing": ["Primitives", "HTTP", "WebSocket", "Crypto", "Backend"],
         "Supervisor": ["Primitives", "Kernel", "EventLoop", "Backend", "Probing", "Observability"],
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
-        "Sessions": ["Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange"],
+        "Sessions": [
+            "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis", "Fabric",
+        ],
+        "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
         "Proxy": [
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
             "Observability", "Status", "Control", "Cable", "Sessions",
