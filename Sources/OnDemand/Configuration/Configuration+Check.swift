@@ -9,7 +9,7 @@ extension ConfigurationDraft {
 
     private func repeatedNames() -> [ConfigurationError] {
         var first: [String: Located<String>] = [:]
-        return (services.map(\.name) + processes.map(\.name)).compactMap { $0 }.compactMap { name in
+        return (services.map(\.name) + processes.map(\.name) + cables.map(\.name)).compactMap { $0 }.compactMap { name in
             guard let other = first[name.value] else {
                 first[name.value] = name
                 return nil
@@ -32,7 +32,8 @@ extension ConfigurationDraft {
     /// Routes of a disabled service count too: its 503 would hide the other one's answers, or the other way round.
     private func overlappingRoutes() -> [ConfigurationError] {
         var first: [String: Located<PathPattern>] = [:]
-        return services.flatMap(\.paths).compactMap { pattern in
+        let own = cables.flatMap { $0.paths + [$0.broadcastPath].compactMap(\.self) }
+        return (services.flatMap(\.paths) + own).compactMap { pattern in
             guard let other = first[pattern.value.shape] else {
                 first[pattern.value.shape] = pattern
                 return nil
@@ -42,7 +43,9 @@ extension ConfigurationDraft {
         }
     }
 
-    private var allListeners: [Located<SocketAddress>] { listen + [status, control].compactMap(\.self) }
+    private var allListeners: [Located<SocketAddress>] { 
+        listen + [status, control].compactMap(\.self) + cables.compactMap(\.broadcastListen)
+    }
 
     private func collidingListeners(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         let listeners = allListeners

@@ -43,8 +43,13 @@ extension ConfigurationDecoder {
             listeners(listen, into: &draft)
         }
         if let limits = fields["limits"] { draft.limits = self.limits(limits) }
-        if let proxies = required("reverse_proxies", in: fields, purpose: "it lists the services") {
-            draft.services = services(proxies, limits: draft.limits?.value.service ?? ServiceLimits())
+        if let cables = fields["cables"] { draft.cables = self.cables(cables) }
+        // Without a service a cable is enough.
+        if let proxies = fields["reverse_proxies"] {
+            draft.services = services(
+                proxies, mayBeEmpty: !draft.cables.isEmpty, limits: draft.limits?.value.service ?? ServiceLimits())
+        } else if draft.cables.isEmpty {
+            _ = required("reverse_proxies", in: fields, purpose: "it lists the services")
         }
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
         if let via = fields["via"] { draft.via = boolean(via) ?? draft.via }
@@ -105,7 +110,7 @@ extension ConfigurationDecoder {
     }
 
     /// A bare number is a port, as in `"listen": 3000`.
-    private mutating func address(_ node: ConfigurationNode) -> Located<SocketAddress>? {
+    mutating func address(_ node: ConfigurationNode) -> Located<SocketAddress>? {
         if case .number = node.value.content {
             guard let port = integer(node, in: KeyRange.port) else { return nil }
             return node.located(.ipv4(octets: [0, 0, 0, 0], port: UInt16(port)))
@@ -136,7 +141,7 @@ extension ConfigurationDecoder {
     }
 
     /// What is wrong with it is said without it, because messages end in logs.
-    private mutating func token(_ node: ConfigurationNode) -> BearerToken? {
+    mutating func token(_ node: ConfigurationNode) -> BearerToken? {
         guard let text = text(node, expected: "a token in quotes") else { return nil }
         if let token = BearerToken(text.value) { return token }
         let lengths = "\(Limits.statusTokenBytes.lowerBound) to \(Limits.statusTokenBytes.upperBound)"
@@ -182,9 +187,11 @@ extension ConfigurationDecoder {
 // MARK: - Services
 
 extension ConfigurationDecoder {
-    private mutating func services(_ node: ConfigurationNode, limits: ServiceLimits) -> [ServiceDraft] {
+    private mutating func services(
+        _ node: ConfigurationNode, mayBeEmpty: Bool, limits: ServiceLimits
+    ) -> [ServiceDraft] {
         guard let items = items(of: node, expected: "a list of services") else { return [] }
-        if items.isEmpty { report(node, "the list is empty; it needs at least one service") }
+        if items.isEmpty, !mayBeEmpty { report(node, "the list is empty; it needs at least one service") }
         return items.map { service($0, limits: limits) }
     }
 
@@ -232,7 +239,7 @@ extension ConfigurationDecoder {
         return text
     }
 
-    private mutating func pattern(_ node: ConfigurationNode) -> Located<PathPattern>? {
+    mutating func pattern(_ node: ConfigurationNode) -> Located<PathPattern>? {
         parsed(node, expected: "a path such as \"/cable\"") { text throws(ValueProblem) in
             do throws(PathPatternError) {
                 return try PathPattern(parsing: text)

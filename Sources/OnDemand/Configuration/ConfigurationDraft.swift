@@ -11,6 +11,7 @@ struct ConfigurationDraft {
     var control: Located<SocketAddress>?
     var services: [ServiceDraft] = []
     var processes: [ProcessDraft] = []
+    var cables: [CableDraft] = []
     var log = Configuration.Log()
     var limits: Located<PeerLimits>?
     var trustedProxies = TrustedProxies()
@@ -74,7 +75,7 @@ extension ConfigurationDraft {
             status: status.map { Configuration.Status(listen: $0.value, token: statusToken, names: allowedHosts) },
             stateDirectory: stateDirectory, control: control?.value,
             services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
-            processes: processes.map { $0.process() },
+            processes: processes.map { $0.process() }, cables: cables.map { $0.finished() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
             threads: threads, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
     }

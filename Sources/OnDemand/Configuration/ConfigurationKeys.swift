@@ -77,6 +77,12 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
     case wakeCondition = "wake_condition"
     case restartBackoff = "restart_backoff"
     case status, log, readiness
+    case cable
+    case cableTokens = "cable_jwt"
+    case cableStreams = "cable_streams"
+    case cableBroadcast = "cable_broadcast"
+    case cableRedis = "cable_redis"
+    case cableLimits = "cable_limits"
 
     var keys: [ConfigurationKey] {
         switch self {
@@ -92,6 +98,12 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
         case .status: Self.statusKeys
         case .log: Self.logKeys
         case .readiness: Self.readinessKeys
+        case .cable: Self.cableKeys
+        case .cableTokens: Self.cableTokenKeys
+        case .cableStreams: Self.cableStreamKeys
+        case .cableBroadcast: Self.cableBroadcastKeys
+        case .cableRedis: Self.cableRedisKeys
+        case .cableLimits: Self.cableLimitKeys
         }
     }
 
@@ -111,7 +123,12 @@ extension ConfigurationObject {
         .required(
             "listen", .oneOrMore(.either(.address, .object(.listener)), most: KeyRange.listeners),
             "where clients connect, such as \"127.0.0.1:3000\", \"unix:/run/x.sock\" or \"fd:web\""),
-        .required("reverse_proxies", .list(.object(.service), most: nil), "the services"),
+        ConfigurationKey(
+            "reverse_proxies", .list(.object(.service), most: nil),
+            "the services; required unless there is a cable"),
+        ConfigurationKey(
+            "cables", .list(.object(.cable), most: KeyRange.cables), "[]",
+            "WebSocket endpoints that the daemon serves itself"),
         ConfigurationKey(
             "managed_processes", .list(.object(.process), most: KeyRange.processes), "[]",
             "processes without routes, such as a Redis"),
