@@ -12,17 +12,17 @@ PROTOCOLS = ["actioncable-v1-json", "actioncable-unsupported"]
 class Cable:
     """One connection. Pings are noted and passed over unless asked for."""
 
-    def __init__(self, address, path="/cable", origin=None, patience=30.0):
+    def __init__(self, address, path="/cable", origin=None, timeout=30.0):
         host, port = address
         at = f"{host}:{port}"
-        joined = wire.connected(address, patience)
+        joined = wire.connected(address, timeout)
         asked = time.monotonic()
         self.socket = connect(
             f"ws://{at}{path}",
             sock=joined,
             origin=origin or f"http://{at}",
             subprotocols=PROTOCOLS,
-            open_timeout=patience,
+            open_timeout=timeout,
             ping_interval=None,
             proxy=None,
         )
@@ -35,21 +35,21 @@ class Cable:
     def __exit__(self, *_):
         self.close()
 
-    def receive(self, patience=10.0):
-        return json.loads(self.socket.recv(timeout=patience))
+    def receive(self, timeout=10.0):
+        return json.loads(self.socket.recv(timeout=timeout))
 
-    def message(self, patience=10.0):
+    def message(self, timeout=10.0):
         """The next message that is not a ping."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while True:
             message = self.receive(max(0.0, deadline - time.monotonic()))
             if message.get("type") != "ping":
                 return message
             self.pings += 1
 
-    def ping(self, patience=10.0):
+    def ping(self, timeout=10.0):
         """The next ping; anything else in between is an error."""
-        message = self.receive(patience)
+        message = self.receive(timeout)
         assert message["type"] == "ping", message
         return message["message"]
 
@@ -73,8 +73,8 @@ class Cable:
         }))
         return self.payload(identifier)
 
-    def payload(self, identifier, patience=10.0):
-        answer = self.message(patience)
+    def payload(self, identifier, timeout=10.0):
+        answer = self.message(timeout)
         assert answer["identifier"] == identifier, answer
         return answer["message"]
 

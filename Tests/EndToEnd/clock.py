@@ -29,7 +29,7 @@ class FastClock:
         self.run(1)
 
     def run(self, speed):
-        """From the next moment on; never at once, because somebody may have read the time of this very moment."""
+        """From the next moment on; never at once, because another process may have read the time of this moment."""
         since = time.monotonic_ns() + 5_000_000
         self.ahead += int((since - self.since) * (self.speed - 1))
         before, self.speed, self.since = self.speed, float(speed), since

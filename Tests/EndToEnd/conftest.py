@@ -18,7 +18,7 @@ collect_ignore = [] if (REPOSITORY / ".build" / "autobahn" / "bin" / "wstest").e
 
 @pytest.fixture(scope="session", autouse=True)
 def _built_executables():
-    """A missing build fails every test with one sentence instead of a hundred tracebacks."""
+    """A missing build fails the run with one message instead of a hundred tracebacks."""
     try:
         executable()
         double()
@@ -29,7 +29,7 @@ def _built_executables():
 @pytest.fixture
 def start(request, tmp_path):
     """start(service, ..., listen=..., environment=...) gives a running daemon."""
-    # Anew each time: a test that is run again must not answer for the daemons of its failed run.
+    # A new list each time: a rerun test is not responsible for the daemons of its failed run.
     daemons = request.node.stash[_DAEMONS] = []
 
     def begin(*services, **options):
@@ -47,14 +47,14 @@ def start(request, tmp_path):
 
 @pytest.fixture
 def upstream():
-    """A backend that is the test itself."""
+    """A backend that the test controls."""
     with Listener() as listener:
         yield listener
 
 
 @pytest.fixture
 def redis(tmp_path):
-    """What Rails keeps its broadcasts in."""
+    """The Redis server of the Rails application."""
     server = rails.Redis(tmp_path)
     yield server
     server.stop()

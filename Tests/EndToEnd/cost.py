@@ -51,7 +51,7 @@ class Relay:
         return json.loads(finished.stdout)
 
     @contextlib.contextmanager
-    def crowd(self, connections):
+    def many(self, connections):
         """So many quiet WebSockets, each of which has echoed once."""
         command = [
             BENCH, "load", "--connect", f"127.0.0.1:{self.port}", "--listen", f"127.0.0.1:{self.backend_port}",

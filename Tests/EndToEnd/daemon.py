@@ -135,17 +135,17 @@ class Daemon:
     def port(self):
         return self.address[1]
 
-    def connect(self, patience=wire.PATIENCE):
-        return wire.Wire(self.address, patience)
+    def connect(self, timeout=wire.TIMEOUT):
+        return wire.Wire(self.address, timeout)
 
-    def ask(self, request, method="GET", patience=wire.PATIENCE):
+    def ask(self, request, method="GET", timeout=wire.TIMEOUT):
         """One request on a connection of its own."""
-        with self.connect(patience) as connection:
+        with self.connect(timeout) as connection:
             return connection.ask(request, method)
 
-    def open_tunnel(self, patience=wire.PATIENCE, **parts):
+    def open_tunnel(self, timeout=wire.TIMEOUT, **parts):
         """An upgraded connection; fails when the answer is not 101."""
-        connection = self.connect(patience)
+        connection = self.connect(timeout)
         answer = connection.ask(wire.upgrade(**parts))
         assert answer.status == 101, f"the upgrade was answered {answer.head.first_line!r}: {answer.body!r}"
         return connection

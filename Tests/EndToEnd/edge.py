@@ -1,4 +1,4 @@
-"""TLS terminators in front of the daemon, with a certificate that nobody else knows."""
+"""TLS terminators in front of the daemon, with a self-signed certificate."""
 
 import os
 import ssl

@@ -1,6 +1,6 @@
 /* Preloaded into the daemon, this lets its clocks run faster: a day passes in seconds, and each life in it is a real one.
  *
- * FAST_CLOCK names a file that says how fast (clock.py writes it). Nobody but the daemon is to be given it: its backends
+ * FAST_CLOCK names a file that says how fast (clock.py writes it). Only the daemon may have it: its backends
  * live by the real clock. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +17,7 @@
 /* Times are nanoseconds. From `since` on (of the real monotonic clock) `speed` counts, until then the one before; at that
  * moment this clock is `ahead` of the real one. The time of day is behind by `behind`. */
 struct pace {
-    uint64_t turn; /* Odd while somebody writes. */
+    uint64_t turn; /* Odd during a write. */
     int64_t since, ahead, behind;
     double speed_before, speed;
 };

@@ -85,7 +85,7 @@ class Page:
         button.click()
 
     def picture(self, name):
-        """For people: taken when the picture of the life has come to rest."""
+        """Saves a picture for people, after all transitions."""
         time.sleep(1.2)
         ARTEFACTS.mkdir(exist_ok=True)
         self.browser.save_screenshot(str(ARTEFACTS / f"status-page-{name}.png"))
@@ -108,7 +108,7 @@ class Page:
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
 
     def tree(self):
-        """What a screen reader is given: role, name and properties of everything that is not hidden from it."""
+        """The accessibility tree: role, name and properties of everything that is not hidden."""
         nodes = self.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         return [
             SimpleNamespace(
@@ -118,7 +118,7 @@ class Page:
             for node in nodes if not node["ignored"]]
 
     def has_focus(self):
-        """A word for the element that has the focus."""
+        """Returns a name for the element with the focus."""
         return self.browser.execute_script(
             "const one = document.activeElement;"
             "return one === document.body ? 'nothing' : one.ariaLabel ?? (one.id || one.textContent)")
@@ -128,13 +128,13 @@ class Page:
 
 
 class GuardedPage(Page):
-    """A page whose daemon asks for a token, and takes orders from who names it."""
+    """A page whose daemon asks for a token, and accepts commands with it."""
 
     token = "0123456789abcdef-._~+/=="
 
     def __init__(self, browser, start, *services, port=None, environment=None, life=lambda daemon: None,
                  wrapper=(), **top):
-        """life is what happens before somebody looks."""
+        """life(daemon) runs before the browser opens the page."""
         port = port or wire.free_port()
         self.browser = browser
         self.daemon = start(*services, environment=environment, wrapper=wrapper, top={
@@ -155,6 +155,6 @@ class GuardedPage(Page):
         button = processes.eventually(
             lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".orders button")
                           if one.text == label and one.get_attribute("aria-disabled") == "false"), None), what=f"a button {label}")
-        time.sleep(0.35)  # One that has just changed does not count.
+        time.sleep(0.35)  # A button that has just changed ignores clicks.
         button.click()
         return button

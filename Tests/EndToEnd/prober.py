@@ -69,7 +69,7 @@ def serve(connection):
         return connection.sendall(b"HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     if "sec-websocket-key" not in fields:
         body = b"hello\n"
-        # First, so that whoever has the answer can read the report.
+        # First, so that a test with the response can read the report.
         report(status=arguments.status, **facts)
         return connection.sendall(
             b"HTTP/1.1 %d Whatever\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
@@ -106,7 +106,7 @@ def notify():
 
 
 if arguments.inherit:
-    assert os.environ["LISTEN_PID"] == str(os.getpid()), "the descriptors are meant for somebody else"
+    assert os.environ["LISTEN_PID"] == str(os.getpid()), "the descriptors belong to another process"
     assert (os.environ["LISTEN_FDS"], os.environ["LISTEN_FDNAMES"]) == ("1", "cable")
     listener = socket.socket(fileno=3)
 else:

@@ -34,13 +34,13 @@ def name(pid):
 
 
 def file_kib(pid):
-    """Of files, programs and libraries: what is in memory for this process, in proportion."""
+    """Returns the proportional memory of this process in files, programs and libraries."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss_File:"))
 
 
 def children(pid):
-    """Direct children, zombies included: a zombie is a child nobody waited for."""
+    """Direct children, zombies included: a zombie is an unreaped child."""
     found = []
     for candidate in all_pids():
         fields = _stat(candidate)
@@ -116,7 +116,7 @@ def open_descriptors(pid):
 
 
 def eventually(condition, within=5.0, every=0.01, what="the condition"):
-    """Waits for a condition nobody reports as an event; returns its (truthy) value."""
+    """Waits for a condition without an event; returns its (truthy) value."""
     deadline = time.monotonic() + within
     while True:
         value = condition()

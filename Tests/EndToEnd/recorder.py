@@ -85,7 +85,7 @@ def chunked(data):
     while True:
         line = re.compile(rb"(0|[1-9A-Fa-f][0-9A-Fa-f]{0,14})\r\n").match(data, position)
         if line is None:
-            assert b"\r\n" not in data[position:position + 64], f"a chunk line nobody should see: {data[position:][:64]!r}"
+            assert b"\r\n" not in data[position:position + 64], f"a chunk line in the body: {data[position:][:64]!r}"
             return None
         size = int(line[1], 16)
         position = line.end()

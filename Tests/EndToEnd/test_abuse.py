@@ -1,4 +1,4 @@
-"""Clients and backends that mean no good: memory stays bounded, and everybody else is served meanwhile."""
+"""Hostile clients and backends: memory stays bounded, and other clients are served."""
 
 import resource
 import selectors
@@ -78,7 +78,7 @@ def well_served(daemon, measured, meanwhile):
 
 
 def sources(count):
-    """Loopback has many addresses: nobody's own limit is what is tested here."""
+    """Loopback has many addresses: this test does not reach the limit of an address."""
     for number in range(count):
         yield (f"127.0.{1 + number // 200 // 200}.{1 + number // 200 % 200}", 0)
 
@@ -90,7 +90,7 @@ def connect_from(source, address):
 
 
 def until_closed(sockets, within, trickle=None, every=0.2):
-    """Reads all of them to their end; whoever is still open gets a byte of `trickle` now and then. What each one read."""
+    """Reads all of them to their end; an open connection gets a byte of `trickle` now and then. Returns the bytes of each."""
     read = {one: b"" for one in sockets}
     deadline = time.monotonic() + within
     with selectors.DefaultSelector() as selector:
@@ -180,7 +180,7 @@ def test_floods_of_header_fields_are_refused_early(front, measured):
                         pass  # Unread bytes may destroy the answer on its way; the end is what counts.
             assert statuses <= {400, 414, 431, 501}, f"{name}: {statuses}"
         assert memory() <= 2 * 1024
-    assert daemon.starts() - starts == 1, "the well-mannered clients woke it, nobody else"
+    assert daemon.starts() - starts == 1, "only the valid requests woke it"
 
 
 def test_requests_and_frames_in_segments_of_one_byte(front, measured):
@@ -254,7 +254,7 @@ def test_clients_that_never_read_their_answers_are_given_up(front, measured):
             assert memory() <= 50 * 80 + 1024
             processes.eventually(
                 lambda: memory() and daemon.status("endless")["open"] == 0, within=20, every=0.5,
-                what="nobody being waited for any more")
+                what="an empty queue")
             assert time.monotonic() - begun >= 8
             for client in deaf:
                 client.close()
@@ -277,7 +277,7 @@ def test_backends_that_never_read_hold_their_clients_back(front, measured):
                     except BlockingIOError:
                         pass
                 time.sleep(0.01)
-            assert sent < 50 * 100_000_000, "somebody read after all"
+            assert sent < 50 * 100_000_000, "the backend has read"
             measured("abuse: taken from a client whose backend never reads", f"{sent // 50 // 1024} KiB")
             assert memory() <= 50 * 80 + 1024
             for client in clients:

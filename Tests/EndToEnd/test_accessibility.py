@@ -61,7 +61,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
         assert "color-contrast" in {rule["id"] for rule in found["passes"]} and len(found["passes"]) > 20
 
     page.colours(scheme)
-    # As high as everything: what is out of sight has no colours that could be compared.
+    # As high as the page: a checker cannot compare the colours of hidden parts.
     page.narrow(width, height=6000)
     assert_right("asleep")
     page.daemon.ask(wire.request(path="/broken"))

@@ -106,7 +106,7 @@ def test_a_hung_backend_whose_client_is_gone_is_stopped(start):
     client = daemon.open_tunnel()
     pid = daemon.status()["pid"]
     os.kill(pid, signal.SIGSTOP)
-    client.send(text_frame("nobody reads this"))
+    client.send(text_frame("unread"))
     client.close()
     closed = time.monotonic()
     told = daemon.wait_for("connection_aborted", reason="no_progress")
@@ -135,7 +135,7 @@ def test_the_backend_hears_within_a_moment_of_a_client_that_leaves(start, upstre
     getattr(client, leave)()
     left = time.monotonic()
     backend.socket.settimeout(4)
-    assert backend.has_ended(), "it goes on for nobody"
+    assert backend.has_ended(), "it has no client"
     assert time.monotonic() - left < 2.5
     daemon.wait_for_status(open=0)
 

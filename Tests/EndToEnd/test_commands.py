@@ -1,4 +1,4 @@
-"""Orders and history over the status listener: who may, what follows, and what outlives the daemon."""
+"""Commands and history over the status listener: permissions, effects, and persistence."""
 
 import json
 import time
@@ -16,7 +16,7 @@ JSON = "Content-Type: application/json"
 
 
 def guarded(start, *services, top=None, **status):
-    """A daemon whose status listener takes orders."""
+    """A daemon whose status listener accepts commands."""
     port = free_port()
     daemon = start(*services, top={
         "status": {"listen": f"127.0.0.1:{port}", "token": TOKEN, **status}, **(top or {})})
@@ -27,7 +27,7 @@ def guarded(start, *services, top=None, **status):
 
 def asked(daemon, path, *extra, method="GET", host="127.0.0.1", body=b""):
     extra = [NAMED, *extra] if not any(line.startswith("Authorization") for line in extra) else list(extra)
-    with Wire(processes.eventually(daemon._status_socket, what="the status address"), patience=15) as connection:
+    with Wire(processes.eventually(daemon._status_socket, what="the status address"), timeout=15) as connection:
         return connection.ask(request(method, path, host=host, extra=["Connection: close", *extra], body=body))
 
 
@@ -62,7 +62,7 @@ def test_an_order_that_fails_or_makes_no_sense_says_so(start):
     daemon = guarded(start, service(free_port(), name="broken", on_demand=on_demand("false")))
     failed = ordered(daemon, "start", name="broken")
     assert failed.status == 502 and b"broken did not start" in failed.body
-    assert ordered(daemon, "start", name="nobody").status == 404
+    assert ordered(daemon, "start", name="missing").status == 404
     assert ordered(daemon, "explode", name="broken").status == 404
     assert asked(daemon, "/api/services/broken/start").status == 405
     assert ordered(daemon, "disable", name="broken").status == 200
@@ -114,8 +114,8 @@ def test_what_a_backend_prints_is_told_and_followed(start):
         follower.read_until(b"three")
     lines = asked(daemon, "/api/services/cable/logs?lines=50").body.decode()
     assert "stdout one\n" in lines and "stdout three\n" in lines
-    with Wire(daemon.status_address) as stranger:
-        assert stranger.ask(request(path="/api/services/cable/logs", host="127.0.0.1")).status == 401
+    with Wire(daemon.status_address) as foreign:
+        assert foreign.ask(request(path="/api/services/cable/logs", host="127.0.0.1")).status == 401
 
 
 def test_who_woke_it_is_told_without_what_the_query_says(start):

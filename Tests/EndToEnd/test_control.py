@@ -253,7 +253,7 @@ def test_what_is_required_may_be_stopped_disabled_and_enabled_by_hand(begin, ord
 
     tunnel = daemon.open_tunnel()
     assert order("stop", "helper").stdout == "helper is stopped\n"
-    daemon.wait_for("ready", service="helper", generation=3)  # Whoever runs wants it back, like a client.
+    daemon.wait_for("ready", service="helper", generation=3)  # A running dependent requests it again, like a client.
     tunnel.send(text_frame("still there?"))
     assert tunnel.read_frame() == (1, b"still there?")
 

@@ -87,7 +87,7 @@ def test_the_cost_of_a_head_is_proportional_to_its_bytes_whatever_stands_in_it(
 def test_a_crowd_that_has_settled_gives_back_what_opening_it_needed(tmp_path, measured):
     relay = cost.Relay(tmp_path, [])
     asleep = processes.file_kib(relay.process.pid)
-    with relay.crowd(300):
+    with relay.many(300):
         opened = processes.file_kib(relay.process.pid)
         assert opened > asleep + 300, "opening 300 tunnels runs through code that sleeping does not need"
         processes.eventually(

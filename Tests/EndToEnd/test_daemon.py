@@ -242,7 +242,7 @@ def test_in_the_text_log_output_is_prefixed_with_the_services_name(tmp_path):
 def test_a_backend_that_floods_its_output_is_not_blocked_and_costs_no_memory(start, switches):
     daemon = start(sleeping_double(*switches))
     before = processes.anonymous_kib(daemon.pid)
-    tunnel = daemon.open_tunnel(patience=30)
+    tunnel = daemon.open_tunnel(timeout=30)
     tunnel.send(text_frame("still here"))
     assert tunnel.read_frame() == (1, b"still here")
     grown = processes.anonymous_kib(daemon.pid) - before

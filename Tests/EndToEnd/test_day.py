@@ -24,15 +24,15 @@ IDLE_HOURS = 0.25
 
 def live(daemon, clock):
     """People come and go, for a day."""
-    crowd, stopped = [], 0
+    clients, stopped = [], 0
     for hour, wanted in DAY:
         clock.pass_until(hour)
-        while len(crowd) > wanted:
-            crowd.pop().close()
-        while len(crowd) < wanted:
-            crowd.append(Cable(daemon.address))
-            crowd[-1].welcome()
-        if crowd:
+        while len(clients) > wanted:
+            clients.pop().close()
+        while len(clients) < wanted:
+            clients.append(Cable(daemon.address))
+            clients[-1].welcome()
+        if clients:
             continue
         # It is stopped by the real clock, as it was started: else it would have no time to end by itself.
         stopped += 1

@@ -16,7 +16,7 @@ from daemon import REPOSITORY, double, on_demand, service, sleeping_double
 
 
 def redis(port, **keys):
-    """A Redis that is started when somebody requires it, unless the test says otherwise."""
+    """A Redis that is started when it is required, unless the test says otherwise."""
     return {
         "name": "redis", "command": "redis-server", "address": f"127.0.0.1:{port}", "start": "when_required",
         "idle_timeout": "300ms", "stop_timeout": "2s",
@@ -91,8 +91,8 @@ def test_a_process_can_say_by_itself_that_it_is_ready(start):
 
 
 def test_a_stranger_at_its_address_is_not_taken_for_it(start):
-    with wire.Listener() as stranger:
-        port = stranger.socket.getsockname()[1]
+    with wire.Listener() as foreign:
+        port = foreign.socket.getsockname()[1]
         daemon = start(sleeping_double(requires=["redis"]), managed_processes=[redis(port)])
         answer = daemon.ask(wire.upgrade())
         assert answer.status == 503 and b"requires redis" in answer.body

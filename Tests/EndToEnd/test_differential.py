@@ -19,7 +19,7 @@ from random_requests import ROUTE, RandomRequests
 HERE = Path(__file__).parent
 COUNT = int(os.environ.get("DIFFERENTIAL_REQUESTS", "1200"))
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", random.SystemRandom().randrange(1 << 32)))
-# Behind every request, to a path that leads nowhere: whoever takes its bytes for something else shows it.
+# Behind every request, to a path without a route: a reader that takes its bytes for something else shows it.
 SENTINEL = b"GET /sentinel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 # What the daemon may add, different each time.
 OURS = {"x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via", "connection"}
@@ -66,9 +66,9 @@ def readers():
         reader.stop()
 
 
-def exchange(address, sent, patience):
+def exchange(address, sent, timeout):
     """Everything that comes back until the end, or until nothing has come for so long; and whether that was the end."""
-    with wire.Wire(address, patience) as client:
+    with wire.Wire(address, timeout) as client:
         received = b""
         try:
             client.send(sent)
@@ -149,7 +149,7 @@ def declined(told, others):
 def directly(reader, request):
     """What the parser reads without the daemon in front, but for the sentinel; None when it declines."""
     sent = request.wire.replace(ROUTE.encode(), reader.route.encode())
-    received, _ = exchange(("127.0.0.1", reader.port), sent + SENTINEL, patience=0.15)
+    received, _ = exchange(("127.0.0.1", reader.port), sent + SENTINEL, timeout=0.15)
     told, others = readings(reader, received)
     told = [one for one in told if isinstance(one, tuple) and one[1] != "/sentinel"]
     return None if declined(told, others) else told
@@ -163,13 +163,13 @@ def test_whatever_is_forwarded_is_the_same_request_for_every_parser(start, reade
     requests = [source.next() for _ in range(COUNT)]
     wrong, counts = [], Counter()
     for number, request in enumerate(requests):
-        found, answered, patience = {}, {}, 0.4 if request.is_bent else 10
+        found, answered, timeout = {}, {}, 0.4 if request.is_bent else 10
         for reader in readers:
             sent = request.wire.replace(ROUTE.encode(), reader.route.encode())
-            received, ended = exchange(daemon.address, sent + SENTINEL, patience)
+            received, ended = exchange(daemon.address, sent + SENTINEL, timeout)
             found[reader.name], answered[reader.name] = readings(reader, received)
-            # A body that is longer than what came is waited for, by everybody; the recorder is asked first.
-            patience = 10 if ended else 0.1
+            # A body that is longer than what came is awaited by every reader; the recorder comes first.
+            timeout = 10 if ended else 0.1
         truth = found.pop("recorder")
         if request.is_bent:
             counts["nearly right"] += 1

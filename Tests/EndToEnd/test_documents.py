@@ -108,7 +108,7 @@ def free_ports(*ports):
 
 
 def interrupt(process):
-    """Ctrl-C at a terminal: everybody hears it, and make ends by it."""
+    """Ctrl-C at a terminal: every process gets it, and make ends by it."""
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == -signal.SIGINT
     processes.eventually(lambda: " exited" in process.said(), what="the orderly end of the daemon")

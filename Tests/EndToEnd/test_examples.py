@@ -35,7 +35,7 @@ def test_an_asgi_application_wakes_for_a_page_and_for_a_websocket_and_sleeps_aga
     rails.need("uvicorn")
     daemon = start(*services("asgi"), environment={**ports("ASGI_PORT"), "IDLE_TIMEOUT": "300ms"})
 
-    answer = daemon.ask(wire.request(path="/hello"), patience=20)
+    answer = daemon.ask(wire.request(path="/hello"), timeout=20)
     assert (answer.status, answer.body) == (200, b"You asked for /hello.\n")
     assert messages(daemon, "/chat", "hi", 1) == ["You said 'hi'."]
 
@@ -60,7 +60,7 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
     environment = {**ports("CABLE_PORT", "ASGI_PORT", "WEBSOCKETD_PORT"), "REDIS_URL": redis.url}
     daemon = start(*services("development"), environment=environment)
 
-    answer = daemon.ask(wire.request(path="/api/users"), patience=20)
+    answer = daemon.ask(wire.request(path="/api/users"), timeout=20)
     assert (answer.status, answer.body) == (200, b"You asked for /users.\n")
     assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["asleep", "awake", "asleep"]
 

@@ -65,11 +65,11 @@ class Filed:
         self.pid = self.process.pid
         processes.eventually(lambda: os.path.exists(self.listen), what="a listener")
 
-    def connect(self, patience=30):
-        return Wire(self.listen, patience)
+    def connect(self, timeout=30):
+        return Wire(self.listen, timeout)
 
-    def ask(self, text, patience=30):
-        with self.connect(patience) as connection:
+    def ask(self, text, timeout=30):
+        with self.connect(timeout) as connection:
             return connection.ask(text)
 
     def end(self):

@@ -1,4 +1,4 @@
-"""Nobody outlives what started him: families of processes, killed daemons, and strangers at the door."""
+"""No process outlives its starter: process trees, killed daemons, and foreign listeners."""
 
 import os
 import signal
@@ -81,9 +81,9 @@ def test_s1_a_stranger_that_takes_the_address_during_the_start_gets_no_client(st
     client = daemon.connect()
     client.send(wire.upgrade())
     daemon.wait_for("started")
-    with wire.Listener(port) as stranger:
+    with wire.Listener(port) as foreign:
         answer = client.read_response()
-        stranger.socket.setblocking(False)
+        foreign.socket.setblocking(False)
         assert answer.status == 503
         taken = daemon.wait_for("address_conflict")
         assert taken["process"].startswith(("python", "pytest"))

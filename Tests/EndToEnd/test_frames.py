@@ -1,4 +1,4 @@
-"""What real sockets show of the rules of frames, the limits of tunnels, and crowds."""
+"""Frame rules, limits of tunnels and many connections, on real sockets."""
 
 import os
 import signal
@@ -147,16 +147,16 @@ def test_more_connections_than_a_listener_may_have_are_told_and_wake_nothing(sta
 def test_a_flood_beyond_the_limit_is_cut_off_and_costs_no_more(start):
     daemon = start(sleeping_double(), top={"limits": {"max_connections": 1}})
     kept = daemon.connect()
-    crowd = [socket.create_connection(daemon.address) for _ in range(300)]
+    clients = [socket.create_connection(daemon.address) for _ in range(300)]
     answers = []
-    for connection in crowd:
+    for connection in clients:
         connection.settimeout(10)
         try:
             answers.append(connection.recv(4096)[:12])
         except ConnectionResetError:
             answers.append(b"reset")
     assert set(answers) <= {b"HTTP/1.1 503", b"reset", b""}
-    for connection in crowd:
+    for connection in clients:
         connection.close()
     kept.close()
     processes.eventually(lambda: daemon.ask(wire.request(path="/nowhere")).status == 404, what="room again")

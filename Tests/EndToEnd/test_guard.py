@@ -75,7 +75,7 @@ def test_a_daemon_killed_while_it_stops_a_backend_leaves_the_rest_of_the_stop_to
     daemon.kill()
     killed = time.monotonic()
     tools.ended(backend, guard)
-    assert time.monotonic() - killed > 1.0, "TERM comes first, and its patience"
+    assert time.monotonic() - killed > 1.0, "TERM comes first, with its timeout"
 
 
 def test_a_daemon_killed_in_a_backoff_leaves_nothing_not_even_a_guard(start):

@@ -106,11 +106,11 @@ def test_a_stranger_that_binds_the_target_by_another_spelling_gets_no_request(st
     path = tmp_path / "app.sock"
     daemon = start(service(
         path="/*", target=f"unix:{path}", on_demand=on_demand("sleep", "1000", startup_timeout="1500ms")))
-    with daemon.connect() as client, socket.socket(socket.AF_UNIX) as stranger:
+    with daemon.connect() as client, socket.socket(socket.AF_UNIX) as foreign:
         client.send(request(path="/"))
         daemon.wait_for("started")
-        stranger.bind(f"{tmp_path}/./app.sock")
-        stranger.listen()
+        foreign.bind(f"{tmp_path}/./app.sock")
+        foreign.listen()
         assert client.read_response().status == 503
         assert daemon.wait_for("address_conflict", address=f"unix:{path}")
 
@@ -130,7 +130,7 @@ def test_a_daemon_that_ends_leaves_its_successors_socket_alone(start, tmp_path):
 
 def test_an_address_in_time_wait_is_told_apart_from_one_that_is_taken(start):
     port = free_port()
-    # Whoever closes first keeps the address for a minute.
+    # The side that closes first keeps the address for a minute.
     with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(("127.0.0.1", port)) as client:
         accepted, _ = server.accept()
         accepted.close()

@@ -10,7 +10,7 @@ import pytest
 from daemon import on_demand, service
 from wire import free_port, request
 
-# Listens for a while without accepting, closes, boots on, and serves; SIGUSR2 executes it anew.
+# Listens without accepting, closes, continues its startup, and serves; SIGUSR2 causes a re-exec.
 SERVER = """
 import os, signal, socket, sys, time
 port, listens, gap = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
@@ -56,7 +56,7 @@ def flapping(tmp_path, listens, gap):
 def test_the_first_client_of_a_server_that_tests_its_port_and_boots_on_gets_its_answer(start, tmp_path, milliseconds):
     daemon = start(flapping(tmp_path, milliseconds / 1000, 0.4))
     with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda _: daemon.ask(request(path="/"), patience=10), range(4)))
+        answers = list(clients.map(lambda _: daemon.ask(request(path="/"), timeout=10), range(4)))
     assert [answer.status for answer in answers] == [200] * 4, [answer.body for answer in answers]
     # Each request was served once.
     assert sorted(answer.body for answer in answers) == [b"1", b"2", b"3", b"4"]
@@ -70,6 +70,6 @@ def test_requests_during_a_reexec_wait_for_the_process_that_goes_on(start, tmp_p
     backend = daemon.wait_for("ready")["pid"]
     os.kill(backend, signal.SIGUSR2)
     # It accepts with the next connection, and is asked only when it listens again.
-    answers = [daemon.ask(request(path="/"), patience=10) for _ in range(3)]
+    answers = [daemon.ask(request(path="/"), timeout=10) for _ in range(3)]
     assert [answer.status for answer in answers] == [200] * 3, [answer.body for answer in answers]
     assert daemon.starts() == 1 and daemon.status()["pid"] == backend

@@ -73,7 +73,7 @@ def test_an_ipv4_client_of_a_socket_for_both_families_has_its_ipv4_address_every
 def test_the_manager_hears_ready_status_and_stopping(start, manager):
     daemon = start(sleeping_double(idle_timeout="300ms"), environment={"NOTIFY_SOCKET": manager.name})
     assert manager.next() == "READY=1"
-    # Whoever was told so finds the listener open.
+    # A reader of this message finds the listener open.
     daemon.connect().close()
     assert manager.next() == "STATUS=0 of 1 backends awake"
     daemon.open_tunnel().close()
@@ -102,7 +102,7 @@ def test_a_watchdog_of_another_process_is_none_of_ours(start, manager):
 
 
 def test_a_manager_that_does_not_listen_is_no_trouble(start, tmp_path):
-    daemon = start(sleeping_double(), environment={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    daemon = start(sleeping_double(), environment={"NOTIFY_SOCKET": str(tmp_path / "missing")})
     assert daemon.ask(request()).status == 200
 
 
@@ -231,18 +231,18 @@ def test_as_pid_1_it_reaps_strangers_and_its_end_is_orderly(start):
     daemon.open_tunnel()
     (inside,) = processes.children(daemon.pid)
     own = processes.children(inside)
-    # Somebody else's process, which loses its parent: the namespace gives it to its first process. It lives until the
+    # A foreign process, which loses its parent: the namespace gives it to its first process. It lives until the
     # test lets go of a pipe, however busy the machine is.
     to_end, held = os.pipe()
     subprocess.run(
         ["nsenter", "--pid", "--target", str(inside), "sh", "-c", "exec 3<&0; (read line <&3; true) & exit 0"],
         stdin=to_end, check=True)
     os.close(to_end)
-    stranger = lambda: [
+    foreign = lambda: [
         pid for pid in processes.children(inside) if pid not in own and guard_tools.name(pid) != guard_tools.GUARD]
-    processes.eventually(stranger, what="an adopted stranger")
+    processes.eventually(foreign, what="an adopted foreign process")
     os.close(held)
-    processes.eventually(lambda: not stranger(), what="the stranger being reaped")
+    processes.eventually(lambda: not foreign(), what="the foreign process being reaped")
     assert not [pid for pid in processes.all_pids() if processes.is_zombie(pid) and parent(pid) == inside]
     os.kill(inside, signal.SIGTERM)
     assert daemon.wait() == 0

@@ -76,7 +76,7 @@ def test_a_life_is_counted_and_a_scrape_wakes_nobody(start):
     tunnel.close()
     daemon.wait_for("stopped")
     with daemon.connect() as client:
-        for path, status in [("/broken", 503), ("/off", 503), ("/nobody", 404)]:
+        for path, status in [("/broken", 503), ("/off", 503), ("/unrouted", 404)]:
             assert client.ask(request(path=path)).status == status
     processes.eventually(
         lambda: value(scraped(daemon), "service_saved_megabyte_seconds_total", service="cable") > 0, what="savings")

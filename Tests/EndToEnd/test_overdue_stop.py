@@ -8,7 +8,7 @@ import processes
 from daemon import executable, on_demand, service
 from wire import free_port, request
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 # As in a container that has dropped this capability.
@@ -18,7 +18,7 @@ WITHOUT_KILL = ("setpriv", "--bounding-set=-kill", "--inh-caps=-kill")
 def of_another_user(port, **keys):
     """A server that drops root before it runs."""
     return on_demand(
-        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        "setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups",
         "/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", str(port),
         stop_timeout="300ms", **keys)
 
@@ -39,7 +39,7 @@ def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operat
     assert (refused["signal"], refused["detail"]) == ("TERM", "operation not permitted")
 
     # The request is queued until the stop plan and five seconds are over.
-    queued = daemon.ask(request(path="/"), patience=10)
+    queued = daemon.ask(request(path="/"), timeout=10)
     assert queued.status == 503 and queued.value("Retry-After")
     assert "is still being stopped" in queued.body.decode()
     _, error = stopping.communicate(timeout=5)
@@ -56,7 +56,7 @@ def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operat
     again = subprocess.run(stop, capture_output=True, text=True, timeout=5)
     assert again.returncode == 1 and f"{backend} (" in again.stderr
 
-    # Once it ends, whoever ended it, the backend is asleep and can be woken.
+    # After its exit, whatever the cause, the backend is asleep and can be woken.
     os.kill(backend, signal.SIGKILL)
     daemon.wait_for("stopped")
     assert daemon.status()["state"] == "asleep"

@@ -133,9 +133,9 @@ def test_a_strangers_ready_counts_for_nothing(start):
 
     name = processes.eventually(notify_socket, what="the name of the notify socket")
     assert name.startswith("@")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as foreign:
         for _ in range(3):
-            stranger.sendto(b"READY=1", "\0" + name[1:])
+            foreign.sendto(b"READY=1", "\0" + name[1:])
     seen = daemon.wait_for("address_conflict")
     assert seen["pid"] == os.getpid()
     assert client.read_response().status == 503
@@ -200,13 +200,13 @@ def test_a_queue_that_a_process_never_took_is_no_concern_of_the_next_one(start, 
     client = daemon.connect()
     client.send(request(path="/lost"))
     daemon.wait_for("started")
-    # Somebody who knows the address goes past the daemon.
+    # A client that knows the address bypasses the daemon.
     ghost = socket.create_connection(("127.0.0.1", port))
     ghost.sendall(request(path="/ghost"))
     assert client.read_response().status == 503
     ghost.settimeout(5)
     with contextlib.suppress(ConnectionResetError):
-        assert ghost.recv(1) == b"", "it is told that nobody took it"
+        assert ghost.recv(1) == b"", "its connection is closed unaccepted"
     processes.eventually(lambda: daemon.ask(request(path="/page")).status == 200, within=10, every=0.1, what="a next life")
     asked = [entry["asked"] for entry in reports(told) if "asked" in entry]
     assert asked == [None, "GET /page HTTP/1.1"]
@@ -259,7 +259,7 @@ def test_services_that_start_together_have_different_ports(start):
 
 
 def test_a_stranger_who_takes_the_port_first_gets_no_client_and_the_next_start_has_another(start, tmp_path):
-    # The backend waits for a stranger, a listener of this test, on the port that it was told.
+    # The backend waits for a foreign listener, of this test, on its port.
     chosen, taken = tmp_path / "chosen", tmp_path / "taken"
     script = f'[ -e {taken} ] && exec {double()}; echo $PORT >{chosen}.new; mv {chosen}.new {chosen};' \
              f' while ! [ -e {taken} ]; do sleep 0.01; done; exec {double()}'
@@ -269,11 +269,11 @@ def test_a_stranger_who_takes_the_port_first_gets_no_client_and_the_next_start_h
     client.send(request(path="/secret"))
     processes.eventually(chosen.exists, what="a port")
     port = int(chosen.read_text())
-    with Listener(port) as stranger:
+    with Listener(port) as foreign:
         taken.touch()
         assert client.read_response().status == 503, "trap S1"
         processes.eventually(lambda: daemon.ask(request(path="/page")).status == 200, within=10, every=0.1, what="another port")
-        stranger.socket.settimeout(0.2)
+        foreign.socket.settimeout(0.2)
         with contextlib.suppress(TimeoutError):
             while True:
-                assert stranger.accept().read_to_end() == b"", "a probe says nothing"
+                assert foreign.accept().read_to_end() == b"", "a probe sends nothing"

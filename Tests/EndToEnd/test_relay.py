@@ -51,7 +51,7 @@ def test_everything_in_the_head_but_hop_by_hop_and_configured_fields_arrives_as_
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Protocol: actioncable-v1-json, actioncable-unsupported",
         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
-        "User-Agent: \u00e9l\u00e8ve/1.0 (like nobody)",
+        "User-Agent: \u00e9l\u00e8ve/1.0 (like none)",
         "Accept-Language:de,en;q=0.5",
     ]
     client = relay.connect()
@@ -194,7 +194,7 @@ def test_a_backend_that_ends_its_side_still_gets_the_rest(relay, upstream):
     client, backend, _ = tunnel(relay, upstream)
     backend.send(plain_frame(1, b"server is done"))
     backend.finish_sending()
-    # It has said no goodbye, so that is said for it.
+    # It has sent no close frame, so the daemon sends one.
     assert client.read_to_end() == plain_frame(1, b"server is done") + plain_frame(8, struct.pack("!H", 1011))
     time.sleep(0.1)
     more = text_frame("client is not") * 10_000
@@ -231,9 +231,9 @@ def test_a_slow_reader_stops_the_other_side_and_costs_no_memory(relay, upstream,
     while settled != written[0]:
         settled = written[0]
         time.sleep(0.4)
-    assert settled < size / 2, "nobody reads, so the writer must be held back"
+    assert settled < size / 2, "without a reader the writer must be throttled"
     grown = processes.anonymous_kib(relay.pid) - before
-    # The buffer for large reads is there once for everybody; held is one ordinary read.
+    # The buffer for large reads is shared; a tunnel buffers one ordinary read.
     assert grown <= 512 + 128, f"the daemon grew by {grown} KiB for one slow {reader}"
 
     received, count = hashlib.sha256(), 0

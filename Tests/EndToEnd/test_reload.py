@@ -249,7 +249,7 @@ def test_the_command_says_what_changed_or_what_is_wrong(start, tmp_path):
     wrong = command()
     assert wrong.returncode == 1 and f"{daemon.file}:" in wrong.stderr and "did you mean" in wrong.stderr, wrong
     assert daemon.ask(request(path="/other")).status == 200
-    # The socket itself may go, and whoever asked for that still gets the answer.
+    # The socket itself may go, and the client of that command still gets the response.
     daemon.file.write_text(json.dumps({k: v for k, v in json.loads(text).items() if k != "control"}))
     assert f"closed unix:{socket}" in command().stdout
     assert command().returncode == 69
@@ -277,7 +277,7 @@ def test_two_hundred_reloads_leave_nothing_behind(start, measured):
     guard_tools.told_guard_of(daemon)
     before = (len(processes.open_descriptors(daemon.pid)), processes.anonymous_kib(daemon.pid))
     for _ in range(100):
-        # Somebody who uses it when it goes, so that its process has to leave as well.
+        # A client uses it at its removal, so that its process has to stop as well.
         assert daemon.ask(request(path="/other")).status == 200
         reload(daemon, turn)
         reload(daemon, turn)

@@ -1,4 +1,4 @@
-"""A backend's connection serves one request of its client after the other, and is nobody's reason to stay awake."""
+"""A backend's connection serves one request of its client after the other, and keeps no backend awake."""
 
 import sys
 import time
@@ -52,7 +52,7 @@ def test_the_requests_of_a_client_reach_the_backend_on_one_connection(relay, ups
         assert ask(client, backend, "two", path="/2").first_line == "GET /2 HTTP/1.1"
         with relay.connect() as other:
             other.send(request(path="/other"))
-            assert upstream.accept().read_head().first_line == "GET /other HTTP/1.1", "nobody shares a connection"
+            assert upstream.accept().read_head().first_line == "GET /other HTTP/1.1", "no two clients share a connection"
         assert ask(client, backend, "three", path="/3").first_line == "GET /3 HTTP/1.1"
 
 
@@ -89,7 +89,7 @@ def test_a_request_that_meets_the_close_of_its_connection_is_sent_once_more(rela
         backend = first_answer(client, upstream)
         client.send(request(path="/2"))
         backend.peek()
-        backend.close()  # Its system resets the connection: bytes were there that nobody has read.
+        backend.close()  # Its system resets the connection: there were unread bytes.
         again = upstream.accept()
         assert again.read_head().first_line == "GET /2 HTTP/1.1"
         again.send(answer("two"))
@@ -150,7 +150,7 @@ def test_a_connection_that_waits_keeps_nobody_awake_and_the_next_request_wakes_t
 def test_puma_reads_a_clients_requests_from_one_connection_and_serves_others_meanwhile(start):
     rails.need("puma")
     port = free_port()
-    # One thread: if the connection that waits held it, nobody else would be served.
+    # One thread: if the connection that waits held it, no other client would be served.
     puma = ["-b", f"tcp://127.0.0.1:{port}", "-t", "1:1", str(HERE / "ports.ru")]
     daemon = start(service(port, path="/*", on_demand=on_demand("puma", *puma, startup_timeout="30s")))
     with daemon.connect(30) as client, daemon.connect() as other:

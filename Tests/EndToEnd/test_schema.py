@@ -1,4 +1,4 @@
-"""The schema that `ondemandd config schema` writes, judged by somebody else's validator."""
+"""The schema that `ondemandd config schema` writes, checked by an independent validator."""
 
 import json
 import re

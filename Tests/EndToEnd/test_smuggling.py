@@ -196,10 +196,10 @@ def front(start, backend):
     return start(sleeping_double(name="cold", path="/cold/*"), service(backend.port, name="warm", path="/warm/*"))
 
 
-def answers(front, sent, patience=5):
+def answers(front, sent, timeout=5):
     """All answers to these bytes until the daemon closes or is silent for so long; and whether it closed."""
     method = sent.partition(b" ")[0].decode("latin-1")
-    with front.connect(patience) as client:
+    with front.connect(timeout) as client:
         try:
             client.send(sent)
         except (BrokenPipeError, ConnectionResetError):
@@ -491,7 +491,7 @@ def test_an_answer_that_two_clients_could_read_differently_is_a_502(start):
             if [answer.status for answer in found] != [502]:
                 wrong.append(f"{name}: {[answer.head.raw for answer in found]}, closed: {closed}")
             if any(b"raw bytes" in answer.body for answer in found):
-                wrong.append(f"{name}: a tunnel that nobody asked for")
+                wrong.append(f"{name}: a tunnel without an upgrade")
         assert not wrong, "\n".join(wrong)
 
 
@@ -513,7 +513,7 @@ def test_only_a_true_yes_to_a_websocket_opens_a_tunnel(start):
         wrong = []
         for name, answer in WRONG_SWITCHES.items():
             current[0] = answer
-            found, _ = answers(front, upgrade(path="/x"), patience=0.3)
+            found, _ = answers(front, upgrade(path="/x"), timeout=0.3)
             if [one.status for one in found] != [502] or any(b"raw bytes" in one.body for one in found):
                 wrong.append(f"{name}: {[(one.status, one.body) for one in found]}")
         assert not wrong, "\n".join(wrong)
@@ -530,7 +530,7 @@ def test_an_upgrade_that_the_backend_declines_leaves_no_tunnel_behind(start):
 def test_a_service_without_websockets_never_opens_a_tunnel(start):
     with Recorder(lambda _: wire.SWITCHING + b"raw bytes") as backend:
         front = start(service(backend.port, path="/*", websocket=False))
-        found, _ = answers(front, upgrade(path="/x"), patience=0.3)
+        found, _ = answers(front, upgrade(path="/x"), timeout=0.3)
         assert [answer.status for answer in found] != [101]
         assert all(b"raw bytes" not in answer.body for answer in found)
         assert b"pgrade" not in backend.bytes_received

@@ -59,7 +59,7 @@ def test_with_a_token_only_those_who_name_it_are_told_anything(start):
         assert answer(path).status == 200
     wrong = daemon.wait_for("unauthorized", path="/events")
     assert wrong["client"] == "127.0.0.1" and wrong["level"] == "warning"
-    # Without any token nobody has guessed; whoever guesses on and on does not fill the log.
+    # Without a token there is no guess; repeated guesses do not fill the log.
     daemon.wait_for_count(4, "unauthorized")
     for _ in range(30):
         assert answer("/api/status?token=wrong", "Authorization: Bearer wrong-wrong-wrong-wrong").status == 401

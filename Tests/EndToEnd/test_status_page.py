@@ -1,4 +1,4 @@
-"""The status page in a real browser: a visitor watches the whole life of the demo's backend, and takes part in it."""
+"""The status page in a real browser: a client watches the whole lifecycle of the demo's backend, and takes part in it."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("Nobody is connected. It falls asleep in", ".meaning")
     page.until("asleep in 5 s", ".meaning")
     page.picture("4-idle")
-    # Stopping is over in an instant with a backend that ends at once, so nobody waits to see it here.
+    # Stopping is over in an instant with a backend that ends at once, so this test does not wait for it.
     page.until("Asleep", ".word")
     assert IDLE_SECONDS - 0.2 < time.monotonic() - closed < IDLE_SECONDS + 2
     assert page.current_stage() == "asleep"

@@ -31,7 +31,7 @@ def at_terminal(*words, within=20, **variables):
     while time.monotonic() < deadline and select.select([terminal], [], [], within)[0]:
         try:
             piece = os.read(terminal, 65536)
-        except OSError:  # Everybody on the other side has gone.
+        except OSError:  # The other side is closed.
             break
         heard += piece
     os.close(terminal)

@@ -189,7 +189,7 @@ def test_what_a_reload_takes_out_leaves_on_every_thread_and_the_rest_stays(threa
     reload(daemon, lambda file: file["reverse_proxies"].remove(service_of(file, "other")))
     say_goodbye(leave, 1001)
     assert all(answers(tunnel) for tunnel in stay)
-    # Its place is given to somebody else, of whom every thread has to hear.
+    # Its ID is reused by another service, and every thread has to know it.
     reload(daemon, lambda file: file["reverse_proxies"].append(sleeping_double(name="third", path="/third")))
     third = opened(daemon, 9, path="/third")
     assert all(answers(tunnel) for tunnel in stay + third)

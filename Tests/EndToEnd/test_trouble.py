@@ -156,11 +156,11 @@ def test_without_descriptors_clients_wait_or_are_told_and_the_log_says_it_once(s
             assert answer.status == 503 and answer.value("Retry-After") == "1", answer
             refused += 1
     assert len(tunnels) >= 3
-    crowd = [daemon.connect() for _ in range(20)]
+    clients = [daemon.connect() for _ in range(20)]
     daemon.wait_for("listener_paused")
     time.sleep(0.5)
     assert len(daemon.events("listener_paused")) == 1, "it says so once, however long it lasts"
-    for client in crowd + tunnels:
+    for client in clients + tunnels:
         client.close()
     daemon.wait_for("listener_resumed")
     assert daemon.ask(request()).status == 200
@@ -185,11 +185,11 @@ def test_a_unix_socket_whose_queue_is_full_is_asked_again(start, tmp_path):
     with socket.socket(socket.AF_UNIX) as backend:
         backend.bind(path)
         backend.listen(0)
-        crowd = [socket.socket(socket.AF_UNIX) for _ in range(8)]
-        for one in crowd:
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+        for one in clients:
             one.setblocking(False)
         # Until the queue takes no more.
-        full = [one for one in crowd if one.connect_ex(path) != 0]
+        full = [one for one in clients if one.connect_ex(path) != 0]
         assert full
         daemon = start(service(target=f"unix:{path}", path="/*"))
 
@@ -205,7 +205,7 @@ def test_a_unix_socket_whose_queue_is_full_is_asked_again(start, tmp_path):
 
         def make_room():
             time.sleep(0.3)
-            for one in crowd:
+            for one in clients:
                 one.close()
             serve()
 

@@ -36,7 +36,7 @@ def handing_on(tmp_path):
 
 
 @pytest.fixture
-def stranger(handing_on):
+def foreign(handing_on):
     """Begins a foreign server, and ends it."""
     begun = []
 
@@ -54,14 +54,14 @@ def stranger(handing_on):
 
 
 @pytest.mark.parametrize("name", ["app.sock", "./app.sock"])
-def test_a_listener_whose_first_process_has_ended_is_not_the_backends(start, stranger, tmp_path, name):
+def test_a_listener_whose_first_process_has_ended_is_not_the_backends(start, foreign, tmp_path, name):
     path = tmp_path / "app.sock"
     daemon = start(service(
         path="/*", target=f"unix:{path}", on_demand=on_demand("sleep", "1000", startup_timeout="1500ms")))
     with daemon.connect() as client:
         client.send(request(path="/"))
         daemon.wait_for("started")
-        stranger(name)
+        foreign(name)
         assert client.read_response().status == 503
     assert daemon.wait_for("address_conflict", address=f"unix:{path}")
     daemon.assert_never("ready")
@@ -78,7 +78,7 @@ def test_a_backend_that_hands_its_listener_on_is_found_by_inode(start, handing_o
 
 
 @pytest.mark.parametrize("name", ["app.sock", "./app.sock"])
-def test_a_listener_of_another_pid_namespace_is_not_the_backends(start, stranger, tmp_path, name):
+def test_a_listener_of_another_pid_namespace_is_not_the_backends(start, foreign, tmp_path, name):
     """The daemon is in a namespace of its own, and the listener's process has no number there."""
     path = tmp_path / "app.sock"
     daemon = start(
@@ -87,7 +87,7 @@ def test_a_listener_of_another_pid_namespace_is_not_the_backends(start, stranger
     with daemon.connect() as client:
         client.send(request(path="/"))
         daemon.wait_for("started")
-        stranger(name)
+        foreign(name)
         assert client.read_response().status == 503
     assert daemon.wait_for("address_conflict", address=f"unix:{path}")
     daemon.assert_never("ready")

@@ -1,4 +1,4 @@
-"""The first upgrades: who is held, who is refused, and what becomes of a start that fails."""
+"""The first upgrades: queued and rejected requests, and failed starts."""
 
 import os
 import statistics
@@ -78,7 +78,7 @@ def test_clients_that_leave_while_held_free_their_slots_and_do_not_abort_the_sta
 
     assert [client.read_head().status for client in [*held, late]] == [101] * 3
     assert daemon.starts() == 1
-    daemon.wait_for_status(open=3, waiting=0)
+    daemon.wait_for_status(open=3, queued_requests=0)
 
 
 def test_a_backend_whose_only_client_left_during_the_start_idles_out_unused(start):
@@ -166,34 +166,34 @@ def test_a_backend_that_never_listens_is_a_503_after_the_startup_timeout_and_its
 
 
 def test_a_stranger_on_the_target_port_is_named_and_gets_no_client(start):
-    with Listener() as stranger:
-        daemon = start(service(stranger.port, on_demand=launches_double(stranger.port)))
+    with Listener() as foreign:
+        daemon = start(service(foreign.port, on_demand=launches_double(foreign.port)))
         assert_refused(daemon.ask(upgrade()))
         seen = daemon.wait_for("address_conflict")
         assert (int(seen["pid"]), seen["process"]) == (os.getpid(), processes.name(os.getpid()))
-        assert str(stranger.port) in seen["address"]
+        assert str(foreign.port) in seen["address"]
         daemon.assert_never("started")
         assert daemon.offspring() == []
 
-        # It may have been knocked at, but nobody was proxied to it.
-        stranger.socket.settimeout(0.2)
+        # It may have got a connect probe, but no request.
+        foreign.socket.settimeout(0.2)
         try:
             while True:
-                assert stranger.accept().read_to_end() == b""
+                assert foreign.accept().read_to_end() == b""
         except TimeoutError:
             pass
 
 
 def test_when_the_stranger_has_gone_the_backend_starts(start):
-    with Listener() as stranger:
-        daemon = start(service(stranger.port, on_demand=launches_double(stranger.port)))
+    with Listener() as foreign:
+        daemon = start(service(foreign.port, on_demand=launches_double(foreign.port)))
         assert_refused(daemon.ask(upgrade()))
 
     def opened():
         with daemon.connect() as client:
             return client.ask(upgrade()).status == 101
 
-    processes.eventually(opened, within=10, every=0.1, what="a start after the stranger left")
+    processes.eventually(opened, within=10, every=0.1, what="a start after the foreign listener closed")
 
 
 @pytest.mark.parametrize("flag", ["false", "0", "No", "OFF", ""])

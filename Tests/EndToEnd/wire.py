@@ -7,7 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 CRLF = b"\r\n"
 
 
@@ -55,12 +55,12 @@ class Response:
 class Wire:
     """One connected socket."""
 
-    def __init__(self, address_or_socket, patience=PATIENCE):
+    def __init__(self, address_or_socket, timeout=TIMEOUT):
         if isinstance(address_or_socket, socket.socket):
             self.socket = address_or_socket
         else:
-            self.socket = connected(address_or_socket, patience)
-        self.socket.settimeout(patience)
+            self.socket = connected(address_or_socket, timeout)
+        self.socket.settimeout(timeout)
         if self.socket.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
@@ -194,7 +194,7 @@ class Listener:
 
     def __init__(self, port=None):
         self.socket = socket.create_server(("127.0.0.1", port or free_port()))
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         self.port = self.socket.getsockname()[1]
         self.accepted = []
 
@@ -226,13 +226,13 @@ SWITCHING = (
 )
 
 
-def connected(address, patience=PATIENCE):
+def connected(address, timeout=TIMEOUT):
     if isinstance(address, str):
         made = socket.socket(socket.AF_UNIX)
-        made.settimeout(patience)
+        made.settimeout(timeout)
         made.connect(address)
         return made
-    return socket.create_connection(address, timeout=patience)
+    return socket.create_connection(address, timeout=timeout)
 
 
 def upgrade(path="/cable", host="example.test", extra=(), connection="Upgrade"):
@@ -299,7 +299,7 @@ _last_port = random.randrange(20_000, 31_000)
 
 
 def free_port():
-    """A port nobody listens on, below the range outgoing connections use, so that none of them takes it meanwhile."""
+    """A port without a listener, below the range outgoing connections use, so that none of them takes it meanwhile."""
     global _last_port
     for _ in range(2_000):
         _last_port = _last_port + 1 if _last_port < 32_000 else 20_000

@@ -7,18 +7,18 @@ private typealias Stop = BackendMachine.Stop
 private let (one, two) = (Ticket(number: 1), Ticket(number: 2))
 private let first = Generation(number: 1)
 
-/// What becomes of a backend when an operator has a say.
+/// How a backend responds to an operator's commands.
 @Suite struct BackendCommandTests {
     private let alwaysOn = BackendPolicy(alwaysOn: true)
 
-    @Test("trap P9: what an operator started, and nobody visits, has an idle clock from the moment it is ready")
+    @Test("trap P9: a backend that was started by command, without clients, has an idle timer from its readiness on")
     func startedByHand() {
         var machine = BackendFixtures.asleep().after(.command(.start), .addressFree, .spawned)
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects == [.disarm(.startup), .openGate(first, leases: 0), .arm(.idle, at: noon + .seconds(60))])
     }
 
-    @Test("a start changes nothing where one is under way, or has come to its end")
+    @Test("a start command during or after a start changes nothing")
     func startTwice() {
         for machine in [BackendFixtures.checking(), BackendFixtures.probing(), BackendFixtures.awake()] {
             var same = machine
@@ -27,7 +27,7 @@ private let first = Generation(number: 1)
         }
     }
 
-    @Test("a start during a stop follows it, whatever it was stopped for, and nobody waits for a rest")
+    @Test("a start command during a stop causes a start after it, whatever the reason of the stop, without backoff")
     func startWhileStopping() {
         for machine in [
             BackendFixtures.stopping(), BackendFixtures.failing(), BackendFixtures.awake().after(.command(.stop)),
@@ -38,13 +38,13 @@ private let first = Generation(number: 1)
         #expect(BackendFixtures.failing().after(.command(.start)).failures == 2)
     }
 
-    @Test("a start ends a rest at once")
+    @Test("a start command ends a backoff at once")
     func startWhileResting() {
         var machine = BackendFixtures.backoff()
         #expect(machine.apply(.command(.start), at: noon) == [.disarm(.backoffTimer), .checkAddress])
     }
 
-    @Test("a stop closes the gate, tells the clients that are left, and then ends the process")
+    @Test("a stop command closes the gate, closes the tunnels, and then ends the process")
     func stop() {
         var machine = BackendFixtures.awake()
         #expect(
@@ -57,7 +57,7 @@ private let first = Generation(number: 1)
         #expect(machine.after(.exited(.status(0)), .groupGone).state == .asleep)
     }
 
-    @Test("who comes while it is being stopped by order waits for the next start")
+    @Test("a request during a commanded stop is queued for the next start")
     func arrivalDuringStop() {
         var machine = BackendFixtures.awake().after(
             .command(.stop), .wanted(two), .tunnelsDrained(first), .exited(.status(0)))
@@ -65,7 +65,7 @@ private let first = Generation(number: 1)
         #expect(machine.queueLength == 1)
     }
 
-    @Test("who waits for a start that an operator stops is told so")
+    @Test("a stop command during a start rejects the queued requests")
     func stopWhileStarting() {
         let told = BackendMachine.Effect.refuse([one], .stopped, retryAfter: .seconds(1))
         var checking = BackendFixtures.checking()
@@ -79,7 +79,7 @@ private let first = Generation(number: 1)
             ])
     }
 
-    @Test("what is always on stays stopped until it is asked for, and is then always on again")
+    @Test("an always-on backend stays stopped until a request, and is always on again afterwards")
     func stopAlwaysOn() {
         var machine = BackendFixtures.awake(alwaysOn).after(
             .command(.stop), .tunnelsDrained(first), .exited(.status(0)))
@@ -88,7 +88,7 @@ private let first = Generation(number: 1)
         #expect(machine.standing == .usual)
     }
 
-    @Test("a restart tells the clients that it is one, and starts again although nobody waits")
+    @Test("a restart closes tunnels with the code for a restart, and starts again without a queued request")
     func restart() {
         var machine = BackendFixtures.awake()
         let effects = machine.apply(.command(.restart), at: noon)
@@ -97,7 +97,7 @@ private let first = Generation(number: 1)
         #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
     }
 
-    @Test("a restart during a start loses nobody who waits for it")
+    @Test("a restart during a start keeps the queued requests")
     func restartWhileStarting() {
         var machine = BackendFixtures.probing().after(.command(.restart), .exited(.signal(15)))
         #expect(machine.queueLength == 1)
@@ -106,14 +106,14 @@ private let first = Generation(number: 1)
         #expect(machine.apply(.probeSucceeded, at: noon).last == .admit([one], Generation(number: 2)))
     }
 
-    @Test("a stop takes a restart back")
+    @Test("a stop command replaces a pending restart")
     func stopAfterRestart() {
         let machine = BackendFixtures.awake().after(
             .command(.restart), .command(.stop), .exited(.status(0)), .groupGone)
         #expect(machine.state == .asleep)
     }
 
-    @Test("what is pinned has no idle clock, and has one again when it is unpinned")
+    @Test("a pinned backend has no idle timer until it is unpinned")
     func pin() {
         var machine = BackendFixtures.awake()
         #expect(machine.apply(.command(.pin), at: noon) == [.disarm(.idle)])
@@ -122,7 +122,7 @@ private let first = Generation(number: 1)
         #expect(machine.apply(.command(.unpin), at: noon) == [], "a second time moves no clock")
     }
 
-    @Test("what is pinned comes back after a crash and after a rest")
+    @Test("a pinned backend restarts after a crash and after a backoff")
     func pinnedComesBack() {
         var machine = BackendFixtures.awake().after(.command(.pin), .exited(.status(1)))
         #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
@@ -130,13 +130,13 @@ private let first = Generation(number: 1)
         #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
     }
 
-    @Test("a stop and a disabling take the pin out", arguments: [BackendCommand.stop, .disable])
+    @Test("a stop and a disable command remove the pin", arguments: [BackendCommand.stop, .disable])
     func unpinnedByStop(command: BackendCommand) {
         let machine = BackendFixtures.awake().after(.command(.pin), .command(command), .exited(.status(0)), .groupGone)
         #expect(machine.state == .asleep)
     }
 
-    @Test("what is disabled turns everybody away at once, whoever waits included, and is stopped")
+    @Test("a disable command rejects all requests at once, queued ones included, and stops the backend")
     func disable() {
         var machine = BackendFixtures.stopping().after(.wanted(one))
         #expect(machine.apply(.command(.disable), at: noon) == [.refuse([one], .disabled, retryAfter: nil)])
@@ -150,14 +150,14 @@ private let first = Generation(number: 1)
         }
     }
 
-    @Test("what fails while it is disabled rests for nobody")
+    @Test("a failure while the backend is disabled causes no backoff")
     func disabledFailure() {
         let machine = BackendFixtures.failing().after(.command(.disable), .groupGone)
         #expect(machine.state == .asleep)
         #expect(BackendFixtures.backoff().after(.command(.disable)).state == .asleep)
     }
 
-    @Test("what is enabled again may be woken, and what is always on starts by itself")
+    @Test("an enabled backend can be woken, and an always-on one starts by itself")
     func enable() {
         #expect(BackendFixtures.asleep().after(.command(.disable), .command(.enable)).state == .asleep)
         var machine = BackendMachine(policy: alwaysOn, standing: .disabled)
@@ -165,7 +165,7 @@ private let first = Generation(number: 1)
         #expect(machine.apply(.command(.enable), at: noon) == [.checkAddress])
     }
 
-    @Test("a daemon that leaves takes no orders")
+    @Test("a backend in shutdown accepts no command")
     func leaving() {
         for command in BackendCommand.allCases {
             for machine in [BackendFixtures.leaving(), BackendFixtures.shuttingDown()] {

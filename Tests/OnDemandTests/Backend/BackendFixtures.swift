@@ -1,9 +1,9 @@
 @testable import OnDemand
 
-/// The moment at which the tests of this folder happen.
+/// The current time in the tests of this folder.
 let noon = Instant(nanoseconds: 43_200_000_000_000)
 
-/// Machines in each place of a backend's life, brought there the only way there is: by events.
+/// Machines in each stage of a backend's lifecycle, reached by events only.
 enum BackendFixtures {
     static let policy = BackendPolicy(
         startupTimeout: .seconds(30), idleTimeout: .seconds(60), stopPlan: .politely(for: .seconds(10)),
@@ -11,7 +11,7 @@ enum BackendFixtures {
 
     static func asleep(_ policy: BackendPolicy = policy) -> BackendMachine { BackendMachine(policy: policy) }
 
-    /// Of a backend that requires another one, and of no other.
+    /// A backend with one requirement.
     static func awaiting(_ policy: BackendPolicy = policy) -> BackendMachine {
         var policy = policy
         policy.requires = ["redis"]
@@ -32,7 +32,7 @@ enum BackendFixtures {
         awake(policy).after(.lastLeaseReturned(Generation(number: 1)), .timerFired(.idle), .gateClosed)
     }
 
-    /// Its stop plan and the time after it are over, and its processes are still there.
+    /// Its stop plan and grace period are over, and its processes are still alive.
     static func overdue(_ policy: BackendPolicy = policy) -> BackendMachine {
         (0..<policy.stopPlan.overdueStep).reduce(stopping(policy)) { machine, _ in
             machine.after(.timerFired(.stopStep))
@@ -58,7 +58,7 @@ enum BackendFixtures {
 }
 
 extension BackendMachine {
-    /// All at noon, its effects ignored.
+    /// Applies all events at noon and ignores the effects.
     func after(_ events: Event...) -> BackendMachine {
         var machine = self
         for event in events { _ = machine.apply(event, at: noon) }

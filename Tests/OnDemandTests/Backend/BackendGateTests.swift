@@ -9,7 +9,7 @@ struct BackendGateTests {
         case enter, leaveFirst, leaveLast, closeIfEmpty, close, closeByForce, open
     }
 
-    @Test("every sequence of moves ends as it does with the slow model, move by move")
+    @Test("every sequence of operations has the results of the model, operation by operation")
     func model() {
         let runs = Exhaustive.run { choices in
             let gate = BackendGate()
@@ -53,7 +53,7 @@ struct BackendGateTests {
         #expect(runs > 40_000)
     }
 
-    @Test("a closed gate lets nobody in, and closing it again is not the answer that it was closed now")
+    @Test("a closed gate admits no client, and a second close reports that it was closed before")
     func closed() {
         let gate = BackendGate()
         #expect(gate.enter() == nil)
@@ -64,7 +64,7 @@ struct BackendGateTests {
         #expect(gate.enter() == nil)
     }
 
-    @Test("only the last one out is told that it was the last")
+    @Test("only the last leave reports the last lease")
     func lastOneOut() {
         let gate = BackendGate()
         let generation = Generation(number: 7)
@@ -77,7 +77,7 @@ struct BackendGateTests {
         #expect(gate.closeIfEmpty())
     }
 
-    @Test("a gate that is closed to newcomers still counts who is inside, and tells when the last one has left")
+    @Test("a gate that is closed by force still counts its leases, and reports the return of the last one")
     func closedToNewcomers() {
         let gate = BackendGate()
         let generation = Generation(number: 3)
@@ -89,7 +89,7 @@ struct BackendGateTests {
         #expect(!gate.leave(generation))
     }
 
-    @Test("a lease that outlived its generation changes nothing in the next one")
+    @Test("a lease of an old generation does not affect the next one")
     func staleLease() {
         let gate = BackendGate()
         let (first, second) = (Generation(number: 1), Generation(number: 2))
@@ -103,7 +103,7 @@ struct BackendGateTests {
         #expect(gate.leave(second))
     }
 
-    @Test("a lease that is returned twice is our own mistake")
+    @Test("a lease that is returned twice traps")
     func returnedTwice() async {
         await #expect(processExitsWith: .failure) {
             let gate = BackendGate()
@@ -113,7 +113,7 @@ struct BackendGateTests {
         }
     }
 
-    @Test("on real threads a gate never closes around somebody, and every lease is counted to its end")
+    @Test("on real threads a gate never closes while a lease is out, and every lease is counted")
     func threads() {
         let house = DaemonHarness()
         let visitors = 3
@@ -139,7 +139,7 @@ struct BackendGateTests {
     }
 }
 
-/// A gate, its visitors, and those who close and open it.
+/// A gate, its clients, and the threads that close and open it.
 private final class DaemonHarness: Sendable {
     let gate = BackendGate()
     let inside = Atomic(0)
@@ -171,7 +171,7 @@ private final class DaemonHarness: Sendable {
         _ = gate.leave(next)
     }
 
-    @Test("who enters sees the port of the generation that is open")
+    @Test("a lease has the port of the open generation")
     func port() {
         let gate = BackendGate()
         #expect(gate.port == 0)

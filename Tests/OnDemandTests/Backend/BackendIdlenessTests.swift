@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// When a quiet backend is stopped although tunnels are open, and when it is not stopped although it is quiet.
+/// Idle stops with open tunnels, and conditions that delay an idle stop.
 @Suite struct BackendIdlenessTests {
     private static let byData = BackendPolicy(
         idleTimeout: .seconds(60), idleWhen: .noClientData, closeJitter: .seconds(3))
@@ -10,7 +10,7 @@ import Testing
 
     private func later(_ seconds: Int) -> Instant { noon + .seconds(seconds) }
 
-    @Test("client data within the idle timeout moves the clock to that data, not to now")
+    @Test("client data within the idle timeout moves the deadline relative to that data, not to now")
     func dataSeen() {
         var machine = BackendFixtures.awake(Self.byData)
         #expect(machine.apply(.timerFired(.idle), at: later(60)) == [.tryCloseGate])
@@ -18,7 +18,7 @@ import Testing
         #expect(machine.state == .awake(since: noon))
     }
 
-    @Test("clients of dormant tunnels are told before anybody is signalled")
+    @Test("clients of uncounted tunnels get a close frame before the process gets a signal")
     func leaveFirst() {
         var machine = BackendFixtures.awake(Self.byData).after(.timerFired(.idle))
         let leave = machine.apply(.gateClosed, at: later(60))
@@ -27,7 +27,7 @@ import Testing
         #expect(stop == [.signal(.terminate), .arm(.stopStep, at: later(71))])
     }
 
-    @Test("clients that cannot wake it again for a while are told to try later")
+    @Test("clients that cannot wake the backend during the minimum sleep get close code 1013")
     func staysAway() {
         var policy = Self.byData
         policy.minimumSleep = .seconds(5)
@@ -37,7 +37,7 @@ import Testing
         #expect(CloseCode(CloseReason.staysAway) == .tryAgainLater && CloseCode(.restarts) == .serviceRestart)
     }
 
-    @Test("tunnels that do not end in time do not hold up the stop, and a hurry does not wait for them")
+    @Test("tunnels that do not close in time do not delay the stop, and a forced shutdown does not wait for them")
     func leaveInTime() {
         for event in [BackendMachine.Event.timerFired(.stopStep), .shutdownForced] {
             var machine = BackendFixtures.awake(Self.byData).after(.timerFired(.idle), .gateClosed)
@@ -45,13 +45,13 @@ import Testing
         }
     }
 
-    @Test("tunnels of an earlier generation end nothing")
+    @Test("closed tunnels of an earlier generation have no effect")
     func earlierGeneration() {
         var machine = BackendFixtures.awake(Self.byData).after(.timerFired(.idle), .gateClosed)
         #expect(machine.apply(.tunnelsDrained(Generation(number: 0)), at: later(61)) == [])
     }
 
-    @Test("who comes while the others are told to go waits for a fresh start")
+    @Test("a request while the tunnels close is queued for the next start")
     func arrival() {
         var machine = BackendFixtures.awake(Self.byData).after(.timerFired(.idle), .gateClosed)
         let ticket = Ticket(number: 9)
@@ -63,7 +63,7 @@ import Testing
         #expect(machine.queueLength == 1)
     }
 
-    @Test("a minimum uptime holds the idle stop back, and only until it has passed")
+    @Test("a minimum uptime delays the idle stop, and only until it is over")
     func minimumUptime() {
         var policy = BackendFixtures.policy
         policy.minimumUptime = .seconds(300)

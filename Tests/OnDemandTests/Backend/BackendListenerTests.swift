@@ -5,11 +5,11 @@ import Testing
 private let (one, two) = (Ticket(number: 1), Ticket(number: 2))
 private let first = Generation(number: 1)
 
-/// A process that lives and does not listen.
+/// A process that is alive and does not listen.
 struct BackendListenerTests {
     private let lost = BackendFixtures.awake().after(.foundNobody(two, first, wasSent: false))
 
-    @Test("the request waits again, and the process is looked at again within what is left of its start")
+    @Test("the request is queued again, and the process is probed for the rest of its startup timeout")
     func waitsAgain() {
         var machine = BackendFixtures.awake()
         let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(10))
@@ -25,14 +25,14 @@ struct BackendListenerTests {
         #expect(effects.contains(.arm(.startup, at: late + .seconds(30))))
     }
 
-    @Test("a process that resets each request is no start without an end")
+    @Test("a process that resets each request does not restart its startup timeout endlessly")
     func resets() {
         var machine = BackendFixtures.awake()
         let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(30))
         #expect(effects == [.refuse([two], .startTimedOut(after: .seconds(30)), retryAfter: .seconds(1))])
     }
 
-    @Test("when it listens again, the same generation goes on")
+    @Test("the same generation continues when the process listens again")
     func listensAgain() {
         var machine = lost
         let effects = machine.apply(.probeSucceeded, at: noon)
@@ -40,7 +40,7 @@ struct BackendListenerTests {
         #expect(machine.state == .awake(since: noon))
     }
 
-    @Test("when it ends instead, that is a crash, and who may have caused it is not sent on")
+    @Test("an exit instead is a crash, and the request that may have caused it is not retried")
     func crash() {
         var machine = lost.after(.foundNobody(one, first, wasSent: true))
         let effects = machine.apply(.exited(.signal(11)), at: noon)
@@ -54,7 +54,7 @@ struct BackendListenerTests {
         #expect(start.queue == [two])
     }
 
-    @Test("a request that found nobody at an earlier generation enters the present one")
+    @Test("a request that found no listener at an earlier generation enters the current one")
     func laterGeneration() {
         var machine = BackendFixtures.stopping().after(
             .wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
@@ -64,7 +64,7 @@ struct BackendListenerTests {
 }
 
 struct BackendGateReopeningTests {
-    @Test("a gate that opens again for the same generation keeps who is inside")
+    @Test("a gate that reopens for the same generation keeps its leases")
     func keeps() {
         let gate = BackendGate()
         gate.open(first, leases: 2)
@@ -74,7 +74,7 @@ struct BackendGateReopeningTests {
         #expect(!gate.leave(first) && !gate.leave(first) && gate.leave(first))
     }
 
-    @Test("a gate that opens for another generation has nobody of the last one")
+    @Test("a gate that opens for another generation has no lease of the last one")
     func forgets() {
         let gate = BackendGate()
         gate.open(first, leases: 2)

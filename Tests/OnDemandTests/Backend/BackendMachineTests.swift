@@ -13,7 +13,7 @@ private let crash = Exit.status(1)
 private let noCommand = SystemError(call: "find", code: .noSuchFile, subject: "puma")
 private let inUse = "could not be started: its address is in use"
 
-/// One cell of the table: what happens, what becomes of it, and what is to be done.
+/// One cell of the table: the event, the next state, and the effects.
 struct Row: Sendable, CustomTestStringConvertible {
     let event: BackendMachine.Event
     let state: BackendMachine.State
@@ -49,7 +49,7 @@ struct BackendMachineTests {
     func asleep(row: Row) { row.check(BackendFixtures.asleep()) }
 
     @Test(
-        "starting: what it requires comes first",
+        "starting: acquiring the requirements",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .awaitingDependencies, queue: [one, two])), []),
             Row(.abandoned(one), .starting(Start(phase: .awaitingDependencies, queue: [])), []),
@@ -80,14 +80,14 @@ struct BackendMachineTests {
         ])
     func awaitingDependencies(row: Row) { row.check(BackendFixtures.awaiting()) }
 
-    @Test("what it requires is let go of when nothing is left of its processes, and not before")
+    @Test("a requirement is released when no process of the backend is left, and not before")
     func letsGoLast() {
         var machine = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseDependencies))
         #expect(machine.apply(.groupGone, at: noon).last == .releaseDependencies)
     }
 
-    @Test("a restart for those who wait lets go of nothing, and asks again what may have been lost")
+    @Test("a restart for queued requests releases no requirement, and requests a lost one again")
     func holdsOnForRestart() {
         let awake = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         var machine = awake.after(.exited(crash), .wanted(two))
@@ -96,14 +96,14 @@ struct BackendMachineTests {
         #expect(machine.state == .starting(Start(phase: .awaitingDependencies, queue: [two])))
     }
 
-    @Test("the failure of a requirement is not counted as its own")
+    @Test("a failed requirement does not count as a failure of the backend")
     func failureOfAnother() {
         let machine = BackendFixtures.awaiting().after(
             .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)))
         #expect(machine.failures == 0)
     }
 
-    @Test("what is not to be started again stays down after its end, whatever that was", arguments: [0, 1] as [Int32])
+    @Test("a one-shot process stays down after its exit, whatever its status", arguments: [0, 1] as [Int32])
     func stays(status: Int32) {
         var policy = BackendFixtures.policy
         (policy.alwaysOn, policy.restarts) = (true, false)
@@ -114,7 +114,7 @@ struct BackendMachineTests {
     }
 
     @Test(
-        "starting: is the address free?",
+        "starting: checking the address",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .checkingAddress, queue: [one, two])), []),
             Row(.wantedIfAwake(two), .starting(Start(phase: .checkingAddress, queue: [one, two])), []),
@@ -155,7 +155,7 @@ struct BackendMachineTests {
     func spawning(row: Row) { row.check(BackendFixtures.spawning()) }
 
     @Test(
-        "starting: waiting until it accepts",
+        "starting: probing",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .probing(since: noon), queue: [one, two])), []),
             Row(.abandoned(one), .starting(Start(phase: .probing(since: noon), queue: [])), []),
@@ -221,7 +221,7 @@ struct BackendMachineTests {
     func awake(row: Row) { row.check(BackendFixtures.awake()) }
 
     @Test(
-        "stopping because nobody needed it",
+        "stopping because it was idle",
         arguments: [
             Row(.wanted(two), .stopping(Stop(cause: .idle, step: 0, queue: [two])), []),
             Row(.abandoned(two), .stopping(Stop(cause: .idle, step: 0)), []),
@@ -260,7 +260,7 @@ struct BackendMachineTests {
     func failing(row: Row) { row.check(BackendFixtures.failing()) }
 
     @Test(
-        "stopping because the daemon leaves",
+        "stopping because of the shutdown",
         arguments: [
             Row(
                 .wanted(two), .stopping(Stop(cause: .shutdown, step: 0)),
@@ -271,7 +271,7 @@ struct BackendMachineTests {
     func leaving(row: Row) { row.check(BackendFixtures.leaving()) }
 
     @Test(
-        "cooling down",
+        "backoff",
         arguments: [
             Row(.wanted(two), .backoff(Rest(until: noon + .seconds(1), reason: inUse, queue: [two])), []),
             Row(
@@ -286,7 +286,7 @@ struct BackendMachineTests {
     func backoff(row: Row) { row.check(BackendFixtures.backoff()) }
 
     @Test(
-        "retired",
+        "shutting down",
         arguments: [
             Row(.wanted(one), .shuttingDown, [.refuse([one], .shuttingDown, retryAfter: .seconds(5))]),
             Row(.abandoned(one), .shuttingDown, []),
@@ -299,14 +299,14 @@ struct BackendMachineTests {
 }
 
 struct BackendGenerationTests {
-    @Test("a backend that nobody waits for any more becomes ready, and its idle clock starts at once")
+    @Test("a backend whose queue is empty becomes ready, and its idle timer starts at once")
     func readyForNobody() {
         var machine = BackendFixtures.probing().after(.abandoned(one))
         let effects = machine.apply(.probeSucceeded, at: noon)
         #expect(effects == [.disarm(.startup), .openGate(first, leases: 0), .arm(.idle, at: noon + .seconds(60))])
     }
 
-    @Test("everybody who waits is admitted, in the order they came")
+    @Test("all queued requests are admitted in order of arrival")
     func admittedInOrder() {
         var machine = BackendFixtures.probing().after(.wanted(three))
         let effects = machine.apply(.probeSucceeded, at: noon)
@@ -314,7 +314,7 @@ struct BackendGenerationTests {
         #expect(effects.contains(.openGate(first, leases: 2)))
     }
 
-    @Test("one client too many is refused, the others go on waiting, and a place that is left is free again")
+    @Test("a request beyond the limit of the queue is rejected, and a client that leaves frees its slot")
     func queueFull() {
         var machine = BackendFixtures.checking().after(.wanted(two))
         let full = BackendMachine.Effect.refuse([three], .queueFull(limit: 2), retryAfter: .seconds(1))
@@ -325,14 +325,14 @@ struct BackendGenerationTests {
         #expect(machine.queueLength == 2)
     }
 
-    @Test("the queue is bounded in the stop window too")
+    @Test("the queue has its limit during a stop, too")
     func queueFullWhileStopping() {
         var machine = BackendFixtures.stopping().after(.wanted(one), .wanted(two))
         let full = BackendMachine.Effect.refuse([three], .queueFull(limit: 2), retryAfter: .seconds(1))
         #expect(machine.apply(.wanted(three), at: noon) == [full])
     }
 
-    @Test("who arrives while it stops gets a fresh start as soon as the last of the group is gone")
+    @Test("a request during a stop causes a start as soon as the last process of the group is gone")
     func stopWindow() {
         var machine = BackendFixtures.stopping().after(.wanted(two), .exited(.signal(15)))
         let effects = machine.apply(.groupGone, at: noon)
@@ -340,13 +340,13 @@ struct BackendGenerationTests {
         #expect(machine.state == .starting(Start(phase: .checkingAddress, queue: [two])))
     }
 
-    @Test("who arrives while it stops and leaves again starts nothing")
+    @Test("a request that is queued during a stop and leaves again starts nothing")
     func leftInStopWindow() {
         let machine = BackendFixtures.stopping().after(.wanted(two), .abandoned(two), .groupGone)
         #expect(machine.state == .asleep)
     }
 
-    @Test("a backend that ignores TERM is killed, again and again, until its group is gone")
+    @Test("a backend that ignores TERM is killed repeatedly until its group is gone")
     func killedUntilGone() {
         var machine = BackendFixtures.stopping()
         var now = noon
@@ -357,13 +357,13 @@ struct BackendGenerationTests {
         }
     }
 
-    @Test("each start is another generation")
+    @Test("each start is a new generation")
     func generations() {
         var machine = BackendFixtures.stopping().after(.wanted(two), .groupGone)
         #expect(machine.apply(.addressFree, at: noon) == [.spawn(Generation(number: 2))])
     }
 
-    @Test("the first crash is forgiven, the next ones make it rest, ever longer")
+    @Test("the first crash causes no backoff, the next ones cause a growing one")
     func crashes() {
         var machine = BackendFixtures.awake()
         var rests: [Duration] = []
@@ -378,7 +378,7 @@ struct BackendGenerationTests {
         #expect(rests == [.seconds(2), .seconds(4), .seconds(8)])
     }
 
-    @Test("a crash after a long time of service is forgiven like a first one")
+    @Test("a crash after a long uptime counts as a first crash")
     func stableCrash() {
         var machine = BackendFixtures.failing().after(
             .groupGone, .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded)
@@ -388,7 +388,7 @@ struct BackendGenerationTests {
         #expect(machine.after(.groupGone).state == .asleep)
     }
 
-    @Test("failed starts double the rest; one life that ends because nobody needs it makes up for them")
+    @Test("failed starts double the backoff, and an idle stop resets it")
     func failedStarts() {
         var machine = BackendFixtures.backoff()
         for seconds in [2, 4, 8] {
@@ -402,7 +402,7 @@ struct BackendGenerationTests {
         #expect(machine.failures == 0)
     }
 
-    @Test("a refusal while cooling down names what is left of the rest, and never nothing")
+    @Test("a rejection during the backoff has the remaining time, and never zero")
     func restThatIsOver() {
         var machine = BackendFixtures.backoff()
         let effects = machine.apply(.wantedIfAwake(two), at: noon + .seconds(5))
@@ -413,7 +413,7 @@ struct BackendGenerationTests {
         #expect(retryAfter ?? .zero > .zero)
     }
 
-    @Test("a refusal while cooling down is one reason long, however many rests went before")
+    @Test("a rejection during the backoff names one cause, however many failures came before")
     func reasonsDoNotGrow() {
         let machine = BackendFixtures.failing().after(.groupGone)
         guard case .backoff(let rest) = machine.state else {
@@ -423,14 +423,14 @@ struct BackendGenerationTests {
         #expect(rest.reason == "ended unexpectedly")
     }
 
-    @Test("the dice shorten a rest by up to a fifth")
+    @Test("the jitter shortens a backoff by at most a fifth")
     func jitter() {
         var machine = BackendFixtures.checking()
         let effects = machine.apply(.addressTaken, at: noon, jitter: 0.5)
         #expect(effects.last == .arm(.backoffTimer, at: noon + .milliseconds(900)))
     }
 
-    @Test("what is always on never idles out, and comes back by itself after a crash and after a rest")
+    @Test("an always-on backend never stops for idleness, and restarts after a crash and after a backoff")
     func alwaysOn() {
         var policy = BackendFixtures.policy
         policy.alwaysOn = true
@@ -443,7 +443,7 @@ struct BackendGenerationTests {
         #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
     }
 
-    @Test("P10 without an idle timeout nothing ever stops it, whatever it works at without clients")
+    @Test("P10 without an idle timeout the backend never stops, whatever it does without clients")
     func neverIdle() {
         var policy = BackendFixtures.policy
         policy.idleTimeout = nil
@@ -451,7 +451,7 @@ struct BackendGenerationTests {
         #expect(machine.apply(.lastLeaseReturned(first), at: noon).isEmpty)
     }
 
-    @Test("a shutdown in the stop window tells those who wait, and nothing starts again")
+    @Test("a shutdown during a stop rejects the queued requests, and nothing starts again")
     func shutdownInStopWindow() {
         var machine = BackendFixtures.stopping().after(.wanted(two))
         let effects = machine.apply(.shutdownRequested, at: noon)
@@ -459,7 +459,7 @@ struct BackendGenerationTests {
         #expect(machine.after(.groupGone).state == .shuttingDown)
     }
 
-    @Test("an absurdly long startup timeout is armed for ever, not in the past")
+    @Test("a very long startup timeout is armed as endless, not in the past")
     func absurdTimeout() {
         var policy = BackendFixtures.policy
         policy.startupTimeout = .seconds(Int64.max / 1_000_000_000)
@@ -469,42 +469,42 @@ struct BackendGenerationTests {
 }
 
 struct ImpossibleEventTests {
-    @Test("no timer can fire while it is asleep")
+    @Test("no timer can fire while the backend is asleep")
     func asleep() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.asleep().after(.timerFired(.idle)) }
     }
 
-    @Test("nobody probes before there is a process")
+    @Test("no probe can succeed before a process exists")
     func checkingAddress() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.checking().after(.probeSucceeded) }
     }
 
-    @Test("a spawn is answered before anything else is told")
+    @Test("a spawn has its result before any other event")
     func spawning() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.spawning().after(.shutdownRequested) }
     }
 
-    @Test("a group is not gone before its leader was reaped")
+    @Test("a group cannot be gone before its leader was reaped")
     func probing() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.probing().after(.groupGone) }
     }
 
-    @Test("only a stop can be hurried")
+    @Test("only a stop can be forced")
     func awake() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.awake().after(.shutdownForced) }
     }
 
-    @Test("the gate is not asked for while it stops")
+    @Test("the gate is not used during a stop")
     func stopping() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.stopping().after(.gateClosed) }
     }
 
-    @Test("what rests has no process that could end")
+    @Test("a backend in backoff has no process that could exit")
     func backoff() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.backoff().after(.exited(.status(0))) }
     }
 
-    @Test("what is retired has nothing left that could happen")
+    @Test("no event is possible after the shutdown")
     func shuttingDown() async {
         await #expect(processExitsWith: .failure) { _ = BackendFixtures.shuttingDown().after(.groupGone) }
     }

@@ -4,14 +4,14 @@ import Testing
 
 private let (one, two) = (Ticket(number: 1), Ticket(number: 2))
 
-/// A stop that does not end: its processes may not be signalled, or hang in the kernel.
+/// A stop that does not end: its processes cannot be signalled, or hang in the kernel.
 struct BackendOverdueStopTests {
-    @Test("queued requests are refused when the stop plan and its grace are over")
+    @Test("queued requests are rejected when the stop plan and its grace period are over")
     func refusesWaiting() {
         var machine = BackendFixtures.stopping().after(.wanted(one))
         var (now, refusals) = (noon, [Instant]())
         for _ in 0..<20 {
-            // TERM and its patience came before.
+            // TERM and its timeout came before.
             now = now + (now == noon ? .seconds(10) : .seconds(1))
             let effects = machine.apply(.timerFired(.stopStep), at: now)
             #expect(effects.contains(.signal(.kill)))
@@ -21,14 +21,14 @@ struct BackendOverdueStopTests {
         #expect(machine.isStopOverdue && machine.queueLength == 0)
     }
 
-    @Test("a request during an overdue stop is refused at once", arguments: [true, false])
+    @Test("a request during an overdue stop is rejected at once", arguments: [true, false])
     func refusesNewcomers(mayWake: Bool) {
         var machine = BackendFixtures.overdue()
         let effects = machine.apply(mayWake ? .wanted(two) : .wantedIfAwake(two), at: noon)
         #expect(effects == [.refuse([two], .stopTimedOut, retryAfter: .seconds(10))])
     }
 
-    @Test("an overdue stop repeats KILL at a slow rate")
+    @Test("an overdue stop repeats KILL at a low rate")
     func slowRetries() {
         var machine = BackendFixtures.overdue()
         for _ in 0..<3 {
@@ -37,7 +37,7 @@ struct BackendOverdueStopTests {
         }
     }
 
-    @Test("when the processes end at last, the backend is asleep and can be woken")
+    @Test("a backend is asleep and can be woken when its processes finally exit")
     func endsAtLast() {
         let machine = BackendFixtures.overdue().after(.exited(.signal(9)), .groupGone)
         #expect(machine.state == .asleep)
@@ -49,11 +49,11 @@ struct BackendOverdueStopTests {
         let machine = BackendFixtures.overdue().after(.command(command))
         let pending = PendingCommand(ticket: one, command: command, found: machine.generation)
         #expect(pending.verdict(on: machine) == .stopTimedOut)
-        // What failed is not done later behind the operator's back.
+        // A failed command is not executed later.
         #expect(machine.after(.exited(.signal(9)), .groupGone).state == .asleep)
     }
 
-    @Test("a daemon that leaves is no command's failure")
+    @Test("a shutdown fails no command")
     func shutdown() {
         let machine = BackendFixtures.overdue().after(.shutdownRequested)
         let pending = PendingCommand(ticket: one, command: .stop, found: machine.generation)
@@ -70,7 +70,7 @@ struct BackendShortRestTests {
         return BackendFixtures.backoff(policy)
     }
 
-    @Test("a request is queued when at most two seconds of the rest are left")
+    @Test("a request is queued when at most two seconds of the backoff are left")
     func boundary() {
         var short = failed(Limits.queuedRest)
         #expect(short.apply(.wanted(two), at: noon) == [])
@@ -90,7 +90,7 @@ struct BackendShortRestTests {
         #expect(effects.contains(.admit([two], Generation(number: 1))))
     }
 
-    @Test("a request that arrives while the failed process is still ending is queued, too, and keeps its place")
+    @Test("a request that arrives while the failed process exits is queued, too, and keeps its position")
     func duringStop() {
         let machine = BackendFixtures.failing().after(.wanted(two), .groupGone)
         guard case .backoff(let rest) = machine.state else {
@@ -101,7 +101,7 @@ struct BackendShortRestTests {
         #expect(machine.after(.timerFired(.backoffTimer)).queueLength == 1)
     }
 
-    @Test("a client that leaves is forgotten, and then nothing starts")
+    @Test("a client that leaves is removed from the queue, and then nothing starts")
     func leaves() {
         #expect(failed(.seconds(1)).after(.wanted(two), .abandoned(two), .timerFired(.backoffTimer)).state == .asleep)
     }
@@ -118,7 +118,7 @@ struct BackendShortRestTests {
     }
 
     @Test(
-        "who ends the rest answers those that are queued",
+        "an event that ends the backoff resolves the queued requests",
         arguments: [
             (BackendMachine.Event.command(.stop), Refusal.stopped), (.command(.disable), .disabled),
             (.shutdownRequested, .shuttingDown),

@@ -2,9 +2,9 @@ import Testing
 
 @testable import OnDemand
 
-/// A policy that changes between two lives, and what of it does not wait for the next.
+/// A policy that changes between two generations, and the parts that apply at once.
 @Suite struct BackendRedefinitionTests {
-    @Test("the next life is lived by the new policy, and nothing of the last one is forgotten")
+    @Test("the next generation uses the new policy, and keeps the state of the last one")
     func nextLife() {
         var machine = BackendFixtures.stopping()
         machine.update(BackendPolicy(startupTimeout: .seconds(3)))
@@ -13,7 +13,7 @@ import Testing
         #expect(machine.apply(.spawned, at: noon) == [.arm(.startup, at: noon + .seconds(3)), .startProbing])
     }
 
-    @Test("whether it comes back by itself is decided by the policy of the next life")
+    @Test("the policy of the next generation decides whether it restarts by itself")
     func alwaysOn() {
         var machine = BackendFixtures.stopping()
         machine.update(BackendPolicy(alwaysOn: true))
@@ -23,7 +23,7 @@ import Testing
         #expect(rests.apply(.groupGone, at: noon).contains(.checkAddress) == false)
     }
 
-    @Test("how clients are asked to leave counts at once")
+    @Test("a new close code of tunnels applies at once")
     func closeHandshake() {
         var machine = BackendFixtures.awake()
         machine.update(closeJitter: .seconds(4), drainTimeout: .seconds(40))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Who may wake a backend, and when nobody may: `wake_on` and `min_sleep`.
+/// Which requests may wake a backend, and when none may: `wake_on` and `min_sleep`.
 @Suite struct BackendWakingTests {
     private static let sleepy: BackendPolicy = {
         var policy = BackendFixtures.policy
@@ -22,7 +22,7 @@ import Testing
         [.refuse([ticket], .wakeNotAllowed, retryAfter: Refusal.asleepRetry)]
     }
 
-    @Test("after an idle stop nobody wakes it before it has slept enough; who asks is told how long that is")
+    @Test("a request during the minimum sleep after an idle stop is rejected with the remaining time")
     func minSleep() {
         var machine = BackendFixtures.stopping(Self.sleepy).after(.groupGone)
         #expect(machine.apply(.wanted(one), at: later(1)) == minSleep(one, 59))
@@ -32,27 +32,30 @@ import Testing
         #expect(machine.minSleepUntil == nil)
     }
 
-    @Test("while it stops for idleness the sleep has not begun, and nobody is held for a start that may not follow")
+    @Test(
+        "during an idle stop the minimum sleep has not begun, and no request is queued for a start that may not follow")
     func stopsForASleep() {
         var machine = BackendFixtures.stopping(Self.sleepy)
         #expect(machine.apply(.wanted(one), at: noon) == minSleep(one, 60))
         #expect(machine.queueLength == 0)
     }
 
-    @Test("the daemon's or an operator's own start does not wait for the end of the sleep")
+    @Test("a start by the daemon or by command does not wait for the minimum sleep")
     func operatorWakes() {
         var machine = BackendFixtures.stopping(Self.sleepy).after(.groupGone)
         #expect(machine.apply(.startRequested, at: later(1)) == [.checkAddress])
         #expect(machine.apply(.wanted(one), at: later(1)) == [])
     }
 
-    @Test("only an idle stop is followed by a sleep; a crash that is forgiven is not")
+    @Test("only an idle stop causes a minimum sleep; a crash without backoff does not")
     func crashIsNoSleep() {
         var machine = BackendFixtures.awake(Self.sleepy).after(.exited(.status(1)), .groupGone)
         #expect(machine.apply(.wanted(one), at: noon) == [.checkAddress])
     }
 
-    @Test("who may not wake it is refused while it sleeps, and joins whoever has woken it")
+    @Test(
+        "a request without wake permission is rejected during sleep, and queued after another one woke the backend"
+    )
     func joins() {
         var machine = BackendFixtures.asleep()
         #expect(machine.apply(.wantedIfAwake(two), at: noon) == wakeNotAllowed(two))
@@ -64,7 +67,7 @@ import Testing
             machine.apply(.wantedIfAwake(two), at: noon) == [.enterGate, .admit([two], Generation(number: 1))])
     }
 
-    @Test("in the stop window it causes no start of its own, and joins the one that somebody else causes")
+    @Test("a request without wake permission causes no start during a stop, and joins the start of another request")
     func stopWindow() {
         for stopping in [BackendFixtures.stopping(), BackendFixtures.awake().after(.exited(.status(1)))] {
             var machine = stopping
@@ -76,7 +79,7 @@ import Testing
         }
     }
 
-    @Test("what is always on comes back by itself, so anybody may wait for it")
+    @Test("an always-on backend restarts by itself, so any request may be queued")
     func alwaysOn() {
         var policy = BackendFixtures.policy
         policy.alwaysOn = true
@@ -85,7 +88,7 @@ import Testing
         #expect(machine.apply(.wantedIfAwake(two), at: noon) == [])
     }
 
-    @Test("a queue that is full is full for everybody, and so is a daemon that leaves")
+    @Test("a full queue and a shutdown reject requests with wake permission, too")
     func elsewhere() {
         var full = BackendFixtures.checking().after(.wanted(one))
         let refusal = BackendMachine.Effect.refuse([two], .queueFull(limit: 2), retryAfter: .seconds(1))

@@ -1,9 +1,9 @@
 @testable import OnDemand
 
-/// A machine with everything a driver has around it: a gate, a process, timers, probes and clients, all of them values,
-/// so that a walk can go every way from here.
+/// A machine with the surroundings that a driver gives it: a gate, a process, timers, probes and clients. All are
+/// values, so that a walk can try every event from here.
 struct BackendWalk {
-    /// What may happen next in the world around the machine.
+    /// An event in the surroundings of the machine.
     enum Move: Equatable {
         case arrive, arriveLate, arriveWithoutWaking, leaveQueue, leaveAfterAdmission, leave
         case requirementsGetReady, requirementFails, requirementIsDisabled, requirementsChange
@@ -28,10 +28,10 @@ struct BackendWalk {
     private(set) var timers: [BackendTimer: Instant] = [:]
     private(set) var isProbing = false
     private(set) var isChecking = false
-    /// Asked for and not answered yet; and whether it would be kept awake.
+    /// Whether a requirement is requested and pending, and whether it would be kept awake.
     private(set) var isAwaiting = false
     private(set) var isHolding = false
-    /// Those who wait, those who were let in with their generation, and how often anybody was answered.
+    /// The queued tickets, the admitted tickets with their generation, and the number of results of each ticket.
     private(set) var queue: [Ticket] = []
     private(set) var inside: [Generation] = []
     private var replies: [Ticket: Int] = [:]
@@ -42,9 +42,9 @@ struct BackendWalk {
     private var isShutDown = false
     private var lastClientData: Instant?
     private var isTakingLeave = false
-    /// What an operator may ask for on this walk.
+    /// The commands that this walk may use.
     private let commands: [BackendCommand]
-    /// The first promise that was broken, in words.
+    /// The first broken invariant.
     private(set) var localReply: String?
 
     init(policy: BackendPolicy, commands: [BackendCommand] = []) {
@@ -53,11 +53,11 @@ struct BackendWalk {
         if policy.alwaysOn { tell(.startRequested) }
     }
 
-    private mutating func expect(_ dependencies: Bool, _ promise: @autoclosure () -> String) {
-        if !dependencies, localReply == nil { localReply = promise() }
+    private mutating func expect(_ dependencies: Bool, _ invariant: @autoclosure () -> String) {
+        if !dependencies, localReply == nil { localReply = invariant() }
     }
 
-    // MARK: What can happen
+    // MARK: Possible events
 
     var moves: [Move] {
         var moves: [Move] = [.arrive]
@@ -93,7 +93,7 @@ struct BackendWalk {
         case .arriveWithoutWaking:
             let mayJoin = startsAnyhow || !queue.isEmpty
             ask(mayWake: false)
-            expect(mayJoin || queue.isEmpty, "who may not wake it is held where nothing will start")
+            expect(mayJoin || queue.isEmpty, "a request without wake permission is queued where nothing will start")
         case .leaveQueue: tell(.abandoned(queue.removeFirst()))
         case .findNobody(let wasSent): findNobody(wasSent: wasSent)
         case .leave: leave()
@@ -151,7 +151,7 @@ struct BackendWalk {
         let mustSleep = machine.state == .asleep && machine.minSleepUntil.map { $0 > now } ?? false
         tell(mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         let state = machine.state
-        expect(!mustSleep || state == .asleep, "woken although it has still to sleep")
+        expect(!mustSleep || state == .asleep, "woken during the minimum sleep")
     }
 
     private mutating func leave() {
@@ -187,17 +187,17 @@ struct BackendWalk {
     private mutating func perform(_ effect: BackendMachine.Effect) -> BackendMachine.Event? {
         switch effect {
         case .acquireDependencies:
-            expect(process == .none && !isAwaiting, "requirements are asked for before there is a process")
+            expect(process == .none && !isAwaiting, "requirements are acquired although a process exists")
             (isAwaiting, isHolding) = (true, true)
         case .releaseDependencies:
-            expect(isHolding && process == .none, "let go of what it still needs, or never had")
+            expect(isHolding && process == .none, "a requirement is released that is in use or was not acquired")
             (isAwaiting, isHolding) = (false, false)
         case .checkAddress:
             expect(
-                !isChecking && !isProbing && process == .none, "an address is checked only before there is a process")
+                !isChecking && !isProbing && process == .none, "an address is checked although a process exists")
             isChecking = true
         case .spawn:
-            expect(process == .none, "a second process while the group of the first one lives")
+            expect(process == .none, "a second process while the group of the first one is alive")
             if spawnSucceeds { process = .alive }
             return spawnSucceeds ? .spawned : .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "x"))
         case .startProbing: isProbing = true
@@ -206,18 +206,18 @@ struct BackendWalk {
         case .stopProbing: (isProbing, isChecking) = (false, false)
         case .openGate(let generation, let leases):
             expect(!gate.isOpen, "a gate was opened twice")
-            expect(process == .alive, "a gate was opened to nobody")
+            expect(process == .alive, "a gate was opened without a process")
             gate.open(generation, leases: leases)
         case .enterGate:
             let entered = gate.enter()
-            expect(entered != nil, "a client was let in through a closed gate")
+            expect(entered != nil, "a client was admitted through a closed gate")
         case .tryCloseGate:
             if let lastClientData, let idle = machine.policy.idleTimeout, lastClientData + idle > now {
                 return .clientDataSeen(at: lastClientData)
             }
             return gate.closeIfEmpty() ? .gateClosed : .gateBusy
         case .closeTunnels(let generation, _, _):
-            expect(!gate.isOpen && generation == machine.generation, "leave was taken of somebody else")
+            expect(!gate.isOpen && generation == machine.generation, "tunnels of another generation were closed")
             isTakingLeave = true
         case .closeGate: gate.close()
         case .closeGateByForce: gate.closeByForce()
@@ -226,8 +226,8 @@ struct BackendWalk {
             for ticket in tickets { answer(ticket) }
             inside += tickets.map { _ in generation }
         case .refuse(let tickets, _, let retryAfter):
-            expect(!tickets.isEmpty, "nobody was refused")
-            expect(retryAfter ?? .seconds(1) > .zero, "told to come back at once, or before now")
+            expect(!tickets.isEmpty, "a refusal without a ticket")
+            expect(retryAfter ?? .seconds(1) > .zero, "Retry-After is zero or negative")
             for ticket in tickets { answer(ticket) }
         case .arm(let timer, let instant):
             expect(instant >= now, "\(timer) was armed in the past")
@@ -235,7 +235,7 @@ struct BackendWalk {
         case .disarm(let timer): timers[timer] = nil
         case .signal:
             isTakingLeave = false
-            expect(process != .none, "a signal to nobody")
+            expect(process != .none, "a signal without a process")
         case .endGeneration(let generation):
             expect(process == .none && generation == machine.generation, "a generation ended before its group")
             inside.removeAll { $0 == generation }
@@ -246,41 +246,41 @@ struct BackendWalk {
 
     private mutating func answer(_ ticket: Ticket) {
         replies[ticket, default: 0] += 1
-        expect(replies[ticket] == 1, "\(ticket) was answered twice")
-        expect(queue.contains(ticket), "\(ticket) had left before it was answered")
+        expect(replies[ticket] == 1, "\(ticket) got two results")
+        expect(queue.contains(ticket), "\(ticket) had left before its result")
         queue.removeAll { $0 == ticket }
     }
 
-    /// It starts, or will, whether anybody asks or not.
+    /// Whether the backend starts, or will start, without a request.
     private var startsAnyhow: Bool {
         if case .stopping(let stop) = machine.state, stop.startsAgain { return true }
         let comesBack = machine.standing == .pinned || machine.standing == .usual && machine.policy.alwaysOn
         return comesBack || machine.state.isStarting
     }
 
-    // MARK: What must hold after every move
+    // MARK: Invariants after every event
 
     private mutating func checkPromises() {
         let (machine, armed) = (machine, Set(timers.keys))
-        expect(machine.queueLength == queue.count, "the machine and its clients disagree on who waits")
-        expect(queue.count <= machine.policy.maximumQueue, "too many wait")
+        expect(machine.queueLength == queue.count, "the machine and its clients disagree on the queue")
+        expect(queue.count <= machine.policy.maximumQueue, "the queue is too long")
         expect(gate.isOpen == isReady, "the gate is open in \(machine.state)")
         let needs = !machine.policy.requires.isEmpty && (process != .none || isChecking || isAwaiting)
-        let promise = "requirements are held: \(isHolding), in \(machine.state)"
-        expect(isHolding == needs, promise)
+        let invariant = "requirements are acquired: \(isHolding), in \(machine.state)"
+        expect(isHolding == needs, invariant)
         switch machine.state {
         case .asleep, .shuttingDown:
             expect(armed.isEmpty, "\(armed) armed while \(machine.state)")
-            expect(process == .none && !isProbing && !isChecking && queue.isEmpty, "something is left of a life")
-            expect(machine.standing != .pinned || machine.state == .shuttingDown, "pinned, and it sleeps")
+            expect(process == .none && !isProbing && !isChecking && queue.isEmpty, "a generation has leftovers")
+            expect(machine.standing != .pinned || machine.state == .shuttingDown, "pinned and asleep")
         case .starting(let start):
             expect(machine.standing != .disabled, "it starts although it is disabled")
             switch start.phase {
             case .awaitingDependencies:
-                expect(armed.isEmpty && isAwaiting && process == .none, "waiting for nothing in \(start.phase)")
+                expect(armed.isEmpty && isAwaiting && process == .none, "no pending event in \(start.phase)")
             case .probing, .relistening: expect(armed == [.startup] && isProbing, "a start without an end")
             case .checkingAddress, .spawning:
-                expect(armed.isEmpty && isChecking && process == .none, "waiting for nothing in \(start.phase)")
+                expect(armed.isEmpty && isChecking && process == .none, "no pending event in \(start.phase)")
             }
         case .awake:
             expect(armed.isSubset(of: [.idle]) && !isProbing && queue.isEmpty, "leftovers of the start")
@@ -288,29 +288,29 @@ struct BackendWalk {
             let mayIdle =
                 machine.policy.idleTimeout != nil && !machine.policy.alwaysOn && machine.standing != .pinned
             if mayIdle, gate.inside == 0, lastLeases.isEmpty {
-                expect(armed == [.idle], "empty, and nothing will ever stop it")
+                expect(armed == [.idle], "idle without a timer")
             }
         case .stopping:
             expect(armed == [.stopStep] && process != .none && !isProbing, "a stop without an end")
             let waitsInVain = machine.isStopOverdue && !queue.isEmpty
-            expect(!waitsInVain, "clients wait for a stop that may never end")
+            expect(!waitsInVain, "requests are queued during an overdue stop")
         case .backoff(let rest):
-            expect(armed == [.backoffTimer] && process == .none, "a rest without an end")
+            expect(armed == [.backoffTimer] && process == .none, "a backoff without an end")
             let waitsTooLong = !queue.isEmpty && timers[.backoffTimer]! - now > Limits.queuedRest
-            expect(!waitsTooLong && timers[.backoffTimer] == rest.until, "clients wait for a rest that is long")
+            expect(!waitsTooLong && timers[.backoffTimer] == rest.until, "requests are queued during a long backoff")
         }
     }
 
     private var isReady: Bool { if case .awake = machine.state { true } else { false } }
 
-    /// From wherever it is, the shortest way to the end; what must hold there.
+    /// Runs to the end on the shortest way and checks the invariants there.
     mutating func finish() {
         if !isShutDown { make(.shutDown) }
         if process == .alive { make(.exit(takesGroupAlong: true)) }
         if process == .leaderGone { make(.groupEnds) }
         let (state, unanswered) = (machine.state, queue)
         expect(state == .shuttingDown, "still \(state) after the shutdown")
-        expect(unanswered.isEmpty, "\(unanswered) never got an answer")
+        expect(unanswered.isEmpty, "\(unanswered) never got a result")
         expect(!gate.isOpen, "the gate outlived the daemon")
     }
 }

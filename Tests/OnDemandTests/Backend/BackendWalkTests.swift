@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct BackendWalkTests {
-    /// Every way from here, `depth` moves long; the moves of the first one that broke a promise.
+    /// Tries every sequence of `depth` events; returns the events of the first one that breaks an invariant.
     private func walk(_ here: BackendWalk, depth: Int, _ count: inout Int) -> (moves: [BackendWalk.Move], String)? {
         if let localReply = here.localReply { return ([], localReply) }
         guard depth > 0 else {
@@ -21,7 +21,7 @@ struct BackendWalkTests {
     }
 
     @Test(
-        "no sequence of seven moves breaks a promise",
+        "no sequence of seven events breaks an invariant",
         arguments: [
             (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2), "on demand"),
             (BackendPolicy(idleTimeout: nil, maximumQueue: 2), "never idle"),
@@ -39,7 +39,7 @@ struct BackendWalkTests {
     }
 
     @Test(
-        "no sequence of four moves breaks a promise while an operator gives orders",
+        "no sequence of four events with an operator's commands breaks an invariant",
         arguments: [
             (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2), "on demand"),
             (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumQueue: 2), "by client data"),
@@ -50,7 +50,7 @@ struct BackendWalkTests {
         let toCrashed = toReady + [.exit(takesGroupAlong: false)]
         for start in [[], Array(toReady.prefix(2)), toReady, toCrashed] {
             var walker = BackendWalk(policy: policy, commands: BackendCommand.allCases)
-            // What is always on has begun to start without anybody.
+            // An always-on backend starts without a request.
             for move in start { walker.make(move) }
             var count = 0
             let broken = walk(walker, depth: 4, &count)
@@ -59,7 +59,7 @@ struct BackendWalkTests {
         }
     }
 
-    @Test("no sequence of six moves breaks a promise, from each place of a life")
+    @Test("no sequence of six events breaks an invariant, from each stage of the lifecycle")
     func everyWayFromReady() {
         let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
         let toStopping = toReady + [.leave, .deliverLastLease, .fire(.idle)]
@@ -73,7 +73,7 @@ struct BackendWalkTests {
         }
     }
 
-    @Test("two thousand long random lives break no promise", arguments: [1, 2, 3, 4])
+    @Test("two thousand long random sequences break no invariant", arguments: [1, 2, 3, 4])
     func longLives(seed: UInt64) {
         var generator = Seeded(seed: seed)
         for _ in 0..<500 {
@@ -82,7 +82,7 @@ struct BackendWalkTests {
                 commands: seed % 2 == 0 ? BackendCommand.allCases : [])
             var moves: [BackendWalk.Move] = []
             for _ in 0..<60 {
-                // A shutdown ends the story, so it comes rarely.
+                // A shutdown ends the sequence, so it is rare.
                 let rare = Int.random(in: 0..<40, using: &generator) == 0
                 let move = walker.moves.filter { rare || $0 != .shutDown }.randomElement(using: &generator)!
                 moves.append(move)

@@ -8,13 +8,13 @@ struct DependencyOrderTests {
     }
 
     @Test(
-        "what is required comes first, and else the order of the file stands",
+        "requirements come first, and otherwise the order of the file applies",
         arguments: [
             (["a": [], "b": [], "c": []], [0, 1, 2]),
             (["a": ["c"], "b": [], "c": []], [2, 0, 1]),
             (["a": ["b", "c"], "b": ["c"], "c": []], [2, 1, 0]),
             (["a": ["d"], "b": ["d"], "c": [], "d": []], [3, 0, 1, 2]),
-            (["a": ["nobody"], "b": []], [0, 1]),
+            (["a": ["missing"], "b": []], [0, 1]),
             ([:], []),
         ] as [(KeyValuePairs<String, [String]>, [Int])])
     func positions(requirements: KeyValuePairs<String, [String]>, order: [Int]) {
@@ -23,7 +23,7 @@ struct DependencyOrderTests {
     }
 
     @Test(
-        "a circle is told from its first name back to it",
+        "a cycle is reported from its first name back to it",
         arguments: [
             (["a": ["b"], "b": ["a"]], ["a", "b", "a"]),
             (["a": ["b"], "b": ["c"], "c": ["d"], "d": ["b"]], ["b", "c", "d", "b"]),

@@ -1,12 +1,12 @@
 @testable import OnDemand
 
-/// A gate as slow and as obvious as can be, to hold the real one against.
+/// A slow and obvious model of a gate, to compare the real one with.
 struct GateModel {
     private var latest: Generation?
     private(set) var isOpen = false
     private(set) var inside = 0
 
-    /// That can be entered.
+    /// The generation that admits clients; nil when closed.
     var generation: Generation? { isOpen ? latest : nil }
 
     mutating func enter() -> Generation? {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-/// docs/LIFECYCLE.md holds what the machine answers, so it cannot fall behind.
+/// docs/LIFECYCLE.md contains the machine's results, so it cannot become outdated.
 struct LifecycleDocumentTests {
     private static let file = Corpus.repository.appending(path: "docs/LIFECYCLE.md")
     private static let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->\n")
@@ -14,7 +14,7 @@ struct LifecycleDocumentTests {
 
     init() throws { document = try String(contentsOf: Self.file, encoding: .utf8) }
 
-    @Test("the table of the document is what the machine answers")
+    @Test("the table in the document matches the machine")
     func table() throws {
         let start = try #require(document.range(of: Self.begin), "the marker of the beginning is missing")
         let stop = try #require(document.range(of: Self.end), "the marker of the end is missing")
@@ -26,10 +26,10 @@ struct LifecycleDocumentTests {
         }
         let (old, new) = (written.split(separator: "\n"), fresh.split(separator: "\n"))
         let line = zip(old, new).first { $0 != $1 }?.1 ?? "(another number of lines)"
-        Issue.record("docs/LIFECYCLE.md has fallen behind the machine; to write it anew: \(Self.refresh). Now: \(line)")
+        Issue.record("docs/LIFECYCLE.md is outdated; to regenerate it: \(Self.refresh). Now: \(line)")
     }
 
-    @Test("the picture shows every way from state to state, and none that does not exist")
+    @Test("the picture shows every transition between states, and no other")
     func picture() throws {
         let parts = document.components(separatedBy: "```mermaid\n")
         let picture = try #require(parts.dropFirst().first?.components(separatedBy: "```").first)
@@ -38,7 +38,7 @@ struct LifecycleDocumentTests {
         #expect(Set(arrows).count == arrows.count)
     }
 
-    @Test("the defaults it names are those a backend lives by")
+    @Test("the document has the defaults of the policy")
     func defaults() throws {
         let policy = BackendPolicy()
         let idle = try #require(policy.idleTimeout)
@@ -57,7 +57,7 @@ struct LifecycleDocumentTests {
         ] { #expect(document.contains("\n" + row)) }
     }
 
-    @Test("each machine is in the place that it was brought to, and each event is of its own kind")
+    @Test("each machine is in the stage of its name, and each event has its own kind")
     func places() {
         for place in LifecyclePlace.allCases { #expect(LifecyclePlace(place.machine()) == place) }
         for event in LifecycleEvent.allCases {
@@ -65,8 +65,8 @@ struct LifecycleDocumentTests {
         }
     }
 
-    #if compiler(>=6.3)  // From here on an exit test takes values along.
-        @Test("what cannot happen traps", arguments: LifecyclePlace.allCases)
+    #if compiler(>=6.3)  // An exit test captures values from this version on.
+        @Test("an impossible event traps", arguments: LifecyclePlace.allCases)
         func impossible(place: LifecyclePlace) async {
             for event in LifecycleEvent.allCases where place.impossible.contains(event) {
                 await #expect(processExitsWith: .failure, "\(event) while \(place)") {

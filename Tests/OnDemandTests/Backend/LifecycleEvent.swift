@@ -1,7 +1,6 @@
 @testable import OnDemand
 
-/// Everything that can happen to a backend, one case per kind of event; an event that is new to the machine must be
-/// given its place here before this compiles.
+/// All events of a backend, one case per kind. A new event of the machine does not compile without a case here.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case wanted, wantedIfAwake, abandoned, foundNobody, startRequested
     case dependenciesReady, dependencyRefused, dependenciesChanged
@@ -11,15 +10,15 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case startupTimer = "timerFired(.startup)"
     case idleTimer = "timerFired(.idle)"
     case stopStepTimer = "timerFired(.stopStep)"
-    case coolDownTimer = "timerFired(.coolDown)"
+    case backoffTimer = "timerFired(.coolDown)"
     case exited, groupGone
-    case startOrdered = "ordered(.start)"
-    case stopOrdered = "ordered(.stop)"
-    case restartOrdered = "ordered(.restart)"
-    case pinOrdered = "ordered(.pin)"
-    case unpinOrdered = "ordered(.unpin)"
-    case disableOrdered = "ordered(.disable)"
-    case enableOrdered = "ordered(.enable)"
+    case startCommand = "ordered(.start)"
+    case stopCommand = "ordered(.stop)"
+    case restartCommand = "ordered(.restart)"
+    case pinCommand = "ordered(.pin)"
+    case unpinCommand = "ordered(.unpin)"
+    case disableCommand = "ordered(.disable)"
+    case enableCommand = "ordered(.enable)"
     case shutdownRequested, shutdownForced
 
     static let answersOfStart: Set<Self> = [
@@ -27,10 +26,10 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         .spawnFailed, .probeSucceeded,
     ]
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
-    static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .coolDownTimer]
+    static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .backoffTimer]
     static let endsOfProcess: Set<Self> = [.exited, .groupGone]
     static let commands: Set<Self> = [
-        .startOrdered, .stopOrdered, .restartOrdered, .pinOrdered, .unpinOrdered, .disableOrdered, .enableOrdered,
+        .startCommand, .stopCommand, .restartCommand, .pinCommand, .unpinCommand, .disableCommand, .enableCommand,
     ]
 
     init(_ event: BackendMachine.Event) {
@@ -57,22 +56,22 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .timerFired(.startup): .startupTimer
             case .timerFired(.idle): .idleTimer
             case .timerFired(.stopStep): .stopStepTimer
-            case .timerFired(.backoffTimer): .coolDownTimer
+            case .timerFired(.backoffTimer): .backoffTimer
             case .exited: .exited
             case .groupGone: .groupGone
-            case .command(.start): .startOrdered
-            case .command(.stop): .stopOrdered
-            case .command(.restart): .restartOrdered
-            case .command(.pin): .pinOrdered
-            case .command(.unpin): .unpinOrdered
-            case .command(.disable): .disableOrdered
-            case .command(.enable): .enableOrdered
+            case .command(.start): .startCommand
+            case .command(.stop): .stopCommand
+            case .command(.restart): .restartCommand
+            case .command(.pin): .pinCommand
+            case .command(.unpin): .unpinCommand
+            case .command(.disable): .disableCommand
+            case .command(.enable): .enableCommand
             case .shutdownRequested: .shutdownRequested
             case .shutdownForced: .shutdownForced
             }
     }
 
-    /// One such event, as a machine of this generation might be told at noon. Ticket 1 is whoever waits already.
+    /// Returns such an event for a machine of this generation at noon. Ticket 1 is the one that is queued already.
     func sample(_ generation: Generation) -> BackendMachine.Event {
         switch self {
         case .wanted: .wanted(Ticket(number: 2))
@@ -97,16 +96,16 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .startupTimer: .timerFired(.startup)
         case .idleTimer: .timerFired(.idle)
         case .stopStepTimer: .timerFired(.stopStep)
-        case .coolDownTimer: .timerFired(.backoffTimer)
+        case .backoffTimer: .timerFired(.backoffTimer)
         case .exited: .exited(.status(1))
         case .groupGone: .groupGone
-        case .startOrdered: .command(.start)
-        case .stopOrdered: .command(.stop)
-        case .restartOrdered: .command(.restart)
-        case .pinOrdered: .command(.pin)
-        case .unpinOrdered: .command(.unpin)
-        case .disableOrdered: .command(.disable)
-        case .enableOrdered: .command(.enable)
+        case .startCommand: .command(.start)
+        case .stopCommand: .command(.stop)
+        case .restartCommand: .command(.restart)
+        case .pinCommand: .command(.pin)
+        case .unpinCommand: .command(.unpin)
+        case .disableCommand: .command(.disable)
+        case .enableCommand: .command(.enable)
         case .shutdownRequested: .shutdownRequested
         case .shutdownForced: .shutdownForced
         }
@@ -114,39 +113,39 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
 
     var words: String {
         switch self {
-        case .wanted: "a client asks for it"
-        case .wantedIfAwake: "a client asks that may not wake it (`wake_on`)"
-        case .abandoned: "a client that asked has left"
-        case .foundNobody: "a client that was let in found nobody listening"
-        case .startRequested: "the daemon wants it without a client (always on)"
-        case .dependenciesReady: "everything that it requires is ready"
-        case .dependencyRefused: "something that it requires could not be made ready"
-        case .dependenciesChanged: "a reload changes it, or what it requires"
-        case .addressFree: "nobody answers at its address"
-        case .addressTaken: "a stranger answers at its address"
+        case .wanted: "a client requests it"
+        case .wantedIfAwake: "a client without wake permission requests it (`wake_on`)"
+        case .abandoned: "a queued client has left"
+        case .foundNobody: "an admitted client found no listener"
+        case .startRequested: "the daemon starts it without a client (always on)"
+        case .dependenciesReady: "all its requirements are ready"
+        case .dependencyRefused: "a requirement failed to start"
+        case .dependenciesChanged: "a reload changes it or its requirements"
+        case .addressFree: "its address has no listener"
+        case .addressTaken: "its address has a foreign listener"
         case .spawned: "its process runs"
         case .spawnFailed: "its process could not be started"
         case .probeSucceeded: "it accepts a connection"
-        case .lastLeaseReturned: "the last connection or request has ended"
-        case .gateClosed: "nobody was inside, and the gate is closed"
-        case .gateBusy: "somebody is inside, and the gate stays open"
-        case .clientDataSeen: "the client of a WebSocket said something a minute ago, and the gate stays open"
-        case .tunnelsDrained: "nobody is left of the clients that were told"
-        case .startupTimer: "the startup timer has run out"
-        case .idleTimer: "the idle timer has run out"
-        case .stopStepTimer: "the stop timer has run out"
-        case .coolDownTimer: "the rest is over"
-        case .exited: "its process has ended"
-        case .groupGone: "nothing is left of its family of processes"
-        case .startOrdered: "an operator starts it"
-        case .stopOrdered: "an operator stops it"
-        case .restartOrdered: "an operator restarts it"
-        case .pinOrdered: "an operator pins it"
-        case .unpinOrdered: "an operator unpins it"
-        case .disableOrdered: "an operator disables it"
-        case .enableOrdered: "an operator enables it"
-        case .shutdownRequested: "the daemon is told to leave"
-        case .shutdownForced: "the daemon is told to hurry"
+        case .lastLeaseReturned: "the last lease was returned"
+        case .gateClosed: "no lease was out, and the gate is closed"
+        case .gateBusy: "a lease is out, and the gate stays open"
+        case .clientDataSeen: "a client sent WebSocket data a minute ago, and the gate stays open"
+        case .tunnelsDrained: "the tunnels with a close frame are closed"
+        case .startupTimer: "the startup timer has expired"
+        case .idleTimer: "the idle timer has expired"
+        case .stopStepTimer: "the stop timer has expired"
+        case .backoffTimer: "the backoff is over"
+        case .exited: "its process has exited"
+        case .groupGone: "no process of its process tree is left"
+        case .startCommand: "an operator starts it"
+        case .stopCommand: "an operator stops it"
+        case .restartCommand: "an operator restarts it"
+        case .pinCommand: "an operator pins it"
+        case .unpinCommand: "an operator unpins it"
+        case .disableCommand: "an operator disables it"
+        case .enableCommand: "an operator enables it"
+        case .shutdownRequested: "the daemon gets a signal to shut down"
+        case .shutdownForced: "the daemon gets a second signal"
         }
     }
 }

@@ -1,12 +1,12 @@
 @testable import OnDemand
 
-/// The places in a backend's life between which the machine's answers differ, and how to get there.
+/// The stages of a backend's lifecycle in which the machine's results differ, and how to reach them.
 enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case asleep
     case awaitingDependencies, checkingAddress, spawning, probing, relistening
     case awake
-    case takingLeave, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
-    case leavingByOrder, stoppingByOrder
+    case closingTunnels, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
+    case closingTunnelsByCommand, stoppingByCommand
     case stopOverdue
     case backoff, disabled
     case shuttingDown
@@ -28,8 +28,9 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 switch stop.cause {
                 case .shutdown: .stoppingForShutdown
                 case _ where machine.isStopOverdue: .stopOverdue
-                case .idle: stop.step == BackendMachine.Stop.takingLeave ? .takingLeave : .stoppingIdle
-                case .command: stop.step == BackendMachine.Stop.takingLeave ? .leavingByOrder : .stoppingByOrder
+                case .idle: stop.step == BackendMachine.Stop.takingLeave ? .closingTunnels : .stoppingIdle
+                case .command:
+                    stop.step == BackendMachine.Stop.takingLeave ? .closingTunnelsByCommand : .stoppingByCommand
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
                 }
@@ -38,7 +39,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
             }
     }
 
-    /// The defaults of the configuration, so that the numbers of the table are those an operator starts with.
+    /// Uses the defaults of the configuration, so that the table has the numbers of an operator's first file.
     func machine(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
         switch self {
         case .asleep: BackendFixtures.asleep(policy)
@@ -49,10 +50,10 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .relistening:
             BackendFixtures.awake(policy).after(.foundNobody(Ticket(number: 1), Generation(number: 1), wasSent: false))
         case .awake: BackendFixtures.awake(policy)
-        case .takingLeave: BackendFixtures.stopping(policy.with { $0.idleWhen = .noClientData })
+        case .closingTunnels: BackendFixtures.stopping(policy.with { $0.idleWhen = .noClientData })
         case .stoppingIdle: BackendFixtures.stopping(policy)
-        case .leavingByOrder: BackendFixtures.awake(policy).after(.command(.stop))
-        case .stoppingByOrder:
+        case .closingTunnelsByCommand: BackendFixtures.awake(policy).after(.command(.stop))
+        case .stoppingByCommand:
             BackendFixtures.awake(policy).after(.command(.stop), .tunnelsDrained(Generation(number: 1)))
         case .stoppingForgiven: BackendFixtures.awake(policy).after(.exited(.status(1)))
         case .stoppingFailed: BackendFixtures.failing(policy)
@@ -64,8 +65,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         }
     }
 
-    /// What cannot happen here. All else is told to the machine, so what is missing from a list traps; what is too much
-    /// on one is found by telling it to a machine in a process of its own.
+    /// Events that are impossible here. Every other event is applied to the machine, so an event missing from a list
+    /// traps. An exit test finds superfluous ones.
     var impossible: Set<LifecycleEvent> {
         let (start, gate, timers) = (LifecycleEvent.answersOfStart, LifecycleEvent.answersOfGate, LifecycleEvent.timers)
         let noProcess = LifecycleEvent.endsOfProcess
@@ -86,11 +87,12 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 .union([.groupGone, .shutdownForced])
         case .awake:
             start.union(timers.subtracting([.idleTimer])).union([.groupGone, .shutdownForced])
-        case .takingLeave, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown, .leavingByOrder,
-            .stoppingByOrder, .stopOverdue:
+        case .closingTunnels, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown,
+            .closingTunnelsByCommand,
+            .stoppingByCommand, .stopOverdue:
             start.union(gate).union(timers.subtracting([.stopStepTimer]))
         case .backoff:
-            start.union(gate).union(timers.subtracting([.coolDownTimer])).union(noProcess).union([.shutdownForced])
+            start.union(gate).union(timers.subtracting([.backoffTimer])).union(noProcess).union([.shutdownForced])
         case .shuttingDown:
             start.union(gate).union(timers).union(noProcess)
         }
@@ -103,13 +105,13 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .asleep, .awake, .backoff, .shuttingDown: nil
         case .awaitingDependencies: "what it requires is made ready"
         case .disabled: "disabled"
-        case .leavingByOrder: "ordered, the clients are told"
-        case .stoppingByOrder: "ordered"
+        case .closingTunnelsByCommand: "ordered, the clients are told"
+        case .stoppingByCommand: "ordered"
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
         case .relistening: "does it accept connections again?"
-        case .takingLeave: "idle, the clients that are left are told"
+        case .closingTunnels: "idle, the clients that are left are told"
         case .stoppingIdle: "idle"
         case .stoppingForgiven: "crashed, forgiven"
         case .stoppingFailed: "failed, a rest follows"
@@ -123,7 +125,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
 
 // MARK: Circumstances
 
-/// Something that happens, and what else is the case, if that makes a difference.
+/// An event, and a further condition if it makes a difference.
 struct LifecycleCircumstance {
     var words = ""
     var machine: BackendMachine
@@ -140,40 +142,41 @@ struct LifecycleCircumstance {
 }
 
 extension LifecyclePlace {
-    /// Nothing at all for what cannot happen here.
+    /// Returns the circumstances of an event; empty for an impossible one.
     func circumstances(of event: LifecycleEvent) -> [LifecycleCircumstance] {
         guard !impossible.contains(event) else { return [] }
         switch self {
         case .awaitingDependencies, .checkingAddress, .spawning, .probing, .relistening: return whileStarting(event)
         case .awake: return whileReady(event)
-        case .takingLeave, .stoppingIdle, .stoppingForgiven, .leavingByOrder, .stoppingByOrder:
+        case .closingTunnels, .stoppingIdle, .stoppingForgiven, .closingTunnelsByCommand, .stoppingByCommand:
             return whileStoppingWithHope(event)
         case .stoppingForShutdown: return whileStoppingForShutdown(event)
-        case .backoff where event == .coolDownTimer:
+        case .backoff where event == .backoffTimer:
             return [
-                LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", resting(), event),
+                LifecycleCircumstance("", machine(), event),
+                LifecycleCircumstance("with queued requests", resting(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
             ]
         case .backoff where event == .wanted: return hold(machine(), event) + afterLongRest(event)
         case .backoff where event == .wantedIfAwake:
             return [
                 LifecycleCircumstance("", machine(), event),
-                LifecycleCircumstance("others wait who may", resting(), event),
+                LifecycleCircumstance("with queued requests of other clients", resting(), event),
             ]
-        case .backoff where [.abandoned, .stopOrdered, .disableOrdered, .shutdownRequested].contains(event):
-            return [LifecycleCircumstance("clients wait", resting(), event)]
+        case .backoff where [.abandoned, .stopCommand, .disableCommand, .shutdownRequested].contains(event):
+            return [LifecycleCircumstance("with queued requests", resting(), event)]
         case .stoppingFailed where event == .wanted:
             let again = machine().after(.groupGone, .timerFired(.backoffTimer), .startRequested, .addressTaken)
             let third = again.after(
                 .timerFired(.backoffTimer), .startRequested, .addressFree, .spawned, .exited(.status(1)))
-            let words = "more than \(Limits.queuedRest.shortText) of rest follow"
+            let words = "more than \(Limits.queuedRest.shortText) of backoff follow"
             return hold(machine(), event) + [LifecycleCircumstance(words, third, event)]
         case .stoppingFailed where event == .groupGone:
             return [
                 LifecycleCircumstance("", machine(), event),
-                LifecycleCircumstance("clients wait", machine().after(.wanted(Ticket(number: 1))), event),
+                LifecycleCircumstance("with queued requests", machine().after(.wanted(Ticket(number: 1))), event),
             ]
-        case .disabled where event == .enableOrdered:
+        case .disabled where event == .enableCommand:
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
@@ -194,7 +197,7 @@ extension LifecyclePlace {
 
     private func afterLongRest(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         let policy = BackendPolicy().with { $0.backoff = RestartBackoff(first: .seconds(8)) }
-        let words = "more than \(Limits.queuedRest.shortText) of the rest are left"
+        let words = "more than \(Limits.queuedRest.shortText) of the backoff are left"
         return [LifecycleCircumstance(words, machine(policy), event)]
     }
 
@@ -210,7 +213,7 @@ extension LifecyclePlace {
         case .probeSucceeded:
             [
                 LifecycleCircumstance("", machine(), event),
-                LifecycleCircumstance("nobody waits any more", machine().after(.abandoned(Ticket(number: 1))), event),
+                LifecycleCircumstance("the queue is empty", machine().after(.abandoned(Ticket(number: 1))), event),
             ]
         default: [LifecycleCircumstance("", machine(), event)]
         }
@@ -228,11 +231,11 @@ extension LifecyclePlace {
         case .foundNobody:
             let sent = LifecycleEvent.foundNobody.sample(Generation(number: 1))
             var late = LifecycleCircumstance(
-                "after its `startup_timeout`, and its request had been sent", machine(),
+                "after its `startup_timeout`, and its request was sent", machine(),
                 .foundNobody(Ticket(number: 2), Generation(number: 1), wasSent: true))
             late.now = noon + machine().policy.startupTimeout
             return [LifecycleCircumstance("", machine(), sent), late] + ofEarlierLife(event)
-        case .unpinOrdered:
+        case .unpinCommand:
             let pinned = machine().after(.command(.pin))
             return [
                 LifecycleCircumstance("pinned", pinned, event), LifecycleCircumstance("not pinned", machine(), event),
@@ -255,43 +258,43 @@ extension LifecyclePlace {
         }
     }
 
-    /// Who comes now gets a fresh start.
+    /// A new request is queued for the next start.
     private func whileStoppingWithHope(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         let held = machine().after(.wanted(Ticket(number: 1)))
         switch event {
-        case .wanted where self == .takingLeave || self == .stoppingIdle:
+        case .wanted where self == .closingTunnels || self == .stoppingIdle:
             let sleepy = machine(BackendPolicy().with { $0.minimumSleep = .seconds(60) })
             return hold(machine(), event) + [LifecycleCircumstance("with a `min_sleep` of 1m", sleepy, event)]
         case .wanted: return hold(machine(), event)
         case .wantedIfAwake:
             return [
                 LifecycleCircumstance("", machine(), event),
-                LifecycleCircumstance("others wait who may", held, event),
+                LifecycleCircumstance("with queued requests of other clients", held, event),
             ]
-        case .abandoned, .shutdownRequested, .disableOrdered: return [LifecycleCircumstance("", held, event)]
+        case .abandoned, .shutdownRequested, .disableCommand: return [LifecycleCircumstance("", held, event)]
         case .stopStepTimer where self == .stoppingIdle:
             let steps = 1..<machine().policy.stopPlan.overdueStep
             let last = steps.reduce(held) { machine, _ in machine.after(.timerFired(.stopStep)) }
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance(
-                    "\(Limits.stopGrace.shortText) after the stop plan, and clients wait", last, event),
+                    "\(Limits.stopGrace.shortText) after the stop plan, with queued requests", last, event),
             ]
         case .groupGone:
             let usual = [
-                LifecycleCircumstance("", machine(), event), LifecycleCircumstance("clients wait", held, event),
+                LifecycleCircumstance("", machine(), event), LifecycleCircumstance("with queued requests", held, event),
             ]
             if self == .stoppingForgiven {
                 return usual + [LifecycleCircumstance("always on", machine(.neverIdle), event)]
             }
-            if self == .leavingByOrder || self == .stoppingByOrder {
+            if self == .closingTunnelsByCommand || self == .stoppingByCommand {
                 let restart = machine().after(.command(.restart))
-                return usual + [LifecycleCircumstance("an operator wants it back", restart, event)]
+                return usual + [LifecycleCircumstance("during a restart by command", restart, event)]
             }
             let policy = machine().policy
             let forgiven = afterCrash(policy).after(.timerFired(.idle), .gateClosed)
-            return usual + [LifecycleCircumstance("it had failed before", forgiven, event)]
-        case .tunnelsDrained where self == .takingLeave || self == .leavingByOrder:
+            return usual + [LifecycleCircumstance("after an earlier failure", forgiven, event)]
+        case .tunnelsDrained where self == .closingTunnels || self == .closingTunnelsByCommand:
             return [LifecycleCircumstance("", machine(), event)] + ofEarlierLife(event)
         default: return [LifecycleCircumstance("", machine(), event)]
         }
@@ -299,8 +302,8 @@ extension LifecyclePlace {
 
     private func whileStoppingForShutdown(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         let usual = LifecycleCircumstance("", machine(), event)
-        let alsoIdle = Self.takingLeave.machine().after(.shutdownRequested)
-        let told = LifecycleCircumstance("the clients that are left were just told", alsoIdle, event)
+        let alsoIdle = Self.closingTunnels.machine().after(.shutdownRequested)
+        let told = LifecycleCircumstance("the close frames were just sent", alsoIdle, event)
         return switch event {
         case .tunnelsDrained: [told] + ofEarlierLife(event)
         case .stopStepTimer, .shutdownForced: [told, usual]
@@ -308,7 +311,7 @@ extension LifecyclePlace {
         }
     }
 
-    /// Ready again, with a failure to remember.
+    /// Ready again, with a failure in memory.
     private func afterCrash(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
         Self.stoppingForgiven.machine(policy).after(
             .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded)
@@ -321,12 +324,12 @@ extension LifecyclePlace {
         }
         return [
             LifecycleCircumstance("", machine, event),
-            LifecycleCircumstance("`max_queue` clients wait already", full, event),
+            LifecycleCircumstance("the queue has `max_queue` requests", full, event),
         ]
     }
 
     private func ofEarlierLife(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
-        var late = LifecycleCircumstance("of an earlier life", machine(), event)
+        var late = LifecycleCircumstance("of an earlier generation", machine(), event)
         late.event = event.sample(Generation(number: 0))
         return [late]
     }

@@ -1,13 +1,13 @@
 @testable import OnDemand
 
-/// The machine's answers in an operator's words, one section of docs/LIFECYCLE.md per place in life.
+/// The machine's results in an operator's words, one section of docs/LIFECYCLE.md per stage.
 enum LifecycleTable {
     static var text: String {
         let sections = LifecyclePlace.allCases.map { LifecycleSection(place: $0).text }
         return sections.joined(separator: "\n\n") + "\n"
     }
 
-    /// From word to word, as the picture must show them.
+    /// Transitions from state to state, as the picture must show them.
     static var arrows: Set<String> {
         let replies = LifecyclePlace.allCases.flatMap { LifecycleSection(place: $0).replies }
         let pairs = replies.map { ($0.from.word, $0.to.word) }
@@ -27,7 +27,7 @@ private struct LifecycleSection {
     var text: String {
         let telling = replies.filter { !$0.isNothing }
         let silent = replies.filter(\.isNothing).map(\.shortEvent)
-        var lines = ["### \(place.title)", "", "| what happens | next | what is done |", "|---|---|---|"]
+        var lines = ["### \(place.title)", "", "| event | next state | effects |", "|---|---|---|"]
         lines += telling.map { "| \($0.longEvent) | \($0.next) | \($0.effects) |" }
         if !silent.isEmpty { lines.append("| \(silent.joined(separator: ", ")) | stays | nothing |") }
         let impossible = LifecycleEvent.allCases.filter(place.impossible.contains).map { "`\($0.rawValue)`" }
@@ -36,7 +36,7 @@ private struct LifecycleSection {
     }
 }
 
-/// One row: what the machine said when it was asked.
+/// One row: the result of one event.
 private struct LifecycleAnswer {
     let from: LifecyclePlace
     let to: LifecyclePlace
@@ -60,22 +60,22 @@ private struct LifecycleAnswer {
         longEvent = "\(name): \(event.words)" + (condition.isEmpty ? "" : "; \(condition)")
     }
 
-    /// What changes in the machine without an order to anybody.
+    /// Changes of the machine without an effect.
     private static func memory(
         of before: BackendMachine, _ after: BackendMachine, _ commands: [BackendMachine.Effect]
     ) -> [String] {
         var words: [String] = []
-        if after.queueLength > before.queueLength { words.append("hold the client") }
-        if after.queueLength < before.queueLength, commands.isEmpty { words.append("forget the client") }
+        if after.queueLength > before.queueLength { words.append("queue the request") }
+        if after.queueLength < before.queueLength, commands.isEmpty { words.append("drop the request") }
         if after.failures > before.failures { words.append("count a failure") }
-        if after.failures < before.failures { words.append("forget past failures") }
+        if after.failures < before.failures { words.append("reset the failure count") }
         if case .stopping(let old) = before.state, case .stopping(let new) = after.state, old.exit != new.exit {
-            words.append("remember how it ended")
+            words.append("store the exit status")
         }
         if case .stopping(let old) = before.state, case .stopping(let new) = after.state {
-            if new.startsAgain, !old.startsAgain { words.append("start it again afterwards") }
+            if new.startsAgain, !old.startsAgain { words.append("plan a start after it") }
         }
-        if after.standing != before.standing { words.append("remember that it is \(after.standing)") }
+        if after.standing != before.standing { words.append("store that it is \(after.standing)") }
         return words
     }
 }
@@ -83,29 +83,29 @@ private struct LifecycleAnswer {
 extension BackendMachine.Effect {
     fileprivate func words(_ event: LifecycleEvent, _ now: Instant) -> String {
         switch self {
-        case .acquireDependencies: "hold on to everything that it requires, and start what of it is not ready"
-        case .releaseDependencies: "let go of everything that it required"
-        case .checkAddress: "see whether anybody answers at its address"
+        case .acquireDependencies: "acquire its requirements, and start those that are not ready"
+        case .releaseDependencies: "release its requirements"
+        case .checkAddress: "check its address for a listener"
         case .spawn: "run the command, as a new generation"
-        case .startProbing: "knock at its address"
-        case .stopProbing: "stop knocking"
-        case .probeAgain: "knock at its address again, after a pause"
-        case .suspendGate: "close the gate to newcomers until it accepts connections again"
+        case .startProbing: "probe its address"
+        case .stopProbing: "stop probing"
+        case .probeAgain: "probe its address again, after a pause"
+        case .suspendGate: "suspend the gate until it accepts connections again"
         case .openGate: "open the gate"
-        case .enterGate: "count the client as inside"
-        case .tryCloseGate: "close the gate if nobody is inside"
-        case .closeGateByForce: "close the gate, whoever is inside"
-        case .admit: event.isAsking ? "let the client in" : "let everybody in who waits"
+        case .enterGate: "take a lease for the client"
+        case .tryCloseGate: "close the gate if no lease is out"
+        case .closeGateByForce: "close the gate by force"
+        case .admit: event.isAsking ? "admit the client" : "admit the queued requests"
         case .refuse(_, let refusal, let retryAfter):
-            "503 \(event.isAsking ? "to the client" : "to everybody who waits") "
-                + "(`\(refusal.word)`)" + (retryAfter.map { ", come back in \($0.shortText)" } ?? "")
+            "503 \(event.isAsking ? "to the client" : "to the queued requests") "
+                + "(`\(refusal.word)`)" + (retryAfter.map { ", `Retry-After` \($0.shortText)" } ?? "")
         case .arm(let timer, let instant): "set \(timer.words): \((instant - now).shortText)"
         case .disarm(let timer): "clear \(timer.words)"
         case .closeTunnels(_, let reason, let window):
-            "close frames (\(CloseCode(reason))) to the WebSockets that are left, over \(window.shortText)"
-        case .closeGate: "close the gate to newcomers"
-        case .signal(let signal): "\(signal.name) to its family of processes"
-        case .endGeneration: "end every connection to this generation"
+            "close frames (\(CloseCode(reason))) to the open WebSockets, over \(window.shortText)"
+        case .closeGate: "close the gate to new requests"
+        case .signal(let signal): "\(signal.name) to its process tree"
+        case .endGeneration: "close every connection to this generation"
         }
     }
 }
@@ -116,12 +116,12 @@ extension BackendTimer {
         case .startup: "the startup timer"
         case .idle: "the idle timer"
         case .stopStep: "the stop timer"
-        case .backoffTimer: "the rest"
+        case .backoffTimer: "the backoff timer"
         }
     }
 }
 
 extension LifecycleEvent {
-    /// One client, which is answered alone.
+    /// A request of one client, with a result of its own.
     fileprivate var isAsking: Bool { [.wanted, .wantedIfAwake, .foundNobody].contains(self) }
 }

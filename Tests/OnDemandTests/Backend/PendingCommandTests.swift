@@ -9,7 +9,7 @@ import Testing
         PendingCommand(ticket: Ticket(number: 9), command: command, found: first).verdict(on: machine)
     }
 
-    @Test("a start is over when it is ready, when it has failed, or when somebody stops it")
+    @Test("a start command ends when the backend is ready, has failed, or is stopped by another command")
     func start() {
         for command in [BackendCommand.start, .pin] {
             #expect(verdict(command, on: BackendFixtures.checking()) == nil)
@@ -27,13 +27,13 @@ import Testing
         }
     }
 
-    @Test("a start that waits for a stop is still open")
+    @Test("a start command that waits for a stop is pending")
     func startDuringStop() {
         #expect(verdict(.start, on: BackendFixtures.stopping().after(.command(.start))) == nil)
         #expect(verdict(.start, on: BackendFixtures.failing().after(.command(.start))) == nil)
     }
 
-    @Test("a restart is not over before another life is ready")
+    @Test("a restart command is pending until the next generation is ready")
     func restart() {
         var machine = BackendFixtures.awake()
         #expect(verdict(.restart, on: machine) == nil)
@@ -44,7 +44,7 @@ import Testing
         #expect(verdict(.restart, on: machine.after(.probeSucceeded)) == .isReady)
     }
 
-    @Test("a stop is over when nothing is left, or the next start has begun")
+    @Test("a stop command ends when no process is left, or the next start has begun")
     func stop() {
         for command in [BackendCommand.stop, .disable] {
             let stopping = BackendFixtures.awake().after(.command(command))
@@ -57,7 +57,7 @@ import Testing
         #expect(verdict(.stop, on: held) == .hasEnded)
     }
 
-    @Test("what changes at once is over at once")
+    @Test("a command without a transition ends at once")
     func atOnce() {
         for command in [BackendCommand.unpin, .enable] {
             #expect(verdict(command, on: BackendFixtures.stopping()) == .isNoted)

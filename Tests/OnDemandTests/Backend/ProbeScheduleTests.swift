@@ -4,7 +4,7 @@ import Testing
 @testable import OnDemand
 
 struct ProbeScheduleTests {
-    /// From spawn to the probe that succeeds, when the backend begins to accept `startup` after its spawn.
+    /// Returns the time from the spawn to the successful probe, for a backend that accepts `startup` after its spawn.
     private func probing(
         untilAccepted startup: Duration, usual: Duration? = nil, byLookup: Bool
     ) -> (wait: Duration, probes: Int) {
@@ -17,17 +17,17 @@ struct ProbeScheduleTests {
         return (elapsed - startup, probes)
     }
 
-    @Test("asking adds at most 50 ms to any boot", arguments: [true, false])
+    @Test("probing adds at most 50 ms to any startup", arguments: [true, false])
     func addedWait(byLookup: Bool) {
         var generator = Seeded(seed: 20_261_121)
-        // Spread evenly over the orders of magnitude, so that short boots are not forgotten.
+        // Spread evenly over the orders of magnitude, so that short startups are covered.
         for _ in 0..<2000 {
             let milliseconds = 30 * pow(1000, Double.random(in: 0..<1, using: &generator))
             #expect(probing(untilAccepted: .seconds(milliseconds / 1000), byLookup: byLookup).wait <= .milliseconds(50))
         }
     }
 
-    @Test("a short boot waits in proportion, and below 50 ms half a millisecond at most")
+    @Test("a short startup waits in proportion, and below 50 ms at most half a millisecond")
     func proportional() {
         for milliseconds in stride(from: 1, through: 500, by: 7) {
             let startup: Duration = .milliseconds(milliseconds)
@@ -39,7 +39,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("a boot below 50 ms waits less than a third of a millisecond on average, a longer one a sixtieth of itself")
+    @Test("a startup below 50 ms waits less than 1/3 ms on average, a longer one 1/60 of its length")
     func averages() {
         var generator = Seeded(seed: 5)
         for limit in [50.0, 300, 1000, 3000] {
@@ -52,7 +52,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("who has answered is asked again less eagerly at first", arguments: [true, false])
+    @Test("a backend that has responded is probed at a lower rate at first", arguments: [true, false])
     func afterAnAnswer(byLookup: Bool) {
         let early = ProbeSchedule.pause(after: .milliseconds(3), byLookup: byLookup, hasAnswered: true)
         #expect(early == .milliseconds(5))
@@ -60,7 +60,7 @@ struct ProbeScheduleTests {
         #expect(late == ProbeSchedule.pause(after: .seconds(1), byLookup: byLookup))
     }
 
-    @Test("over a boot of some seconds there are fewer than 110 looks a second, or 70 knocks")
+    @Test("a startup of some seconds has fewer than 110 lookups per second, or 70 connect probes")
     func probesPerSecond() {
         for seconds in [3, 6, 10, 20, 30] {
             #expect(probing(untilAccepted: .seconds(seconds), byLookup: true).probes <= 110 * seconds)
@@ -68,7 +68,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("the dense beginning costs a few hundred probes, however long the boot becomes")
+    @Test("the dense beginning costs a few hundred probes, however long the startup")
     func denseBeginning() {
         for seconds in 1...30 {
             #expect(probing(untilAccepted: .seconds(seconds), byLookup: true).probes <= 266 + 20 * (seconds - 1))
@@ -76,19 +76,19 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("a long boot is asked every 50 ms", arguments: [true, false])
+    @Test("a long startup is probed every 50 ms", arguments: [true, false])
     func longBoots(byLookup: Bool) {
         #expect(ProbeSchedule.pause(after: .seconds(2), byLookup: byLookup) == .milliseconds(50))
         #expect(ProbeSchedule.pause(after: .seconds(3600), byLookup: byLookup) == .milliseconds(50))
     }
 
-    @Test("the very first pause is the shortest, also when the clock has not moved")
+    @Test("the first pause is the shortest, also when the clock has not moved")
     func firstPause() {
         #expect(ProbeSchedule.pause(after: .zero, byLookup: true) == ProbeSchedule.shortest)
         #expect(ProbeSchedule.pause(after: .zero, byLookup: false) == ProbeSchedule.shortestByKnock)
     }
 
-    @Test("a boot that takes as long as always waits two thirds as long, for a quarter of the looks")
+    @Test("a startup of the usual length waits two thirds as long, with a quarter of the lookups")
     func usual() {
         var generator = Seeded(seed: 8)
         for usual in [100, 300, 600, 3000] {
@@ -104,19 +104,19 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("a boot of three seconds that takes as long as always is looked at no more than 35 times")
+    @Test("a startup of three seconds of the usual length needs at most 35 lookups")
     func usualLong() {
         #expect(probing(untilAccepted: .seconds(3), usual: .seconds(3), byLookup: true).probes <= 35)
     }
 
-    @Test("a boot that takes exactly as long as always waits a 256th of itself", arguments: [20, 100, 300, 600, 3000])
+    @Test("a startup of exactly the usual length waits 1/256 of its length", arguments: [20, 100, 300, 600, 3000])
     func usualExactly(milliseconds: Int) {
         let usual = Duration.milliseconds(milliseconds)
         let wait = probing(untilAccepted: usual, usual: usual, byLookup: true).wait
         #expect(wait <= max(ProbeSchedule.shortest, usual / 256))
     }
 
-    @Test("who is quicker than ever waits an eighth of its boot, twice as quick a quarter, 21 times as quick a half")
+    @Test("a startup faster than all before waits 1/8 of its length, at half the time 1/4, at 1/21 half")
     func quicker() {
         var generator = Seeded(seed: 9)
         for usual in [10, 300, 3000, 60_000] {
@@ -130,7 +130,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("a boot that is slower than ever is asked for as if nothing were known")
+    @Test("a startup slower than all before is probed as if nothing were known")
     func slower() {
         for elapsed in [120, 500, 3000, 60_000] {
             let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: .milliseconds(100), byLookup: true)
@@ -138,7 +138,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("a boot of a few milliseconds is asked for no less often because it is known")
+    @Test("a known startup of a few milliseconds is not probed at a lower rate")
     func quickAlways() {
         for milliseconds in 1...20 {
             let startup: Duration = .milliseconds(milliseconds)
@@ -146,7 +146,7 @@ struct ProbeScheduleTests {
         }
     }
 
-    @Test("who is hidden from looks is found within a second, or half of its boot, for a few knocks")
+    @Test("a backend hidden from lookups is found within 1 s, or half its startup, with a few connect probes")
     func hidden() {
         var elapsed: Duration = .zero
         var knocks = 0

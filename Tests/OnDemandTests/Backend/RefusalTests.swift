@@ -12,7 +12,7 @@ struct RefusalTests {
         .tooManyConnections(limit: 9),
     ]
 
-    @Test("every refusal has a word of its own, in the alphabet of the log")
+    @Test("every refusal has its own word, in the alphabet of the log")
     func words() {
         let words = Self.all.map(\.word)
         #expect(Self.all.map(\.reason) == Refusal.Reason.allCases)
@@ -20,7 +20,7 @@ struct RefusalTests {
         for word in words { #expect(word.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x5f }, "\(word)") }
     }
 
-    @Test("a sentence is one line that continues after the service's name and tells nothing about the machine")
+    @Test("a refusal text is one line that follows the service's name and reveals nothing about the machine")
     func sentences() {
         for refusal in Self.all {
             let sentence = refusal.sentence
@@ -29,7 +29,7 @@ struct RefusalTests {
         }
     }
 
-    @Test("the sentences are these")
+    @Test("each refusal has this text")
     func texts() {
         #expect(
             Self.all.map(\.sentence) == [
@@ -52,7 +52,7 @@ struct RefusalTests {
     }
 
     @Test(
-        "a duration is told as an operator writes it",
+        "a duration has the operator's notation",
         arguments: [
             (Duration.milliseconds(250), "250ms"), (.seconds(30), "30s"), (.seconds(900), "15m"),
             (.seconds(5400), "1h30m"), (.seconds(3661), "1h1m1s"), (.milliseconds(1500), "1500ms"),
@@ -62,7 +62,7 @@ struct RefusalTests {
         #expect(duration.shortText == text)
     }
 
-    @Test("what a short text says, the configuration reads as the same duration")
+    @Test("the short text of a duration parses to the same duration")
     func shortTextIsConfiguration() throws {
         for milliseconds in [1, 999, 1000, 1001, 59_000, 60_000, 61_000, 3_600_000, 5_400_000, 90_061_000] {
             let duration: Duration = .milliseconds(milliseconds)

@@ -5,19 +5,19 @@ import Testing
 struct RestartBackoffTests {
     private let backoff = RestartBackoff(first: .seconds(1), longest: .seconds(60))
 
-    @Test("each failure doubles the rest until it is as long as it may be")
+    @Test("each failure doubles the backoff up to its maximum")
     func doubling() {
         let delays = (1...8).map { backoff.delay(afterFailures: $0, jitter: 0) }
         #expect(delays == [1, 2, 4, 8, 16, 32, 60, 60].map { .seconds($0) })
     }
 
     @Test(
-        "a backend that has failed for years rests as long as one that failed often", arguments: [21, 64, 1000, .max])
+        "a backend that has failed for years has the backoff of one that failed often", arguments: [21, 64, 1000, .max])
     func manyFailures(failures: Int) {
         #expect(backoff.delay(afterFailures: failures, jitter: 0) == .seconds(60))
     }
 
-    @Test("the dice take off up to a fifth, and never everything")
+    @Test("the jitter subtracts at most a fifth")
     func jitter() {
         var generator = Seeded(seed: 1)
         for failures in 1...10 {
@@ -30,7 +30,7 @@ struct RestartBackoffTests {
         }
     }
 
-    @Test("a rest after no failure at all is our own mistake")
+    @Test("a backoff without a failure traps")
     func noFailure() async {
         await #expect(processExitsWith: .failure) { _ = RestartBackoff().delay(afterFailures: 0, jitter: 0) }
     }

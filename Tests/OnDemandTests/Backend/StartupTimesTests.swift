@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What is known of how long a start takes.
+/// Statistics of the startup times.
 @Suite struct StartupTimesTests {
     private func times(_ milliseconds: Int...) -> StartupTimes {
         var times = StartupTimes()
@@ -10,7 +10,7 @@ import Testing
         return times
     }
 
-    @Test("the median is the middle of the last twenty, and older ones are forgotten")
+    @Test("the median is that of the last twenty startups")
     func median() {
         #expect(times().median == nil)
         #expect(times(700).median == .milliseconds(700))
@@ -26,20 +26,20 @@ import Testing
                 }())
     }
 
-    @Test("a start is slow at three medians, not before something is known, and never within half a second")
+    @Test("a startup is slow at three medians, not without data, and never within 500 ms")
     func slow() {
         #expect(times(700, 700).slowAfter == nil)
         #expect(times(700, 600, 900).slowAfter == .milliseconds(2100))
         #expect(times(5, 6, 7).slowAfter == .milliseconds(500))
     }
 
-    @Test("the quickest boot is known from the third on")
+    @Test("the shortest startup is known from the third on")
     func quickest() {
         #expect(times(700, 600).quickest == nil)
         #expect(times(700, 600, 900).quickest == .milliseconds(600))
     }
 
-    @Test("a client is told to come back when the start is usually over, and not sooner than in a second")
+    @Test("Retry-After is the rest of the usual startup, and at least one second")
     func retry() {
         #expect(times(8000).retryAfter(elapsed: .seconds(3)) == .seconds(5))
         #expect(times(8000).retryAfter(elapsed: .seconds(9)) == .seconds(1))

@@ -3,14 +3,14 @@ import Testing
 @testable import OnDemand
 
 struct StopPlanTests {
-    @Test("a backend is asked first, and killed when its time is over")
+    @Test("a backend gets TERM first, and KILL when its timeout is over")
     func politely() {
         let plan = StopPlan.politely(for: .seconds(10))
         #expect(plan.step(at: 0) == .init(signal: .terminate, patience: .seconds(10)))
         #expect(plan.step(at: 1).signal == .kill)
     }
 
-    @Test("KILL follows every plan, the empty one too, and is repeated each second until the stop is overdue")
+    @Test("KILL follows every plan, an empty one too, and is repeated each second until the stop is overdue")
     func killFollows() {
         let plan = StopPlan(steps: [])
         for position in [0, 1, 2, plan.overdueStep - 1] {
@@ -21,7 +21,7 @@ struct StopPlanTests {
         }
     }
 
-    @Test("a longer plan is followed step by step")
+    @Test("a longer plan is executed step by step")
     func severalSteps() {
         let steps: [StopPlan.Step] = [
             .init(signal: .quit, patience: .seconds(3)), .init(signal: .terminate, patience: .seconds(2)),

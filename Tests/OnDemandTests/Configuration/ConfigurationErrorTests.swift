@@ -2,9 +2,9 @@ import Testing
 
 @testable import OnDemand
 
-/// What an operator reads when the file is wrong: each mistake with its place and its sentence.
+/// Error texts for invalid configurations, each with its position.
 struct ConfigurationErrorTests {
-    @Test("errors are printed the way compilers do")
+    @Test("errors have the format of compilers")
     func rendering() {
         let file = Sample.example.replacing("idle_timeout", with: "idle_timout").replacing("\"15m\"", with: "\"15\"")
             .replacing(":28080/cable", with: ":0/cable")
@@ -21,7 +21,7 @@ struct ConfigurationErrorTests {
             ])
     }
 
-    @Test("all independent mistakes are found in one run, in the order of the file")
+    @Test("all independent errors are found in one run, in the order of the file")
     func allAtOnce() {
         let lines = rendered(
             """
@@ -95,7 +95,7 @@ struct ConfigurationErrorTests {
     func topLevel(file: String, place: String, sentence: String) { expect(file, place, sentence) }
 
     @Test(
-        "addresses that collide are named with both places",
+        "conflicting addresses are reported with both positions",
         arguments: [
             (#"["127.0.0.1:1","127.0.0.1:1"]"#, "127.0.0.1:1 cannot be listened on next to 127.0.0.1:1 at listen[0]"),
             (#"["127.0.0.1:1",":1"]"#, "0.0.0.0:1 cannot be listened on next to 127.0.0.1:1"),
@@ -109,7 +109,7 @@ struct ConfigurationErrorTests {
         expect("{\"listen\":\(listen)}", "1:\(12 + (second ?? 0))", sentence)
     }
 
-    @Test("there are at most 64 listeners")
+    @Test("at most 64 listeners are allowed")
     func listenerLimit() {
         let many = (1...65).map(String.init).joined(separator: ",")
         expect("{\"listen\":[\(many)]}", "1:11", "the list has more than 64 items")
@@ -123,7 +123,7 @@ struct ConfigurationErrorTests {
             "127.0.0.1:1 cannot be listened on next to 127.0.0.1:1 at listen in line 1")
     }
 
-    @Test("a status listener that others can reach needs a token", arguments: ["0.0.0.0:1", "10.0.0.1:1", "[::]:1"])
+    @Test("a status listener on a public address needs a token", arguments: ["0.0.0.0:1", "10.0.0.1:1", "[::]:1"])
     func statusForOthers(address: String) throws {
         let status = "\"status\":{\"listen\":\"\(address)\""
         let file = "{\"listen\":\"unix:/a\",\(status)"
@@ -135,7 +135,7 @@ struct ConfigurationErrorTests {
         }
     }
 
-    @Test("a token that is none is not repeated", arguments: ["", "hunter2", "sixteen and more with spaces"])
+    @Test("an invalid token is not repeated", arguments: ["", "hunter2", "sixteen and more with spaces"])
     func statusToken(token: String) {
         let file = "{\"status\":{\"token\":\"${SECRET}\",\"listen\":\"0.0.0.0:1\"}}"
         let found = errors(in: file, ["SECRET": token]).filter { $0.path.hasPrefix("status") }
@@ -145,7 +145,7 @@ struct ConfigurationErrorTests {
 
     // MARK: Services
 
-    @Test("what every service needs is missed at the service")
+    @Test("a missing key is reported at its service")
     func missingKeys() {
         let file = Sample.file(services: ["{}"])
         expect(file, "2:1", #""name" is missing; every log line of the service begins with it"#)
@@ -154,7 +154,7 @@ struct ConfigurationErrorTests {
     }
 
     @Test(
-        "each field of a service says what is wrong with it",
+        "each field of a service has its error",
         arguments: [
             (#""name": """#, "reverse_proxies[0].name", #""" is no name; names are 1 to 64 letters"#),
             (#""name": "a b""#, "reverse_proxies[0].name", #""a b" is no name"#),
@@ -218,7 +218,7 @@ struct ConfigurationErrorTests {
     }
 
     @Test(
-        "each field of on_demand says what is wrong with it",
+        "each field of on_demand has its error",
         arguments: [
             (#""command": """#, "command", #""" is empty"#),
             (#""command": ["puma"]"#, "command", "expected a string in quotes, found a list"),
@@ -281,7 +281,7 @@ struct ConfigurationErrorTests {
 
     // MARK: Between services
 
-    @Test("a name stands for one service")
+    @Test("a service name is unique")
     func repeatedName() {
         let services = [
             #"{"name":"a","path":"/a","target":"unix:/a"}"#, #"{"name":"a","path":"/b","target":"unix:/b"}"#,
@@ -290,7 +290,7 @@ struct ConfigurationErrorTests {
     }
 
     @Test(
-        "two routes that no path tells apart are refused, within a service and across",
+        "two routes that no path distinguishes are rejected, within a service and across",
         arguments: [
             ("/x", "/x"), ("/a/{x}", "/a/{y}"), ("/{x}/*", "/{y}/*"), ("/*", "/*"), ("/r/{x}/c", "/r/{region}/c"),
         ])
@@ -327,7 +327,7 @@ struct ConfigurationErrorTests {
     // MARK: Any file
 
     @Test(
-        "broken copies of the example never trap, and every error has a place in the file",
+        "broken copies of the example never trap, and every error has a position in the file",
         arguments: 0..<40 as Range<UInt64>)
     func mutations(seed: UInt64) {
         var random = Seeded(seed: seed)
@@ -346,7 +346,7 @@ struct ConfigurationErrorTests {
         }
     }
 
-    @Test("every beginning of the example is refused at a place inside it")
+    @Test("every prefix of the example is rejected at a position inside it")
     func truncations() {
         let bytes = Array(Sample.example.utf8)
         for count in 0..<(bytes.count - 2) {
@@ -354,12 +354,12 @@ struct ConfigurationErrorTests {
         }
     }
 
-    @Test("a value replaced by one of another type is an error at that value, wherever it is")
+    @Test("a value of another type is an error at that value, wherever it is")
     func wrongTypes() throws {
         for (index, byte) in Sample.example.utf8.enumerated() where byte == UInt8(ascii: ":") {
             for replacement in ["null", "{\"x\":[]}", "[[]]", "-1"] {
                 var bytes = Array(Sample.example.utf8)
-                // Colons inside of strings break the syntax instead, which is as good.
+                // Colons inside strings break the syntax instead, which is equivalent.
                 bytes.replaceSubrange((index + 1)..<min(index + 3, bytes.count), with: " \(replacement), \"".utf8)
                 #expect(expectPlaces(bytes) > 0)
             }
@@ -395,7 +395,7 @@ private func rendered(_ text: String, _ environment: [String: String] = [:]) -> 
     errors(in: text, environment).map { $0.rendered(file: "c.json") }
 }
 
-/// That one of the errors stands at `place` (`line:column`) and says `sentence`, among maybe others.
+/// Expects an error at `place` (`line:column`) with this text, possibly among others.
 private func expect(_ text: String, _ place: String, _ sentence: String, _ location: SourceLocation = #_sourceLocation)
 {
     let errors = errors(in: text)

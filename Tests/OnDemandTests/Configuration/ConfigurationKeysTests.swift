@@ -4,7 +4,7 @@ import Testing
 @testable import OnDemand
 
 struct ConfigurationKeysTests {
-    /// The smallest configuration that can have this key there, with it or without; nil where there is none.
+    /// The smallest configuration with or without this key; nil if there is none.
     private static func file(_ object: ConfigurationObject, _ key: String, _ member: String) -> String? {
         let more = member.isEmpty ? "" : ", \(member)"
         let command = "\"command\": \"x\""
@@ -19,21 +19,23 @@ struct ConfigurationKeysTests {
         case .limits: return file(top: ", \"limits\": {\(member)}")
         case .serviceLimits: return file(service: ", \"limits\": {\(member)}")
         case .log:
-            // A size without a file is a mistake.
+            // A size without a file is an error.
             let members = [key == "max_size" ? "\"file\": \"x\"" : "", member].filter { !$0.isEmpty }
             return file(top: ", \"log\": {\(members.joined(separator: ", "))}")
         case .process:
-            // What starts with the daemon stays, and what has no address cannot be waited for.
+            // A process that starts with the daemon stays, and one without an address cannot be required.
             guard key != "idle_timeout" else { return nil }
             let address = key == "startup_timeout" ? ", \"address\": \"127.0.0.1:2\"" : ""
             return file(top: ", \"managed_processes\": [{\"name\": \"p\", \(command)\(address)\(more)}]")
         case .readiness:
             return file(service: ", \"on_demand\": {\(command), \"readiness\": {\"kind\": \"http\"\(more)}}")
-        case .listener, .status, .wakeCondition: return nil
+        case .listener, .status, .wakeCondition, .cable, .cableTokens, .cableStreams, .cableBroadcast, .cableRedis,
+            .cableLimits:
+            return nil
         }
     }
 
-    @Test("a default that is written out changes nothing", arguments: ConfigurationObject.allCases)
+    @Test("an explicit default changes nothing", arguments: ConfigurationObject.allCases)
     func defaults(object: ConfigurationObject) throws {
         for key in object.keys {
             guard let standard = key.standard, let without = Self.file(object, key.name, ""),
@@ -48,19 +50,19 @@ struct ConfigurationKeysTests {
         for object in ConfigurationObject.allCases { #expect(Set(object.keyNames).count == object.keys.count) }
     }
 
-    @Test("the decoder asks for the keys of the table, and for no others")
+    @Test("the decoder reads the keys of the table, and no others")
     func decoder() throws {
         let folder = Corpus.repository.appending(path: "Sources/OnDemand/Configuration")
         let source = try FileManager.default.contentsOfDirectory(atPath: folder.path())
             .map { try String(contentsOf: folder.appending(path: $0), encoding: .utf8) }.joined()
         let asked = Set(source.matches(of: /fields\["([^"]+)"\]|required\("([^"]+)", in/).compactMap { $0.1 ?? $0.2 })
         let known = Set(ConfigurationObject.allCases.flatMap(\.keyNames).map { Substring($0) })
-        // Read before everything else, because everything else is read with it.
+        // It is read first, because the rest of the file depends on it.
         #expect(known.subtracting(asked).subtracting(["env_file"]) == [])
         #expect(asked.subtracting(known) == [])
     }
 
-    @Test("the documentation's tables have the defaults of the table of keys")
+    @Test("the tables of the documentation have the defaults of the table of keys")
     func documentation() throws {
         let file = Corpus.repository.appending(path: "docs/CONFIGURATION.md")
         let sections = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n### ")
@@ -84,7 +86,7 @@ struct ConfigurationKeysTests {
         }
     }
 
-    @Test("the schema is JSON, and says of each object which keys it takes and which it needs")
+    @Test("the schema is JSON with the allowed and the required keys of each object")
     func schema() throws {
         let bytes = Array(ConfigurationSchema.text.utf8)
         #expect(throws: Never.self) { try JSONReader.read(bytes) }

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct ConfigurationTests {
-    @Test("the example is read into plain values")
+    @Test("the example is read into values")
     func example() throws {
         let environment = ["ENABLE_ACTION_CABLE": "Yes", "RAILS_ROOT": "/srv/app"]
         let configuration = try Configuration.read(Array(Sample.example.utf8), environment: environment)
@@ -28,7 +28,7 @@ struct ConfigurationTests {
         #expect(service.policy == BackendPolicy())
     }
 
-    @Test("what is left out has the defaults of the types")
+    @Test("a missing key has the default of its type")
     func defaults() throws {
         let service = try #require(try read(Sample.file(service: Sample.plain)).services.first)
         #expect(service.enabled && !service.websocket)
@@ -55,7 +55,7 @@ struct ConfigurationTests {
         #expect(!policy.alwaysOn)
     }
 
-    @Test("what a reload does to a running process is the next start, or said otherwise")
+    @Test("a reload applies to a running process at its next start, unless configured otherwise")
     func onReload() throws {
         let words = [
             ("", Configuration.OnReload.nextStart), (#","on_reload":"next_start""#, .nextStart),
@@ -67,7 +67,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("wake_on is a word, one condition or a list of them; min_sleep is a duration")
+    @Test("wake_on is a word, a condition or a list of conditions; min_sleep is a duration")
     func waking() throws {
         let cable = WakeRule.Condition.path(try PathPattern(parsing: "/cable"))
         let rules: [(String, WakeRule)] = [
@@ -93,7 +93,7 @@ struct ConfigurationTests {
         #expect(try read(Sample.file(service: Sample.plain, onDemand)).services.first?.policy.idleTimeout == nil)
     }
 
-    @Test("on_demand switched off means always on")
+    @Test("a disabled on_demand means always on")
     func alwaysOn() throws {
         let onDemand = #""on_demand":{"enabled":"off","command":"x"}"#
         let service = try #require(try read(Sample.file(service: Sample.plain, onDemand)).services.first)
@@ -101,7 +101,7 @@ struct ConfigurationTests {
     }
 
     @Test(
-        "enabled takes booleans and the usual spellings in any case",
+        "enabled accepts booleans and the usual spellings in any case",
         arguments: [
             ("true", true), ("false", false), ("\"true\"", true), ("\"1\"", true), ("\"YES\"", true), ("\"On\"", true),
             ("\"False\"", false), ("\"0\"", false), ("\"no\"", false), ("\"OFF\"", false), ("\"\"", false),
@@ -113,7 +113,7 @@ struct ConfigurationTests {
         #expect(configuration.services.first?.enabled == expected)
     }
 
-    @Test("a disabled service keeps its place in the routes")
+    @Test("a disabled service keeps its position in the routes")
     func routes() throws {
         let services = [
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false}"#,
@@ -126,7 +126,7 @@ struct ConfigurationTests {
         #expect(find("/c") == nil)
     }
 
-    @Test("what is disabled and could be started leads to its machine, which can be told otherwise")
+    @Test("a disabled service with a command has a state machine and accepts commands")
     func disabledWithCommand() throws {
         let service =
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","enabled":false,"on_demand":{"command":"x"}}"#
@@ -134,21 +134,21 @@ struct ConfigurationTests {
         #expect(table.find(Array("/a".utf8).span)?.destination == .backend(BackendID(index: 0)))
     }
 
-    @Test("the control socket is a Unix socket, and off unless it is named")
+    @Test("the control socket is a Unix socket, and off by default")
     func control() throws {
         let file = { (line: String) in "{\"listen\": 80, \(line) \"reverse_proxies\": [{\(Sample.plain)}]}" }
         #expect(try read(file("")).control == nil)
         #expect(try read(file("\"control\": \"unix:/run/x.sock\",")).control == .unix(path: "/run/x.sock"))
     }
 
-    @Test("the history is kept where it is said, and nowhere unless it is")
+    @Test("the history has a directory, and is off by default")
     func stateDirectory() throws {
         let file = { (line: String) in "{\"listen\": 80, \(line) \"reverse_proxies\": [{\(Sample.plain)}]}" }
         #expect(try read(file("")).stateDirectory == nil)
         #expect(try read(file("\"state_dir\": \"/var/lib/x\",")).stateDirectory == "/var/lib/x")
     }
 
-    @Test("what browsers may call the status listener is compared without case")
+    @Test("allowed_hosts of the status listener are compared without case")
     func allowedHosts() throws {
         let file = { (names: String) in
             """
@@ -159,7 +159,7 @@ struct ConfigurationTests {
         #expect(try read(file("[\"a\", \"b.c\"]")).status?.names == ["a", "b.c"])
     }
 
-    @Test("several listeners, a status page and the log are taken as they are")
+    @Test("several listeners, a status page and the log are read")
     func surroundings() throws {
         let configuration = try read(
             """
@@ -177,7 +177,7 @@ struct ConfigurationTests {
         #expect(configuration.log == Configuration.Log(level: .debug, format: .json))
     }
 
-    @Test("a log has a file where one is named, from the environment too, and a bound")
+    @Test("a log may have a file, from the environment, too, and a size limit")
     func logFile() throws {
         let services = "\"reverse_proxies\": [{\(Sample.plain)}]"
         let file = "{\"listen\": 3000, \"log\": {\"file\": \"${DIR}/x.log\", \"max_size\": \"1MiB\"}, \(services)}"
@@ -186,7 +186,7 @@ struct ConfigurationTests {
         #expect(Configuration.Log().format == .auto && Configuration.Log().maximumBytes == 16 << 20)
     }
 
-    @Test("fd:NAME stands for sockets that a manager opens, alone or next to addresses")
+    @Test("fd:NAME refers to inherited sockets, alone or beside addresses")
     func inherited() throws {
         let services = "\"reverse_proxies\": [{\(Sample.plain)}]"
         let mixed = try read("{\"listen\": [\"fd:web\", 3000, \"fd:w-2\"], \(services)}")
@@ -195,7 +195,7 @@ struct ConfigurationTests {
         #expect(alone.inherited == ["web"] && alone.listen.isEmpty)
     }
 
-    @Test("the environment is filled into any string, and never into keys")
+    @Test("the environment is expanded in any string, and never in keys")
     func environment() throws {
         let service = """
             "name": "${NAME}", "path": ["/${NAME}", "/${NAME}/{x}"], "target": "http://127.0.0.1:${PORT:-80}${NONE:-/p}",
@@ -206,14 +206,14 @@ struct ConfigurationTests {
         let read = try #require(try read(Sample.file(service: service), environment).services.first)
         #expect(read.name == "cable" && read.paths.map(\.text) == ["/cable", "/cable/{x}"])
         #expect(read.target.address.port == 81 && read.target.path == "/p")
-        // A dollar from the environment is text, one from the file a variable.
+        // A dollar from the environment is text, one from the file begins a variable.
         let value = read.headers.first?.value(remoteAddress: "::1", scheme: "http", host: "me")
         #expect(value == "a$host$ $ me http ${x}")
         #expect(read.launch?.command == "cabled" && read.launch?.arguments == ["-p", "81"])
         #expect(read.launch?.environment == [LaunchCommand.Variable(name: "${NAME}", value: "${NAME} $HOME")])
     }
 
-    @Test("alternatives for one address may both be written down while one of them is enabled")
+    @Test("two services may share an address while one of them is disabled")
     func alternatives() throws {
         let services = [
             #"{"name":"a","path":"/a","target":"http://127.0.0.1:1","on_demand":{"command":"x"}}"#,
@@ -223,7 +223,7 @@ struct ConfigurationTests {
         #expect(try read(Sample.file(services: services)).services.count == 3)
     }
 
-    @Test("a target on another machine may have the port we listen on")
+    @Test("a target on another machine may have the port of a listener")
     func samePortElsewhere() throws {
         let file = #"{"listen":":3000","reverse_proxies":[{"name":"a","path":"/","target":"http://10.0.0.5:3000"}]}"#
         #expect(try read(file).services.count == 1)

@@ -4,7 +4,7 @@ import Testing
 
 struct DurationParserTests {
     @Test(
-        "durations read as people write them",
+        "durations have the usual notation",
         arguments: [
             ("250ms", .milliseconds(250)), ("30s", .seconds(30)), ("15m", .seconds(900)), ("1h30m", .seconds(5400)),
             ("2d", .seconds(172_800)), ("1d2h3m4s5ms", .milliseconds(93_784_005)), ("0", .zero), ("0s", .zero),
@@ -16,7 +16,7 @@ struct DurationParserTests {
     }
 
     @Test(
-        "each wrong duration says what is wrong with it",
+        "each invalid duration has its error",
         arguments: [
             ("", "is no duration"), ("s", "is no duration"), ("-1s", "is no duration"), (" 1s", "is no duration"),
             ("30", "has no unit; write \"30s\""), ("1h30", "has no unit"), ("1.5s", "unknown unit \".\""),
@@ -34,7 +34,7 @@ struct DurationParserTests {
 
 struct AddressParserTests {
     @Test(
-        "every form of listen is understood",
+        "every form of listen is parsed",
         arguments: [
             ("127.0.0.1:3000", "127.0.0.1:3000"), ("localhost:3000", "127.0.0.1:3000"), ("0.0.0.0:0", "0.0.0.0:0"),
             ("3000", "0.0.0.0:3000"), (":3000", "0.0.0.0:3000"), (":0", "0.0.0.0:0"), ("[::1]:3000", "[::1]:3000"),
@@ -46,7 +46,7 @@ struct AddressParserTests {
     }
 
     @Test(
-        "each wrong listener says what is wrong with it",
+        "each invalid listener has its error",
         arguments: [
             ("", "has no port"), ("127.0.0.1", "has no port"), ("127.0.0.1:", "has no number for a port"),
             (":", "has no number for a port"), ("127.0.0.1:x", "has no number for a port"),
@@ -66,13 +66,13 @@ struct AddressParserTests {
         #expect(problem?.predicate.contains(predicate) == true, "\(String(describing: problem))")
     }
 
-    @Test("a socket's path may be as long as the system allows")
+    @Test("a socket's path may have the maximum length of the system")
     func longestSocket() throws {
         #expect(throws: Never.self) { try AddressParser.listen("unix:/\(String(repeating: "x", count: 106))") }
     }
 
     @Test(
-        "every form of target is understood",
+        "every form of target is parsed",
         arguments: [
             ("http://127.0.0.1:28080/cable", "127.0.0.1:28080", "127.0.0.1:28080", "/cable"),
             ("http://127.0.0.1:28080", "127.0.0.1:28080", "127.0.0.1:28080", nil),
@@ -90,7 +90,7 @@ struct AddressParserTests {
     }
 
     @Test(
-        "each wrong target says what is wrong with it",
+        "each invalid target has its error",
         arguments: [
             ("", "is no target"), ("127.0.0.1:1", "is no target"), ("/cable", "is no target"),
             ("HTTP://h", "is no target"),
@@ -115,7 +115,7 @@ struct AddressParserTests {
 
 struct IPAddressTextTests {
     @Test(
-        "IPv6 addresses are read in all their spellings (RFC 4291, 2.2)",
+        "IPv6 addresses are parsed in all their notations (RFC 4291, 2.2)",
         arguments: [
             ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("2001:db8:0:0:8:800:200c:417a", "2001:db8::8:800:200c:417a"),
             ("FF01::101", "ff01::101"), ("0:0:0:0:0:0:0:0", "::"), ("::13.1.68.3", "::d01:4403"),
@@ -128,7 +128,7 @@ struct IPAddressTextTests {
     }
 
     @Test(
-        "what only looks like an IPv6 address is none",
+        "an invalid IPv6 address is rejected",
         arguments: [
             "", ":", ":::", "1", "1:", ":1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "g::",
             "1:2:3:4:5:6:7:8::",
@@ -138,7 +138,7 @@ struct IPAddressTextTests {
         ])
     func refused(text: String) { #expect(IPAddressText.ipv6(text) == nil) }
 
-    @Test("what the canonical form says, the reader reads back", arguments: 0..<100 as Range<UInt64>)
+    @Test("the canonical form parses to the same address", arguments: 0..<100 as Range<UInt64>)
     func roundTrip(seed: UInt64) {
         var random = Seeded(seed: seed)
         let octets = (0..<8).flatMap { _ in
@@ -165,7 +165,7 @@ struct InterpolationTests {
     private let interpolation = Interpolation(environment: ["A": "1", "EMPTY": "", "MONEY": "$5 ${A}"])
 
     @Test(
-        "variables are filled in as a shell would",
+        "variables are expanded as in a shell",
         arguments: [
             ("", "", []), ("plain $A $ $$ {A} }", "plain $A $ $$ {A} }", []), ("${A}", "1", ["A"]),
             ("<${A}${A}>", "<11>", ["A", "A"]), ("${EMPTY}", "", ["EMPTY"]), ("${EMPTY:-x}", "x", ["EMPTY"]),
@@ -179,7 +179,7 @@ struct InterpolationTests {
         #expect(try interpolation.expand(template) == Interpolation.Expanded(text: text, origins: origins))
     }
 
-    @Test("where dollars are read again, those of the environment are doubled and those of the file are not")
+    @Test("dollars from the environment are doubled for a second expansion, those of the file are not")
     func doubled() throws {
         #expect(
             try interpolation.expand("$host ${MONEY} $$ $${A} ${UNSET:-$host}", dollars: .doubled).text
@@ -188,7 +188,7 @@ struct InterpolationTests {
     }
 
     @Test(
-        "each wrong variable is named",
+        "each invalid variable is named",
         arguments: [
             ("${UNSET}", "the environment variable UNSET is not set; write ${UNSET:-default}"),
             ("a ${A", "has no closing brace"), ("${", "has no closing brace"), ("${}", "\"${}\" is none of"),
@@ -209,7 +209,7 @@ struct SuggestionTests {
     private let words = ["idle_timeout", "stop_timeout", "command", "args", "env", "max_queue", "enabled"]
 
     @Test(
-        "slips are recognised and other words are not",
+        "a typing error gets a suggestion, and another word does not",
         arguments: [
             ("idle_timout", "idle_timeout"), ("idleTimeout", "idle_timeout"), ("IDLE-TIMEOUT", "idle_timeout"),
             ("comand", "command"), ("commadn", "command"), ("arg", "args"), ("evn", "env"), ("enable", "enabled"),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-/// docs/CONFIGURATION.md is read the way the daemon would read it, so it cannot fall behind.
+/// docs/CONFIGURATION.md is parsed as the daemon would parse it, so it cannot become outdated.
 struct DocumentationTests {
     private let document: String
 
@@ -11,7 +11,7 @@ struct DocumentationTests {
         document = try String(contentsOf: Corpus.repository.appending(path: "docs/CONFIGURATION.md"), encoding: .utf8)
     }
 
-    @Test("every complete example is a configuration")
+    @Test("every complete example is a valid configuration")
     func examples() throws {
         let examples = blocks("json")
         #expect(examples.count == 5)
@@ -21,7 +21,7 @@ struct DocumentationTests {
         }
     }
 
-    @Test("the example of all defaults says what the types say")
+    @Test("the example of all defaults has the defaults of the types")
     func defaults() throws {
         let configuration = try Configuration.read(Array(blocks("json")[2].utf8), environment: [:])
         let service = try #require(configuration.services.first)
@@ -34,7 +34,7 @@ struct DocumentationTests {
         #expect(configuration.processes == [worker])
     }
 
-    @Test("the wrong example is answered with exactly the errors shown")
+    @Test("the invalid example has exactly the errors shown")
     func wrongExample() throws {
         let example = try #require(blocks("json wrong").first)
         let errors = #expect(throws: ConfigurationErrors.self) {
@@ -44,7 +44,7 @@ struct DocumentationTests {
             errors.map { $0.rendered(file: "config.json", text: Array(example.utf8)) + "\n" } == blocks("text").first)
     }
 
-    @Test("the table of rewritten paths is what the rewriter does")
+    @Test("the table of rewritten paths matches the rewriter")
     func rewriting() throws {
         let rows = rows(afterHeading: "| path | target | request | arrives as |")
         #expect(rows.count == 5)
@@ -62,7 +62,7 @@ struct DocumentationTests {
         }
     }
 
-    @Test("every key that the decoder knows has its row or its sentence")
+    @Test("every key of the decoder has its row or its sentence")
     func keys() throws {
         let folder = Corpus.repository.appending(path: "Sources/OnDemand/Configuration")
         let source = try FileManager.default.contentsOfDirectory(atPath: folder.path())
@@ -74,7 +74,7 @@ struct DocumentationTests {
         }
     }
 
-    @Test("every sentence in the table of errors is one that the code can say")
+    @Test("every text in the table of errors exists in the code")
     func sentences() throws {
         let source = try ["JSON", "Configuration", "Routing"].map { room in
             let folder = Corpus.repository.appending(path: "Sources/OnDemand/\(room)")
@@ -88,14 +88,14 @@ struct DocumentationTests {
         }
     }
 
-    /// The fenced blocks whose opening line names this language.
+    /// Returns the fenced blocks in this language.
     private func blocks(_ language: String) -> [String] {
         document.components(separatedBy: "\n```\(language)\n").dropFirst().map {
             $0.components(separatedBy: "```\n")[0]
         }
     }
 
-    /// The cells of a table, without the backticks around them.
+    /// Returns the cells of a table, without the backticks.
     private func rows(afterHeading heading: String) -> [[String]] {
         let below = document.components(separatedBy: "\(heading)\n").dropFirst().first ?? ""
         return below.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().prefix { $0.hasPrefix("|") }

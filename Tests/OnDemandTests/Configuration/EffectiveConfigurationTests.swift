@@ -25,7 +25,7 @@ struct EffectiveConfigurationTests {
         "{\"listen\": 3000,\n\"reverse_proxies\": [{\(Sample.plain)\(service)}]\(top)}"
     }
 
-    @Test("what is written has its line, and what is left out its default")
+    @Test("an explicit value has its line, and a missing one its default")
     func origins() throws {
         let effective = try effective(file(",\n\"drain_timeout\": \"3s\""))
         #expect(try row("listen", in: effective) == Setting(path: "listen", value: "3000", origin: at(1, 12)))
@@ -38,7 +38,7 @@ struct EffectiveConfigurationTests {
         #expect(try row("reverse_proxies[0].on_demand", in: effective).value == nil)
     }
 
-    @Test("a variable is filled in, and its source is told: the process, its file, or the default behind it")
+    @Test("an expanded variable has its source: the process, its file, or its default")
     func variables() throws {
         let top =
             ",\n\"env_file\": \"/etc/${WHICH}\", \"drain_timeout\": \"${A}\","
@@ -59,7 +59,7 @@ struct EffectiveConfigurationTests {
         #expect(try variables("control") == [.init(name: "C", source: .nowhere)])
     }
 
-    @Test("secrets are not repeated: no token, and nothing of env and headers that comes from outside")
+    @Test("secrets are hidden: the token, and values of env and headers from the environment")
     func secrets() throws {
         let service =
             ", \"headers\": {\"X-Key\": \"${KEY}\", \"X-Own\": \"$remote_addr\"}, \"on_demand\": {"
@@ -77,7 +77,7 @@ struct EffectiveConfigurationTests {
         }
     }
 
-    @Test("a service's limits are its own, else those at the top with their place, else the defaults")
+    @Test("a service's limits are its own, else those at the top with their position, else the defaults")
     func limits() throws {
         let top = ",\n\"limits\": {\"body_timeout\": \"7s\", \"send_timeout\": \"8s\", \"max_connections\": 9}"
         let effective = try effective(file(top, service: ", \"limits\": {\"send_timeout\": \"1s\"}"))
@@ -89,7 +89,7 @@ struct EffectiveConfigurationTests {
         #expect(try row("\(limits).max_connections", in: effective).value == "\"off\"", "at the top it is a listener's")
     }
 
-    @Test("lists of objects are told one by one, other lists as they are, and what means nothing here not at all")
+    @Test("lists of objects are printed one by one, other lists as they are, and meaningless keys not at all")
     func shapes() throws {
         let onDemand =
             ", \"websocket\": true, \"on_demand\": {\"command\": \"c\", \"args\": [\"a\", \"b c\"], \"stop\": [\"INT\", \"5s\", \"KILL\"],"
@@ -114,7 +114,7 @@ struct EffectiveConfigurationTests {
         #expect(Set(paths).count == paths.count)
     }
 
-    @Test("every default of the table is told for an empty object, under its own path")
+    @Test("every default of the table is printed for an empty object, under its own path")
     func complete() throws {
         let effective = try effective(file(service: ", \"on_demand\": {\"command\": \"c\"}"))
         for key in ConfigurationObject.onDemand.keys where key.name != "command" && key.name != "restart_backoff" {
@@ -123,7 +123,7 @@ struct EffectiveConfigurationTests {
         }
     }
 
-    @Test("for people it is a line for each value, in columns; for machines it is JSON")
+    @Test("the text output has a line per value, in columns; the other one is JSON")
     func rendering() throws {
         let effective = try effective(file(",\n\"control\": \"unix:${DIR:-/run}/c\""))
         let lines = effective.text(file: "c.json").split(separator: "\n")
@@ -140,7 +140,7 @@ struct EffectiveConfigurationTests {
         #expect((control["variables"] as? [[String: String]]) == [["name": "DIR", "from": "unset"]])
     }
 
-    @Test("a wrong file is told as by check")
+    @Test("an invalid file has the errors of check")
     func wrong() { #expect(throws: ConfigurationErrors.self) { try effective("{}") } }
 
     private func at(_ line: Int, _ column: Int) -> EffectiveConfiguration.Origin {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// The file of variables: what it may say, and what an operator reads when it says something else.
+/// The syntax of the environment file, and its errors.
 struct EnvironmentFileTests {
     private func read(_ text: String) throws -> [String: String] {
         let variables = try EnvironmentFile.read(Array(text.utf8), file: "env")
@@ -22,7 +22,7 @@ struct EnvironmentFileTests {
         #expect(try read(line) == ["A": value])
     }
 
-    @Test("comments and empty lines are nothing, and the last line for a name stands")
+    @Test("comments and empty lines are ignored, and the last line for a name applies")
     func lines() throws {
         #expect(try read("# A=1\n\n  \t\n  # x\nA=1\r\nB_2=x\n_c=\nA=2\n") == ["A": "2", "B_2": "x", "_c": ""])
         #expect(try read("export=1") == ["export": "1"])
@@ -31,7 +31,7 @@ struct EnvironmentFileTests {
     }
 
     @Test(
-        "a line that readers would take differently is refused, with its place",
+        "an ambiguous line is rejected, with its position",
         arguments: [
             ("A", 1, "there is no equals sign; a line is NAME=value, a comment begins with #"),
             ("export A", 8, "there is no equals sign"),
@@ -54,7 +54,7 @@ struct EnvironmentFileTests {
         #expect(!rendered.contains("\n"))
     }
 
-    @Test("bytes that are no UTF-8 are refused, and every broken line is found in one run")
+    @Test("invalid UTF-8 is rejected, and every invalid line is found in one run")
     func allAtOnce() {
         let bytes = Array("A=1\nB\n".utf8) + [0x43, 0x3d, 0xff, 0x0a] + Array("D =\n".utf8)
         let errors = #expect(throws: ConfigurationErrors.self) { try EnvironmentFile.read(bytes, file: "env") }
@@ -62,7 +62,7 @@ struct EnvironmentFileTests {
         #expect(errors?.all[1].sentence == "this line is not UTF-8")
     }
 
-    @Test("no message repeats what stands in the file")
+    @Test("no error repeats the file's content")
     func secrets() {
         let lines = ["hunter2", "A=hunter2 # x", "A='hunter2", "hunter2 =x", "A='x' hunter2", "A= hunter2"]
         let errors = #expect(throws: ConfigurationErrors.self) { try read(lines.joined(separator: "\n")) }
@@ -90,7 +90,7 @@ struct EnvironmentFileKeyTests {
         #expect(throws: ConfigurationErrors.self) { try read(key, files) }?.rendered(file: "c.json")
     }
 
-    @Test("its values stand before the process's own, and are kept for the backends")
+    @Test("its values override the process's own, and are passed to the backends")
     func values() throws {
         let configuration = try read(#""env""#, ["env": "FLAG=true\nPORT=2\n"], ["FLAG": "false", "PORT": "1"])
         #expect(configuration.services[0].enabled)
@@ -99,14 +99,14 @@ struct EnvironmentFileKeyTests {
         #expect(configuration.services[0].launch == nil)
     }
 
-    @Test("its own name knows the variables of the process only")
+    @Test("its own name is expanded with the variables of the process only")
     func name() throws {
         let text = #""${DIR}/env""#
         #expect(try read(text, ["x/env": "FLAG=1"], ["DIR": "x", "PORT": "1"]).services[0].enabled)
         #expect(refusal(text)?.contains("2:12: error: env_file: the environment variable DIR is not set") == true)
     }
 
-    @Test("a missing file is an error unless a dash stands in front of it")
+    @Test("a missing file is an error unless its name begins with a dash")
     func missing() throws {
         #expect(
             refusal(#""env""#)
@@ -119,13 +119,13 @@ struct EnvironmentFileKeyTests {
                 == #"c.json:2:12: error: env_file: "secret" cannot be read: permission denied"#)
     }
 
-    @Test("a broken line stands alone, because everything else is read with its values")
+    @Test("an invalid line is the only error, because the rest of the file depends on its values")
     func brokenLine() {
         #expect(refusal(#""env""#, ["env": "PORT=x\nFLAG\n"])?.hasPrefix("env:2:1: error: there is no equals") == true)
     }
 
     @Test(
-        "it is a string that names a file",
+        "env_file is a string with a file name",
         arguments: [("5", "expected the name of a file"), (#""-""#, "names no file")])
     func wrong(key: String, sentence: String) {
         #expect(refusal(key)?.contains(sentence) == true)

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct ExplanationTests {
-    @Test("the documentation's example is told from the first request to the daemon's end")
+    @Test("the example of the documentation is explained from the first request to the daemon's exit")
     func example() throws {
         #expect(
             try explained(Sample.example, ["ENABLE_ACTION_CABLE": "true"]) == """
@@ -34,14 +34,14 @@ struct ExplanationTests {
                 """)
     }
 
-    @Test("what is not enabled says what its clients get, and how it is enabled")
+    @Test("a disabled service has the response to its clients, and how to enable it")
     func disabled() throws {
         let text = try words(Sample.example)
         #expect(text.contains("all requests get 503 at once, and nothing is started, until"))
         #expect(text.contains("\"ondemandd enable action-cable\". After that:"))
     }
 
-    @Test("what somebody else runs is only forwarded to")
+    @Test("an unmanaged service is only forwarded to")
     func plain() throws {
         let text = try words(Sample.file(service: Sample.plain))
         #expect(text.contains("a: /a requests go to 127.0.0.1:1, which somebody else runs; 502 while nothing listens"))
@@ -51,7 +51,7 @@ struct ExplanationTests {
     }
 
     @Test(
-        "each key that changes a life changes its story",
+        "each key of the lifecycle changes the explanation",
         arguments: [
             (#""enabled": false"#, "It is started and kept."),
             (#""enabled": false"#, "It is never stopped for being idle."),
@@ -90,7 +90,7 @@ struct ExplanationTests {
         #expect(text.contains(sentence), "\(text)")
     }
 
-    @Test("a process tells when it is started, and by whom")
+    @Test("a process has the condition of its start")
     func processes() throws {
         let text = try words(
             """
@@ -116,7 +116,7 @@ struct ExplanationTests {
         Explanation(configuration: try Configuration.read(Array(file.utf8), environment: environment)).text
     }
 
-    /// Without its lines.
+    /// Joins its lines.
     private func words(_ file: String) throws -> String {
         try explained(file).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }

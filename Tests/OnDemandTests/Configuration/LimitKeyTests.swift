@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Limits, origins and trusted neighbours as an operator writes them.
+/// Limits, origins and trusted proxies in the configuration.
 @Suite struct LimitKeyTests {
     private func read(_ top: String, service: String = "") throws -> Configuration {
         let service = "{\(Sample.plain)\(service.isEmpty ? "" : ",\(service)")}"
@@ -10,7 +10,7 @@ import Testing
         return try Configuration.read(Array(text.utf8), environment: ["OFF": "off"])
     }
 
-    @Test("every limit reaches its place, and what a service says stands for it alone")
+    @Test("every limit reaches its value, and a service's own applies only to it")
     func limits() throws {
         let configuration = try read(
             """
@@ -35,7 +35,7 @@ import Testing
         #expect(try read("").limits == PeerLimits() && read("").services[0].limits == ServiceLimits())
     }
 
-    @Test("connections are limited per listener at the top and per service in one, and neither is inherited")
+    @Test("connections are limited per listener at the top and per service in a service, and neither is inherited")
     func connections() throws {
         let top = #""limits": {"max_connections": 5, "max_connections_per_address": 2, "max_message_rate": 9}"#
         let configuration = try read(top, service: #""limits": {"max_connections": 3, "max_message_rate": "off"}"#)
@@ -47,20 +47,20 @@ import Testing
         #expect(try read(top).services[0].limits.maximumMessageRate == 9)
     }
 
-    @Test("messages are limited from clients unless that is lifted, and from backends only where it is said")
+    @Test("messages from clients are limited by default, and messages from backends are not")
     func messages() throws {
         let limits = try read(#""limits": {"max_message_size": "off", "max_backend_message_size": "1MiB"}"#).limits
         #expect(limits.service.maximumMessageBytes == nil && limits.service.maximumBackendMessageBytes == 1_048_576)
         #expect(try read("").limits.service.maximumMessageBytes == nil, "a tunnel does not surprise its server")
     }
 
-    @Test("a size is a number of bytes or says its unit", arguments: [("0B", 0), ("1KiB", 1024), ("3GiB", 3 << 30)])
+    @Test("a size is a number of bytes or has a unit", arguments: [("0B", 0), ("1KiB", 1024), ("3GiB", 3 << 30)])
     func sizes(text: String, bytes: UInt64) throws {
         #expect(try SizeParser.parse(text) == bytes)
     }
 
     @Test(
-        "a limit that cannot be is refused with a sentence",
+        "an invalid limit has its error",
         arguments: [
             (#""max_header_bytes": "16""#, "has no unit; write"),
             (#""max_header_bytes": "16KB""#, "has the unknown unit"),
@@ -83,7 +83,7 @@ import Testing
         #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
     }
 
-    @Test("a head's limits are no service's: which service it is, the head itself says")
+    @Test("the limits of a request head cannot belong to a service, which only the head determines")
     func headLimitsOfServices() throws {
         let errors = #expect(throws: ConfigurationErrors.self) {
             try read("", service: #""limits": {"max_header_bytes": 4096}"#)
@@ -91,7 +91,7 @@ import Testing
         #expect(errors?.all.first?.path == "reverse_proxies[0].limits")
     }
 
-    @Test("origins are taken as browsers write them")
+    @Test("origins have the notation of browsers")
     func origins() throws {
         let text = #""allowed_origins": ["https://App.example:443", "http://a:80", "https://*.b.example:8443", "*"]"#
         let expected: [OriginRule] = [
@@ -105,7 +105,7 @@ import Testing
     }
 
     @Test(
-        "an origin that no browser sends is refused with a sentence",
+        "an invalid origin has its error",
         arguments: [
             ("example.com", "is no origin; write"), ("null", "is no origin; write"), ("https://", "has no host"),
             ("https://a/b", "has more than a scheme"), ("https://u@a", "has more than a scheme"),
@@ -119,7 +119,7 @@ import Testing
         #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
     }
 
-    @Test("a listener may be an object that says whether a proxy announces its clients")
+    @Test("a listener may be an object with proxy_protocol")
     func proxyProtocol() throws {
         let text = """
             {"listen": [{"address": 5, "proxy_protocol": true}, {"address": "[::1]:6"}, "unix:/s", "fd:plain",
@@ -141,7 +141,7 @@ import Testing
         #expect(errors?.all.map(\.path) == ["listen", "listen"])
     }
 
-    @Test("trusted neighbours are words, networks and addresses")
+    @Test("trusted proxies are words, networks and addresses")
     func trusted() throws {
         let trusted = try read(
             #""trusted_proxies": ["loopback", "192.0.2.0/24", "2001:db8::/32", "::1"], "via": true"#)
@@ -152,7 +152,7 @@ import Testing
         #expect(try read("").trustedProxies == TrustedProxies())
     }
 
-    @Test("the number of threads is one unless it is told, and says what it may be")
+    @Test("the number of threads is one by default, and has a range")
     func threads() throws {
         #expect(try read("").threads == 1)
         #expect(try read(#""threads": 4"#).threads == 4)
@@ -165,7 +165,7 @@ import Testing
     }
 
     @Test(
-        "a network that cannot be is refused with a sentence",
+        "an invalid network has its error",
         arguments: [
             ("localhost", "is no network; write"), ("10.0.0.0/33", "has no number from 0 to 32"),
             ("10.0.0.0/", "has no number"), ("10.0.0.1/8", "has bits set behind the first 8"),

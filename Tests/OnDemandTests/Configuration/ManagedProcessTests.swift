@@ -2,11 +2,11 @@ import Testing
 
 @testable import OnDemand
 
-/// What runs without routes, and who requires whom: as values, and as what an operator reads when it is wrong.
+/// Managed processes and requirements: the values, and the errors.
 struct ManagedProcessTests {
     private static let process = #""name":"redis","command":"redis-server""#
 
-    /// One process and one service a line, the processes from the second line of the file on.
+    /// Returns a file with one process or service per line, the processes from the second line on.
     private func file(_ processes: [String], _ services: [String] = ["{\(Sample.plain)}"]) -> String {
         """
         {"listen": "127.0.0.1:3000", "managed_processes": [
@@ -43,7 +43,7 @@ struct ManagedProcessTests {
         #expect(errors(in: text) == [error], sourceLocation: location)
     }
 
-    // MARK: What is right
+    // MARK: Valid files
 
     @Test("every key of a process reaches its value")
     func everyKey() throws {
@@ -65,14 +65,14 @@ struct ManagedProcessTests {
         #expect(try read(file([text])).processes == [expected])
     }
 
-    @Test("what is left out has the defaults of the types")
+    @Test("a missing key has the default of its type")
     func defaults() throws {
         let expected = Configuration.Process(name: "redis", launch: LaunchCommand(command: "redis-server"))
         #expect(try read(file(["{\(Self.process)}"])).processes == [expected])
         #expect(try read(Sample.file(service: Sample.plain)).processes == [])
     }
 
-    @Test("it shows that it is ready as a service does, or says so without an address")
+    @Test("a process has the readiness of a service, or notify without an address")
     func readiness() throws {
         let asked = #"{\#(Self.process),"address":"unix:/run/redis","readiness":{"kind":"http","path":"/up"}}"#
         let says = process("worker", #","readiness":"notify","startup_timeout":"9s""#)
@@ -81,7 +81,7 @@ struct ManagedProcessTests {
         #expect(policies[1].startupTimeout == .seconds(9))
     }
 
-    @Test("one that starts when it is required idles out, and is required by a service and by a process")
+    @Test("a process that starts when it is required idles out, and a service and a process may require it")
     func whenRequired() throws {
         let redis = #"{\#(Self.process),"start":"when_required","idle_timeout":"3s","address":"unix:/run/redis"}"#
         let configuration = try read(
@@ -92,7 +92,7 @@ struct ManagedProcessTests {
         #expect(configuration.services[0].policy.requires == ["redis"])
     }
 
-    @Test("one variable decides both whether a process runs and who requires it")
+    @Test("one variable decides whether a process runs and whether it is required")
     func oneVariable() throws {
         let redis = #"{\#(Self.process),"enabled":"${FLY_APP_NAME:+true}"}"#
         let text = file([redis], [service("a", requires: #"["${FLY_APP_NAME:+redis}"]"#)])
@@ -102,15 +102,15 @@ struct ManagedProcessTests {
         #expect(!elsewhere.processes[0].enabled && elsewhere.services[0].policy.requires == [])
     }
 
-    @Test("who is disabled may require what is disabled")
+    @Test("a disabled service may require a disabled process")
     func bothDisabled() throws {
         let off = process("redis", #","enabled":false"#)
         _ = try read(file([off], [service("a", requires: #"["redis"]"#, #""enabled":false,"#)]))
     }
 
-    // MARK: What is wrong
+    // MARK: Invalid files
 
-    @Test("what every process needs is missed at the process")
+    @Test("a missing key is reported at its process")
     func missingKeys() {
         #expect(
             errors(in: file(["{}"])) == [
@@ -119,14 +119,14 @@ struct ManagedProcessTests {
             ])
     }
 
-    @Test("there are at most 256")
+    @Test("at most 256 processes are allowed")
     func limit() {
         let many = (0...256).map { process("p\($0)") }
         expect(file(many), "c.json:1:51: error: managed_processes: the list has more than 256 items")
     }
 
     @Test(
-        "what means nothing here says what it would need",
+        "a meaningless key names the key that it needs",
         arguments: [
             (#""idle_timeout":"1m""#, "idle_timeout: what starts with the daemon stays"),
             (#""startup_timeout":"1m""#, #"startup_timeout: without an "address" it is ready as soon as it runs"#),
@@ -166,7 +166,7 @@ struct ManagedProcessTests {
             ])
     }
 
-    @Test("who is required must be there, be ours, be another one, be enabled, and be named once")
+    @Test("a requirement must exist, be managed, be another one, be enabled, and be named once")
     func requirements() {
         let requires = "c.json:4:83: error: reverse_proxies[0].on_demand.requires[0]: "
         let redis = process("redis")
@@ -187,7 +187,7 @@ struct ManagedProcessTests {
                 + #""redis" is required already, see reverse_proxies[0].on_demand.requires[0] in line 4"#)
     }
 
-    @Test("a circle is told from name to name, and each circle once")
+    @Test("a cycle is reported from name to name, and each cycle once")
     func circles() {
         let services = [service("a", requires: #"["b"]"#), service("b", requires: #"["c"]"#)]
         #expect(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-/// docs/OPERATING.md tells what the daemon says, and its units start what is installed.
+/// docs/OPERATING.md lists the log events, and its units start the installed files.
 struct OperatingDocumentTests {
     private let document: String
 
@@ -22,7 +22,7 @@ struct OperatingDocumentTests {
         }
     }
 
-    @Test("the numbers it gives are the limits that are kept")
+    @Test("its numbers are the limits of the code")
     func limits() {
         let silence = Limits.keepAliveIdle + Limits.keepAliveInterval * Int(Limits.keepAliveProbes)
         for sentence in [
@@ -37,7 +37,7 @@ struct OperatingDocumentTests {
         #expect(Limits.shutdownGrace == .seconds(5) && Limits.killGrace == .seconds(1))
     }
 
-    @Test("the socket unit's name is one that the configuration can listen on")
+    @Test("the socket unit's name is valid in the configuration")
     func units() throws {
         let folder = Corpus.repository.appending(path: "examples/systemd")
         let socket = try String(contentsOf: folder.appending(path: "ondemandd.socket"), encoding: .utf8)

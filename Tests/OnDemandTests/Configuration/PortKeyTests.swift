@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// A backend's port as an operator writes it.
+/// A backend's port in the configuration.
 @Suite struct PortKeyTests {
     private func service(_ target: String, _ onDemand: String) throws -> Configuration.Service {
         let parts = #""name":"a","path":"/a","target":"\#(target)""#
@@ -10,7 +10,7 @@ import Testing
         return try #require(try Configuration.read(Array(file.utf8), environment: ["PORT": "81"]).services.first)
     }
 
-    @Test("with auto the target is open, and the command is told")
+    @Test("auto leaves the target open, and the command gets the port")
     func automatic() throws {
         let service = try service("http://127.0.0.1:{port}/cable", #", "port": "auto""#)
         #expect(service.target.address == .ipv4(octets: [127, 0, 0, 1], port: 0))
@@ -18,7 +18,7 @@ import Testing
         #expect(service.launch?.isToldItsPort == true)
     }
 
-    @Test("a number fills the target in, or repeats what it says", arguments: ["{port}", "81"])
+    @Test("a number completes the target, or equals its port", arguments: ["{port}", "81"])
     func fixed(port: String) throws {
         for number in ["81", #""${PORT}""#] {
             let service = try service("http://[::1]:\(port)", #", "port": \#(number)"#)
@@ -33,7 +33,7 @@ import Testing
         #expect(service.launch?.isToldItsPort == false && service.launch?.arguments == ["-p", "{port}"])
     }
 
-    @Test("the command of one start has the port in its arguments and variables, and PORT unless it is set")
+    @Test("the command of a start has the port in its arguments and variables, and PORT unless it is set")
     func told() {
         var command = LaunchCommand(command: "{port}", arguments: ["-p", "{port}", "tcp://h:{port}/{port}", "{}"])
         command.environment = [.init(name: "A", value: "x{port}")]
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(
-        "what does not fit together is refused with a sentence",
+        "an inconsistent port has its error",
         arguments: [
             ("http://127.0.0.1:{port}", "", #"on_demand has no "port""#),
             ("http://127.0.0.1:81", #", "port": "auto""#, #""auto" needs {port} in the target"#),
@@ -64,7 +64,7 @@ import Testing
         #expect(errors?.all.count == 1)
     }
 
-    @Test("a placeholder in the target of a plain proxy is refused: nobody would fill it in")
+    @Test("a placeholder in the target of an unmanaged service is rejected")
     func plainProxy() {
         let file = Sample.file(service: #""name":"a","path":"/a","target":"http://127.0.0.1:{port}""#)
         #expect(throws: ConfigurationErrors.self) {
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test("two services may both have a port of their own")
+    @Test("two services may both have their own port")
     func siblings() throws {
         let services = ["a", "b"].map {
             #"{"name":"\#($0)","path":"/\#($0)","target":"http://127.0.0.1:{port}","#

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What makes a backend ready, as an operator writes it.
+/// The readiness key of a backend.
 @Suite struct ReadinessKeyTests {
     private func readiness(_ text: String) throws -> ReadinessCheck? {
         let file = Sample.file(service: Sample.plain, #""on_demand": {"command": "x", "readiness": \#(text)}"#)
@@ -18,7 +18,7 @@ import Testing
         #expect(try readiness(#"{"kind": "socket"}"#) == .socket)
     }
 
-    @Test("an object says more")
+    @Test("an object has further settings")
     func objects() throws {
         #expect(try readiness(#"{"kind": "tcp"}"#) == .tcp)
         #expect(try readiness(#"{"kind": "http", "path": "/up?a=1"}"#) == .http(path: "/up?a=1", status: .any))
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(
-        "what makes no sense is refused with a sentence",
+        "an invalid readiness has its error",
         arguments: [
             ("5", "expected a word such as"), (#""htpp""#, #"did you mean "http"?"#), (#"{"path": "/"}"#, "is missing"),
             (#"{"kind": "tcp", "path": "/"}"#, "only http and websocket ask for a path"),
@@ -51,7 +51,7 @@ import Testing
         #expect(errors?.all.contains { $0.sentence.contains(sentence) } == true, "\(String(describing: errors))")
     }
 
-    @Test("a path that no request line holds is refused")
+    @Test("a path that is invalid in a request line is rejected")
     func longPath() {
         let path = "/" + String(repeating: "a", count: 2048)
         #expect(throws: ConfigurationErrors.self) { try readiness(#"{"kind": "http", "path": "\#(path)"}"#) }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What a new configuration means for the running one.
+/// The changes from a running to a new configuration.
 struct ReloadPlanTests {
     private static func service(
         _ name: String, port: UInt16 = 1, _ edit: (inout Configuration.Service) -> Void = { _ in }
@@ -23,7 +23,7 @@ struct ReloadPlanTests {
         try plan([Self.service("a")], [Self.service("a", edit)]).changes[0]
     }
 
-    @Test("who a service is, its name says: not its place in the file")
+    @Test("a service is identified by its name, not by its position in the file")
     func identity() throws {
         let (a, b, c) = (try Self.service("a"), try Self.service("b", port: 2), try Self.service("c", port: 3))
         let moved = plan([a, b], [c, b, a])
@@ -34,7 +34,7 @@ struct ReloadPlanTests {
         #expect(renamed.leaving == [0])
     }
 
-    @Test("the number of threads is no setting of the daemon that runs; it is told that it has to wait")
+    @Test("a change of threads is logged as effective after a restart")
     func threads() {
         let (old, new) = (Configuration(), Configuration(threads: 2))
         let plan = ReloadPlan(from: old, to: new)
@@ -43,7 +43,7 @@ struct ReloadPlanTests {
         #expect(ReloadSummary(plan, from: new, to: new).parts.isEmpty)
     }
 
-    @Test("what the next request meets is no matter of the process")
+    @Test("settings of requests do not affect the process")
     func routeSide() throws {
         #expect(try change { $0.paths = [] } == .rerouted)
         #expect(try change { $0.websocket = true } == .rerouted)
@@ -55,7 +55,7 @@ struct ReloadPlanTests {
         #expect(try change { $0.policy.drainTimeout = .zero } == .rerouted)
     }
 
-    @Test("what a process is made of and lives by waits for its next start, unless the file says otherwise")
+    @Test("settings of the process apply at its next start, unless the file requires otherwise")
     func processSide() throws {
         let edits: [(inout Configuration.Service) -> Void] = [
             { $0.launch?.command = "y" }, { $0.launch?.arguments = ["y"] }, { $0.launch?.workingDirectory = "y" },
@@ -73,7 +73,7 @@ struct ReloadPlanTests {
         }
     }
 
-    @Test("the switch is a fate of its own, whatever else changes")
+    @Test("enabled is a change of its own, whatever else changes")
     func switching() throws {
         let off = try Self.service("a") { $0.enabled = false }
         let changed = try Self.service("a") { $0.launch?.command = "y" }
@@ -90,7 +90,7 @@ struct ReloadPlanTests {
         #expect(plan([off], [asleep]).changes == [.changed(restarts: false)])
     }
 
-    @Test("with and without a command are two services of one name")
+    @Test("a service with and one without a command are two services of one name")
     func replaced() throws {
         let (with, without) = (try Self.service("a"), try Self.service("a") { $0.launch = nil })
         for (old, new) in [(with, without), (without, with)] {
@@ -102,7 +102,7 @@ struct ReloadPlanTests {
         #expect(plain.changes == [.changed(restarts: false)])
     }
 
-    @Test("who listens where somebody else is to listen now does not wait for its next start")
+    @Test("a process on an address that another service needs is replaced at once")
     func inTheWay() throws {
         let (a, b) = (try Self.service("a", port: 1), try Self.service("b", port: 2))
         let swapped = plan([a, b], [try Self.service("a", port: 2), try Self.service("b", port: 1)])
@@ -113,7 +113,7 @@ struct ReloadPlanTests {
         #expect(plan([a], [try Self.service("a", port: 3), disabled]).changes == [.changed(restarts: false), .added])
     }
 
-    @Test("what has no routes has the same fates, and waits for nobody who wants its address")
+    @Test("a managed process has the same changes, and waits for no other user of its address")
     func processes() throws {
         func process(_ name: String, _ port: UInt16 = 1) -> Configuration.Process {
             Configuration.Process(
@@ -138,7 +138,7 @@ struct ReloadPlanTests {
         #expect(plan([process("a")], [changed]).processChanges == [.changed(restarts: true)])
     }
 
-    @Test("settings are what is neither a service nor a listener")
+    @Test("settings are all keys outside services and listeners")
     func settings() {
         let old = Configuration()
         let edits: [(inout Configuration) -> Void] = [
@@ -155,7 +155,7 @@ struct ReloadPlanTests {
         #expect(!ReloadPlan(from: old, to: new).changesSettings)
     }
 
-    @Test("a summary says what changed, and nothing when nothing did")
+    @Test("a summary lists the changes, and is empty without changes")
     func summary() throws {
         let (a, b) = (try Self.service("a"), try Self.service("b", port: 2))
         var old = Configuration(listen: [.unix(path: "/x")], services: [a, b])
@@ -175,27 +175,27 @@ struct ReloadPlanTests {
     }
 }
 
-/// Which listeners stay.
+/// The listeners that stay open.
 struct ListenerDiffTests {
     private func door(_ port: UInt16, _ purpose: ListenerSpec.Purpose = .clients) -> ListenerSpec {
         ListenerSpec(place: .address(.ipv4(octets: [127, 0, 0, 1], port: port)), purpose: purpose)
     }
 
-    @Test("an address that is wanted still stays open, wherever it stands in the list")
+    @Test("a configured address stays open, at any position in the list")
     func kept() {
         let plan = ListenerDiff(from: [door(1), door(2), door(3)], to: [door(3), door(4), door(1)])
         #expect(plan.sources == [2, nil, 0])
         #expect(plan.closed == [1])
     }
 
-    @Test("an address that changes its purpose is not opened twice")
+    @Test("an address with a new purpose is not opened twice")
     func purpose() {
         let plan = ListenerDiff(from: [door(1), door(2, .status)], to: [door(2), door(1, .status)])
         #expect(plan.sources == [1, 0])
         #expect(plan.closed == [])
     }
 
-    @Test("what the status listener is called, and by whom it is asked, are settings; where it listens is not")
+    @Test("names and token of the status listener are settings; its address is not")
     func statusSettings() throws {
         let configuration = { (port: UInt16, token: String?, names: [String]) in
             let listen = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: port)
@@ -209,7 +209,7 @@ struct ListenerDiffTests {
         #expect(edits(configuration(2, secret, ["b"])))
     }
 
-    @Test("what a manager opened stays, and the control socket is never made of anybody else's")
+    @Test("an inherited socket stays, and never becomes the control socket")
     func inherited() {
         let web = ListenerSpec(place: .inherited("web"), purpose: .clients)
         #expect(
@@ -219,7 +219,7 @@ struct ListenerDiffTests {
         #expect(ListenerDiff(from: [door(1)], to: [door(1, .proxyProtocol)]).sources == [0])
     }
 
-    @Test("a port that the system chose stays with its purpose, one for each time it is asked for")
+    @Test("a port that the system chose keeps its purpose, one for each use")
     func chosenPorts() {
         #expect(ListenerDiff(from: [door(0), door(0)], to: [door(0)]).closed == [1])
         #expect(ListenerDiff(from: [door(0)], to: [door(0), door(0)]).sources == [0, nil])

@@ -1,4 +1,4 @@
-/// Configurations to start from, as text.
+/// Configurations as text, for tests.
 enum Sample {
     /// The example of the documentation.
     static let example = """
@@ -31,13 +31,13 @@ enum Sample {
 
         """
 
-    /// The least an entry needs.
+    /// The required keys of a service.
     static let plain = #""name":"a","path":"/a","target":"http://127.0.0.1:1""#
 
-    /// One entry from these parts, in the second line of the file.
+    /// Returns a file with one service of these parts, in the second line.
     static func file(service parts: String...) -> String { file(services: ["{\(parts.joined(separator: ","))}"]) }
 
-    /// One entry a line, from the second line of the file on.
+    /// Returns a file with one service per line, from the second line on.
     static func file(services: [String]) -> String {
         "{\"listen\":\"127.0.0.1:3000\",\"reverse_proxies\":[\n\(services.joined(separator: ",\n"))\n]}"
     }

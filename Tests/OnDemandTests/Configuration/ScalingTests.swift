@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// What a check and a reload cost grows with the size of the configuration, and not with its square.
+/// The cost of a check and of a reload is linear in the size of the configuration.
 @Suite("Scaling", .serialized)
 struct ScalingTests {
-    /// How many times as long four times as much takes, at best of a few runs: about 4, where a square would be 16.
+    /// Returns the ratio of the times for four times the size, at best of a few runs: linear is 4, quadratic 16.
     private func growth(_ small: Int, _ work: (Int) throws -> Duration) rethrows -> Double {
         let ratios = try (0..<3).map { _ in
             let few = try work(small)
@@ -32,7 +32,7 @@ struct ScalingTests {
         return Array(#"{"listen": 3000, "reverse_proxies": [\#(plain.joined(separator: ","))]}"#.utf8)
     }
 
-    @Test("reading a configuration with many services, all of which require others")
+    @Test("reading many services with requirements is linear")
     func reading() throws {
         let growth = try growth(300) { count in
             let bytes = text(services: count)
@@ -41,7 +41,7 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
-    @Test("planning a reload that changes all of many services")
+    @Test("planning a reload that changes many services is linear")
     func planning() throws {
         let growth = try growth(300) { count in
             let (old, new) = try (
@@ -57,7 +57,7 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
-    @Test("carrying out reloads that change, remove and add many services")
+    @Test("executing reloads that change, remove and add many services is linear")
     func reloading() throws {
         let growth = try growth(200) { count in
             let old = try Configuration.read(text(services: count), environment: [:])
@@ -76,7 +76,7 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
-    @Test("a file of many variables")
+    @Test("reading a file of many variables is linear")
     func variables() throws {
         let growth = try growth(2000) { count in
             let text = (0..<count).map { "NAME_\($0)=value\nTWICE=\($0)\n" }.joined()
@@ -88,7 +88,7 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
-    @Test("sixty thousand unknown keys are told of at once: the first hundred, and how many more there are")
+    @Test("sixty thousand unknown keys are reported at once: the first hundred, and the number of the others")
     func unknownKeys() throws {
         let keys = (0..<60_000).map { "\n\"k\($0)\":1" }.joined(separator: ",")
         let bytes = Array(#"{"listen": 3000, "reverse_proxies": [], \#(keys)}"#.utf8)
@@ -105,7 +105,7 @@ struct ScalingTests {
         #expect(lines.count == ConfigurationErrors.shownAtMost + 1)
         #expect(lines.last == "and 59901 more errors", "\(lines.last ?? "")")
         #expect(text.hasSuffix("and 59901 more errors") && text.contains("\"k0\""))
-        // In the square it takes minutes.
+        // A quadratic algorithm takes minutes.
         #expect(elapsed < .seconds(20))
     }
 }

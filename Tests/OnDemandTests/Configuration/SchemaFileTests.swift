@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-/// examples/schema holds what `ondemandd config schema` writes, and the examples lead editors there.
+/// examples/schema is the output of `ondemandd config schema`, and the examples refer to it.
 struct SchemaFileTests {
     private static let examples = Corpus.repository.appending(path: "examples")
     private static let file = examples.appending(path: "schema/ondemandd.schema.json")
@@ -15,10 +15,10 @@ struct SchemaFileTests {
         if ProcessInfo.processInfo.environment["UPDATE_DOCUMENTS"] == "1" {
             return try ConfigurationSchema.text.write(to: Self.file, atomically: true, encoding: .utf8)
         }
-        Issue.record("examples/schema has fallen behind the keys; to write it anew: \(Self.refresh)")
+        Issue.record("examples/schema is outdated; to regenerate it: \(Self.refresh)")
     }
 
-    @Test("every example leads an editor to it")
+    @Test("every example refers an editor to it")
     func examples() throws {
         let beside = try FileManager.default.contentsOfDirectory(atPath: Self.examples.path())
         let names = beside.filter { $0.hasSuffix(".json") } + ["fly/ondemandd.json"]

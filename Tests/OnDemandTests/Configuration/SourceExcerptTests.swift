@@ -7,29 +7,29 @@ struct SourceExcerptTests {
         SourceExcerpt(Array(text.utf8)).at(TextPosition(line: line, column: column))
     }
 
-    @Test("the mark stands under the place, however many bytes and tabs come before it")
+    @Test("the mark is below the position, however many bytes and tabs come before it")
     func mark() {
         #expect(excerpt("{\n\t\"é\": 1\n}", line: 2, column: 7) == "  2 |  \"é\": 1\n    |       ^")
     }
 
-    @Test("a number of several digits moves the mark along")
+    @Test("a line number of several digits moves the mark")
     func wideNumber() {
         let text = String(repeating: "\n", count: 11) + "abc"
         #expect(excerpt(text, line: 12, column: 3) == "  12 | abc\n     |   ^")
     }
 
-    @Test("a place behind the last character of a line is marked there, and a carriage return is not shown")
+    @Test("a position behind the last character of a line is marked there, and a carriage return is not shown")
     func endOfLine() {
         #expect(excerpt("{\r\n", line: 1, column: 2) == "  1 | {\n    |  ^")
         #expect(excerpt("", line: 1, column: 1) == "  1 | \n    | ^")
     }
 
-    @Test("behind the end of the file there is nothing to show")
+    @Test("a position behind the end of the file has no excerpt")
     func behindTheEnd() {
         #expect(excerpt("{}", line: 2, column: 1) == "")
     }
 
-    @Test("of a very long line only what stands around the place is shown, with the mark under it")
+    @Test("a very long line is shown around the position only, with the mark below it")
     func longLine() throws {
         let text = String(repeating: "a", count: 500) + "X" + String(repeating: "b", count: 500)
         let lines = excerpt(text, line: 1, column: 501).split(separator: "\n").map(Array.init)
@@ -38,7 +38,7 @@ struct SourceExcerptTests {
         #expect(lines[0][mark] == "X")
     }
 
-    @Test("what a terminal would obey is not repeated to it")
+    @Test("control characters are not printed")
     func escapes() {
         #expect(
             !excerpt("\u{1B}[2J\u{202E}", line: 1, column: 1).unicodeScalars.contains {

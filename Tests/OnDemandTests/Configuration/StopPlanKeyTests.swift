@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// The stop plan as an operator writes it.
+/// The stop plan in the configuration.
 @Suite struct StopPlanKeyTests {
     private func plan(_ text: String) throws -> StopPlan? {
         let file = Sample.file(services: [#"{\#(Self.service), "on_demand": {"command": "x", "stop": \#(text)}}"#])
@@ -11,7 +11,7 @@ import Testing
 
     private static let service = #""name": "a", "path": "/a", "target": "http://127.0.0.1:1""#
 
-    @Test("signals and durations in turn are the steps, and a last KILL adds none")
+    @Test("alternating signals and durations are the steps, and a last KILL adds none")
     func steps() throws {
         let polite = [StopPlan.Step(signal: .terminate, patience: .seconds(10))]
         #expect(try plan(#"["TERM", "10s", "KILL"]"#) == StopPlan(steps: polite))
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test(
-        "a plan that cannot be followed is refused with a sentence",
+        "an invalid plan has its error",
         arguments: [
             (#"[]"#, "the list is empty"), (#"["TERM"]"#, "needs a duration behind it"),
             (#"["10s"]"#, #""10s" is none of"#), (#"["TREM", "1s"]"#, "did you mean"),

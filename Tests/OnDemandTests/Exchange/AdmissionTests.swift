@@ -8,7 +8,7 @@ private let hello = ExchangeHarness.hello
 private let upgradeRequest = ExchangeHarness.upgradeRequest
 
 struct AdmissionTests {
-    @Test("a held client is not read from, keeps what it has sent, and is served when its backend is ready")
+    @Test("a queued client is not read from, keeps its sent bytes, and is served when its backend is ready")
     func queued() {
         var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         talk.admission = .queued
@@ -24,7 +24,7 @@ struct AdmissionTests {
         #expect(talk.client == hello + hello)
     }
 
-    @Test("a life that ends before the request has left gives its lease back, and the next one is asked")
+    @Test("a generation that ends before the request is sent gets its lease back, and the next one is requested")
     func backendGenerationEnded() {
         let id = BackendID(index: 1)
         var talk = ExchangeHarness(get, backends: .init(hello))
@@ -43,7 +43,7 @@ struct AdmissionTests {
         #expect(!isTooLate, "what has left may have been read")
     }
 
-    @Test("a held client that leaves is let go at once")
+    @Test("a queued client that leaves is closed at once")
     func heldLeaves() {
         var talk = ExchangeHarness(get)
         talk.admission = .queued
@@ -54,7 +54,7 @@ struct AdmissionTests {
         #expect(talk.client == "")
     }
 
-    @Test("a refused client is told why and when to come back, and may ask again on the same connection")
+    @Test("a rejected request gets the reason and Retry-After, and the connection can be reused")
     func refused() {
         var talk = ExchangeHarness(get)
         talk.admission = .queued
@@ -70,7 +70,7 @@ struct AdmissionTests {
     }
 
     @Test(
-        "whether a request may wake its backend is read from its own path, headers and upgrade",
+        "wake permission depends on a request's own path, headers and upgrade",
         arguments: [
             ("GET /app/x HTTP/1.1\r\nHost: a\r\n\r\n", false), ("GET /app/go?x HTTP/1.1\r\nHost: a\r\n\r\n", true),
             ("GET /app/x HTTP/1.1\r\nHost: a\r\nx-wake:\r\n\r\n", true),
@@ -98,7 +98,7 @@ struct AdmissionTests {
         #expect(talk.client.contains("\r\nRetry-After: 1\r\n"))
     }
 
-    @Test("a client that is refused before its body was read is closed")
+    @Test("a client that is rejected before its body was read is closed")
     func refusedWithBody() {
         var talk = ExchangeHarness("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
         talk.admission = .queued
@@ -110,7 +110,7 @@ struct AdmissionTests {
     }
 
     @Test(
-        "an upgrade that is refused never has its eager frames read as requests",
+        "the eager frames of a rejected upgrade are never parsed as requests",
         arguments: ["/cable", "/off", "/none"])
     func refusedUpgrade(path: String) {
         var talk = ExchangeHarness(upgradeRequest.replacing("/cable", with: path) + "\u{1}" + get)
@@ -122,7 +122,7 @@ struct AdmissionTests {
         #expect(talk.sawEnd && talk.client.components(separatedBy: "HTTP/1.1 ").count == 2)
     }
 
-    @Test("a service that is switched off answers at once, without a start and without Retry-After")
+    @Test("a request to a disabled service gets its response at once, without a start and without Retry-After")
     func disabled() {
         var talk = ExchangeHarness("GET /off HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.run()
@@ -133,14 +133,14 @@ struct AdmissionTests {
         #expect(talk.machine.phase == .readingHead)
     }
 
-    @Test("a path that no route has is a 404, and the connection serves the next request")
+    @Test("a path without a route gets 404, and the connection serves the next request")
     func notFound() {
         var talk = ExchangeHarness("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 404 Not Found\r\n") && talk.client.hasSuffix(hello))
     }
 
-    @Test("the status is served to GET and HEAD; anything else is a 405 that says so")
+    @Test("the status accepts GET and HEAD; another method gets 405 with Allow")
     func status() {
         var talk = ExchangeHarness("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
@@ -150,7 +150,7 @@ struct AdmissionTests {
         #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
     }
 
-    @Test("who does not name the token is told how to, and nothing else; health and readiness are for everybody")
+    @Test("a request without the token gets 401 and WWW-Authenticate; health and readiness need no token")
     func statusToken() throws {
         let routes: [(StaticString, StatusResource)] = [
             ("/", .page), ("/status", .snapshot), ("/metrics", .metrics), ("/healthz", .health),
@@ -178,7 +178,7 @@ struct AdmissionTests {
     }
 
     @Test(
-        "a head that cannot be trusted gets its status, and the connection is closed",
+        "an invalid head gets its status, and the connection is closed",
         arguments: [
             ("GET /app HTTP/1.1\r\n\r\n", 400), ("GET /app HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", 400),
             ("GET /app HTTP/2.0\r\nHost: a\r\n\r\n", 505), ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 501),
@@ -192,7 +192,7 @@ struct AdmissionTests {
         #expect(talk.requests.isEmpty && talk.leases == 0)
     }
 
-    @Test("a request line with an endless target is refused at its bound")
+    @Test("a request line above the limit of the target is rejected there")
     func endlessTarget() {
         let pieces =
             [Array("GET /".utf8)] + Array(repeating: Array(repeating: UInt8(ascii: "a"), count: 4000), count: 5)
@@ -201,7 +201,7 @@ struct AdmissionTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 414 "))
     }
 
-    @Test("one who watches gets more as long as it keeps up, and its own words are ignored")
+    @Test("a status subscriber gets snapshots as fast as it reads, and its own bytes are ignored")
     func streaming() {
         var talk = ExchangeHarness("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
@@ -216,7 +216,7 @@ struct AdmissionTests {
         #expect(talk.termination == .clientClosed)
     }
 
-    @Test("a client that only connects and leaves again costs nothing")
+    @Test("a client that connects and leaves without a request has no effect")
     func silentClient() {
         var talk = ExchangeHarness("")
         talk.run()
@@ -226,7 +226,7 @@ struct AdmissionTests {
         #expect(talk.termination == .clientClosed)
     }
 
-    @Test("a client that breaks off is let go in every phase", arguments: ExchangeHarness.Admission.allCases)
+    @Test("a client that aborts is closed in every phase", arguments: ExchangeHarness.Admission.allCases)
     func broken(admission: ExchangeHarness.Admission) {
         var talk = ExchangeHarness(get, backends: .init(pieces: [], readsFirst: .max))
         talk.admission = admission

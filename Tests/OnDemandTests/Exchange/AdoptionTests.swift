@@ -2,12 +2,12 @@ import Testing
 
 @testable import OnDemand
 
-/// Rules that change while a conversation goes on.
+/// Rules that change during an exchange.
 struct AdoptionTests {
-    /// Where nothing is served any more.
+    /// Rules without a route.
     private static let none = ExchangeRules(routes: RouteTable([]), services: [])
 
-    @Test("between two requests, and in the middle of a head, the new rules count at once")
+    @Test("new rules apply at once between two requests and in the middle of a head")
     func atOnce() {
         var talk = ExchangeHarness(ExchangeHarness.get, backends: .init(ExchangeHarness.hello))
         talk.run()
@@ -24,7 +24,7 @@ struct AdoptionTests {
         #expect(half.client.hasPrefix("HTTP/1.1 404 "))
     }
 
-    @Test("a request that was understood keeps the rules it began with, and the one behind it does not")
+    @Test("a request with a complete head keeps its rules, and the next one has the new rules")
     func inProgress() {
         let stranger = ServiceRules(name: "other", targetPath: nil, authority: "", webSocket: false, headers: [])
         let others = ExchangeRules(routes: RouteTable([]), services: [stranger, stranger])

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Connections that a proxy announces with a PROXY header.
+/// Connections with a PROXY header.
 struct AnnouncedTests {
     private static let header = "PROXY TCP4 198.51.100.7 127.0.0.1 40000 443\r\n"
     private static let request = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -17,7 +17,7 @@ struct AnnouncedTests {
         ExchangeHarness(pieces: pieces, rules: Self.rules, backends: [.init(ExchangeHarness.hello)])
     }
 
-    @Test("the client is who the proxy says, in every split; what follows the header is its request")
+    @Test("the client address comes from the PROXY header, in every split, and the request follows it")
     func proxyProtocol() {
         for pieces in Splits.all(of: Array((Self.header + Self.request).utf8)) {
             var talk = talk(pieces)
@@ -28,7 +28,7 @@ struct AnnouncedTests {
         }
     }
 
-    @Test("a client that spoke TLS to the proxy did so to us")
+    @Test("a client with TLS to the proxy has the scheme https")
     func encrypted() {
         let block: [UInt8] =
             [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10, 0x21, 0x11, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 2]
@@ -38,7 +38,7 @@ struct AnnouncedTests {
         #expect(talk.requests.first?.contains("\r\nX-Forwarded-Proto: https\r\n") == true)
     }
 
-    @Test("who comes without a header is told so, and wakes nobody")
+    @Test("a connection without a PROXY header gets 400 and wakes no backend")
     func missing() {
         var talk = talk([Array(Self.request.utf8)])
         talk.run()
@@ -46,7 +46,7 @@ struct AnnouncedTests {
         #expect(talk.sawEnd && talk.requests.isEmpty)
     }
 
-    @Test("a header has the time of a head, and its end is no mistake")
+    @Test("a PROXY header has the timeout of a head, and its end is no error")
     func deadline() {
         var talk = talk([Array("PROXY TCP4 ".utf8)])
         talk.run()
@@ -56,7 +56,7 @@ struct AnnouncedTests {
         #expect(talk.termination == .clientClosed)
     }
 
-    @Test("who was announced and may not stay is told so before it has asked")
+    @Test("a client beyond its connection limit is rejected before its request")
     func rejected() {
         var talk = talk([Array((Self.header + Self.request).utf8)])
         talk.mayStay = false

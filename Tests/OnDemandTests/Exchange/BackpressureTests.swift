@@ -6,7 +6,7 @@ private let get = ExchangeHarness.get
 private let hello = ExchangeHarness.hello
 
 struct BackpressureTests {
-    @Test("while the client takes nothing, no more than one read is taken from the backend")
+    @Test("at most one read is taken from the backend while the client reads nothing")
     func slowClient() {
         let head = Array("HTTP/1.1 200 OK\r\nContent-Length: 655360\r\n\r\n".utf8)
         let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.readBufferBytes), count: 10)
@@ -20,7 +20,7 @@ struct BackpressureTests {
         #expect(talk.machine.phase == .readingHead)
     }
 
-    @Test("while the backend takes nothing, no more than one read is taken from the client")
+    @Test("at most one read is taken from the client while the backend reads nothing")
     func slowBackend() {
         let head = Array("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 655360\r\n\r\n".utf8)
         let chunks = Array(repeating: [UInt8](repeating: 0x61, count: Limits.readBufferBytes), count: 10)
@@ -30,7 +30,7 @@ struct BackpressureTests {
         #expect(talk.deadline == .response, "it is the backend's turn")
     }
 
-    @Test("a hundred requests sent together are read as they are answered, not before")
+    @Test("a hundred pipelined requests are read one by one after each response")
     func manyPipelined() {
         var talk = ExchangeHarness(
             pieces: [Array(String(repeating: get, count: 100).utf8)], backends: (0..<100).map { _ in .init(hello) })

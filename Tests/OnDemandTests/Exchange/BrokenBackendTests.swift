@@ -12,7 +12,7 @@ struct BrokenBackendTests {
         return talk
     }
 
-    @Test("a backend that dies before its answer is a 502, and the connection serves the next request")
+    @Test("a backend that exits before its response causes 502, and the connection serves the next request")
     func beforeHead() {
         for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
             for beginning in ["", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Le"] {
@@ -27,7 +27,7 @@ struct BrokenBackendTests {
     }
 
     @Test(
-        "a backend that dies within its answer leaves it visibly unfinished, and nothing follows it",
+        "a backend that exits during its response leaves it visibly incomplete, and no bytes follow",
         arguments: ["Content-Length: 500", "Transfer-Encoding: chunked"])
     func withinBody(framing: String) {
         for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
@@ -38,7 +38,7 @@ struct BrokenBackendTests {
         }
     }
 
-    @Test("a backend that dies after its answer is not missed")
+    @Test("a backend that exits after its response has no effect")
     func afterAnswer() {
         for end: ExchangeHarness.Backend.End in [.closes, .breaks] {
             #expect(response(of: .init(hello, end: end)).client == hello + hello)
@@ -46,7 +46,7 @@ struct BrokenBackendTests {
     }
 
     @Test(
-        "an answer that is not HTTP, or could be read in two ways, is a 502 without a byte of it",
+        "an invalid or ambiguous response is a 502, and none of its bytes are forwarded",
         arguments: [
             "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -60,7 +60,7 @@ struct BrokenBackendTests {
         #expect(!talk.client.contains("OpenSSH") && !talk.client.contains("folded"))
     }
 
-    @Test("a head without an end is refused before it fills the memory")
+    @Test("a response head without an end is rejected at its limit")
     func endlessHead() {
         let line = "X-Line: \(String(repeating: "x", count: 1000))\r\n"
         let lines = Array(repeating: Array(line.utf8), count: 100)
@@ -68,7 +68,7 @@ struct BrokenBackendTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 502 "))
     }
 
-    @Test("bytes behind an answer belong to nobody, least of all to the next answer")
+    @Test("surplus bytes behind a response are discarded and never start the next response")
     func bytesBehind() {
         for pieces in Splits.all(of: Array((hello + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").utf8)) {
             let talk = response(of: .init(pieces: pieces))
@@ -76,14 +76,14 @@ struct BrokenBackendTests {
         }
     }
 
-    @Test("an answer without a length that breaks off is broken for the client too, once it has what there is")
+    @Test("a truncated response without a length also resets the client, after the received bytes")
     func withinCloseDelimitedBody() {
         let talk = response(of: .init("HTTP/1.1 200 OK\r\n\r\n", "half", end: .breaks))
         #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
         #expect(talk.termination == .upstreamReset && !talk.sawEnd && talk.requests.count == 1)
     }
 
-    @Test("chunks that break off into nonsense end the answer where it was still sound")
+    @Test("invalid chunks end the response at its last valid byte")
     func brokenChunks() {
         let talk = response(
             of: .init("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "zz\r\n"))
@@ -91,7 +91,7 @@ struct BrokenBackendTests {
         #expect(talk.termination == .upstreamReset && talk.leases == 0)
     }
 
-    @Test("a backend that does not accept is a 502 that names the service, and gives the lease back")
+    @Test("a backend that refuses connections causes a 502 that names the service, and the lease is returned")
     func connectFails() {
         var talk = ExchangeHarness(get)
         talk.admission = .connectFails

@@ -7,7 +7,7 @@ struct ByteQueueTests {
         queue.withSpan { span in span.indices.map { span[$0] } }
     }
 
-    @Test("bytes leave in the order they came, however they are taken")
+    @Test("bytes leave the queue in their order, in any portions")
     func order() {
         var generator = Seeded(seed: 3)
         var queue = ByteQueue()
@@ -28,7 +28,7 @@ struct ByteQueueTests {
         }
     }
 
-    @Test("bytes that have left take no room, even when the queue is never quite empty")
+    @Test("removed bytes need no memory, even when the queue is never empty")
     func bounded() {
         var queue = ByteQueue([0])
         for _ in 0..<1_000 {
@@ -40,7 +40,7 @@ struct ByteQueueTests {
         #expect(stored.map { $0.count <= 1_000 } == true)
     }
 
-    @Test("an emptied queue is like a new one")
+    @Test("an emptied queue equals a new one")
     func emptied() {
         var queue = ByteQueue([1, 2, 3])
         queue.removeFirst(3)
@@ -50,13 +50,13 @@ struct ByteQueueTests {
         #expect(queue == ByteQueue())
     }
 
-    @Test("a queue can begin with a piece of a buffer")
+    @Test("a queue can start with a part of a buffer")
     func slice() {
         let buffer: [UInt8] = [1, 2, 3, 4]
         #expect(bytes(of: ByteQueue(buffer[1..<3])) == [2, 3])
     }
 
-    @Test("more than there is cannot leave")
+    @Test("a removal of more bytes than present traps")
     func tooMuch() async {
         await #expect(processExitsWith: .failure) {
             var queue = ByteQueue([1])

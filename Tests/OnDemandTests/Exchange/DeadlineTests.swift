@@ -6,7 +6,7 @@ private let get = ExchangeHarness.get
 private let hello = ExchangeHarness.hello
 
 struct DeadlineTests {
-    @Test("a connection between requests may be silent for a while, and is then closed without a word")
+    @Test("an idle client connection is closed without a response after its timeout")
     func keepAlive() {
         var talk = ExchangeHarness(get, backends: .init(hello))
         talk.run()
@@ -16,7 +16,7 @@ struct DeadlineTests {
         #expect(talk.client == hello)
     }
 
-    @Test("a head has to come to its end: 408 and closed; the first byte of it begins the time")
+    @Test("an incomplete head gets 408 and a close; the timer starts at its first byte")
     func head() {
         var talk = ExchangeHarness("G")
         talk.run()
@@ -27,7 +27,7 @@ struct DeadlineTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 408 Request Timeout\r\n") && talk.sawEnd)
     }
 
-    @Test("S9 who waits for a backend has no deadline of its own: the backend's start has")
+    @Test("S9 a queued request has no timeout of its own: the backend's startup has one")
     func queued() {
         var talk = ExchangeHarness(get)
         talk.admission = .queued
@@ -35,7 +35,7 @@ struct DeadlineTests {
         #expect(talk.deadline == nil)
     }
 
-    @Test("a backend that is ready accepts at once or is given up: 504 and the lease is back")
+    @Test("a ready backend that does not accept in time causes 504, and the lease is returned")
     func connect() {
         var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
@@ -45,7 +45,7 @@ struct DeadlineTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 504 Gateway Timeout\r\n") && talk.leases == 0)
     }
 
-    @Test("an answer's head has to come in time: 504, and the late answer is nobody's")
+    @Test("a response head that is late causes 504, and the late bytes are discarded")
     func response() {
         var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200", readsFirst: nil), .init(hello))
         talk.run()
@@ -56,7 +56,7 @@ struct DeadlineTests {
         #expect(talk.client.hasSuffix("\n" + hello))
     }
 
-    @Test("a client has to go on sending its body: 408, and the backend is given back")
+    @Test("a client that stops sending its body gets 408, and the lease is returned")
     func body() {
         var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
@@ -70,7 +70,7 @@ struct DeadlineTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 408 ") && talk.leases == 0 && talk.sawEnd)
     }
 
-    @Test("while the client still sends its body the backend owes no answer; after it, it does")
+    @Test("the response timeout starts after the end of the request body")
     func bodyUnderWay() {
         var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
@@ -81,7 +81,7 @@ struct DeadlineTests {
         #expect(talk.deadline == .response)
     }
 
-    @Test("a client that stops taking an answer is given up while the backend still speaks")
+    @Test("a client that stops reading a response is closed while the backend still sends")
     func stalled() {
         let pieces = ["HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n", "abc"].map { Array($0.utf8) }
         var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
@@ -92,14 +92,14 @@ struct DeadlineTests {
         #expect(talk.termination == .stalled)
     }
 
-    @Test("once an answer has begun it may take its time")
+    @Test("a response that has begun has no timeout")
     func streaming() {
         var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
         #expect(talk.machine.phase == .relaying && talk.deadline == nil)
     }
 
-    @Test("a client that stops sending its body while the answer has begun is cut off when nothing moves any more")
+    @Test("a client that stops sending its body after the response began is closed when no more bytes move")
     func bodyBehindAnswer() {
         var talk = ExchangeHarness(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
@@ -113,7 +113,7 @@ struct DeadlineTests {
         #expect(talk.termination == .upstreamReset && talk.leases == 0)
     }
 
-    @Test("a backend whose queue is full is asked again, within the limit of one connection")
+    @Test("a connect to a full queue is retried within the connect timeout")
     func queueIsFull() {
         var talk = ExchangeHarness(get, backends: .init(hello))
         talk.admission = .connectIsSlow
@@ -125,7 +125,7 @@ struct DeadlineTests {
         #expect(talk.client == hello && talk.leases == 0)
     }
 
-    @Test("where there is no room for a connection the lease goes back and the client is told to try again")
+    @Test("a connect without resources returns the lease, and the client gets 503")
     func resourcesExhausted() {
         var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
@@ -136,7 +136,7 @@ struct DeadlineTests {
         #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
     }
 
-    @Test("a client that does not take its last bytes is given up")
+    @Test("a client that does not read its last bytes is closed")
     func flush() {
         var talk = ExchangeHarness("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
         talk.clientTakes = 0
@@ -146,7 +146,7 @@ struct DeadlineTests {
         #expect(talk.termination == .stalled)
     }
 
-    @Test("after our end we read and discard for a moment, and no longer")
+    @Test("after its own end the daemon reads and discards for a limited time")
     func linger() {
         var talk = ExchangeHarness("bad\r\n\r\n")
         talk.run()
@@ -157,7 +157,7 @@ struct DeadlineTests {
     }
 
     @Test(
-        "a client that sends on without end is cut off after so many bytes, whether it has its answer or only listens")
+        "a client that keeps sending is closed after a limited number of bytes, during or after its response")
     func lingerBytes() {
         let flood = String(repeating: "x", count: 64 * 1024)
         for opening in ["bad\r\n\r\n", "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
@@ -173,7 +173,7 @@ struct DeadlineTests {
         }
     }
 
-    @Test("each request has a number of its own, so that its deadline is not taken for the last one's")
+    @Test("each request has its own number, so that a stale deadline does not match")
     func numbers() {
         var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         talk.run()

@@ -4,7 +4,7 @@ import Testing
 
 private let get = ExchangeHarness.get
 
-/// A client that ends its side behind a complete request, while its response is pending or under way.
+/// A half-closed client behind a complete request, while its response is pending or streaming.
 struct DepartureTests {
     private func talk(_ request: String = get, _ pieces: String...) -> ExchangeHarness {
         var talk = ExchangeHarness(
@@ -13,7 +13,7 @@ struct DepartureTests {
         return talk
     }
 
-    @Test("an end behind a request has the deadline of a departure, which is a second; without one it has not")
+    @Test("an end behind a request starts a deadline of 1 s; without one there is none")
     func deadline() {
         for pieces in [[], ["HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"]] {
             var talk = ExchangeHarness(
@@ -29,7 +29,7 @@ struct DepartureTests {
         }
     }
 
-    @Test("while a connection to the backend is on its way the same holds")
+    @Test("a pending connect to the backend has the same deadline")
     func connecting() {
         var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
@@ -40,7 +40,7 @@ struct DepartureTests {
         #expect(talk.termination == .clientLeft)
     }
 
-    @Test("a client whose system has not taken all that was sent is slow and not gone, until it stalls")
+    @Test("a client whose system has not acknowledged all bytes is slow and not gone, until the send timeout")
     func slow() {
         var talk = talk(get, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc")
         talk.clientEnds = true
@@ -57,7 +57,7 @@ struct DepartureTests {
         #expect(talk.termination == .stalled && looks == 10, "\(looks) seconds")
     }
 
-    @Test("a request whose body has not come is not complete: its client may still be sending it")
+    @Test("a request without its whole body is incomplete: its client may still be sending it")
     func incomplete() {
         var talk = talk("POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
         #expect(talk.deadline == .body)

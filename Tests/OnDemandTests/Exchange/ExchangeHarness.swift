@@ -2,19 +2,19 @@ import Testing
 
 @testable import OnDemand
 
-/// Plays both sockets of one conversation: what the client sends and takes, what each connection to a backend says.
+/// Simulates both sockets of one exchange: the client's bytes, and the bytes of each backend connection.
 struct ExchangeHarness {
-    /// One connection to a backend, as far as the conversation can see it.
+    /// One connection to a backend, as far as it is visible to the exchange.
     struct Backend {
         enum End { case staysOpen, closes, resets, breaks }
 
         var says: [[UInt8]]
         var end = End.staysOpen
-        /// It says nothing before it has read this much; nil waits for the end of a head.
+        /// Number of bytes that it reads before it sends; nil waits for the end of a head.
         var readsFirst: Int?
-        /// It reads nothing at all.
+        /// It reads nothing.
         var isDeaf = false
-        /// One piece, or the end, for each head that it has read; from this piece on it waits for none.
+        /// One piece, or the end, per head that it has read; from this piece on it waits for none.
         var speaksUnaskedFrom: Int?
         var answersEachHead = false
 
@@ -38,35 +38,35 @@ struct ExchangeHarness {
 
     var machine: ExchangeMachine
     var admission = Admission.open
-    /// The gate is open for so many requests only.
+    /// Number of requests before the gate closes; nil: never.
     var gateClosesAfter: Int?
     private var entries = 0
-    /// What a driver says to one who was announced by a proxy.
+    /// The driver's decision on a client with a PROXY header.
     var mayStay = true
-    /// Backends for the connections to come, in order.
+    /// Backends for the next connections, in order.
     var backends: [Backend]
-    /// What the client sends next; then it is silent, or at its end.
+    /// The client's next bytes; then it is silent, or at its end.
     var clientSends: [[UInt8]]
     var clientEnds = false
-    /// How much one write to the client takes; zero is a client that has stopped reading.
+    /// Bytes that one write to the client accepts; 0 is a client that has stopped reading.
     var clientTakes = Int.max
-    /// How much one write to a backend takes.
+    /// Bytes that one write to a backend accepts.
     var backendTakes = Int.max
 
     private(set) var steps: [ExchangeMachine.Step] = []
     private(set) var heardByClient: [UInt8] = []
-    /// What each connection to a backend was sent.
+    /// Bytes that each backend connection has received.
     private(set) var heardByBackends: [[UInt8]] = []
     private(set) var termination: TerminationReason?
     private(set) var sawEnd = false
     private(set) var tunnel: (toClient: [UInt8], toUpstream: [UInt8])?
     private(set) var leases = 0
     private var current: Backend?
-    /// What a backend that closes was sent last has not reached it.
+    /// The last bytes to a closing backend have not reached it.
     var isUnread = false
-    /// Pieces that the current backend has said.
+    /// Pieces that the current backend has sent.
     private var answered = 0
-    /// The current connection waits for another request.
+    /// The current connection is idle.
     private(set) var isKept = false
 
     init(_ clientSends: String, rules: ExchangeRules = ExchangeHarness.rules, backends: Backend...) {
@@ -85,10 +85,10 @@ struct ExchangeHarness {
     var client: String { String(decoding: heardByClient, as: UTF8.self) }
     var requests: [String] { heardByBackends.map { String(decoding: $0, as: UTF8.self) } }
 
-    /// `/cable` speaks WebSocket, `/app/*` does not, `/off` is switched off, `/status` is the daemon's own.
+    /// `/cable` speaks WebSocket, `/app/*` does not, `/off` is disabled, `/status` is the daemon's own.
     static let rules = rules(keeping: nil)
 
-    /// The same, where backends' connections wait so long for a next request.
+    /// The same, with this idle timeout of backend connections.
     static func rules(keeping patience: Duration?) -> ExchangeRules {
         let forwarded = HeaderTemplate(name: "X-Forwarded-For", parts: [.remoteAddress])
         var limits = ServiceLimits()
@@ -129,7 +129,7 @@ struct ExchangeHarness {
         return readiness
     }
 
-    /// Steps until there is nothing to do; every one is checked against what a step may ever be.
+    /// Runs steps until nothing is left to do, and checks the invariants of each.
     mutating func run() {
         for _ in 0..<100_000 {
             guard termination == nil, tunnel == nil else { return }
@@ -224,7 +224,7 @@ struct ExchangeHarness {
         machine.sentToUpstream(bytes.count)
     }
 
-    // MARK: What must hold at every step
+    // MARK: Invariants of every step
 
     private func check(_ step: ExchangeMachine.Step) {
         switch step {
@@ -246,14 +246,14 @@ struct ExchangeHarness {
         #expect(heldOfAnswer.allSatisfy { $0 <= oneAnswer + 1024 }, "\(heldOfAnswer) bytes are held")
     }
 
-    // MARK: The world goes on
+    // MARK: Events
 
     mutating func clientMore(_ text: String) {
         clientSends.append(Array(text.utf8))
         run()
     }
 
-    /// On the current connection, whatever is on it.
+    /// Adds bytes of the backend to the current connection.
     mutating func backendSpeaks(_ text: String) {
         current?.says.append(Array(text.utf8))
         current?.speaksUnaskedFrom = 0
@@ -265,13 +265,13 @@ struct ExchangeHarness {
         run()
     }
 
-    /// The deadline that is armed.
+    /// The armed deadline; nil: none.
     var deadline: ExchangeMachine.Deadline? {
         var machine = machine
         return machine.deadline(client: clientReadiness)
     }
 
-    /// It fires.
+    /// Fires it.
     mutating func deadlineFires(undelivered: Int = 0) {
         guard let deadline else {
             Issue.record("no deadline is armed in \(machine.phase)")

@@ -19,7 +19,7 @@ struct ForwardedHeadersTests {
         return (provenance.client, provenance.scheme, Array(lines.dropLast()))
     }
 
-    @Test("what a stranger says about itself does not count")
+    @Test("forwarded headers of an untrusted peer are discarded")
     func stranger() throws {
         let lies = [
             "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil",
@@ -34,7 +34,7 @@ struct ForwardedHeadersTests {
             ])
     }
 
-    @Test("a trusted proxy's chain is continued, and its scheme and host are kept, in the new field too")
+    @Test("a trusted proxy's chain is continued, and its scheme and host are kept, in the new field, too")
     func trusted() throws {
         let told = try told(
             ["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: www.example"],
@@ -48,7 +48,7 @@ struct ForwardedHeadersTests {
             ])
     }
 
-    @Test("the client is the last in the chain that is not trusted: what stands before it, it said itself")
+    @Test("the client is the last untrusted address in the chain; earlier entries are unproven")
     func chain() throws {
         let told = try told(["X-Forwarded-For: 6.6.6.6, 198.51.100.7", "X-Forwarded-For: 127.0.0.2"], from: Self.edge)
         #expect(told.client == "198.51.100.7")
@@ -59,7 +59,7 @@ struct ForwardedHeadersTests {
         #expect(try self.told([], from: Self.edge).client == "127.0.0.1")
     }
 
-    @Test("a proxy that speaks RFC 7239 is understood and continued")
+    @Test("a Forwarded header (RFC 7239) of a trusted proxy is parsed and continued")
     func forwarded() throws {
         let told = try told(
             [#"Forwarded: for="[2001:db8::1]:4711";proto=HTTPS;host="a;b, c", for=127.0.0.2"#], from: Self.edge)
@@ -72,7 +72,7 @@ struct ForwardedHeadersTests {
     }
 
     @Test(
-        "the client is an address: no port, brackets, quotes or other name stands for it",
+        "the client is an address without port, brackets or quotes",
         arguments: [
             ("203.0.113.7:4711", "203.0.113.7"), ("[2001:db8::1]:4711", "2001:db8::1"),
             ("[2001:db8::1]", "2001:db8::1"),
@@ -92,7 +92,7 @@ struct ForwardedHeadersTests {
         #expect(!new.fields.contains { $0.hasPrefix("X-Forwarded-Host: evil") })
     }
 
-    @Test("an IPv4 client has one address, whichever family it comes in, in every field")
+    @Test("an IPv4 client has one address, in either family, in every field")
     func mapped() throws {
         let mapped = SocketAddress.ipv6(octets: Array(repeating: 0, count: 10) + [0xff, 0xff, 203, 0, 113, 9], port: 9)
         #expect(mapped.unmapped == Self.stranger && Self.stranger.unmapped == Self.stranger)
@@ -105,7 +105,7 @@ struct ForwardedHeadersTests {
     }
 
     @Test(
-        "beside the older fields of a trusted proxy a Forwarded is the client's own and counts for nothing",
+        "a Forwarded header beside the older fields of a trusted proxy is discarded",
         arguments: [
             "X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: http", "X-Forwarded-Host: app:8443",
             "X-Forwarded-Port: 80",
@@ -122,7 +122,7 @@ struct ForwardedHeadersTests {
         #expect(told.fields.last == "Forwarded: \(earlier)for=127.0.0.1;host=\"app:8443\";proto=http")
     }
 
-    @Test("of several elements, host and scheme are those of the farthest trusted one, and not what stands before it")
+    @Test("host and scheme come from the farthest trusted element, and not from earlier ones")
     func farthestTrusted() throws {
         let lied = "Forwarded: for=6.6.6.6;host=evil;proto=https"
         let own = try told([lied, "Forwarded: for=198.51.100.7;host=shop;proto=http"], from: Self.edge)
@@ -139,7 +139,7 @@ struct ForwardedHeadersTests {
                 .fields.contains("X-Forwarded-Host: shop"))
     }
 
-    @Test("quotes that are never closed, and addresses that would be two, do not travel on")
+    @Test("unclosed quotes and ambiguous addresses are not forwarded")
     func brokenElements() throws {
         let open = try told([#"Forwarded: for="1.1.1.1"#, "Forwarded: for=198.51.100.7"], from: Self.edge)
         #expect(
@@ -149,7 +149,7 @@ struct ForwardedHeadersTests {
         #expect(two.client == "127.0.0.1" && two.fields[0] == "X-Forwarded-For: unknown, 127.0.0.1")
     }
 
-    @Test("a peer on a Unix socket has no address, and is trusted where the machine is")
+    @Test("a peer on a Unix socket has no address, and is trusted if the machine is")
     func unixSocket() throws {
         let peer = SocketAddress.unix(path: "")
         let told = try told(["X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: wss"], from: peer)
@@ -160,7 +160,7 @@ struct ForwardedHeadersTests {
         #expect(untrusted.fields.map { $0.split(separator: ":")[0] }.first == "X-Forwarded-Proto")
     }
 
-    @Test("an IPv6 peer stands in brackets and quotes where the grammar wants them")
+    @Test("an IPv6 peer has brackets and quotes where the grammar requires them")
     func ipv6() throws {
         let peer = SocketAddress.ipv6(octets: [0x20, 1] + Array(repeating: 0, count: 13) + [1], port: 1)
         let told = try told([], from: peer)
@@ -168,7 +168,7 @@ struct ForwardedHeadersTests {
         #expect(told.fields.last == "Forwarded: for=\"[2001::1]\";host=\"app:8443\";proto=http")
     }
 
-    @Test("any bytes in these fields are read without a trap", arguments: 0..<200 as Range<UInt64>)
+    @Test("any bytes in these fields are parsed without a trap", arguments: 0..<200 as Range<UInt64>)
     func anything(seed: UInt64) throws {
         var random = Seeded(seed: seed)
         let pieces = ["for=", "\"", "\\", ";", ",", "=", "[", "]", ":", "1.2.3.4", "::1", " ", "proto=https", "\u{e9}"]
@@ -195,7 +195,7 @@ struct ForwardedHeadersTests {
             routes: RouteTable([route]), services: [service], trustedProxies: Self.loopback, addsVia: addsVia)
     }
 
-    @Test("a stranger's fields do not reach the backend, however they are spelled; a trusted proxy's do")
+    @Test("an untrusted peer's fields do not reach the backend in any spelling; a trusted proxy's do")
     func spellings() {
         let lies = "X_Forwarded_For: 1.1.1.1\r\nx-forwarded-ssl: on\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 1.1.1.1\r\n"
         let spoofed = asked(lies, peer: Self.stranger, rules: rules()).lowercased()
@@ -205,7 +205,7 @@ struct ForwardedHeadersTests {
         #expect(!passed.contains("x_forwarded_for"))
     }
 
-    @Test("what the operator sets stands instead, and its variables tell the client behind the proxy")
+    @Test("the operator's headers replace others, and their variables refer to the client behind the proxy")
     func configured() {
         let headers = [
             HeaderTemplate(name: "x-forwarded-for", parts: [.remoteAddress]),
@@ -218,7 +218,7 @@ struct ForwardedHeadersTests {
         #expect(!request.contains("X-Forwarded-For"))
     }
 
-    @Test("a request keeps its identifier if that is a plain one, and else gets its own")
+    @Test("a valid request identifier is kept, and another one is replaced")
     func identifier() {
         let kept = asked("X-Request-Id: abc-123/x=\r\n", peer: Self.stranger, rules: rules())
         #expect(kept.contains("\r\nX-Request-Id: abc-123/x=\r\n"))
@@ -233,7 +233,7 @@ struct ForwardedHeadersTests {
         }
     }
 
-    @Test("Via is added only where it is asked for, behind what stands there")
+    @Test("Via is added only if configured, after existing values")
     func via() {
         #expect(!asked("", peer: Self.stranger, rules: rules()).contains("Via"))
         let request = asked("Via: 1.0 edge\r\n", peer: Self.stranger, rules: rules(addsVia: true))

@@ -6,7 +6,7 @@ private let get = ExchangeHarness.get
 private let hello = ExchangeHarness.hello
 private let rules = ExchangeHarness.rules(keeping: .seconds(1))
 
-/// A connection to a backend that outlives its request: when, for whom, and what happens when the backend ends it.
+/// Reuse of a backend connection: when, for which requests, and what happens when the backend closes it.
 struct KeptUpstreamTests {
     private typealias Backend = ExchangeHarness.Backend
 
@@ -25,7 +25,7 @@ struct KeptUpstreamTests {
 
     // MARK: Kept
 
-    @Test("the requests of one client reach their backend on one connection, which says nothing of closing")
+    @Test("the requests of one client reach their backend on one connection, without Connection: close")
     func reused() {
         let talk = talk(get, get, get, backends: .patient(hello, Self.response("2"), Self.response("three")))
         #expect(talk.client == hello + Self.response("2") + Self.response("three"))
@@ -34,7 +34,7 @@ struct KeptUpstreamTests {
         #expect(!talk.requests[0].contains("Connection"))
     }
 
-    @Test("between requests no lease is held, and the connection waits for as long as its service says")
+    @Test("an idle connection holds no lease, and has the timeout of its service")
     func withoutLease() {
         var talk = talk(get, backends: .patient(hello))
         #expect(talk.isKept && talk.leases == 0)
@@ -44,7 +44,7 @@ struct KeptUpstreamTests {
         #expect(talk.deadline == .keepAlive, "the client's own connection goes on waiting")
     }
 
-    @Test("chunks, a 204 and an answer to HEAD leave the connection open too, in every split")
+    @Test("chunks, a 204 and a response to HEAD leave the connection open, too, in every split")
     func framings() {
         let replies = [
             ("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
@@ -61,14 +61,14 @@ struct KeptUpstreamTests {
         }
     }
 
-    @Test("a request behind a body that the backend has read whole goes onto the same connection")
+    @Test("a request behind a body that the backend has read reuses the connection")
     func behindBody() {
         let post = "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nname"
         let talk = talk(post, get, backends: .patient(hello, hello))
         #expect(talk.client == hello + hello && talk.requests.count == 1)
     }
 
-    @Test("requests sent together are answered in order on one connection")
+    @Test("pipelined requests get their responses in order on one connection")
     func pipelined() {
         let talk = talk(get + get, backends: .patient(hello, Self.response("2")))
         #expect(talk.client == hello + Self.response("2") && talk.requests.count == 1)
@@ -77,7 +77,7 @@ struct KeptUpstreamTests {
     // MARK: Not kept
 
     @Test(
-        "a connection whose next byte nobody could be sure about is closed behind the answer",
+        "a connection with an ambiguous next byte is closed after the response",
         arguments: [
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
             "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
@@ -90,7 +90,7 @@ struct KeptUpstreamTests {
         #expect(talk.requests.count == 2 && talk.leases == 0)
     }
 
-    @Test("what a backend says unasked, at once or later, ends the connection and reaches nobody")
+    @Test("unrequested bytes of the backend, at once or later, close the connection and are discarded")
     func surplus() {
         let evil = Self.response("evil")
         var talk = talk(get, backends: .patient(hello, evil, speaksUnaskedFrom: 1), .patient(hello))
@@ -106,7 +106,7 @@ struct KeptUpstreamTests {
     }
 
     @Test(
-        "no connection is kept for a client that closes, an old one, one that asked for a tunnel, or a service without",
+        "no connection is kept for a client that closes, HTTP/1.0, an upgrade, or a service without the setting",
         arguments: [
             "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /app/x HTTP/1.0\r\n\r\n",
             "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
@@ -121,14 +121,14 @@ struct KeptUpstreamTests {
         #expect(!off.isKept && off.requests[0].contains("Connection: close\r\n"))
     }
 
-    @Test("an answer before the end of the request's body closes the connection, on which the rest was to come")
+    @Test("a response before the end of the request body closes the connection")
     func earlyAnswer() {
         let talk = talk(
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nname", backends: .patient(hello))
         #expect(!talk.isKept && talk.leases == 0)
     }
 
-    @Test("a kept connection waits neither for a client that takes its answer slowly nor for a head in pieces")
+    @Test("an idle connection does not wait for a client that reads its response slowly or sends a head in pieces")
     func slowClients() {
         var slow = ExchangeHarness(pieces: [Array(get.utf8)], rules: rules, backends: [.patient(hello)])
         slow.clientTakes = 0
@@ -142,10 +142,10 @@ struct KeptUpstreamTests {
         #expect(trickling.client == hello + hello && trickling.requests.count == 2)
     }
 
-    // MARK: For whom
+    // MARK: Requests that may reuse it
 
     @Test(
-        "what changes something, brings a body or asks for a tunnel gets a connection of its own",
+        "a non-idempotent request, one with a body and an upgrade get a new connection",
         arguments: [
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "DELETE /app/x HTTP/1.1\r\nHost: a\r\n\r\n",
             "get /app/x HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -157,7 +157,7 @@ struct KeptUpstreamTests {
         #expect(talk.requests.count == 2 && talk.client == hello + hello)
     }
 
-    @Test("another service's request closes it, and so does one for the daemon or one that has to wait")
+    @Test("a request to another service, to the daemon, or a queued one closes the idle connection")
     func otherService() {
         let other = talk(
             get, "GET /cable HTTP/1.1\r\nHost: a\r\n\r\n", backends: .patient(hello, hello), .patient(hello))
@@ -174,7 +174,7 @@ struct KeptUpstreamTests {
 
     // MARK: Broken
 
-    @Test("a request that the backend cannot have read is sent once more, through the gate and on a fresh connection")
+    @Test("a request that the backend cannot have read is retried once, through the gate and on a new connection")
     func askedAgain() {
         for end: Backend.End in [.closes, .resets] {
             var talk = ExchangeHarness(
@@ -189,7 +189,7 @@ struct KeptUpstreamTests {
         }
     }
 
-    @Test("a request that the backend may have read is not: nobody is asked twice to do what has crashed it")
+    @Test("a request that the backend may have read is not retried, because it may have caused the crash")
     func notAskedAgain() {
         for end: Backend.End in [.closes, .breaks] {
             let talk = talk(get, get, backends: .patient(hello, end: end), .patient(hello))
@@ -199,7 +199,7 @@ struct KeptUpstreamTests {
     }
 
     @Test(
-        "an answer that has begun, or an interim one, is an answer",
+        "a response that has begun, or an interim one, prevents a retry",
         arguments: ["HTTP/1.1 2", "HTTP/1.1 103 Hints\r\n\r\n"])
     func hasBegun(beginning: String) {
         var talk = ExchangeHarness(
@@ -211,7 +211,7 @@ struct KeptUpstreamTests {
         #expect(talk.client.contains("HTTP/1.1 502 ") && talk.requests.count == 1 && talk.leases == 0)
     }
 
-    @Test("it is sent once more and not a third time")
+    @Test("a request is retried once, not twice")
     func onlyOnce() {
         var talk = ExchangeHarness(get, rules: rules, backends: .patient(hello, end: .resets), .patient(end: .resets))
         talk.isUnread = true
@@ -220,7 +220,7 @@ struct KeptUpstreamTests {
         #expect(talk.client.hasPrefix(hello + "HTTP/1.1 502 ") && talk.requests.count == 2 && talk.leases == 0)
     }
 
-    @Test("a request that is sent once more may have to wait for the backend's next life")
+    @Test("a retried request may be queued for the next generation")
     func waitsAgain() {
         var talk = ExchangeHarness(get, rules: rules, backends: .patient(hello, end: .resets), .patient(hello))
         talk.gateClosesAfter = 2

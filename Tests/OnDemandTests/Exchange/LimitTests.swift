@@ -4,7 +4,7 @@ import Testing
 
 private let hello = ExchangeHarness.hello
 
-/// What the operator's limits do to a conversation.
+/// Effects of the operator's limits on an exchange.
 struct LimitTests {
     private func rules(_ limits: PeerLimits, app: ServiceLimits? = nil) -> ExchangeRules {
         let route = Route(pattern: .fixed("/app/*"), destination: .backend(BackendID(index: 0)))
@@ -18,7 +18,7 @@ struct LimitTests {
     }
 
     @Test(
-        "a body that says it is too long is refused before anybody is asked: 413, also to a client that waits for 100")
+        "a body with a length above the limit gets 413 before the backend is requested, also with Expect: 100-continue")
     func announcedBody() {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 5
@@ -33,7 +33,7 @@ struct LimitTests {
         #expect(talk.client == hello)
     }
 
-    @Test("a chunked body that grows too long is cut off: 413, and the backend never sees its end")
+    @Test("a chunked body above the limit gets 413, and the backend never gets its end")
     func growingBody() {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 5
@@ -45,7 +45,7 @@ struct LimitTests {
         #expect(talk.requests.allSatisfy { !$0.hasSuffix("0\r\n\r\n") })
     }
 
-    @Test("a service's own limit stands over the common one, in both directions")
+    @Test("a service's own limit overrides the common one, in both directions")
     func overridden() {
         var limits = PeerLimits()
         limits.service.maximumBodyBytes = 1
@@ -55,7 +55,7 @@ struct LimitTests {
         #expect(talk.client == hello)
     }
 
-    @Test("heads have the operator's bounds: bytes, fields and target")
+    @Test("heads have the operator's limits: bytes, fields and target")
     func heads() {
         var limits = PeerLimits()
         limits.maximumHeaderBytes = 1024
@@ -74,7 +74,7 @@ struct LimitTests {
         }
     }
 
-    @Test("each wait has the limit of its service, and before that the common one")
+    @Test("each timeout is its service's, and before the routing the common one")
     func timeouts() {
         var limits = PeerLimits()
         limits.headerTimeout = .seconds(1)
@@ -93,7 +93,7 @@ struct LimitTests {
     }
 }
 
-/// Which pages may open a WebSocket: nobody is woken for the others.
+/// Origins that may open a WebSocket: others wake no backend.
 struct OriginTests {
     private func response(_ origins: [OriginRule], _ fields: String) -> String {
         let route = Route(pattern: .fixed("/cable"), destination: .backend(BackendID(index: 0)))
@@ -106,7 +106,7 @@ struct OriginTests {
         return talk.machine.phase == .queued(BackendID(index: 0)) ? "queued" : String(talk.client.prefix(12))
     }
 
-    @Test("a page elsewhere is told 403 before anything wakes; so is an upgrade with no origin, or with two")
+    @Test("an upgrade from another origin, without an origin, or with two, gets 403 and wakes no backend")
     func refused() {
         let rules = [OriginRule.exact("https://app.example"), .below(scheme: "https://", domain: ".app.example")]
         let mayPass = [
@@ -124,14 +124,14 @@ struct OriginTests {
         #expect(response(rules, two) == "HTTP/1.1 403")
     }
 
-    @Test("a star lets everybody in, and that is the default")
+    @Test("a star allows every origin, and that is the default")
     func any() {
         for fields in ["", "Origin: null\r\n", "Origin: https://evil.example\r\n"] {
             #expect(response([.any], fields) == "queued")
         }
     }
 
-    @Test("plain requests are no matter of origins: browsers keep their answers from other pages themselves")
+    @Test("a plain request has no origin check: browsers protect its response themselves")
     func plain() {
         let route = Route(pattern: .fixed("/*"), destination: .backend(BackendID(index: 0)))
         let service = ServiceRules(

@@ -5,12 +5,12 @@ import Testing
 private let get = ExchangeHarness.get
 private let hello = ExchangeHarness.hello
 
-/// Messages in forms that are valid, common or harmless, though not the plainest: what becomes of them on the way.
+/// Messages in valid but unusual forms, and how they are forwarded.
 struct MessageFormTests {
     private let head = "HEAD /app/x?y=1 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 
     @Test(
-        "1xx, 204 and 304 end with their head whatever their fields say, and what has no place there stays behind",
+        "1xx, 204 and 304 end with their head whatever their fields, and invalid fields are removed",
         arguments: [
             ("HTTP/1.1 204 No Content", ["Content-Length: 5"], [String]()),
             ("HTTP/1.1 204 No Content", ["Transfer-Encoding: chunked", "X: y"], ["X: y"]),
@@ -35,7 +35,7 @@ struct MessageFormTests {
     }
 
     @Test(
-        "a connection on which a 204 announced a body, or a response to HEAD contradicts itself, is not reused",
+        "a connection is not reused after a 204 with a body or a contradictory response to HEAD",
         arguments: [
             ("GET", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", false),
             ("GET", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", false),
@@ -55,7 +55,7 @@ struct MessageFormTests {
         #expect(talk.client.hasSuffix("hello") && talk.requests.count == (isReused ? 1 : 2))
     }
 
-    @Test("a response of many cookies and policies passes; one beyond its limit is a 502 that names the limit")
+    @Test("a response with many cookies and policies passes; one beyond its limit is a 502 that names the limit")
     func responseHeads() {
         let large = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n"
         let many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(String(repeating: "Set-Cookie: a=b\r\n", count: 200))\r\n"
@@ -85,7 +85,7 @@ struct MessageFormTests {
         }
     }
 
-    @Test("a service's own limit of its response heads counts, on a kept connection too")
+    @Test("a service's own limit of response heads applies, on a reused connection, too")
     func responseLimit() {
         var rules = ExchangeHarness.rules(keeping: .seconds(1))
         var services = rules.services
@@ -98,7 +98,7 @@ struct MessageFormTests {
         #expect(talk.requests.count == 1 && talk.client.contains("more than 1024 bytes"))
     }
 
-    @Test("of a response, blanks before colons and in size lines go, and trailers that may not stand there")
+    @Test("blanks before colons and in size lines of a response are removed, and so are forbidden trailers")
     func backendForms() {
         let response =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\nX-A : b\r\n\r\n"
@@ -113,7 +113,7 @@ struct MessageFormTests {
         }
     }
 
-    @Test("trailers that Connection names, or that are called as a field the operator sets, go no further")
+    @Test("trailers that Connection names, or that the operator sets as headers, are removed")
     func namedTrailers() {
         let post =
             "POST /app/x HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -132,7 +132,7 @@ struct MessageFormTests {
         #expect(talk.client.hasSuffix("\r\n\r\n0\r\nX-Sum: 1\r\n\r\n"))
     }
 
-    @Test("a 101 in an odd form opens a tunnel, and reaches the client in the plain one")
+    @Test("a 101 in an unusual form opens a tunnel, and reaches the client in the canonical form")
     func oddSwitch() {
         let odd = ExchangeHarness.switched.replacing("Upgrade: ", with: "Upgrade : ")
             .replacing("\r\n\r\n", with: "\r\nContent-Length: 5\r\n\r\n")
@@ -141,7 +141,7 @@ struct MessageFormTests {
         #expect(talk.tunnel.map { String(decoding: $0.toClient, as: UTF8.self) } == ExchangeHarness.switched)
     }
 
-    @Test("an absolute target's host is the request's, for the backend and in all that it is told")
+    @Test("the host of an absolute target is the request's host, for the backend and in added headers")
     func absoluteTarget() {
         let request = "GET http://example.com/app/x?y=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n"
         var talk = ExchangeHarness(request, backends: .init(hello))
@@ -150,7 +150,7 @@ struct MessageFormTests {
     }
 
     @Test(
-        "the daemon itself answers what is asked of the whole server, and no backend hears of it",
+        "OPTIONS * gets its response from the daemon, and reaches no backend",
         arguments: ["*", "http://example.com", "https://example.com:443"])
     func options(target: String) {
         var talk = ExchangeHarness("OPTIONS \(target) HTTP/1.1\r\nHost: a\r\n\r\n" + get, backends: .init(hello))
@@ -160,7 +160,7 @@ struct MessageFormTests {
         #expect(talk.machine.takeLocalReply() == nil, "it is no mistake")
     }
 
-    @Test("up to two empty lines before each request are passed over")
+    @Test("up to two empty lines before each request are skipped")
     func emptyLines() {
         for pieces in Splits.all(of: Array(("\r\n\r\n" + get + "\r\n\r\n" + get).utf8)) {
             var talk = ExchangeHarness(pieces: pieces, backends: [.init(hello), .init(hello)])
@@ -170,7 +170,7 @@ struct MessageFormTests {
     }
 
     @Test(
-        "no response to HEAD has a body, not even one to a head that cannot be understood",
+        "no response to HEAD has a body, not even to an invalid head",
         arguments: [
             "HEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/9.9\r\n\r\n",
             "HEAD / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n",
@@ -185,7 +185,7 @@ struct MessageFormTests {
         #expect(!talk.client.dropLast(4).contains("\r\n\r\n"))
     }
 
-    @Test("a HEAD whose head takes too long is answered without a body, and so is one whose backend fails")
+    @Test("a HEAD request with a timeout or a failed backend gets a response without a body")
     func lateHead() {
         var talk = ExchangeHarness("HEAD /app/x HT")
         talk.run()
@@ -196,7 +196,7 @@ struct MessageFormTests {
         #expect(other.client.hasPrefix("HTTP/1.1 502 ") && other.client.hasSuffix("\r\n\r\n"))
     }
 
-    @Test("a response that ends the connection says close, whoever made it, and one that does not never does")
+    @Test("a response says close exactly if it ends the connection")
     func lastResponses() {
         let unread = "POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
         let openings = [

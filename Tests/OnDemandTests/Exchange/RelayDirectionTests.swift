@@ -3,14 +3,14 @@ import Testing
 @testable import OnDemand
 
 struct RelayDirectionTests {
-    @Test("a new pump wants to read and nothing else")
+    @Test("a new direction wants to read and nothing else")
     func new() {
         let pump = RelayDirection()
         #expect(pump.wantsToRead)
         #expect(!pump.wantsToWrite && !pump.wantsToEndSink && !pump.isFinished)
     }
 
-    @Test("while bytes wait nothing more is read: that is the whole backpressure")
+    @Test("a direction with buffered bytes reads no more: that is the whole backpressure")
     func pending() {
         var pump = RelayDirection()
         pump.pending = ByteQueue([1, 2])
@@ -19,7 +19,7 @@ struct RelayDirectionTests {
         #expect(pump.wantsToRead && !pump.wantsToWrite)
     }
 
-    @Test("the sink hears of the end only after the last byte, and once")
+    @Test("the sink gets the end once, after the last byte")
     func end() {
         var pump = RelayDirection()
         pump.pending = ByteQueue([1])
@@ -31,7 +31,7 @@ struct RelayDirectionTests {
         #expect(!pump.wantsToEndSink && !pump.wantsToRead && pump.isFinished)
     }
 
-    @Test("in every state a pump wants one thing at most")
+    @Test("in every state a direction wants at most one operation")
     func oneThing() {
         Exhaustive.run { choices in
             var pump = RelayDirection()

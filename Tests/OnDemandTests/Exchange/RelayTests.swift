@@ -7,7 +7,7 @@ private let getUpstream = ExchangeHarness.getUpstream
 private let hello = ExchangeHarness.hello
 
 struct RelayTests {
-    @Test("a request and its answer are the same in every split of the client's bytes")
+    @Test("a request and its response are the same in every split of the client's bytes")
     func clientSplits() {
         for pieces in Splits.all(of: Array(get.utf8)) {
             var talk = ExchangeHarness(pieces: pieces, backends: [.init(hello)])
@@ -18,7 +18,7 @@ struct RelayTests {
         }
     }
 
-    @Test("a request and its answer are the same in every split of the backend's bytes")
+    @Test("a request and its response are the same in every split of the backend's bytes")
     func backendSplits() {
         for pieces in Splits.all(of: Array(hello.utf8)) {
             var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
@@ -28,7 +28,7 @@ struct RelayTests {
         }
     }
 
-    @Test("slow writers on both sides change nothing", arguments: [1, 2, 7])
+    @Test("slow readers on both sides change nothing", arguments: [1, 2, 7])
     func slowWriters(count: Int) {
         var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         (talk.clientTakes, talk.backendTakes) = (count, count)
@@ -37,7 +37,7 @@ struct RelayTests {
         #expect(talk.client == hello + hello)
     }
 
-    @Test("requests sent together are answered one after the other, each on a connection of its own")
+    @Test("pipelined requests get their responses one after the other, each on its own connection")
     func pipelined() {
         let second = "GET /app/2 HTTP/1.1\r\nHost: example.com\r\n\r\n"
         let other = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
@@ -50,7 +50,7 @@ struct RelayTests {
         }
     }
 
-    @Test("a body with a length goes up as it came, in every split, and the next request begins behind it")
+    @Test("a body with a length is forwarded unchanged, in every split, and the next request follows it")
     func bodyWithLength() {
         let post = "POST /app/x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 9\r\n\r\nname=GET "
         let sent =
@@ -66,7 +66,7 @@ struct RelayTests {
         }
     }
 
-    @Test("a chunked body goes up in one form, with its trailers, in every split")
+    @Test("a chunked body is forwarded in one form, with its trailers, in every split")
     func chunkedBody() {
         let body = "04 ;a=b\r\nwiki\r\n5\r\npedia\r\n0\r\nX-Forwarded-For: 1\r\nX-Sum: 1\r\n\r\n"
         let written = "4\r\nwiki\r\n5\r\npedia\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -84,7 +84,7 @@ struct RelayTests {
         }
     }
 
-    @Test("a chunked answer comes down as it came, in every split, and the connection lives on")
+    @Test("a chunked response is forwarded unchanged, in every split, and the connection stays open")
     func chunkedAnswer() {
         let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
         for pieces in Splits.all(of: Array(response.utf8)) {
@@ -95,7 +95,7 @@ struct RelayTests {
         }
     }
 
-    @Test("an answer that ends with its connection ends the client's too", arguments: [0, 1, 5])
+    @Test("a response that ends with its connection ends the client's, too", arguments: [0, 1, 5])
     func closeDelimited(count: Int) {
         let body = String(repeating: "x", count: count)
         var talk = ExchangeHarness(get + get, backends: .init("HTTP/1.1 200 OK\r\n\r\n", body, end: .closes))
@@ -103,11 +103,11 @@ struct RelayTests {
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\(body)")
         #expect(talk.sawEnd)
-        #expect(talk.requests.count == 1, "nobody can tell the second answer from the first")
+        #expect(talk.requests.count == 1, "the second response cannot be told from the first")
     }
 
     @Test(
-        "an answer to HEAD, a 204 and a 304 end with their head, whatever length they name",
+        "a response to HEAD, a 204 and a 304 end with their head, whatever length they have",
         arguments: [
             ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"), ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
             ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"),
@@ -124,7 +124,7 @@ struct RelayTests {
         }
     }
 
-    @Test("answers before the answer come down in their place, in every split")
+    @Test("interim responses are forwarded before the response, in every split")
     func interim() {
         let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         for pieces in Splits.all(of: Array((interim + hello).utf8)) {
@@ -134,7 +134,7 @@ struct RelayTests {
         }
     }
 
-    @Test("a flood of answers before the answer is 502, and as many as an honest backend may have pass")
+    @Test("a flood of interim responses is a 502, and a usual number of them passes")
     func interimFlood() {
         for (count, isPassed) in [(Limits.interimAnswersPerRead, true), (Limits.interimAnswersPerRead + 1, false)] {
             let interim = String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: count)
@@ -145,7 +145,7 @@ struct RelayTests {
         }
     }
 
-    @Test("an HTTP/1.0 client never sees an answer before the answer, nor a chunk, and its backend is asked in 1.0")
+    @Test("an HTTP/1.0 client gets no interim response and no chunk, and its backend gets HTTP/1.0")
     func oldClient() {
         let request = "GET /app/x HTTP/1.0\r\n\r\n"
         var talk = ExchangeHarness(request, backends: .init("HTTP/1.1 100 Continue\r\n\r\n" + hello))
@@ -156,7 +156,7 @@ struct RelayTests {
 
     }
 
-    @Test("an HTTP/1.0 client gets the content of chunks, in every split, and the end of its connection for theirs")
+    @Test("an HTTP/1.0 client gets the content of chunks, in every split, and then the end of its connection")
     func oldClientAndChunks() {
         let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
         let response =
@@ -173,7 +173,7 @@ struct RelayTests {
         #expect(broken.termination == .upstreamReset, "half of it must not look like all of it")
     }
 
-    @Test("an HTTP/1.0 client that asks for it keeps its connection")
+    @Test("an HTTP/1.0 client with keep-alive keeps its connection")
     func oldClientKeepsAlive() {
         let request = "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
         var talk = ExchangeHarness(request + request, backends: .init(hello), .init(hello))
@@ -182,7 +182,7 @@ struct RelayTests {
         #expect(talk.client == response + response)
     }
 
-    @Test("a client that says close is closed, after its answer")
+    @Test("a client with Connection: close is closed after its response")
     func clientCloses() {
         let request = "GET /app/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
         var talk = ExchangeHarness(request + get, backends: .init(hello))
@@ -194,7 +194,7 @@ struct RelayTests {
         #expect(talk.termination == .done)
     }
 
-    @Test("a backend that says close ends its own connection, not the client's")
+    @Test("a backend with Connection: close ends its own connection, not the client's")
     func backendCloses() {
         let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
         var talk = ExchangeHarness(get + get, backends: .init(response, end: .closes), .init(hello))
@@ -202,7 +202,7 @@ struct RelayTests {
         #expect(talk.client == hello + hello)
     }
 
-    @Test("the lease is back as soon as the backend has said everything, however slow the client is")
+    @Test("the lease is returned when the backend has sent everything, however slow the client")
     func leaseFirst() {
         var talk = ExchangeHarness(get, backends: .init(hello))
         talk.clientTakes = 0
@@ -213,7 +213,7 @@ struct RelayTests {
         #expect(talk.client == hello)
     }
 
-    @Test("a client that half-closes after its request still gets the answer")
+    @Test("a client that half-closes after its request still gets the response")
     func halfClose() {
         var talk = ExchangeHarness(get, backends: .init(pieces: [], readsFirst: .max))
         talk.run()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// An answer of our own is written for whoever asked, and names what the log calls the request.
+/// Local replies have the format that the client prefers, and contain the request identifier of the log.
 struct ResponseFormatTests {
     private func asking(_ path: String = "/nowhere", accept: String?, method: String = "GET") -> String {
         let field = accept.map { "Accept: \($0)\r\n" } ?? ""
@@ -15,7 +15,7 @@ struct ResponseFormatTests {
         return talk.client
     }
 
-    @Test("a browser gets a page, a program an object, and everybody else a line; all with the request's name")
+    @Test("a browser gets HTML, a program JSON, and any other client text; all with the request identifier")
     func forms() {
         let page = response(to: asking(accept: "text/html,*/*;q=0.8"))
         #expect(page.hasPrefix("HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=utf-8\r\n"))
@@ -31,7 +31,7 @@ struct ResponseFormatTests {
         }
     }
 
-    @Test("each request of a connection is answered in its own form, also when they come in one piece")
+    @Test("each request of a connection gets its own format, also when they arrive together")
     func pipelined() {
         let client = response(
             to: asking(accept: "application/json") + asking(accept: nil) + asking(accept: "text/html"))
@@ -40,7 +40,7 @@ struct ResponseFormatTests {
         #expect(client.contains("\"id\":\"0000000000000007-1\"") && client.contains("<code>0000000000000007-3</code>"))
     }
 
-    @Test("a question for the head gets the head of the form that was asked for, and no body")
+    @Test("a HEAD request gets the head of the preferred format, and no body")
     func head() {
         let whole = response(to: asking(accept: "application/json"))
         let head = response(to: asking(accept: "application/json", method: "HEAD"))
@@ -48,7 +48,7 @@ struct ResponseFormatTests {
         #expect(head.contains("Content-Length: \(whole.count - head.count)\r\n"))
     }
 
-    @Test("who waited for a backend that does not come is told when to come back, in its form")
+    @Test("a request to a backend that does not start gets Retry-After, in its format")
     func refused() {
         var talk = ExchangeHarness(asking("/app/x", accept: "application/json"))
         talk.admission = .queued
@@ -59,14 +59,14 @@ struct ResponseFormatTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
     }
 
-    @Test("a backend that broke is told in the client's form too, though the head went up long ago")
+    @Test("a request to a backend that fails gets its format, though its head was sent long ago")
     func broken() {
         let client = response(
             to: asking("/app/x", accept: "application/json"), backends: .init(pieces: [], end: .breaks))
         #expect(client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\nContent-Type: application/json\r\n"))
     }
 
-    @Test("a request with its body behind it is passed on whole, and what follows is a request")
+    @Test("a request with its body is forwarded whole, and the next bytes are a request")
     func bodyBehindHead() {
         let post = "POST /app/x HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nContent-Length: 4\r\n\r\nbody"
         var talk = ExchangeHarness(post + asking(accept: nil), backends: .init(ExchangeHarness.hello, readsFirst: 200))
@@ -75,7 +75,7 @@ struct ResponseFormatTests {
         #expect(talk.client.hasPrefix(ExchangeHarness.hello + "HTTP/1.1 404 "))
     }
 
-    @Test("what cannot be read as a request asks for nothing, and is told in a line")
+    @Test("an invalid request has no preference and gets text")
     func unreadable() {
         let client = response(to: "GET / HTTP/1.1\r\nAccept: text/html\r\n\r\n")
         #expect(client.hasPrefix("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"))

@@ -21,7 +21,7 @@ import Testing
         return door.denial(to: resource, asking: method, head, in: bytes.span)?.status ?? 200
     }
 
-    @Test("without a token everything is told, to who asks for an address, localhost or nothing in particular")
+    @Test("without a token the status accepts an address, localhost or no host")
     func hosts() throws {
         for host in ["127.0.0.1:9292", "10.1.2.3", "[::1]:9292", "localhost", "LOCALHOST:1", "a.localhost", nil] {
             for resource in [StatusResource.snapshot, .events, .history, .metrics, .service] {
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test("a name that was pointed at this machine is told nothing (DNS rebinding)")
+    @Test("an unknown host name gets 403 (DNS rebinding)")
     func rebinding() throws {
         for host in ["evil.example", "evil.example:9292", "127.0.0.1.evil.example", "localhost.evil.example", "1.2.3"] {
             for resource in [StatusResource.snapshot, .events, .history, .metrics, .service] {
@@ -46,7 +46,7 @@ import Testing
         #expect(try status(StatusAccessControl(isUnixSocket: true), .snapshot, host: "evil.example") == 200)
     }
 
-    @Test("with a token it is the token that counts, whatever the host is called")
+    @Test("with a token only the token decides, whatever the host")
     func namedToken() throws {
         for resource in [StatusResource.snapshot, .events, .history, .metrics, .service] {
             #expect(try status(guarded, resource) == 401)
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("a wrong token is told from a missing one, whatever is asked with it")
+    @Test("a wrong token has another response than a missing one, for every resource")
     func wrongToken() throws {
         let wrong = ["Authorization: Bearer 0123456789abcdeX", "Authorization: Basic abc", "Authorization:"]
         for field in wrong + [""] {
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("an order needs a token in the configuration, and in the question")
+    @Test("a command needs a token in the configuration and in the request")
     func commands() throws {
         #expect(try status(plain, .service, "POST", with: [Self.json]) == 403)
         #expect(try status(StatusAccessControl(isUnixSocket: true), .service, "POST", with: [Self.json]) == 403)
@@ -77,7 +77,7 @@ import Testing
         #expect(try status(guarded, .service, "DELETE", with: [Self.named]) == 415, "whatever is not asked is an order")
     }
 
-    @Test("an order comes from no other page, to no strange name, and not from a form")
+    @Test("a command from another origin, an unknown host or a form is rejected")
     func crossSite() throws {
         let order = [Self.json, Self.named]
         for origin in ["https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:9292.evil.example", ""] {

@@ -22,7 +22,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("what an eager client sent behind its head goes up behind it, in every split")
+    @Test("an eager client's bytes behind its head follow it to the backend, in every split")
     func eagerClient() {
         let bytes = Array((upgradeRequest + "eager").utf8)
         for pieces in Splits.all(of: bytes) {
@@ -35,7 +35,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("the upgrade goes up with everything that makes it one")
+    @Test("the upgrade is forwarded with all its fields")
     func upstreamHead() {
         var talk = ExchangeHarness(upgradeRequest, backends: .init(switched))
         talk.run()
@@ -48,7 +48,7 @@ struct UpgradeTests {
     }
 
     @Test(
-        "a 101 that does not answer this client's key opens nothing: 502",
+        "a 101 without this client's accept value opens nothing: 502",
         arguments: [
             switched.replacing(accept, with: "AAAAAAAAAAAAAAAAAAAAAAAAAAA="),
             switched.replacing("Sec-WebSocket-Accept: \(accept)\r\n", with: ""),
@@ -63,7 +63,7 @@ struct UpgradeTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("early"))
     }
 
-    @Test("a 101 that nobody asked for is a 502, and what follows it is nobody's")
+    @Test("a 101 without an upgrade is a 502, and the following bytes are discarded")
     func unasked() {
         for request in [get, upgradeRequest.replacing("/cable", with: "/app/x")] {
             var talk = ExchangeHarness(request, backends: .init(switched + "early"))
@@ -74,7 +74,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("an upgrade that the backend refuses is the answer it is, and the connection serves the next request")
+    @Test("a response that rejects an upgrade is forwarded, and the connection serves the next request")
     func refusedByBackend() {
         let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         for pieces in Splits.all(of: Array(refusal.utf8)) {
@@ -87,7 +87,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test("behind a refused upgrade an eager client's bytes are not read as a request")
+    @Test("an eager client's bytes behind a rejected upgrade are not parsed as a request")
     func refusedEager() {
         let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         var talk = ExchangeHarness(upgradeRequest + get, backends: .init(refusal), .init(hello))
@@ -96,14 +96,14 @@ struct UpgradeTests {
         #expect(talk.sawEnd && talk.requests.count == 1)
     }
 
-    @Test("behind a broken upgrade an eager client's bytes are not read as a request")
+    @Test("an eager client's bytes behind a failed upgrade are not parsed as a request")
     func brokenEager() {
         var talk = ExchangeHarness(upgradeRequest + get, backends: .init("junk\r\n\r\n"), .init(hello))
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && talk.sawEnd && talk.requests.count == 1)
     }
 
-    @Test("an upgrading client that leaves before its answer gives the backend back")
+    @Test("an upgrading client that leaves before its response returns the lease")
     func leaves() {
         var talk = ExchangeHarness(upgradeRequest, backends: .init(pieces: [], readsFirst: .max))
         talk.run()
@@ -112,7 +112,7 @@ struct UpgradeTests {
         #expect(talk.termination == .clientLeft)
     }
 
-    @Test("a half-asked upgrade is refused and wakes nobody")
+    @Test("an incomplete upgrade is rejected and wakes no backend")
     func halfAsked() {
         var talk = ExchangeHarness(upgradeRequest.replacing("Sec-WebSocket-Key: \(key)\r\n", with: ""))
         talk.run()

@@ -12,7 +12,7 @@ extension KernelHarness {
         var lines: [String] { output.split(separator: "\n").map { String($0) } }
     }
 
-    /// A shell's script as a backend; only for tests that have a process of their own, because reaping takes any child.
+    /// Starts a shell script as a backend; only for tests in a process of their own, because reaping takes any child.
     func shell(
         _ script: String, in directory: String = "/", _ environment: [LaunchCommand.Variable] = []
     ) throws -> Finished {
@@ -34,7 +34,7 @@ extension KernelHarness {
             exit: ended?.process == spawned.process ? ended?.exit : nil)
     }
 
-    /// The next child that has ended, within two seconds.
+    /// Returns the next exited child, or nil after two seconds.
     func reaped() -> ExitedProcess? {
         let deadline = kernel.now() + .seconds(2)
         while kernel.now() < deadline {
@@ -47,7 +47,7 @@ extension KernelHarness {
         return nil
     }
 
-    /// A directory of its own, removed by whoever asked.
+    /// Creates a directory; the caller removes it.
     static func directory() throws -> String {
         let path = "/tmp/ondemandd-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -3,19 +3,19 @@ import Testing
 
 @testable import OnDemand
 
-/// A kernel with a few sockets on it, and the patience a test needs with real ones.
+/// A kernel with a few sockets, and the timeouts that a test with real ones needs.
 final class KernelHarness {
     let kernel: LinuxKernel
 
     init() throws { kernel = try LinuxKernel(ownProgram: Executable.path) }
 
-    /// Asked of each number, so that counting opens nothing itself. What runs the tests opens and closes some of its
-    /// own meanwhile, so a few more are not ours; what leaks with every repetition shows all the same.
+    /// Number of open descriptors, counted without opening one. The test runner opens and closes a few of its own in
+    /// the meantime; a leak per repetition is larger.
     static var descriptorCount: Int { (0..<1024).count { fcntl($0, F_GETFD) != -1 } }
 
     static let anyPort = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 0)
 
-    /// Waits up to two seconds for events; what each token has been told together.
+    /// Waits up to two seconds for events; returns the union of the events per token.
     func events(until enough: ([Token: Readiness]) -> Bool) -> [Token: Readiness] {
         var seen: [Token: Readiness] = [:]
         let deadline = kernel.now() + .seconds(2)
@@ -28,7 +28,7 @@ final class KernelHarness {
         return seen
     }
 
-    /// Both ends of one connection over TCP, and who the listener thinks is calling.
+    /// Returns both ends of a TCP connection, and the address of the client as the listener sees it.
     func pair(
         at address: SocketAddress = KernelHarness.anyPort
     ) throws -> (client: Descriptor, server: Descriptor, peer: SocketAddress) {
@@ -61,7 +61,7 @@ final class KernelHarness {
         return (descriptor, peer)
     }
 
-    /// Everything up to the end, or what arrives within two seconds.
+    /// Reads up to the end, or for two seconds.
     func readToEnd(_ descriptor: Descriptor, asPipe: Bool = false) -> (bytes: [UInt8], ended: Bool) {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What shows that a process belongs to a launch, and when a number stops to show it.
+/// Evidence that a process belongs to a launch, and when a process number stops being evidence.
 struct LaunchTests {
     private static let daemon: Int32 = 10
 
@@ -15,7 +15,7 @@ struct LaunchTests {
 
     private var launch: Launch { Launch(number: 3, leader: 200, start: 100) }
 
-    @Test("A3 the number of a leader is evidence and a target until its group has answered ESRCH, and never again")
+    @Test("A3 a leader's number is evidence and a target until its group has returned ESRCH, and never again")
     func numbers() {
         var launch = launch
         let inGroup = process(205, group: 200, session: 200)
@@ -36,7 +36,7 @@ struct LaunchTests {
         #expect(launch.isMember(detached, mark: .own(launch: 3)), "the mark shows it all the same")
     }
 
-    @Test("A4 a mark decides over numbers, and what was known stays known by number and start")
+    @Test("A4 a mark takes precedence over numbers, and a known process stays known by number and start time")
     func evidence() {
         var launch = launch
         let inGroup = process(205, group: 200, session: 200)
@@ -46,7 +46,7 @@ struct LaunchTests {
         #expect(!launch.isMember(process(206, group: 206, session: 206, start: 501), mark: .untold))
     }
 
-    @Test("A3 two launches whose leaders had the same number are told apart")
+    @Test("A3 two launches whose leaders had the same number are distinct")
     func launches() {
         var launches = LaunchRegistry()
         launches.began(200, start: 100)
@@ -76,7 +76,7 @@ struct LaunchTests {
         for limit: UInt64 in [.max, 0, 1024, 1 << 63] { #expect(ShortMark(limit: limit) == nil) }
     }
 
-    @Test("The short mark is found in the row of file locks, and nowhere else")
+    @Test("the short mark is found in the row of file locks, and in no other row")
     func shortMarkOfLimits() {
         let mark = LaunchMark(namespace: nil, daemon: 4711, start: 99, launch: 7)
         func limits(_ rows: String...) -> [UInt8] {
@@ -93,7 +93,7 @@ struct LaunchTests {
         #expect(ShortMark(limits: []) == nil)
     }
 
-    @Test("a line of stat is read whatever the process calls itself")
+    @Test("a line of stat is parsed whatever the name of the process")
     func stat() throws {
         let line = "42 (a) b (c)) S 7 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9876 100 200\n"
         let facts = try #require(ProcessFacts(42, stat: Array(line.utf8)))
@@ -102,7 +102,7 @@ struct LaunchTests {
     }
 }
 
-/// What the guard is told, and what it makes of the processes of a machine.
+/// The messages to the guard, and its decisions about the processes of a machine.
 struct GuardTests {
     private let family = GuardedFamily(
         launch: 3, leader: ProcessIdentity(number: 200, start: 100),
@@ -114,7 +114,7 @@ struct GuardTests {
             number: number, state: UInt8(ascii: "S"), parent: parent, group: session, session: session, start: start)
     }
 
-    @Test("every message is read as it was written, and nothing else is one")
+    @Test("every message is parsed as it was written, and other bytes are rejected")
     func messages() {
         let mark = LaunchMark(namespace: 5, daemon: 10, start: 20, launch: 0)
         for message: GuardMessage in [.daemon(mark, marksByLimit: true), .family(family), .ended(launch: 9)] {
@@ -139,7 +139,7 @@ struct GuardTests {
         #expect(abrupt.position(after: 0) == nil)
     }
 
-    @Test("members are the leader, what was told, what is marked, their children and their sessions, and nothing else")
+    @Test("members are the leader, known and marked processes, their children and their sessions, and no others")
     func members() {
         let census = [
             process(200, parent: 10, session: 200, start: 100),
@@ -153,7 +153,7 @@ struct GuardTests {
         ]
         let found = family.members(in: census, known: Set(family.members)) { $0.number == 220 }
         #expect(Set(found.map(\.number)) == [200, 201, 210, 211, 212, 220])
-        // Numbers that were given to others: none of them is a member, and neither are their sessions.
+        // Reused numbers: none of them is a member, and neither are their sessions.
         let reused = census.prefix(3).map {
             process($0.number, parent: 1, session: $0.session, start: $0.start + 1000)
         }

@@ -4,15 +4,15 @@ import Testing
 
 @testable import OnDemand
 
-/// errno values that other processes, administrators and filters of system calls can cause: each is a result, and none
-/// ends the daemon.
+/// errno values that other processes, administrators and seccomp filters can cause: each has a result, and none ends
+/// the daemon.
 struct LinuxKernelErrnoTests {
-    /// All that Linux has (errno(3)), and a few that it has not.
+    /// All values of Linux (errno(3)), and a few more.
     private static let all: ClosedRange<Int32> = 1...140
-    /// Only a mistake of the daemon itself: a descriptor or a pointer that is not its own.
+    /// Errors that only a bug of the daemon causes: an invalid descriptor or pointer.
     private static let mistakes: Set<Int32> = [EBADF, EFAULT, ENOTSOCK]
 
-    @Test("a read, a send and an accept have a result for each errno but the daemon's own mistakes")
+    @Test("a read, a send and an accept have a result for each errno except those of the daemon's own bugs")
     func results() {
         for code in Self.all where !Self.mistakes.contains(code) {
             let accepted = AcceptResult(failure: code)
@@ -39,7 +39,7 @@ struct LinuxKernelErrnoTests {
         #expect(!SystemError(call: "read", code: .tryAgain, subject: "x").description.contains("processes"))
     }
 
-    @Test("what comes back after a while is exhaustion, a connection that is refused is not")
+    @Test("a temporary errno is exhaustion, and a refused connection is not")
     func exhaustion() {
         for code in [EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, ENOSPC] {
             #expect(Errno(number: code).isExhaustion, "\(code)")
@@ -49,7 +49,7 @@ struct LinuxKernelErrnoTests {
         }
     }
 
-    @Test("a listener that was shut down from outside has ended, whoever waits in its queue")
+    @Test("a listener that was shut down from outside has ended, whatever its queue")
     func shutDownListener() throws {
         let bench = try KernelHarness()
         let listening = try bench.kernel.listen(at: KernelHarness.anyPort)
@@ -63,10 +63,10 @@ struct LinuxKernelErrnoTests {
         bench.kernel.unwatch(listening.descriptor)
     }
 
-    @Test("LISTEN_FDS that names more descriptors than are open leaves the daemon's own alone")
+    @Test("LISTEN_FDS with more descriptors than are open does not touch the daemon's own")
     func announcedDescriptors() async {
         await #expect(processExitsWith: .success) {
-            // What the host of the tests has open counts as handed over.
+            // Descriptors of the test runner count as inherited.
             let open = (Int32(3)..<1000).prefix { fcntl($0, F_GETFD) >= 0 }.count
             unsafe setenv("LISTEN_PID", "\(getpid())", 1)
             unsafe setenv("LISTEN_FDS", "\(open + 50)", 1)
@@ -78,7 +78,7 @@ struct LinuxKernelErrnoTests {
         }
     }
 
-    @Test("a log line goes on where it can, and a log that is no regular file is never renamed")
+    @Test("a log line continues after a partial write, and a log that is no regular file is never renamed")
     func logFiles() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "ondemandd-\(UUID().uuidString)").path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -102,14 +102,14 @@ struct LinuxKernelErrnoTests {
             #expect(!manager.fileExists(atPath: "\(other).1"), "\(other)")
             kernel.close(opened.descriptor)
         }
-        // What the link leads to gets the other name, the link stays and leads to the new file.
+        // The target of the link is renamed; the link stays and leads to the new file.
         let linked = try kernel.openLogFile("\(folder)/to-file")
         #expect(linked.byteCount == 5)
         try kernel.moveLogFile(linked.descriptor, named: "\(folder)/to-file", suffix: ".1")
         #expect(manager.fileExists(atPath: "\(file).1") && !manager.fileExists(atPath: file))
         let renewed = try kernel.openLogFile("\(folder)/to-file")
         #expect(renewed.byteCount == 0 && manager.fileExists(atPath: file))
-        // Another program has put another file there.
+        // Another program has created another file there.
         try manager.removeItem(atPath: file)
         try Data("theirs".utf8).write(to: URL(filePath: file))
         try kernel.moveLogFile(renewed.descriptor, named: file, suffix: ".1")

@@ -18,7 +18,7 @@ struct LinuxKernelFileTests {
         return nil
     }
 
-    @Test("what is written is read back, nobody else may read it, and nothing is left beside it")
+    @Test("a written file is read back, is private, and leaves no temporary file")
     func roundTrip() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let file = "\(folder)/x.json"
@@ -31,7 +31,7 @@ struct LinuxKernelFileTests {
         #expect(mode == 0o600)
     }
 
-    @Test("what cannot be read or written says why, and leaves what was there")
+    @Test("a failed read or write reports why, and leaves the old content")
     func refusals() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let file = "\(folder)/x.json"
@@ -42,13 +42,13 @@ struct LinuxKernelFileTests {
         #expect(code { _ = try kernel.contents(ofFile: folder, atMost: 9) } == .isDirectory)
         #expect(unsafe mkfifo("\(folder)/pipe", 0o600) == 0)
         #expect(code { _ = try kernel.contents(ofFile: "\(folder)/pipe", atMost: 9) } == .notRegular)
-        // Where its new contents are to be written, somebody else has put a link.
+        // Another user has created a link at the temporary path.
         try FileManager.default.createSymbolicLink(atPath: "\(file).new", withDestinationPath: "\(folder)/pipe")
         #expect(code { try kernel.replaceFile(file, with: [1]) } != nil)
         #expect(try kernel.contents(ofFile: file, atMost: 99) == Array("0123456789".utf8))
     }
 
-    @Test("a configuration comes from a file or a pipe, what it names from a file; nothing hangs or grows without end")
+    @Test("a configuration may be a file or a pipe, its environment file only a file, with a limit of time and size")
     func kindsOfFiles() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let pipe = "\(folder)/pipe"
@@ -61,7 +61,7 @@ struct LinuxKernelFileTests {
         let large = "\(folder)/large"
         try Data(count: Limits.environmentFileBytes + 1).write(to: URL(filePath: large))
         #expect(code { _ = try LinuxKernel.contents(ofFile: large) } == .tooLarge)
-        // Both ends are open before anything is written.
+        // Both ends are open before the first write.
         let writer = unsafe open(pipe, O_RDWR | O_NONBLOCK)
         let text = Array("first".utf8)
         #expect(unsafe write(writer, text, text.count) == text.count)

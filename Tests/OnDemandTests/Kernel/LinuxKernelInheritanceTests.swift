@@ -4,9 +4,9 @@ import Testing
 
 @testable import OnDemand
 
-/// What only a real system shows of inherited sockets, notify sockets and free ports.
+/// Inherited sockets, notify sockets and free ports on a real system.
 struct LinuxKernelInheritanceTests {
-    @Test("a child has the listening socket as descriptor 3, blocking, nothing behind it, and is told its own number")
+    @Test("a child has the listening socket as descriptor 3, blocking, without further descriptors, and its LISTEN_PID")
     func inheritance() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -24,7 +24,7 @@ struct LinuxKernelInheritanceTests {
         }
     }
 
-    @Test("what waits in a queue is ended when the queue is forgotten, and the listener goes on")
+    @Test("drainAcceptQueue ends the queued connections, and the listener continues")
     func forgetting() throws {
         let bench = try KernelHarness()
         let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
@@ -40,7 +40,7 @@ struct LinuxKernelInheritanceTests {
         for descriptor in clients + [next, accepted.descriptor] { bench.kernel.close(descriptor) }
     }
 
-    @Test("a child that shut the shared socket down has not taken it from the next one")
+    @Test("a child that shuts the shared socket down does not take it from the next one")
     func shutDownByChild() throws {
         let bench = try KernelHarness()
         let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
@@ -54,11 +54,11 @@ struct LinuxKernelInheritanceTests {
         for descriptor in [client, accepted.descriptor] { bench.kernel.close(descriptor) }
     }
 
-    @Test("a free address has a port that can be listened on at once")
+    @Test("a free address has a port that is available at once")
     func freeAddress() throws {
         let bench = try KernelHarness()
         for _ in 0..<20 {
-            // A test that runs at the same time may be quicker to take it, once.
+            // Another test may take it first, once.
             var listening: Descriptor?
             for _ in 0..<2 where listening == nil {
                 let address = try bench.kernel.freeAddress(at: KernelHarness.anyPort)
@@ -69,7 +69,7 @@ struct LinuxKernelInheritanceTests {
         }
     }
 
-    @Test("a knock is refused where nobody listens, accepted where somebody does, and leaves nothing open")
+    @Test("a connect probe is refused without a listener, accepted by a listener, and leaves nothing open")
     func knocking() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -81,8 +81,8 @@ struct LinuxKernelInheritanceTests {
                 case .failed(let code):
                     #expect(code == .connectionRefused, "refused")
                     refused += 1
-                case .inProgress(let descriptor): bench.kernel.close(descriptor)  // On a machine that is busy.
-                case .connected: Issue.record("nobody listens there")
+                case .inProgress(let descriptor): bench.kernel.close(descriptor)  // On a loaded machine.
+                case .connected: Issue.record("no listener")
                 }
             }
             #expect(refused > 0, "an answer at once")
@@ -91,12 +91,12 @@ struct LinuxKernelInheritanceTests {
             let listening = try bench.kernel.listen(at: address)
             switch bench.kernel.connectProbe(at: address) {
             case .connected, .inProgress: #expect(bench.accept(from: listening.descriptor) != nil, "accepted")
-            case .failed: Issue.record("somebody listens there")
+            case .failed: Issue.record("a listener")
             }
         }
     }
 
-    @Test("a message to the notify socket brings its sender's number, and no descriptors")
+    @Test("a message to the notify socket has its sender's process number, and no descriptors")
     func notifications() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -104,7 +104,7 @@ struct LinuxKernelInheritanceTests {
             let other = try bench.kernel.openNotifySocket()
             #expect(name.hasPrefix("@") && name != other.name, "\(name)")
             var buffer = [UInt8](repeating: 0, count: 4096)
-            #expect(bench.kernel.nextNotification(from: socket, into: &buffer) == nil, "nobody has spoken")
+            #expect(bench.kernel.nextNotification(from: socket, into: &buffer) == nil, "no message")
             send("READY=1", to: name)
             let message = try #require(bench.kernel.nextNotification(from: socket, into: &buffer))
             #expect(String(decoding: buffer[..<message.count], as: UTF8.self) == "READY=1", "the message")
@@ -119,7 +119,7 @@ struct LinuxKernelInheritanceTests {
     }
 }
 
-/// A datagram to an abstract socket.
+/// Sends a datagram to an abstract socket.
 private func send(_ text: String, to name: String) {
     let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
     var address = sockaddr_un()

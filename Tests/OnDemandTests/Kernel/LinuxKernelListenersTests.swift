@@ -3,12 +3,12 @@ import Testing
 
 @testable import OnDemand
 
-/// What only a real system shows of looking at an address.
+/// Socket lookups on a real system.
 struct LinuxKernelListenersTests {
     private static let loopback6 = Array(repeating: UInt8(0), count: 15) + [1]
     private let leader = ProcessID(number: getpid())
 
-    @Test("a look finds nobody where nobody listens, and whose it is where somebody does")
+    @Test("a lookup finds no listener at a free address, and the owner at a used one")
     func looking() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -27,11 +27,12 @@ struct LinuxKernelListenersTests {
             #expect(bench.reaped() != nil && bench.reaped() != nil, "both ended")
             bench.kernel.stopListening(listening.descriptor, at: listening.address)
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .noListener, "nobody")
+                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .noListener,
+                "no listener")
         }
     }
 
-    @Test("a look finds a descendant of the leader's, as behind a shell or a process manager")
+    @Test("a lookup finds a descendant of the leader, as behind a shell or a process manager")
     func descendant() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -48,7 +49,7 @@ struct LinuxKernelListenersTests {
         }
     }
 
-    @Test("a look goes where a connection would go: to the very address, to every address, to both versions")
+    @Test("a lookup matches like a connect: the exact address, the wildcard address, and both IP versions")
     func places() throws {
         let kernel = try LinuxKernel()
         let one = try kernel.listen(at: KernelHarness.anyPort)
@@ -66,7 +67,7 @@ struct LinuxKernelListenersTests {
         #expect(lookUpSocket([127, 0, 0, 2], every.address.port) == .ownProcess)
         #expect(lookUpSocket(Self.loopback6, six.address.port) == .ownProcess)
         #expect(lookUpSocket([127, 0, 0, 1], six.address.port) == .noListener)
-        // Both versions, as servers open it who listen on every address.
+        // Both versions, as servers open it that listen on every address.
         let both = socket(AF_INET6, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(both) }
         let any = SocketAddress.ipv6(octets: Array(repeating: 0, count: 16), port: 0)
@@ -75,7 +76,7 @@ struct LinuxKernelListenersTests {
         #expect(lookUpSocket([127, 0, 0, 1], port) == .ownProcess && lookUpSocket(Self.loopback6, port) == .ownProcess)
     }
 
-    @Test("a connection to a port is nobody who listens there")
+    @Test("a connection to a port is not a listener")
     func connections() throws {
         let bench = try KernelHarness()
         let pair = try bench.pair()
@@ -86,7 +87,7 @@ struct LinuxKernelListenersTests {
         #expect(bench.kernel.lookUpSocket(at: server, forFamilyOf: leader) == .noListener)
     }
 
-    @Test("only a knock tells of a full queue, of a Unix socket and of other machines' addresses")
+    @Test("only a connect probe detects a full queue, a Unix socket and a remote address")
     func untold() throws {
         let bench = try KernelHarness()
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -103,7 +104,7 @@ struct LinuxKernelListenersTests {
         #expect(bench.kernel.lookUpSocket(at: foreign, forFamilyOf: leader) == .unsupported)
     }
 
-    @Test("a system that does not say is asked by knocks, and its tables are read")
+    @Test("without sock_diag, connect probes are used and the tables in /proc are read")
     func silentSystem() throws {
         let kernel = try LinuxKernel(asksSystem: false)
         let listener = try kernel.listen(at: KernelHarness.anyPort)
@@ -113,14 +114,14 @@ struct LinuxKernelListenersTests {
         #expect(kernel.listenerOwner(at: listener.address) == nil)
     }
 
-    @Test("ten thousand looks leave nothing open")
+    @Test("ten thousand lookups leave nothing open")
     func noLeak() async {
         await #expect(processExitsWith: .success) {
             let kernel = try LinuxKernel()
             let address = try kernel.freeAddress(at: KernelHarness.anyPort)
             let before = KernelHarness.descriptorCount
             for _ in 0..<10_000 {
-                // What it finds is not the question: somebody else may take the port meanwhile.
+                // The result does not matter: another process may take the port in the meantime.
                 _ = kernel.lookUpSocket(at: address, forFamilyOf: ProcessID(number: getpid()))
             }
             #expect(KernelHarness.descriptorCount < before + 10)

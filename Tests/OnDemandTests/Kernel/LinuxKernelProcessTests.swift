@@ -4,9 +4,9 @@ import Testing
 
 @testable import OnDemand
 
-/// Each test has a process of its own: reaping takes any child, and signals are everybody's.
+/// Each test has its own process: reaping takes any child, and signals affect all threads.
 struct LinuxKernelProcessTests {
-    @Test("what a child prints, where it runs and how it ends are its own")
+    @Test("a child has its own output, directory and exit status")
     func outputAndExit() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -24,7 +24,7 @@ struct LinuxKernelProcessTests {
     func descriptors() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
-            // Two that must not be inherited, one of them without close-on-exec.
+            // Two descriptors that must not be inherited, one of them without close-on-exec.
             let listener = try bench.kernel.listen(at: KernelHarness.anyPort)
             _ = dup(listener.descriptor.raw)
             let child = try bench.shell("ls /proc/self/fd | tr '\\n' ' '; cat; grep flags /proc/self/fdinfo/1")
@@ -36,7 +36,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("S10 a child hears every signal, whatever its parent blocks and ignores")
+    @Test("S10 a child receives every signal, whatever its parent blocks and ignores")
     func signals() async {
         await #expect(processExitsWith: .success) {
             // As nohup(1) starts a daemon.
@@ -53,7 +53,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a child's timeouts are as late as anybody's, though the daemon's are not")
+    @Test("a child has the default timer slack, though the daemon does not")
     func timerSlack() async {
         await #expect(processExitsWith: .success) {
             let own = ondemandd_timer_slack()
@@ -63,7 +63,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a child leads a session and a group of its own")
+    @Test("a child leads its own session and group")
     func session() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -74,7 +74,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a command's variables are set over the daemon's, and what a manager told the daemon stays with it")
+    @Test("a command's variables override the daemon's, and the service manager's variables are not inherited")
     func environment() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -94,7 +94,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a command's variables come in the order they are written, behind the daemon's")
+    @Test("a command's variables come in the order of the file, after the daemon's")
     func environmentOrder() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -108,14 +108,14 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a command is looked up on PATH, on the command's own when it sets one, and directories are passed over")
+    @Test("a command is found on its own PATH or the daemon's, and directories are skipped")
     func path() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
             let directory = try KernelHarness.directory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let (first, second) = ("\(directory)/first", "\(directory)/second")
-            // First a directory of that name, then a file that may not be executed, then the command.
+            // First a directory of that name, then a non-executable file, then the command.
             try FileManager.default.createDirectory(atPath: "\(first)/tool", withIntermediateDirectories: true)
             try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
             try "no".write(toFile: "\(directory)/tool", atomically: true, encoding: .utf8)
@@ -123,7 +123,7 @@ struct LinuxKernelProcessTests {
             let path = LaunchCommand.Variable(name: "PATH", value: "\(first):\(directory):\(second):/usr/bin:/bin")
             var command = LaunchCommand(command: "tool", workingDirectory: "/", environment: [path])
             #expect(try bench.run(command).output == "found \(second)/tool\n")
-            // An empty place and a relative one mean the child's directory, not the daemon's.
+            // An empty and a relative entry are relative to the child's directory, not the daemon's.
             command = LaunchCommand(
                 command: "tool", workingDirectory: second, environment: [.init(name: "PATH", value: ":/bin")])
             #expect(try bench.run(command).lines.count == 1)
@@ -133,7 +133,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a name with a slash is a path, seen from the child's directory")
+    @Test("a name with a slash is a path relative to the child's directory")
     func relativePath() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -145,7 +145,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("an error says which was missing: the command, its PATH, or the directory; and leaves nothing open")
+    @Test("an error names the missing part: command, PATH or directory; and leaves nothing open")
     func missing() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -172,7 +172,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("what is neither a program nor a script with an interpreter is refused at once")
+    @Test("a file that is neither a program nor a script with an interpreter is rejected at once")
     func noProgram() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -188,7 +188,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a daemon that was started without standard descriptors gives its children theirs all the same")
+    @Test("a daemon without standard descriptors still gives them to its children")
     func withoutStandardDescriptors() async {
         await #expect(processExitsWith: .success) {
             let copies = (0..<3).map { fcntl($0, F_DUPFD_CLOEXEC, 20) }
@@ -200,7 +200,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("R11 the daemon raises its own limit of descriptors, and gives its children the one it was given")
+    @Test("R11 the daemon raises its own limit of descriptors, and gives its children the original one")
     func fileLimit() async {
         await #expect(processExitsWith: .success) {
             var limit = rlimit()
@@ -215,7 +215,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a child's output is ours also when it comes through a descriptor beyond the child's limit")
+    @Test("a child's output arrives also through a descriptor beyond the child's limit")
     func descriptorsBeyondTheLimit() async {
         await #expect(processExitsWith: .success) {
             var limit = rlimit()
@@ -230,11 +230,11 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a signal reaches the whole group, and the family exists until its last member was reaped")
+    @Test("a signal reaches the whole group, and the process tree exists until its last member was reaped")
     func group() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
-            _ = try bench.kernel.openSignals()  // Orphans become ours.
+            _ = try bench.kernel.openSignals()  // The test adopts orphans.
             let command = LaunchCommand(
                 command: "/bin/sh", arguments: ["-c", "sleep 60 & echo up; exit 0"], workingDirectory: "/")
             let spawned = try bench.kernel.spawn(command)
@@ -242,12 +242,12 @@ struct LinuxKernelProcessTests {
             #expect(bench.kernel.familyExists(of: spawned.process), "a grandchild is left")
             bench.kernel.signal(familyOf: spawned.process, .terminate)
             #expect(bench.reaped()?.exit == .signal(15), "the orphan is ours to reap")
-            #expect(!bench.kernel.familyExists(of: spawned.process), "nobody is left")
+            #expect(!bench.kernel.familyExists(of: spawned.process), "no process is left")
             #expect(bench.kernel.nextExited() == nil, "nothing is left to reap")
         }
     }
 
-    @Test("who left the group for a session of its own is still family, before and after its parent's end")
+    @Test("a process that left the group for its own session belongs to the process tree, also after its parent's exit")
     func strays() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -261,7 +261,7 @@ struct LinuxKernelProcessTests {
             bench.kernel.signal(familyOf: spawned.process, .terminate)
             let ended = [bench.reaped(), bench.reaped()]
             #expect(ended.allSatisfy { $0?.exit == .signal(15) }, "both were told")
-            #expect(!bench.kernel.familyExists(of: spawned.process), "nobody is left")
+            #expect(!bench.kernel.familyExists(of: spawned.process), "no process is left")
         }
     }
 
@@ -277,13 +277,13 @@ struct LinuxKernelProcessTests {
             }
             #expect(owner() == .foreignProcess, "we are not our child")
             bench.kernel.close(ours.descriptor)
-            #expect(owner() == .noListener, "nobody listens")
+            #expect(owner() == .noListener, "no listener")
             bench.kernel.signal(familyOf: spawned.process, .kill)
             #expect(bench.reaped()?.exit == .signal(9), "killed")
         }
     }
 
-    @Test("the daemon's own signals arrive as something to read, many children as one")
+    @Test("the daemon's own signals arrive as readable events, many children as one")
     func ownSignals() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -291,7 +291,7 @@ struct LinuxKernelProcessTests {
             let token = Token(.signals, index: 0, generation: 0)
             try bench.kernel.watch(signals, for: .readable, as: token)
             #expect(bench.kernel.nextSignal(from: signals) == nil)
-            // To this thread, because only its mask is ours: the daemon has no other.
+            // To this thread, because only its mask is the test's own: the daemon has no other thread.
             for number in [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGCHLD] { pthread_kill(pthread_self(), number) }
             #expect(bench.events { $0[token] != nil }[token] == .readable)
             var seen: Set<String> = []
@@ -300,7 +300,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("a line of the log is written whole, and a reader who stops costs nothing but the lines")
+    @Test("a log line is written whole, and a stalled reader costs only the lines")
     func log() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -315,11 +315,11 @@ struct LinuxKernelProcessTests {
             #expect(taken > 0 && taken < flood.count)
             #expect(bench.kernel.log(line.span) == 0)
             close(ends[0])
-            #expect(bench.kernel.log(line.span) == line.count, "nobody listens any more")
+            #expect(bench.kernel.log(line.span) == line.count, "the reader is gone")
         }
     }
 
-    @Test("what is given back is much, and comes back")
+    @Test("trimMemory returns memory, which can be allocated again")
     func givingBack() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
@@ -332,7 +332,7 @@ struct LinuxKernelProcessTests {
         }
     }
 
-    @Test("spawning a hundred times leaves no descriptor and no zombie")
+    @Test("a hundred spawns leave no descriptor and no zombie")
     func noLeak() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()

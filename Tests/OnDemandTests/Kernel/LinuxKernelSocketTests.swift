@@ -11,10 +11,10 @@ struct LinuxKernelSocketTests {
 
     init() throws { bench = try KernelHarness() }
 
-    /// A place for a socket file that nobody else knows.
+    /// A unique path for a socket file.
     private func path() -> String { "/tmp/ondemandd-\(UUID().uuidString.prefix(8)).sock" }
 
-    @Test("port 0 becomes a port that clients can connect to")
+    @Test("port 0 becomes a port that accepts connections")
     func portZero() throws {
         let listener = try kernel.listen(at: KernelHarness.anyPort)
         defer { kernel.close(listener.descriptor) }
@@ -39,7 +39,7 @@ struct LinuxKernelSocketTests {
         kernel.close(accepted.descriptor)
     }
 
-    @Test("a port that is taken is refused with its address")
+    @Test("a used port fails with an error that names its address")
     func addressInUse() throws {
         let listener = try kernel.listen(at: KernelHarness.anyPort)
         defer { kernel.close(listener.descriptor) }
@@ -48,21 +48,21 @@ struct LinuxKernelSocketTests {
         #expect(error?.subject == listener.address.description)
     }
 
-    @Test("nobody there is a refusal, not a wait")
+    @Test("a connect without a listener is refused, not pending")
     func connectionRefused() throws {
         let listener = try kernel.listen(at: KernelHarness.anyPort)
         kernel.close(listener.descriptor)
         #expect(bench.connection(to: listener.address) == nil)
     }
 
-    @Test("without a client in the queue an accept would block, and says so")
+    @Test("an accept with an empty queue would block")
     func nobodyWaits() throws {
         let listener = try kernel.listen(at: KernelHarness.anyPort)
         #expect(kernel.accept(from: listener.descriptor) == .wouldBlock)
         kernel.close(listener.descriptor)
     }
 
-    @Test("bytes arrive as they were sent, and an end of one direction leaves the other open")
+    @Test("bytes arrive as they were sent, and the end of one direction leaves the other open")
     func halfClose() throws {
         let (client, server, _) = try bench.pair()
         #expect(bench.send("question", to: client) == .bytes(8))
@@ -77,7 +77,7 @@ struct LinuxKernelSocketTests {
     }
 
     @Test(
-        "of a connection that is over the kernel knows whether the last words had arrived, and whether they were read")
+        "the kernel knows of a closed connection whether the last bytes arrived and were read")
     func recentOutput() throws {
         var buffer = [UInt8](repeating: 0, count: 100)
         let (early, closed, _) = try bench.pair()
@@ -96,7 +96,7 @@ struct LinuxKernelSocketTests {
         for descriptor in [early, heard, ignored] { kernel.close(descriptor) }
     }
 
-    @Test("a full socket takes a part, then nothing, and says when there is room again")
+    @Test("a full socket accepts a part, then nothing, and is writable again later")
     func backpressure() throws {
         let (client, server, _) = try bench.pair()
         try kernel.watch(client, for: .edges, as: self.client)
@@ -117,7 +117,7 @@ struct LinuxKernelSocketTests {
     }
 
     @Test(
-        "how much a connection would take is about what it takes, and nothing when it is full",
+        "the space of a connection is approximate, and zero when it is full",
         arguments: [false, true])
     func roomToSend(isUnix: Bool) throws {
         let address = isUnix ? SocketAddress.unix(path: path()) : KernelHarness.anyPort
@@ -135,7 +135,7 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("sending to a peer that is gone is an answer, never a signal")
+    @Test("a send to a closed peer is an error, never a signal")
     func brokenPipe() throws {
         let (client, server, _) = try bench.pair()
         kernel.close(server)
@@ -146,13 +146,13 @@ struct LinuxKernelSocketTests {
             _ = kernel.wait(until: kernel.now() + .milliseconds(5))
         }
         guard case .failed = results.last else {
-            Issue.record("\(results.count) sends to nobody succeeded")
+            Issue.record("\(results.count) sends to a closed peer succeeded")
             return
         }
         kernel.close(client)
     }
 
-    @Test("edges tell of each change once: bytes, then the end with what stands before it")
+    @Test("each change causes one edge: bytes, then the end after the last byte")
     func edges() throws {
         let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .edges, as: self.server)
@@ -170,7 +170,7 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("a socket that is not watched any more is silent")
+    @Test("a socket that is unwatched causes no events")
     func unwatch() throws {
         let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
@@ -181,7 +181,7 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("what is watched for reading is told again until it is read")
+    @Test("a level-triggered descriptor is reported until it is read")
     func levels() throws {
         let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
@@ -191,7 +191,7 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("both ends have no delay; what was accepted is probed and has a limit for silence")
+    @Test("both ends have TCP_NODELAY, and the accepted one has keepalive and a user timeout")
     func options() throws {
         let (client, server, _) = try bench.pair()
         #expect(option(server, SOL_SOCKET, SO_KEEPALIVE) == 1)
@@ -207,11 +207,11 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("a backend is probed where it may vanish, which is anywhere but on this machine")
+    @Test("a backend connection has keepalive unless the backend is on this machine")
     func probed() throws {
         let listener = try kernel.listen(at: .ipv4(octets: [0, 0, 0, 0], port: 0))
         let port = try #require(listener.address.port)
-        // Any address is this machine, too; only, it does not say so.
+        // Any of these addresses is this machine; not all of them are recognisable.
         for (octets, isProbed) in [([127, 0, 0, 1], 0), ([0, 0, 0, 0], 1)] as [([UInt8], Int32)] {
             let descriptor = try #require(bench.connection(to: .ipv4(octets: octets, port: port)))
             #expect(option(descriptor, SOL_SOCKET, SO_KEEPALIVE) == isProbed)
@@ -229,7 +229,7 @@ struct LinuxKernelSocketTests {
 
     // MARK: Unix sockets
 
-    @Test("a Unix socket is a path; when its listener stops, the path is gone")
+    @Test("a Unix socket is a path, which is removed with its listener")
     func unixSocket() throws {
         let address = SocketAddress.unix(path: path())
         let listener = try kernel.listen(at: address)
@@ -245,10 +245,10 @@ struct LinuxKernelSocketTests {
         kernel.stopListening(again.descriptor, at: address)
     }
 
-    @Test("a socket file that a crash left behind is replaced")
+    @Test("a stale socket file of a crashed process is replaced")
     func staleSocket() throws {
         let address = SocketAddress.unix(path: path())
-        // Closed without its file being removed, as after a kill.
+        // Closed without removing its file, as after a kill.
         kernel.close(try kernel.listen(at: address).descriptor)
         let listener = try kernel.listen(at: address)
         let connection = try #require(bench.connection(to: address))
@@ -256,7 +256,7 @@ struct LinuxKernelSocketTests {
         kernel.stopListening(listener.descriptor, at: address)
     }
 
-    @Test("a socket file that somebody listens on stays theirs")
+    @Test("a socket file with a listener stays")
     func livingSocket() throws {
         let address = SocketAddress.unix(path: path())
         let listener = try kernel.listen(at: address)
@@ -266,7 +266,7 @@ struct LinuxKernelSocketTests {
         kernel.stopListening(listener.descriptor, at: address)
     }
 
-    @Test("a file that is no socket is never removed, whatever the configuration says")
+    @Test("a file that is no socket is never removed, whatever the configuration")
     func ordinaryFile() throws {
         let path = path()
         try "precious".write(toFile: path, atomically: false, encoding: .utf8)
@@ -276,13 +276,13 @@ struct LinuxKernelSocketTests {
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
     }
 
-    @Test("a directory that does not exist is an error that names the path")
+    @Test("a missing directory is an error that names the path")
     func noDirectory() {
         let error = #expect(throws: SystemError.self) { try kernel.listen(at: .unix(path: "/nowhere/x.sock")) }
         #expect(error?.description == "bind unix:/nowhere/x.sock: no such file or directory")
     }
 
-    @Test("a Unix listener of this process is recognised by its file, whatever its path is called")
+    @Test("a Unix listener of this process is recognised by its inode, whatever its path")
     func ownListener() throws {
         let (path, connection) = (path(), path())
         #expect(!kernel.isOwnListener(.unix(path: path)))
@@ -296,14 +296,14 @@ struct LinuxKernelSocketTests {
         #expect(!kernel.isOwnListener(.unix(path: path + ".other")))
         kernel.stopListening(listener.descriptor, at: .unix(path: path))
         #expect(!kernel.isOwnListener(.unix(path: connection)))
-        // The same path by another process's hand is another file.
+        // The same path, created by another process, is another file.
         let foreign = try LinuxKernel()
         let successor = try foreign.listen(at: .unix(path: path))
         #expect(!kernel.isOwnListener(.unix(path: path)))
         foreign.stopListening(successor.descriptor, at: .unix(path: path))
     }
 
-    // MARK: Who listens
+    // MARK: Owners of listeners
 
     @Test("the owner of a listener is found by its port and by its path", arguments: [true, false])
     func listenerOwner(asksSystem: Bool) throws {
@@ -321,7 +321,7 @@ struct LinuxKernelSocketTests {
         #expect(kernel.listenerOwner(at: unix) == nil)
     }
 
-    @Test("a listener on the same port of another address is not the one that is asked for", arguments: [true, false])
+    @Test("a listener on the same port of another address does not match", arguments: [true, false])
     func listenerOfAnotherAddress(asksSystem: Bool) throws {
         let kernel = try LinuxKernel(asksSystem: asksSystem)
         let listener = try kernel.listen(at: KernelHarness.anyPort)
@@ -352,19 +352,19 @@ struct LinuxKernelSocketTests {
         }
     }
 
-    @Test("a deadline that has passed does not wait at all")
+    @Test("a deadline in the past does not wait")
     func pastDeadline() {
         let before = kernel.now()
         #expect(kernel.wait(until: Instant(nanoseconds: 0)) == 0)
         #expect(kernel.now() - before < .milliseconds(50))
     }
 
-    @Test("without a deadline it waits until something happens")
+    @Test("a wait without a deadline lasts until an event")
     func noDeadline() throws {
         let (client, server, _) = try bench.pair()
         try kernel.watch(server, for: .readable, as: self.server)
         let raw = client.raw
-        // Before the thread: on a busy machine it may have slept for a while when we come to wait.
+        // Before the thread: on a loaded machine its sleep may be over when the wait begins.
         let before = kernel.now()
         Thread.detachNewThread {
             usleep(30_000)
@@ -376,7 +376,7 @@ struct LinuxKernelSocketTests {
         kernel.close(server)
     }
 
-    @Test("the clock never runs backwards, and the time of day is that of the machine")
+    @Test("the clock never runs backwards, and the time of day is the machine's")
     func clocks() {
         var last = kernel.now()
         for _ in 0..<10_000 {
@@ -387,7 +387,7 @@ struct LinuxKernelSocketTests {
         #expect(abs(Double(kernel.wallClock().seconds) - Date().timeIntervalSince1970) < 5)
     }
 
-    @Test("a living process has a size, one that does not exist has none")
+    @Test("a living process has a size, a missing one has none")
     func residentBytes() {
         let own = kernel.residentBytes(of: nil)
         #expect(own.map { $0 > 1 << 20 && $0 < 1 << 34 } == true)
@@ -395,7 +395,7 @@ struct LinuxKernelSocketTests {
         #expect(kernel.residentBytes(of: ProcessID(number: Int32.max)) == nil)
     }
 
-    @Test("closing twice is our own mistake")
+    @Test("a double close traps")
     func closedTwice() async {
         await #expect(processExitsWith: .failure) {
             let kernel = try LinuxKernel()

@@ -5,13 +5,13 @@ import Testing
 @testable import OnDemand
 
 struct LinuxKernelThreadTests {
-    @Test("a thread has its name, runs once, and is waited for")
+    @Test("a thread has its name, runs once, and can be joined")
     func thread() throws {
         let runs = Atomic(0)
         let name = Mutex("")
         let thread = try LinuxThread.start(named: "a name that is longer") {
             runs.add(1, ordering: .relaxed)
-            // It is named by who starts it, a moment later perhaps.
+            // Its creator names it, possibly a little later.
             while true {
                 let text = LinuxKernel.contents("/proc/thread-self/comm")
                 guard text.hasPrefix("a name") else { continue }
@@ -23,7 +23,7 @@ struct LinuxKernelThreadTests {
         #expect(name.withLock { $0 } == "a name that is \n")
     }
 
-    @Test("each view of the system is told of what it watches itself, and hears a bell that another one rings")
+    @Test("each view receives the events of its own descriptors, and the wakeup of another one")
     func views() throws {
         let first = try KernelHarness()
         let second = try first.kernel.forWorkerThread()
@@ -40,14 +40,14 @@ struct LinuxKernelThreadTests {
             #expect(first.kernel.wait(until: first.kernel.now()) == 0)
             #expect(second.wait(until: second.now() + .seconds(2)) == 1)
             #expect(second.event(at: 0).token == ofBell)
-            #expect(second.wait(until: second.now()) == 0, "told once, although nobody has read it")
+            #expect(second.wait(until: second.now()) == 0, "reported once, although it is unread")
         }
         #expect(first.kernel.send([1].span, to: client) == .bytes(1))
         #expect(second.wait(until: second.now() + .seconds(2)) == 1)
         #expect(second.event(at: 0).token == ofSocket)
     }
 
-    @Test("what was ready before another thread began to watch it is told there")
+    @Test("a descriptor that is ready before another thread watches it is reported there")
     func handedOver() throws {
         let first = try KernelHarness()
         let (client, server, _) = try first.pair()

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct ConnectionLimiterTests {
-    @Test("there is room below the limit, and without one always")
+    @Test("a connection is allowed below the limit, and always without one")
     func room() {
         var crowd = ConnectionLimiter()
         #expect(crowd.hasRoom(under: 1) && crowd.hasRoom(under: nil))
@@ -13,7 +13,7 @@ struct ConnectionLimiterTests {
         #expect(crowd.hasRoom(under: 1))
     }
 
-    @Test("that it is full is news once, until it was a good deal emptier")
+    @Test("a full limiter is reported once, until its count has dropped clearly")
     func summary() {
         var crowd = ConnectionLimiter()
         for _ in 0..<8 { crowd.enter() }
@@ -26,7 +26,7 @@ struct ConnectionLimiterTests {
         #expect(!afterOne && afterTwo)
     }
 
-    @Test("an IPv4 address is one client in any clothes, and so are the 64 bits of an IPv6 site")
+    @Test("an IPv4 address is one client in any notation, and so are the 64 bits of an IPv6 prefix")
     func clientPrefixes() {
         let plain = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 1)
         let dressed = SocketAddress.ipv6(octets: Array(repeating: 0, count: 10) + [0xff, 0xff, 192, 0, 2, 1], port: 2)

@@ -5,7 +5,7 @@ import Testing
 struct RateLimiterTests {
     private func instant(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1_000_000_000)) }
 
-    @Test("a second's worth may come at once; what exceeds it is paid for with time")
+    @Test("one second's allowance is available at once, and the excess is delayed")
     func burst() {
         var rateLimiter = RateLimiter(messagesPerSecond: 10)
         rateLimiter.spend(10, at: instant(100))
@@ -17,7 +17,8 @@ struct RateLimiterTests {
         #expect(rateLimiter.next(after: instant(102.1)) == nil)
     }
 
-    @Test("over a long time nobody gets more than the rate, and who keeps to it never waits", arguments: [1, 7, 1000])
+    @Test(
+        "over a long time no client exceeds the rate, and a client within it is never delayed", arguments: [1, 7, 1000])
     func average(rate: Int) {
         var eager = RateLimiter(messagesPerSecond: rate)
         var now = instant(5)
@@ -34,7 +35,7 @@ struct RateLimiterTests {
         }
     }
 
-    @Test("silence saves up one second and no more")
+    @Test("silence accumulates at most one second's allowance")
     func silence() {
         var rateLimiter = RateLimiter(messagesPerSecond: 2)
         rateLimiter.spend(1, at: instant(1))

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct SharedCountersTests {
-    @Test("what one thread enters the other finds once, added to what was there, and each begins anew")
+    @Test("the other thread reads each increment once, and both start again at zero")
     func counters() {
         let counters = SharedCounters()
         var (onWorkers, total) = ([Traffic(), Traffic()], [Traffic()])

@@ -2,12 +2,12 @@ import Testing
 
 @testable import OnDemand
 
-/// How much of a flow travels in one turn, and what waits for a side that is slower.
+/// Bytes that one loop iteration relays, and the buffer for a slower side.
 struct TunnelFlowTests {
     private static let flow = FrameWriter.binary(Array(repeating: 7, count: 900_000))
     private static let ordinaryShare = Limits.ordinaryReadsPerTurn * Limits.readBufferBytes
 
-    /// After one turn in which the client had room for so much.
+    /// Runs one iteration in which the client accepts this many bytes.
     private func bench(clientRoom: Int) -> TunnelHarness {
         let bench = TunnelHarness(clientCapacity: clientRoom, backendCapacity: 1_000_000)
         _ = bench.backend.send(Self.flow[...])
@@ -15,7 +15,7 @@ struct TunnelFlowTests {
         return bench
     }
 
-    @Test("a flow that is taken at once travels in larger reads, and others have their turn before it goes on")
+    @Test("a flow that is accepted at once uses larger reads, and other tunnels get their turn in between")
     func large() {
         let bench = bench(clientRoom: 1_000_000)
         let first = bench.heardByClient.count
@@ -25,7 +25,7 @@ struct TunnelFlowTests {
         #expect(first + bench.heardByClient.count == Self.flow.count)
     }
 
-    @Test("who takes little at once leaves an ordinary read to be held at most, however much waits behind it")
+    @Test("a slow reader causes a buffer of at most one ordinary read, however many bytes follow")
     func slow() {
         for room in [1, 5000, Limits.readBufferBytes + 1, Self.ordinaryShare - 1] {
             let bench = bench(clientRoom: room)
@@ -34,7 +34,7 @@ struct TunnelFlowTests {
         }
     }
 
-    @Test("who stops in the middle of a flow leaves no more to be held, and loses nothing of it")
+    @Test("a reader that stops during a flow causes no larger buffer, and loses nothing")
     func stopped() {
         let bench = bench(clientRoom: Self.ordinaryShare + 1)
         #expect(bench.connection.down.pending.count == Limits.readBufferBytes - 1)
@@ -49,7 +49,7 @@ struct TunnelFlowTests {
         #expect(heard == Self.flow)
     }
 
-    @Test("the first bytes of a frame, its rest, and half of another travel on as they come")
+    @Test("the head of a frame, its rest, and half of another are relayed as they arrive")
     func pieces() {
         let frames = FrameWriter.text("one") + FrameWriter.text("two")
         for cut in 1..<frames.count {

@@ -6,10 +6,10 @@ private let key = MaskingKey(1, 2, 3, 4)
 private let hello = FrameWriter.text("hello", key: key)
 private let goodbye = FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))
 
-/// What a tunnel does with frames that must not travel on.
+/// How a tunnel handles frames that violate the protocol.
 struct TunnelFrameTests {
-    /// Everything RFC 6455 forbids a client and that can be seen without looking into a payload.
-    private static let offences: [(FrameViolation, [UInt8])] = [
+    /// Everything that RFC 6455 forbids to a client and that is visible without the payload.
+    private static let violations: [(FrameViolation, [UInt8])] = [
         (.unmaskedFromClient, FrameWriter.text("plain")), (.reservedBits, [0xc1] + hello.dropFirst()),
         (.unknownOpcode, [0x83] + hello.dropFirst()), (.fragmentedControlFrame, [0x09, 0x80, 1, 2, 3, 4]),
         (.longControlFrame, [0x89, 0xfe, 0, 126, 1, 2, 3, 4]), (.closeBodyOfOneByte, [0x88, 0x81, 1, 2, 3, 4, 9]),
@@ -25,16 +25,16 @@ struct TunnelFrameTests {
         return limits
     }
 
-    @Test("a tunnel is one slot of a slab and nothing else, so this is what an idle WebSocket costs")
+    @Test("a tunnel is one element of a slab and nothing else, so this is the cost of an idle WebSocket")
     func size() { #expect(MemoryLayout<Connection>.stride <= 200) }
 
     private func close(_ violation: FrameViolation) -> [UInt8] {
         FrameWriter.close(violation.closeCode, reason: violation.reason)
     }
 
-    @Test("a client's forbidden frame does not travel on: the client is told why, the backend that it goes")
+    @Test("a client's forbidden frame is not forwarded: the client gets the reason, the backend 1001")
     func fromClient() {
-        for (violation, frame) in Self.offences {
+        for (violation, frame) in Self.violations {
             let bench = TunnelHarness(Self.limits)
             bench.clientSays(hello + frame + hello)
             #expect(bench.heardByBackend == hello + goodbye, "\(violation)")
@@ -45,9 +45,9 @@ struct TunnelFrameTests {
         }
     }
 
-    @Test("however the bytes are cut, no payload of the offending frame arrives, and nothing after it")
+    @Test("no payload of the forbidden frame is forwarded, however the bytes are split, and nothing after it")
     func splits() {
-        for (violation, frame) in Self.offences {
+        for (violation, frame) in Self.violations {
             for pieces in Splits.all(of: hello + frame) {
                 let bench = TunnelHarness(Self.limits)
                 for piece in pieces { bench.clientSays(piece) }
@@ -62,7 +62,7 @@ struct TunnelFrameTests {
         }
     }
 
-    @Test("the client is told only when the backend's own frame is through")
+    @Test("the client gets the close frame only after the backend's own frame is complete")
     func boundary() {
         let bench = TunnelHarness()
         let frame = FrameWriter.text("a frame in two pieces")
@@ -75,7 +75,7 @@ struct TunnelFrameTests {
         #expect(bench.connection.closeHandshake == .failed(discarded: 0) && bench.client.peerHasEnded)
     }
 
-    @Test("after its goodbye a client may say what it likes: it is discarded until it ends")
+    @Test("bytes of a client after its close frame are discarded until it closes")
     func afterwards() {
         let bench = TunnelHarness()
         bench.clientSays(FrameWriter.text("plain") + hello)
@@ -85,7 +85,7 @@ struct TunnelFrameTests {
         #expect(bench.run() == .over(.closeHandshake))
     }
 
-    @Test("a backend that breaks the rules is an internal error to its client, behind its last whole frame")
+    @Test("a violation by the backend is an internal error to its client, after its last whole frame")
     func fromBackend() {
         let bench = TunnelHarness()
         let good = FrameWriter.text("good")
@@ -94,7 +94,7 @@ struct TunnelFrameTests {
         #expect(bench.connection.protocolViolation == .init(side: .upstream, violation: .maskedFromServer))
     }
 
-    @Test("a backend that breaks the rules in a header that is half sent breaks the client's connection")
+    @Test("a violation in a header that is half sent resets the client's connection")
     func fromBackendHalfSent() {
         let bench = TunnelHarness()
         bench.backendSays([0x81])
@@ -102,7 +102,7 @@ struct TunnelFrameTests {
         #expect(bench.run() == .over(.upstreamReset))
     }
 
-    @Test("what came with the handshake is judged like everything after it")
+    @Test("frames together with the handshake are checked like all later ones")
     func eager() {
         let client = TunnelHarness(eager: hello + FrameWriter.text("plain"))
         client.run()
@@ -120,7 +120,7 @@ struct TunnelFrameTests {
         #expect(bench.heardByBackend == compressed && bench.connection.protocolViolation == nil)
     }
 
-    @Test("a message is as large as its fragments together, control frames between them apart")
+    @Test("a message has the size of its fragments together, without the control frames between them")
     func messageSize() {
         var limits = ServiceLimits()
         limits.maximumMessageBytes = 10
@@ -131,11 +131,11 @@ struct TunnelFrameTests {
         bench.clientSays(five + ping + more + hello)
         #expect(bench.heardByBackend == five + ping + more + hello && bench.connection.protocolViolation == nil)
         bench.clientSays(five + ping + FrameWriter.frame(.continuation, [1, 2, 3, 4, 5, 6], key: key))
-        #expect(bench.heardByBackend == five + ping + goodbye, "a goodbye may stand between two fragments")
+        #expect(bench.heardByBackend == five + ping + goodbye, "a close frame is allowed between two fragments")
         #expect(bench.heardByClient == close(.messageTooBig))
     }
 
-    @Test("a backend may send messages of any size unless that is limited, too")
+    @Test("a backend may send messages of any size unless a limit is set")
     func backendMessageSize() {
         let large = FrameWriter.binary(Array(repeating: 7, count: 200_000))
         var limits = ServiceLimits()
@@ -148,7 +148,7 @@ struct TunnelFrameTests {
         }
     }
 
-    @Test("a backend that breaks off is an internal error to a client that can be told so")
+    @Test("an abort by the backend is an internal error to a client at a frame boundary")
     func brokenBackend() {
         let bench = TunnelHarness()
         bench.backendSays(FrameWriter.text("good"))
@@ -161,7 +161,7 @@ struct TunnelFrameTests {
         #expect(inFrame.run() == .over(.upstreamReset))
     }
 
-    @Test("a backend that ends between two frames without a goodbye has it said for it, and what goes up still does")
+    @Test("a backend that ends between two frames gets its close frame sent, and the other direction continues")
     func silentEnd() {
         let bench = TunnelHarness()
         bench.backendSays(FrameWriter.text("good"))
@@ -182,7 +182,7 @@ struct TunnelFrameTests {
         #expect(inFrame.heardByClient == [0x81, 5, 1] && inFrame.client.peerHasEnded, "there nothing can be said")
     }
 
-    @Test("an end that the client has asked for, by a goodbye or its own end, passes as it is")
+    @Test("an end that the client has requested, by a close frame or an end, is forwarded as it is")
     func askedForEnd() {
         let goodbye = TunnelHarness()
         goodbye.clientSays(FrameWriter.close(.normal, key: key))
@@ -197,7 +197,7 @@ struct TunnelFrameTests {
         #expect(ended.run() == .over(.done) && ended.heardByClient == FrameWriter.text("last"))
     }
 
-    @Test("bytes on their way up when the backend breaks do not cost the client the goodbye")
+    @Test("bytes on their way to a broken backend do not cost the client its close frame")
     func breaksMeanwhile() {
         for breaks in [SimulatedSocket.reset, SimulatedSocket.close] {
             let bench = TunnelHarness()
@@ -210,7 +210,7 @@ struct TunnelFrameTests {
         }
     }
 
-    @Test("a backend that ends while its clients are about to be told why gives them that reason")
+    @Test("a backend that ends while its tunnels are to be closed has that reason in its close frames")
     func plannedGoodbye() {
         let bench = TunnelHarness()
         bench.connection.closeHandshake = .planned(.serviceRestart)
@@ -222,7 +222,7 @@ struct TunnelFrameTests {
         #expect(bench.heardByClient == [] && bench.connection.closeHandshake == .said, "once is enough")
     }
 
-    @Test("a backend's own goodbye passes as it is, and needs no second one")
+    @Test("a backend's own close frame is forwarded, and no second one is sent")
     func ownGoodbye() {
         let bench = TunnelHarness()
         bench.backendSays(FrameWriter.close(CloseCode(4000), reason: "own"))
@@ -245,7 +245,7 @@ struct TunnelFrameTests {
         #expect(bench.traffic.tunnels == 1)
     }
 
-    @Test("who sends faster than it may is not read from until its time has come, and loses nothing")
+    @Test("a client above its message rate is not read until its next allowance, and loses nothing")
     func rateLimiter() {
         var limits = ServiceLimits()
         limits.maximumMessageRate = 2
@@ -264,7 +264,7 @@ struct TunnelFrameTests {
         #expect(bench.heardByBackend == hello)
     }
 
-    @Test("after one read with many small frames a turn passes few of them, and larger ones bring large reads back")
+    @Test("after one read with many small frames an iteration relays few of them, and larger ones restore large reads")
     func floodOfSmallFrames() {
         let bench = TunnelHarness(clientCapacity: 1 << 20, backendCapacity: 1 << 20)
         let ping: [UInt8] = [0x89, 0x80, 1, 2, 3, 4]
@@ -285,7 +285,7 @@ struct TunnelFrameTests {
         #expect(!bench.connection.up.readsSmall && bench.heardByBackend.count == 3 * large.count)
     }
 
-    @Test("a tunnel that has used up its share is not carried again for an event, but when it is resumed")
+    @Test("a tunnel that has used up its share is relayed again when it is resumed, and not for an event")
     func busyTunnel() {
         let bench = TunnelHarness()
         bench.run()

@@ -1,11 +1,11 @@
 @testable import OnDemand
 
-/// One open tunnel on a simulated kernel, with both of its far ends in the test's hands.
+/// One open tunnel on a simulated kernel; the test controls both remote ends.
 final class TunnelHarness {
     let kernel = SimulatedKernel(seed: 1)
     let client: SimulatedSocket
     let backend: SimulatedSocket
-    /// The ends that are the link's.
+    /// The ends of the connection.
     private let near: (client: SimulatedSocket, backend: SimulatedSocket)
     var connection: Connection
     private var allTraffic = [Traffic()]
@@ -28,7 +28,7 @@ final class TunnelHarness {
         connection.lease = .init(backend: BackendID(index: 0), generation: Generation(number: 1))
     }
 
-    /// Turns until there is nothing more to do.
+    /// Runs loop iterations until nothing is left to do.
     @discardableResult
     func run() -> Connection.Progress {
         for _ in 0..<1000 {
@@ -38,7 +38,7 @@ final class TunnelHarness {
         return .more
     }
 
-    /// One, in which both sockets say what they have to say.
+    /// Runs one loop iteration with the readiness of both sockets.
     @discardableResult
     func relayOnce() -> Connection.Progress {
         connection.client.learn(near.client.readiness)
@@ -46,7 +46,7 @@ final class TunnelHarness {
         return connection.relayOnce(through: kernel, buffers: &buffers, traffic: &allTraffic).progress
     }
 
-    /// An event of one of its sockets, or its resumption.
+    /// Handles an event of one of its sockets, or its resumption.
     func take(_ readiness: Readiness, for token: Token) {
         _ = connection.take(readiness, for: token, through: kernel, buffers: &buffers, traffic: &allTraffic)
     }

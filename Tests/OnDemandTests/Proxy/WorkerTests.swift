@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct WorkerTests {
-    @Test("a tunnel goes to whoever has the fewest connections, to the first of several, and stays here last of all")
+    @Test("a tunnel goes to the worker with the fewest connections, to the first of several, and to this thread last")
     func placement() {
         func lightest(_ own: Int, _ others: [Int]) -> Int? {
             Proxy<SimulatedKernel>.lightest(own: own, others: others)
@@ -13,13 +13,13 @@ struct WorkerTests {
         #expect(lightest(0, [1, 1]) == nil)
         #expect(lightest(1, [1, 1]) == 0)
         #expect(lightest(9, [3, 2, 2]) == 1)
-        // One after the other they fill up evenly.
+        // The threads fill up evenly.
         var (own, others) = (0, [0, 0, 0])
         for _ in 0..<400 { if let chosen = lightest(own, others) { others[chosen] += 1 } else { own += 1 } }
         #expect(own == 100 && others == [100, 100, 100])
     }
 
-    @Test("what goes to another thread has no conversation")
+    @Test("a transferred connection has no HTTP session")
     func passage() async {
         await #expect(processExitsWith: .failure) {
             var connection = Connection.empty
@@ -30,7 +30,7 @@ struct WorkerTests {
         }
     }
 
-    @Test("a carrier's log is told to whoever writes it, at every level, and writes nothing itself")
+    @Test("a worker sends its log lines to the main thread, at every level, and writes none itself")
     func log() {
         var told: [(LogEvent, [LogField])] = []
         let log = Log { told.append(($0, $1)) }

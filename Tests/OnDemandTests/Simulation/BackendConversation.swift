@@ -1,29 +1,29 @@
 @testable import OnDemand
 
-/// What a request asks of a virtual backend, written into its target: `/s0/length/500/17`.
-enum Wish: Equatable {
-    /// An answer with so many bytes, framed by its length, by chunks, or by the end of the connection.
+/// The scenario that a request asks of a virtual backend, written into its target: `/s0/length/500/17`.
+enum ScenarioRequest: Equatable {
+    /// A response of this many bytes, framed by its length, by chunks, or by the end of the connection.
     case length(Int)
     case chunked(Int)
     case untilClose(Int)
-    /// 204.
+    /// Status 204.
     case nothing
     case chat(Chat)
-    /// An upgrade that is answered with 404.
+    /// An upgrade that gets 404.
     case refusedUpgrade
 
     struct Chat: Equatable {
         enum Ending: String, CaseIterable {
-            /// The client ends once it has said and heard everything.
+            /// The client ends after it has sent and received everything.
             case client
-            /// The client ends once it has said everything, and listens on.
+            /// The client ends after it has sent everything, and continues to read.
             case clientEarly
             case backend
-            /// The client is gone once it has said everything.
+            /// The client closes after it has sent everything.
             case clientCloses
             case backendCloses
 
-            /// Nobody hangs up on anybody: every byte must arrive.
+            /// Neither side closes early: every byte must arrive.
             var isPolite: Bool { self != .clientCloses && self != .backendCloses }
         }
 
@@ -31,7 +31,7 @@ enum Wish: Equatable {
         var up = 3
         var down = 3
         var ending = Ending.client
-        /// Between two bursts of a side.
+        /// Pause between two bursts of a side.
         var pause = Duration.milliseconds(10)
         /// Bytes in a burst.
         var burst = 700
@@ -54,7 +54,7 @@ enum Wish: Equatable {
         return (["", "s\(service)", "\(key)"] + words).joined(separator: "/")
     }
 
-    static func parse(_ target: String) -> (wish: Wish, key: Int)? {
+    static func parse(_ target: String) -> (wish: ScenarioRequest, key: Int)? {
         let words = target.split(separator: "/").map(String.init)
         guard words.count >= 4, let key = Int(words[1]), let number = Int(words[3]) else { return nil }
         switch words[2] {
@@ -73,7 +73,7 @@ enum Wish: Equatable {
     }
 }
 
-/// One connection as a virtual backend serves it: reads a request, checks it, answers, or misbehaves as it was told to.
+/// One connection of a virtual backend: reads a request, checks it, and responds or misbehaves by its script.
 final class BackendConversation: SocketOwner {
     private unowned let process: SimulatedProcess
     private let kernel: SimulatedKernel
@@ -82,11 +82,11 @@ final class BackendConversation: SocketOwner {
     private var outgoing: ArraySlice<UInt8> = []
     private var closesAfterwards = false
     private var isAsked = false
-    /// The first byte of the request was there before the process was told to stop; a slow body may outlive a drain.
+    /// The first byte of the request arrived before the process got TERM; a slow body may outlive a drain.
     private var beganInTime = false
     private var replies = 0
     private var surplus: [UInt8] = []
-    /// A prober's WebSocket, whose only frame is a proper close frame.
+    /// A WebSocket of a prober, whose only frame is a valid close frame.
     private var isProbersTunnel = false
     private var isOver = false
     private var talk: StreamScript?
@@ -127,7 +127,7 @@ final class BackendConversation: SocketOwner {
     private func read() {
         while socket.queueLength > 0 {
             let bytes = socket.take(.max)
-            if isProbersTunnel { return hearFarewell(bytes) }
+            if isProbersTunnel { return checkCloseFrame(bytes) }
             if talk == nil, !reader.hasBegun { beganInTime = !process.heardTerminate }
             if talk != nil { talk!.listening.hear(bytes) } else { reader.feed(bytes) }
             if talk == nil, reader.isComplete, !isAsked { requestArrived() }
@@ -144,7 +144,7 @@ final class BackendConversation: SocketOwner {
         kernel.trace.note("process \(process.id) is asked \(reader.target)", at: kernel.clock)
         if !isProbe, replies == 0 { kernel.counters.connections += 1 }
         guard isProbe || process.takesRequest() else { return }
-        // Who left while its request was on its way is nobody's client any more.
+        // A client that closed while its request was in transit expects no response.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
         if process.heardTerminate, !beganInTime, isWanted, !kernel.isShuttingDown,
             kernel.trouble[process.service] == nil
@@ -155,17 +155,17 @@ final class BackendConversation: SocketOwner {
         case .good, .breaksOff:
             kernel.scenario(after: process.script.answersAfter) { [weak self] in self?.answer() }
         case .garbage: say(Array("220 mail.example ESMTP\r\n\r\n".utf8), thenClose: true)
-        case .hangsUp: finish()
+        case .closesAtOnce: finish()
         case .silent: break
         }
     }
 
-    // MARK: Answering
+    // MARK: Responses
 
     private func answer() {
         guard !isOver else { return }
         guard !isProbe else { return answerProbe() }
-        guard let (wish, key) = Wish.parse(reader.target) else {
+        guard let (wish, key) = ScenarioRequest.parse(reader.target) else {
             return say(Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
         }
         kernel.counters.arrived(key, kernel)
@@ -186,15 +186,15 @@ final class BackendConversation: SocketOwner {
         }
     }
 
-    /// One whose end can be seen; afterwards the client may ask again if both sides like.
+    /// Sends a response whose end is visible; the client may then send another request if both sides allow it.
     private func answer(_ head: String, _ body: [UInt8]) {
         replies += 1
         let isOld = reader.startLine.hasSuffix("/1.0")
         let isAskedToClose = isOld || reader.field("connection")?.contains("close") ?? false
-        let isLast = isAskedToClose || replies >= process.script.patience?.replies ?? 1
-        let announcement = isLast && process.script.patience?.isAnnounced ?? false ? "\r\nConnection: close" : ""
-        // What follows late cannot be told from an answer by anybody.
-        if process.script.patience?.addsSurplus ?? false, kernel.faults.stalls == 0 {
+        let isLast = isAskedToClose || replies >= process.script.keepAlive?.replies ?? 1
+        let announcement = isLast && process.script.keepAlive?.isAnnounced ?? false ? "\r\nConnection: close" : ""
+        // Bytes that arrive late cannot be told from a response.
+        if process.script.keepAlive?.addsSurplus ?? false, kernel.faults.stalls == 0 {
             surplus = Array("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil".utf8)
         }
         say(Array("HTTP/1.1 \(head)\(announcement)\r\n\r\n".utf8) + (isHead ? [] : body), thenClose: isLast)
@@ -202,18 +202,20 @@ final class BackendConversation: SocketOwner {
 
     private var isHead: Bool { reader.startLine.hasPrefix("HEAD ") }
 
-    /// The answer is on its way: the next request, or an end after a while.
+    /// The response is sent: waits for the next request until the timeout of silence.
     private func waitForNextRequest() {
         isAsked = false
-        if !reader.takeRest().isEmpty { kernel.complain("process \(process.id) was asked before it had answered") }
-        guard let patience = process.script.patience else { return }
-        kernel.scenario(after: patience.silence) { [weak self, replies] in
+        if !reader.takeRest().isEmpty {
+            kernel.complain("process \(process.id) got a request before its response was complete")
+        }
+        guard let keepAlive = process.script.keepAlive else { return }
+        kernel.scenario(after: keepAlive.silence) { [weak self, replies] in
             guard let self, !self.isAsked, !self.reader.hasBegun, self.replies == replies else { return }
             self.finish()
         }
     }
 
-    /// Whether this is somebody who wants to know if the application is up.
+    /// Whether the request is a readiness probe.
     private var isProbe: Bool { reader.target == Self.probePath }
 
     static let probePath = "/up"
@@ -229,17 +231,17 @@ final class BackendConversation: SocketOwner {
         let head =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Accept: \(Handshake.acceptValue(forKey: key))\r\n\r\n"
-        // A welcome that nobody reads, as Action Cable's.
+        // A welcome that no client reads, as Action Cable sends it.
         say(Array(head.utf8) + FrameWriter.text("welcome"), thenClose: false)
     }
 
-    /// The frame may come in pieces; its first byte says enough.
-    private func hearFarewell(_ bytes: ArraySlice<UInt8>) {
+    /// Checks the close frame of a prober. The frame may arrive in pieces; its first byte identifies it.
+    private func checkCloseFrame(_ bytes: ArraySlice<UInt8>) {
         if bytes.first != 0x88 { kernel.complain("a prober ends its WebSocket with \(Array(bytes))") }
         finish()
     }
 
-    /// A request's body is the stream of its key, from the client.
+    /// Compares a request's body with the client's stream for this key.
     private func checkBody(_ key: Int) {
         guard let expected = kernel.counters.bodies[key] else { return }
         if reader.body != MessagePattern.client.body(key: key, count: expected) {
@@ -267,16 +269,16 @@ final class BackendConversation: SocketOwner {
         if closesAfterwards { finish() } else if hadWords, talk == nil, !isProbe { waitForNextRequest() }
     }
 
-    // MARK: Talking
+    // MARK: Chats
 
-    private func beginTalk(_ chat: Wish.Chat, _ key: Int) {
+    private func beginTalk(_ chat: ScenarioRequest.Chat, _ key: Int) {
         let accept = Handshake.acceptValue(forKey: reader.field("sec-websocket-key") ?? "")
         let head =
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Accept: \(accept)\r\n\r\n"
         var talk = StreamScript(side: .backend, chat: chat, key: key)
         talk.listening.hear(reader.buffer[...])
-        // Half of all backends speak in the same breath.
+        // Half of all backends send the first burst together with the head.
         let first = key.isMultiple(of: 2) ? talk.nextBurst() : []
         guard process.script.manners != .breaksOff else { return say(Array(head.utf8) + first, thenClose: true) }
         self.talk = talk
@@ -284,7 +286,7 @@ final class BackendConversation: SocketOwner {
         continueTalk()
     }
 
-    /// Speaks its next burst when the last one is on its way, and ends as the chat says.
+    /// Sends the next burst when the last one is flushed, and ends as the chat requires.
     private func continueTalk() {
         guard !isOver, talk != nil else { return }
         switch talk!.next(isFlushed: outgoing.isEmpty) {

@@ -1,51 +1,51 @@
 @testable import OnDemand
 
-/// What a simulated process does with its life.
+/// Behaviour of a simulated process.
 struct ChildScript {
     enum Manners: Equatable {
         case good
-        /// Answers, yet not in HTTP.
+        /// Responds, but not in HTTP.
         case garbage
-        /// Ends the connection in the middle of each answer.
+        /// Ends the connection in the middle of each response.
         case breaksOff
-        /// Closes each connection as soon as it has been asked.
-        case hangsUp
-        /// Reads and never answers.
+        /// Closes each connection after the request.
+        case closesAtOnce
+        /// Reads and never responds.
         case silent
     }
 
-    /// Another process in the same group, which the first one does not wait for.
+    /// Another process in the same group; the first one does not wait for it.
     struct Grandchild {
         var bornAfter: Duration = .milliseconds(5)
         var ignoresTerminate = false
-        /// From TERM to its end.
+        /// Time from TERM to the exit.
         var lingers: Duration = .milliseconds(5)
-        /// It inherited the listening socket, and keeps the port as long as it lives.
+        /// Inherits the listening socket and keeps the port until it exits.
         var keepsPort = false
         var keepsPipes = true
         /// In a session of its own, out of reach of the group's signals.
         var isDetached = false
-        /// Ends by itself after this long; nil stays.
+        /// Exits by itself after this time; nil: never.
         var staysFor: Duration?
     }
 
-    struct Patience: Equatable {
-        /// On one connection; it is closed behind the last one.
+    struct KeepAlive: Equatable {
+        /// Responses on one connection; it is closed after the last one.
         var replies = Int.max
-        /// The last answer says so.
+        /// The last response announces the close.
         var isAnnounced = true
-        /// A connection that is silent for so long is closed.
+        /// Idle time after which a connection is closed.
         var silence = Duration.seconds(5)
-        /// In one breath with each answer it gives another, for which nobody has asked.
+        /// Sends a second, unrequested response together with each response.
         var addsSurplus = false
     }
 
     struct Flap {
         /// How long it listens at first.
         var listens: Duration
-        /// How long nobody listens then.
+        /// How long no socket listens then.
         var gap: Duration
-        /// Whether what comes before is accepted and served.
+        /// Whether connections before the gap are accepted and served.
         var serves = false
     }
 
@@ -54,44 +54,44 @@ struct ChildScript {
         let bytes: [UInt8]
     }
 
-    /// nil never listens.
+    /// nil: never listens.
     var listensAfter: Duration? = .milliseconds(20)
-    /// When it says READY=1, if it has somebody to say it to; nil never does.
+    /// When it sends READY=1, if a notify socket exists; nil: never.
     var notifiesAfter: Duration? = .milliseconds(20)
-    /// What somebody else says in its place, and when.
-    var strangersWord: (after: Duration, text: String)?
-    /// Until then it answers a probe with 503.
+    /// A message of a foreign process to the notify socket, and when.
+    var foreignMessage: (after: Duration, text: String)?
+    /// Until then it responds to a probe with 503.
     var isUpAfter: Duration = .zero
-    /// It stops listening for a while and accepts nothing before: a port test, a reloader, a re-exec.
+    /// Stops listening temporarily and accepts nothing before: a port test, a reloader, a re-exec.
     var flap: Flap?
     var exitsAfter: Duration?
     var exit = Exit.status(1)
     var ignoresTerminate = false
     /// Hangs in the kernel, where KILL does not end it.
     var ignoresKill = false
-    /// Of another user: no signal reaches it (kill(2), EPERM).
+    /// Belongs to another user: no signal reaches it (kill(2), EPERM).
     var refusesSignals = false
-    /// From TERM to the end.
+    /// Time from TERM to the exit.
     var lingers: Duration = .milliseconds(5)
-    /// Puma's way: stops listening when it hears TERM; otherwise only when it ends.
+    /// Stops listening on TERM, as Puma does; otherwise it stops when it exits.
     var closesListenerAtOnce = true
     var grandchild: Grandchild?
     var output: [Output] = []
-    /// A listener whose queue is never emptied.
+    /// Whether it empties the queue of its listener.
     var accepts = true
     var backlog = 128
     var manners = Manners.good
-    /// Crashes in the middle of this request of its life, counted from one.
+    /// Crashes in the middle of this request, counted from one.
     var crashesAtRequest: Int?
     var answersAfter: Duration = .milliseconds(1)
-    /// How it treats a connection whose client may ask again; nil closes it behind each answer without a word.
-    var patience: Patience? = Patience()
-    /// Its connections are reset when it ends, as they are when it had bytes to read.
+    /// How it treats a reusable connection; nil closes it after each response without an announcement.
+    var keepAlive: KeepAlive? = KeepAlive()
+    /// Its connections are reset when it exits, as if they had unread bytes.
     var resetsAtEnd = false
 
     static let healthy = ChildScript()
 
-    /// Why clients of this process may get something else than its answers; nil when it is sound.
+    /// Why clients of this process may get something other than its responses; nil when it is healthy.
     func trouble(startupTimeout: Duration) -> String? {
         if exitsAfter != nil { return "a process that ends by itself" }
         if refusesSignals || ignoresKill { return "a process that does not end" }

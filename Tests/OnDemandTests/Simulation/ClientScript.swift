@@ -1,15 +1,15 @@
 @testable import OnDemand
 
-/// What a virtual client does, from its first packet to its last.
+/// Behaviour of a virtual client.
 struct ClientScript {
     struct Request {
-        var wish: Wish
-        /// nil asks with GET.
+        var wish: ScenarioRequest
+        /// nil: GET.
         var post: Post?
         var isHead = false
-        /// A path of no service.
+        /// Uses a path of no service.
         var isLost = false
-        /// The first frames come right behind the upgrade.
+        /// Sends the first frames directly after the upgrade.
         var isEager = false
 
         struct Post {
@@ -17,12 +17,12 @@ struct ClientScript {
             var isChunked = false
         }
 
-        init(_ wish: Wish) { self.wish = wish }
+        init(_ wish: ScenarioRequest) { self.wish = wish }
     }
 
     enum Leaving: Equatable {
         case close, reset
-        /// It says that it has nothing more to say.
+        /// Ends its sending direction.
         case end
     }
 
@@ -35,23 +35,23 @@ struct ClientScript {
     var arrives = Duration.zero
     var service = 0
     var requests: [Request] = []
-    /// All requests at once, without waiting for answers.
+    /// Sends all requests at once, without waiting for responses.
     var isPipelined = false
-    /// What it says comes in pieces of so many bytes, with a pause between.
+    /// Sends in pieces of this many bytes, with a pause between; nil: at once.
     var pieces: (bytes: Int, pause: Duration)?
-    /// Between an answer and the next request.
+    /// Pause between a response and the next request.
     var thinks = Duration.milliseconds(5)
     var reading = Reading.eager
-    /// However far it has come.
+    /// When and how it leaves, independent of its progress; nil: when it is done.
     var leaves: (after: Duration, how: Leaving)?
-    /// After the last answer, before it closes.
+    /// Time from the last response to the close.
     var lingers = Duration.milliseconds(1)
 
-    static func get(_ wish: Wish = .length(300), at arrival: Duration = .zero) -> ClientScript {
+    static func get(_ wish: ScenarioRequest = .length(300), at arrival: Duration = .zero) -> ClientScript {
         ClientScript(arrives: arrival, requests: [Request(wish)])
     }
 
-    static func chat(_ chat: Wish.Chat = .init(), at arrival: Duration = .zero) -> ClientScript {
+    static func chat(_ chat: ScenarioRequest.Chat = .init(), at arrival: Duration = .zero) -> ClientScript {
         ClientScript(arrives: arrival, requests: [Request(.chat(chat))])
     }
 }

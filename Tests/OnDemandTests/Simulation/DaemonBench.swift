@@ -1,17 +1,17 @@
 @testable import OnDemand
 
-/// A daemon in front of one service that runs outside, on a simulated kernel: both far ends of its connections are in
-/// the test's hands, and time is virtual.
+/// A daemon in front of one unmanaged service, on a simulated kernel. The test controls the client and the backend, and
+/// time is virtual.
 final class DaemonBench {
-    /// One far end: keeps what it was sent, and when its connection ended.
+    /// One remote end: records the received bytes and when its connection ended.
     final class Peer: SocketOwner {
         let socket: SimulatedSocket
         private let kernel: SimulatedKernel
         private(set) var heard: [UInt8] = []
-        /// When the other side said that it sends nothing more, or broke the connection.
+        /// When the daemon ended its sending direction or reset the connection.
         private(set) var heardEndAt: Instant?
         private(set) var isReset = false
-        /// Takes nothing of what is sent.
+        /// Reads nothing.
         var isDeaf = false
 
         init(_ socket: SimulatedSocket, _ kernel: SimulatedKernel) {
@@ -20,7 +20,7 @@ final class DaemonBench {
             inspect(socket)
         }
 
-        /// The daemon holds no descriptor of this connection any more.
+        /// The daemon has closed its descriptor of this connection.
         var isClosed: Bool { socket.peer == nil }
 
         func inspect(_ socket: SimulatedSocket) {
@@ -34,8 +34,8 @@ final class DaemonBench {
 
     let kernel: SimulatedKernel
     let daemon: Daemon<SimulatedKernel>
-    private let listener = SimulatedListener(address: Scenario.address(of: 0), isStranger: true)
-    /// What the daemon holds without any connection.
+    private let listener = SimulatedListener(address: Scenario.address(of: 0), isForeign: true)
+    /// Descriptors that the daemon holds without any connection.
     private let descriptors: Int
 
     init(seed: UInt64 = 1, limits: ServiceLimits = ServiceLimits()) throws {
@@ -62,10 +62,10 @@ final class DaemonBench {
         return Peer(far, kernel)
     }
 
-    /// The daemon's next connection to the backend; nil where there is none.
+    /// The daemon's next connection to the backend; nil if there is none.
     func accept() -> Peer? { listener.queue.isEmpty ? nil : Peer(listener.queue.removeFirst(), kernel) }
 
-    /// Runs for so long, or until a condition holds.
+    /// Runs for this time, or until a condition holds.
     func run(for duration: Duration, until isEnough: () -> Bool = { false }) {
         let end = kernel.now() + duration
         while kernel.now() < end, !isEnough() {
@@ -99,7 +99,7 @@ final class DaemonBench {
 
         """.utf8)
 
-    /// An open tunnel, with what each side sends in one piece with its head.
+    /// Opens a tunnel, with bytes that each side sends together with its head.
     func openTunnel(eager: [UInt8] = [], early: [UInt8] = []) throws -> (client: Peer, backend: Peer) {
         let client = connect()
         client.send(Self.upgrade + eager)

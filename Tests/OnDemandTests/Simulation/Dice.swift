@@ -1,8 +1,8 @@
 @testable import OnDemand
 
-/// Draws from a seed in the units that a simulation needs.
+/// Draws from a seed in the units of a simulation.
 extension Seeded {
-    /// True in `percent` of a hundred cases; a fault that is off consumes nothing.
+    /// True in `percent` of a hundred cases; a disabled fault consumes no random number.
     mutating func chance(_ percent: Int) -> Bool { percent > 0 && below(100) < percent }
 
     /// 0 up to, not including, `bound`.

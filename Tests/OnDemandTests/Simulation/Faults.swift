@@ -1,51 +1,51 @@
 @testable import OnDemand
 
-/// How unkind the simulated system is: each number is a percentage of the calls or events it is about.
+/// Fault rates of the simulated system. Each number is a percentage of the calls or events that it concerns.
 struct Faults: Equatable {
-    /// A read returns less than there is; the rest counts as arriving just afterwards.
+    /// A read returns fewer bytes than are available; the rest counts as arriving directly afterwards.
     var partialReads = 0
-    /// A send takes less than there is room for; the room counts as coming back just afterwards.
+    /// A send accepts fewer bytes than fit; the space counts as becoming free directly afterwards.
     var partialWrites = 0
     /// A read or send finds the socket busy although it was ready; an event follows.
     var stalls = 0
-    /// An event is told some milliseconds after it happened.
+    /// An event is delivered some milliseconds late.
     var lateEvents = 0
-    /// An event is told once more.
+    /// An event is delivered twice.
     var duplicateEvents = 0
-    /// An event for a token whose descriptor has been closed.
+    /// An event for a token whose descriptor is closed.
     var staleEvents = 0
-    /// The events of one wait come in another order.
+    /// The events of one wait are reordered.
     var shuffledEvents = 0
     /// A wait ends some milliseconds after its deadline.
     var lateTimers = 0
-    /// A turn of the daemon takes up to a tenth of a second.
+    /// A loop iteration of the daemon takes up to 100 ms.
     var slowTurns = 0
     /// A signal to the daemon arrives some milliseconds late.
     var lateSignals = 0
-    /// What travels between the daemon and its peers takes up to fifty milliseconds.
+    /// Transit between the daemon and its peers takes up to 50 ms.
     var slowNetwork = 0
-    /// A connect is decided only later.
+    /// A connect completes later.
     var pendingConnects = 0
-    /// A socket holds very little.
+    /// A socket has a small buffer.
     var smallBuffers = 0
-    /// Taking a connection fails for want of descriptors, although there are some.
+    /// accept fails with EMFILE although descriptors are available.
     var failingAccepts = 0
-    /// A connection to a backend that listens is to be tried again, as with a Unix socket whose queue is full.
+    /// A connect to a listening backend returns EAGAIN, as with a Unix socket whose queue is full.
     var fullQueues = 0
-    /// A connection to a backend that listens is refused.
+    /// A connect to a listening backend is refused.
     var refusedConnects = 0
-    /// A look at a listener tells nothing, as where the system is silent.
+    /// A socket lookup is unsupported, as on a system without sock_diag.
     var silentLooks = 0
-    /// A look does not find who listens, as behind an address that the system translates.
+    /// A socket lookup finds no listener, as behind a translated address.
     var missedLooks = 0
     var failingSpawns = 0
     var failingWatches = 0
-    /// A reader of the log that is too slow.
+    /// The log reader is too slow.
     var lostLogLines = 0
 
     static let none = Faults()
 
-    /// Swarm testing: each fault is off in half of all seeds, so that rare combinations stand alone, too.
+    /// Swarm testing: each fault is off in half of all seeds, so that rare combinations also occur alone.
     static func drawn(with dice: inout Seeded) -> Faults {
         var faults = Faults()
         for path in gentle where dice.chance(50) { faults[keyPath: path] = dice.number(in: 1...40) }
@@ -53,7 +53,7 @@ struct Faults: Equatable {
         return faults
     }
 
-    /// What a daemon must bear without anybody noticing.
+    /// Faults that a daemon must tolerate without an effect on clients.
     private static var gentle: [WritableKeyPath<Faults, Int>] {
         [
             \.partialReads, \.partialWrites, \.stalls, \.lateEvents, \.duplicateEvents, \.staleEvents,
@@ -62,7 +62,7 @@ struct Faults: Equatable {
         ]
     }
 
-    /// What some clients will be told about.
+    /// Faults that some clients may notice.
     private static var harsh: [WritableKeyPath<Faults, Int>] {
         [\.failingAccepts, \.refusedConnects, \.failingSpawns, \.failingWatches]
     }

@@ -2,9 +2,9 @@ import Glibc
 
 @testable import OnDemand
 
-/// Bytes that everybody can make again: what arrives is compared with what must have been sent, position by position.
+/// Reproducible bytes: the received bytes are compared with the sent bytes, position by position.
 ///
-/// As long as they are they are also valid WebSocket frames, masked from clients and unmasked from backends.
+/// The bytes are valid WebSocket frames, masked from clients and unmasked from backends.
 struct MessagePattern {
     static let client = MessagePattern(masked: true)
     static let backend = MessagePattern(masked: false)
@@ -38,7 +38,7 @@ struct MessagePattern {
         return head + key + (0..<count).map { _ in UInt8(truncatingIfNeeded: dice.next()) }
     }
 
-    /// How many bytes `frames` frames of the stream with this key have.
+    /// Returns the size of the first `frames` frames of the stream with this key, in bytes.
     func byteCount(frames: Int, key: Int) -> Int {
         let first = key % Self.frameCount
         let (rounds, rest) = frames.quotientAndRemainder(dividingBy: Self.frameCount)
@@ -47,7 +47,7 @@ struct MessagePattern {
         return rounds * length + end - starts[first]
     }
 
-    /// The bytes of the stream with this key from a position on; at most one round at a time.
+    /// Returns the bytes of the stream with this key from a position on, at most one round at a time.
     func bytes(key: Int, from position: Int, count: Int) -> ArraySlice<UInt8> {
         let start = (starts[key % Self.frameCount] + position) % length
         return bytes[start..<(start + min(count, length))]
@@ -58,7 +58,7 @@ struct MessagePattern {
         starts.contains((starts[key % Self.frameCount] + position) % length)
     }
 
-    /// A body: the stream's first bytes, however many.
+    /// Returns a body: the first `count` bytes of the stream.
     func body(key: Int, count: Int) -> [UInt8] {
         var body: [UInt8] = []
         while body.count < count { body += bytes(key: key, from: body.count, count: count - body.count) }
@@ -66,29 +66,31 @@ struct MessagePattern {
     }
 }
 
-/// One direction of a chat as its receiver checks it.
+/// Check of one direction of a chat by its receiver.
 struct StreamVerifier {
-    let chatter: MessagePattern
+    let pattern: MessagePattern
     let key: Int
     private(set) var received = 0
-    /// The position of the first byte that was not what had been sent.
+    /// The position of the first wrong byte.
     private(set) var firstWrong: Int?
-    /// What the daemon said between two frames when it ended the tunnel itself; nothing may follow it.
+    /// The close frame that the daemon sent between two frames when it ended the tunnel; nothing may follow it.
     private(set) var closeHandshake: [UInt8] = []
 
     /// Close, going away, service restart and try again later (RFC 6455, 7.4.1 and 11.7).
-    private static let farewells: [[UInt8]] = [[0x88, 2, 0x03, 0xe9], [0x88, 2, 0x03, 0xf4], [0x88, 2, 0x03, 0xf5]]
-    /// Close, internal error: the backend broke off, or ended without a goodbye.
+    private static let closeFrames: [[UInt8]] = [
+        [0x88, 2, 0x03, 0xe9], [0x88, 2, 0x03, 0xf4], [0x88, 2, 0x03, 0xf5],
+    ]
+    /// Close, internal error: the backend broke off, or ended without a close frame.
     private static let internalError: [UInt8] = [0x88, 2, 0x03, 0xf3]
 
-    var hasHeardFarewell: Bool { Self.farewells.contains(closeHandshake) }
+    var hasReceivedCloseFrame: Bool { Self.closeFrames.contains(closeHandshake) }
 
-    init(to chatter: MessagePattern, key: Int) {
-        self.chatter = chatter
+    init(to pattern: MessagePattern, key: Int) {
+        self.pattern = pattern
         self.key = key
     }
 
-    /// memcmp(3): a loop would be most of a simulation's time.
+    /// memcmp(3): a loop would take most of a simulation's time.
     private static func same(_ one: ArraySlice<UInt8>, _ other: ArraySlice<UInt8>) -> Bool {
         unsafe one.withUnsafeBytes { one in
             unsafe other.withUnsafeBytes { other in
@@ -101,7 +103,7 @@ struct StreamVerifier {
     mutating func hear(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes
         while !rest.isEmpty, closeHandshake.isEmpty, firstWrong == nil {
-            let expected = chatter.bytes(key: key, from: received, count: rest.count)
+            let expected = pattern.bytes(key: key, from: received, count: rest.count)
             guard Self.same(rest.prefix(expected.count), expected) else {
                 let count = zip(rest, expected).prefix { $0 == $1 }.count
                 received += count
@@ -111,13 +113,13 @@ struct StreamVerifier {
             received += expected.count
             rest = rest.dropFirst(expected.count)
         }
-        if !rest.isEmpty { hearFarewell(rest) }
+        if !rest.isEmpty { checkCloseFrame(rest) }
     }
 
-    private mutating func hearFarewell(_ bytes: ArraySlice<UInt8>) {
+    private mutating func checkCloseFrame(_ bytes: ArraySlice<UInt8>) {
         closeHandshake += bytes
-        guard chatter.isBoundary(key: key, at: received),
-            (Self.farewells + [Self.internalError]).contains(where: { $0.starts(with: closeHandshake) })
+        guard pattern.isBoundary(key: key, at: received),
+            (Self.closeFrames + [Self.internalError]).contains(where: { $0.starts(with: closeHandshake) })
         else {
             firstWrong = firstWrong ?? received
             return

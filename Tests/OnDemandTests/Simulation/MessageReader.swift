@@ -1,13 +1,13 @@
-/// Reads HTTP/1.1 the way a simple peer does: independent of the daemon's own parsers, so that both must agree.
+/// HTTP/1.1 reader of a simple peer. It is independent of the daemon's parsers, so that both must agree.
 struct MessageReader {
     private enum Body {
         case length(Int)
         case chunked, untilClose
     }
 
-    /// Answers may end with their connection; requests may not.
+    /// Responses may end with their connection; requests may not.
     let readsAnswers: Bool
-    /// The answer to a HEAD request has no body whatever its head says.
+    /// The response to a HEAD request has no body, whatever its head says.
     var expectsNoBody = false
     private(set) var buffer: [UInt8] = []
     private(set) var startLine = ""
@@ -33,12 +33,12 @@ struct MessageReader {
         readBody()
     }
 
-    /// The connection has ended.
+    /// Handles the end of the connection.
     mutating func end() {
         if case .untilClose = framing { isComplete = true }
     }
 
-    /// Ready for the next message; what was read beyond this one.
+    /// Returns the bytes after this message and prepares for the next one.
     mutating func takeRest() -> [UInt8] {
         let rest = buffer
         self = MessageReader(readsAnswers: readsAnswers)
@@ -83,7 +83,7 @@ struct MessageReader {
         buffer.removeFirst(count)
     }
 
-    /// One whole chunk; false when more bytes are needed or that was the last.
+    /// Reads one whole chunk; returns false when more bytes are needed or that was the last.
     private mutating func readChunk() -> Bool {
         guard !isComplete, let lineEnd = Self.find([13, 10], in: buffer) else { return false }
         guard let size = Int(String(decoding: buffer[..<lineEnd], as: UTF8.self), radix: 16) else {
@@ -108,7 +108,7 @@ struct MessageReader {
     }
 }
 
-/// Writing what a peer says.
+/// Serialization of a peer's messages.
 enum Wire {
     static func chunked(_ body: [UInt8], sizes: Int) -> [UInt8] {
         var output: [UInt8] = []

@@ -1,13 +1,13 @@
 @testable import OnDemand
 
-/// An afternoon from a seed: every number in it is drawn, and each kind of trouble is absent from many seeds.
+/// A scenario from a seed: every number is drawn, and each kind of fault is absent from many seeds.
 extension Scenario {
     static func drawn(seed: UInt64) -> Scenario {
         var dice = Seeded(seed: seed)
         var scenario = Scenario(seed: seed, faults: .drawn(with: &dice), logLevel: .info)
         let isRough = dice.chance(50)
         scenario.services = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
-        // Where the daemon is kept from looking, half a second may be over before a sound start is seen.
+        // Without socket lookups, the daemon may need 500 ms to find a healthy listener.
         for index in scenario.services.indices where scenario.faults.slowTurns > 0 {
             scenario.services[index].policy.startupTimeout = max(
                 scenario.services[index].policy.startupTimeout, .seconds(1))
@@ -25,7 +25,7 @@ extension Scenario {
             let changes = scenario.processes.isEmpty ? Reload.Change.all : Reload.Change.calm
             scenario.reloads = .drawn(with: &dice, of: changes, services: scenario.services.count)
         }
-        // From dice of its own: whoever has one thread lives through what the seed has always meant.
+        // A separate generator: seeds with one thread keep their meaning.
         var others = Seeded(seed: ~seed)
         scenario.threads = others.one(of: [1, 1, 2, 3])
         if others.chance(25) {
@@ -36,7 +36,7 @@ extension Scenario {
         return scenario
     }
 
-    /// What comes later in the list may be required by what comes earlier, so there are no circles.
+    /// An earlier process may require a later one, so there are no cycles.
     private mutating func drawProcesses(with dice: inout Seeded, isRough: Bool) {
         processes = (0..<dice.number(in: 1...2)).map { _ in .drawn(with: &dice, isRough: isRough) }
         let names = processes.indices.map { "p\($0)" }
@@ -51,7 +51,7 @@ extension Scenario.Reload.Change {
         .nothing, .broken, .remove, .add, .add, .disable, .enable, .enable, .rename, .move, .replace(atOnce: false),
         .replace(atOnce: true), .toggleLaunch, .toggleSecondListener,
     ]
-    /// Whoever is required stays.
+    /// Required services stay.
     fileprivate static let calm: [Scenario.Reload.Change] = [
         .nothing, .broken, .replace(atOnce: false), .toggleSecondListener, .toggleRequirements, .toggleProcesses,
     ]
@@ -103,10 +103,10 @@ extension Scenario.Service {
         service.picksPort = dice.chance(20)
         service.webSocket = true
         service.children = (0..<dice.number(in: 1...4)).map { _ in .drawn(with: &dice, isRough: isRough) } + [.healthy]
-        // Nobody can be where the daemon listens itself.
+        // No foreign listener can use an address on which the daemon itself listens.
         if isRough, dice.chance(10), service.policy.readiness != .socket {
-            // Only while nobody starts there: who comes in between is told apart by a test of its own.
-            service.stranger = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
+            // Only while no backend starts there: a separate test covers the time between.
+            service.foreignListener = (.zero, dice.duration(.milliseconds(1) ... .seconds(5)))
         }
         return service
     }
@@ -130,13 +130,13 @@ extension ChildScript {
         var script = ChildScript()
         script.listensAfter = dice.duration(.zero ... .milliseconds(120))
         script.notifiesAfter = dice.duration(.zero ... .milliseconds(180))
-        if dice.chance(20) { script.strangersWord = (dice.duration(.zero ... .milliseconds(100)), "READY=1") }
+        if dice.chance(20) { script.foreignMessage = (dice.duration(.zero ... .milliseconds(100)), "READY=1") }
         if dice.chance(30) { script.isUpAfter = dice.duration(.zero ... .milliseconds(180)) }
         script.lingers = dice.duration(.zero ... .milliseconds(500))
         script.ignoresTerminate = dice.chance(10)
         script.closesListenerAtOnce = dice.chance(70)
         script.answersAfter = dice.duration(.zero ... .milliseconds(300))
-        script.patience = .drawn(with: &dice)
+        script.keepAlive = .drawn(with: &dice)
         if dice.chance(30) { script.output = drawnOutput(&dice) }
         if dice.chance(25) {
             script.grandchild = .init(
@@ -166,7 +166,7 @@ extension ChildScript {
         case 2: script.crashesAtRequest = dice.number(in: 1...3)
         case 3: script.manners = .garbage
         case 4: script.manners = .breaksOff
-        case 5: script.manners = .hangsUp
+        case 5: script.manners = .closesAtOnce
         case 6: script.manners = .silent
         default:
             script.accepts = false
@@ -176,15 +176,15 @@ extension ChildScript {
     }
 }
 
-extension ChildScript.Patience {
-    fileprivate static func drawn(with dice: inout Seeded) -> ChildScript.Patience? {
+extension ChildScript.KeepAlive {
+    fileprivate static func drawn(with dice: inout Seeded) -> ChildScript.KeepAlive? {
         guard dice.chance(85) else { return nil }
-        var patience = ChildScript.Patience()
-        if dice.chance(30) { patience.replies = dice.number(in: 1...3) }
-        patience.isAnnounced = dice.chance(50)
-        patience.silence = dice.one(of: [.milliseconds(1), .milliseconds(5), .milliseconds(400), .seconds(5)])
-        patience.addsSurplus = dice.chance(15)
-        return patience
+        var keepAlive = ChildScript.KeepAlive()
+        if dice.chance(30) { keepAlive.replies = dice.number(in: 1...3) }
+        keepAlive.isAnnounced = dice.chance(50)
+        keepAlive.silence = dice.one(of: [.milliseconds(1), .milliseconds(5), .milliseconds(400), .seconds(5)])
+        keepAlive.addsSurplus = dice.chance(15)
+        return keepAlive
     }
 }
 
@@ -196,7 +196,7 @@ extension ClientScript {
         script.arrives = dice.duration(.zero...span)
         script.service = dice.below(services.count)
         script.requests = (0..<dice.one(of: [0, 1, 1, 1, 2, 4])).map { _ in .drawn(with: &dice) }
-        // A tunnel is the end of all requests.
+        // A tunnel ends the sequence of requests.
         if dice.chance(40) {
             var chat = Request(.chat(.drawn(with: &dice)))
             chat.isEager = dice.chance(30)
@@ -209,12 +209,12 @@ extension ClientScript {
             let pause = dice.duration(.microseconds(50) ... .milliseconds(10))
             script.pieces = (dice.number(in: (isLarge ? 100 : 1)...300), pause)
         }
-        // Nobody limits how long a large body may take.
+        // The duration of a large body has no limit.
         if dice.chance(10), script.requests.allSatisfy({ ($0.post?.count ?? 0) < 1000 }) {
             script.pieces = (dice.number(in: 20...60), .seconds(4))
         }
         if dice.chance(10) { script.reading = .slow(bytes: dice.number(in: 100...9000), every: .milliseconds(20)) }
-        // A tunnel has no limits of its own: who never reads in one leaves some day.
+        // A tunnel has no timeout of its own: a client that never reads must leave at some time.
         if dice.chance(3), script.requests.allSatisfy({ !$0.upgrades }) { script.reading = .never }
         if dice.chance(25) {
             script.leaves = (dice.duration(.zero ... .seconds(2)), dice.one(of: [.close, .reset, .end]))
@@ -239,9 +239,9 @@ extension ClientScript.Request {
     }
 }
 
-extension Wish.Chat {
-    fileprivate static func drawn(with dice: inout Seeded) -> Wish.Chat {
-        Wish.Chat(
+extension ScenarioRequest.Chat {
+    fileprivate static func drawn(with dice: inout Seeded) -> ScenarioRequest.Chat {
+        ScenarioRequest.Chat(
             up: dice.one(of: [0, 3, 40]), down: dice.one(of: [0, 3, 40, 120]), ending: dice.one(of: Ending.allCases),
             pause: dice.one(of: [.milliseconds(1), .milliseconds(20), .milliseconds(500)]),
             burst: dice.one(of: [100, 2000, 30_000]))

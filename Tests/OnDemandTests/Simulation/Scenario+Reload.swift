@@ -1,37 +1,37 @@
 @testable import OnDemand
 
-/// A configuration that changes while the daemon runs.
+/// Changes of the configuration while the daemon runs.
 extension Scenario {
     struct Reload {
         enum Change: Equatable {
             case nothing
-            /// A file that cannot be read.
+            /// An unreadable file.
             case broken
             case remove, add
             case disable, enable
-            /// Another name for the same: the one is removed, the other added.
+            /// Another name for the same service: one service is removed, one is added.
             case rename
-            /// To another address.
+            /// Another address.
             case move
-            /// Another command line, taken up at once or at the next start.
+            /// Another command line, applied at once or at the next start.
             case replace(atOnce: Bool)
-            /// Without a command, and back.
+            /// Removes the command, or restores it.
             case toggleLaunch
             case toggleSecondListener
-            /// The service requires nothing, and again what it did.
+            /// Removes the requirements of the service, or restores them.
             case toggleRequirements
-            /// There are no processes, and nobody requires one, and back.
+            /// Removes all processes and their uses, or restores them.
             case toggleProcesses
         }
 
         var at: Duration
         var change: Change
         var service = 0
-        /// The same change to another service in the same file.
+        /// The same change to another service in the same file; nil: none.
         var andAlso: Int?
     }
 
-    /// What the file says at some moment.
+    /// Content of the configuration file at one time.
     struct Variant: Equatable {
         struct Service: Equatable {
             var isThere = true
@@ -72,7 +72,7 @@ extension Scenario {
             case .toggleProcesses: hasNoProcesses.toggle()
             }
             services[reload.service] = service
-            // There has to be something.
+            // At least one service is required.
             if services.allSatisfy({ !$0.isThere }) { services[reload.service].isThere = true }
         }
     }
@@ -89,7 +89,7 @@ extension Scenario {
             guard variant.isThere else { return nil }
             if variant.names > 0 { service.name += "-\(variant.names)" }
             service.enabled = variant.isEnabled
-            // What runs outside runs elsewhere: whoever comes to a process that is being stopped has been sent there.
+            // An unmanaged service runs elsewhere: a connection to a process that is being stopped is then legitimate.
             if variant.launches || services[index].launches {
                 let address = Self.address(of: index, moves: variant.launches ? variant.moves : 2)
                 let picksPort = variant.launches && services[index].picksPort
@@ -105,21 +105,21 @@ extension Scenario {
         return configuration
     }
 
-    /// Why clients of this service may hear something else than its answer.
+    /// Why clients of this service may get something other than its response; nil if there is no reason.
     func reloadExcuse(for service: Int) -> String? {
         let takesAway: [Reload.Change] = [.remove, .disable, .rename, .toggleLaunch]
         let mine = reloads.filter { $0.service == service }.map(\.change)
         return mine.contains(where: takesAway.contains) ? "a reload that takes it away" : nil
     }
 
-    /// Whether its tunnels may be ended by a reload that leaves the service as it is for everybody else.
+    /// Whether a reload may end its tunnels although it does not change the service.
     func reloadMayEndTunnels(of service: Int) -> Bool {
         reloads.contains { $0.service == service && ![.nothing, .broken, .toggleSecondListener].contains($0.change) }
     }
 }
 
 extension Simulation {
-    /// What the daemon reads when it reads the file again.
+    /// Returns the configuration that the daemon reads on a reload.
     func loadConfiguration() -> Result<Configuration, UnreadableConfiguration> {
         do {
             guard !fileIsBroken else { throw UnreadableConfiguration(lines: ["config:1:1: error: broken"]) }
@@ -139,7 +139,7 @@ extension Simulation {
         variant.apply(reload)
         fileIsBroken = reload.change == .broken
         if scenario.reloadMayEndTunnels(of: reload.service) { kernel.sendsAway = true }
-        // From then on lives with and without requirements are mixed, and the order of starts has no judge.
+        // From here on generations with and without requirements coexist, and the order of starts is not checked.
         switch reload.change {
         case .toggleRequirements: kernel.children.requirements[reload.service] = []
         case .toggleProcesses: for number in kernel.children.services { kernel.children.requirements[number] = [] }
@@ -148,7 +148,7 @@ extension Simulation {
         kernel.raise(.hangUp)
     }
 
-    /// The file is as it was in the beginning.
+    /// Restores the initial file.
     func restoreConfiguration() {
         fileIsBroken = false
         guard variant != Scenario.Variant(scenario) else { return }
@@ -156,16 +156,16 @@ extension Simulation {
         kernel.raise(.hangUp)
     }
 
-    /// What was taken out of the configuration is gone, and what is in it is there once.
+    /// Checks that removed backends are gone and that configured backends exist once.
     func judgeSeats(_ daemon: Daemon<SimulatedKernel>) {
         for backend in daemon.supervisor.inOrder where backend.isRemoved {
-            kernel.complain("\(backend.name) was taken out of the configuration and is still \(backend.machine.state)")
+            kernel.complain("\(backend.name) was removed from the configuration and is still \(backend.machine.state)")
         }
-        if !daemon.leaving.isEmpty { kernel.complain("places are left of services that have gone") }
+        if !daemon.leaving.isEmpty { kernel.complain("removed services are still present") }
         let names = daemon.supervisor.inOrder.map(\.name)
-        if Set(names).count != names.count { kernel.complain("a backend is there twice: \(names)") }
+        if Set(names).count != names.count { kernel.complain("a backend exists twice: \(names)") }
         if Set(daemon.backendIDs.map(\.index)).intersection(daemon.freeBackendIDs.map(\.index)).count > 0 {
-            kernel.complain("a place is taken and vacant")
+            kernel.complain("a backend ID is used and free")
         }
     }
 }

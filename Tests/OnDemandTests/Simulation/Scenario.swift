@@ -2,32 +2,32 @@ import Foundation
 
 @testable import OnDemand
 
-/// One simulated afternoon: the services and their processes, the clients, and how unkind the system is.
+/// One simulated run: services, processes, clients and faults.
 struct Scenario {
     struct Service {
         var policy = BackendPolicy(
             startupTimeout: .seconds(2), idleTimeout: .seconds(5), stopPlan: .politely(for: .seconds(2)))
-        /// One process after the other; the last script is everybody's from then on.
+        /// Scripts of the processes, one after the other; the last script repeats.
         var children: [ChildScript] = [.healthy]
-        /// Somebody else listens on the address meanwhile.
-        var stranger: (arrives: Duration, leaves: Duration)?
-        /// Nothing to launch: a plain proxy, or one that is switched off.
+        /// A foreign listener on the address, and when it comes and goes; nil: none.
+        var foreignListener: (arrives: Duration, leaves: Duration)?
+        /// false: unmanaged or disabled.
         var launches = true
         var isEnabled = true
-        /// Another port at each start.
+        /// Uses a new port for each start.
         var picksPort = false
         var webSocket = true
         var wakeOn = WakeRule.any
-        /// Its target is the process of another service.
+        /// The service whose process is the target; nil: its own.
         var sharesTarget: Int?
     }
 
-    /// Something to run without routes. Processes are numbered behind the services, and called `p0`, `p1` ...
+    /// A managed process without routes. Processes are numbered after the services, and named `p0`, `p1` ...
     struct Process {
         var policy = BackendPolicy(
             startupTimeout: .seconds(2), idleTimeout: .seconds(5), stopPlan: .politely(for: .seconds(2)))
         var children: [ChildScript] = [.healthy]
-        /// Whether anybody is told where it accepts connections.
+        /// Whether the configuration names its address.
         var hasAddress = true
         var startDelay = Duration.zero
     }
@@ -36,40 +36,41 @@ struct Scenario {
     var services: [Service] = [Service()]
     var processes: [Process] = []
     var clients: [ClientScript] = []
-    /// `SIMULATION_REACTORS` has every story told again with more of them.
-    var threads = Scenario.usualReactors
-    /// What operators ask for, each on a connection of its own.
+    /// Number of threads. `SIMULATION_THREADS` runs every scenario with more.
+    var threads = Scenario.defaultThreads
+    /// Commands of operators, each on its own connection.
     var commands: [(at: Duration, service: Int, order: BackendCommand)] = []
     var faults = Faults.none
-    /// The n-th kernel call that may fail does.
+    /// The number of the kernel call that fails; 0: none.
     var failingCall = 0
-    /// With this errno.
+    /// The errno of that call; nil: its usual one.
     var failingErrno: Errno?
     var descriptorLimit = 1024
-    /// SIGTERM in the middle of everything.
+    /// When SIGTERM arrives; nil: at the end.
     var terminates: Duration?
     /// Other signals to the daemon.
     var signals: [(at: Duration, signal: DaemonSignal)] = []
     /// SIGHUP with another file.
     var reloads: [Reload] = []
-    /// The wall clock is set to another time at that moment.
+    /// Change of the wall clock, and when; nil: none.
     var wallJump: (at: Duration, seconds: Int64)?
-    /// The clock jumps by this much at that moment.
+    /// Jump of the monotonic clock, and when; nil: none.
     var clockJump: (at: Duration, by: Duration)?
-    /// A stranger listens on the port of the first service's first start, so long after it was chosen, and stays.
+    /// A foreign process listens on the port of the first service's first start, this long after it was chosen; nil:
+    /// never.
     var takesPickedPort: Duration?
-    /// At the end, with every fault off, each service must answer once more.
+    /// At the end, with every fault off, each service must respond once more.
     var asksAgain = true
     var logLevel = LogLevel.debug
-    /// How long the first guards live before something ends them; those after them stay.
+    /// Lifetimes of the first guards; later guards stay.
     var guardDeaths: [Duration] = []
-    /// Nothing shows whose a listening socket is.
+    /// The owner of a listening socket is invisible.
     var hidesSockets = false
-    /// Where the history is kept.
+    /// The directory of the history; nil: none.
     var stateDirectory: String?
 
-    private static let usualReactors =
-        ProcessInfo.processInfo.environment["SIMULATION_REACTORS"].flatMap { Int($0) } ?? 1
+    private static let defaultThreads =
+        ProcessInfo.processInfo.environment["SIMULATION_THREADS"].flatMap { Int($0) } ?? 1
 
     static let controlAddress = SocketAddress.unix(path: "/run/control.sock")
     static let publicAddress = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
@@ -123,17 +124,17 @@ extension Scenario {
         number < services.count ? services[number].policy : processes[number - services.count].policy
     }
 
-    /// The numbers of what this one requires itself.
+    /// Returns the numbers of the direct requirements.
     func requirements(of number: Int) -> [Int] {
         policy(of: number).requires.compactMap { names.firstIndex(of: $0) }
     }
 
-    /// And of what that requires in turn.
+    /// Returns the numbers of all requirements, direct and indirect.
     func allRequirements(of number: Int) -> Set<Int> {
         requirements(of: number).reduce(into: []) { $0.formUnion(allRequirements(of: $1).union([$1])) }
     }
 
-    /// For whoever replays a seed.
+    /// Summary for the replay of a seed.
     var story: String {
         let services = services.enumerated().map { "service \($0): \($1)" }
         let processes = processes.enumerated().map { "process \($0): \($1)" }

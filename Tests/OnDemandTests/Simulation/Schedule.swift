@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// What is going to happen in a simulated world, in order of time; equal times in the order they were planned.
+/// Planned events of a simulated world in order of time; equal times keep the order in which they were planned.
 struct Schedule {
     private struct Entry {
         let instant: Instant
@@ -24,7 +24,7 @@ struct Schedule {
         }
     }
 
-    /// The earliest thing that is due, taken out; nil when nothing is.
+    /// Removes and returns the earliest due event; nil if none is due.
     mutating func popDue(at now: Instant) -> (() -> Void)? {
         guard let first = heap.first, first.instant <= now else { return nil }
         heap.swapAt(0, heap.count - 1)

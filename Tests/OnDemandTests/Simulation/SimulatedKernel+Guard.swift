@@ -1,6 +1,7 @@
 @testable import OnDemand
 
-/// The process that ends the families when the daemon dies, as the daemon sees it: what it was told, and its end.
+/// The guard process that kills the process trees when the daemon dies, as the daemon sees it: its commands and its
+/// exit.
 final class SimulatedGuard {
     let id: Int32
     /// By launch.
@@ -41,11 +42,11 @@ extension SimulatedKernel {
         return true
     }
 
-    /// The daemon has closed its end, which means that it is dead: what the guard was told of would be ended now.
+    /// The daemon has closed its end, which means that it is dead: a real guard would kill its process trees now.
     func guardChannelClosed(_ guardian: SimulatedGuard) {
         for process in children.all where process.isRunning && guardian.families.contains(process.launch) {
             guard !isShuttingDown, children.familyGuard === guardian else { break }
-            complain("the guard was let go while process \(process.id) lives")
+            complain("the guard was dropped while process \(process.id) lives")
             break
         }
         endGuard(guardian, .status(0))
@@ -58,12 +59,11 @@ extension SimulatedKernel {
         raise(.childChanged)
     }
 
-    /// When nothing happens any more, each family that lives is known to a guard that lives, and there is no guard for
-    /// none.
+    /// At rest, each live process tree is known to a live guard, and no guard exists without a process tree.
     func judgeGuard() {
         let living = Set(children.all.filter(\.isRunning).map(\.launch))
         let told = children.familyGuard?.families ?? []
-        if failedVerb == nil, !living.isSubset(of: told) { complain("a backend lives that no guard was told of") }
-        if living.isEmpty, children.familyGuard != nil { complain("a guard is left although nothing lives") }
+        if failedVerb == nil, !living.isSubset(of: told) { complain("a backend is alive that no guard was told of") }
+        if living.isEmpty, children.familyGuard != nil { complain("a guard exists although no process is alive") }
     }
 }

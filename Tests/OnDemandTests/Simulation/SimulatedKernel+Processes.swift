@@ -1,23 +1,22 @@
 @testable import OnDemand
 
-/// All processes of a simulation, and what each service's next one is like.
+/// All processes of a simulation, and the scripts of each service's next ones.
 struct ChildTable {
-    /// Running ones and zombies, in the order they were born.
+    /// Running processes and zombies, in order of birth.
     var all: [SimulatedProcess] = []
-    /// By service: the scripts of its processes, the last one again and again.
+    /// By service: the scripts of its processes; the last one repeats.
     var scripts: [[ChildScript]] = []
     var addresses: [SocketAddress] = []
     var startupTimeouts: [Duration] = []
     var starts: [Int] = []
-    /// By service: those that must be ready before it starts, and whether that can be seen from outside.
+    /// By service: the backends that must be ready before it starts, and whether their readiness is visible.
     var requirements: [[Int]] = []
     var tellsReadiness: [Bool] = []
     private(set) var reaped = 0
     private(set) var born = 0
     private var lastID: Int32 = 200
     private var launches: UInt64 = 0
-    /// What was started to end the families when the daemon dies: at most one that lives, and those that wait to be
-    /// reaped.
+    /// The guard processes: at most one is alive; the others wait to be reaped.
     var familyGuard: SimulatedGuard?
     var endedGuards: [(id: Int32, exit: Exit)] = []
 
@@ -27,7 +26,7 @@ struct ChildTable {
         addresses.firstIndex(of: address) ?? (Int(address.port ?? 0) - 28_080) % 100
     }
 
-    /// Numbers come back soon, so that a stale one soon means somebody else.
+    /// Process numbers are reused early, so that a stale number refers to another process early.
     mutating func freeID(_ dice: inout Seeded, isBackend: Bool = true) -> Int32 {
         if isBackend { born += 1 }
         repeat {
@@ -39,14 +38,14 @@ struct ChildTable {
 
     mutating func remove(_ process: SimulatedProcess) { all.removeAll { $0 === process } }
 
-    /// The daemon adopts whom its parent left behind; a zombie among them is its to reap (PR_SET_CHILD_SUBREAPER).
+    /// The daemon adopts orphans; a zombie among them is reaped by the daemon (PR_SET_CHILD_SUBREAPER).
     func orphan(childrenOf process: SimulatedProcess, _ kernel: SimulatedKernel) {
         for child in all where child.parent === process { child.parent = nil }
     }
 
     func family(of leader: ProcessID) -> [SimulatedProcess] { all.filter { $0.launch == leader.launch } }
 
-    /// Numbered from one, as the kernel numbers them.
+    /// Numbered from one, as in the kernel.
     mutating func nextLaunch() -> UInt64 {
         launches += 1
         return launches
@@ -54,10 +53,10 @@ struct ChildTable {
 
     func members(of group: Int32) -> [SimulatedProcess] { all.filter { $0.group == group } }
 
-    /// The first of those who wait for their parent to look.
+    /// The first zombie that the daemon has not reaped.
     var firstZombie: SimulatedProcess? { all.first { !$0.isRunning && $0.parent == nil } }
 
-    /// False when there is no such zombie.
+    /// Returns false if there is no such zombie.
     mutating func reap(_ process: Int32) -> Bool {
         if let index = endedGuards.firstIndex(where: { $0.id == process }) {
             endedGuards.remove(at: index)
@@ -69,7 +68,7 @@ struct ChildTable {
         return true
     }
 
-    /// Nobody is sent to a process that has been told to stop; only a daemon that leaves may finish what it began.
+    /// No client may be sent to a process that got TERM; only a daemon in shutdown may finish its requests.
     func judgeConnection(to process: SimulatedProcess, _ kernel: SimulatedKernel) {
         if members(of: process.group).contains(where: \.heardTerminate), !kernel.isShuttingDown {
             kernel.complain("a connection to process \(process.id), which has been told to stop")
@@ -77,7 +76,7 @@ struct ChildTable {
     }
 }
 
-/// The process verbs.
+/// The process calls of the kernel.
 extension SimulatedKernel {
     func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess {
         progressed()
@@ -92,7 +91,7 @@ extension SimulatedKernel {
         let configured = Scenario.address(of: service, moves: moves)
         let port = command.variable("PORT").flatMap { UInt16($0) }
         let address = port.map { configured.with(port: $0) } ?? configured
-        // A port that was picked tells nothing about who picked it.
+        // A picked port does not identify the service that picked it.
         if moves == 0 || port != nil { children.addresses[service] = address }
         judgeGenerations(at: address)
         judgeRequirements(of: service)
@@ -109,7 +108,7 @@ extension SimulatedKernel {
         process.notifyName = command.variable("NOTIFY_SOCKET")
         if let listener, case .listener(let inherited) = file(listener, "spawn") { process.inherited = inherited }
         if (process.inherited == nil) != (command.variable("LISTEN_FDS") == nil) {
-            complain("process \(id) inherits no socket and is told so, or the other way round")
+            complain("process \(id) inherits no socket but has LISTEN_FDS, or the other way round")
         }
         process.begin(at: address)
         trace.note("spawn", Int(id), service, at: clock)
@@ -118,24 +117,24 @@ extension SimulatedKernel {
         )
     }
 
-    /// At most one life of a backend at any time, whoever left its session included.
+    /// At most one generation of a backend is alive at any time, detached processes included.
     private func judgeGenerations(at address: SocketAddress) {
         for process in children.all where process.address == address {
-            complain("somebody is started at \(address) while process \(process.id) of an earlier life is there")
+            complain("a process is started at \(address) while process \(process.id) of an earlier generation is there")
         }
     }
 
-    /// What is required is ready first, unless something of it has failed on its own.
+    /// A requirement is ready first, unless it has failed by itself.
     private func judgeRequirements(of service: Int) {
         for required in children.requirements[service] where trouble[required] == nil && failedVerb == nil {
             let runs = children.all.contains { $0.service == required && $0.isLeader && $0.isRunning }
-            let listens = listeners[children.addresses[required]]?.isStranger == false
+            let listens = listeners[children.addresses[required]]?.isForeign == false
             guard !runs || children.tellsReadiness[required] && !listens else { continue }
             complain("service \(service) is started before \(required), which it requires, is ready")
         }
     }
 
-    /// What is required outlives those that require it.
+    /// A requirement outlives the backends that require it.
     private func judgeStop(of leader: Int32) {
         guard let process = children.all.first(where: { $0.id == leader && $0.isRunning }), !mayHurry, !hasJumped,
             trouble[process.service] == nil, failedVerb == nil
@@ -175,7 +174,7 @@ extension SimulatedKernel {
     }
 
     func description(of process: ProcessID) -> ProcessDescription {
-        ProcessDescription(process: process, name: "somebody")
+        ProcessDescription(process: process, name: "unknown")
     }
 
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
@@ -225,22 +224,23 @@ extension SimulatedKernel {
     func listenerOwner(at address: SocketAddress) -> ProcessDescription? {
         guard let listener = listeners[address] else { return nil }
         let number = listener.process?.id ?? 7
-        return ProcessDescription(process: ProcessID(number: number), name: listener.isStranger ? "stranger" : "child")
+        return ProcessDescription(
+            process: ProcessID(number: number), name: listener.isForeign ? "foreignListener" : "child")
     }
 
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> SocketLookup {
         guard let listener = listeners[address] else {
-            // A Unix socket that accepted, and whose listener is not found by its file, is not shown to be anybody's.
+            // A Unix socket that accepts, but whose listener is not found by its file, has no proven owner.
             return address.port == nil ? .unknownOwner : .noListener
         }
-        // A process that has changed its user may hide what it holds; a stranger may do so, too.
+        // A process that has changed its user may hide its descriptors; a foreign process may, too.
         if hidesSockets, !listener.isForChild { return .unknownOwner }
         return children.family(of: leader).contains { $0 === listener.process } ? .ownProcess : .foreignProcess
     }
 
-    func killOrphans(within patience: Duration) -> [ProcessDescription] { [] }
+    func killOrphans(within timeout: Duration) -> [ProcessDescription] { [] }
 
     var processTreeLimits: [String] { hidesSockets ? ["sockets of other processes cannot be seen"] : [] }
 
@@ -264,7 +264,7 @@ extension SimulatedKernel {
         return signal
     }
 
-    /// Like every ordinary signal it is pending once, however often it was sent.
+    /// Like every ordinary signal, it is pending once, however often it is sent.
     func raise(_ signal: DaemonSignal) {
         let delay: Duration =
             dice.chance(faults.lateSignals) ? dice.duration(.zero ... .milliseconds(20)) : .microseconds(10)
@@ -276,6 +276,6 @@ extension SimulatedKernel {
 }
 
 extension LaunchCommand {
-    /// As the process would find it.
+    /// Value of a variable as the process finds it.
     fileprivate func variable(_ name: String) -> String? { environment.last { $0.name == name }?.value }
 }

@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// Readiness as epoll(7) tells it: an edge puts a descriptor on a list, a wait tells what is true of it by then.
+/// Readiness as in epoll(7): an edge queues a descriptor, and a wait reports its state at that time.
 extension SimulatedKernel {
     func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError) {
         try (first ?? self).watch(descriptor, for: interest, as: token, from: view)
@@ -34,7 +34,7 @@ extension SimulatedKernel {
         forget(descriptor.raw)
     }
 
-    /// Whoever is told nothing about a socket of this service may be refused.
+    /// A socket without events of this service may cause a refusal.
     private func noteExhaustion(_ token: Token) {
         for service in children.services { note(trouble: "exhaustion", of: service) }
     }
@@ -45,7 +45,7 @@ extension SimulatedKernel {
         levels.removeAll { $0 == raw }
     }
 
-    /// Something about a socket of the daemon has changed.
+    /// Reports a change of the daemon's socket.
     func edge(on socket: SimulatedSocket) {
         guard let raw = socket.descriptor, watches[raw]?.interest == .edges, !ready.contains(raw) else { return }
         ready.append(raw)

@@ -1,10 +1,10 @@
 @testable import OnDemand
 
-/// The socket verbs, and what clients and backends do with their own ends.
+/// The socket calls, and the operations of clients and backends on their own ends.
 extension SimulatedKernel {
     // MARK: Descriptors
 
-    /// The file behind a descriptor; a complaint when there is none.
+    /// Returns the file of a descriptor; records a violation if there is none.
     func file(_ descriptor: Descriptor, _ verb: String) -> File? {
         if let file = files[descriptor.raw] { return file }
         complain("\(verb) on descriptor \(descriptor.raw), which is closed")
@@ -20,7 +20,7 @@ extension SimulatedKernel {
 
     var hasRoom: Bool { files.count < descriptorLimit }
 
-    /// The lowest free number, as always, so that a stale use soon meets somebody else's file.
+    /// The lowest free number, so that a stale use soon hits another file.
     func insert(_ file: File) -> Descriptor {
         var raw: Int32 = 3
         while files[raw] != nil { raw += 1 }
@@ -92,7 +92,7 @@ extension SimulatedKernel {
 
     func stopListening(_ listener: Descriptor, at address: SocketAddress) { close(listener) }
 
-    // MARK: Listening
+    // MARK: Responses
 
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
@@ -145,10 +145,10 @@ extension SimulatedKernel {
         }
         let listener = listeners[address]
         if let process = listener?.process { children.judgeConnection(to: process, self) }
-        let isRefused = listener == nil || listener?.isStranger == false && dice.chance(faults.refusedConnects)
+        let isRefused = listener == nil || listener?.isForeign == false && dice.chance(faults.refusedConnects)
         if isRefused, listener != nil { note(trouble: "a refused connection", of: service) }
         if isRefused, !dice.chance(faults.pendingConnects) { return .failed(.connectionRefused) }
-        if !isRefused, listener?.isStranger == false, dice.chance(faults.fullQueues) { return .failed(.tryAgain) }
+        if !isRefused, listener?.isForeign == false, dice.chance(faults.fullQueues) { return .failed(.tryAgain) }
         let (ours, theirs) = SimulatedSocket.pair(self)
         let descriptor = insert(.socket(ours))
         trace.note("connect", Int(descriptor.raw), at: clock)
@@ -173,7 +173,7 @@ extension SimulatedKernel {
         return self.listener(at: address, accepting: nil, belongsToFamilyOf: leader)
     }
 
-    /// Into the queue of who listens; false when it is full and the attempt has to wait.
+    /// Queues the end at a listener; returns false when the queue is full and the attempt has to wait.
     private func deliver(_ end: SimulatedSocket, to listener: SimulatedListener?) -> Bool {
         guard let listener, !listener.isClosed, listener.queue.count < listener.limit else { return false }
         listener.queue.append(end)
@@ -185,13 +185,13 @@ extension SimulatedKernel {
         _ ours: SimulatedSocket, _ theirs: SimulatedSocket, _ address: SocketAddress, isRefused: Bool, attempt: Int = 0
     ) {
         scenario(after: attempt == 0 ? drawLatency() : .milliseconds(200)) { [weak self, weak ours] in
-            // Closed meanwhile: nobody asks any more.
+            // Closed in the meantime: the connect is obsolete.
             guard let self, let ours, ours.descriptor != nil else { return }
             let listener = self.listeners[address]
             if isRefused || listener == nil { return ours.decide(.refused, error: .connectionRefused) }
             ours.stage = .connected
             if self.deliver(theirs, to: listener) { return ours.decide(.connected) }
-            ours.stage = .connecting  // Its queue is full: asked again until somebody gives up (tcp(7)).
+            ours.stage = .connecting  // Its queue is full: retried until the connect times out (tcp(7)).
             self.decideLater(ours, theirs, address, isRefused: false, attempt: attempt + 1)
         }
     }
@@ -232,7 +232,7 @@ extension SimulatedKernel {
         }
         let bytes = socket.take(limit)
         Self.copy(bytes, to: &buffer)
-        // To whom reads less than it asked for, the rest is news that came afterwards (epoll(7)).
+        // After a short read, the remaining bytes count as new and cause an event (epoll(7)).
         if socket.queueLength > 0, bytes.count < room { edge(on: socket) }
         progressed()
         trace.note("receive", Int(descriptor.raw), bytes.count, at: clock)
@@ -261,11 +261,11 @@ extension SimulatedKernel {
 
     func roomToSend(on descriptor: Descriptor) -> Int {
         if let first { return first.roomToSend(on: descriptor) }
-        // Linux counts memory and not bytes, and others fill it meanwhile: what it says is about right.
+        // Linux counts memory and not bytes, and the value changes in the meantime: it is approximate.
         return (socket(descriptor, "roomToSend")?.roomToSend ?? 0) * dice.number(in: 3...5) / 4
     }
 
-    /// A peer's system takes everything at once, unless nobody is there.
+    /// A peer's system accepts all bytes at once, unless the peer is gone.
     func undeliveredBytes(to descriptor: Descriptor) -> Int {
         socket(descriptor, "undeliveredBytes")?.hasSpokenToNobody == true ? 1 : 0
     }
@@ -282,7 +282,7 @@ extension SimulatedKernel {
         scenario(after: dice.duration(.microseconds(50) ... .milliseconds(2))) { [weak self] in self?.edge(on: socket) }
     }
 
-    /// A failing call on a connection that was sound breaks it for its peer, too.
+    /// A failing call on a healthy connection breaks it for its peer, too.
     private func breaks(_ socket: SimulatedSocket, _ verb: String) -> Bool {
         guard fails(verb) else { return false }
         for service in children.services { note(trouble: "a failing call", of: service) }
@@ -296,7 +296,7 @@ extension SimulatedKernel {
 
     // MARK: Clients
 
-    /// A client's own end of a new connection; nil when nobody listens there any more.
+    /// Returns a client's end of a new connection; nil when no listener exists.
     func connectClient(to address: SocketAddress, owner: any SocketOwner) -> SimulatedSocket? {
         guard let listener = listeners[address], listener.queue.count < listener.limit else { return nil }
         let (ours, theirs) = SimulatedSocket.pair(self)

@@ -1,9 +1,9 @@
 @testable import OnDemand
 
-/// The system as a daemon sees it in a simulation: no threads, no real clock, everything from one seed.
+/// The kernel of a simulated daemon: no threads, no real clock, every choice from one seed.
 ///
-/// Time stands still while the daemon computes and jumps to the next thing that happens when it waits. What a real
-/// kernel would answer with EBADF, and what no daemon should do, becomes a complaint.
+/// Time stands still while the daemon computes, and jumps to the next event when it waits. A call that a real kernel
+/// rejects with EBADF, and that no daemon should make, is a violation.
 final class SimulatedKernel: Kernel {
     enum File {
         case listener(SimulatedListener)
@@ -19,47 +19,47 @@ final class SimulatedKernel: Kernel {
     struct Watch {
         let token: Token
         let interest: Interest
-        /// Which thread's, zero being the first.
+        /// The number of the thread; 0 is the main thread.
         let view: Int
     }
 
-    /// On a further thread: the world is that of the first, and all of it is asked there.
+    /// The kernel of the main thread, which holds all state; nil on the main thread itself.
     unowned let first: SimulatedKernel?
     private(set) var further: [SimulatedKernel] = []
     private(set) var view = 0
 
     var clock = Instant(nanoseconds: 1_000_000_000)
-    /// The wall clock may be set to another time; nothing but log lines may notice.
+    /// Offset of the wall clock in seconds. It may change; only log lines may show the change.
     var wallOffset: Int64 = 1_800_000_000
     var dice: Seeded
     var faults: Faults
     private var schedule = Schedule()
 
-    /// Everything that was wrong, in words.
+    /// All violations.
     private(set) var complaints: [String] = []
     var trace: Trace
 
     // Descriptors.
     var files: [Int32: File] = [:]
     var descriptorLimit = 1024
-    /// The n-th call that may fail does so; zero is never.
+    /// The number of the call that fails; 0: none.
     var failingCall = 0
-    /// What it fails with; nil for what such a call most often fails with.
+    /// The errno of that call; nil: its most usual one.
     var failingErrno: Errno?
     private(set) var fallibleCalls = 0
     private(set) var failedVerb: String?
 
     // Readiness.
     var watches: [Int32: Watch] = [:]
-    /// Descriptors with an edge that has not been told, in order.
+    /// Descriptors with an undelivered edge, in order.
     var ready: [Int32] = []
-    /// Descriptors that are watched level-triggered, in order.
+    /// Level-triggered descriptors, in order.
     var levels: [Int32] = []
     var events: [ReadinessEvent] = []
     var lastClosedToken: Token?
-    /// Waits without an end and without anything planned: the world is asleep.
+    /// A wait has no deadline and nothing is planned: the world is asleep.
     private(set) var isQuiet = false
-    /// Counts what changed something, to tell a busy loop from work.
+    /// Counts changes, to tell a busy loop from work.
     private(set) var progress = 0
     private var progressAtLastWait = -1
     private var idleTurns = 0
@@ -69,40 +69,40 @@ final class SimulatedKernel: Kernel {
     var listeners: [SocketAddress: SimulatedListener] = [:]
     var notifySockets: [String: SimulatedNotifySocket] = [:]
     var children = ChildTable()
-    /// What the manager has heard, how often it wants to hear something, and what it opened.
+    /// Messages to the service manager, the watchdog interval, and the sockets that it opened.
     private(set) var managerHeard: [String] = []
     var watchdogInterval: Duration?
     var inherited: [InheritedListener] = []
     var pendingSignals: [DaemonSignal] = []
     var logLines: [[UInt8]] = []
-    /// Lines that the log got in one turn, and most of all turns.
+    /// Log lines of one loop iteration, and the maximum of all.
     private var linesThisTurn = 0
     private(set) var mostLinesPerTurn = 0
-    /// How often it was asked whether a process is of a family.
+    /// Number of checks whether a process belongs to a process tree.
     var familyQuestions = 0
-    /// The daemon's own files, by their paths.
+    /// The daemon's own files, by path.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
     var logReader = LogReader.anybody
     var logDisk = SimulatedLogDisk()
-    /// What really went wrong for a service, so that its clients may be told.
+    /// The actual faults of each service, which excuse errors of its clients.
     private(set) var trouble: [Int: Set<String>] = [:]
-    /// Set when the daemon has been asked to leave.
+    /// Set when the daemon has been asked to shut down.
     var isShuttingDown = false
-    /// And once more.
+    /// Set when it has been asked twice.
     var mayHurry = false
-    /// An operator had something stopped, and clients are sent away.
+    /// An operator has stopped a service, which rejects clients.
     var obeysOperator = false
-    /// A reload has ended somebody's life early.
+    /// A reload has ended a generation early.
     var sendsAway = false
     var isCramped = false
-    /// How long the next guards live, the last one first; those after them are not disturbed.
+    /// Lifetimes of the next guards, the last one first; later guards stay.
     var guardDeaths: [Duration] = []
-    /// Nothing shows whose a listening socket is.
+    /// The owner of a listening socket is invisible.
     var hidesSockets = false
-    /// Who was between two requests may have been let go to make room.
+    /// Idle connections may have been closed to free descriptors.
     var hasLackedDescriptors = false
-    /// Everybody's patience ended at once.
+    /// The clock has jumped: all timeouts expired at once.
     var hasJumped = false
     var counters = RequestLog()
 
@@ -145,7 +145,7 @@ final class SimulatedKernel: Kernel {
         if watches[wakeup.raw] != nil, !ready.contains(wakeup.raw) { ready.append(wakeup.raw) }
     }
 
-    /// Every thread's own view, by its number.
+    /// Returns each thread's own kernel, by its number.
     func seen(from view: Int) -> SimulatedKernel { view == 0 ? self : further[view - 1] }
 
     // MARK: Time and chance
@@ -171,7 +171,7 @@ final class SimulatedKernel: Kernel {
         schedule.scenario(at: clock + delay, action)
     }
 
-    /// Something the world does may make the daemon's next wait worth while again.
+    /// Resumes a quiet world: the daemon's next wait may return an event.
     func wake() { isQuiet = false }
 
     func drawCapacity() -> Int {
@@ -184,13 +184,13 @@ final class SimulatedKernel: Kernel {
             : dice.duration(.microseconds(5) ... .microseconds(200))
     }
 
-    /// What slow turns have taken so far: whoever waits for a small buffer to be filled again and again waits for them.
+    /// Time that slow loop iterations have taken so far; a client of a small buffer waits for them repeatedly.
     private(set) var slowTurnTime = Duration.zero
 
-    /// So slow, by its own doing, that nobody's patience means anything.
+    /// The simulated machine is so slow that timeouts of clients are not checked.
     var isSlow: Bool { hasJumped || isCramped }
 
-    /// The owner of a peer's end looks at it a little later; many changes are one look.
+    /// Notifies the owner of a peer's end a little later; several changes cause one notification.
     func lookLater(at socket: SimulatedSocket) {
         guard socket.owner != nil, !socket.isLookedAfter else { return }
         socket.isLookedAfter = true
@@ -200,7 +200,7 @@ final class SimulatedKernel: Kernel {
         }
     }
 
-    // MARK: Judging
+    // MARK: Violations
 
     func complain(_ sentence: String) {
         complaints.append("\(sentence) (at \(clock.nanoseconds / 1000) us)")
@@ -213,7 +213,7 @@ final class SimulatedKernel: Kernel {
 
     func failure(_ usual: Errno) -> Errno { failingErrno ?? usual }
 
-    /// Counts a call that may fail; true when it is this one's turn to.
+    /// Counts a call that may fail; returns true when it must fail.
     func fails(_ verb: String) -> Bool {
         fallibleCalls += 1
         guard fallibleCalls == failingCall else { return false }
@@ -251,7 +251,7 @@ final class SimulatedKernel: Kernel {
         return events.count
     }
 
-    /// A turn takes next to nothing, except on a machine that has other things to do.
+    /// A loop iteration takes almost no time, except on a loaded machine.
     private func beginTurn() {
         guard dice.chance(faults.slowTurns) else {
             clock = clock + .microseconds(2)
@@ -262,7 +262,7 @@ final class SimulatedKernel: Kernel {
         slowTurnTime += length
     }
 
-    /// With several threads nobody sleeps in a wait: whose turn it is and how long all sleep is decided outside.
+    /// With several threads no wait blocks: the simulation chooses the next thread and the time to sleep.
     private func lookUpSocket(from view: Int) -> Int {
         waits += 1
         beginTurn()
@@ -274,13 +274,12 @@ final class SimulatedKernel: Kernel {
         return viewer.events.count
     }
 
-    /// Whether a wait of this thread would tell something.
+    /// Whether a wait of this thread would return an event.
     func hasEvents(for view: Int) -> Bool {
         (ready + levels).contains { watches[$0]?.view == view && !readiness(of: $0).isEmpty }
     }
 
-    /// Nobody has anything to do before the earliest of these, or before the world does something; false when nothing
-    /// will ever happen again.
+    /// Sleeps until the earliest of these, or until a planned event; returns false when nothing will happen again.
     func sleep(until deadlines: [Instant]) {
         guard let next = (deadlines + [schedule.next].compactMap { $0 }).min() else {
             isQuiet = true
@@ -298,7 +297,7 @@ final class SimulatedKernel: Kernel {
         while let action = schedule.popDue(at: clock) { action() }
     }
 
-    /// What becomes of the others when the daemon is no more.
+    /// Runs the remaining processes and clients after the daemon's exit.
     func runWithoutDaemon() {
         while let next = schedule.next {
             clock = max(clock, next)
@@ -306,11 +305,11 @@ final class SimulatedKernel: Kernel {
         }
     }
 
-    /// Turns that neither slept nor changed anything are a busy loop; a few may be due to events told twice.
+    /// Iterations that neither sleep nor change anything are a busy loop; duplicate events may cause a few.
     private func judgeTurn(slept: Bool) {
         idleTurns = slept || progress != progressAtLastWait ? 0 : idleTurns + 1
         progressAtLastWait = progress
-        if idleTurns == 100 { complain("the daemon spins: 100 turns without sleep or progress") }
+        if idleTurns == 100 { complain("the daemon spins: 100 iterations without sleep or progress") }
     }
 
     func event(at position: Int) -> ReadinessEvent { events[position] }
@@ -358,7 +357,7 @@ final class SimulatedKernel: Kernel {
 
     // MARK: The end
 
-    /// Forgets the plans, which hold on to everybody.
+    /// Drops the planned events, which retain all objects.
     func dismantle() {
         schedule.removeAll()
         for process in children.all { process.conversations = [] }
@@ -368,7 +367,7 @@ final class SimulatedKernel: Kernel {
     }
 }
 
-/// What happened, for comparing two runs and, when it is wanted, for reading.
+/// Record of the run, to compare two runs and to read.
 struct Trace {
     private(set) var digest: UInt64 = 0xcbf2_9ce4_8422_2325
     private(set) var lines: [String] = []

@@ -1,18 +1,18 @@
 @testable import OnDemand
 
-/// A file that is added to; it stays what it is when its name changes.
+/// A log file; it keeps its identity when its name changes.
 final class SimulatedLogFile {
     var bytes: [UInt8] = []
 
     var lines: [String] { String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { String($0) } }
 }
 
-/// What files have which names, and what is wrong with the logDisk.
+/// The files by name, and the faults of the disk.
 struct SimulatedLogDisk {
     var files: [String: SimulatedLogFile] = [:]
-    /// Bytes until it is full; nil is never.
+    /// Free space in bytes; nil: unlimited.
     var room: Int?
-    /// What opening a file fails with.
+    /// The errno of the next open; nil: none.
     var openFailure: Errno?
     var renameFailure: Errno?
     /// Paths that name no regular file.

@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// A process of the simulation: runs its script, serves what it accepts, and stays a zombie until it is reaped.
+/// A process of the simulation: runs its script, serves accepted connections, and is a zombie until it is reaped.
 final class SimulatedProcess {
     enum Life: Equatable {
         case running
@@ -11,32 +11,32 @@ final class SimulatedProcess {
     let id: Int32
     /// The leader of its process group.
     let group: Int32
-    /// The launch it descends from, whatever group it is in now.
+    /// The launch from which it descends, in whatever group it is now.
     let launch: UInt64
-    /// nil is the daemon, which also adopts orphans.
+    /// nil: the daemon, which also adopts orphans.
     weak var parent: SimulatedProcess?
     let service: Int
     let script: ChildScript
-    /// Where it is to listen, or the one it descends from.
+    /// The address on which it listens, its own or its ancestor's.
     private(set) var address: SocketAddress?
-    /// It left the group in which it was born.
+    /// It has left the group of its birth.
     var isDetached = false
     private(set) var life = Life.running
     private(set) var heardTerminate = false
     private(set) var listener: SimulatedListener?
-    /// What it was given to listen on, until it does.
+    /// The inherited listener, until the process accepts from it.
     var inherited: SimulatedListener?
-    /// Where it says that it is ready.
+    /// The notify socket for its readiness.
     var notifyName: String?
     var conversations: [BackendConversation] = []
     private var requests = 0
-    /// Behind its flap.
+    /// Its flap is over.
     private var hasSettled = false
     private let pipes: [SimulatedPipe]
     private let startupTimeout: Duration
     private let bornAt: Instant
 
-    /// What it tells who asks whether it can serve.
+    /// Whether it responds positively to a readiness probe.
     var isUp: Bool { kernel.clock - bornAt >= script.isUpAfter }
     var isLeader: Bool { id == group && !isDetached }
     var isSpoilt: Bool { script.trouble(startupTimeout: startupTimeout) != nil }
@@ -73,7 +73,7 @@ final class SimulatedProcess {
             }
         }
         if let delay = script.notifiesAfter { whileRunning(after: delay) { $0.say("STATUS=up\nREADY=1") } }
-        if let (delay, text) = script.strangersWord {
+        if let (delay, text) = script.foreignMessage {
             kernel.scenario(after: delay) { [kernel, notifyName] in
                 notifyName.flatMap { kernel.notifySockets[$0] }?.messages.append((text, 7))
             }
@@ -135,7 +135,7 @@ final class SimulatedProcess {
 
     // MARK: Serving
 
-    /// Takes the connections that wait, one after the other.
+    /// Accepts the queued connections one after the other.
     func acceptLater() {
         guard script.accepts, hasSettled || script.flap?.serves ?? true else { return }
         whileRunning(after: kernel.drawLatency()) { process in
@@ -145,7 +145,7 @@ final class SimulatedProcess {
         }
     }
 
-    /// A whole request has arrived. False when that was one too many.
+    /// Counts a whole request. Returns false when the process crashes at this one.
     func takesRequest() -> Bool {
         requests += 1
         guard requests == script.crashesAtRequest else { return true }
@@ -196,7 +196,7 @@ final class SimulatedProcess {
         for pipe in pipes { pipe.writers -= 1 }
         kernel.children.orphan(childrenOf: self, kernel)
         if let parent, parent.isRunning {
-            kernel.children.remove(self)  // A good parent reaps at once.
+            kernel.children.remove(self)  // The simulated parent reaps at once.
         } else {
             parent = nil
             kernel.raise(.childChanged)

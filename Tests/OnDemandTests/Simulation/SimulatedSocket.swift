@@ -1,8 +1,9 @@
 @testable import OnDemand
 
-/// One end of a simulated connection: a queue of bytes with a capacity, an end behind them, and perhaps a reset.
+/// One end of a simulated connection: a queue of bytes with a capacity, possibly an end behind them, and possibly a
+/// reset.
 ///
-/// Both ends are of this type. The daemon's is known by its descriptor, a peer's by its owner.
+/// Both ends have this type. The daemon's end has a descriptor, a peer's end has an owner.
 final class SimulatedSocket {
     enum Stage { case connecting, connected, refused }
 
@@ -11,9 +12,9 @@ final class SimulatedSocket {
     var stage = Stage.connected
     var descriptor: Int32?
     weak var owner: (any SocketOwner)?
-    /// Of a client's connection, at the daemon's end.
+    /// The client's address, at the daemon's end.
     var peerAddress: SocketAddress?
-    /// nil once it was closed for good.
+    /// nil after the peer has closed.
     weak var peer: SimulatedSocket?
 
     private var inbound: [UInt8] = []
@@ -22,11 +23,11 @@ final class SimulatedSocket {
     private(set) var hasEnded = false
     private(set) var isReset = false
     private var error: Errno?
-    /// What was sent reached an end that was closed.
+    /// The last send reached a closed end.
     private(set) var hasSpokenToNobody = false
-    /// A send found too little room: its owner is told when there is more.
+    /// A send found too little space: the owner is notified when there is more.
     private var wantsRoom = false
-    /// A look of the owner is planned already.
+    /// A notification of the owner is planned.
     var isLookedAfter = false
 
     init(kernel: SimulatedKernel, capacity: Int) {
@@ -34,7 +35,7 @@ final class SimulatedSocket {
         self.capacity = capacity
     }
 
-    /// Two ends that know each other, each as roomy as the dice say if it is not told.
+    /// Creates two connected ends, with random capacities unless one is given.
     static func pair(_ kernel: SimulatedKernel, capacity: Int? = nil) -> (SimulatedSocket, SimulatedSocket) {
         let first = SimulatedSocket(kernel: kernel, capacity: capacity ?? kernel.drawCapacity())
         let second = SimulatedSocket(kernel: kernel, capacity: capacity ?? kernel.drawCapacity())
@@ -48,7 +49,7 @@ final class SimulatedSocket {
     var roomToSend: Int { peer?.room ?? 0 }
     private var peerHasRoom: Bool { (peer?.room ?? capacity) * 3 >= (peer?.capacity ?? 0) }
 
-    /// What poll(2) would say.
+    /// The result of poll(2).
     var readiness: Readiness {
         switch stage {
         case .connecting: return []
@@ -66,7 +67,7 @@ final class SimulatedSocket {
 
     // MARK: The verbs of an end
 
-    /// The next bytes, at most `limit`; empty when `receive` would have another answer.
+    /// Takes the next bytes, at most `limit`; empty when `receive` would return another result.
     func take(_ limit: Int) -> ArraySlice<UInt8> {
         let count = min(limit, queueLength)
         let bytes = inbound[consumed..<(consumed + count)]
@@ -82,7 +83,7 @@ final class SimulatedSocket {
         return bytes
     }
 
-    /// What a read says when no bytes wait. An error is told once, then the connection has simply ended (tcp(7)).
+    /// The result of a read without bytes. An error is reported once, then the connection has ended (tcp(7)).
     func resultWithoutBytes() -> ReadResult {
         if let error {
             self.error = nil
@@ -99,7 +100,7 @@ final class SimulatedSocket {
         guard !isReset, !hasEnded, stage != .refused else { return .failed(.brokenPipe) }
         guard stage == .connected else { return .wouldBlock }
         guard let peer else {
-            // It was closed: what we say reaches nobody, and a reset tells us so.
+            // The peer has closed: the bytes are lost, and a reset follows.
             hasSpokenToNobody = true
             kernel.scenario(after: kernel.drawLatency()) { [weak self] in self?.beReset() }
             return .bytes(bytes.count)
@@ -112,7 +113,7 @@ final class SimulatedSocket {
         return .bytes(count)
     }
 
-    /// The room that a send did not find counts as coming back: an event will tell.
+    /// Makes the socket full for this time; an event follows.
     func pretendFull(for delay: Duration) {
         wantsRoom = true
         kernel.scenario(after: delay) { [weak self] in self?.changed() }
@@ -122,11 +123,11 @@ final class SimulatedSocket {
         guard !hasEnded, !isReset else { return }
         hasEnded = true
         peer?.hearEnd()
-        // Both directions over is news for the one who ended last, too (EPOLLHUP).
+        // When both directions are over, the side that ended last also gets an event (EPOLLHUP).
         if peerHasEnded { changed() }
     }
 
-    /// Gone. Who closes with unread bytes resets the connection instead of ending it (RFC 9293, 3.6).
+    /// Closes this end. A close with unread bytes resets the connection instead of ending it (RFC 9293, 3.6).
     func close() {
         descriptor = nil
         owner = nil
@@ -165,7 +166,7 @@ final class SimulatedSocket {
         changed()
     }
 
-    /// What had arrived before can still be read.
+    /// Handles a reset. Bytes that arrived before remain readable.
     func beReset() {
         guard !isReset else { return }
         isReset = true
@@ -181,28 +182,28 @@ final class SimulatedSocket {
     }
 }
 
-/// A virtual client or a backend's conversation.
+/// A virtual client or a backend's connection.
 protocol SocketOwner: AnyObject {
-    /// Something about the socket has changed: bytes, an end, room, a reset.
+    /// Handles a change of the socket: bytes, an end, space, a reset.
     func inspect(_ socket: SimulatedSocket)
 }
 
-/// A listening address with the connections nobody has taken yet.
+/// A listening address with its queue of unaccepted connections.
 final class SimulatedListener {
     let address: SocketAddress
-    /// Ends that wait to be accepted.
+    /// Ends in the accept queue.
     var queue: [SimulatedSocket] = []
     let limit: Int
     var descriptor: Int32?
-    /// Who accepts; nil for the daemon's own and for strangers.
+    /// The accepting process; nil for the daemon's own and for foreign listeners.
     weak var process: SimulatedProcess?
-    let isStranger: Bool
-    /// The daemon's own, and its children inherit it.
+    let isForeign: Bool
+    /// Opened by the daemon and inherited by its children.
     var isForChild = false
     /// Only the daemon accepts here.
-    var isOwn: Bool { process == nil && !isStranger && !isForChild }
+    var isOwn: Bool { process == nil && !isForeign && !isForChild }
     private(set) var isClosed = false
-    /// Shut down from outside, and still the daemon's descriptor: ready without a client (shutdown(2)).
+    /// Shut down from outside, but still the daemon's descriptor: ready without a client (shutdown(2)).
     private(set) var isShutDown = false
 
     func shutDown() {
@@ -211,10 +212,10 @@ final class SimulatedListener {
         queue = []
     }
 
-    init(address: SocketAddress, limit: Int = 128, isStranger: Bool = false) {
+    init(address: SocketAddress, limit: Int = 128, isForeign: Bool = false) {
         self.address = address
         self.limit = limit
-        self.isStranger = isStranger
+        self.isForeign = isForeign
     }
 
     func close() {
@@ -224,13 +225,13 @@ final class SimulatedListener {
     }
 }
 
-/// A pipe that children write into and the daemon reads.
+/// A pipe from children to the daemon.
 final class SimulatedPipe {
     static let capacity = 64 * 1024
     var bytes: [UInt8] = []
-    /// What did not fit: its writer is blocked until the daemon reads.
+    /// Bytes beyond the capacity: the writer is blocked until the daemon reads.
     var backlog: [UInt8] = []
-    /// Processes that hold the writing end.
+    /// Number of processes that hold the write end.
     var writers = 0
     var isClosed = false
 
@@ -261,12 +262,12 @@ final class SimulatedPipe {
     }
 }
 
-/// What one thread watches and others ring.
+/// The wakeup descriptor of a thread.
 final class SimulatedWakeup {
     var hasRung = false
 }
 
-/// A datagram socket that hears who speaks.
+/// A datagram socket that knows the sender of each message.
 final class SimulatedNotifySocket {
     let name: String
     var messages: [(text: String, sender: Int32)] = []

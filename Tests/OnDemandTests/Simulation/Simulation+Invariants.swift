@@ -1,10 +1,10 @@
 @testable import OnDemand
 
-/// What must be true after every turn, when everybody has left, and when the daemon has.
+/// Invariants after every loop iteration, at rest, and after the daemon's exit.
 extension Simulation {
-    // MARK: After every turn
+    // MARK: After every iteration
 
-    /// A turn that did nothing has nothing to judge.
+    /// An iteration without a change needs no check.
     func judgeTurn(_ daemon: Daemon<SimulatedKernel>) {
         guard kernel.progress != judgedProgress else { return }
         judgedProgress = kernel.progress
@@ -25,10 +25,10 @@ extension Simulation {
             leases[lease.backend, default: 0] += 1
         }
         if proxy.idleUpstreams != idleUpstreams {
-            kernel.complain("\(proxy.idleUpstreams) spare connections are counted, \(idleUpstreams) are there")
+            kernel.complain("\(proxy.idleUpstreams) idle upstream connections are counted, \(idleUpstreams) are there")
         }
         for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {
-            // A gate that is closed to newcomers still counts the leases of its generation.
+            // A closed gate still counts the leases of its generation.
             let counted = hold.required.gate.openGeneration ?? hold.required.machine.generation
             guard case .held(let generation) = hold.state, generation == counted else { continue }
             leases[hold.required.id, default: 0] += 1
@@ -36,13 +36,13 @@ extension Simulation {
         let services = proxy.upstreams.enumerated().map { (BackendID(index: $0), $1.gate) }
         let processes = daemon.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id, $0.gate) }
         for (id, gate) in services + processes where gate.leases != leases[id, default: 0] {
-            // A gate that was closed by force counts nobody any more.
+            // A gate that was closed by force no longer counts leases.
             guard gate.isOpen || gate.leases > 0 else { continue }
-            kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) are held")
+            kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) exist")
         }
     }
 
-    /// What tunnels on other threads hold, on their way there and back too; and whether it is counted rightly.
+    /// The leases of tunnels on worker threads and in transit, and whether they are counted correctly.
     private func carriedLeases(_ daemon: Daemon<SimulatedKernel>) -> [Connection.Lease] {
         guard let reports = daemon.proxy.reports?.peek() else { return [] }
         var held: [Connection.Lease] = []
@@ -68,35 +68,36 @@ extension Simulation {
             }
             let counted = daemon.proxy.workers[position].connections
             if connections != counted, !daemon.hasLeft {
-                kernel.complain("carrier \(position) has \(connections) connections; \(counted) are counted")
+                kernel.complain("worker \(position) has \(connections) connections; \(counted) are counted")
             }
         }
         for (index, upstream) in daemon.proxy.upstreams.enumerated() where !daemon.hasLeft {
             let there = onWorkers[BackendID(index: index), default: 0]
             if upstream.onWorkers != there {
-                kernel.complain("\(there) tunnels of \(upstream.name) are carried; \(upstream.onWorkers) are counted")
+                kernel.complain(
+                    "\(there) tunnels of \(upstream.name) are on workers; \(upstream.onWorkers) are counted")
             }
         }
         return held
     }
 
-    /// Whether a gate has counted it: that of the life that is, or is just ending.
+    /// Whether a gate has counted this lease: the gate of the current or of the ending generation.
     private func counts(_ lease: Connection.Lease, _ daemon: Daemon<SimulatedKernel>) -> Bool {
         let gate = daemon.proxy.upstreams[lease.backend.index].gate
         guard !gate.isOpen else { return lease.generation == gate.openGeneration }
         let backend = daemon.supervisor.inOrder.first { $0.id == lease.backend }
         let plain = daemon.proxy.upstreams[lease.backend.index].plainGeneration
-        // Of one that has been forgotten, the gate still counts the last life.
+        // For a removed backend, the gate still counts the last generation.
         guard let backend else { return plain.number == 0 || lease.generation == plain }
         return lease.generation == backend.machine.generation
     }
 
-    /// A connection without a request: nobody's reason to stay awake, and only to a life that goes on.
+    /// An idle upstream connection is no reason to stay awake, and belongs to a current generation.
     private func judge(_ idleUpstream: Connection.Lease, of connection: Connection, _ proxy: Proxy<SimulatedKernel>) {
-        if connection.lease != nil { kernel.complain("a spare connection holds a lease") }
-        if connection.upstream == nil { kernel.complain("a spare connection is none") }
+        if connection.lease != nil { kernel.complain("an idle upstream connection holds a lease") }
+        if connection.upstream == nil { kernel.complain("an idle upstream connection has no upstream") }
         if proxy.upstreams[idleUpstream.backend.index].gate.openGeneration != idleUpstream.generation {
-            kernel.complain("a connection is spared to a life of \(idleUpstream.backend) that is over")
+            kernel.complain("an idle upstream connection belongs to an old generation of \(idleUpstream.backend)")
         }
     }
 
@@ -110,15 +111,15 @@ extension Simulation {
         ]
         let oneRead = machine == nil ? Limits.largeReadBytes : Limits.readBufferBytes
         if let most = holdings.max(), most > oneRead + 2 * head {
-            kernel.complain("\(most) bytes are held for one direction of a connection")
+            kernel.complain("\(most) bytes are buffered for one direction of a connection")
         }
     }
 
-    // MARK: When everybody has left
+    // MARK: At rest
 
     func judgeQuiet() {
         guard let daemon, !daemon.hasLeft else { return }
-        for client in clients where !client.isOver { kernel.complain("\(client.name) waits for ever") }
+        for client in clients where !client.isOver { kernel.complain("\(client.name) never gets a response") }
         let left = daemon.proxy.connectionCount
         if left != 0 { kernel.complain("\(left) connections are left") }
         if daemon.reactor.hasTimers || daemon.workers.contains(where: \.reactor.hasTimers) {
@@ -126,7 +127,7 @@ extension Simulation {
         }
         var lacking: Set<String> = []
         for backend in daemon.supervisor.inOrder {
-            // Whoever requires what an operator has disabled waits for the operator.
+            // A backend whose requirement an operator has disabled waits for the operator.
             let lacks = !lacking.isDisjoint(with: backend.machine.policy.requires)
             if lacks || backend.machine.standing == .disabled { lacking.insert(backend.name) }
             judgeRest(of: backend, lacks: lacks)
@@ -147,7 +148,7 @@ extension Simulation {
 
     private func judgeRest(of backend: SupervisedBackend, lacks: Bool) {
         let (policy, standing) = (backend.machine.policy, backend.machine.standing)
-        // Nobody but another backend can be inside now.
+        // Only another backend can hold a lease now.
         let staysAwake =
             policy.alwaysOn || policy.idleTimeout == nil || standing == .pinned || backend.gate.leases > 0
         let comesBack = !lacks && (standing == .pinned || standing == .usual && policy.comesBack)
@@ -161,14 +162,14 @@ extension Simulation {
         }
     }
 
-    // MARK: When the daemon has left
+    // MARK: After the exit
 
     func judgeDeparture() {
         guard let daemon else { return }
-        guard daemon.hasLeft else { return kernel.complain("the daemon was asked to leave and is still there") }
+        guard daemon.hasLeft else { return kernel.complain("the daemon was asked to exit and is still there") }
         let left = kernel.files.values.count { file in
             switch file {
-            // The end of the channel is the daemon's own end.
+            // The channel's end belongs to the daemon.
             case .signals, .wakeup, .guardChannel: false
             default: true
             }
@@ -179,25 +180,25 @@ extension Simulation {
         }
     }
 
-    // MARK: Each client's story
+    // MARK: Each client's outcome
 
     func judge(_ client: VirtualClient) {
         guard !client.hasLeft, !client.wasRefused || !kernel.isShuttingDown else { return }
-        if client.wasRefused { return kernel.complain("\(client.name) found nobody listening") }
+        if client.wasRefused { return kernel.complain("\(client.name) found no listener") }
         for (index, exchange) in client.exchanges.enumerated() {
-            // After an answer that closes, the rest was never asked.
+            // After a response that closes the connection, the remaining requests were never sent.
             if exchange.askedAt == nil, index > 0 { return }
             judge(exchange, of: client)
             if exchange.isLast { return }
         }
     }
 
-    /// Whoever asks is answered, with a sentence.
+    /// Every operator gets a response with a text.
     func judge(_ virtual: VirtualOperator) {
         guard virtual.hasArrived, !virtual.wasRefused, kernel.failedVerb == nil, !kernel.hasJumped else { return }
         let isKnown = [200, 409, 502, 503].contains(virtual.status ?? 0)
         if !isKnown, scenario.terminates == nil, scenario.descriptorLimit == 1024, scenario.faults.failingWatches == 0 {
-            kernel.complain("\(virtual.name) was answered \(virtual.text)")
+            kernel.complain("\(virtual.name) got \(virtual.text)")
         }
     }
 
@@ -225,14 +226,14 @@ extension Simulation {
             kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
         }
         if exchange.isShort, !mayBeRefused {
-            kernel.complain("\(client.name) read less than was said, and a proper end")
+            kernel.complain("\(client.name) read fewer bytes than were sent, and a clean end")
         }
-        judgePatience(exchange, client)
+        judgeResponseTime(exchange, client)
     }
 
-    /// An answer of whatever kind comes within the limits of a stop, a start and an answer; what the simulated machine
-    /// took for its turns meanwhile is not the daemon's doing.
-    private func judgePatience(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
+    /// Checks that a response arrives within the limits of a stop, a start and a response. Time that the simulated
+    /// machine spends in its loop iterations does not count.
+    private func judgeResponseTime(_ exchange: VirtualClient.Exchange, _ client: VirtualClient) {
         guard let asked = exchange.askedAt, let answered = exchange.answeredAt, !client.isSlow, !kernel.isSlow else {
             return
         }
@@ -241,14 +242,14 @@ extension Simulation {
         let start = starts.map { scenario.policy(of: $0) }.reduce(Duration.zero) { sum, policy in
             sum + policy.startupTimeout + policy.stopPlan.length + .seconds(2)
         }
-        let patience = start + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
+        let limit = start + Limits.responseTimeout + Limits.connectTimeout + .seconds(5)
         let waitedForTheDaemon = answered - asked - exchange.slowTurnTime
-        if waitedForTheDaemon > patience * (client.script.isPipelined ? client.exchanges.count : 1) {
-            kernel.complain("\(client.name) waited \(answered - asked) for its answer")
+        if waitedForTheDaemon > limit * (client.script.isPipelined ? client.exchanges.count : 1) {
+            kernel.complain("\(client.name) waited \(answered - asked) for its response")
         }
     }
 
-    /// Why this client may have been told something else than its backend's answer.
+    /// Reasons why this client may have got something other than its backend's response.
     private func excuses(for client: VirtualClient) -> [String] {
         var reasons = Array(kernel.trouble[client.script.service] ?? [])
         for required in scenario.allRequirements(of: client.script.service) {
@@ -262,16 +263,16 @@ extension Simulation {
         if kernel.hasJumped { reasons.append("a day that passed at once") }
         if service.wakeOn != .any || service.policy.minimumSleep > .zero { reasons.append("a sleep") }
         if scenario.terminates != nil { reasons.append("a shutdown") }
-        if !service.isEnabled || !service.launches { reasons.append("nobody to ask") }
+        if !service.isEnabled || !service.launches { reasons.append("an unmanaged or disabled service") }
         return reasons
     }
 }
 
 extension Simulation {
-    /// The outcomes of all requests of a client, by its position.
+    /// Returns the outcomes of all requests of a client, by its position.
     func outcomes(of client: Int) -> [VirtualClient.Outcome] { clients[client].exchanges.map(\.outcome) }
 
-    /// From the last byte of a client's first request to the first byte of its answer.
+    /// Returns the time from the last byte of a client's first request to the first byte of its response.
     func wait(of client: Int) -> Duration? {
         let exchange = clients[client].exchanges[0]
         guard let asked = exchange.askedAt, let answered = exchange.answeredAt else { return nil }
@@ -280,7 +281,7 @@ extension Simulation {
 }
 
 extension ClientScript.Request {
-    /// One side of the chat goes while the other may still be speaking.
+    /// One side of the chat closes while the other may still be sending.
     fileprivate var endsRudely: Bool {
         if case .chat(let chat) = wish { !chat.ending.isPolite } else { false }
     }
@@ -299,7 +300,7 @@ extension VirtualClient.Exchange {
 }
 
 extension VirtualClient {
-    /// By its own doing it may run into a limit of the daemon's.
+    /// Its own script may make it exceed a limit of the daemon.
     var isSlow: Bool {
         script.reading != .eager || script.pieces.map { $0.pause > .milliseconds(20) } ?? false
             || script.thinks > .seconds(60)
@@ -307,7 +308,7 @@ extension VirtualClient {
 }
 
 extension BackendGate {
-    /// The generation that may be entered; leaves the count as it was.
+    /// The generation of an open gate; the count does not change.
     var openGeneration: Generation? {
         guard let generation = enter() else { return nil }
         _ = leave(generation)
@@ -316,11 +317,11 @@ extension BackendGate {
 }
 
 extension ThreadSafeQueue {
-    /// What waits there, which goes on waiting.
+    /// Returns the queued messages and keeps them queued.
     func peek() -> [Message] {
         let messages = takeAll()
         guard !messages.isEmpty else { return [] }
-        // Its bell has been rung in the world that counts.
+        // The real kernel already has the wakeup of these messages.
         let nowhere = SimulatedKernel(seed: 0)
         for message in messages { post(message, through: nowhere) }
         return messages
@@ -334,7 +335,7 @@ extension WorkerCommand {
 }
 
 extension Slab {
-    /// Every element that there is; slots that nobody has are not even looked for when all have been found.
+    /// Visits every element; stops when all are found.
     fileprivate func visit(_ body: (Element) -> Void) {
         var (index, left) = (0, count)
         while left > 0 {

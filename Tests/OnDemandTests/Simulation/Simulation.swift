@@ -1,18 +1,18 @@
 @testable import OnDemand
 
-/// A whole daemon in a simulated world, run from its first breath to its last, and judged.
+/// A whole daemon in a simulated world, from start to exit, with all checks.
 final class Simulation {
     let scenario: Scenario
     let kernel: SimulatedKernel
-    /// nil when the daemon could not even begin.
+    /// nil when the daemon could not start.
     private(set) var daemon: Daemon<SimulatedKernel>?
     private(set) var clients: [VirtualClient] = []
     private(set) var operators: [VirtualOperator] = []
     private(set) var turns = 0
-    /// What the configuration file says by now.
+    /// The current content of the configuration file.
     var variant: Scenario.Variant
     var fileIsBroken = false
-    /// How far the kernel's count had come when a turn was last judged.
+    /// The kernel's progress at the last check of an iteration.
     var judgedProgress = -1
 
     var complaints: [String] { kernel.complaints }
@@ -40,7 +40,7 @@ final class Simulation {
         }
     }
 
-    /// A simulation that has run to its end.
+    /// Runs a scenario to its end and returns the simulation.
     static func run(_ scenario: Scenario, verbosely: Bool = false) throws -> Simulation {
         let simulation = Simulation(scenario)
         simulation.kernel.trace.isVerbose = verbosely
@@ -51,7 +51,7 @@ final class Simulation {
     func run() throws {
         defer { kernel.dismantle() }
         let configuration = try scenario.configuration(variant)
-        arrangeStrangers()
+        arrangeForeignListeners()
         do throws(SystemError) {
             daemon = try Daemon(configuration, kernel: kernel) { [unowned self] in loadConfiguration() }
         } catch {
@@ -59,11 +59,11 @@ final class Simulation {
             return
         }
         kernel.faults = scenario.faults
-        // Bells are there from the start, and no client's.
+        // Wakeup descriptors exist from the start and belong to no client.
         kernel.descriptorLimit = scenario.descriptorLimit + (scenario.threads > 1 ? scenario.threads : 0)
         kernel.isCramped =
             scenario.descriptorLimit < 1024 || scenario.faults.smallBuffers > 0 && scenario.faults.slowNetwork > 0
-        // Somebody else gives some back.
+        // Another process frees some descriptors.
         kernel.scenario(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
         arrange()
         runUntilQuiet()
@@ -121,30 +121,32 @@ final class Simulation {
     private func takePickedPort() {
         let address = kernel.children.addresses[0]
         guard kernel.listeners[address] == nil else { return kernel.complain("the port is bound already") }
-        kernel.note(trouble: "a stranger", of: 0)
-        let listener = SimulatedListener(address: address, isStranger: true)
+        kernel.note(trouble: "a foreign listener", of: 0)
+        let listener = SimulatedListener(address: address, isForeign: true)
         kernel.listeners[address] = listener
     }
 
-    private func arrangeStrangers() {
+    private func arrangeForeignListeners() {
         for (index, service) in scenario.services.enumerated() {
-            if let stranger = service.stranger { arrange(stranger, at: Scenario.address(of: index), service: index) }
+            if let foreignListener = service.foreignListener {
+                arrange(foreignListener, at: Scenario.address(of: index), service: index)
+            }
         }
     }
 
-    /// Accepts everybody and says nothing: no request may ever reach it.
+    /// Installs a foreign listener that accepts all connections and sends nothing: no request may ever reach it.
     private func arrange(_ stay: (arrives: Duration, leaves: Duration), at address: SocketAddress, service: Int) {
-        let listener = SimulatedListener(address: address, isStranger: true)
+        let listener = SimulatedListener(address: address, isForeign: true)
         let arrive = { [kernel] in
             guard kernel.listeners[address] == nil else { return }
-            kernel.note(trouble: "a stranger", of: service)
+            kernel.note(trouble: "a foreign listener", of: service)
             kernel.listeners[address] = listener
         }
         if stay.arrives == .zero { arrive() } else { kernel.scenario(after: stay.arrives, arrive) }
         kernel.scenario(after: stay.leaves) { [kernel] in
             guard kernel.listeners[address] === listener else { return }
             if listener.queue.contains(where: { $0.queueLength > 0 }) {
-                kernel.complain("a request reached a stranger that listens where service \(service) should")
+                kernel.complain("a request reached a foreign listener on the address of service \(service)")
             }
             kernel.listeners[address] = nil
             listener.close()
@@ -159,13 +161,13 @@ final class Simulation {
             runOnce(daemon)
             turns += 1
             judgeTurn(daemon)
-            guard turns < 400_000 else { return kernel.complain("the world does not come to rest") }
+            guard turns < 400_000 else { return kernel.complain("the simulation does not come to rest") }
         }
     }
 
     private func runOnce(_ daemon: Daemon<SimulatedKernel>) {
         guard !daemon.workers.isEmpty else { return daemon.reactor.runOnce(daemon) }
-        // Who turns next is the seed's choice among those who have something to do; only when nobody has, time passes.
+        // The seed chooses the next thread among those with events; time passes only when there is none.
         var turns: [() -> Void] = []
         var deadlines: [Instant] = []
         func consider(_ view: Int, _ deadline: Instant?, _ turn: @escaping () -> Void) {
@@ -180,7 +182,7 @@ final class Simulation {
         kernel.dice.one(of: turns)()
     }
 
-    /// No state may last for ever: whatever happened, after a rest everything works again.
+    /// Checks that no failed state is permanent: after a pause every service responds again.
     private func retry() {
         kernel.faults = .none
         kernel.failingCall = 0
@@ -198,7 +200,8 @@ final class Simulation {
                 addOperator(1000 + index, index, .enable, after: .zero)
                 addOperator(2000 + index, index, .unpin, after: .milliseconds(1))
             }
-            // Longer than any rest after a failure, its own and of what it requires, and what wakes everybody.
+            // Longer than any backoff after a failure, of the service and of its requirements, and longer than every
+            // minimum sleep.
             let moment = Duration.seconds(scenario.processes.isEmpty ? 61 : 125)
             var script = ClientScript.chat(at: moment)
             if service.wakeOn == .any { script = .get(at: moment) }
@@ -208,7 +211,8 @@ final class Simulation {
         kernel.wake()
         runUntilQuiet()
         for client in clients[first...] where client.exchanges[0].outcome != client.exchanges[0].expectedOutcome {
-            kernel.complain("afterwards service \(client.script.service) answers \(client.exchanges[0].outcome)")
+            kernel.complain(
+                "afterwards a request to service \(client.script.service) gets \(client.exchanges[0].outcome)")
         }
         judgeQuiet()
     }
@@ -222,6 +226,6 @@ extension ChildTable {
         starts.append(0)
     }
 
-    /// From now on its processes are sound.
+    /// Makes the future processes of a service healthy.
     mutating func heal(_ service: Int) { scripts[service] = [.healthy] }
 }

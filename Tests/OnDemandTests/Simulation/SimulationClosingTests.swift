@@ -5,7 +5,7 @@ import Testing
 private let key = MaskingKey(1, 2, 3, 4)
 private let hello = FrameWriter.text("hello", key: key)
 
-/// How the daemon ends tunnels itself, and how soon it lets go of a side whose other side has ended.
+/// How the daemon ends tunnels, and how soon it closes one side after the other side has ended.
 @Suite("Simulation: how connections end")
 struct SimulationClosingTests {
     // MARK: Frames in one piece with the heads
@@ -27,8 +27,8 @@ struct SimulationClosingTests {
         (.messageTooBig, FrameWriter.binary(Array(repeating: 7, count: 1001))),
     ]
 
-    /// The close frame is the last that the client hears, the end follows at once, and a client that does nothing about
-    /// it is let go of with its backend.
+    /// Expects a close frame as the last bytes to the client, then the end at once. An inactive client is closed
+    /// together with its backend.
     private func expectFailed(
         _ bench: DaemonBench, _ client: DaemonBench.Peer, _ backend: DaemonBench.Peer, _ code: CloseCode, _ what: String
     ) {
@@ -42,7 +42,9 @@ struct SimulationClosingTests {
         #expect(bench.connectionCount == 0, "\(what)")
     }
 
-    @Test("a client's forbidden frame in one piece with its upgrade ends the tunnel, however much of it came with it")
+    @Test(
+        "a client's forbidden frame behind its upgrade ends the tunnel, however it is split"
+    )
     func eager() throws {
         let bench = try DaemonBench(limits: Self.limits)
         for (violation, frame) in Self.ofClients {
@@ -52,29 +54,31 @@ struct SimulationClosingTests {
                 let (client, backend) = try bench.openTunnel(eager: Array(frames[..<cut]))
                 client.send(Array(frames[cut...]))
                 expectFailed(bench, client, backend, violation.closeCode, "\(violation) cut at \(cut)")
-                #expect(backend.heard.contains(hello), "\(violation) cut at \(cut): what is valid arrives")
+                #expect(backend.heard.contains(hello), "\(violation) cut at \(cut): the valid bytes arrive")
             }
         }
     }
 
-    @Test("a backend's forbidden frame in one piece with its 101 ends the tunnel, however much of it came with it")
+    @Test(
+        "a backend's forbidden frame behind its 101 ends the tunnel, however much of it arrives together with the head")
     func early() throws {
         let bench = try DaemonBench(limits: Self.limits)
         let valid = FrameWriter.text("good")
         for (violation, frame) in Self.ofBackends {
             let frames = valid + frame
             for cut in [1, 2, valid.count, valid.count + 1, frames.count] {
-                // Of a header that breaks the rules in its second read a part has been passed on: nothing can be said.
+                // If the second read completes an invalid header, its first part is already forwarded: no close frame
+                // is possible.
                 guard cut <= valid.count || cut == frames.count else { continue }
                 let (client, backend) = try bench.openTunnel(early: Array(frames[..<cut]))
                 backend.send(Array(frames[cut...]))
                 expectFailed(bench, client, backend, .internalError, "\(violation) cut at \(cut)")
-                #expect(client.heard.contains(valid), "\(violation) cut at \(cut): what is valid arrives")
+                #expect(client.heard.contains(valid), "\(violation) cut at \(cut): the valid bytes arrive")
             }
         }
     }
 
-    @Test("both sides break the rules in one piece with their heads, and the tunnel ends all the same")
+    @Test("a tunnel ends when both sides send a forbidden frame together with their heads")
     func both() throws {
         let bench = try DaemonBench(limits: Self.limits)
         for (_, eager) in Self.ofClients {
@@ -85,7 +89,7 @@ struct SimulationClosingTests {
         }
     }
 
-    @Test("a client that closes behind such a frame is gone at once")
+    @Test("a client that closes behind a forbidden frame is closed at once")
     func eagerAndGone() throws {
         let bench = try DaemonBench(limits: Self.limits)
         let (client, backend) = try bench.openTunnel(eager: hello + FrameWriter.text("plain"))
@@ -94,7 +98,7 @@ struct SimulationClosingTests {
         #expect(client.isClosed && backend.isClosed && bench.connectionCount == 0)
     }
 
-    @Test("fifty clients of failed connections that do nothing delay no shutdown")
+    @Test("fifty inactive clients of failed connections do not delay a shutdown")
     func shutdown() throws {
         let bench = try DaemonBench(limits: Self.limits)
         let tunnels = try (0..<50).map { _ in try bench.openTunnel(eager: FrameWriter.text("plain")) }
@@ -105,7 +109,7 @@ struct SimulationClosingTests {
         #expect(tunnels.allSatisfy { $0.client.isClosed && $0.backend.isClosed })
     }
 
-    @Test("of a failed connection a bounded number of bytes is discarded, however fast its client goes on")
+    @Test("a failed connection discards a bounded number of bytes from a fast client")
     func flood() throws {
         let bench = try DaemonBench(limits: Self.limits)
         let (client, _) = try bench.openTunnel(eager: FrameWriter.text("plain"))
@@ -115,7 +119,7 @@ struct SimulationClosingTests {
             if case .bytes(let count) = client.socket.send(Array(repeating: 7, count: 65_536)[...]) { sent += count }
             bench.run(for: .microseconds(100))
         }
-        // Bytes still under way then fit in the socket's own buffer.
+        // The remaining bytes in transit then fit in the socket's own buffer.
         let limit = Limits.discardedKibibytes * 1024
         #expect((limit / 2...limit + 1_100_000).contains(sent), "\(sent)")
         #expect(bench.kernel.now() - began < .seconds(1))
@@ -128,7 +132,7 @@ struct SimulationClosingTests {
     }
 
     @Test(
-        "when one side of a tunnel has ended the other is let go of once nothing moves any more",
+        "the daemon closes the other side of a half-ended tunnel when no more bytes move",
         arguments: Ending.allCases)
     func ended(ending: Ending) throws {
         let bench = try DaemonBench()
@@ -156,7 +160,7 @@ struct SimulationClosingTests {
         #expect(bench.kernel.logged(.connectionAborted).contains { $0.contains("reason=no_progress ") })
     }
 
-    @Test("a side that still gets something keeps its tunnel, whichever side has ended", arguments: [true, false])
+    @Test("a half-ended tunnel stays open while its other side receives bytes", arguments: [true, false])
     func progress(clientEnds: Bool) throws {
         let bench = try DaemonBench()
         let (client, backend) = try bench.openTunnel()
@@ -175,7 +179,7 @@ struct SimulationClosingTests {
         #expect(client.isClosed && backend.isClosed)
     }
 
-    @Test("a tunnel that is quiet and whole stays, and nothing wakes for it")
+    @Test("a quiet tunnel with both sides open stays open and causes no wakeup")
     func quiet() throws {
         let bench = try DaemonBench()
         let (client, backend) = try bench.openTunnel(eager: hello)
@@ -204,7 +208,7 @@ struct SimulationClosingTests {
     enum Leaving: CaseIterable { case end, close, reset }
 
     @Test(
-        "a client that leaves while its response is pending or streaming is gone within a second",
+        "the backend connection closes within 1 s when a client leaves during a pending or streaming response",
         arguments: Leaving.allCases, [false, true])
     func leaves(how: Leaving, isStreaming: Bool) throws {
         let bench = try DaemonBench()
@@ -224,7 +228,7 @@ struct SimulationClosingTests {
         #expect(bench.connectionCount == 0 && bench.daemon.proxy.upstreams[0].gate.leases == 0)
     }
 
-    @Test("a client that has ended its side and still takes what is sent gets all of it")
+    @Test("a half-closed client that still reads gets the whole response")
     func reads() throws {
         let bench = try DaemonBench()
         let (client, backend) = try request(bench, response: Self.streamHead)
@@ -239,7 +243,7 @@ struct SimulationClosingTests {
         #expect(client.isClosed && backend.isClosed)
     }
 
-    @Test("a client that has ended its side gets a response that begins within a second")
+    @Test("a half-closed client gets a response that begins within 1 s")
     func halfClosed() throws {
         let bench = try DaemonBench()
         let (client, backend) = try request(bench, response: [])
@@ -253,7 +257,7 @@ struct SimulationClosingTests {
 
     // MARK: The log
 
-    @Test("a close by the daemon is a line at info with service, client and reason")
+    @Test("a close by the daemon is logged at info with service, client and reason")
     func told() throws {
         let bench = try DaemonBench(limits: Self.limits)
         func lines() -> [String] { bench.kernel.logged(.connectionAborted) }
@@ -305,7 +309,7 @@ struct SimulationClosingTests {
         #expect(lines().count == 5, "what the sides end themselves is no news")
     }
 
-    @Test("a flood of clients that break the rules does not flood the log, and what is left out is counted")
+    @Test("a flood of protocol violations is logged up to a limit and then counted")
     func logFlood() throws {
         let bench = try DaemonBench()
         for _ in 0..<200 {

@@ -3,13 +3,13 @@ import Testing
 @testable import OnDemand
 
 /// Operators at the control socket while clients come and go.
-@Suite("Simulation: orders")
+@Suite("Simulation: commands")
 struct SimulationCommandTests {
     private func scenario(_ commands: [(Duration, BackendCommand)], clients: [ClientScript] = []) -> Scenario {
         Scenario(clients: clients, commands: commands.map { (at: $0.0, service: 0, order: $0.1) })
     }
 
-    @Test("trap P9: what was started over the control socket has an idle clock and goes to sleep")
+    @Test("trap P9: a backend that was started by a command goes to sleep after its idle time")
     func startedByHand() throws {
         let simulation = try Simulation.run(scenario([(.zero, .start)]))
         #expect(simulation.complaints == [])
@@ -18,7 +18,7 @@ struct SimulationCommandTests {
         #expect(simulation.kernel.logged(.idle).count == 2, "once after the order, once after the last question")
     }
 
-    @Test("a restart at any moment of a life loses no request")
+    @Test("a restart loses no request, at whatever time it comes")
     func restarts() throws {
         for offset in 0..<80 {
             let moment = Duration.milliseconds(5) * offset
@@ -32,7 +32,7 @@ struct SimulationCommandTests {
         }
     }
 
-    @Test("who comes to what is disabled gets 503 at once, and after it is enabled an answer")
+    @Test("a request to a disabled service gets 503 at once, and a response after the service is enabled")
     func disabled() throws {
         let commands: [(Duration, BackendCommand)] = [(.seconds(1), .disable), (.seconds(3), .enable)]
         let clients: [ClientScript] = [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))]
@@ -42,7 +42,7 @@ struct SimulationCommandTests {
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
     }
 
-    @Test("what is pinned stays awake until it is unpinned")
+    @Test("a pinned backend stays awake until it is unpinned")
     func pinned() throws {
         let commands: [(Duration, BackendCommand)] = [(.zero, .pin), (.seconds(100), .unpin)]
         var scenario = scenario(commands, clients: [.get(at: .seconds(90))])
@@ -52,7 +52,7 @@ struct SimulationCommandTests {
         #expect(simulation.kernel.children.born == 1)
     }
 
-    @Test("a daemon that leaves answers whoever waits for an order")
+    @Test("a daemon in shutdown responds to every pending command")
     func leaves() throws {
         var scenario = scenario([(.zero, .start)])
         scenario.services[0].children = [ChildScript(listensAfter: nil)]

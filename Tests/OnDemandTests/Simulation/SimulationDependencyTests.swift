@@ -24,7 +24,7 @@ struct SimulationRequirementTests {
         return process
     }
 
-    @Test("what is required is ready before, and idles out after whoever requires it")
+    @Test("a requirement is ready before its dependents start, and stops after they are idle")
     func order() throws {
         let simulation = try Simulation.run(scenario())
         #expect(simulation.complaints == [])
@@ -36,7 +36,7 @@ struct SimulationRequirementTests {
             ])
     }
 
-    @Test("a chain is started from its end, and sleeps from its beginning")
+    @Test("a chain of requirements starts from its end and sleeps from its beginning")
     func chain() throws {
         var first = Scenario.Process()
         first.policy.requires = ["p1"]
@@ -46,7 +46,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.filter { $0.hasPrefix("stopped") } == ["stopped s0", "stopped p0", "stopped p1"])
     }
 
-    @Test("one that several require is started once, and stays for the last of them")
+    @Test("a shared requirement starts once and stays awake until its last dependent stops")
     func shared() throws {
         var scenario = scenario()
         scenario.services.append(scenario.services[0])
@@ -59,7 +59,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.last == "stopped p0")
     }
 
-    @Test("one that is never ready is named to the clients, and nothing is started for them")
+    @Test("a requirement that never gets ready is named in the response, and its dependents do not start")
     func neverReady() throws {
         var process = Scenario.Process()
         process.children = [ChildScript(listensAfter: nil)]
@@ -73,7 +73,7 @@ struct SimulationRequirementTests {
         #expect(!simulation.lives.contains("started s0"))
     }
 
-    @Test("its failure does not stick: when it can be had again, so can whoever requires it")
+    @Test("a failed requirement blocks its dependents only until it can start again")
     func doesNotStick() throws {
         var process = Scenario.Process()
         process.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(10)), .healthy]
@@ -82,12 +82,12 @@ struct SimulationRequirementTests {
         #expect(simulation.outcomes(of: 0) == [.answered(503)] && simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("a crash of what is required ends no conversation, and brings it back at once", arguments: [true, false])
+    @Test("a crash of a requirement ends no tunnel, and restarts it at once", arguments: [true, false])
     func crash(isAlwaysOn: Bool) throws {
         var process = Scenario.Process()
         process.policy.alwaysOn = isAlwaysOn
         process.children = [ChildScript(exitsAfter: .seconds(1), exit: .signal(11)), .healthy]
-        let chat = Wish.Chat(up: 30, down: 30, pause: .milliseconds(100))
+        let chat = ScenarioRequest.Chat(up: 30, down: 30, pause: .milliseconds(100))
         let simulation = try Simulation.run(scenario([process], [.chat(chat)]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
@@ -99,11 +99,11 @@ struct SimulationRequirementTests {
         #expect(isAlwaysOn || lives.last == "stopped p0", "the hold went over to the new life, and ended with it")
     }
 
-    @Test("one that keeps crashing rests between, and comes back for whoever runs without it")
+    @Test("a requirement that keeps crashing is in backoff between its starts while its dependent runs")
     func crashLoop() throws {
         var process = Scenario.Process()
         process.children = Array(repeating: ChildScript(exitsAfter: .milliseconds(200)), count: 4) + [.healthy]
-        let chat = Wish.Chat(up: 40, down: 40, pause: .seconds(1))
+        let chat = ScenarioRequest.Chat(up: 40, down: 40, pause: .seconds(1))
         let simulation = try Simulation.run(scenario([process], [.chat(chat)]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
@@ -111,7 +111,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.last == "stopped p0")
     }
 
-    @Test("it may crash at any moment of the start that waits for it")
+    @Test("a requirement may crash at any time of the start that waits for it")
     func crashDuringStart() throws {
         for offset in 0..<80 {
             var process = Scenario.Process()
@@ -124,7 +124,7 @@ struct SimulationRequirementTests {
         }
     }
 
-    @Test("the daemon may be asked to leave at any moment of such a start")
+    @Test("the daemon may shut down at any time of a start with requirements")
     func leavesWhileStarting() throws {
         for offset in 0..<120 {
             var scenario = scenario([.init(), alwaysOn()], [.get(), .chat()])
@@ -135,7 +135,7 @@ struct SimulationRequirementTests {
         }
     }
 
-    @Test("processes start in the order of the file, and at a shutdown end in the reverse of it, after the services")
+    @Test("processes start in the order of the file, and stop in reverse order after the services at a shutdown")
     func shutdown() throws {
         var scenario = scenario(
             [alwaysOn(), alwaysOn(), alwaysOn()], [.chat(.init(up: 400, down: 400, pause: .seconds(1)))])
@@ -152,7 +152,7 @@ struct SimulationRequirementTests {
             ])
     }
 
-    @Test("a process that requires a later one is started after it and ended before it")
+    @Test("a process that requires a later one starts after it and stops before it")
     func shutdownAgainstTheFile() throws {
         var scenario = scenario([alwaysOn { $0.policy.requires = ["p1"] }, alwaysOn()], [])
         scenario.terminates = .seconds(3)
@@ -162,7 +162,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.filter { $0.hasPrefix("stopped") } == ["stopped p0", "stopped p1"])
     }
 
-    @Test("who asks twice waits for nobody's turn")
+    @Test("a second signal ends the shutdown without the order of stops")
     func hurries() throws {
         var scenario = scenario([alwaysOn(), alwaysOn()], [])
         for index in scenario.processes.indices {
@@ -176,7 +176,7 @@ struct SimulationRequirementTests {
         #expect(try #require(simulation.kernel.logged(.exited).first).hasPrefix("2027-01-15T08:00:03"))
     }
 
-    @Test("what crashes while the daemon leaves is not started again")
+    @Test("a process that crashes during the shutdown is not restarted")
     func crashWhileLeaving() throws {
         var scenario = scenario([alwaysOn { $0.children = [ChildScript(exitsAfter: .milliseconds(2100)), .healthy] }])
         scenario.services[0].children = [ChildScript(lingers: .milliseconds(900))]
@@ -186,7 +186,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.filter { $0 == "started p0" }.count == 1)
     }
 
-    @Test("without auto_restart an end is logged, and that is it", arguments: [0, 3] as [Int32])
+    @Test("without auto_restart an exit is logged and causes no restart", arguments: [0, 3] as [Int32])
     func once(status: Int32) throws {
         let script = ChildScript(exitsAfter: .seconds(1), exit: .status(status))
         let process = alwaysOn {
@@ -200,7 +200,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives == expected)
     }
 
-    @Test("start_delay puts a start off, except for whoever requires it now")
+    @Test("start_delay delays a start unless a dependent needs it")
     func startDelay() throws {
         let delayed = alwaysOn { $0.startDelay = .seconds(20) }
         let alone = try Simulation.run(scenario([delayed], []))
@@ -213,7 +213,7 @@ struct SimulationRequirementTests {
     }
 }
 
-// MARK: - What only an operator can bring
+// MARK: - Commands of an operator
 
 extension SimulationRequirementTests {
     /// The service s0, always on, requires s1, which an operator disables and enables.
@@ -228,7 +228,7 @@ extension SimulationRequirementTests {
         return scenario
     }
 
-    @Test("an always-on service waits for the operator without a clock, and begins when what it requires is enabled")
+    @Test("an always-on service whose requirement is disabled starts when an operator enables it, without a timer")
     func waitsForOperator() throws {
         let simulation = try Simulation.run(disabledForAWhile())
         #expect(simulation.complaints == [])
@@ -239,7 +239,7 @@ extension SimulationRequirementTests {
         #expect(simulation.kernel.logged(.ready).last?.contains("08:01:01") == true)
     }
 
-    @Test("who asks meanwhile is told why, and when to come back")
+    @Test("a request gets a reason and a Retry-After while the requirement is disabled")
     func toldMeanwhile() throws {
         let simulation = try Simulation.run(disabledForAWhile([.get(at: .seconds(20)), .get(at: .seconds(61))]))
         #expect(simulation.complaints == [])
@@ -249,7 +249,7 @@ extension SimulationRequirementTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("it may be required by way of another one")
+    @Test("an always-on service waits for an indirect requirement that is disabled")
     func chainOfOperators() throws {
         var scenario = disabledForAWhile()
         scenario.services[0].policy.requires = ["s2"]
@@ -262,7 +262,7 @@ extension SimulationRequirementTests {
         #expect(simulation.kernel.logged(.backoff).isEmpty)
     }
 
-    @Test("a start that an operator waits for fails at once, with the reason")
+    @Test("a start command fails at once, with the reason, while a requirement is disabled")
     func orderedMeanwhile() throws {
         var scenario = disabledForAWhile()
         scenario.services[0].policy.alwaysOn = false
@@ -274,7 +274,7 @@ extension SimulationRequirementTests {
 }
 
 extension Simulation {
-    /// The steps of all lives, in the order of the log: `started p0`, `ready p0` ...
+    /// The steps of all generations, in the order of the log: `started p0`, `ready p0` ...
     fileprivate var lives: [String] {
         let steps: [LogEvent] = [.started, .ready, .idle, .stopping, .stopped, .crashed]
         return kernel.logLines.compactMap { line in

@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// Each call that may fail, with each errno that others can cause.
-@Suite("Simulation: what calls fail with")
+/// Each call that may fail, with each errno that other programs can cause.
+@Suite("Simulation: errnos of failing calls")
 struct SimulationErrnoTests {
-    /// The first call of each verb that may fail in this plan, by number.
+    /// The numbers of the first call of each verb that may fail in this scenario.
     private func firstCalls(of scenario: Scenario) throws -> [(verb: String, number: Int)] {
         var found: [(verb: String, number: Int)] = []
         for number in 1...200 {
@@ -17,7 +17,7 @@ struct SimulationErrnoTests {
         return found
     }
 
-    @Test("whatever a call fails with, the daemon goes on, and afterwards all is well")
+    @Test("the daemon continues after a failed call, whatever the errno, and recovers completely")
     func everyErrno() throws {
         var scenario = Scenario(clients: [.get(), .chat(.init(up: 2, down: 2))])
         scenario.logLevel = .error
@@ -37,7 +37,7 @@ struct SimulationErrnoTests {
     }
 
     @Test(
-        "a connection that fails for want of ports, watches or memory is answered 503, not 502",
+        "a connect that fails for want of ports, watches or memory gets 503, not 502",
         arguments: [Errno.addressNotAvailable, .noSpace, .outOfMemory, .noBufferSpace, .tooManyFiles])
     func exhaustion(code: Errno) throws {
         var hasRefused = false
@@ -52,11 +52,11 @@ struct SimulationErrnoTests {
             #expect(outcomes == [.answered(503)] || outcomes == [.answered(200)], "\(outcomes)")
             if outcomes == [.answered(503)] { hasRefused = true }
         }
-        // A descriptor can be had by closing a connection that nobody uses.
+        // A descriptor becomes free when an idle connection is closed.
         #expect(hasRefused || code == .tooManyFiles)
     }
 
-    @Test("a listener that is shut down from outside is opened again, and tunnels and backends live on")
+    @Test("a listener that is shut down from outside is reopened while tunnels and backends continue")
     func shutDownListener() throws {
         var chat = ClientScript.chat(.init(up: 20, down: 20, pause: .milliseconds(100)))
         chat.lingers = .zero
@@ -73,11 +73,11 @@ struct SimulationErrnoTests {
         #expect(simulation.kernel.logged(.crashed).isEmpty && simulation.kernel.logged(.systemError).isEmpty)
     }
 
-    @Test("while another program has the address of a lost listener, opening it is tried ever less often")
+    @Test("reopening a lost listener backs off while another program has its address")
     func takenAddress() throws {
         let simulation = Simulation(Scenario(clients: [.get(at: .milliseconds(10)), .get(at: .seconds(40))]))
         let kernel = simulation.kernel
-        let other = SimulatedListener(address: Scenario.publicAddress, isStranger: true)
+        let other = SimulatedListener(address: Scenario.publicAddress, isForeign: true)
         kernel.scenario(after: .seconds(1)) { kernel.listeners[Scenario.publicAddress]?.shutDown() }
         kernel.scenario(after: .milliseconds(1050)) { kernel.listeners[Scenario.publicAddress] = other }
         kernel.scenario(after: .seconds(15)) { kernel.listeners[Scenario.publicAddress] = nil }

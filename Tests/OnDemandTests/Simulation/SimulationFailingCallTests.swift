@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Each scenario again and again, the n-th call that may fail doing so, for n = 1, 2, 3, until none is left.
+/// Each scenario is repeated with the n-th failing call, for n = 1, 2, 3, until none is left.
 @Suite("Simulation: the n-th kernel call fails")
 struct SimulationFailingCallTests {
     static let scenarios: [(name: String, scenario: Scenario)] = [
@@ -68,7 +68,7 @@ struct SimulationFailingCallTests {
     }
 
     @Test(
-        "whichever call fails, nothing leaks, nobody waits for ever, and afterwards all is well",
+        "a failing kernel call leaks nothing, blocks no client, and leaves a working daemon",
         arguments: scenarios.indices)
     func nthCall(index: Int) throws {
         var scenario = Self.scenarios[index].scenario

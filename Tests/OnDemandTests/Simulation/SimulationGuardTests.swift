@@ -2,10 +2,12 @@ import Testing
 
 @testable import OnDemand
 
-/// The guard as the daemon keeps it: one for all, there while a backend lives, and told of each.
+/// The guard process: one for all backends, alive while a backend is alive, and informed of each.
 @Suite("Simulation: the guard")
 struct SimulationGuardTests {
-    @Test("a guard that ends is replaced and told everything, in every state of a backend's life", arguments: 0..<40)
+    @Test(
+        "a guard that exits is replaced and informed of all process trees, in every state of a backend",
+        arguments: 0..<40)
     func deaths(moment: Int) throws {
         var service = Scenario.Service()
         service.policy.idleTimeout = .milliseconds(300)
@@ -20,7 +22,7 @@ struct SimulationGuardTests {
         if moment < 20 { #expect(!failures.isEmpty) }
     }
 
-    @Test("an always-on backend has a guard that knows it for as long as it lives")
+    @Test("an always-on backend is known to a guard throughout its generation")
     func alwaysOn() throws {
         var service = Scenario.Service()
         service.policy.alwaysOn = true
@@ -31,7 +33,7 @@ struct SimulationGuardTests {
         #expect(simulation.kernel.logged(.guardFailed).count == 1)
     }
 
-    @Test("A4 a listener that nothing shows to be the backend's does not count, and the log says so at the start")
+    @Test("A4 a listener without proof that it is the backend's does not count, and the log reports it at the start")
     func hiddenSockets() throws {
         var service = Scenario.Service()
         service.policy.readiness = .tcp

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What a daemon remembers of a day, and what the next one knows of it.
+/// The 24-hour history of a daemon, and its successor's view of it.
 @Suite("Simulation: history")
 struct SimulationHistoryTests {
     private let file = "/state/history.json"
@@ -19,7 +19,7 @@ struct SimulationHistoryTests {
         return try HistoryJSON.read(bytes, at: simulation.kernel.wallClock().seconds)
     }
 
-    @Test("every life is in the file that is left, with who was connected, and without it ever arming a timer")
+    @Test("the history file contains every generation with its connections, and needs no timer")
     func lives() throws {
         let simulation = simulation()
         try simulation.run()
@@ -30,7 +30,7 @@ struct SimulationHistoryTests {
         #expect(day.connections.peaks.max() == 1)
     }
 
-    @Test("the next daemon goes on where the last one ended, and knows that it does not know what was between")
+    @Test("the next daemon continues the history, with the time between as unknown")
     func goesOn() throws {
         let first = simulation()
         try first.run()
@@ -46,7 +46,7 @@ struct SimulationHistoryTests {
     }
 
     @Test(
-        "a file that is none of ours is told once and replaced",
+        "a foreign or damaged history file is logged once and replaced",
         arguments: ["", "{", "\u{0}", "[1]", #"{"version":7}"#])
     func foreign(text: String) throws {
         let simulation = simulation()
@@ -57,7 +57,7 @@ struct SimulationHistoryTests {
         #expect(try !days(of: simulation).isEmpty)
     }
 
-    @Test("a directory that takes nothing is told once, and costs nobody anything")
+    @Test("a read-only directory is logged once and affects no request")
     func unwritable() throws {
         let simulation = simulation()
         simulation.kernel.diskIsFull = true
@@ -68,7 +68,7 @@ struct SimulationHistoryTests {
     }
 
     @Test(
-        "a clock that jumps moves nobody's process, and leaves a history that can be read",
+        "a jump of the clock stops no process, and leaves a readable history",
         arguments: [-90_000, 90_000])
     func jumps(seconds: Int64) throws {
         let simulation = simulation { $0.wallJump = (.seconds(3), seconds) }
@@ -79,7 +79,7 @@ struct SimulationHistoryTests {
         #expect(day.states.intervals.map(\.state).contains(.awake))
     }
 
-    @Test("without a directory nothing is written")
+    @Test("without a directory no history is written")
     func nowhere() throws {
         let simulation = simulation { $0.stateDirectory = nil }
         try simulation.run()

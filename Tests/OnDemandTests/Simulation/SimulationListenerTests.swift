@@ -2,8 +2,8 @@ import Testing
 
 @testable import OnDemand
 
-/// Servers that stop listening for a while although their process lives.
-@Suite("Simulation: a listener that goes away again")
+/// Servers that stop listening temporarily while their process is alive.
+@Suite("Simulation: a listener that closes and reopens")
 struct SimulationListenerTests {
     private func service(_ flap: ChildScript.Flap) -> Scenario.Service {
         var service = Scenario.Service()
@@ -12,7 +12,7 @@ struct SimulationListenerTests {
     }
 
     @Test(
-        "the first client of a server that tests its port and boots on gets its answer",
+        "the first client of a server that tests its port during its startup gets its response",
         arguments: [10, 40, 100, 300])
     func portTest(milliseconds: Int) throws {
         let flap = ChildScript.Flap(listens: .milliseconds(milliseconds), gap: .milliseconds(400))
@@ -27,7 +27,7 @@ struct SimulationListenerTests {
         }
     }
 
-    @Test("a request during a re-exec is queued until the process listens again, and nothing is started anew")
+    @Test("a request during a re-exec is queued until the process listens again, without a new start")
     func reexec() throws {
         let flap = ChildScript.Flap(listens: .seconds(3), gap: .milliseconds(700), serves: true)
         let clients = [ClientScript.get(), .get(at: .milliseconds(3200)), .chat(at: .milliseconds(3300))]
@@ -42,7 +42,7 @@ struct SimulationListenerTests {
         #expect(simulation.kernel.logged(.crashed).isEmpty)
     }
 
-    @Test("a process that never listens again is stopped after another startup timeout, and its clients are told")
+    @Test("a process that never listens again is stopped after another startup timeout, and its clients get an error")
     func neverAgain() throws {
         let flap = ChildScript.Flap(listens: .seconds(3), gap: .seconds(60), serves: true)
         var service = service(flap)

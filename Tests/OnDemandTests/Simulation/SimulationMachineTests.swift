@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// Trouble of the machine the daemon runs on; the numbers are those of the list of traps.
-@Suite("Simulation: the machine's trouble")
+/// Faults of the machine on which the daemon runs; the numbers are those of the list of traps.
+@Suite("Simulation: faults of the machine")
 struct SimulationMachineTests {
-    @Test("D3 SIGHUP ends nothing")
+    @Test("D3 SIGHUP ends no process and no tunnel")
     func hangUp() throws {
         var scenario = Scenario(clients: [.chat(.init(up: 9, down: 9, pause: .milliseconds(300)))])
         scenario.signals = [(.milliseconds(500), .hangUp)]
@@ -14,7 +14,7 @@ struct SimulationMachineTests {
         #expect(simulation.outcomes(of: 0) == [.chatted])
     }
 
-    @Test("D1 SIGHUP at any moment of a start makes no second process")
+    @Test("D1 SIGHUP at any time of a start causes no second process")
     func hangUpWhileStarting() throws {
         for offset in 0..<40 {
             var scenario = Scenario(clients: [.get(), .chat(at: .milliseconds(5))])
@@ -28,7 +28,7 @@ struct SimulationMachineTests {
         }
     }
 
-    @Test("D2 SIGHUP while a backend is used leaves it its process, and the next client meets the same one")
+    @Test("D2 a backend keeps its process across SIGHUP, and the next client reaches the same one")
     func hangUpWhileReady() throws {
         var scenario = Scenario(clients: [.get(), .get(at: .seconds(2)), .get(at: .seconds(4))])
         scenario.signals = [(.seconds(1), .hangUp), (.seconds(3), .hangUp)]
@@ -38,7 +38,7 @@ struct SimulationMachineTests {
         #expect(simulation.kernel.children.born == 1)
     }
 
-    @Test("D6 a wall clock that is set a day ahead or back changes nothing", arguments: [86_400, -86_400] as [Int64])
+    @Test("D6 a wall clock that is set a day ahead or back has no effect", arguments: [86_400, -86_400] as [Int64])
     func wallClock(seconds: Int64) throws {
         var scenario = Scenario(clients: [
             .chat(.init(up: 9, down: 9, pause: .milliseconds(300))), .get(at: .seconds(9)),
@@ -51,11 +51,11 @@ struct SimulationMachineTests {
     }
 
     @Test(
-        "D6 after a suspend of an hour an idle clock goes on where it stood, and clients that died have stopped counting"
+        "D6 an idle timer resumes after a suspend of an hour, and dead clients no longer count"
     )
     func suspend() throws {
-        // The monotonic clock stands still meanwhile: all that is seen of it is a wall clock that is an hour later, and
-        // connections that keepalive finds dead half a minute after the machine is back.
+        // The monotonic clock stands still during a suspend. Visible are only a wall clock that is an hour later, and
+        // connections that keepalive declares dead 30 s after the resume.
         var gone = ClientScript.chat(.init(up: 400, down: 400, pause: .seconds(1)))
         gone.leaves = (.seconds(34), .reset)
         var scenario = Scenario(clients: [.get(), gone])
@@ -68,7 +68,7 @@ struct SimulationMachineTests {
         #expect(idle.count == 1 && idle[0].hasPrefix("2027-01-15T09:00:40"), "\(idle)")
     }
 
-    @Test("D6 a day that passes at once ends no tunnel and leaves nothing behind")
+    @Test("D6 a day that passes at once ends no tunnel and leaks nothing")
     func clockJump() throws {
         for moment in [Duration.milliseconds(10), .milliseconds(500), .seconds(4), .milliseconds(7001)] {
             var scenario = Scenario(clients: [
@@ -81,7 +81,7 @@ struct SimulationMachineTests {
         }
     }
 
-    @Test("without descriptors clients wait, nothing spins, and service resumes by itself", arguments: 4...14)
+    @Test("without descriptors clients wait, no loop spins, and service resumes by itself", arguments: 4...14)
     func noDescriptors(limit: Int) throws {
         var scenario = Scenario(clients: (0..<12).map { .get(at: .milliseconds(3) * $0) })
         scenario.descriptorLimit = limit
@@ -93,7 +93,7 @@ struct SimulationMachineTests {
         #expect(pauses.count == ends.count && pauses.count <= 6, "the log tells of a pause once, and of its end")
     }
 
-    @Test("who waits with an open connection for nothing makes room when descriptors run out")
+    @Test("an idle client connection is closed when descriptors run out")
     func roomIsMade() throws {
         let clients = (0..<30).map { number in
             var client = ClientScript.get(at: .milliseconds(30) * number)
@@ -101,7 +101,7 @@ struct SimulationMachineTests {
             return client
         }
         var scenario = Scenario(clients: clients)
-        // Two of the daemon's own, two of its child's, and a few clients that have been served.
+        // Two descriptors of the daemon, two of its child, and a few served clients.
         scenario.descriptorLimit = 13
         let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
@@ -112,7 +112,7 @@ struct SimulationMachineTests {
         #expect(simulation.kernel.logged(.listenerPaused).isEmpty)
     }
 
-    @Test("D6 a day that passes at any moment of a shutdown leaves no child unreaped")
+    @Test("D6 a day that passes at any time of a shutdown leaves no child unreaped")
     func clockJumpWhileLeaving() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true))]
@@ -125,7 +125,7 @@ struct SimulationMachineTests {
         }
     }
 
-    @Test("a reader of the log that takes nothing holds up nothing")
+    @Test("a log reader that reads nothing delays nothing")
     func stalledLog() throws {
         var service = Scenario.Service()
         service.children[0].output = [.init(after: .milliseconds(1), bytes: Array(repeating: 10, count: 200_000))]
@@ -135,7 +135,7 @@ struct SimulationMachineTests {
         #expect(simulation.complaints == [])
     }
 
-    @Test("a child's flood of output is drained, with its unfinished last line, and starves nobody")
+    @Test("a flood of child output is drained, with its unfinished last line, and delays no client")
     func flood() throws {
         var service = Scenario.Service()
         let flood = Array(String(repeating: "noise\n", count: 200_000).utf8) + Array("the end".utf8)
@@ -149,7 +149,7 @@ struct SimulationMachineTests {
         #expect(simulation.kernel.mostLinesPerTurn < Limits.outputLinesPerTurn + 50, "no turn is spent on it alone")
     }
 
-    @Test("of what a process printed last, no line is lost and no turn has more than its share")
+    @Test("the last output of a process is logged completely, with a limit per loop iteration")
     func floodAtTheEnd() throws {
         var service = Scenario.Service()
         let flood = Array(repeating: UInt8(ascii: "\n"), count: 60_000) + Array("the end".utf8)

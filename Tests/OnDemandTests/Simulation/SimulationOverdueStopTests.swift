@@ -2,13 +2,13 @@ import Testing
 
 @testable import OnDemand
 
-/// Processes that no signal ends: the stop is bounded for clients and operators, and the daemon carries on.
+/// Processes that no signal ends: the stop has a limit for clients and operators, and the daemon continues.
 @Suite("Simulation: overdue stops")
 struct SimulationOverdueStopTests {
     private func scenario(_ child: ChildScript) -> Scenario {
         var service = Scenario.Service()
         service.children = [child, .healthy]
-        // Stopped at 5 s, overdue at 12 s; the first is queued, the second comes too late for the queue.
+        // Stopped at 5 s, overdue at 12 s; the first request is queued, the second comes too late for the queue.
         let clients = [ClientScript.get(), .get(at: .seconds(6)), .get(at: .seconds(20)), .get(at: .seconds(100))]
         return Scenario(
             services: [service], clients: clients,
@@ -16,7 +16,7 @@ struct SimulationOverdueStopTests {
     }
 
     @Test(
-        "a process that may not be signalled, or that KILL does not end, holds up nobody for ever",
+        "a process that cannot be signalled, or that survives KILL, delays clients and commands only up to a limit",
         arguments: [
             ChildScript(exitsAfter: .seconds(60), refusesSignals: true),
             ChildScript(exitsAfter: .seconds(60), ignoresTerminate: true, ignoresKill: true),
@@ -29,7 +29,7 @@ struct SimulationOverdueStopTests {
         #expect(try #require(simulation.wait(of: 1)) <= .milliseconds(6100))
         #expect(simulation.outcomes(of: 2) == [.answered(503)])
         #expect(try #require(simulation.wait(of: 2)) < .milliseconds(50))
-        // The process has ended by itself meanwhile.
+        // The process has exited by itself in the meantime.
         #expect(simulation.outcomes(of: 3) == [.answered(200)])
         for virtual in simulation.operators.prefix(2) {
             #expect(virtual.status == 502, "\(virtual.text)")

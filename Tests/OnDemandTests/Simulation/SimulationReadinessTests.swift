@@ -16,7 +16,7 @@ struct SimulationReadinessTests {
         return service
     }
 
-    @Test("S4 who accepts before it can answer gets no client before it can", arguments: asking)
+    @Test("S4 a backend that accepts before it can respond gets no client until then", arguments: asking)
     func acceptsTooEarly(check: ReadinessCheck) throws {
         let service = service(check, ChildScript(listensAfter: .milliseconds(10), isUpAfter: .milliseconds(300)))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat()]))
@@ -26,16 +26,16 @@ struct SimulationReadinessTests {
         #expect(wait > .milliseconds(300) && wait < .milliseconds(320))
     }
 
-    @Test("S4 a healthy 404 is ready, because an answer is an answer")
+    @Test("S4 a 404 is ready when any status is accepted")
     func healthyNotFound() throws {
-        // This backend answers 400 to a path that it does not know.
+        // This backend responds 400 to an unknown path.
         let service = service(.http(path: "/unknown", status: .any), .healthy)
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
 
-    @Test("an answer that is never the right one is a start that took too long, and the log says what it was")
+    @Test("a start whose probes get wrong responses times out, and the log contains the last response")
     func neverRight() throws {
         for (check, words) in zip(Self.asking, ["it answered 503", "it answered 503 instead of 101"]) {
             let service = service(check, ChildScript(isUpAfter: .seconds(3600)), .healthy)
@@ -49,7 +49,7 @@ struct SimulationReadinessTests {
         }
     }
 
-    @Test("S2 an answer that never comes is not waited for beyond the process", arguments: asking)
+    @Test("S2 a pending probe ends with its process", arguments: asking)
     func hangingAnswer(check: ReadinessCheck) throws {
         let script = ChildScript(listensAfter: .milliseconds(5), exitsAfter: .milliseconds(60), manners: .silent)
         let simulation = try Simulation.run(Scenario(services: [service(check, script, .healthy)], clients: [.get()]))
@@ -59,7 +59,7 @@ struct SimulationReadinessTests {
         #expect(simulation.kernel.logged(.startFailed).first?.contains("exited_early") == true)
     }
 
-    @Test("S3 a probe whose answer hangs stalls nobody else", arguments: asking)
+    @Test("S3 a pending probe delays no other service", arguments: asking)
     func hangingStallsNobody(check: ReadinessCheck) throws {
         var other = ClientScript.get(at: .milliseconds(100))
         other.service = 1
@@ -69,21 +69,23 @@ struct SimulationReadinessTests {
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(40))
     }
 
-    @Test("S1 a stranger that takes the address after the check is not even asked", arguments: everyCheck)
-    func strangerInBetween(check: ReadinessCheck) throws {
+    @Test("S1 a foreign listener that takes the address after the check gets no probe", arguments: everyCheck)
+    func foreignListenerBetween(check: ReadinessCheck) throws {
         var service = service(check, ChildScript(listensAfter: .milliseconds(100)))
-        service.stranger = (.milliseconds(10), .seconds(20))
+        service.foreignListener = (.milliseconds(10), .seconds(20))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(!simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
-    // MARK: Looking and knocking
+    // MARK: Lookups and connect probes
 
     private static let everyCheck: [ReadinessCheck] = asking + [.tcp]
 
-    @Test("a backend that is ready after a moment is found within a fraction of a millisecond", arguments: everyCheck)
+    @Test(
+        "a backend that is ready within milliseconds is found within a fraction of a millisecond", arguments: everyCheck
+    )
     func foundByLook(check: ReadinessCheck) throws {
         let atOnce = Scenario(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
         let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
@@ -93,16 +95,16 @@ struct SimulationReadinessTests {
             #expect(simulation.complaints == [])
             #expect(simulation.outcomes(of: 0) == [.answered(200)])
             let wait = try #require(simulation.wait(of: 0))
-            // What the wire of the simulation takes differs from run to run by a little.
+            // The transit time of the simulation varies a little between runs.
             #expect(wait < leastWait + .milliseconds(milliseconds) + .microseconds(1500), "\(wait)")
         }
     }
 
-    @Test("who prints something when it listens is found at once, however long it has taken", arguments: everyCheck)
+    @Test("a backend that prints when it listens is found at once, however long its startup", arguments: everyCheck)
     func foundByItsOutput(check: ReadinessCheck) throws {
         let atOnce = Scenario(services: [service(check, ChildScript(listensAfter: .zero))], clients: [.get()])
         let leastWait = try #require(Simulation.run(atOnce).wait(of: 0))
-        // Between two of its probes, wherever they are.
+        // Between two probes, at whatever times they are.
         for milliseconds in [2000, 2015, 2030, 2045] {
             let startup: Duration = .milliseconds(milliseconds)
             var script = ChildScript(listensAfter: startup)
@@ -113,16 +115,16 @@ struct SimulationReadinessTests {
         }
     }
 
-    @Test("who is ready by accepting connections is not even connected to before its first client")
+    @Test("a backend with accept readiness gets no connection before its first client")
     func notKnockedAt() throws {
         let service = service(.tcp, ChildScript(listensAfter: .milliseconds(5)))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]), verbosely: true)
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
-        // One before the start, whether the address is free, and the client's.
+        // One connect before the start, which checks the address, and the client's.
         #expect(simulation.kernel.trace.lines.filter { $0.contains(" connect ") }.count == 2)
     }
 
-    @Test("where the system tells nothing, knocks do", arguments: everyCheck)
+    @Test("connect probes find a listener when socket lookups are unsupported", arguments: everyCheck)
     func silentLooks(check: ReadinessCheck) throws {
         var scenario = Scenario(
             services: [service(check, ChildScript(listensAfter: .milliseconds(30)))], clients: [.get()])
@@ -133,7 +135,9 @@ struct SimulationReadinessTests {
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(36))
     }
 
-    @Test("who is hidden from every look is found by a knock, half of its boot later at most", arguments: everyCheck)
+    @Test(
+        "a connect probe finds a listener that lookups cannot see, at most half a startup time later",
+        arguments: everyCheck)
     func missedLooks(check: ReadinessCheck) throws {
         var scenario = Scenario(
             services: [service(check, ChildScript(listensAfter: .milliseconds(400)))], clients: [.get()])
@@ -144,11 +148,11 @@ struct SimulationReadinessTests {
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(605))
     }
 
-    @Test("S1 a stranger whom only a knock finds gets no client either", arguments: everyCheck)
-    func hiddenStranger(check: ReadinessCheck) throws {
+    @Test("S1 a foreign listener that only a connect probe finds gets no client", arguments: everyCheck)
+    func hiddenForeignListener(check: ReadinessCheck) throws {
         for (silent, missed) in [(100, 0), (0, 100)] {
             var service = service(check, ChildScript(listensAfter: .milliseconds(400)))
-            service.stranger = (.milliseconds(10), .seconds(20))
+            service.foreignListener = (.milliseconds(10), .seconds(20))
             var scenario = Scenario(services: [service], clients: [.get()])
             (scenario.faults.silentLooks, scenario.faults.missedLooks) = (silent, missed)
             let simulation = try Simulation.run(scenario)
@@ -158,9 +162,9 @@ struct SimulationReadinessTests {
         }
     }
 
-    // MARK: Its own word
+    // MARK: Notify messages
 
-    @Test("S4 who says when it is ready gets its first client then, and not when it accepts")
+    @Test("S4 a backend with notify readiness gets its first client after READY=1, and not when it accepts")
     func itsOwnWord() throws {
         let script = ChildScript(listensAfter: .milliseconds(10), notifiesAfter: .milliseconds(300))
         let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get(), .chat()]))
@@ -169,7 +173,7 @@ struct SimulationReadinessTests {
         #expect(wait > .milliseconds(300) && wait < .milliseconds(305))
     }
 
-    @Test("a flood of words from another user costs one look at the family, and none once the answer no longer counts")
+    @Test("a flood of notify messages from another user costs one process tree check, and none after readiness")
     func floodOfWords() throws {
         let script = ChildScript(listensAfter: .milliseconds(20), notifiesAfter: .milliseconds(500))
         let simulation = Simulation(Scenario(services: [service(.notify, script)], clients: [.get()]))
@@ -187,11 +191,11 @@ struct SimulationReadinessTests {
         }
         try simulation.run()
         #expect(simulation.complaints == [] && simulation.outcomes(of: 0) == [.answered(200)])
-        #expect((1...2).contains(before), "\(before): the stranger once, and the backend perhaps")
+        #expect((1...2).contains(before), "\(before): the foreign process once, and possibly the backend")
         #expect(kernel.familyQuestions == before)
     }
 
-    @Test("whose word comes too early gets its first client when it accepts")
+    @Test("a backend that sends READY=1 too early gets its first client when it accepts")
     func earlyWord() throws {
         let script = ChildScript(listensAfter: .milliseconds(200), notifiesAfter: .milliseconds(10))
         let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get()]))
@@ -199,17 +203,17 @@ struct SimulationReadinessTests {
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
 
-    @Test("a stranger's READY=1 counts for nothing, and is told once")
-    func strangersWord() throws {
+    @Test("READY=1 from a foreign process is ignored and logged once")
+    func foreignMessage() throws {
         var script = ChildScript(listensAfter: .milliseconds(5), notifiesAfter: .milliseconds(300))
-        script.strangersWord = (.milliseconds(20), "READY=1")
+        script.foreignMessage = (.milliseconds(20), "READY=1")
         let simulation = try Simulation.run(Scenario(services: [service(.notify, script)], clients: [.get()]))
         #expect(simulation.complaints == [])
         #expect(try #require(simulation.wait(of: 0)) > .milliseconds(300))
         #expect(simulation.kernel.logged(.addressConflict).count == 1)
     }
 
-    @Test("S6 who never says it is ready is ended at its limit, and the next one is given its chance")
+    @Test("S6 a backend that never sends READY=1 is stopped at its timeout, and a second start follows")
     func neverSaysSo() throws {
         let service = service(.notify, ChildScript(notifiesAfter: nil), .healthy)
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
@@ -221,7 +225,7 @@ struct SimulationReadinessTests {
 
     // MARK: An inherited socket
 
-    @Test("who inherits the socket gets its first client as soon as it takes connections")
+    @Test("a backend with an inherited socket gets its first client as soon as it accepts")
     func inheritedSocket() throws {
         let service = service(.socket, ChildScript(listensAfter: .milliseconds(500)))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat()]))
@@ -230,7 +234,7 @@ struct SimulationReadinessTests {
         #expect(wait > .milliseconds(500) && wait < .milliseconds(503), "nothing is asked twice")
     }
 
-    @Test("S2 who ends before it has taken anything fails its waiters at once, again and again with longer rests")
+    @Test("S2 an exit before the first accept fails the queued requests at once, with growing backoff")
     func endsBeforeItTakes() throws {
         var service = service(.socket, ChildScript(exitsAfter: .milliseconds(40), accepts: false))
         service.policy.startupTimeout = .seconds(30)
@@ -243,7 +247,7 @@ struct SimulationReadinessTests {
         #expect(failures.count == 3 && failures.allSatisfy { $0.contains("exited_early") }, "the third waited for it")
     }
 
-    @Test("S6 who inherits the socket and never takes a connection is ended at its limit")
+    @Test("S6 a backend that never accepts from its inherited socket is stopped at its timeout")
     func neverTakes() throws {
         let service = service(.socket, ChildScript(accepts: false), .healthy)
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .get(at: .seconds(8))]))
@@ -255,7 +259,7 @@ struct SimulationReadinessTests {
 
     // MARK: Ports
 
-    @Test("each start has a port of its own, and clients find it", arguments: asking + [.tcp, .notify, .socket])
+    @Test("each start has its own port, and clients reach it", arguments: asking + [.tcp, .notify, .socket])
     func picksPort(check: ReadinessCheck) throws {
         var service = service(check, ChildScript(exitsAfter: .seconds(1)), .healthy)
         service.picksPort = true
@@ -266,8 +270,8 @@ struct SimulationReadinessTests {
         #expect(simulation.kernel.children.addresses[0].port.map { $0 >= 40_000 } == true)
     }
 
-    @Test("S1 a port that a stranger takes before it is bound is a failed start, and the next start has another")
-    func strangerOnThePickedPort() throws {
+    @Test("S1 a picked port that a foreign process takes fails the start, and the next start has another")
+    func foreignListenerOnPickedPort() throws {
         var service = service(.tcp, ChildScript(listensAfter: .milliseconds(50)), .healthy)
         service.picksPort = true
         var scenario = Scenario(services: [service], clients: [.get(), .get(at: .seconds(3))])

@@ -2,11 +2,11 @@ import Testing
 
 @testable import OnDemand
 
-/// What others fell into while a configuration changes; the numbers are those of the list of traps.
+/// Traps of other projects while a configuration changes; the numbers are those of the list of traps.
 @Suite("Simulation: reloading")
 struct SimulationReloadTests {
     private typealias Reload = Scenario.Reload
-    private let endless = Wish.Chat(up: 4000, down: 4000, pause: .seconds(1))
+    private let endless = ScenarioRequest.Chat(up: 4000, down: 4000, pause: .seconds(1))
 
     private func run(
         _ reloads: [Scenario.Reload], _ clients: [ClientScript], services: [Scenario.Service] = [.init()]
@@ -16,23 +16,23 @@ struct SimulationReloadTests {
         return try Simulation.run(scenario)
     }
 
-    @Test("D3 a SIGHUP ends nothing: without a change nothing happens, and a broken file is told and not taken")
+    @Test("D3 a reload without a change does nothing, and a broken file is logged and not applied")
     func nothing() throws {
         let reloads = [
             Reload(at: .seconds(1), change: .nothing), Reload(at: .seconds(2), change: .broken),
             Reload(at: .seconds(2), change: .broken), Reload(at: .seconds(3), change: .nothing),
         ]
-        let chat = Wish.Chat(up: 60, down: 60, pause: .milliseconds(100))
+        let chat = ScenarioRequest.Chat(up: 60, down: 60, pause: .milliseconds(100))
         let simulation = try run(reloads, [.chat(chat), .get(at: .seconds(4))])
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
-        #expect(simulation.kernel.children.starts == [2])  // The second one is asked for at the very end.
+        #expect(simulation.kernel.children.starts == [2])  // The second start happens at the end.
         #expect(simulation.kernel.logged(.reloaded).count >= 2)
         #expect(try #require(simulation.kernel.logged(.reloadFailed).first).contains("config:1:1: error: broken"))
     }
 
-    @Test("D1 at any moment of a start a reload makes no second process, and loses nobody who waits")
+    @Test("D1 a reload at any time of a start causes no second process and loses no queued request")
     func whileStarting() throws {
         for change in [Reload.Change.nothing, .replace(atOnce: false), .replace(atOnce: true), .move, .rename] {
             for offset in 0..<40 {
@@ -44,14 +44,14 @@ struct SimulationReloadTests {
                 let simulation = try Simulation.run(scenario)
                 #expect(simulation.complaints == [], "\(change) \(offset)")
                 let served = [0, 2].map { simulation.outcomes(of: $0)[0] }
-                // A name that is gone is told to those who waited for it; the new one serves whoever comes then.
+                // Requests to a removed name get an error; the new name serves later requests.
                 guard change != .rename else { continue }
                 #expect(served == [.answered(200), .answered(200)], "\(change) \(offset)")
             }
         }
     }
 
-    @Test("D1 at any moment of a stop a reload makes no second process, and loses nobody who waits")
+    @Test("D1 a reload at any time of a stop causes no second process and loses no queued request")
     func whileStopping() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(60)), .healthy]
@@ -68,7 +68,7 @@ struct SimulationReloadTests {
         }
     }
 
-    @Test("D2 a reload keeps processes, generations and what was counted and learned")
+    @Test("D2 a reload keeps processes, generations, counters and startup times")
     func kept() throws {
         let reloads = [
             Reload(at: .seconds(1), change: .replace(atOnce: false)),
@@ -85,7 +85,7 @@ struct SimulationReloadTests {
         #expect(started[0].contains("command=\"0 0 0\"") && started[1].contains("command=\"0 0 1\""))
     }
 
-    @Test("a process that is replaced at once tells its tunnels, and whoever comes back finds the new one")
+    @Test("a process that is replaced at once closes its tunnels, and later clients reach the new process")
     func restart() throws {
         let clients = [ClientScript.chat(endless), .get(at: .milliseconds(2100)), .chat(at: .milliseconds(2500))]
         let simulation = try run([Reload(at: .seconds(2), change: .replace(atOnce: true))], clients)
@@ -96,7 +96,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.started).count >= 2)
     }
 
-    @Test("a service that is taken out answers as if it had never been there, and is there again when it is put back")
+    @Test("a removed service gets 404, and serves again when it is restored")
     func removed() throws {
         let reloads = [Reload(at: .seconds(1), change: .remove, service: 0), Reload(at: .seconds(10), change: .add)]
         let clients = [ClientScript.chat(endless), .get(at: .seconds(5)), .get(at: .seconds(11))]
@@ -107,7 +107,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
     }
 
-    @Test("a request that is being answered may finish while its service is taken out")
+    @Test("a request in progress may finish while its service is removed")
     func removedDuringRequest() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(answersAfter: .seconds(4))]
@@ -116,7 +116,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 0) == [.answered(200)])
     }
 
-    @Test("a service that is switched off answers 503, and serves when it is switched on")
+    @Test("a service gets 503 while it is disabled by the file, and serves when it is enabled")
     func switched() throws {
         let reloads = [Reload(at: .seconds(1), change: .disable), Reload(at: .seconds(10), change: .enable)]
         let simulation = try run(reloads, [.get(), .get(at: .seconds(5)), .get(at: .seconds(11))])
@@ -125,7 +125,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
     }
 
-    @Test("a new name at an address waits for the one who is leaving it, instead of finding a stranger")
+    @Test("a new name at an address waits until its previous owner has exited")
     func renamed() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(400)), .healthy]
@@ -138,7 +138,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
-    @Test("a service may move and move back while its process is where it was")
+    @Test("a service may move and move back while its process stays at the first address")
     func movedBack() throws {
         let reloads = [
             Reload(at: .seconds(1), change: .move), Reload(at: .milliseconds(1010), change: .move),
@@ -150,7 +150,7 @@ struct SimulationReloadTests {
         #expect((0...3).allSatisfy { simulation.outcomes(of: $0) == [.answered(200)] })
     }
 
-    @Test("two changes in a row, and nobody asked in between: each generation is reached where it is")
+    @Test("two changes in a row without a request reach each generation at its own address")
     func movedUnseen() throws {
         var service = Scenario.Service()
         service.policy.alwaysOn = true
@@ -163,7 +163,7 @@ struct SimulationReloadTests {
         #expect(simulation.clients.allSatisfy { $0.exchanges[0].outcome == .answered(200) })
     }
 
-    @Test("a socket of ours stays where it is for a new command, and moves with its service")
+    @Test("an inherited socket stays for a new command, and moves with its service")
     func inheritedSocket() throws {
         for picksPort in [false, true] {
             var service = Scenario.Service()
@@ -178,7 +178,7 @@ struct SimulationReloadTests {
         }
     }
 
-    @Test("what runs outside is not ours to stop, and its clients leave with the configuration")
+    @Test("a reload does not stop an unmanaged backend, and its clients leave with the configuration")
     func plain() throws {
         var service = Scenario.Service()
         service.launches = false
@@ -194,7 +194,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 1) == [.answered(502)])
     }
 
-    @Test("D1 at any moment of a start, what it waits for may be left out, and nobody who waits is refused")
+    @Test("D1 a reload at any time of a start may remove a requirement without rejecting a queued request")
     func requiresLess() throws {
         var service = Scenario.Service()
         service.policy.requires = ["p0"]
@@ -214,13 +214,13 @@ struct SimulationReloadTests {
         }
     }
 
-    @Test("what could not be had does not stick to the one that does not require it any more")
+    @Test("a failed requirement does not affect a service that no longer requires it")
     func failedRequirement() throws {
         var service = Scenario.Service()
         service.policy.requires = ["p0"]
         var scenario = Scenario(services: [service], processes: [.init()], clients: [.get(), .get(at: .seconds(8))])
         scenario.processes[0].children = [ChildScript(listensAfter: nil)]
-        // Once while it waits for the process, once while it rests because of it.
+        // Once while it waits for the process, once during the backoff because of it.
         scenario.reloads = [
             Reload(at: .milliseconds(1500), change: .replace(atOnce: false)),
             Reload(at: .milliseconds(2500), change: .toggleProcesses),
@@ -231,7 +231,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.started).contains { $0.contains("command=\"0 0 1\"") })
     }
 
-    @Test("what is new finds what it requires, wherever in the file that stands")
+    @Test("a new service finds its requirement anywhere in the file")
     func newRequirement() throws {
         var first = Scenario.Service()
         first.policy.requires = ["s1"]
@@ -249,7 +249,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.ready).count == 2)
     }
 
-    @Test("a daemon that leaves does not read its configuration again")
+    @Test("a daemon in shutdown does not reload its configuration")
     func whileLeaving() throws {
         var scenario = Scenario(clients: [.chat(endless)], terminates: .seconds(1))
         scenario.signals = [(.milliseconds(1200), .hangUp)]
@@ -259,7 +259,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.reloaded).isEmpty)
     }
 
-    @Test("whichever kernel call fails during a reload, all or nothing of it applies")
+    @Test("a reload with a failing kernel call applies completely or not at all")
     func failingCalls() throws {
         for call in 1...40 {
             var scenario = Scenario(clients: [.get(), .get(at: .seconds(2))], failingCall: call)

@@ -5,12 +5,12 @@ import Testing
 @Suite("Simulation: connections that outlive their request")
 struct SimulationReuseTests {
     private func run(
-        _ patience: ChildScript.Patience?, thinks: Duration = .milliseconds(5), requests: [ClientScript.Request],
+        _ keepAlive: ChildScript.KeepAlive?, thinks: Duration = .milliseconds(5), requests: [ClientScript.Request],
         arrange: (inout Scenario) -> Void = { _ in }
     ) throws -> Simulation {
         var scenario = Scenario(clients: [ClientScript(requests: requests, thinks: thinks)])
         scenario.services[0].children = [.healthy]
-        scenario.services[0].children[0].patience = patience
+        scenario.services[0].children[0].keepAlive = keepAlive
         scenario.asksAgain = false
         arrange(&scenario)
         let simulation = try Simulation.run(scenario)
@@ -27,27 +27,27 @@ struct SimulationReuseTests {
         #expect(simulation.kernel.counters.connections == 1)
     }
 
-    @Test("a client that thinks for longer than a connection waits gets another one each time")
+    @Test("a client whose pauses exceed the idle timeout of a connection gets a new one each time")
     func slowClient() throws {
         #expect(try run(.init(), thinks: .seconds(2), requests: four).kernel.counters.connections == 4)
     }
 
-    @Test("a process that closes behind its answers, or between requests, is asked on a fresh connection")
+    @Test("a process that closes behind its responses, or between requests, gets a new connection")
     func closingProcess() throws {
-        let closing: [ChildScript.Patience?] = [
+        let closing: [ChildScript.KeepAlive?] = [
             nil, .init(replies: 2), .init(replies: 2, isAnnounced: false), .init(silence: .milliseconds(5)),
             .init(silence: .milliseconds(4)), .init(addsSurplus: true),
         ]
-        for patience in closing {
-            let simulation = try run(patience, requests: four)
+        for keepAlive in closing {
+            let simulation = try run(keepAlive, requests: four)
             #expect(
                 simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4),
-                "\(String(describing: patience))")
-            #expect(simulation.kernel.counters.connections > 1, "\(String(describing: patience))")
+                "\(String(describing: keepAlive))")
+            #expect(simulation.kernel.counters.connections > 1, "\(String(describing: keepAlive))")
         }
     }
 
-    @Test("what follows an answer in a read of its own is found before the next request is sent, and answers nobody")
+    @Test("surplus bytes behind a response are found before the next request, and reach no client")
     func lateSurplus() throws {
         for seed: UInt64 in 1...20 {
             let simulation = try run(.init(addsSurplus: true), requests: four) { scenario in
@@ -59,14 +59,14 @@ struct SimulationReuseTests {
         }
     }
 
-    @Test("what changes something has a connection of its own")
+    @Test("a non-idempotent request has its own connection")
     func posts() throws {
         var requests = four
         for index in [1, 2] { requests[index].post = .init(count: 500) }
         #expect(try run(.init(), requests: requests).kernel.counters.connections == 3)
     }
 
-    @Test("a kept connection keeps nobody awake: the backend sleeps on time, and the next request wakes it")
+    @Test("an idle connection keeps no backend awake: it sleeps on time, and the next request wakes it")
     func sleeps() throws {
         let simulation = try run(.init(), thinks: .milliseconds(900), requests: four) { scenario in
             scenario.services[0].policy.idleTimeout = .milliseconds(300)
@@ -75,7 +75,7 @@ struct SimulationReuseTests {
         #expect(simulation.kernel.children.starts[0] == 4)
     }
 
-    @Test("a process that crashes while a connection waits is not missed: the next request starts another")
+    @Test("a crash with an idle connection is detected, and the next request starts another process")
     func crash() throws {
         let simulation = try run(.init(), thinks: .milliseconds(900), requests: four) { scenario in
             var mortal = scenario.services[0].children[0]
@@ -86,12 +86,12 @@ struct SimulationReuseTests {
         #expect(simulation.kernel.children.starts[0] == 2)
     }
 
-    @Test("a connection without a request makes room for one that has one, and its client stays")
+    @Test("an idle connection is closed for a busy one when descriptors run out, and its client stays")
     func room() throws {
         let simulation = try run(.init(), thinks: .milliseconds(400), requests: four) { scenario in
             scenario.clients.append(.get(at: .milliseconds(200)))
-            // Signals, a listener, two pipes, the guard's channel, a client and what its last request has left; and
-            // somebody comes in.
+            // Signals, a listener, two pipes, the guard's channel, a client and its idle upstream connection; then
+            // another client connects.
             scenario.descriptorLimit = 8
         }
         #expect(simulation.outcomes(of: 0) == Array(repeating: .answered(200), count: 4))

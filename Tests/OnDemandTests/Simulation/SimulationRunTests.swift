@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// What others fell into while a backend runs; the numbers are those of the list of traps.
+/// Traps of other projects while a backend runs; the numbers are those of the list of traps.
 @Suite("Simulation: running")
 struct SimulationRunTests {
-    @Test("R1 after a crash the next request starts a new one")
+    @Test("R1 a request after a crash starts a new process")
     func crash() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(crashesAtRequest: 2), .healthy]
@@ -15,12 +15,12 @@ struct SimulationRunTests {
         #expect((0...2).map { simulation.outcomes(of: $0)[0] } == [.answered(200), .answered(502), .answered(200)])
     }
 
-    @Test("R1 a crash closes every tunnel at once, even where a grandchild keeps the sockets' names alive")
+    @Test("R1 a crash closes every tunnel at once, even if a grandchild keeps the sockets open")
     func crashWithTunnels() throws {
         var service = Scenario.Service()
         let grandchild = ChildScript.Grandchild(ignoresTerminate: true, keepsPort: true)
         service.children = [ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: grandchild), .healthy]
-        let endless = Wish.Chat(up: 400, down: 400, pause: .seconds(1))
+        let endless = ScenarioRequest.Chat(up: 400, down: 400, pause: .seconds(1))
         let clients = [ClientScript.chat(endless), .chat(endless), .get(at: .seconds(4))]
         let simulation = try Simulation.run(Scenario(services: [service], clients: clients))
         #expect(simulation.complaints == [])
@@ -28,7 +28,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 2) == [.answered(200)])
     }
 
-    @Test("R2 a refused upgrade gives its lease back")
+    @Test("R2 a rejected upgrade returns its lease")
     func refusedUpgrade() throws {
         let clients = (0..<3).map { ClientScript.get(.refusedUpgrade, at: .milliseconds(10) * $0) }
         let simulation = try Simulation.run(Scenario(clients: clients))
@@ -36,7 +36,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 0) == [.answered(404)])
     }
 
-    @Test("R6 frames right behind the upgrade and right behind the 101 arrive, however the bytes are cut")
+    @Test("R6 frames directly behind the upgrade and the 101 arrive, however the bytes are split")
     func eagerFrames() throws {
         for seed: UInt64 in 0..<60 {
             var eager = ClientScript.Request(
@@ -54,7 +54,7 @@ struct SimulationRunTests {
         }
     }
 
-    @Test("R6 frames behind an upgrade that is refused are not taken for a request")
+    @Test("R6 frames behind a rejected upgrade are not parsed as a request")
     func eagerFramesBehindRefusal() throws {
         var service = Scenario.Service()
         service.isEnabled = false
@@ -65,7 +65,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
     }
 
-    @Test("R7 a slow reader holds back its backend and fills no memory")
+    @Test("R7 a slow reader throttles its backend and fills no memory")
     func slowReader() throws {
         var tunnel = ClientScript.chat(.init(up: 0, down: 2000, pause: .zero, burst: 60_000))
         tunnel.reading = .slow(bytes: 3000, every: .milliseconds(2))
@@ -77,7 +77,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("what one turn could not carry is carried by the next, without waiting for an event")
+    @Test("the next loop iteration relays what one could not, without waiting for an event")
     func moreThanOneTurn() throws {
         for seed: UInt64 in 1...30 {
             var scenario = Scenario(seed: seed, clients: [.chat(.init(up: 0, down: 1500, pause: .zero, burst: 60_000))])
@@ -89,7 +89,7 @@ struct SimulationRunTests {
         }
     }
 
-    @Test("R7 who takes nothing at all of an answer is let go, and who takes little by little is not")
+    @Test("R7 a client that reads nothing of a response is closed, and a slow reader is not")
     func neverReads() throws {
         var never = ClientScript.get(.length(700_000))
         never.reading = .never
@@ -100,7 +100,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("R7 who takes nothing at all in a tunnel is let go, and its backend may sleep")
+    @Test("R7 a client that reads nothing in a tunnel is closed, and its backend may sleep")
     func neverReadsInTunnel() throws {
         var never = ClientScript.chat(.init(up: 0, down: 2000, pause: .zero, burst: 60_000))
         never.reading = .never
@@ -112,7 +112,7 @@ struct SimulationRunTests {
         #expect(simulation.kernel.children.born == 2, "the first one slept in between")
     }
 
-    @Test("R7 who stops in the middle of a body is told, and its backend may sleep")
+    @Test("R7 a client that stops in the middle of a body gets an error, and its backend may sleep")
     func stopsInTheBody() throws {
         var request = ClientScript.Request(.nothing)
         request.post = .init(count: 400)
@@ -123,7 +123,7 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 0) == [.answered(408)])
     }
 
-    @Test("R7 a backend that takes nothing of a request is given up")
+    @Test("R7 a backend that reads nothing of a request is closed")
     func backendTakesNothing() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(accepts: false), .healthy]
@@ -134,14 +134,14 @@ struct SimulationRunTests {
         #expect(simulation.outcomes(of: 0) == [.answered(504)])
     }
 
-    @Test("R9 no request's limit ends a tunnel that is silent for hours")
+    @Test("R9 a tunnel that is silent for hours is not ended by a request timeout")
     func silentTunnel() throws {
         let simulation = try Simulation.run(Scenario(clients: [.chat(.init(up: 1, down: 1, pause: .seconds(800)))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.chatted])
     }
 
-    @Test("R10 a connection that never asks wakes nobody and keeps nobody awake")
+    @Test("R10 a connection without a request wakes no backend and keeps none awake")
     func silentConnection() throws {
         var scenario = Scenario(clients: [ClientScript(requests: [])])
         scenario.asksAgain = false
@@ -150,7 +150,7 @@ struct SimulationRunTests {
         #expect(simulation.kernel.children.born == 0)
     }
 
-    @Test("a head that trickles is refused before it has woken anybody")
+    @Test("a head that arrives too slowly is rejected before it wakes a backend")
     func tricklingHead() throws {
         var client = ClientScript.get()
         client.pieces = (5, .seconds(3))
@@ -162,10 +162,10 @@ struct SimulationRunTests {
         #expect(simulation.kernel.children.born == 0)
     }
 
-    @Test("an answer without a length that breaks off is not passed off as complete")
+    @Test("a truncated response without a length does not look complete")
     func brokenOffAnswer() throws {
         var service = Scenario.Service()
-        // A few milliseconds after it is ready: less than the quickest of networks needs for so much.
+        // A few milliseconds after it is ready: less than the fastest network needs for that many bytes.
         service.children = [ChildScript(exitsAfter: .milliseconds(24), exit: .signal(9))]
         service.children[0].resetsAtEnd = true
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(.untilClose(60_000_000))]))

@@ -2,13 +2,13 @@ import Testing
 
 @testable import OnDemand
 
-/// What others fell into while something starts; the numbers are those of the list of traps.
+/// Traps of other projects during a start; the numbers are those of the list of traps.
 @Suite("Simulation: starting")
 struct SimulationStartTests {
-    @Test("S1 a stranger on the address gets no request, and the client is told")
-    func stranger() throws {
+    @Test("S1 a foreign listener on the address gets no request, and the client gets an error")
+    func foreignListener() throws {
         var service = Scenario.Service()
-        service.stranger = (.zero, .seconds(20))
+        service.foreignListener = (.zero, .seconds(20))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get(), .chat(at: .seconds(1))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
@@ -16,17 +16,18 @@ struct SimulationStartTests {
         #expect(!simulation.kernel.logged(.addressConflict).isEmpty)
     }
 
-    @Test("S1 a stranger that takes the address after the check gets no request either")
-    func strangerInBetween() throws {
+    @Test("S1 a foreign listener that takes the address after the check gets no request")
+    func foreignListenerBetween() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: .milliseconds(100))]
-        service.stranger = (.milliseconds(10), .seconds(20))
+        service.foreignListener = (.milliseconds(10), .seconds(20))
         let simulation = try Simulation.run(Scenario(services: [service], clients: [.get()]))
         #expect(simulation.complaints == [])
     }
 
     @Test(
-        "S2 a child that exits early fails its waiters at once", arguments: [Exit.status(0), .status(1), .signal(11)])
+        "S2 a child that exits early fails the queued requests at once",
+        arguments: [Exit.status(0), .status(1), .signal(11)])
     func earlyExit(exit: Exit) throws {
         var service = Scenario.Service()
         service.policy.startupTimeout = .seconds(30)
@@ -39,7 +40,7 @@ struct SimulationStartTests {
         }
     }
 
-    @Test("S3 a slow start stalls nobody else")
+    @Test("S3 a slow start delays no other service")
     func startupSlow() throws {
         var slow = Scenario.Service()
         slow.children = [ChildScript(listensAfter: .seconds(1))]
@@ -51,7 +52,7 @@ struct SimulationStartTests {
         #expect(try #require(simulation.wait(of: 0)) < .milliseconds(1040))
     }
 
-    @Test("S5 a client that comes at the very moment of readiness is not forgotten")
+    @Test("S5 a client that connects at the time of readiness gets a response")
     func momentOfReadiness() throws {
         for offset in 0..<120 {
             let moment = Duration.milliseconds(17) + .microseconds(50) * offset
@@ -65,7 +66,7 @@ struct SimulationStartTests {
         }
     }
 
-    @Test("S6 S7 a failure is told with the time to come back, does not stick, and a short rest is waited for")
+    @Test("S6 S7 a failed start gets Retry-After and is temporary, and a request waits for a short backoff")
     func failureDoesNotStick() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(5)), .healthy]
@@ -74,12 +75,12 @@ struct SimulationStartTests {
         #expect(simulation.complaints == [])
         #expect((0...2).map { simulation.outcomes(of: $0)[0] } == [.answered(503), .answered(200), .answered(200)])
         #expect(simulation.clients[0].exchanges[0].retryAfter == "1")
-        // Within the rest of a second, less its jitter: no error page for one bad start.
+        // Within a backoff of one second, minus jitter: one bad start causes no error page.
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(1000))
         #expect(simulation.kernel.children.starts[0] >= 2)
     }
 
-    @Test("S6 a child that never listens is ended at its limit, and the next one is given its chance")
+    @Test("S6 a child that never listens is stopped at its timeout, and a second start follows")
     func neverListens() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(listensAfter: nil, ignoresTerminate: true), .healthy]
@@ -91,7 +92,7 @@ struct SimulationStartTests {
     }
 
     @Test(
-        "S8 a client that leaves while held does not abort the start",
+        "S8 a start continues when a queued client leaves",
         arguments: [
             ClientScript.Leaving.close, .reset, .end,
         ])
@@ -101,10 +102,10 @@ struct SimulationStartTests {
         let simulation = try Simulation.run(Scenario(clients: [leaver, .get(at: .milliseconds(6))]))
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
-        #expect(simulation.kernel.logged(.started).count == 2, "one for both, and one when everybody was asked again")
+        #expect(simulation.kernel.logged(.started).count == 2, "one for both, and one for the last check")
     }
 
-    @Test("S8 a client that leaves while held gives its place to the next")
+    @Test("S8 a queued client that leaves frees its slot for the next")
     func placeIsFreed() throws {
         var service = Scenario.Service()
         service.policy.maximumQueue = 1
@@ -118,7 +119,7 @@ struct SimulationStartTests {
         #expect(simulation.outcomes(of: 2) == [.answered(503)])
     }
 
-    @Test("S4 a backend that accepts before it can answer keeps its clients waiting, and its 404 is an answer")
+    @Test("S4 a backend that accepts before it can respond delays its clients, and its 404 is a response")
     func acceptsEarly() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(answersAfter: .seconds(4)), .healthy]
@@ -129,7 +130,7 @@ struct SimulationStartTests {
         #expect(simulation.outcomes(of: 2) == [.chatted])
     }
 
-    @Test("S11 P9 a backend that became ready for nobody lives its idle time, and no longer")
+    @Test("S11 P9 a backend without clients stops after its idle time")
     func readyForNobody() throws {
         var leaver = ClientScript.get()
         leaver.leaves = (.milliseconds(5), .close)
@@ -141,7 +142,7 @@ struct SimulationStartTests {
         #expect(try #require(simulation.wait(of: 1)) < .milliseconds(5))
     }
 
-    @Test("S11 P9 the shortest idle time never stops what is still wanted")
+    @Test("S11 P9 the shortest idle time never stops a backend that is in use")
     func shortestIdleTime() throws {
         var service = Scenario.Service()
         service.policy.idleTimeout = .nanoseconds(1)

@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// What others fell into while something stops; the numbers are those of the list of traps.
+/// Traps of other projects during a stop; the numbers are those of the list of traps.
 @Suite("Simulation: stopping")
 struct SimulationStopTests {
-    @Test("P1 a request at any moment of the stop window is answered, by a backend that is not being stopped")
+    @Test("P1 a request at any time of a stop gets a response from a process that is not stopping")
     func stopWindow() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(lingers: .milliseconds(150)), .healthy]
@@ -23,14 +23,14 @@ struct SimulationStopTests {
         }
     }
 
-    @Test("P2 P11 what remains of one life never touches the next")
+    @Test("P2 P11 late events of one generation never affect the next")
     func generations() throws {
         var service = Scenario.Service()
         service.children = [
             ChildScript(exitsAfter: .seconds(1), exit: .signal(11), grandchild: .init(lingers: .milliseconds(900))),
             .healthy,
         ]
-        // Late to notice, late to leave, while the next life is in use.
+        // A client that notices and leaves late, while the next generation is in use.
         var late = ClientScript.chat(.init(up: 0, down: 300, ending: .backend, pause: .milliseconds(30)))
         late.reading = .slow(bytes: 50, every: .milliseconds(40))
         late.leaves = (.milliseconds(3200), .reset)
@@ -44,7 +44,7 @@ struct SimulationStopTests {
         }
     }
 
-    @Test("P3 who ignores TERM is killed, with its whole group")
+    @Test("P3 a process that ignores TERM is killed with its whole group")
     func ignoresTerminate() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true)), .healthy]
@@ -56,7 +56,7 @@ struct SimulationStopTests {
         #expect(try #require(simulation.kernel.logged(.stopped).first).contains("how=KILL"))
     }
 
-    @Test("P3 a leader that ends at once does not hide a grandchild that stays")
+    @Test("P3 a grandchild that stays is killed although its leader exits at once")
     func grandchildStays() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(ignoresTerminate: true, keepsPort: true)), .healthy]
@@ -66,7 +66,7 @@ struct SimulationStopTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("P4 a process out of reach that holds the log pipe holds up nothing")
+    @Test("P4 a detached process that holds the log pipe delays nothing")
     func heldPipe() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(isDetached: true)), .healthy]
@@ -76,7 +76,7 @@ struct SimulationStopTests {
         #expect(simulation.kernel.logged(.stopped).count == 3)
     }
 
-    @Test("P4 a process that left its group is ended with the rest of its family")
+    @Test("P4 a process that left its group is killed with the rest of its process tree")
     func detachedGrandchild() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(grandchild: .init(isDetached: true)), .healthy]
@@ -84,7 +84,7 @@ struct SimulationStopTests {
         #expect(simulation.kernel.children.all.isEmpty)
     }
 
-    @Test("P5 every process is reaped, grandchildren that became ours as well")
+    @Test("P5 every process is reaped, adopted grandchildren included")
     func zombies() throws {
         var service = Scenario.Service()
         let grandchild = ChildScript.Grandchild(lingers: .milliseconds(300))
@@ -96,7 +96,7 @@ struct SimulationStopTests {
         #expect(simulation.kernel.children.all.isEmpty)
     }
 
-    @Test("P8 the idle clock begins when the last one has left")
+    @Test("P8 the idle timer starts when the last client has left")
     func idleClock() throws {
         var scenario = Scenario(clients: [
             .chat(.init(up: 1, down: 1, pause: .seconds(15))), .get(at: .milliseconds(19_900)),
@@ -107,18 +107,18 @@ struct SimulationStopTests {
         #expect(simulation.kernel.children.born == 1)
     }
 
-    @Test("D5 a daemon that is asked to leave does so, whoever is still connected and whatever its children do")
+    @Test("D5 the daemon exits on SIGTERM, whatever its clients and children do")
     func leaves() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(ignoresTerminate: true, grandchild: .init(ignoresTerminate: true))]
-        let endless = Wish.Chat(up: 4000, down: 4000, pause: .seconds(1))
+        let endless = ScenarioRequest.Chat(up: 4000, down: 4000, pause: .seconds(1))
         let clients = [ClientScript.chat(endless), .get(), ClientScript(requests: []), .get(at: .milliseconds(1100))]
         let simulation = try Simulation.run(Scenario(services: [service], clients: clients, terminates: .seconds(1)))
         #expect(simulation.complaints == [])
         #expect(simulation.daemon?.hasLeft == true)
     }
 
-    @Test("D5 at any moment of a start it may be asked to leave")
+    @Test("D5 the daemon may get SIGTERM at any time of a start")
     func leavesWhileStarting() throws {
         for offset in 0..<60 {
             var scenario = Scenario(clients: [.get(), .chat()], terminates: .microseconds(500) * offset)
@@ -128,7 +128,7 @@ struct SimulationStopTests {
         }
     }
 
-    @Test("D5 who asks twice does not wait for the patience of the stop plan")
+    @Test("D5 a second signal ends the timeouts of the stop plan")
     func hurries() throws {
         var service = Scenario.Service()
         service.policy.stopPlan = .politely(for: .seconds(600))

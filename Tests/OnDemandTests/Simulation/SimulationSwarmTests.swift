@@ -5,13 +5,13 @@ import Testing
 
 @testable import OnDemand
 
-/// Thousands of seeds, each another world; `SIMULATION_SEEDS` says how many, `SIMULATION_SEED` replays one.
+/// Thousands of seeds, each a different scenario; `SIMULATION_SEEDS` sets their number, `SIMULATION_SEED` replays one.
 @Suite("Simulation: the swarm")
 struct SimulationSwarmTests {
-    /// Two threads' worth, so that both cores of a small machine have work.
+    /// Two per thread, so that both cores of a small machine are busy.
     private static let lanes: UInt64 = 4
 
-    @Test("no seed breaks a promise", arguments: 0..<lanes)
+    @Test("no seed causes a violation", arguments: 0..<lanes)
     func swarm(lane: UInt64) throws {
         LastWords.prepare()
         if let seed = number("SIMULATION_SEED") {
@@ -25,11 +25,11 @@ struct SimulationSwarmTests {
             guard !simulation.complaints.isEmpty else { continue }
             Issue.record("\(simulation.complaints.joined(separator: "\n"))\nreplay: \(Self.command(seed))")
             failures += 1
-            if failures == 5 { break }  // The first few say enough.
+            if failures == 5 { break }  // The first few are enough.
         }
     }
 
-    @Test("the same seed is the same run, event for event")
+    @Test("the same seed causes the same run, event for event")
     func replays() throws {
         for seed: UInt64 in 1...20 {
             let (first, second) = (try Simulation.run(.drawn(seed: seed)), try Simulation.run(.drawn(seed: seed)))
@@ -56,7 +56,7 @@ struct SimulationSwarmTests {
     }
 }
 
-/// A trap ends the whole test process: before it does, it says which seeds were running.
+/// A trap ends the whole test process: before that, this prints the running seeds.
 private enum LastWords {
     private static let first = Atomic<UInt64>(0)
     private static let second = Atomic<UInt64>(0)
@@ -76,7 +76,7 @@ private enum LastWords {
         for number in [SIGILL, SIGTRAP] {
             signal(number) { number in
                 LastWords.say()
-                signal(number, SIG_DFL)  // The instruction runs again and traps for good.
+                signal(number, SIG_DFL)  // The instruction runs again and traps.
             }
         }
     }

@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// A daemon of several threads, each with a view of its own of one world: the seed says which of them turns next.
+/// A daemon with several threads, each with its own view of one world: the seed chooses the next thread.
 @Suite("Simulation: several threads")
 struct SimulationThreadTests {
-    private let endless = Wish.Chat(up: 400, down: 400, pause: .seconds(1))
+    private let endless = ScenarioRequest.Chat(up: 400, down: 400, pause: .seconds(1))
 
     private func simulation(of clients: [ClientScript], _ service: Scenario.Service = .init()) -> Simulation {
         var scenario = Scenario(services: [service], clients: clients)
@@ -13,7 +13,7 @@ struct SimulationThreadTests {
         return Simulation(scenario)
     }
 
-    @Test("tunnels are shared out, are carried to their end where they are, and leave nothing behind")
+    @Test("tunnels are distributed to all threads, end there, and leave nothing behind")
     func sharedOut() throws {
         let clients = (0..<30).map {
             ClientScript.chat(.init(up: 40, down: 40, pause: .milliseconds(100)), at: .milliseconds(2) * $0)
@@ -30,7 +30,7 @@ struct SimulationThreadTests {
         #expect((0..<30).allSatisfy { simulation.outcomes(of: $0) == [.chatted] })
     }
 
-    @Test("R1 a crash ends the tunnels of every thread, and the next life has no part in them")
+    @Test("R1 a crash ends the tunnels of every thread, and none of the next generation")
     func crash() throws {
         var service = Scenario.Service()
         service.children = [ChildScript(exitsAfter: .seconds(1), exit: .signal(11)), .healthy]
@@ -43,7 +43,7 @@ struct SimulationThreadTests {
     }
 
     @Test(
-        "a tunnel on its way to another thread at the moment of a crash, an order or a shutdown is not lost on the way")
+        "a tunnel in transit to another thread is not lost at a crash, a command or a shutdown")
     func onTheWay() throws {
         for offset in 0..<30 {
             for threads in 2...3 {
@@ -63,7 +63,7 @@ struct SimulationThreadTests {
         }
     }
 
-    @Test("where only data of clients counts, it counts on every thread, and all are told to go in the end")
+    @Test("idle_when counts client data on every thread, and the daemon closes all tunnels in the end")
     func clientData() throws {
         var service = Scenario.Service()
         service.policy.idleWhen = .noClientData
@@ -78,14 +78,14 @@ struct SimulationThreadTests {
         #expect(generations == [1, 1, 1], "each of them speaks once a second, longer than its idle timeout")
     }
 
-    @Test("a crowd of tunnels under orders, reloads, crashes and shutdowns is counted rightly at every moment")
+    @Test("leases of many tunnels are counted correctly under commands, reloads, crashes and shutdowns")
     func crowds() throws {
         for seed: UInt64 in 1...60 {
             var scenario = Scenario.drawn(seed: seed &* 7919)
             var dice = Seeded(seed: seed)
             scenario.threads = dice.number(in: 2...3)
             for _ in 0..<dice.number(in: 2...10) {
-                let chat = Wish.Chat(
+                let chat = ScenarioRequest.Chat(
                     up: dice.number(in: 1...60), down: dice.number(in: 1...60),
                     pause: dice.one(of: [.milliseconds(2), .milliseconds(50), .milliseconds(300)]))
                 var script = ClientScript.chat(chat, at: dice.duration(.zero ... .seconds(4)))

@@ -2,14 +2,16 @@ import Testing
 
 @testable import OnDemand
 
-/// What wakes and what does not, with a whole daemon around it; the numbers are those of the list of traps.
+/// What wakes a backend, with a whole daemon; the numbers are those of the list of traps.
 @Suite("Simulation: waking")
 struct SimulationWakingTests {
     private func retryAfter(_ simulation: Simulation, of client: Int) -> Int? {
         simulation.clients[client].exchanges[0].retryAfter.flatMap { Int($0) }
     }
 
-    @Test("D7 a health check that may not wake is refused while it sleeps, and served while somebody uses it")
+    @Test(
+        "D7 a health check without wake permission is rejected during sleep, and served while a client uses the backend"
+    )
     func healthCheckThroughTheFront() throws {
         var service = Scenario.Service()
         service.wakeOn = WakeRule(conditions: [.upgrade])
@@ -28,7 +30,9 @@ struct SimulationWakingTests {
         #expect(simulation.kernel.children.born == 2, "one life for the chat, one for the question at the end")
     }
 
-    @Test("D7 a health check by a plain service at the same target neither wakes the backend nor keeps it awake")
+    @Test(
+        "D7 a health check through an unmanaged service at the same target neither wakes the backend nor keeps it awake"
+    )
     func healthCheckBesideIt() throws {
         var check = Scenario.Service()
         (check.launches, check.sharesTarget) = (false, 0)
@@ -47,7 +51,7 @@ struct SimulationWakingTests {
         #expect(simulation.kernel.children.born == 1)
     }
 
-    @Test("P7 a herd that comes back after an idle stop wakes nobody before the minimum sleep is over")
+    @Test("P7 many clients that reconnect after an idle stop wake no backend before the minimum sleep is over")
     func herd() throws {
         var service = Scenario.Service()
         service.policy.minimumSleep = .seconds(10)
@@ -65,7 +69,7 @@ struct SimulationWakingTests {
         #expect(simulation.kernel.children.born == 2)
     }
 
-    @Test("S12 a refusal does not use the wish up: who may wake it does, however many were turned away before")
+    @Test("S12 a request with wake permission wakes the backend, however many were rejected before")
     func refusalsDoNotCount() throws {
         var service = Scenario.Service()
         service.wakeOn = WakeRule(conditions: [.upgrade])

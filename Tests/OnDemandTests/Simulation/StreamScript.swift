@@ -1,23 +1,23 @@
 @testable import OnDemand
 
-/// One side of a chat in a tunnel: what it still has to say, what it has heard, and how it ends.
+/// One side of a chat in a tunnel: the bytes left to send, the received bytes, and the end.
 struct StreamScript {
     enum Peer { case client, backend }
     enum Step { case wait, speak, end, close }
     enum End { case heard, none }
 
     let side: Peer
-    let chat: Wish.Chat
+    let chat: ScenarioRequest.Chat
     let key: Int
     var listening: StreamVerifier
     private(set) var said = 0
     var isPausing = false
-    /// This side has told the other that nothing more comes.
+    /// This side has ended its sending direction.
     var hasEnded = false
     private(set) var hasHeardEnd = false
     private let voice: MessagePattern
 
-    init(side: Peer, chat: Wish.Chat, key: Int) {
+    init(side: Peer, chat: ScenarioRequest.Chat, key: Int) {
         self.side = side
         self.chat = chat
         self.key = key
@@ -26,7 +26,7 @@ struct StreamScript {
     }
 
     var toSay: Int { voice.byteCount(frames: side == .client ? chat.up : chat.down, key: key) }
-    var toHear: Int { listening.chatter.byteCount(frames: side == .client ? chat.down : chat.up, key: key) }
+    var toHear: Int { listening.pattern.byteCount(frames: side == .client ? chat.down : chat.up, key: key) }
     var hasSaidAll: Bool { said == toSay }
     var hasHeardAll: Bool { listening.received == toHear }
 
@@ -42,7 +42,7 @@ struct StreamScript {
         judge(end: .heard, kernel)
     }
 
-    /// What to do now that everything said so far is on its way, or is not.
+    /// Returns the next step, depending on whether all bytes so far are flushed.
     func next(isFlushed: Bool) -> Step {
         guard isFlushed else { return .wait }
         guard hasSaidAll else { return hasEnded ? .wait : .speak }
@@ -56,34 +56,37 @@ struct StreamScript {
         }
     }
 
-    /// A byte that is wrong is always somebody's fault; one that is missing only when the other side ended politely.
+    /// A wrong byte is always a violation; a missing byte only when the other side ended cleanly.
     func judge(end: End, _ kernel: SimulatedKernel) {
         if let position = listening.firstWrong {
-            kernel.complain("chat \(key): the \(side) heard a wrong byte at \(position)")
+            kernel.complain("chat \(key): the \(side) received a wrong byte at \(position)")
         }
-        if listening.hasHeardFarewell, !kernel.isShuttingDown, !kernel.obeysOperator, !kernel.sendsAway {
-            kernel.complain("chat \(key): the \(side) was sent away although nobody is leaving")
+        if listening.hasReceivedCloseFrame, !kernel.isShuttingDown, !kernel.obeysOperator, !kernel.sendsAway {
+            kernel.complain("chat \(key): the \(side) was closed without a cause")
         }
-        if listening.received > toHear { kernel.complain("chat \(key): the \(side) heard more than was said") }
-        if end == .heard, chat.ending.isPolite, !hasHeardAll, !listening.hasHeardFarewell {
+        if listening.received > toHear {
+            kernel.complain("chat \(key): the \(side) received more bytes than were sent")
+        }
+        if end == .heard, chat.ending.isPolite, !hasHeardAll, !listening.hasReceivedCloseFrame {
             kernel.counters.incomplete.append(
                 .init(key: key, sentence: "the \(side) heard an end after \(listening.received) of \(toHear) bytes"))
         }
     }
 }
 
-/// What clients have asked, so that what arrives can be judged.
+/// The requests of all clients, for the checks of the received ones.
 struct RequestLog {
     struct Incomplete {
         let key: Int
         let sentence: String
     }
 
-    /// On which a process was asked at least once.
+    /// Connections with at least one request to a process.
     var connections = 0
     /// Body sizes by key.
     var bodies: [Int: Int] = [:]
-    /// Chats of which one side heard too little before a proper end; the client's story decides what that means.
+    /// Chats of which one side received too little before a clean end; the client's outcome decides whether this is a
+    /// violation.
     var incomplete: [Incomplete] = []
     private var admissions: Set<Int> = []
 
@@ -91,7 +94,7 @@ struct RequestLog {
 
     mutating func arrived(_ key: Int, _ kernel: SimulatedKernel) {
         guard !admissions.insert(key).inserted else { return }
-        // After a reset that had no reason, what changes nothing may be asked once more.
+        // After a reset without a cause, an idempotent request may be sent once more.
         if kernel.failedVerb == nil || bodies[key] != nil { kernel.complain("request \(key) arrived twice") }
     }
 }

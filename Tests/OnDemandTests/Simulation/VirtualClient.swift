@@ -1,14 +1,14 @@
 @testable import OnDemand
 
-/// A client of the simulation: follows its script and writes down what it was told.
+/// A client of the simulation: follows its script and records the responses.
 final class VirtualClient: SocketOwner {
     enum Outcome: Equatable {
-        /// Not asked, or not answered yet.
+        /// Not sent, or without a response yet.
         case open
         case answered(Int)
-        /// A chat that came to its end.
+        /// A complete chat.
         case chatted
-        /// The connection was over before the answer was.
+        /// The connection ended before the response.
         case cut
     }
 
@@ -16,29 +16,29 @@ final class VirtualClient: SocketOwner {
         let key: Int
         let request: ClientScript.Request
         var outcome = Outcome.open
-        /// When its last byte was on its way.
+        /// When its last byte was sent.
         var askedAt: Instant?
-        /// When the first byte of the answer came.
+        /// When the first byte of the response arrived.
         var answeredAt: Instant?
-        /// What slow turns had taken when it was asked, and then, between that and the answer.
+        /// Time of slow loop iterations: first the value when it was sent, then the time between that and the response.
         var slowTurnTime = Duration.zero
         var retryAfter: String?
         var body: [UInt8] = []
-        /// The answer said that it is the last on its connection.
+        /// The response announces the close of its connection.
         var isLast = false
-        /// A body without a length of its own ended too early: nobody but us can tell.
+        /// A body without a length ended too early: only the simulation can know.
         var isShort = false
-        /// Where in everything the client says this request ends.
+        /// The position at which this request ends in all bytes of the client.
         var end = 0
     }
 
     let number: Int
     let script: ClientScript
     private(set) var exchanges: [Exchange]
-    /// By its own decision, before everything was said.
+    /// It closed by its own decision, before everything was sent.
     private(set) var hasLeft = false
     private(set) var isOver = false
-    /// Nobody listened when it came.
+    /// No socket listened when it connected.
     private(set) var wasRefused = false
     private unowned let kernel: SimulatedKernel
     private let address: SocketAddress
@@ -64,7 +64,7 @@ final class VirtualClient: SocketOwner {
 
     var name: String { "client \(number)" }
 
-    // MARK: Coming and going
+    // MARK: Connect and close
 
     private func note(_ what: @autoclosure () -> String) {
         kernel.trace.note("\(name) \(what())", at: kernel.clock)
@@ -101,7 +101,7 @@ final class VirtualClient: SocketOwner {
 
     private func loseItsPatience(sentBefore: Int) {
         guard !isOver, !kernel.isSlow else { return }
-        // One that trickles may have that much to say.
+        // A client that sends slowly may have that many bytes left.
         guard sent == sentBefore || script.pieces == nil else {
             return kernel.scenario(after: .seconds(900)) { [weak self, sent] in self?.loseItsPatience(sentBefore: sent)
             }
@@ -121,7 +121,7 @@ final class VirtualClient: SocketOwner {
         }
     }
 
-    // MARK: Asking
+    // MARK: Requests
 
     private func ask() {
         guard !isOver, asked < exchanges.count else { return }
@@ -136,7 +136,7 @@ final class VirtualClient: SocketOwner {
 
     private func words(of exchange: Exchange) -> [UInt8] {
         let request = exchange.request
-        let target = request.isLost ? "/nobody" : request.wish.target(service: script.service, key: exchange.key)
+        let target = request.isLost ? "/unrouted" : request.wish.target(service: script.service, key: exchange.key)
         let method = request.post != nil ? "POST" : request.isHead ? "HEAD" : "GET"
         var head = "\(method) \(target) HTTP/1.1\r\nHost: example.test\r\n"
         var body: [UInt8] = []
@@ -157,7 +157,7 @@ final class VirtualClient: SocketOwner {
 
     private static let webSocketKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
-    /// Says as much as the socket takes, in pieces if the script says so.
+    /// Sends as many bytes as the socket accepts, in pieces if the script requires it.
     private func speak() {
         guard !isOver, let socket, !isPausing else { return }
         while !outgoing.isEmpty {
@@ -186,7 +186,7 @@ final class VirtualClient: SocketOwner {
         }
     }
 
-    // MARK: Listening
+    // MARK: Responses
 
     func inspect(_ socket: SimulatedSocket) {
         guard !isOver else { return }
@@ -212,7 +212,7 @@ final class VirtualClient: SocketOwner {
         }
     }
 
-    /// An end or a reset behind everything that was read.
+    /// Handles an end or a reset behind all bytes that were read.
     private func notice(_ socket: SimulatedSocket) {
         guard !isOver, socket.isReset || socket.peerHasEnded else { return }
         note(socket.isReset ? "is reset" : "hears the end")
@@ -221,7 +221,7 @@ final class VirtualClient: SocketOwner {
             return converse()
         }
         if isTalking { talk?.judge(end: .none, kernel) }
-        // A reset is no proper end of an answer without a length.
+        // A reset does not complete a response without a length.
         if !socket.isReset { reader.end() }
         if reader.isComplete, current < exchanges.count { answered() }
         socket.close()
@@ -241,12 +241,12 @@ final class VirtualClient: SocketOwner {
             guard reader.isComplete else { return }
             answered()
         }
-        // Frames that come after an upgrade was refused are a bad request, and told so. Of a head that never came whole
-        // nobody knows that it was to be a HEAD: its answer has a body.
+        // Frames behind a rejected upgrade are a bad request and get a response. When a head was incomplete, the daemon
+        // cannot know that it is a HEAD request: its response has a body.
         let wasEager = exchanges.last?.request.isEager ?? false
         let wasTooSlow = exchanges.last?.outcome == .answered(408) && exchanges.last?.request.isHead == true
         if !isOver, !isTalking, current == exchanges.count, reader.hasBegun, !wasEager, !wasTooSlow {
-            kernel.complain("\(name) was told more than it had asked for")
+            kernel.complain("\(name) got more responses than it sent requests")
         }
     }
 
@@ -269,13 +269,13 @@ final class VirtualClient: SocketOwner {
         judgeBody(of: current, status)
         let rest = reader.takeRest()
         if status == 101 {
-            guard talk != nil else { return kernel.complain("\(name) was given a tunnel it had not asked for") }
+            guard talk != nil else { return kernel.complain("\(name) got a tunnel without an upgrade") }
             talk!.listening.hear(rest[...])
             return converse()
         }
         current += 1
         readOn(rest[...])
-        guard !closes else { return }  // The end will come.
+        guard !closes else { return }  // The end follows.
         if current == exchanges.count {
             kernel.scenario(after: script.lingers) { [weak self] in self?.close() }
         } else if asked == current {
@@ -289,7 +289,8 @@ final class VirtualClient: SocketOwner {
         let expected: Int
         switch exchange.request.wish {
         case .length(let count), .chunked(let count), .untilClose(let count): expected = count
-        case .nothing, .refusedUpgrade, .chat: return kernel.complain("\(name) was answered 200 instead of its wish")
+        case .nothing, .refusedUpgrade, .chat:
+            return kernel.complain("\(name) got 200 instead of the requested outcome")
         }
         let body = exchange.request.isHead ? [] : MessagePattern.backend.body(key: exchange.key, count: expected)
         if case .untilClose = exchange.request.wish, body.starts(with: exchange.body) {
@@ -305,7 +306,7 @@ final class VirtualClient: SocketOwner {
         over()
     }
 
-    // MARK: Talking
+    // MARK: Chats
 
     private func converse() {
         guard !isOver, talk != nil else { return }
@@ -326,7 +327,7 @@ final class VirtualClient: SocketOwner {
             converse()
         case .close: endTalk()
         }
-        // Who ended first has heard everything when the other ends, too.
+        // The side that ended first has received everything when the other side ends, too.
         if !isOver, let talk, talk.hasEnded, talk.hasHeardEnd { endTalk() }
     }
 

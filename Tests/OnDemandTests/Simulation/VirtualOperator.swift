@@ -1,11 +1,11 @@
 @testable import OnDemand
 
-/// Somebody at the control socket: gives one order and waits for what comes of it.
+/// An operator at the control socket: sends one command and waits for its result.
 final class VirtualOperator: SocketOwner {
     let name: String
     let service: Int
     let order: BackendCommand
-    /// Whose clients may hear of it: its own, and those of whoever requires it.
+    /// Services whose clients may be affected: this one, and those that require it.
     private let affected: [Int]
     private(set) var hasArrived = false
     private(set) var wasRefused = false
@@ -24,7 +24,7 @@ final class VirtualOperator: SocketOwner {
 
     var text: String { String(decoding: heard, as: UTF8.self) }
 
-    /// nil before there is an answer.
+    /// nil before the response.
     var status: Int? {
         let words = text.prefix { $0 != "\r\n" }.split(separator: " ")
         return words.count > 1 ? Int(words[1]) : nil
