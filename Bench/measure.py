@@ -1,4 +1,4 @@
-"""One measurement at a time: starts the load beside a proxy and says what came of it."""
+"""One measurement at a time: starts the load beside a proxy and returns the figures."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Load:
         return self
 
     def __exit__(self, *_):
-        """Whatever went wrong, it must not hold its port."""
+        """Releases the port after any failure."""
         self.process.kill()
         self.process.wait()
 
@@ -55,7 +55,7 @@ class Load:
 
 
 def run(target, work, **options):
-    """A plain run, with how much it was disturbed: the share of time that somebody had to wait for a core."""
+    """A plain run, with its disturbance: the share of time in which a thread waited for a core."""
     with Load(target, work, **options) as load:
         result = load.result()
     waits = [result["load_wait"], result["steal"] / os.cpu_count()]
@@ -149,12 +149,12 @@ def proportional_bytes(pids):
 
 
 def kernel_bytes():
-    """What the kernel holds in unreclaimable slabs: sockets, files, watched descriptors."""
+    """Kernel memory in unreclaimable slabs: sockets, files, watched descriptors."""
     return int(re.search(r"^SUnreclaim:\s+(\d+)", Path("/proc/meminfo").read_text(), re.M).group(1)) * 1024
 
 
 def idle(target, connections, settle=2):
-    """Memory with none, with all of them quiet, and after they have gone; always a fresh process."""
+    """Memory without connections, with all of them idle, and after their close; always in a new process."""
     target.start()
     try:
         time.sleep(0.3)
@@ -197,7 +197,7 @@ def ping(target, connections, seconds):
 
 
 def asleep(targets, seconds):
-    """All of them at once, nobody speaks to them: nobody's sleep costs another anything."""
+    """All proxies at once, without traffic: a sleeping proxy costs the others nothing."""
     for target in targets:
         target.start()
     time.sleep(1.5)
@@ -222,7 +222,7 @@ def asleep(targets, seconds):
 
 
 def system_calls(target, connections, messages):
-    """Counted by strace between two steps, so that nothing but these messages is counted."""
+    """Counted by strace between two steps, so that only these messages are counted."""
     counts = target.folder / "strace"
     counts.unlink(missing_ok=True)
     with Load(target, "echo", steps=True, connections=connections, messages=messages) as load:
@@ -260,14 +260,14 @@ def cold_alone(folder, startup_ms, samples):
     return [int(line.split()[0]) / 1e6 for line in text.splitlines()]
 
 
-# As many has the daemon to see before it knows how long a backend takes to boot; that is how it lives from then on.
+# Number of starts after which the daemon knows the startup time of a backend.
 STARTS_TO_LEARN = 3
 
 
 def cold_on_demand(folder, startup_ms, samples, inherits=False):
     stamp = Path(folder) / f"on-demand-{startup_ms}"
     target = OnDemandSleeping(Path(folder) / f"boot-{startup_ms}", startup_ms, stamp, inherits)
-    # A start needs two processes at once, so nobody is kept from a core.
+    # A start needs two processes at once, so no process waits for a core.
     target.core = BOTH_CORES
     target.start()
     time.sleep(0.1)

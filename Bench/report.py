@@ -12,7 +12,7 @@ OURS, FLOOR, DIRECT = "ondemandd", "floor", "direct"
 
 
 class Figures:
-    """What the samples say: medians of the rounds, and how far these were apart."""
+    """Medians of the rounds, and their spread."""
 
     def __init__(self, results):
         self.results = results
@@ -34,7 +34,7 @@ class Figures:
         return (upper - lower) / self.value(metric, name, key)
 
     def ratio(self, metric, name, other, key):
-        """Where both were asked in the same rounds, the median of the rounds' own ratios: a machine that is slow for a
+        """For two targets of the same rounds, the median of the rounds' own ratios: a machine that is slow for a
         minute is slow for both."""
         own = {one["round"]: one[key] for one in self.taken(metric, name, key) if "round" in one}
         base = {one["round"]: one[key] for one in self.taken(metric, other, key) if "round" in one}
@@ -45,7 +45,7 @@ class Figures:
         return value / divisor if divisor and value is not None and value >= 0 else None
 
     def rounds(self):
-        """How often everybody was asked for messages, and how often those between whom it is close."""
+        """Number of message rounds for all targets, and for the close ones."""
         counts = [len(taken) for taken in self.samples.get("echo/1000/64", {}).values()] or [0]
         more = f", {max(counts)} of those among whom it is close (the daemon, the floor, the two best peers)"
         return f"{min(counts)} rounds" + (more if max(counts) > min(counts) else "")
@@ -54,8 +54,8 @@ class Figures:
         return list(self.samples.get(metric, {}))
 
     def best_peer(self, metric, key, high):
-        """Of those who were asked as often as we were, if there are any: who was well behind was not asked again, and
-        his rounds were others, of a machine that was perhaps quicker then."""
+        """The targets with the same number of rounds, if any: a target that was well behind has fewer rounds, possibly of
+        a faster machine."""
         taken = self.samples.get(metric, {})
         peers = [name for name in taken if name not in (OURS, FLOOR, DIRECT)]
         as_often = [name for name in peers if len(taken[name]) >= len(taken.get(OURS, []))]
@@ -64,13 +64,13 @@ class Figures:
         return (max if high else min)(found) if found else (None, "")
 
     def disturbed(self):
-        """Rounds in which somebody waited for a core, and all of them."""
+        """Number of rounds in which a thread waited for a core, and of all rounds."""
         everyone = [sample for taken in self.samples.values() for samples in taken.values() for sample in samples]
         return sum(sample["disturbed"] > 0.05 for sample in everyone), len(everyone)
 
 
 class Row:
-    """A figure with its goal: conditions on the figure itself and on its ratio to somebody's."""
+    """A figure with its goal: conditions on the figure itself and on its ratio to another target's."""
 
     def __init__(self, label, metric, key, form, high=False, goal="", **conditions):
         self.label, self.metric, self.key, self.form, self.high = label, metric, key, form, high
@@ -105,7 +105,7 @@ class Row:
             rounded = figure if subject == "own" else round(figure, 2)
             missed = limit - rounded if direction == "least" else rounded - limit
             if missed > 0:
-                # The best of eight is most often one that was lucky, too.
+                # The best of eight is usually also a lucky one.
                 spread = figures.spread(self.metric, OURS, self.key)
                 is_noise = subject != "own" and spread is not None and missed < spread / 2
                 return "no, by less than the spread" if is_noise else "**no**"
@@ -136,14 +136,14 @@ def percent(value):
     return f"{value:.0%}"
 
 
-def rows(crowd):
+def rows(largest):
     found = [
         Row("asleep: resident memory", "asleep", "rss", mebibytes, goal="at most 6 MB", own_most=6_000_000),
         Row("asleep: context switches in 10 s", "asleep", "switches", number, goal="0", own_most=0),
-        Row(f"{crowd:,} idle WebSockets: user memory each", f"idle/{crowd}", "memory", number,
+        Row(f"{largest:,} idle WebSockets: user memory each", f"idle/{largest}", "memory", number,
             goal="at most 256 B", own_most=256),
         Row("1,000 idle WebSockets: user memory each", "idle/1000", "memory", number),
-        Row(f"{crowd:,} closed again: growth that is kept", f"idle/{crowd}", "kept", percent, goal="at most 20 %",
+        Row(f"{largest:,} closed again: growth that is kept", f"idle/{largest}", "kept", percent, goal="at most 20 %",
             own_most=0.2)]
     for size in (64, 1024):
         found += [
@@ -189,7 +189,7 @@ def rows(crowd):
         Row("the same, 0 ms, with an inherited socket: overhead p50", "cold/inherited", "p50", milliseconds,
             goal="at most 0.3 ms", own_most=0.3),
         Row("CPU ms while waiting, per second of boot", "cold/3000", "cpu", decimal, goal="at most 2 ms", own_most=2),
-        Row(f"{crowd:,} tunnels with a ping every 3 s: CPU ms per second", f"ping/{crowd}", "cpu", decimal,
+        Row(f"{largest:,} tunnels with a ping every 3 s: CPU ms per second", f"ping/{largest}", "cpu", decimal,
             goal="at most 1.5 of the floor", floor_most=1.5)]
     return found
 
@@ -200,7 +200,7 @@ HEADINGS = ["figure", "ondemandd", "spread", "floor", "to the floor", "best peer
 def table(results):
     figures = Figures(results)
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * 6 + "---|---|"]
-    for row in rows(results["crowd"]):
+    for row in rows(results["largest"]):
         cells = row.cells(figures)
         if cells:
             lines.append("| " + " | ".join(cells) + " |")
@@ -250,7 +250,7 @@ def threads(figures):
 
 
 def choices(figures):
-    """The floor with one thing done otherwise, as shares of the floor as it is."""
+    """Variants of the floor, as shares of the floor."""
     parts = []
     for title, metric in ("One process on one core", "choices"), ("Two processes on two cores", "sharing"):
         names = figures.names(f"choices/{metric}/echo")
@@ -271,8 +271,8 @@ def choices(figures):
 # Everything
 
 
-def everything(figures, crowd):
-    """A table for each subject: all contestants, all figures."""
+def everything(figures, largest):
+    """A table for each subject: all targets, all figures."""
     parts = []
     echo = [(f"{count:,} × {size} B", f"echo/{count}/{size}") for size in (64, 1024) for count in (1, 64, 1000)]
     for title, key, form, metrics in [
@@ -290,23 +290,23 @@ def everything(figures, crowd):
         ("HTTP keep-alive, 64 connections", "rate", number, [("requests/s", "http/64")]),
         ("HTTP keep-alive: CPU seconds per 100,000 requests", "cpu", decimal, [("CPU s", "http/64")]),
         ("User memory per idle WebSocket, bytes", "memory", number,
-         [(f"{n:,}", f"idle/{n}") for n in (1000, crowd)]),
+         [(f"{n:,}", f"idle/{n}") for n in (1000, largest)]),
         ("Kernel memory per idle WebSocket, bytes; \"direct\" is the clients' and the backend's part of it", "kernel",
-         number, [(f"{n:,}", f"idle/{n}") for n in (1000, crowd)]),
-        ("Proportional memory of the whole process", "none", mebibytes, [("with none", f"idle/{crowd}")]),
-        (f"The same with {crowd:,} idle WebSockets", "all", mebibytes, [("with all", f"idle/{crowd}")]),
-        ("The same after all have closed", "after", mebibytes, [("after", f"idle/{crowd}")]),
+         number, [(f"{n:,}", f"idle/{n}") for n in (1000, largest)]),
+        ("Proportional memory of the whole process", "none", mebibytes, [("with none", f"idle/{largest}")]),
+        (f"The same with {largest:,} idle WebSockets", "all", mebibytes, [("with all", f"idle/{largest}")]),
+        ("The same after all have closed", "after", mebibytes, [("after", f"idle/{largest}")]),
         ("Asleep: VmRSS", "rss", mebibytes, [("resident", "asleep")]),
         ("Asleep: proportional memory", "pss", mebibytes, [("proportional", "asleep")]),
         ("Asleep: context switches in 10 s", "switches", number, [("switches", "asleep")]),
-        (f"{crowd:,} tunnels with a ping every 3 s: CPU ms per second", "cpu", decimal, [("CPU ms", f"ping/{crowd}")]),
-        ("The same: proportional memory", "memory", mebibytes, [("memory", f"ping/{crowd}")]),
+        (f"{largest:,} tunnels with a ping every 3 s: CPU ms per second", "cpu", decimal, [("CPU ms", f"ping/{largest}")]),
+        ("The same: proportional memory", "memory", mebibytes, [("memory", f"ping/{largest}")]),
         ("Cold start, p50 over the backend's own boot, ms", "p50", decimal,
          [(f"boots in {n:,} ms", f"cold/{n}") for n in (0, 30, 300, 3000)]),
         ("Cold start, p99 over the backend's own boot, ms", "p99", decimal,
          [(f"boots in {n:,} ms", f"cold/{n}") for n in (0, 30, 300, 3000)]),
         ("CPU seconds per 100,000 messages as connections grow (one round)", "cpu", decimal,
-         [(f"{n:,}", f"growth/{n}") for n in (10, 100, 1000, crowd)]),
+         [(f"{n:,}", f"growth/{n}") for n in (10, 100, 1000, largest)]),
     ]:
         text = subject(figures, title, key, form, metrics)
         if text:
@@ -329,22 +329,22 @@ def subject(figures, title, key, form, metrics):
 
 def write(results):
     figures = Figures(results)
-    draw(figures, results["crowd"])
+    draw(figures, results["largest"])
     machine = results["machine"]
     troubled, kept = figures.disturbed()
     disturbance = (
-        f"In {troubled} of {kept} rounds that count, somebody else took more than 5 % of a core: read small "
+        f"In {troubled} of {kept} rounds that count, another process took more than 5 % of a core: read small "
         "differences with care." if troubled else "No round that counts was disturbed.")
     failures = "".join(f"\n- `{metric}` of {name}: {reason}" for metric, name, reason in results["failures"])
     text = (Path(__file__).parent / "page.md").read_text()
     text = text.replace("{limits}", (Path(__file__).parent / "limits.md").read_text().rstrip())
     for key, value in {
         "{table}": table(results), "{threads}": threads(figures), "{choices}": choices(figures),
-        "{everything}": everything(figures, results["crowd"]),
+        "{everything}": everything(figures, results["largest"]),
         "{rounds}": figures.rounds(), "{date}": results["date"], "{versions}": ", ".join(results["versions"]),
         "{processor}": machine["processor"], "{cores}": str(machine["cores"]), "{kernel}": machine["kernel"],
         "{memory}": f"{int(machine['memory']) / 1024 / 1024:.0f} GiB", "{disturbance}": disturbance,
-        "{crowd}": f"{results['crowd']:,}", "{descriptors}": f"{machine['descriptors']:,}",
+        "{largest}": f"{results['largest']:,}", "{descriptors}": f"{machine['descriptors']:,}",
         "{failures}": "\nWhat failed or could not be asked:\n" + failures + "\n" if failures else "",
     }.items():
         text = text.replace(key, value)
@@ -352,7 +352,7 @@ def write(results):
     print(table(results))
 
 
-def draw(figures, crowd):
+def draw(figures, largest):
     def panel(title, metric, key, form):
         bars = [(name, figures.value(metric, name, key)) for name in figures.names(metric)]
         return title, [(name, value, form(value)) for name, value in bars if value is not None]
@@ -362,18 +362,18 @@ def draw(figures, crowd):
         "messages": ("WebSocket messages per second, 64 bytes (more is better)", [
             panel(f"{n:,} connection{'s' * (n > 1)}", f"echo/{n}/64", "rate", number) for n in (1, 64, 1000)], True),
         "idle-memory": ("User memory per idle WebSocket, bytes (less is better)", [
-            panel(f"{n:,} connections", f"idle/{n}", "memory", number) for n in (1000, crowd)], False),
+            panel(f"{n:,} connections", f"idle/{n}", "memory", number) for n in (1000, largest)], False),
         "bulk": ("Bulk in frames of 64 KiB, MB/s (more is better)", [
             panel(f"{word}, {n} connection{'s' * (n > 1)}", f"bulk/{work}/{n}", "rate", number)
             for work, word in (("down", "one way"), ("both", "both ways")) for n in (1, 16)], True),
-        "cold-start": ("Cold start: what is added to the backend's own boot, ms at p50 (less is better)", [
+        "cold-start": ("Cold start: time added to the backend's own startup, ms at p50 (less is better)", [
             panel(f"boots in {n:,} ms", f"cold/{n}", "p50", decimal) for n in (0, 30, 300, 3000)], False)}
     for name, (title, panels, high) in pictures.items():
         panels = [panel for panel in panels if panel[1]]
         if panels:
             (images / f"{name}.svg").write_text(plots.bars(title, panels, high))
     growth = {
-        name: [(n, figures.value(f"growth/{n}", name, "cpu")) for n in (10, 100, 1000, crowd)
+        name: [(n, figures.value(f"growth/{n}", name, "cpu")) for n in (10, 100, 1000, largest)
                if figures.value(f"growth/{n}", name, "cpu") is not None]
         for name in figures.names("growth/10")}
     if growth:

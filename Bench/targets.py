@@ -1,4 +1,4 @@
-"""What is measured: the daemon, its peers at their best, a bare relay, and no proxy at all.
+"""The measured targets: the daemon, its peers at their best, a bare relay, and no proxy at all.
 
 Each gets one thread, pinned to the proxy's core, and the highest priority, so that whatever else the machine does
 disturbs it least. Only where threads themselves are measured (THREADED) each gets two, and both cores.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BENCH = REPOSITORY / ".build" / "bench" / "bench"
-# What is installed and packaged: fully static.
+# The packaged executable: fully static.
 DAEMON = Path(os.environ.get("ONDEMANDD", REPOSITORY / ".build" / "dist" / "ondemandd-static")).absolute()
 SOCKET_PROXY = "/lib/systemd/systemd-socket-proxyd"
 PROXY_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
@@ -52,7 +52,7 @@ def free_port():
 
 
 def await_listener(port, process=None):
-    """Asks /proc and not the port itself: who is activated by a connection must not see one yet."""
+    """Reads /proc instead of connecting: a socket-activated target must not get a connection yet."""
     wanted = f"0100007F:{port:04X} 00000000:0000 0A"
     for _ in range(500):
         if wanted in Path("/proc/net/tcp").read_text():
@@ -67,11 +67,11 @@ class Target:
     """One proxy between a port of its own and a backend's; `start` gives it a fresh process."""
 
     name = ""
-    # What it can take part in.
+    # The measurements that it supports.
     is_http = True
     is_peer = True
     is_threaded = False
-    # Only another configuration of a peer, for the metrics where it could matter.
+    # A further configuration of a peer, for metrics that depend on it.
     is_variant = False
     descriptors_per_connection = 2
     core = PROXY_CORE
@@ -129,7 +129,7 @@ class Target:
         self.process = None
 
     def pids(self):
-        """The process and everything it started."""
+        """The process and its descendants."""
         found, parents = [], {}
         if self.process is None:
             return found
@@ -152,7 +152,7 @@ class Target:
 
 
 class Direct(Target):
-    """No proxy: the clients speak to the backend."""
+    """No proxy: the clients connect to the backend."""
 
     name = "direct"
     is_peer = False
@@ -174,7 +174,7 @@ class Floor(Target):
 
 
 def floor_that(name, choice):
-    """The floor doing one thing otherwise."""
+    """A variant of the floor."""
     def command(self):
         return [*Floor.command(self), choice]
 
@@ -216,7 +216,7 @@ class HAProxy(Target):
     name = "haproxy http"
     mode = "http"
     splice = ""
-    # In bulk the size of the buffer decides; an idle connection holds none.
+    # In bulk the size of the buffer decides; an idle connection has none.
     buffer = "tune.bufsize 131072"
 
     def is_installed(self):
@@ -403,7 +403,7 @@ def hard_limit():
 
 
 def on_both_cores(base, name, threads):
-    """With so many threads, on both cores, which the load shares."""
+    """With this number of threads, on both cores, which the load shares."""
     return type(base.__name__ + str(threads), (base,), {
         "name": name, "threads": threads, "core": BOTH_CORES, "load_core": BOTH_CORES})
 

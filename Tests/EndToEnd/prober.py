@@ -100,7 +100,7 @@ def notify():
         teller.connect("\0" + name[1:])
         socket.send_fds(teller, [b"STATUS=up\nREADY=1"], [teller.fileno()])
     if arguments.notify_from_child:
-        # Who reaps it only after the daemon has looked does what every notifier has to.
+        # A notifier must stay unreaped until the daemon has checked it.
         time.sleep(0.3)
         os._exit(0)
 

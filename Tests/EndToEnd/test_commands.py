@@ -142,7 +142,7 @@ def test_the_day_is_told_and_outlives_the_daemon(start, tmp_path):
     kept.mkdir()
     services = [sleeping_double(idle_timeout="200ms")]
     daemon = guarded(start, *services, top={"state_dir": str(kept)})
-    # Who is answered finds a daemon that has begun; its sockets take clients before that.
+    # A response shows that the daemon has started; its sockets accept clients before that.
     assert states(history(daemon)) == ["asleep"]
     assert (kept / "history.json").exists(), "whether it can be written is found out at once"
     tunnel = daemon.open_tunnel()

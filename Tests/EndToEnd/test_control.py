@@ -247,7 +247,7 @@ def test_what_is_required_may_be_stopped_disabled_and_enabled_by_hand(begin, ord
     assert failed.returncode == 1 and "requires helper, which is disabled" in failed.stderr
     daemon.assert_never("backoff")
 
-    # What is pinned was only waiting for this.
+    # The pinned service waited only for this.
     assert order("enable", "helper").stdout == "helper is enabled\n"
     daemon.wait_for("ready", service="cable", generation=2)
 

@@ -56,7 +56,7 @@ def test_derived_keys_are_those_of_hashlib():
 
 
 def test_the_keys_of_rails_own_test_are_derived():
-    """Those of Active Support's key_generator_test.rb, with 65,536 and with two iterations."""
+    """The vectors of Active Support's key_generator_test.rb, with 65,536 and with two iterations."""
     password, salt = written(b"0" * 64), written(b"some_salt")
     vectors = [
         ("sha1", 65536, "b129376f68f1ecae788d7433310249d65ceec090ecacd4c872a3a9e9ec78e055"

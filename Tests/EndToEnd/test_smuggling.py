@@ -286,7 +286,7 @@ def test_broken_chunks_never_become_a_whole_request_of_the_backend(front, backen
     assert not wrong, "\n".join(wrong)
 
 
-# What is unambiguous passes, as exactly the requests that stand in it
+# An unambiguous stream passes, as exactly its requests
 
 
 def test_a_request_inside_a_body_stays_inside(front, backend):

@@ -13,7 +13,7 @@ struct ActionCableSessionTests {
         }
     }
 
-    @Test("commands are read, and identifiers stay as they were written")
+    @Test("commands are parsed, and identifiers keep their notation")
     func commands() {
         let identifier = "\"{\\\"channel\\\":\\u0022X\\\",\\\"id\\\":\\/1}\""
         for command in ActionCableSession.Command.allCases {
@@ -24,7 +24,7 @@ struct ActionCableSessionTests {
     }
 
     @Test(
-        "what is no command has a reason",
+        "an invalid command has a reason",
         arguments: [
             ("", IgnoredReason.malformed), ("{", .malformed), ("[]", .malformed), ("\"subscribe\"", .malformed),
             ("{}", .unknownCommand), ("{\"command\":\"whisper\",\"identifier\":\"a\"}", .unknownCommand),
@@ -73,7 +73,7 @@ struct ActionCableSessionTests {
         #expect(runs == 3 * 3 * 2 * 2 * 3)
     }
 
-    @Test("a disconnect always says whether to come back, because a missing value stops Rails' client for ever")
+    @Test("a disconnect message always contains reconnect, because Rails' client stops without it")
     func disconnect() {
         for reason in ActionCableFrame.DisconnectReason.allCases {
             for reconnect in [true, false] {
@@ -95,7 +95,7 @@ struct TurboCableSessionTests {
         }
     }
 
-    @Test("subscriptions are read, and everything else has a reason to be ignored")
+    @Test("subscriptions are parsed, and every other message has a reason to be ignored")
     func messages() {
         #expect(read("{\"type\":\"subscribe\",\"stream\":\"a\"}").0 == .subscribe)
         #expect(read("{\"stream\":\"a\",\"type\":\"unsubscribe\"}").0 == .unsubscribe)

@@ -6,7 +6,7 @@ struct BroadcastRequestTests {
     // MARK: What clients receive
 
     @Test(
-        "Action Cable clients get the JSON inside of a string, TurboCable clients what was posted",
+        "Action Cable clients get the parsed JSON, TurboCable clients the posted text",
         arguments: [
             (#""<turbo-stream action=\"append\">""#, #""<turbo-stream action=\"append\">""#),
             (#""{\"n\":1.50,\"big\":12345678901234567890}""#, #"{"n":1.50,"big":12345678901234567890}"#),
@@ -27,7 +27,7 @@ struct BroadcastRequestTests {
         #expect(try read(#"{"stream":"s"}"#) == [Received(stream: "s", message: "null", data: nil)])
     }
 
-    @Test("data that is as deep as a text may be arrives in a string, too")
+    @Test("data of the maximum depth arrives in a string, too")
     func deepData() throws {
         let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
         #expect(try read("{\"stream\":\"s\",\"data\":\"\(deep)\"}").first?.message == deep)
@@ -35,7 +35,7 @@ struct BroadcastRequestTests {
         #expect(try read("{\"stream\":\"s\",\"data\":\"\(deeper)\"}").first?.message == "\"\(deeper)\"")
     }
 
-    @Test("a list keeps its order, and an empty one is nothing to do")
+    @Test("a list keeps its order, and an empty one has no effect")
     func list() throws {
         let body = #"[{"data":1,"stream":"b"},{"stream":"a","data":2},{"stream":"b","data":"3"}]"#
         #expect(try read(body).map(\.stream) == ["b", "a", "b"])
@@ -82,7 +82,7 @@ struct BroadcastRequestTests {
     // MARK: Refusals
 
     @Test(
-        "what is refused has a reason, and in a list its place",
+        "a rejected request has a reason, and in a list its position",
         arguments: [
             ("", "invalid JSON at byte 0"), ("{\"stream\":\"s\"", "invalid JSON at byte 13"),
             ("{} {}", "invalid JSON at byte 3"), ("1", "not an object with \"stream\" and \"data\""),
@@ -113,7 +113,7 @@ struct BroadcastRequestTests {
         #expect(error?.sentence == sentence)
     }
 
-    @Test("streams longer than the limit, bytes that are not UTF-8 and texts that are too deep are refused")
+    @Test("a stream above the length limit, invalid UTF-8 and excessive depth are rejected")
     func limits() throws {
         let longest = String(repeating: "s", count: 1024)
         #expect(try read("{\"stream\":\"\(longest)\"}").map(\.stream) == [longest])

@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// Sockets of a cable's clients, with as much room as a test gives them.
+/// The sockets of a cable's clients, with a capacity that the test sets.
 struct SimulatedSockets: ClientWriter {
     struct Socket {
         var received: [UInt8] = []
@@ -22,7 +22,7 @@ struct SimulatedSockets: ClientWriter {
     }
 }
 
-/// A cable with its clients' sockets, and what their clients would see.
+/// A cable with its clients' sockets and their received frames.
 struct CableHarness {
     var machine: CableMachine
     var sockets = SimulatedSockets()
@@ -71,7 +71,7 @@ struct CableHarness {
 
     mutating func deliverAll() { while machine.deliver(upTo: 16, at: now, &sockets) {} }
 
-    /// The texts of everything that a client's socket took.
+    /// Returns the texts of everything that a client's socket accepted.
     func texts(_ client: UInt32) -> [String] { texts(ofConnection: connection(of: client)) }
 
     func texts(ofConnection connection: UInt64) -> [String] {

@@ -5,7 +5,7 @@ import Testing
 struct CableMachineTests {
     private let chat = CableHarness.identifier("chat")
 
-    @Test("a client is welcomed with its sid, confirmed, and gets what is broadcast then")
+    @Test("a client gets a welcome with its sid and a confirmation, and then each broadcast")
     func conversation() {
         var cable = CableHarness()
         let client = cable.open()
@@ -39,7 +39,7 @@ struct CableMachineTests {
         #expect(cable.machine.table.subscriptionCount == 0)
     }
 
-    @Test("a TurboCable client is confirmed without a welcome, twice if it asks twice, and delivered once")
+    @Test("a TurboCable client gets a confirmation per request, no welcome, and each broadcast once")
     func turbo() {
         var cable = CableHarness()
         let client = cable.open(.turboCable)
@@ -71,7 +71,7 @@ struct CableMachineTests {
         #expect(cable.texts(client).count == 2 && cable.machine.takeActions().count == 1)
     }
 
-    @Test("subscriptions over the limit are rejected, and room for one is there after an unsubscribe")
+    @Test("subscriptions over the limit are rejected, and an unsubscribe frees one")
     func maximum() {
         var cable = CableHarness { $0.maximumSubscriptions = 2 }
         let client = cable.open()
@@ -82,7 +82,7 @@ struct CableMachineTests {
         #expect(cable.texts(client).last?.contains("confirm_subscription") == true)
     }
 
-    @Test("an identifier that is longer than any signed name is rejected, because it would be kept")
+    @Test("an identifier above the length limit of signed names is rejected, because the cable would store it")
     func longIdentifier() {
         var cable = CableHarness()
         let client = cable.open()
@@ -92,7 +92,7 @@ struct CableMachineTests {
         #expect(cable.texts(client).last?.hasSuffix("reject_subscription\"}") == true)
     }
 
-    @Test("a refused client is told the reason and not to come back, and is closed")
+    @Test("a rejected client gets the reason and reconnect false, and is closed")
     func refusal() {
         #expect(
             FrameTexts.all(in: ActionCableFrame.refusal(.tokenExpired)) == [
@@ -131,7 +131,7 @@ struct CableMachineTests {
         #expect(cable.machine.clientCount == 0 && cable.machine.deadline == nil)
     }
 
-    @Test("pings and closes of a client are answered, also in one read with a subscription")
+    @Test("pings and closes of a client get a response, also in one read with a subscription")
     func controlFrames() {
         var cable = CableHarness()
         let client = cable.open()
@@ -144,7 +144,7 @@ struct CableMachineTests {
         #expect(cable.sockets.sends == sends + 2, "all replies leave in one write, and then the close frame")
     }
 
-    @Test("a client that does not read is told that it is too slow and ended, and delays no other")
+    @Test("a client that does not read is closed as too slow, and delays no other")
     func tooSlow() {
         var cable = CableHarness { $0.maximumQueuedBytes = 500 }
         let (slow, other) = (cable.open(), cable.open())
@@ -165,7 +165,7 @@ struct CableMachineTests {
         #expect(last.last == "close 1013" && cable.machine.takeActions() == [.flushed(connection: connection)])
     }
 
-    @Test("a client whose socket takes nothing for the send timeout is ended")
+    @Test("a client whose socket accepts nothing for the send timeout is closed")
     func stalled() {
         var cable = CableHarness()
         let client = cable.open()
@@ -209,7 +209,7 @@ struct CableMachineTests {
         #expect(cable.texts(other).count == 2, "the stream is live already")
     }
 
-    @Test("while the source is away subscriptions are confirmed, and after a gap their clients are asked to come back")
+    @Test("subscriptions are confirmed without the source, and after a gap their clients get a reconnect")
     func gap() {
         var cable = CableHarness(hasSource: true)
         let (client, turbo) = (cable.open(), cable.open(.turboCable))
@@ -260,7 +260,9 @@ struct CableMachineTests {
         #expect(cable.texts(first).count == 3 && cable.texts(second).count == 4)
     }
 
-    @Test("every Action Cable client is pinged every three seconds, and silent TurboCable clients end after a minute")
+    @Test(
+        "every Action Cable client gets a ping every 3 s, and a silent TurboCable client is closed after 60 s"
+    )
     func time() {
         var cable = CableHarness()
         let clients = (0..<30).map { _ in cable.open() }
@@ -279,7 +281,7 @@ struct CableMachineTests {
         #expect(wakeUps <= 90 * 9)
     }
 
-    @Test("a subscription that the backend must decide is forwarded as it was sent, and rejected without a backend")
+    @Test("a subscription that the backend must decide is forwarded unchanged, and rejected without a backend")
     func forwarded() {
         let text = "{\"command\":\"subscribe\",\"identifier\":\"{\\\"channel\\\":\\\"ChatChannel\\\"}\"}"
         var cable = CableHarness(hasBackend: true)

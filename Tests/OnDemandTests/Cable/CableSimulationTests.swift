@@ -2,10 +2,10 @@ import Testing
 
 @testable import OnDemand
 
-/// Sessions, streams, queues and pings together, with slow and broken sockets, and an oracle that knows per client what
-/// must arrive.
+/// Sessions, streams, queues and pings together, with slow and broken sockets. An oracle knows the messages that each
+/// client must get.
 struct CableSimulationTests {
-    /// What one subscription of one client must get, from its confirmation on.
+    /// The messages that one subscription of one client must get, from its confirmation on.
     fileprivate struct Period {
         var owed: [Int] = []
         var isOpen = true
@@ -34,7 +34,9 @@ struct CableSimulationTests {
         }
     }
 
-    @Test("no client misses a message, gets one twice or out of order, or is dropped without a word", arguments: 0..<50)
+    @Test(
+        "no client misses a message, gets one twice or out of order, or is closed without a close frame",
+        arguments: 0..<50)
     func swarm(block: Int) {
         for seed in block * 40..<block * 40 + 40 {
             var world = World(cable: CableHarness { $0.maximumQueuedBytes = 3000 }, random: Seeded(seed: UInt64(seed)))
@@ -124,7 +126,7 @@ struct CableSimulationTests {
         }
     }
 
-    /// The driver's part: sockets are closed when the machine says so.
+    /// Closes sockets as the machine requires, like the driver.
     private static func perform(_ world: inout World) {
         for action in world.cable.machine.takeActions() {
             switch action {

@@ -5,7 +5,7 @@ import Testing
 struct ClientTokenVerifierTests {
     private static let verifier = ClientTokenVerifier(secret: Array("ruby-to-go".utf8))
 
-    @Test("the token of an application is valid and carries its connection identifiers")
+    @Test("the token of an application is valid and contains its connection identifiers")
     func valid() {
         let token =
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHQiOiJ7XCJ1c2VyX2lkXCI6XCIxNVwifSIsImV4cCI6NDEwMjQ0NDgwMH0.KKcuuwWoSJSQDW8Oclr59VbG29m2NOPkgS5hK-rKwNs"
@@ -22,7 +22,7 @@ struct ClientTokenVerifierTests {
         #expect(verdict(token, at: 1_300_819_379) == .valid(identifiers: Array(#"{"user_id":"15"}"#.utf8)))
     }
 
-    @Test("the token of RFC 7515, A.1 has the signature that stands there")
+    @Test("the token of RFC 7515, A.1 has the signature of the RFC")
     func rfc7515() throws {
         let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
         let key = try #require(decoded(secret))
@@ -47,7 +47,7 @@ struct ClientTokenVerifierTests {
     }
 
     @Test(
-        "a header that names no algorithm, or an extension that is critical, is refused",
+        "a header without an algorithm, or with a critical extension, is rejected",
         arguments: [
             (#"{}"#, .unauthorized(.algorithm)), (#"{"alg":null}"#, .unauthorized(.algorithm)),
             (#"{"alg":["HS256"]}"#, .unauthorized(.algorithm)),
@@ -91,12 +91,12 @@ struct ClientTokenVerifierTests {
             #expect(verdict == .unauthorized(.malformed) || verdict == .unauthorized(.wrongSignature), "\(text)")
         }
         #expect(verdict(token) == .valid(identifiers: nil))
-        // The same bytes with other bits behind the last one would be a second text for one token.
+        // The same bytes with other trailing bits would be a second text for one token.
         #expect(
             verdict(token.replacing("eyJhbGciOiJIUzI1NiJ9", by: "eyJhbGciOiJIUzI1NiJ9")) == .valid(identifiers: nil))
     }
 
-    @Test("a token that another secret signed, or of which any bit was changed, is not accepted")
+    @Test("a token with another secret's signature or a changed bit is rejected")
     func forged() {
         let token = Array(sign(#"{"alg":"HS256"}"#, #"{"ext":"a"}"#, "HS256").utf8)
         for bit in 0..<token.count * 8 {

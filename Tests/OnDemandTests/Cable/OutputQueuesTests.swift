@@ -6,7 +6,7 @@ struct OutputQueuesTests {
     private let start = Instant(nanoseconds: 0)
     private let frame = FrameWriter.text("0123456789")
 
-    /// A socket that takes so many bytes.
+    /// Sends to a socket that accepts this many bytes.
     private func drain(
         _ queues: inout OutputQueues, _ client: UInt32 = 1, taking room: Int, at now: Instant
     ) -> (OutputQueues.Drained, [UInt8]) {
@@ -20,7 +20,7 @@ struct OutputQueuesTests {
         return (drained, taken)
     }
 
-    @Test("what a socket did not take is sent in order, in any pieces", arguments: 1...30)
+    @Test("bytes that a socket did not accept are sent later in order, in any pieces", arguments: 1...30)
     func pieces(room: Int) {
         var queues = OutputQueues()
         let other = FrameWriter.text("abc")
@@ -45,7 +45,7 @@ struct OutputQueuesTests {
         #expect(queues.longest == frame.count + 2)
     }
 
-    @Test("last words follow the frame that is sent in part and replace everything behind it")
+    @Test("a final message follows the partly sent frame and replaces everything after it")
     func closingFrames() {
         let joined = FrameWriter.text("one") + FrameWriter.text("two") + FrameWriter.text("three")
         let words = FrameWriter.close(.tryAgainLater)
@@ -62,7 +62,7 @@ struct OutputQueuesTests {
         }
     }
 
-    @Test("only bytes that a socket takes count as progress, and the deadline follows it")
+    @Test("only bytes that a socket accepts count as progress, and move the deadline")
     func stalls() {
         var queues = OutputQueues()
         let timeout = Duration.seconds(10)
@@ -80,7 +80,7 @@ struct OutputQueuesTests {
         #expect(queues.nextStall(after: timeout) == nil)
     }
 
-    @Test("a socket that fails says so, and a client without a queue is drained")
+    @Test("a failed socket is reported, and a client without a queue is drained")
     func failure() {
         var queues = OutputQueues()
         #expect(queues.drain(7, at: start) { _, _ in .failed } == .empty)

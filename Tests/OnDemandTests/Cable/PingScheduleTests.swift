@@ -5,7 +5,7 @@ import Testing
 struct PingScheduleTests {
     private let start = Instant(nanoseconds: 12_345)
 
-    /// When each client was pinged until `end`, if the loop is late by up to `delay`.
+    /// Returns the ping times of each client until `end`, with a loop that is late by up to `delay`.
     private func run(
         _ schedule: inout PingSchedule, clients: UInt32, until end: Instant, delay: (Int) -> Duration = { _ in .zero }
     ) -> (pings: [UInt32: [Instant]], wakeUps: Int) {

@@ -39,7 +39,7 @@ struct StreamNameVerifierTests {
         #expect(verdict(signed, .turbo, Self.anyCable) == .rejected(.wrongSignature))
     }
 
-    @Test("signed JSON that is no string is refused")
+    @Test("signed JSON that is not a string is rejected")
     func array() {
         let signed =
             "WyJjaGF0LzIwMjMiLDE2ODUwMjQwMTdd--5b6661024d4c463c4936cd1542bc9a7672dd8039ac407d0b6c901697190e8aeb"
@@ -66,7 +66,7 @@ struct StreamNameVerifierTests {
     private static let until2030 =
         "eyJfcmFpbHMiOnsibWVzc2FnZSI6IkltTm9ZWFE2TWpBeU1TST0iLCJleHAiOiIyMDMwLTAxLTAxVDAwOjAwOjAwLjAwMFoiLCJwdXIiOm51bGx9fQ==--979fc38776d9eaec65bcb35e0b28571534f27a414444809c112eb5b5d1262424"
 
-    @Test("an expiry that Rails wrote into a name is kept to the second")
+    @Test("an expiry of Rails in a name is exact to the second")
     func expiry() {
         #expect(verdict(Self.until2030, .pubsub, Self.anyCable) == .valid(Array("chat:2021".utf8)))
         #expect(verdict(Self.until2030, .pubsub, Self.anyCable, at: 1_893_455_999) == .valid(Array("chat:2021".utf8)))
@@ -76,7 +76,7 @@ struct StreamNameVerifierTests {
         #expect(verdict(past, .pubsub, Self.anyCable) == .rejected(.expired))
     }
 
-    @Test("a name that was signed for another purpose is refused")
+    @Test("a name with another purpose is rejected")
     func purpose() {
         let login =
             "eyJfcmFpbHMiOnsibWVzc2FnZSI6IkltTm9ZWFE2TWpBeU1TST0iLCJleHAiOm51bGwsInB1ciI6ImxvZ2luIn19--7410d15d7afc70daca4fcbf8d8da5dcd44a2f7f1e869745d12de231910394a4e"
@@ -84,7 +84,7 @@ struct StreamNameVerifierTests {
     }
 
     @Test(
-        "the newer envelope holds the name itself; what cannot be understood is refused",
+        "the newer envelope contains the name itself; an unknown one is rejected",
         arguments: [
             (#"{"_rails":{"data":"chat"}}"#, .valid(Array("chat".utf8))),
             (#"{"_rails":{"data":"chat","exp":null,"pur":null}}"#, .valid(Array("chat".utf8))),
@@ -107,7 +107,7 @@ struct StreamNameVerifierTests {
     // MARK: Payloads
 
     @Test(
-        "the payload is JSON: escapes are decoded, and what is no usable name is refused",
+        "the payload is JSON with escapes, and an invalid name is rejected",
         arguments: [
             (#""a\/b""#, .valid(Array("a/b".utf8))),
             (#""\u0063hat:\ud83d\ude00""#, .valid(Array("chat:\u{1F600}".utf8))),
@@ -131,7 +131,7 @@ struct StreamNameVerifierTests {
         #expect(verdict(long, .pubsub, Self.anyCable) == .rejected(.malformed))
     }
 
-    @Test("padding may be left out, and in the URL-safe alphabet \"--\" may be part of the data")
+    @Test("padding is optional, and in the URL-safe alphabet \"--\" may be part of the data")
     func alphabets() {
         #expect(verdict(sign("\"chat:1\"", padded: false), .pubsub, Self.anyCable) == .valid(Array("chat:1".utf8)))
         // The value and the bytes 0xfbefbe give "----" in the URL-safe alphabet, if a string may hold them.
@@ -145,7 +145,7 @@ struct StreamNameVerifierTests {
     }
 
     @Test(
-        "what is not BASE64--HEX is malformed",
+        "a text without the form BASE64--HEX is malformed",
         arguments: [
             "", "--", "chat:2021", "ImNoYXQ6MjAyMSI=", String(repeating: "a", count: 66),
             "--f9ee45dbccb1da04d8ceb99cc820207804370ba0d06b46fc3b8b373af1315628",
@@ -156,7 +156,7 @@ struct StreamNameVerifierTests {
         #expect(verdict(signed, .pubsub, Self.anyCable) == .rejected(.malformed))
     }
 
-    @Test("a change of any bit of a signed name is noticed")
+    @Test("a change of any bit of a signed name is detected")
     func everyBit() {
         let signed = Array("ImNoYXQ6MjAyMSI=--f9ee45dbccb1da04d8ceb99cc820207804370ba0d06b46fc3b8b373af1315628".utf8)
         for bit in 0..<signed.count * 8 {

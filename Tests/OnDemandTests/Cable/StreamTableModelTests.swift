@@ -2,17 +2,17 @@ import Testing
 
 @testable import OnDemand
 
-/// The stream table against a model that keeps everything in plain lists.
+/// The stream table against a model with plain lists.
 struct StreamTableModelTests {
     private struct Key: Hashable {
         let client: UInt32
         let identifier: UInt8
     }
 
-    /// What each subscription must have been sent, message by message, in the order of its stream.
+    /// The messages that each subscription must get, in the order of its stream.
     private struct Model {
         var streams: [Key: UInt8] = [:]
-        /// Messages that were published while a subscription lasted.
+        /// Messages that were published during a subscription.
         var owed: [Key: [String]] = [:]
         var isListening: Set<UInt8> = []
     }
@@ -99,7 +99,7 @@ struct StreamTableModelTests {
         }
     }
 
-    /// Every send is the next messages of exactly one subscription of its client.
+    /// Checks that every send contains the next messages of exactly one subscription of its client.
     private static func check(_ sent: [Sent], _ model: inout Model) -> String? {
         for send in sent {
             for text in FrameTexts.all(in: send.frames) {
@@ -123,7 +123,7 @@ struct StreamTableModelTests {
     }
 }
 
-/// The texts of the whole server frames at the beginning; a close frame as `close CODE`.
+/// The texts of the complete server frames at the beginning; a close frame is `close CODE`.
 enum FrameTexts {
     static func all(in frames: [UInt8]) -> [String] {
         var texts: [String] = []

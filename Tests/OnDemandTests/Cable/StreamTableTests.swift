@@ -31,7 +31,7 @@ struct StreamTableTests {
         #expect(table.groups.count == 0 && table.streams.count == 0)
     }
 
-    @Test("subscribers are sent to in order of arrival, and one buffer serves all with the same identifier")
+    @Test("subscribers get messages in order of arrival, and one buffer serves all with the same identifier")
     func order() {
         var table = table(clients: 0..<3)
         _ = table.subscribe(client: 3, identifier: [0x22, 0x22], .actionCable, to: Self.scores)
@@ -46,7 +46,7 @@ struct StreamTableTests {
         #expect(table.isDelivered && table.pendingBytes == 0)
     }
 
-    @Test("messages that are published before the stream's turn leave as one buffer")
+    @Test("messages before the stream's turn are sent as one buffer")
     func joined() {
         var table = table(clients: 0..<2)
         for message in ["1", "2", "3"] { table.publish(message, to: Self.scores) }
@@ -102,7 +102,7 @@ struct StreamTableTests {
         #expect(table.deliverAll().map(\.client) == [0, 1, 3, 2])
     }
 
-    @Test("a stream whose last subscriber leaves in the middle of a fan-out forgets its messages")
+    @Test("a stream whose last subscriber leaves in the middle of a fan-out drops its messages")
     func closesMidway() {
         var table = table(clients: 0..<2)
         table.publish("1", to: Self.scores)
@@ -141,7 +141,7 @@ struct StreamTableTests {
         #expect(sent.filter { $0.client == 2 }.flatMap(\.frames) == frame("1") + frame("2") + frame("3"))
     }
 
-    @Test("streams take turns, so a small one does not wait for the end of a large one")
+    @Test("streams take turns, so a small one does not wait for a large one")
     func turns() {
         var table = table(clients: 0..<1000)
         _ = table.subscribe(client: 5000, identifier: Self.identifier, .actionCable, to: [1])
@@ -203,6 +203,6 @@ extension StreamTable {
 }
 
 extension [UInt8] {
-    /// Where the bytes are: equal for two arrays that share them.
+    /// The address of the bytes: equal for two arrays that share them.
     fileprivate var storage: Int { unsafe withUnsafeBytes { Int(bitPattern: $0.baseAddress) } }
 }

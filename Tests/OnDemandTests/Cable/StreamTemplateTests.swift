@@ -4,7 +4,7 @@ import Testing
 
 struct StreamTemplateTests {
     @Test(
-        "parameters are filled from strings and numbers, and numbers are copied as they are written",
+        "parameters are filled from strings and numbers, and numbers keep their notation",
         arguments: [
             (#"{"channel":"C","database":"2025-boston"}"#, "live-scores-2025-boston"),
             (#"{"channel":"C","database":7}"#, "live-scores-7"),
@@ -13,7 +13,7 @@ struct StreamTemplateTests {
             (#"{"database":123456789012345678901234567890}"#, "live-scores-123456789012345678901234567890"),
             (#"{"database":"a\u002db\/c"}"#, "live-scores-a-b/c"), (#"{"d\u0061tabase":"x"}"#, "live-scores-x"),
             (#"{"database":"old","database":"new"}"#, "live-scores-new"), (#"{"database":""}"#, "live-scores-"),
-            // Nothing in a value is special: not separators, not what templates, patterns or Redis know.
+            // No character of a value is special: not separators, nor those of templates, patterns or Redis.
             (#"{"database":"a-b:c/d*e?f[g]{h}\\i\"j"}"#, #"live-scores-a-b:c/d*e?f[g]{h}\i"j"#),
             (#"{"database":" é😀 "}"#, "live-scores- \u{e9}\u{1F600} "),
         ])
@@ -40,7 +40,7 @@ struct StreamTemplateTests {
         #expect(try streamName("s-{x}", #"{"x":"a\u00a0b"}"#) == "s-a\u{a0}b")
     }
 
-    @Test("a name that is too long, empty or reserved is rejected, however it comes about")
+    @Test("a name that is too long, empty or reserved is rejected, whatever its origin")
     func names() throws {
         let long = String(repeating: "a", count: 1022)
         #expect(try streamName("s-{x}", "{\"x\":\"\(long)\"}") == "s-" + long)
@@ -53,11 +53,11 @@ struct StreamTemplateTests {
         #expect(try streamName("__any{x}", #"{"x":"cable__"}"#) == nil)
     }
 
-    @Test("several parameters are filled where they stand, the same one as often as it is named")
+    @Test("several parameters are filled, each as often as it occurs")
     func several() throws {
         #expect(try streamName("{a}:{b}/{a}", #"{"b":2,"a":"x"}"#) == "x:2/x")
         #expect(try streamName("{a}:{b}/{a}", #"{"a":"x"}"#) == nil)
-        // As in Ruby, the border between two parameters cannot be seen in the name.
+        // As in Ruby, the boundary between two parameters is not visible in the name.
         #expect(try streamName("{a}-{b}", #"{"a":"1-2","b":"3"}"#) == "1-2-3")
         #expect(try streamName("{a}-{b}", #"{"a":"1","b":"2-3"}"#) == "1-2-3")
     }
@@ -69,7 +69,7 @@ struct StreamTemplateTests {
     }
 
     @Test(
-        "a template that cannot be meant is an error",
+        "an invalid template is an error",
         arguments: [
             ("", .empty), ("a{b", .unclosedBrace), ("a}b", .strayBrace), ("{}", .emptyParameter),
             ("{a{b}}", .strayBrace), ("{a}}", .strayBrace), ("{{a}}", .strayBrace), ("x-{channel}", .channelParameter),

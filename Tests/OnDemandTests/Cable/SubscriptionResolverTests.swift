@@ -18,7 +18,7 @@ struct SubscriptionResolverTests {
         return resolver.resolve(Array(identifier.utf8), at: 1_700_000_000)
     }
 
-    @Test("without a secret every signed name is rejected, the one of the empty key included")
+    @Test("without a secret every signed name is rejected, also with the empty key")
     func noSecret() throws {
         for name in [Self.signed, Self.forged] {
             for channel in ["$pubsub", "Turbo::StreamsChannel"] {
@@ -30,7 +30,7 @@ struct SubscriptionResolverTests {
     }
 
     @Test(
-        "an identifier has one stream, or a reason why not",
+        "an identifier has one stream, or a reason for its rejection",
         arguments: [
             (
                 #"{"channel":"$pubsub","stream_name":"live-1"}"#,
@@ -61,7 +61,7 @@ struct SubscriptionResolverTests {
         #expect(try resolve(identifier) == expected)
     }
 
-    @Test("with a backend only the channels of the cable itself are rejected, everything else is forwarded")
+    @Test("with a backend only channels of the cable itself are rejected, and all others are forwarded")
     func backend() throws {
         for identifier in [
             #"{"channel":"ChatChannel"}"#, #"{"channel":"Turbo::StreamsChannel","signed_stream_name":"forged"}"#,

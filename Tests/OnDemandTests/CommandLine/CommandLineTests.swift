@@ -4,7 +4,7 @@ import Testing
 @testable import OnDemand
 
 struct CommandLineTests {
-    @Test("asked for help it helps, and that is a success", arguments: ["--help", "-h", "help"])
+    @Test("--help prints the help and succeeds", arguments: ["--help", "-h", "help"])
     func help(argument: String) throws {
         let run = try Executable(argument)
         #expect(run.status == 0)
@@ -13,14 +13,14 @@ struct CommandLineTests {
         #expect(run.errors.isEmpty)
     }
 
-    @Test("asked for its version it says one line")
+    @Test("--version prints one line")
     func version() throws {
         let run = try Executable("--version")
         #expect(run.status == 0 && run.output == "ondemandd \(Version.text)\n" && run.errors.isEmpty)
     }
 
     @Test(
-        "arguments that make no sense are named, with the usage, and end in 64",
+        "an invalid argument is named, with the usage, and exits with 64",
         arguments: [
             (["--colour"], "unknown argument --colour"), (["--config"], "--config needs a file"),
             (["--config="], "--config FILE is missing"), (["--check"], "--config FILE is missing"),
@@ -35,11 +35,11 @@ struct CommandLineTests {
         let run = try Executable(arguments)
         #expect(run.status == 64)
         #expect(run.errors.hasPrefix("ondemandd: \(sentence)\n\nUsage: "))
-        #expect(run.errors.split(separator: "\n").count <= 4, "what is wrong is still to be seen above it")
+        #expect(run.errors.split(separator: "\n").count <= 4, "the error stays visible above it")
         #expect(run.output.isEmpty)
     }
 
-    @Test("a sound configuration is checked without a word")
+    @Test("a valid configuration is checked without output")
     func soundConfiguration() throws {
         let file = try TemporaryFile(Sample.example)
         for arguments in [["--check", "--config", file.path], ["--config=\(file.path)", "--check"]] {
@@ -48,7 +48,7 @@ struct CommandLineTests {
         }
     }
 
-    @Test("the configuration reads the environment it is given")
+    @Test("the configuration is expanded with the process's environment")
     func environment() throws {
         let file = try TemporaryFile(Sample.example)
         let run = try Executable("--check", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "perhaps"])
@@ -56,7 +56,7 @@ struct CommandLineTests {
         #expect(run.errors.contains("perhaps") && run.errors.contains("ENABLE_ACTION_CABLE"))
     }
 
-    @Test("every error of a wrong configuration is told with file, line and column, and ends in 78")
+    @Test("every error of an invalid configuration has file, line and column, and the exit status is 78")
     func wrongConfiguration() throws {
         let file = try TemporaryFile("{\n  \"listne\": \"127.0.0.1:0\",\n  \"reverse_proxies\": 7\n}\n")
         for check in [true, false] {
@@ -67,14 +67,14 @@ struct CommandLineTests {
         }
     }
 
-    @Test("text that is no JSON is told at its place")
+    @Test("invalid JSON is reported at its position")
     func noJSON() throws {
         let file = try TemporaryFile("{\n  \"listen\": oops\n}\n")
         let run = try Executable("--check", "--config", file.path)
         #expect(run.status == 78 && run.errors.hasPrefix("\(file.path):2:13: error: "))
     }
 
-    @Test("a file that cannot be read is named, with the reason, and ends in 78", arguments: [true, false])
+    @Test("an unreadable file is named, with the reason, and exits with 78", arguments: [true, false])
     func unreadable(check: Bool) throws {
         let run = try Executable(["--config", "/nowhere/at/all.json"] + (check ? ["--check"] : []))
         #expect(run.status == 78)
@@ -83,7 +83,7 @@ struct CommandLineTests {
         #expect(directory.status == 78 && directory.errors == "/tmp: error: is a directory\n")
     }
 
-    @Test("a command without a daemon names the socket and ends in 69")
+    @Test("a command without a daemon names the socket and exits with 69")
     func noDaemon() throws {
         let run = try Executable("status", "--control", "unix:/nowhere/at/all.sock")
         #expect(run.status == 69 && run.output.isEmpty)
@@ -92,14 +92,14 @@ struct CommandLineTests {
         #expect(byVariable.status == 69 && byVariable.errors.contains("unix:/nowhere/x.sock"))
     }
 
-    @Test("who has not said which daemon is meant is told how")
+    @Test("a command without a socket explains how to select the daemon")
     func usualDaemon() {
         let usual = ControlClient<LinuxKernel>.Failure.nobodyThere(.noSuchFile).sentence(ControlAddress.usual)
         #expect(usual.hasPrefix("no daemon answers at unix:/run/ondemandd/control.sock: no such file or directory\n"))
         for way in ["--config FILE", "--control unix:PATH", "ONDEMANDD_CONTROL"] { #expect(usual.contains(way)) }
     }
 
-    @Test("a command that makes no sense says what is missing and how it is used, and ends in 64")
+    @Test("an incomplete command names the missing argument and its usage, and exits with 64")
     func senselessCommand() throws {
         let run = try Executable("start")
         #expect(run.status == 64)
@@ -109,14 +109,16 @@ struct CommandLineTests {
         #expect(try Executable("logs", "--help").output.hasPrefix("Usage: ondemandd logs NAME [-f]"))
     }
 
-    @Test("every command for a running daemon helps, and asks nobody", arguments: ControlCommand.verbs)
+    @Test(
+        "every command for a running daemon has a help text and contacts no daemon for it",
+        arguments: ControlCommand.verbs)
     func controlHelp(verb: String) throws {
         let run = try Executable([verb, "--help"], environment: ["ONDEMANDD_CONTROL": "unix:/nowhere/x.sock"])
         #expect(run.status == 0 && run.errors.isEmpty && run.output.hasPrefix("Usage: ondemandd \(verb) "))
         #expect(run.output.contains("Exit codes:"))
     }
 
-    @Test("check is --check by another name")
+    @Test("check is an alias of --check")
     func checkCommand() throws {
         let right = try TemporaryFile(Sample.example)
         let run = try Executable("check", "--config", right.path)
@@ -128,7 +130,7 @@ struct CommandLineTests {
         #expect(command.status == 78 && command.errors == alias.errors && command.errors.contains(wrong.path))
     }
 
-    @Test("explain prints what will happen, and for a wrong configuration what is wrong")
+    @Test("explain prints the effects of a configuration, or its errors")
     func explainCommand() throws {
         let file = try TemporaryFile(Sample.example)
         let run = try Executable("explain", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "1"])
@@ -140,7 +142,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "what init writes is a configuration, and its notes do not get into it",
+        "the output of init is a valid configuration, without its notes",
         arguments: ConfigurationTemplate.allCases)
     func initCommand(kind: ConfigurationTemplate) throws {
         let written = try Executable("init", kind.rawValue)
@@ -150,7 +152,7 @@ struct CommandLineTests {
         #expect(check.status == 0 && check.errors.isEmpty, "\(check.errors)")
     }
 
-    @Test("init without a word writes the generic one")
+    @Test("init without an argument prints the generic one")
     func initPlain() throws { #expect(try Executable("init").output == ConfigurationTemplate.generic.text) }
 
     @Test("config schema prints the schema")
@@ -159,7 +161,7 @@ struct CommandLineTests {
         #expect(run.status == 0 && run.output == ConfigurationSchema.text && run.errors.isEmpty)
     }
 
-    @Test("config show tells the values that count; of a wrong file it tells what is wrong")
+    @Test("config show prints the effective values, or the errors of the file")
     func showCommand() throws {
         let file = try TemporaryFile(Sample.example)
         let run = try Executable("config", "show", "--config", file.path, environment: ["ENABLE_ACTION_CABLE": "1"])
@@ -173,7 +175,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "each command about a configuration helps, and says what it does not understand",
+        "each command about a configuration has a help text, and names an invalid argument",
         arguments: [
             (["check"], "--config FILE is missing"), (["explain", "--config"], "--config needs a file"),
             (["explain", "file.json"], "unknown argument file.json"),
@@ -192,7 +194,7 @@ struct CommandLineTests {
         #expect(try Executable("--help").output.contains("\n  \(words[0]) "))
     }
 
-    @Test("an address that the system refuses is named and ends in 71")
+    @Test("an address that the system rejects is named and exits with 71")
     func refusedAddress() throws {
         let kernel = try LinuxKernel()
         let listener = try kernel.listen(at: .ipv4(octets: [127, 0, 0, 1], port: 0))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The built daemon, run as an operator would: it lies next to the tests.
+/// The built daemon beside the tests, run as an operator would.
 struct Executable {
     let status: Int32
     let output: String
@@ -11,12 +11,12 @@ struct Executable {
         return URL(filePath: tests).deletingLastPathComponent().appending(path: "ondemandd").path()
     }()
 
-    /// What `make sanitize` says counts for the daemon, too.
+    /// The sanitizer options of `make sanitize` apply to the daemon, too.
     private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter { name, _ in
         ["ASAN_OPTIONS", "TSAN_OPTIONS"].contains(name)
     }
 
-    /// Ends by itself: none of the tests here lets it listen.
+    /// Runs to its exit: none of the tests here lets it listen.
     init(_ arguments: String..., environment: [String: String] = [:]) throws {
         try self.init(arguments, environment: environment)
     }
@@ -30,7 +30,7 @@ struct Executable {
         let (output, errors) = (Pipe(), Pipe())
         (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
-        // Both fit into a pipe.
+        // Both outputs fit into a pipe.
         self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
@@ -38,7 +38,7 @@ struct Executable {
     }
 }
 
-/// A file that is gone when the test is.
+/// A file that is removed with its owner.
 final class TemporaryFile {
     let path = "/tmp/ondemandd-\(UUID().uuidString.prefix(8)).json"
 

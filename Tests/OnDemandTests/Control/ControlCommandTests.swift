@@ -14,7 +14,7 @@ import Testing
         if case .mistake(let sentence, _)? = ControlCommand.read(words) { sentence } else { nil }
     }
 
-    @Test("each command asks for what it says")
+    @Test("each command sends its request")
     func requests() throws {
         let status = try command("status")
         #expect(status.request == ("GET", "/v1/status?format=text"))
@@ -32,7 +32,7 @@ import Testing
         #expect(try command("logs", "cable").request.target == "/v1/services/cable/logs?lines=200")
     }
 
-    @Test("every command asks a question that the daemon understands")
+    @Test("every command sends a request that the daemon accepts")
     func understood() throws {
         for verb in ControlCommand.verbs {
             let words = ["status", "reload"].contains(verb) ? [verb] : [verb, "cable"]
@@ -46,14 +46,14 @@ import Testing
         }
     }
 
-    @Test("where to ask is taken as it is, before or behind the name")
+    @Test("the socket option is accepted before and after the name")
     func places() throws {
         #expect(try command("stop", "--control", "unix:/x", "cable").socket == "unix:/x")
         #expect(try command("stop", "cable", "--control=unix:/x").socket == "unix:/x")
         #expect(try command("status", "--config", "a.json").configurationFile == "a.json")
     }
 
-    @Test("what makes no sense is a mistake with its own sentence")
+    @Test("an invalid command has its own error")
     func mistakes() {
         #expect(mistake("start") == "start needs the name of a service")
         #expect(mistake("start", "a", "b") == "unknown argument b")
@@ -69,7 +69,7 @@ import Testing
         #expect(mistake("stop", "a?wait=0") == "\"a?wait=0\" is no name of a service")
     }
 
-    @Test("every command has a help of its own, and stands in the list of all")
+    @Test("every command has its own help, and is in the list of all")
     func help() {
         for verb in ControlCommand.verbs {
             guard case .help(let text)? = ControlCommand.read([verb, "--help"]) else {
@@ -81,14 +81,14 @@ import Testing
         }
     }
 
-    @Test("anything else is left to the daemon's own arguments")
+    @Test("other arguments belong to the daemon itself")
     func others() {
         for words in [[], ["--config", "x"], ["explode", "cable"], ["--help"]] as [[String]] {
             #expect(ControlCommand.read(words) == nil)
         }
     }
 
-    @Test("only who waits for an outcome, or for lines, waits without an end of its own")
+    @Test("only commands that wait for a result or for lines have no timeout")
     func patience() throws {
         #expect(try command("status").patience == Limits.controlTimeout)
         #expect(try command("start", "a", "--no-wait").patience == Limits.controlTimeout)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ControlRequestTests {
     @Test(
-        "what can be asked",
+        "each request is parsed",
         arguments: [
             ("GET /v1/status", ControlRequest.status(.json)),
             ("GET /v1/status?format=text", .status(.text)), ("GET /v1/status?format=coloured", .status(.coloured)),
@@ -18,7 +18,7 @@ import Testing
         #expect(try ControlRequest(reading: line) == question)
     }
 
-    @Test("each order has its own address")
+    @Test("each command has its own path")
     func commands() throws {
         for command in BackendCommand.allCases {
             let question = try ControlRequest(reading: "POST /v1/services/x/\(command.rawValue)")
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(
-        "what cannot be asked is refused with a sentence",
+        "an invalid request is rejected with a text",
         arguments: [
             ("GET /v1/services/cable/start", 405), ("POST /v1/status", 405), ("HEAD /v1/status", 405),
             ("GET /v1/reload", 405), ("POST /v1/services/cable/logs", 405), ("GET /", 404),
@@ -43,7 +43,7 @@ import Testing
         #expect((denial?.response.fields.first?.name == "Allow") == (status == 405))
     }
 
-    @Test("the status listener takes the same orders, and speaks of its own paths only")
+    @Test("the status listener accepts the same commands, and names its own paths only")
     func statusListener() throws {
         let command = try ControlRequest(reading: "POST /api/services/cable/pin", at: .status)
         #expect(command == .command(.pin, service: "cable", waits: true))
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("a reload is answered with what it changed, or with everything that is wrong")
+    @Test("a reload responds with its changes, or with all errors")
     func reloads() {
         var summary = ReloadSummary()
         #expect(LocalReply(.done(summary)).body == "reloaded: nothing has changed")
@@ -69,7 +69,7 @@ import Testing
         #expect([.refused(["x"]), .tooLate].allSatisfy { LocalReply($0).status == 409 })
     }
 
-    @Test("who asks for a service that does not exist is told which do")
+    @Test("a request for an unknown service lists the known ones")
     func unknown() {
         let response = ControlError.unknown("kable", known: ["cable", "redis"]).response
         #expect(response.status == 404)

@@ -7,7 +7,7 @@ struct ProgressLineTests {
         ProgressLine(of: .order(order, service: "cable", waits: waits), lastStartup: lastStartup)
     }
 
-    @Test("it says what is waited for and how long, and how long a start took the last time")
+    @Test("the line contains the awaited state, the elapsed time, and the last startup time")
     func words() {
         let begin = ProgressLine.wipe
         #expect(
@@ -17,7 +17,7 @@ struct ProgressLineTests {
         #expect(line(.stop, lastStartup: .seconds(1))?.text(after: .seconds(1)) == begin + "cable is stopping: 1.0 s")
     }
 
-    @Test("who does not wait is shown nothing")
+    @Test("no line is printed without waiting")
     func nothing() {
         #expect(line(.start, waits: false) == nil)
         #expect(ProgressLine(of: .status(.text), lastStartup: nil) == nil)

@@ -26,7 +26,7 @@ import Testing
         for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     }
 
-    @Test("a stop that is overdue names the processes that are left, without their control characters")
+    @Test("an overdue stop lists the remaining processes, without their control characters")
     func overdueStop() {
         var service = Snapshot.Service.untouched
         service.state = .stopping
@@ -36,7 +36,7 @@ import Testing
         #expect(!StatusTable.text(of: .sample([.awake])).contains("overdue"))
     }
 
-    @Test("with colours the same is said, in the same columns")
+    @Test("the coloured table has the same text in the same columns")
     func colours() {
         let snapshot = Snapshot.sample([.awake, .untouched])
         let coloured = StatusTable.text(of: snapshot, paint: .colours)
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(
-        "an age is told in its two largest units",
+        "an age has its two largest units",
         arguments: [
             (Duration.milliseconds(900), "0s"), (.seconds(42), "42s"), (.seconds(250), "4m10s"),
             (.seconds(3600), "1h"), (.seconds(11_520), "3h12m"), (.seconds(440_000), "5d2h"), (.seconds(-5), "0s"),
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "a decimal has as many places as asked for",
+        "a decimal has the requested number of places",
         arguments: [
             (0.0, 2, "0.00"), (1.005, 1, "1.0"), (12.345, 2, "12.35"), (0.05, 4, "0.0500"), (99.99, 1, "100.0"),
             (-3, 1, "0.0"), (7.6, 0, "8"),

@@ -5,7 +5,7 @@ import Testing
 
 struct Base64Tests {
     @Test(
-        "the vectors are those of RFC 4648, 10",
+        "the vectors of RFC 4648, 10 are encoded",
         arguments: [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
             ("foobar", "Zm9vYmFy"),
@@ -23,7 +23,7 @@ struct Base64Tests {
         #expect(decode("-__-", .urlSafe) == [0xfb, 0xff, 0xfe] && decode("+//+", .urlSafe) == nil)
     }
 
-    @Test("what is encoded, Foundation and this decoder read as the same bytes", arguments: 0...66)
+    @Test("encoded bytes are decoded by Foundation and by this decoder", arguments: 0...66)
     func everyLength(count: Int) {
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 89 + count) }
         let padded = Base64.encode(bytes)
@@ -41,7 +41,7 @@ struct Base64Tests {
     }
 
     @Test(
-        "one text stands for each run of bytes, and every other one is refused",
+        "each run of bytes has one text, and every other text is rejected",
         arguments: [
             "Z", "Zg", "Zg=", "Zg===", "=", "==", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm8", "Zm 8", "Zm8=\n", " Zm8=",
             "Zm9v=", "Zm9vY", "Zm9v!", "Zm9\u{e9}", "Z===", "A=A=", "\0\0\0\0",

@@ -65,7 +65,7 @@ struct HMACTests {
         #expect(digest.bytes.hexadecimal == "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79")
     }
 
-    @Test("keys and messages of every length up to 300 bytes have the digests that Python's hmac gives them")
+    @Test("keys and messages of every length up to 300 bytes have the digests of Python's hmac")
     func lengths() {
         // One digest over all: hashlib.new(name, previous + hmac.new(key, message, name).digest()), from b"" on.
         #expect(Self.chain(SHA1Core.self) == "55693b6d20e57131dbd30654b107f824aa7b5e51")
@@ -91,7 +91,7 @@ struct HMACTests {
     }
 
     @Test(
-        "a digest equals itself in bytes and in lower-case hexadecimal, and nothing that differs in one bit or in length"
+        "a digest equals itself in bytes and hexadecimal, and no other digest or length"
     )
     func comparison() {
         let digest = HMAC<SHA256Core>(key: Array("key".utf8)).digest(of: [1, 2, 3])

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Those with 65,536 iterations are tried in the optimised build (`Tests/EndToEnd/test_crypto.py`).
+/// Vectors with 65,536 iterations are tested in the optimised build (`Tests/EndToEnd/test_crypto.py`).
 struct PBKDF2Tests {
     @Test(
         "the keys with SHA-1 are those of RFC 6070 and of Rails' key generator",

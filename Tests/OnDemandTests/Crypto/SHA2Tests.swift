@@ -64,7 +64,7 @@ struct SHA2Tests {
         #expect(SHA512.digest(Array(text.utf8)).bytes.hexadecimal == digest)
     }
 
-    @Test("messages of every length up to 300 bytes, taken in any pieces, have the digests that hashlib gives them")
+    @Test("messages of every length up to 300 bytes, in any pieces, have the digests of hashlib")
     func lengths() {
         // One digest over all of them: hashlib.new(name, previous + hashlib.new(name, message).digest()), from b"" on.
         #expect(Self.chain(SHA1.self) == "e339200166e0242369e487d9deca2132ddfeb1c9")

@@ -10,7 +10,7 @@ struct DemoCommandTests {
         return command.role
     }
 
-    @Test("without a word it is where its documents say, and either address can be another one")
+    @Test("the demo uses its documented addresses, and options change either")
     func addresses() {
         let clients = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
         let other = SocketAddress.ipv6(octets: Array(repeating: 0, count: 15) + [1], port: 4000)
@@ -22,7 +22,7 @@ struct DemoCommandTests {
     }
 
     @Test(
-        "what makes no sense is told in a sentence, with the usage, and ends in 64",
+        "an invalid argument has an error text, with the usage, and exits with 64",
         arguments: [
             (["now"], "unknown argument now"), (["--listen"], "--listen needs an address"),
             (["--listen", "127.0.0.1"], "--listen: \"127.0.0.1\" has no port"),
@@ -40,7 +40,7 @@ struct DemoCommandTests {
         #expect(run.errors.contains("\n\nUsage: ondemandd demo "))
     }
 
-    @Test("it helps, and stands in the list of commands")
+    @Test("the demo has a help text, and is in the list of commands")
     func help() throws {
         let run = try Executable("demo", "--help")
         #expect(run.status == 0 && run.errors.isEmpty && run.output.hasPrefix("Usage: ondemandd demo "))
@@ -48,14 +48,14 @@ struct DemoCommandTests {
         #expect(try Executable("--help").output.contains("\n  demo "))
     }
 
-    @Test("the times that it promises are those that it keeps")
+    @Test("the documented times are those of the demo")
     func times() throws {
         let show = DemoSetup(executable: "/a", listen: page, status: page)
         #expect(show.introduction.contains("takes 1.5 seconds") && Limits.demoStartup == .milliseconds(1500))
         #expect(show.introduction.contains("Eight seconds") && show.configuration.contains("\"idle_timeout\": \"8s\""))
     }
 
-    @Test("what it runs is a configuration without a mistake, whatever the executable is called")
+    @Test("the demo's configuration is valid, whatever the path of the executable")
     func configuration() throws {
         let listen = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
         for path in ["/usr/bin/ondemandd", "/tmp/a \"b\"/${HOME}/{port}/ondemandd"] {
@@ -66,7 +66,7 @@ struct DemoCommandTests {
         }
     }
 
-    @Test("an address that is in use is named, with the option that chooses another one, and ends in 71")
+    @Test("a used address is named, with the option that changes it, and exits with 71")
     func addressInUse() throws {
         let kernel = try LinuxKernel()
         let listener = try kernel.listen(at: .ipv4(octets: [127, 0, 0, 1], port: 0))

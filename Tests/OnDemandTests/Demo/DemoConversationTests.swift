@@ -33,7 +33,7 @@ struct DemoConversationTests {
         return conversation
     }
 
-    @Test("an upgrade is agreed to and welcomed, and what follows is said back, however it all arrives")
+    @Test("an upgrade gets 101 and a welcome, and later messages are echoed, in any split")
     func everyCut() {
         let said = Array(Self.upgrade.utf8) + FrameWriter.text("Hello", key: key) + FrameWriter.ping([7], key: key)
         let answer = Array(Self.agreement.utf8) + admit + FrameWriter.text("Hello") + FrameWriter.pong([7])
@@ -48,7 +48,7 @@ struct DemoConversationTests {
         }
     }
 
-    @Test("a message in fragments is said back whole, and a ping between them is answered before")
+    @Test("a fragmented message is echoed whole, after the pong for a ping between its fragments")
     func fragments() {
         var conversation = opened()
         #expect(conversation.hear(FrameWriter.frame(.binary, [1, 2], isFinal: false, key: key)) == [])
@@ -68,7 +68,7 @@ struct DemoConversationTests {
     }
 
     @Test(
-        "what is no request is refused, and so is a head without an end",
+        "an invalid request is rejected, and so is a head without an end",
         arguments: [
             ("GET /\r\n\r\n", "400"), ("GET / HTTP/1.1\r\n\r\n", "400"),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "x", count: 20_000), "431"),
@@ -80,7 +80,7 @@ struct DemoConversationTests {
         #expect(conversation.phase == .over)
     }
 
-    @Test("a close frame is answered with one, and what a client may not send with the code that says so")
+    @Test("a close frame gets a close frame, and a violation gets its close code")
     func ends() {
         let tooLong = [UInt8](repeating: 0x61, count: Limits.demoMessageBytes + 1)
         for (frame, code) in [
@@ -96,14 +96,14 @@ struct DemoConversationTests {
         }
     }
 
-    @Test("the longest message there may be is said back")
+    @Test("the longest allowed message is echoed")
     func longest() {
         let text = String(repeating: "a", count: Limits.demoMessageBytes)
         var conversation = opened()
         #expect(conversation.hear(FrameWriter.text(text, key: key)) == FrameWriter.text(text))
     }
 
-    @Test("it pings as Action Cable does, and only those who have opened a WebSocket")
+    @Test("pings are sent as by Action Cable, and only to WebSockets")
     func ping() {
         #expect(opened().ping(at: 1_700_000_000) == FrameWriter.text("{\"type\":\"ping\",\"message\":1700000000}"))
         #expect(DemoConversation().ping(at: 1) == [])

@@ -15,7 +15,7 @@ struct MailboxTests {
         #expect(mailbox.takeAll() == [])
     }
 
-    @Test("what is posted while messages are read waits for the next time")
+    @Test("a message that is posted during a read is delivered at the next one")
     func meanwhile() {
         let mailbox = Mailbox<Int>()
         mailbox.post(1)

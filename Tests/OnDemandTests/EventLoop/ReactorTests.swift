@@ -9,7 +9,7 @@ struct ReactorTests {
 
         init(_ reactor: Reactor<LinuxKernel>) { self.reactor = reactor }
 
-        /// As busy as a tunnel both of whose sockets are ready: it asks twice in each of its turns.
+        /// Like a tunnel with both sockets ready: requests two further turns per turn.
         func ready(_ token: Token, _ readiness: Readiness) {
             turns += 1
             reactor.resumeLater(token)
@@ -19,7 +19,7 @@ struct ReactorTests {
         func iterationEnded() {}
     }
 
-    @Test("who asks for another turn several times gets one, so that nobody's share grows")
+    @Test("a handler that requests several turns gets one, so that all have the same share")
     func oneTurnEach() throws {
         let reactor = Reactor(kernel: try LinuxKernel())
         let counter = Counter(reactor)
@@ -43,7 +43,7 @@ struct ReactorTests {
         func iterationEnded() {}
     }
 
-    @Test("however many are busy, a turn resumes a bounded number, and each has its turn before any has two")
+    @Test("an iteration resumes a bounded number of handlers, and each one once before any gets a second turn")
     func resumedShare() throws {
         let reactor = Reactor(kernel: try LinuxKernel())
         let busy = Busy(reactor)
@@ -58,7 +58,7 @@ struct ReactorTests {
             busy.served[..<count].elementsEqual(0..<count) && busy.served[count..<2 * count].elementsEqual(0..<count))
     }
 
-    /// Carries clients' events as long as they follow each other, and notes what it is given how.
+    /// Handles consecutive events of clients together, and records them.
     private final class Porter: EventHandler {
         let kernel: LinuxKernel
         var onWorkers: [[Int]] = []
@@ -76,7 +76,7 @@ struct ReactorTests {
         func iterationEnded() {}
     }
 
-    @Test("events in a row may be dealt with at once, the others are told one by one, and none is told twice")
+    @Test("consecutive events may be handled together, others one by one, and none twice")
     func rows() throws {
         let kernel = try LinuxKernel()
         let roles: [Token.Role] = [.client, .client, .wakeup, .client, .wakeup, .wakeup]

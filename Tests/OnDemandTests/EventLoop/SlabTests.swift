@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct SlabTests {
-    @Test("a slot that was given to somebody else does not know the token of its former owner")
+    @Test("a reused slot does not match the token of its former owner")
     func staleGeneration() {
         var slab = Slab(empty: "")
         let first = slab.insert("first")
@@ -16,7 +16,7 @@ struct SlabTests {
         #expect(slab.contains(index: second.index, generation: second.generation))
     }
 
-    @Test("an empty slot answers to no generation, not even to zero")
+    @Test("an empty slot matches no generation, not even zero")
     func emptySlot() {
         var slab = Slab(empty: 0)
         let place = slab.insert(1)
@@ -27,7 +27,7 @@ struct SlabTests {
         #expect(!slab.contains(index: 10_000, generation: 1))
     }
 
-    @Test("a slot that is claimed is vacant, also where somebody was before; who leaves is handed out")
+    @Test("a claimed slot is empty, also when it was used before, and a removal returns the element")
     func claim() {
         var slab = Slab(empty: "")
         let first = slab.claim()
@@ -55,7 +55,7 @@ struct SlabTests {
         #expect(slab[place.index] == [1, 2])
     }
 
-    @Test("ten thousand that come and go leave at most a few chunks behind, and the slab goes on working")
+    @Test("ten thousand insertions and removals leave at most a few chunks, and the slab remains usable")
     func givenBack() {
         var slab = Slab(empty: 0)
         let indices = (0..<10_000).map { slab.insert($0).index }
@@ -68,7 +68,7 @@ struct SlabTests {
         #expect(slab.contains(index: place.index, generation: place.generation))
     }
 
-    @Test("whoever of a crowd is the last to leave, the room that it needed is given back, and no token comes twice")
+    @Test("the memory of many elements is freed with the last one, in any order, and no token repeats")
     func roomGivenBack() {
         for order in [Array(0..<10_000), Array((0..<10_000).reversed())] {
             var slab = Slab(empty: 0)
@@ -80,7 +80,7 @@ struct SlabTests {
         }
     }
 
-    @Test("a chunk in the middle is given back and comes back empty")
+    @Test("a chunk in the middle is freed and comes back empty")
     func middleChunk() {
         var slab = Slab(empty: 0)
         let places = (0..<400).map { slab.insert($0) }
@@ -95,7 +95,7 @@ struct SlabTests {
         for place in places where !(64..<320).contains(place.index) { #expect(slab[place.index] == place.index) }
     }
 
-    @Test("whatever comes and goes, the slab holds what a dictionary would", arguments: 1...8)
+    @Test("any insertions and removals agree with a dictionary", arguments: 1...8)
     func model(seed: UInt64) {
         var generator = Seeded(seed: seed)
         var slab = Slab<UInt64>(empty: 0)
@@ -122,7 +122,7 @@ struct SlabTests {
         }
     }
 
-    @Test("a slot that is emptied twice is our own mistake")
+    @Test("a second removal of a slot traps")
     func emptiedTwice() async {
         await #expect(processExitsWith: .failure) {
             var slab = Slab(empty: 0)
@@ -132,7 +132,7 @@ struct SlabTests {
         }
     }
 
-    /// Chunks that hold memory.
+    /// Number of chunks with memory.
     private func chunks<Element>(of slab: Slab<Element>) -> Int {
         let chunks = Mirror(reflecting: slab).children.first { $0.label == "chunks" }
         return Mirror(reflecting: chunks!.value).children.count { Mirror(reflecting: $0.value).children.count > 0 }

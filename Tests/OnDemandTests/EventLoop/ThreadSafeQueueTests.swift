@@ -6,7 +6,7 @@ import Testing
 struct ThreadSafeQueueTests {
     private let token = Token(.wakeup, index: 0, generation: 0)
 
-    @Test("the bell is rung for the first message, and again only once somebody has looked")
+    @Test("the wakeup is sent for the first message, and again only after a read")
     func oneRing() throws {
         let kernel = SimulatedKernel(seed: 1)
         let queue = ThreadSafeQueue<Int>(wakeup: try kernel.openWakeup())
@@ -16,7 +16,7 @@ struct ThreadSafeQueueTests {
         #expect(kernel.wait(until: kernel.now()) == 0)
         queue.post(4, through: kernel)
         #expect(
-            kernel.wait(until: kernel.now()) == 0, "whoever has been called and has not come yet is not called again")
+            kernel.wait(until: kernel.now()) == 0, "a thread with a pending wakeup gets no second one")
         #expect(queue.takeAll() == [1, 2, 3, 4])
         #expect(queue.takeAll() == [])
         queue.post(5, through: kernel)
@@ -24,7 +24,7 @@ struct ThreadSafeQueueTests {
         #expect(queue.takeAll() == [5])
     }
 
-    @Test("across real threads every message arrives once and in its sender's order, and no ring is missed")
+    @Test("across real threads every message arrives once, in its sender's order, and no wakeup is lost")
     func acrossThreads() throws {
         let kernel = try LinuxKernel()
         let queue = ThreadSafeQueue<(Int, Int)>(wakeup: try kernel.openWakeup())
@@ -50,7 +50,7 @@ struct ThreadSafeQueueTests {
         for thread in threads { thread.join() }
     }
 
-    /// One thread's alone, once that runs.
+    /// Used by one thread only.
     private final class Sender: @unchecked Sendable {
         let kernel: LinuxKernel
 

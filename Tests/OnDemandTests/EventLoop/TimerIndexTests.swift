@@ -3,12 +3,12 @@ import Testing
 @testable import OnDemand
 
 struct TimerIndexTests {
-    @Test("any sequence of setting, looking and removing is that of a dictionary", arguments: 1...20)
+    @Test("any sequence of sets, lookups and removals agrees with a dictionary", arguments: 1...20)
     func model(seed: UInt64) {
         var generator = Seeded(seed: seed)
         var table = TimerIndex()
         var model: [UInt64: Int] = [:]
-        // Few codes that share their lower bits: they get into each other's way, also around the end of the table.
+        // Few codes that share their lower bits: they collide, also at the end of the table.
         let codes: [UInt64] = (0..<40).map { number in
             let shift = UInt64.random(in: 0...40, using: &generator)
             return UInt64(number % 8 + 1) << 56 | UInt64(number / 8) << shift
@@ -32,7 +32,7 @@ struct TimerIndexTests {
         for code in codes { #expect(table[code] == model[code]) }
     }
 
-    @Test("who has gone is not found, and a crowd that has gone leaves an empty table")
+    @Test("a removed key is not found, and the removal of many keys leaves an empty table")
     func emptied() {
         var table = TimerIndex()
         #expect(table[1] == nil && table.remove(1) == nil)

@@ -7,7 +7,7 @@ extension Int: TimerIdentifier {
 }
 
 struct TimerQueueTests {
-    /// Sorted at every turn: by instant, and where that is the same, in the order they were armed.
+    /// Sorted at every step: by instant, then by the order of arming.
     private struct Model {
         private var armed: [(key: Int, instant: Instant)] = []
 
@@ -56,7 +56,7 @@ struct TimerQueueTests {
         }
     }
 
-    @Test("with every timer cancelled nothing is left to wait for")
+    @Test("a queue with every timer cancelled has no deadline")
     func nothingLeft() {
         var queue = TimerQueue<Int>()
         for key in 0..<100 { queue.arm(key, at: noon + .seconds(key)) }
@@ -85,7 +85,7 @@ struct TimerQueueTests {
         #expect([queue.popDue(at: late), queue.popDue(at: late), queue.popDue(at: late)] == [2, 1, nil])
     }
 
-    @Test("cancelling what is not armed is no news")
+    @Test("cancelling an unarmed timer has no effect")
     func disarmUnknown() {
         var queue = TimerQueue<Int>()
         queue.disarm(7)
@@ -94,7 +94,7 @@ struct TimerQueueTests {
         #expect(queue.next == noon)
     }
 
-    @Test("when the timers of a crowd are gone, so is the room that they needed")
+    @Test("the memory of many timers is freed with them")
     func roomGivenBack() {
         var queue = TimerQueue<Int>()
         for key in 0..<10_000 { queue.arm(key, at: noon) }

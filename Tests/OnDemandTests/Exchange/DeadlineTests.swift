@@ -65,7 +65,7 @@ struct DeadlineTests {
         #expect(talk.deadline == .body)
         let moved = talk.machine.moved
         talk.clientMore("def")
-        #expect(talk.deadline == .body && talk.machine.moved > moved, "who moves has more time")
+        #expect(talk.deadline == .body && talk.machine.moved > moved, "progress extends the deadline")
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 408 ") && talk.leases == 0 && talk.sawEnd)
     }
@@ -108,7 +108,7 @@ struct DeadlineTests {
         #expect(talk.machine.phase == .relaying && talk.deadline == .body)
         let moved = talk.machine.moved
         talk.clientMore("def")
-        #expect(talk.machine.moved > moved, "who moves has more time")
+        #expect(talk.machine.moved > moved, "progress extends the deadline")
         talk.deadlineFires()
         #expect(talk.termination == .upstreamReset && talk.leases == 0)
     }

@@ -17,7 +17,7 @@ struct UpgradeTests {
             talk.run()
             let passedOn = Array(talk.client.utf8) + (talk.tunnel?.toClient ?? [])
             #expect(Array((switched + "early").utf8).starts(with: passedOn))
-            #expect(passedOn.count >= switched.utf8.count, "what is not read yet is for the tunnel to read")
+            #expect(passedOn.count >= switched.utf8.count, "the tunnel reads the rest")
             #expect(talk.tunnel != nil && talk.leases == 1)
         }
     }

@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// What a reader is answered in is what a slow reading of its Accept fields says, in however many fields it says it.
+/// The preferred format agrees with a slow parser of the Accept fields, in any number of fields.
 enum AcceptProperty {
     static func check(_ input: [UInt8]) throws(Violation) {
         let fields = input.split(separator: UInt8(ascii: "\n")).map { $0.filter(HTTPByte.isText) }
@@ -18,7 +18,7 @@ enum AcceptProperty {
     }
 }
 
-/// The same by lists of strings.
+/// The same with lists of strings.
 enum ReferenceAccept {
     private struct Element {
         let range: String
@@ -43,7 +43,7 @@ enum ReferenceAccept {
             .min { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }?.element.form ?? .text
     }
 
-    /// Nothing in quotes separates, and a backslash in them hides what follows it.
+    /// In quotes no separator applies, and a backslash escapes the next byte.
     static func split(_ bytes: [UInt8], at separator: UInt8) -> [[UInt8]] {
         var pieces: [[UInt8]] = [[]]
         var isQuoted = false
@@ -74,7 +74,7 @@ enum ReferenceAccept {
         return weight(String(parameter.dropFirst(2))).map { Element(range: range, weight: $0) }
     }
 
-    /// Trimmed, in lower case, byte by byte: what is no ASCII is nobody's name.
+    /// Trimmed, in lower case, byte by byte: a byte outside ASCII matches no name.
     private static func plain(_ bytes: [UInt8]) -> String {
         var rest = bytes[...]
         while let first = rest.first, HTTPByte.isWhitespace(first) { rest.removeFirst() }

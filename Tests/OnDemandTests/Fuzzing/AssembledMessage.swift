@@ -15,7 +15,7 @@ enum AssembledMessage: Equatable {
         var messages: [AssembledMessage] = []
         do throws(MessageViolation) {
             for piece in pieces {
-                // Bytes before and behind the piece belong to others: they must neither be read nor changed.
+                // Bytes before and after the piece belong to other messages: they must neither be read nor changed.
                 var buffer = [0xaa] + piece + [0xbb]
                 var unread = 1..<piece.count + 1
                 while let message = try assembler.next(in: &buffer, &unread, rules) {

@@ -1,7 +1,7 @@
 @testable import OnDemand
 
-/// What a publisher posts reaches both kinds of clients with the meaning that the reader of files finds in it; a list
-/// is taken completely or refused with a sentence.
+/// A published message reaches both kinds of clients with the value that the file parser reads. A list is accepted
+/// completely or rejected with a text.
 enum BroadcastProperty {
     static func check(_ input: [UInt8]) throws(Violation) {
         let request: BroadcastRequest
@@ -10,7 +10,7 @@ enum BroadcastProperty {
         } catch {
             return try checkRefusal(error, of: input)
         }
-        // Deeper than the reader goes, or with half a surrogate pair: then only that nothing traps is known.
+        // Too deep, or with half a surrogate pair: only traps are tested.
         guard let value = try? JSONReader.read(input, duplicateKeys: .kept) else {
             return try promise(JSONScanner.isValue(input.span), "taken without being JSON: \(text(input))")
         }
@@ -68,7 +68,7 @@ enum BroadcastProperty {
         guard let item = error.item, let value = try? JSONReader.read(input, duplicateKeys: .kept) else { return }
         guard case .array(let items) = value.content else { throw Violation("item \(item) of no list: \(text(input))") }
         try promise(items.indices.contains(item), "item \(item) of \(items.count): \(text(input))")
-        // Those before it are acceptable by themselves, and it is not.
+        // The items before it are valid, and it is not.
         for (index, value) in items.prefix(item + 1).enumerated() {
             let alone = Array(rendered(value).utf8)
             let isMessage = if case .object = value.content { last("command", of: value) == nil } else { false }

@@ -1,9 +1,9 @@
-/// The first byte of an input tells how the rest arrives: so a fuzzer looks for the one cut that changes a verdict.
+/// The first byte of an input determines how the rest arrives: a fuzzer finds the split that changes a result.
 struct Cuts {
     let bytes: [UInt8]
     /// Where each piece ends; the last one is the end of the bytes.
     let ends: [Int]
-    /// For whatever else a promise leaves to the input.
+    /// Further choices of a property.
     let choice: UInt8
 
     /// Zero means byte by byte; any other value is the seed of random pieces.

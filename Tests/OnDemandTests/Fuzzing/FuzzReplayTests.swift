@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What fuzzers found interesting or wrong once, tried again as ordinary tests; `make fuzz` looks for more.
+/// Inputs that fuzzers found, as ordinary tests; `make fuzz` looks for more.
 struct FuzzReplayTests {
     private static func inputs(of target: String, _ folder: String) -> [(name: String, bytes: [UInt8])] {
         let root = Corpus.repository.appending(path: "Fuzz/\(target)/\(folder)")
@@ -24,12 +24,12 @@ struct FuzzReplayTests {
         for target in FuzzTarget.all { #expect(Self.inputs(of: target.name, "corpus").count >= 8, "\(target.name)") }
     }
 
-    @Test("no input of a corpus breaks its promise", arguments: FuzzTarget.all.map(\.name))
+    @Test("no input of a corpus breaks its property", arguments: FuzzTarget.all.map(\.name))
     func corpus(name: String) throws {
         try replay(name, Self.inputs(of: name, "corpus") + Self.inputs(of: name, "regression"))
     }
 
-    @Test("no input made of another by a few bent bytes does either", arguments: FuzzTarget.all.map(\.name))
+    @Test("no input with a few changed bytes breaks its property", arguments: FuzzTarget.all.map(\.name))
     func bentCorpus(name: String) throws {
         var random = Seeded(seed: 20)
         let seeds = Self.inputs(of: name, "corpus")
@@ -41,11 +41,11 @@ struct FuzzReplayTests {
         try replay(name, bent)
     }
 
-    @Test("a promise that is broken is told")
+    @Test("a broken property is reported")
     func localReply() throws {
         #expect(throws: Violation.self) { try promise(false, "broken") }
         #expect(throws: Never.self) { try promise(true, "kept") }
-        #expect(FuzzTarget.named("nobody") == nil)
+        #expect(FuzzTarget.named("missing") == nil)
     }
 
     private func replay(_ name: String, _ inputs: [(name: String, bytes: [UInt8])]) throws {

@@ -1,5 +1,5 @@
-/// A promise about one parser that every input must leave unbroken, whoever thought of the input: a fuzzer, the corpus
-/// of an earlier run, or somebody with a complaint.
+/// A property of one parser that must hold for every input, whether from a fuzzer, from the corpus of an earlier run,
+/// or from a bug report.
 struct FuzzTarget: Sendable {
     /// Also the name of its folder below Fuzz/.
     let name: String
@@ -27,14 +27,14 @@ struct FuzzTarget: Sendable {
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }
 
-/// What an input broke, in words.
+/// The broken property, as text.
 struct Violation: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// Complains when the promise is broken.
+/// Throws when the property is broken.
 func promise(_ isKept: Bool, _ broken: @autoclosure () -> String) throws(Violation) {
     guard isKept else { throw Violation(broken()) }
 }

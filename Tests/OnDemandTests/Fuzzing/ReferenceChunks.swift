@@ -1,7 +1,7 @@
 @testable import OnDemand
 
 /// A slow decoder of chunked bodies that has all the bytes before it and reads them line by line (RFC 9112, 7.1). It
-/// writes each line anew, in the one form in which a body travels on.
+/// writes each line again, in the canonical form.
 struct ReferenceChunks {
     enum Verdict: Equatable {
         case ended(at: Int, written: [UInt8])

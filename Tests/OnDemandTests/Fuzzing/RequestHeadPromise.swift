@@ -1,8 +1,8 @@
 @testable import OnDemand
 
-/// A request head is judged alike however it arrives, and what is accepted reaches the backend as the same request.
+/// A request head has the same result in every split, and an accepted one reaches the backend as the same request.
 enum RequestHeadProperty {
-    /// Small bounds, so that a short input can reach them; what is written again may be longer.
+    /// Small limits, so that a short input can reach them; rewritten heads may be longer.
     private static let narrow = HeadLimits(maximumHeaderBytes: 300, maximumFields: 6, maximumURIBytes: 60)
     private static let wide = HeadLimits(maximumHeaderBytes: .max, maximumFields: .max, maximumURIBytes: .max / 2)
 
@@ -37,7 +37,7 @@ enum RequestHeadProperty {
         try promise(head.target.count <= limits.maximumURIBytes, "a target of \(head.target.count) bytes passed")
     }
 
-    /// What the daemon does between a head and the backend; a refusal here is as good as one by the parser.
+    /// The steps between a head and the backend; a rejection here is equivalent to one by the parser.
     private static func checkForwarding(of head: RequestHead, in bytes: [UInt8]) throws(Violation) {
         guard let framing = try? BodyFraming.ofRequest(head, in: bytes.span),
             let upgrade = try? UpgradeIntent.of(head, in: bytes.span)
@@ -63,7 +63,7 @@ enum RequestHeadProperty {
         try promise(forwarded(again, in: first, upgrade) == first, "forwarding it twice changes it: \(text(first))")
     }
 
-    /// Every field that belongs to the request is still there, in order, with its own bytes; and no other.
+    /// Checks that every field of the request is present, in order, unchanged, and that there is no other.
     private static func checkFields(
         of head: RequestHead, in bytes: [UInt8], against again: RequestHead, in forwarded: [UInt8]
     ) throws(Violation) {

@@ -4,7 +4,7 @@ import Testing
 
 struct AcceptReaderTests {
     @Test(
-        "what a client says it takes decides what it gets",
+        "the Accept header decides the format",
         arguments: [
             // curl, wget and fetch.
             ("*/*", ResponseFormat.text), ("", .text),
@@ -14,14 +14,14 @@ struct AcceptReaderTests {
             // axios, then jQuery.
             ("application/json, text/plain, */*", .json), ("application/json, text/javascript, */*; q=0.01", .json),
             ("application/json;charset=utf-8", .json), ("APPLICATION/JSON", .json), ("application/*", .json),
-            // An image, a stream of events: nothing of ours fits, and somebody may read the text all the same.
+            // An image, an event stream: no format matches, and text is the fallback.
             ("image/*", .text), ("text/event-stream", .text), ("application/problem+json", .text),
             ("text/*", .text), ("text/html", .html),
         ])
     func clients(accept: String, form: ResponseFormat) { #expect(read(accept) == form) }
 
     @Test(
-        "the heaviest weight wins, of equals the one named first, and who is named outweighs who is meant",
+        "the highest weight wins, then the first one, and an exact type precedes a wildcard",
         arguments: [
             ("text/html;q=0.5, application/json;q=0.7", ResponseFormat.json),
             ("text/html;q=0.7, application/json", .json),
@@ -34,7 +34,7 @@ struct AcceptReaderTests {
     func weights(accept: String, form: ResponseFormat) { #expect(read(accept) == form) }
 
     @Test(
-        "what cannot be read counts as not said, and takes nothing else with it",
+        "an invalid element is ignored without affecting others",
         arguments: [
             ("text/html;q=1.5, application/json;q=0.1", ResponseFormat.json), ("text/html;q=, application/json", .json),
             ("text/html;q=0.1234, application/json;q=0.1", .json), ("text/html;q=-1, application/json;q=0.1", .json),
@@ -45,7 +45,7 @@ struct AcceptReaderTests {
         ])
     func mistakes(accept: String, form: ResponseFormat) { #expect(read(accept) == form) }
 
-    @Test("several fields read as one list")
+    @Test("several fields are parsed as one list")
     func fields() {
         #expect(read("text/html;q=0.5", "application/json;q=0.7") == .json)
         #expect(read("image/png", "text/html") == .html)

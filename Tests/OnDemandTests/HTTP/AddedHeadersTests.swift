@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 @Suite struct AddedHeadersTests {
-    /// Which of these names the fields stand in the place of.
+    /// Returns the names that the fields replace.
     private func replaced(_ names: [String], by fields: AddedHeaders) throws -> [String] {
         try names.filter { name in
             let line = Array("\(name): x".utf8)
@@ -12,7 +12,7 @@ import Testing
         }
     }
 
-    @Test("lines are written as they will stand in the head, in order")
+    @Test("lines are written as they appear in the head, in order")
     func lines() {
         var fields = AddedHeaders()
         fields.add(.xForwardedProto, "http")
@@ -22,7 +22,7 @@ import Testing
         #expect(String(decoding: fields.lines, as: UTF8.self) == expected)
     }
 
-    @Test("they stand in the place of fields with their names, in any case, with _ for -, and of no others")
+    @Test("added fields replace fields of the same name, in any case, with _ for -, and no others")
     func names() throws {
         var fields = AddedHeaders()
         fields.add(.xForwardedFor, "1.2.3.4")
@@ -34,7 +34,7 @@ import Testing
         #expect(try replaced(theirs + others, by: AddedHeaders()) == [])
     }
 
-    @Test("what somebody else sets is not added, whatever the case of its name")
+    @Test("a header that the operator sets is not added, in any case")
     func exceptions() throws {
         var fields = AddedHeaders(exceptFor: ["x-forwarded-FOR", "X-Own"])
         fields.add(.xForwardedFor, "1.2.3.4")

@@ -56,7 +56,7 @@ import Testing
         #expect(try ofResponse(responseBytes("Content-Length: \(value)")) == .success(.length(length)))
     }
 
-    @Test("two lengths are refused, equal ones too")
+    @Test("two lengths are rejected, equal ones too")
     func severalLengths() throws {
         for second in ["5", "6"] {
             let fields = ["Content-Length: 5", "X: y", "CONTENT-LENGTH: \(second)"]
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("a length and chunks exclude each other in either order, whatever the encoding says")
+    @Test("a length and chunks exclude each other in either order, with any encoding")
     func both() throws {
         let length = "Content-Length: 5"
         for encoding in ["chunked", "identity", ""] {
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(
-        "an encoding other than one plain chunked is refused",
+        "an encoding other than one plain chunked is rejected",
         arguments: [
             "", "identity", "gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "chunked,", ",chunked",
             "xchunked", "chunkedx", "\"chunked\"", "'chunked'", "chunked;q=1", "chunke", "chu nked", "chunked identity",
@@ -89,7 +89,7 @@ import Testing
         #expect(try ofResponse(responseBytes(field)) == .failure(.unsupportedTransferEncoding))
     }
 
-    @Test("two encodings are refused: each parser would choose its own")
+    @Test("two encodings are rejected, because parsers differ")
     func severalEncodings() throws {
         for second in ["chunked", "identity", "x"] {
             let bytes = requestBytes("Transfer-Encoding: chunked", "Transfer-encoding: \(second)")
@@ -106,14 +106,14 @@ import Testing
     }
 
     @Test(
-        "names that a CGI-like backend takes for framing are refused",
+        "names that a CGI-like backend takes for framing are rejected",
         arguments: ["Content_Length: 5", "Transfer_Encoding: chunked", "transfer_ENCODING: x", "CONTENT_LENGTH: 0"])
     func lookalikes(field: String) throws {
         #expect(try ofRequest(requestBytes(field)) == .failure(.lookalikeField))
         #expect(try ofRequest(requestBytes("Content-Length: 5", field)) == .failure(.lookalikeField))
     }
 
-    @Test("a length beyond the limit is told 413 before anything is read")
+    @Test("a length beyond the limit gets 413 before anything is read")
     func limit() throws {
         let limits = BodyLimits(maximumBytes: 10)
         #expect(try ofRequest(requestBytes("Content-Length: 10"), limits: limits) == .success(.length(10)))
@@ -122,7 +122,7 @@ import Testing
         #expect(FramingError.invalidLength.status == 400)
     }
 
-    @Test("an answer without either field ends when the backend closes")
+    @Test("a response without either field ends with its connection")
     func untilClose() throws {
         #expect(try ofResponse(responseBytes()) == .success(.untilClose))
         #expect(try ofResponse(responseBytes("Content-Length: 3")) == .success(.length(3)))
@@ -141,7 +141,7 @@ import Testing
         ["Content-Length: 5", "Transfer-Encoding: chunked"],
     ]
 
-    @Test("a response to HEAD and a 304 end with their head, and keep their fields where those are sound")
+    @Test("a response to HEAD and a 304 end with their head, and keep valid fields")
     func withoutBody() throws {
         for (line, toHead) in [("HTTP/1.1 200 OK", true), ("HTTP/1.1 304 ", true), ("HTTP/1.1 304 ", false)] {
             for fields in Self.sound {
@@ -155,7 +155,7 @@ import Testing
         }
     }
 
-    @Test("1xx and 204 end with their head whatever their fields say, and lose them", arguments: [100, 101, 103, 204])
+    @Test("1xx and 204 end with their head whatever their fields, and lose them", arguments: [100, 101, 103, 204])
     func noPlace(status: Int) throws {
         for fields in Self.sound + Self.unsound {
             let framing = try framing(fields, "HTTP/1.1 \(status) X")

@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test("a body until close takes everything and only closing ends it")
+    @Test("a body until close ends only with the connection")
     func untilClose() throws {
         var reader = BodyReader(.untilClose)
         #expect(try reader.consume([1, 2, 3].span) == 3)
@@ -43,7 +43,7 @@ import Testing
         #expect(!BodyReader(.chunked).endsAtClose && !BodyReader(.length(1)).endsAtClose)
     }
 
-    @Test("chunks end after the trailers, wherever they are cut, and the next request is left alone")
+    @Test("chunks end after the trailers, in any split, and the next request is untouched")
     func chunks() {
         let body = "5\r\nhello\r\n00A;name=\"value; \"\r\n\r\n0\r\n\r\n123\r\n0\r\nDigest: x\r\nX-Sum:\r\n\r\n"
         let bytes = Array((body + "GET / HTTP/1.1\r\n").utf8)
@@ -119,7 +119,7 @@ import Testing
     func trailers(trailer: String) { expect("0\r\n\(trailer)\r\n", .invalidTrailer) }
 
     @Test(
-        "fields that decide about framing, routing or credentials cannot come last",
+        "fields for framing, routing or credentials are invalid as trailers",
         arguments: [
             "Content-Length", "transfer-encoding", "TRANSFER_ENCODING", "Host", "Connection", "TE", "Cookie",
             "Authorization", "Set-Cookie", "Content-Type",
@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test(
-        "what the daemon sets, removes or trusts in a header is dropped from the trailers, of requests and responses",
+        "fields that the daemon sets, removes or trusts are dropped from the trailers, of requests and responses",
         arguments: [
             "X-Forwarded-For", "x_forwarded_proto", "X-Forwarded-Port", "X-FORWARDED-SSL", "X-Forwarded-", "Forwarded",
             "Forwarded-For", "X-Real-IP", "X_Real_Ip", "X-Request-Id", "Via", "Proxy", "Proxy-Connection", "Keep-Alive",
@@ -156,7 +156,7 @@ import Testing
         return whole.map { String(decoding: $0, as: UTF8.self) }
     }
 
-    @Test("blanks around an extension's semicolon are understood, and neither they nor the extension travel on")
+    @Test("blanks around an extension's semicolon are accepted, and neither they nor the extension are forwarded")
     func blanks() {
         for line in ["2 ;a=b", "2; a=b", "2 \t; \ta=b", "2;a = \"b;c\" ;d", "02;a", "00000000002"] {
             for limits in [BodyLimits(), .ofResponse()] {
@@ -165,7 +165,7 @@ import Testing
         }
     }
 
-    @Test("blanks before the end of a size line, and before a trailer's colon, are a backend's to send")
+    @Test("blanks before the end of a size line, and before a trailer's colon, are accepted from a backend")
     func paddedLines() {
         let body = "2   \r\nok\r\n0\t\r\nX-Sum : 1\r\n\r\n"
         #expect(passedOn(body, .ofResponse()) == "2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n")
@@ -174,7 +174,7 @@ import Testing
         expect("0\r\nX Sum: 1\r\n\r\n", .invalidTrailer, limits: .ofResponse())
     }
 
-    @Test("a response that pads each of its chunks may last as long as it likes, a request may not")
+    @Test("a response may pad each of its chunks, a request may not")
     func paddedStream() {
         let chunk = "1\(String(repeating: " ", count: 200));x\r\na\r\n"
         let body = Array((String(repeating: chunk, count: 200) + "0\r\n\r\n").utf8)
@@ -185,14 +185,14 @@ import Testing
         }
     }
 
-    @Test("of chunks for a client that knows none, the content travels on")
+    @Test("an HTTP/1.0 client gets the content of chunks")
     func contentOnly() {
         let body = "05 ;x\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 1\r\n\r\n"
         #expect(passedOn(body, .ofResponse(), output: .content) == "hello!")
     }
 
     @Test(
-        "names that only begin or end like those pass",
+        "names that only begin or end like those are accepted",
         arguments: [
             "Hos", "Hosts", "X-Host", "T", "TEA", "Content-Lengthy", "Content-Digest", "X-Forwarded", "Server-Timing",
             "Grpc-Status", "Proxies",
@@ -217,7 +217,7 @@ import Testing
         #expect(whole("0\r\nA: 1\r\nB: 2\r\n\r\n", limits: BodyLimits(maximumTrailerFields: 2)).isSuccess)
     }
 
-    @Test("a body beyond its limit is refused before the bytes beyond it are taken")
+    @Test("a body beyond its limit is rejected before the bytes beyond it are read")
     func limit() {
         let limits = BodyLimits(maximumBytes: 6)
         #expect(whole("3\r\nabc\r\n3\r\nabc\r\n0\r\n\r\n", limits: limits).isSuccess)
@@ -241,7 +241,7 @@ import Testing
         #expect(Feeding.body(pieces) == .success(.init(byteCount: body.count, isFinished: true)), "seed \(seed)")
     }
 
-    @Test("a damaged body gets one verdict, and an accepted one reads the same to a slow decoder")
+    @Test("a damaged body has one result, and an accepted one agrees with a slow decoder")
     func damagedBodies() {
         for seed in 0..<300 as Range<UInt64> {
             var random = Seeded(seed: seed)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Feeds parsers in pieces and hands back the verdict as a value, so that verdicts can be compared.
+/// Feeds parsers in pieces and returns the result as a value, so that results can be compared.
 enum Feeding {
     static func request(_ pieces: [[UInt8]], limits: HeadLimits = .init()) -> Result<RequestHead?, HeadError> {
         var parser = RequestHeadParser(limits: limits)

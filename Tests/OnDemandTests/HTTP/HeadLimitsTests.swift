@@ -43,7 +43,7 @@ import Testing
         #expect(refusal(of: "\(method) \(path) HTTP/1.1\r\nHost: a\r\n\r\n") == nil)
     }
 
-    @Test("a target without an end is told 414 before the head is full")
+    @Test("a target without an end gets 414 before the head is full")
     func endlessTarget() {
         let bytes = Array("GET /\(String(repeating: "p", count: 9000))".utf8)
         #expect(Feeding.request([bytes]) == .failure(.targetTooLong))
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("every refusal has a sentence")
+    @Test("every rejection has a text")
     func reasons() {
         for error in [HeadError.headTooLarge, .bareLineFeed(at: 7), .missingHost, .upgradeWithBody, .invalidStatus] {
             #expect(error.reason.last == ".")

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 @Suite struct LocalReplyTests {
-    @Test("a refusal is one line of text that nobody may keep")
+    @Test("a local reply is one line of text that must not be cached")
     func rendering() {
         let response = LocalReply(status: 503, body: "Starting.", retryAfterSeconds: 5)
         let head = """
@@ -22,7 +22,7 @@ import Testing
         #expect(String(decoding: response.rendered(keepAlive: false, headOnly: true), as: UTF8.self) == head)
     }
 
-    @Test("for a program it is an object, with the name that the log has for the request")
+    @Test("a program gets an object, with the request identifier of the log")
     func json() {
         var response = LocalReply(status: 503, body: "The service \"a\" rests.", retryAfterSeconds: 5)
         let context = LocalReply.ReplyContext(form: .json, requestID: "0f-1")
@@ -36,7 +36,7 @@ import Testing
         #expect(text.contains("\r\nCache-Control: no-store\r\nX-Request-Id: 0f-1\r\n"))
     }
 
-    @Test("for a browser it is a page that loads, runs and reloads nothing, and in which nothing is a tag that was not")
+    @Test("a browser gets a page that loads, runs and reloads nothing, and escapes all text")
     func page() {
         let response = LocalReply(status: 503, body: "<b>&\"'</b>", retryAfterSeconds: 1)
         let page = response.content(for: .init(form: .html, requestID: "0f-1"))
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(
-        "its length counts bytes, and our own parser agrees with all of it, in every form",
+        "its length is in bytes, and the daemon's own parser agrees, in every format",
         arguments: [200, 400, 404, 418, 502, 599], ResponseFormat.allCases)
     func selfConsistent(status: Int, form: ResponseFormat) throws {
         let response = LocalReply(status: status, body: "größer", fields: [.init(name: "X-A", value: "1")])
@@ -71,7 +71,7 @@ import Testing
         #expect(head.values(of: .contentLength).isEmpty)
     }
 
-    @Test("a refused head or body is told its own reason")
+    @Test("a rejected head or body has its own reason")
     func refusals() throws {
         #expect(LocalReply(refusing: HeadError.missingHost).body == "The Host field is missing.")
         #expect(LocalReply(refusing: FramingError.bodyTooLarge).status == 413)
@@ -82,7 +82,7 @@ import Testing
         #expect(head.has("upgrade", in: .connection, of: bytes.span) && !head.wantsKeepAlive)
     }
 
-    @Test("every status the daemon gives has its phrase")
+    @Test("every status of the daemon has its phrase")
     func phrases() {
         for status in [200, 400, 403, 404, 408, 413, 414, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505] {
             #expect(LocalReply.reason(of: status) != "Unknown", "\(status)")

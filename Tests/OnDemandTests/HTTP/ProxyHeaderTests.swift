@@ -17,7 +17,7 @@ struct ProxyHeaderTests {
         try examine(Array("PROXY \(text)\r\n".utf8))?.client?.description
     }
 
-    @Test("a line tells whose connection it is, in either family, or that nobody knows")
+    @Test("a line has the connection's addresses, in either family, or is unknown")
     func lines() throws {
         #expect(try client("TCP4 192.0.2.1 198.51.100.1 40000 443") == "192.0.2.1:40000")
         #expect(try client("TCP6 2001:db8::1 ::1 65535 0") == "[2001:db8::1]:65535")
@@ -25,7 +25,7 @@ struct ProxyHeaderTests {
         #expect(try examine(Array("PROXY UNKNOWN ff x y\r\nGET".utf8)) == ProxyHeader(byteCount: 22))
     }
 
-    @Test("a block tells the same in bytes, and whether the client spoke TLS")
+    @Test("a block has the same in bytes, and the client's use of TLS")
     func blocks() throws {
         let plain = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 40_000)
         #expect(try examine(Self.block() + [1]) == ProxyHeader(client: plain, byteCount: 28))
@@ -37,14 +37,14 @@ struct ProxyHeaderTests {
         #expect(try examine(Self.block(0x21, 0x31, Array(repeating: 0, count: 216)))?.client == .unix(path: ""))
     }
 
-    @Test("a proxy that speaks for itself, or does not know, names no client")
+    @Test("a LOCAL or UNKNOWN header names no client")
     func local() throws {
         #expect(try examine(Self.block(0x20, 0x00, [])) == ProxyHeader(byteCount: 16))
         #expect(try examine(Self.block(0x20, 0x11)) == ProxyHeader(byteCount: 28))
         #expect(try examine(Self.block(0x21, 0x00, [1, 2, 3])) == ProxyHeader(byteCount: 19))
     }
 
-    @Test("a header is the same however it arrives, and one byte less is none")
+    @Test("a header has the same result in any split, and one byte less is incomplete")
     func splits() throws {
         let headers = [
             Array("PROXY TCP4 192.0.2.1 198.51.100.1 40000 443\r\n".utf8), Self.block(0x21, 0x11, Self.four + Self.tls),
@@ -56,7 +56,7 @@ struct ProxyHeaderTests {
     }
 
     @Test(
-        "a line with anything else in it is refused",
+        "a line with anything else in it is rejected",
         arguments: [
             "TCP4 192.0.2.1 198.51.100.1 40000", "TCP4 192.0.2.1 198.51.100.1 40000 443 ",
             "TCP4  192.0.2.1 1.1.1.1 1 1",
@@ -68,7 +68,7 @@ struct ProxyHeaderTests {
         ])
     func badLines(text: String) { #expect(throws: ProxyHeaderError.malformed) { try client(text) } }
 
-    @Test("a block with anything else in it is refused")
+    @Test("a block with anything else in it is rejected")
     func badBlocks() {
         let bad = [
             Self.block(0x11), Self.block(0x22), Self.block(0x21, 0x12), Self.block(0x21, 0x41),
@@ -78,7 +78,7 @@ struct ProxyHeaderTests {
         for bytes in bad { #expect(throws: ProxyHeaderError.malformed) { try examine(bytes) } }
     }
 
-    @Test("what is no header is known by its first wrong byte, and an endless one by its bound")
+    @Test("an invalid header is detected at its first wrong byte, and an endless one at its limit")
     func others() {
         for text in ["GET / HTTP/1.1\r\n", "PROXI", "Q", "\r\n\r\n\u{0}\r\nQUIX"] {
             #expect(throws: ProxyHeaderError.missing) { try examine(Array(text.utf8)) }
@@ -88,7 +88,7 @@ struct ProxyHeaderTests {
         #expect(throws: ProxyHeaderError.tooLong) { try examine(Self.signature + [0x21, 0x11, 0xff, 0xff]) }
     }
 
-    @Test("no bytes trap, and the verdict does not depend on how they arrive", arguments: 0..<300 as Range<UInt64>)
+    @Test("no bytes trap, and the result does not depend on the split", arguments: 0..<300 as Range<UInt64>)
     func anything(seed: UInt64) {
         var random = Seeded(seed: seed)
         var bytes =

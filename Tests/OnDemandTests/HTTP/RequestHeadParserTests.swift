@@ -35,7 +35,7 @@ import Testing
         #expect(!head.isHead && head.wantsKeepAlive)
     }
 
-    @Test("a head reads the same however it arrives, and bytes after it are not touched")
+    @Test("a head has the same result in any split, and bytes after it are not touched")
     func everySplit() throws {
         let bytes = Array(Self.upgrade.utf8)
         let whole = Feeding.request([bytes])
@@ -45,13 +45,13 @@ import Testing
         }
     }
 
-    @Test("until the last line feed the parser asks for more")
+    @Test("the parser requests more bytes until the last line feed")
     func incomplete() {
         let bytes = Array(Self.upgrade.utf8)
         for count in 0..<bytes.count { #expect(Feeding.request([Array(bytes[..<count])]) == .success(nil)) }
     }
 
-    @Test("bytes that were looked at are not looked at again")
+    @Test("parsed bytes are not parsed again")
     func linearWork() throws {
         var bytes = Array("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: 123".utf8)
         var parser = RequestHeadParser()
@@ -62,7 +62,7 @@ import Testing
         #expect(try parser.examine(bytes.span)?.fields.count == 2)
     }
 
-    @Test("after a head the parser is ready for the next one")
+    @Test("the parser is ready for the next head after one")
     func reuse() throws {
         let bytes = requestBytes("X-A: 1")
         var parser = RequestHeadParser()
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(
-        "lines that two parsers could end differently are refused",
+        "lines with an ambiguous end are rejected",
         arguments: [
             ("GET / HTTP/1.1\nHost: a\r\n\r\n", HeadError.bareLineFeed(at: 14)),
             ("GET / HTTP/1.1\r\nHost: a\n\r\n", .bareLineFeed(at: 23)),
@@ -143,14 +143,16 @@ import Testing
         #expect(error.status == 400)
     }
 
-    @Test("only HTTP/1.0 and 1.1 are spoken, every other version is told so", arguments: ["0.9", "1.2", "2.0", "3.0"])
+    @Test(
+        "only HTTP/1.0 and 1.1 are supported, and every other version gets 505",
+        arguments: ["0.9", "1.2", "2.0", "3.0"])
     func versions(version: String) {
         #expect(refusal(of: "GET / HTTP/\(version)\r\nHost: a\r\n\r\n") == .unsupportedVersion)
         #expect(refusal(of: "PRI * HTTP/\(version)\r\n\r\nSM\r\n\r\n") == .unsupportedVersion)
         #expect(HeadError.unsupportedVersion.status == 505)
     }
 
-    @Test("methods that decide about framing are written in capitals, CONNECT is not offered")
+    @Test("methods that affect framing are written in capitals, CONNECT is not supported")
     func methods() {
         for line in ["head / HTTP/1.1", "Head / HTTP/1.1", "connect a:1 HTTP/1.1", "options * HTTP/1.1"] {
             #expect(refusal(of: "\(line)\r\nHost: a\r\n\r\n") == .methodInWrongCase)
@@ -176,7 +178,7 @@ import Testing
         #expect(refusal(of: "\n\nGET / HTTP/1.1\r\n") == .bareLineFeed(at: 0))
     }
 
-    @Test("HEAD and the wish to keep the connection are seen")
+    @Test("HEAD and keep-alive are detected")
     func persistence() throws {
         #expect(try requestHead(requestBytes(line: "HEAD / HTTP/1.1")).isHead)
         #expect(try requestHead(requestBytes()).wantsKeepAlive)
@@ -188,7 +190,7 @@ import Testing
         #expect(try !requestHead(both).wantsKeepAlive)
     }
 
-    @Test("a client that waits for a 100 is recognised, in HTTP/1.1 only")
+    @Test("a client that waits for a 100 is detected, in HTTP/1.1 only")
     func expectation() throws {
         let modern = requestBytes("Expect: 100-Continue")
         #expect(try requestHead(modern).expectsContinue(in: modern.span))
@@ -196,7 +198,7 @@ import Testing
         #expect(try !requestHead(old).expectsContinue(in: old.span))
     }
 
-    @Test("random damage gets the same verdict however the bytes arrive", arguments: 0..<40 as Range<UInt64>)
+    @Test("random damage has the same result in any split", arguments: 0..<40 as Range<UInt64>)
     func damage(seed: UInt64) {
         var random = Seeded(seed: seed)
         var bytes = Array(Self.upgrade.utf8)

@@ -40,13 +40,13 @@ import Testing
             let named = try #require(try requestHead(bytes).host)
             #expect("\(target)".contains("//\(String(bytes.span, named))/"), "\(target)")
         }
-        // A field that nobody could read is refused although it does not count (RFC 9112, 3.2).
+        // An invalid field is rejected although it is not used (RFC 9112, 3.2).
         #expect(refusal(of: "GET http://a/ HTTP/1.1\r\nHost: b/c\r\n\r\n") == .invalidHost)
         #expect(refusal(of: "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n") == .severalHosts)
         #expect(refusal(of: "GET http://a/ HTTP/1.1\r\n\r\n") == .missingHost)
     }
 
-    @Test("forms in the wrong place, other schemes and odd authorities are refused")
+    @Test("forms in the wrong place, other schemes and invalid authorities are rejected")
     func misplaced() {
         let refused: [(String, HeadError)] = [
             ("GET *", .asteriskMisplaced), ("OPTIONS **", .authorityMisplaced),
@@ -67,7 +67,7 @@ import Testing
         #expect(try parts("OPTIONS * HTTP/1.1") == (.asterisk, "*", nil))
     }
 
-    @Test("HTTP/1.1 brings one valid Host; HTTP/1.0 may bring none, and then an absolute target names it")
+    @Test("HTTP/1.1 has one valid Host; HTTP/1.0 may have none, and then an absolute target names it")
     func hosts() throws {
         #expect(refusal(of: "GET / HTTP/1.1\r\n\r\n") == .missingHost)
         #expect(refusal(of: "GET http://a/ HTTP/1.1\r\n\r\n") == .missingHost)

@@ -16,13 +16,13 @@ import Testing
         }
     }
 
-    @Test("an empty phrase is fine, with and without its space")
+    @Test("an empty phrase is valid, with and without its space")
     func emptyReason() throws {
         #expect(try responseHead(responseBytes(line: "HTTP/1.0 200 ")).reason.isEmpty)
         #expect(try responseHead(responseBytes(line: "HTTP/1.1 200")).reason.isEmpty)
     }
 
-    @Test("interim answers are told from final ones, and a 101 is final")
+    @Test("interim responses are distinct from final ones, and a 101 is final")
     func interim() throws {
         #expect(try responseHead(responseBytes(line: "HTTP/1.1 100 Continue")).isInterim)
         #expect(try responseHead(responseBytes(line: "HTTP/1.1 103 Early Hints")).isInterim)
@@ -30,7 +30,7 @@ import Testing
         #expect(try !responseHead(responseBytes()).isInterim)
     }
 
-    @Test("blanks between a name and its colon are no part of the name, and the field is what it would be without")
+    @Test("blanks between a name and its colon are removed")
     func blankBeforeColon() throws {
         let bytes = responseBytes("Content-Length : 5", "X-A \t: b")
         let head = try responseHead(bytes)
@@ -40,7 +40,7 @@ import Testing
         #expect(refusal(of: "GET / HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n") == .whitespaceInName(at: 28))
     }
 
-    @Test("a response may be larger than a request, and has limits of its own")
+    @Test("a response may be larger than a request, and has its own limits")
     func ownLimits() throws {
         let large = responseBytes("X: \(String(repeating: "a", count: 60_000))")
         #expect(try responseHead(large).byteCount == large.count)
@@ -53,7 +53,7 @@ import Testing
         #expect(Feeding.response([tooLarge], limits: .ofResponse) == .failure(.headTooLarge))
     }
 
-    @Test("two heads in a row are read by one parser")
+    @Test("one parser parses two consecutive heads")
     func interimThenFinal() throws {
         var parser = ResponseHeadParser()
         var bytes = responseBytes(line: "HTTP/1.1 100 Continue") + responseBytes()
@@ -62,7 +62,7 @@ import Testing
         #expect(try parser.examine(bytes.span)?.status == 200)
     }
 
-    @Test("the backend's wish to keep the connection is seen")
+    @Test("the backend's keep-alive is detected")
     func persistence() throws {
         #expect(try responseHead(responseBytes()).wantsKeepAlive)
         #expect(try !responseHead(responseBytes("Connection: close")).wantsKeepAlive)
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test(
-        "a backend's garbage is refused",
+        "an invalid response of a backend is rejected",
         arguments: [
             ("HTTP/1.1 99 Low\r\n\r\n", HeadError.malformedStatusLine), ("HTTP/1.1 600 High\r\n\r\n", .invalidStatus),
             ("HTTP/1.1 099 Low\r\n\r\n", .invalidStatus), ("HTTP/1.1  200 OK\r\n\r\n", .malformedStatusLine),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// The classics, each as one byte stream: refused, or read as exactly the requests that stand in it.
+/// Known attacks, each as one byte stream: rejected, or parsed as exactly the requests in it.
 @Suite struct SmugglingTests {
     private enum Verdict: Equatable {
         case head(HeadError)
@@ -11,7 +11,7 @@ import Testing
         case incomplete
     }
 
-    /// Reads a stream as a proxy would: head, framing, body, next head.
+    /// Parses a stream as a proxy does: head, framing, body, next head.
     private func read(_ stream: String) -> Verdict {
         var rest = Array(stream.utf8)
         var targets: [String] = []
@@ -40,7 +40,7 @@ import Testing
         "POST / HTTP/1.1\r\nHost: a\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n\(body)"
     }
 
-    @Test("length against chunks, both ways round")
+    @Test("a length and chunks together are rejected, in either order")
     func lengthAgainstChunks() {
         let both = ["Content-Length: 6", "Transfer-Encoding: chunked"]
         #expect(read(post(both[0], both[1], body: "0\r\n\r\nG")) == .framing(.lengthAndTransferEncoding))
@@ -86,7 +86,7 @@ import Testing
         #expect(read(post("X: y", body: Self.hidden)) == .requests(["/", "/admin"]))
     }
 
-    @Test("chunk lines that end early or late for somebody else")
+    @Test("chunk lines that another parser ends early or late are rejected")
     func chunkLines() {
         let field = "Transfer-Encoding: chunked"
         #expect(read(post(field, body: "5;x\nhello\r\n0\r\n\r\n")) == .framing(.brokenChunkLine))
@@ -102,7 +102,7 @@ import Testing
         #expect(read(post(field, body: "0\r\n\(Self.hidden)")) == .framing(.invalidTrailer))
     }
 
-    @Test("chunk lines that everybody must understand end where they say")
+    @Test("chunk lines that every parser must accept end at the right byte")
     func lenientChunkLines() {
         let field = "Transfer-Encoding: chunked"
         for line in ["5 ;x", "5; x=y", "05", "0000000000000000000005"] {
@@ -112,7 +112,7 @@ import Testing
         #expect(read(post("Content-Length: 0005", body: "hello" + Self.hidden)) == .requests(["/", "/admin"]))
     }
 
-    @Test("a WebSocket handshake with a body is refused before anything is tunnelled")
+    @Test("a WebSocket handshake with a body is rejected before a tunnel opens")
     func fakeUpgrade() throws {
         let bytes = requestBytes(
             "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",

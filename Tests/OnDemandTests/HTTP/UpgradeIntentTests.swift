@@ -36,7 +36,7 @@ import Testing
         #expect(try handshake(with: "Content-Length: 0") == .success(.webSocket))
     }
 
-    @Test("without Upgrade there is no intent; other protocols and half-asked ones are ignored")
+    @Test("without Upgrade there is no intent; other protocols and incomplete upgrades are ignored")
     func others() throws {
         #expect(try handshake("Upgrade") == .success(.none))
         #expect(try handshake("Connection") == .success(.ignored))
@@ -47,7 +47,7 @@ import Testing
         #expect(try handshake(line: "GET / HTTP/1.0") == .success(.ignored))
     }
 
-    @Test("a malformed handshake is refused, not relayed")
+    @Test("a malformed handshake is rejected, not forwarded")
     func malformed() throws {
         #expect(try handshake(line: "POST / HTTP/1.1") == .failure(.upgradeNotGet))
         #expect(try handshake(line: "get / HTTP/1.1") == .failure(.upgradeNotGet))
@@ -66,7 +66,7 @@ import Testing
         #expect(HeadError.upgradeKeyInvalid.status == 400)
     }
 
-    @Test("another WebSocket version is told which one is spoken")
+    @Test("another WebSocket version gets the supported one")
     func versions() throws {
         let field = "Sec-WebSocket-Version"
         #expect(try handshake(field) == .failure(.upgradeVersionMissing))

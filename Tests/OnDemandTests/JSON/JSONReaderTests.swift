@@ -6,7 +6,7 @@ import Testing
 struct JSONReaderTests {
     // MARK: Corpus
 
-    @Test("every text of the corpus is accepted or refused as its name says", arguments: Corpus.files(in: "json"))
+    @Test("every text of the corpus is accepted or rejected as its name requires", arguments: Corpus.files(in: "json"))
     func corpus(name: String) throws {
         let bytes = try Corpus.bytes(of: "json/\(name)")
         switch name.prefix(2) {
@@ -23,12 +23,12 @@ struct JSONReaderTests {
         #expect(error?.sentence.isEmpty == false)
     }
 
-    @Test("the corpus has some hundred texts, and says of each what is expected")
+    @Test("the corpus has some hundred texts with their expected results")
     func corpusSize() {
         #expect(Corpus.files(in: "json").count >= 600)
     }
 
-    @Test("what this reader accepts, Foundation reads as the same value", arguments: Corpus.files(in: "json", "y_"))
+    @Test("an accepted text has the same value in Foundation", arguments: Corpus.files(in: "json", "y_"))
     func foundationAgreesOnAccepted(name: String) throws {
         // Foundation drops a byte order mark even from the middle of the text, where it is a character.
         guard name != "y_string_inner_bom.json" else { return }
@@ -38,7 +38,7 @@ struct JSONReaderTests {
     }
 
     @Test(
-        "what this reader refuses, Foundation refuses too unless the difference is on purpose",
+        "a rejected text is rejected by Foundation, too, unless the difference is intended",
         arguments: Corpus.files(in: "json", "n_"))
     func foundationAgreesOnRefused(name: String) throws {
         // Duplicates, the mark and the depth are left open by RFC 8259; UTF-16 and UTF-32 were allowed by older ones.
@@ -56,7 +56,9 @@ struct JSONReaderTests {
 
     // MARK: Values
 
-    @Test("seeded random values mean the same to this reader and to Foundation", arguments: 0..<200 as Range<UInt64>)
+    @Test(
+        "seeded random values have the same value in this reader and in Foundation", arguments: 0..<200 as Range<UInt64>
+    )
     func randomValues(seed: UInt64) throws {
         var writer = RandomJSON(seed: seed)
         let text = writer.value(depth: 0)
@@ -65,7 +67,7 @@ struct JSONReaderTests {
         expectSame(value, theirs)
     }
 
-    @Test("seeded broken texts are refused, or mean the same to Foundation", arguments: 0..<300 as Range<UInt64>)
+    @Test("seeded broken texts are rejected, or have the same value in Foundation", arguments: 0..<300 as Range<UInt64>)
     func brokenValues(seed: UInt64) {
         var writer = RandomJSON(seed: seed)
         var bytes = Array(writer.value(depth: 0).utf8)
@@ -108,7 +110,7 @@ struct JSONReaderTests {
 
     // MARK: Errors
 
-    @Test("each mistake has a reason and the place where it was made", arguments: mistakes)
+    @Test("each error has a reason and its position", arguments: mistakes)
     func mistake(text: String, reason: JSONError.Reason, position: TextPosition) {
         let error = #expect(throws: JSONError.self) { try read(text) }
         #expect(error == JSONError(reason: reason, position: position))
@@ -149,7 +151,7 @@ struct JSONReaderTests {
         ("{\"a\":1,\n \"a\":2}", .duplicateKey("a", first: at(1, 2)), at(2, 2)),
     ]
 
-    @Test("invalid UTF-8 is found at its character, also outside of strings")
+    @Test("invalid UTF-8 is reported at its character, also outside strings")
     func invalidUTF8() {
         let error = #expect(throws: JSONError.self) { try JSONReader.read(Array("[\n\"\u{e9}".utf8) + [0xC3, 0x28]) }
         #expect(error == JSONError(reason: .invalidUTF8, position: at(2, 3)))
@@ -179,7 +181,7 @@ struct JSONReaderTests {
         #expect(members.map(\.keyPosition) == [at(1, 2), at(1, 8)])
     }
 
-    @Test("messages show text from outside on one line, bounded, without what a terminal obeys")
+    @Test("messages show foreign text on one line, limited, without control characters")
     func quoting() {
         #expect("a\"\\\n\u{1B}[31m\u{202E}".quoted == #""a\"\\\n\u{1b}[31m\u{202e}""#)
         #expect(String(repeating: "x", count: 100).quoted.count == 65)

@@ -21,7 +21,7 @@ struct JSONScannerTests {
         return false
     }
 
-    @Test("seeded random texts, whole and damaged, get the reader's verdict", arguments: 0..<300 as Range<UInt64>)
+    @Test("seeded random texts, whole and damaged, have the reader's result", arguments: 0..<300 as Range<UInt64>)
     func randomTexts(seed: UInt64) throws {
         var writer = RandomJSON(seed: seed)
         var bytes = Array(writer.value(depth: 0).utf8)
@@ -46,7 +46,7 @@ struct JSONScannerTests {
         ("{} {}", .syntax, 3), ("[1}", .syntax, 2), ("\u{feff}1", .syntax, 0), ("1\0", .syntax, 1),
     ]
 
-    @Test("bytes that are not UTF-8 are refused where they begin")
+    @Test("invalid UTF-8 is rejected at its beginning")
     func encoding() {
         for wrong in [[0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80], [0xe2, 0x82]] as [[UInt8]] {
             let bytes = Array("[\"ab".utf8) + wrong + Array("\"]".utf8)
@@ -75,7 +75,7 @@ struct JSONScannerTests {
 
     private static let keys = JSONKeys<3>(["command", "identifier", "data"])
 
-    @Test("a message's members are found as they are written, in any order, with any whitespace")
+    @Test("a message's members are found in their notation, in any order, with any whitespace")
     func members() throws {
         let text = Array(" { \"data\" : 1.50e+3 , \"other\":[{\"command\":0}],\n\"command\":\"subscribe\"}\r\n".utf8)
         let values = try Self.keys.values(of: text.span)
@@ -85,7 +85,7 @@ struct JSONScannerTests {
         #expect(values[2].map { written($0, text) } == "1.50e+3")
     }
 
-    @Test("of a repeated key the last one counts, also when it is escaped")
+    @Test("the last one of repeated keys applies, also when it is escaped")
     func repeatedKeys() throws {
         let text = Array(#"{"data":1,"d\u0061ta":"2","data":null,"\u0064ata":[3]}"#.utf8)
         let value = try Self.keys.values(of: text.span)[2]
@@ -94,7 +94,7 @@ struct JSONScannerTests {
         #expect(theirs?["data"] == "2")
     }
 
-    @Test("a text that is valid but no object is told apart from one that is not JSON")
+    @Test("a valid text without an object is distinct from invalid JSON")
     func noObject() {
         for text in ["[]", "1", "\"{}\"", " null "] {
             let bytes = Array(text.utf8)
@@ -125,7 +125,7 @@ struct JSONScannerTests {
     // MARK: Strings
 
     @Test(
-        "strings mean what Foundation reads",
+        "strings have Foundation's values",
         arguments: [
             "\"\"", "\"plain\"", #""\"\\\/\b\f\n\r\t""#, #""é\u00e9\u20AC€""#, #""\ud83d\ude00😀""#, #""a\u0000b""#,
             #""\uD834\uDD1E\uDBFF\uDFFF\uD800\uDC00""#, #""\\ud800""#,

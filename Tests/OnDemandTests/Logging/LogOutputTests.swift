@@ -12,14 +12,14 @@ struct LogOutputTests {
         output.update(try output.prepare(LogPlace(path: path, maximumBytes: maximumBytes)))
     }
 
-    /// 10 bytes each.
+    /// Writes lines of 10 bytes each.
     private func write(_ numbers: some Sequence<Int>) -> [Int] {
         numbers.map { output.write(Array("line \(String($0 + 1000))\n".utf8)) }
     }
 
     private func lines(_ path: String) -> [String] { kernel.logDisk.files[path]?.lines ?? [] }
 
-    @Test("without a file standard error gets the lines, and with one the file")
+    @Test("lines go to standard error, or to the configured file")
     func places() throws {
         #expect(write(0..<1) == [10] && kernel.logLines.count == 1)
         try use("/log")
@@ -30,7 +30,7 @@ struct LogOutputTests {
         #expect(kernel.logLines.count == 2 && kernel.files.isEmpty)
     }
 
-    @Test("a file stays below its bound: it becomes its own predecessor, of which there is one, and begins anew")
+    @Test("a file at its limit is renamed to its only predecessor, and a new one begins")
     func bound() throws {
         try use("/log")
         #expect(write(0..<35).allSatisfy { $0 == 10 })
@@ -40,7 +40,7 @@ struct LogOutputTests {
         #expect(kernel.files.count == 1, "one descriptor, however often")
     }
 
-    @Test("what is no regular file has no bound, and is never renamed")
+    @Test("a file that is not regular has no limit, and is never renamed")
     func devices() throws {
         kernel.logDisk.devices = ["/dev/stdout"]
         try use("/dev/stdout")
@@ -49,7 +49,7 @@ struct LogOutputTests {
         #expect(kernel.complaints == [] && kernel.logLines.isEmpty)
     }
 
-    @Test("a file that was moved away without a word is not renamed where it is now")
+    @Test("a file that another program has renamed is not renamed again")
     func movedAway() throws {
         try use("/log")
         _ = write(0..<10)
@@ -59,7 +59,7 @@ struct LogOutputTests {
         #expect(kernel.logDisk.files.keys.sorted() == ["/log", "/log.old"])
     }
 
-    @Test("what is there already counts, and a line longer than the bound has a file to itself")
+    @Test("existing bytes count, and a line longer than the limit has its own file")
     func sizes() throws {
         try use("/log")
         _ = write(0..<9)
@@ -73,7 +73,7 @@ struct LogOutputTests {
         #expect(lines("/log") == ["line 1011"])
     }
 
-    @Test("a full disk takes what it takes, and the rest of that line follows it into the same file")
+    @Test("a full disk takes a part of a line, and the rest follows it into the same file")
     func fullDisk() throws {
         try use("/log", maximumBytes: 14)
         kernel.logDisk.room = 4
@@ -87,7 +87,7 @@ struct LogOutputTests {
         #expect(lines("/log") == ["line 1001"] && lines("/log.1") == ["line 1000"])
     }
 
-    @Test("where a file cannot be begun anew, standard error gets the lines and is told why, once, until it can")
+    @Test("lines go to standard error, with the reason once, until a new file can begin")
     func noNewFile() throws {
         try use("/log")
         _ = write(0..<10)
@@ -109,7 +109,7 @@ struct LogOutputTests {
         #expect(lines("/log") == ["line 1025"] && kernel.files.count == 1)
     }
 
-    @Test("a file that was moved away is let go when it is opened anew; one that cannot be stays in use")
+    @Test("a renamed file is closed at a reopen; if the reopen fails, it stays in use")
     func reopening() throws {
         try use("/log")
         _ = write(0..<1)
@@ -126,7 +126,7 @@ struct LogOutputTests {
         #expect(lines("/log") == ["line 1003"] && lines("/log.old").count == 3 && kernel.files.count == 1)
     }
 
-    @Test("a change is prepared before it counts, and leaves nothing open when it is not made")
+    @Test("a change is prepared before it applies, and an aborted one leaves nothing open")
     func changes() throws {
         try use("/log")
         let prepared = try output.prepare(LogPlace(path: "/other", maximumBytes: 100))
@@ -144,7 +144,7 @@ struct LogOutputTests {
     }
 
     @Test(
-        "auto is the journal's format where the journal reads standard error, and nowhere else",
+        "auto is the journal format exactly where the journal reads standard error",
         arguments: [
             (LogFormat.auto, LogReader.journal, LogFormat.journal), (.auto, .anybody, .auto), (.text, .journal, .text),
             (.json, .journal, .json), (.journal, .anybody, .journal),
@@ -154,7 +154,7 @@ struct LogOutputTests {
         #expect(Configuration.Log(format: format, file: "/log").style(for: reader).format == format)
     }
 
-    @Test("colours are for a terminal, and never for a file")
+    @Test("colours are used on a terminal, and never in a file")
     func paint() {
         let terminal = LogReader.terminal(Terminal(isTerminal: true, environment: [:]))
         #expect(Configuration.Log().style(for: terminal).paint == .colours)

@@ -8,7 +8,7 @@ import Testing
 
     private func minute(_ minutes: Int64) -> Int64 { noon + 60 * minutes }
 
-    @Test("each step holds the most that were connected in it, and quiet steps what went on through them")
+    @Test("each step has the maximum of its connections, and quiet steps repeat the count")
     func peaks() {
         var day = ConnectionHistory()
         day.connected(3, at: minute(0))
@@ -21,7 +21,7 @@ import Testing
         #expect(told.latest == noon / 300 + 4)
     }
 
-    @Test("a day later everything has moved out, except for who is still connected")
+    @Test("after a day everything has expired, except open connections")
     func nextDay() {
         var day = ConnectionHistory()
         day.connected(9, at: minute(0))
@@ -31,14 +31,14 @@ import Testing
         #expect(Set(day.completed(at: minute(96 * 60)).peaks) == [0])
     }
 
-    @Test("without a client there is nothing to keep")
+    @Test("without a client there is no history")
     func nobody() {
         var day = ConnectionHistory()
         day.connected(0, at: minute(0))
         #expect(day == ConnectionHistory() && day.completed(at: minute(5)) == day)
     }
 
-    @Test("a clock that is set back takes the day along, and the next step is a step later")
+    @Test("a clock that is set back moves the history, and the next step follows it")
     func setBack() {
         var day = ConnectionHistory()
         day.connected(5, at: minute(60))
@@ -48,7 +48,7 @@ import Testing
         #expect(day.peaks.suffix(3) == [0, 6, 6] && day.peaks.count == 288)
     }
 
-    @Test("nobody of an earlier daemon is still connected")
+    @Test("connections of an earlier daemon are closed")
     func restored() {
         let peaks = Array(repeating: UInt32(0), count: 287) + [4]
         let day = ConnectionHistory.restored(peaks, latest: noon / 300, at: minute(11))

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 @Suite struct CountersTests {
-    @Test("each thing is counted for itself, and what never happened is told as well")
+    @Test("each event is counted separately, and zero counts are reported")
     func counts() {
         var tally = Counters<WakeCause>()
         tally[.request] += 2

@@ -9,7 +9,7 @@ struct LogLineTests {
         return String(decoding: line.rendered(as: format), as: UTF8.self)
     }
 
-    @Test("a line for people has a time, a level in a column, a word, and its fields in order")
+    @Test("a text line has a time, a level in a column, an event, and its fields in order")
     func text() {
         let text = line(LogField("service", "cable"), LogField("pid", 17), as: .text)
         #expect(text == "2026-11-21T08:15:55.123Z info    started service=cable pid=17\n")
@@ -17,7 +17,7 @@ struct LogLineTests {
         #expect(warning == "2026-11-21T08:15:55.123Z warning log_lines_dropped\n")
     }
 
-    @Test("a line for the journal has its priority in front, and no time and no level that the journal says itself")
+    @Test("a journal line begins with its priority, and has no time and no level")
     func journal() {
         #expect(line(LogField("service", "a b"), as: .journal) == "<6>started service=\"a b\"\n")
         let priorities = [LogEvent.crashed, .addressConflict, .ready, .queued].map {
@@ -26,7 +26,7 @@ struct LogLineTests {
         #expect(priorities == ["<3>", "<4>", "<6>", "<7>"])
     }
 
-    @Test("at a terminal the levels that matter have colours, and everything stays in its column")
+    @Test("a terminal shows important levels in colour, in the same columns")
     func colours() {
         let line = LogLine(event: .crashed, fields: [], time: "now")
         #expect(line.rendered(as: .text, paint: .colours) == Array("now \u{1b}[31merror\u{1b}[0m   crashed\n".utf8))
@@ -35,7 +35,7 @@ struct LogLineTests {
     }
 
     @Test(
-        "a value that would be misread is quoted",
+        "an ambiguous value is quoted",
         arguments: [
             ("", #""""#), ("a b", #""a b""#), ("a=b", #""a=b""#), (#"say "x""#, #""say \"x\"""#), ("a\nb", #""a\nb""#),
             ("\u{7f}", #""\u007f""#), ("plain", "plain"), ("ü", "ü"), ("/a?b", "/a?b"), ("\u{9b}31m", #""\u009b31m""#),
@@ -44,7 +44,7 @@ struct LogLineTests {
         #expect(line(LogField("x", value), as: .text).hasSuffix(" x=\(shown)\n"))
     }
 
-    @Test("a line for machines is one JSON object with what the line for people says")
+    @Test("a JSON line is one object with the content of the text line")
     func json() throws {
         let text = line(LogField("service", "ca\"ble"), LogField("pid", -17), as: .json)
         #expect(text.hasSuffix("}\n") && text.count { $0 == "\n" } == 1)
@@ -57,7 +57,7 @@ struct LogLineTests {
         #expect(object.count == 5)
     }
 
-    @Test("whatever a field contains, both formats stay one line, and Foundation reads the object", arguments: 1...4)
+    @Test("any field content stays in one line in both formats, and Foundation parses the object", arguments: 1...4)
     func anyText(seed: UInt64) throws {
         var generator = Seeded(seed: seed)
         for _ in 0..<200 {
@@ -73,7 +73,7 @@ struct LogLineTests {
         }
     }
 
-    @Test("every event has a word of its own in the alphabet of the log, and a level")
+    @Test("every event has its own word in the alphabet of the log, and a level")
     func words() {
         let words = LogEvent.allCases.map(\.rawValue)
         #expect(Set(words).count == words.count)

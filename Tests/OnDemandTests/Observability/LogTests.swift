@@ -2,9 +2,9 @@ import Testing
 
 @testable import OnDemand
 
-/// A reader of the log that can be as slow as a test wants.
+/// A log reader that can be slow.
 private final class Reader {
-    /// How many bytes it takes before it is full; nil takes everything.
+    /// Number of bytes until it is full; nil is unlimited.
     var room: Int?
     private(set) var heard: [UInt8] = []
 
@@ -26,7 +26,7 @@ struct LogTests {
     }
 
     @Test(
-        "a level lets through its own lines and the more important ones",
+        "a level allows its own lines and the more important ones",
         arguments: [(LogLevel.error, 1), (.warning, 2), (.info, 3), (.debug, 4)])
     func levels(level: LogLevel, count: Int) {
         let log = log(level: level)
@@ -34,7 +34,7 @@ struct LogTests {
         #expect(reader.lines.count == count)
     }
 
-    @Test("a line that nobody asked for is not even put together")
+    @Test("a line below the level is not formatted")
     func lazy() {
         let log = Log(
             level: .error, format: .text,
@@ -63,7 +63,7 @@ struct LogTests {
         #expect(reader.lines == (0..<20).map { "now info    output number=\($0)" })
     }
 
-    @Test("a line of which a piece was taken is told to its end before the next one")
+    @Test("a partly written line is completed before the next one")
     func halfLine() {
         let log = log()
         reader.room = 5
@@ -76,7 +76,8 @@ struct LogTests {
         #expect(reader.lines == ["now info    ready", "now info    exited"])
     }
 
-    @Test("beyond its bound the backlog drops lines, and says later how many", arguments: LogLevel.allCases)
+    @Test(
+        "lines beyond the limit of the backlog are dropped, and counted in a later line", arguments: LogLevel.allCases)
     func dropped(level: LogLevel) {
         let log = log(level: level)
         reader.room = 0

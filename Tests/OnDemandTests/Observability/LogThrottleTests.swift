@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct LogThrottleTests {
-    @Test("so many lines in a while, then the rest is counted and told with the next")
+    @Test("lines are limited per interval, and the rest is counted in the next line")
     func burst() {
         var throttle = LogThrottle()
         let start = Instant(nanoseconds: 5)

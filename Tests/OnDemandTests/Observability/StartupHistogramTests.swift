@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 @Suite struct StartupHistogramTests {
-    @Test("a boot counts for its own step and for all that are longer")
+    @Test("a startup counts in its bucket and in all larger ones")
     func steps() {
         var startups = StartupHistogram()
         #expect(startups.count == 0 && startups.upToBounds.allSatisfy { $0 == 0 })

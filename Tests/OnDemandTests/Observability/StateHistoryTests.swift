@@ -7,7 +7,7 @@ import Testing
 
     private func minute(_ minutes: Int64) -> Int64 { monday + 60 * minutes }
 
-    @Test("stretches follow one another, and a state that did not change begins none")
+    @Test("intervals are adjacent, and an unchanged state begins none")
     func intervals() {
         var day = StateHistory()
         day.entered(.asleep, at: minute(0))
@@ -18,7 +18,7 @@ import Testing
         #expect(day.intervals.map(\.since) == [minute(0), minute(1), minute(3)])
     }
 
-    @Test("what ended more than a day ago is forgotten, and what reaches into the day is kept")
+    @Test("intervals older than a day are removed, and those that reach into the day stay")
     func yesterday() {
         var day = StateHistory()
         day.entered(.asleep, at: minute(0))
@@ -30,7 +30,7 @@ import Testing
         #expect(day.completed(at: minute(90 * 60)).intervals.map(\.state) == [.awake])
     }
 
-    @Test("a service that never rests takes no more than its share of memory")
+    @Test("a busy service uses no more than its limit of memory")
     func restless() {
         var day = StateHistory()
         for change in 0..<5000 {
@@ -40,7 +40,7 @@ import Testing
         #expect(day.intervals.last?.since == monday + 4999)
     }
 
-    @Test("when the clock is set back, what seems to lie ahead has just happened; nothing ever runs backwards")
+    @Test("after the clock is set back, future intervals end now, and times never decrease")
     func setBack() {
         var day = StateHistory()
         day.entered(.asleep, at: minute(0))
@@ -53,7 +53,7 @@ import Testing
         #expect(zip(day.intervals, day.intervals.dropFirst()).allSatisfy { $0.since <= $1.since })
     }
 
-    @Test("a clock that is set far ahead ends the day, and the present state goes on")
+    @Test("a clock that is set far ahead ends the day, and the current state continues")
     func setAhead() {
         var day = StateHistory()
         day.entered(.asleep, at: 0)
@@ -63,7 +63,7 @@ import Testing
         #expect(day.intervals.map(\.state) == [.awake, .stopping])
     }
 
-    @Test("between two daemons nobody knows anything")
+    @Test("the time between two daemons is unknown")
     func restored() {
         let states: [StateHistory.Interval] = [
             .init(state: .asleep, since: minute(0)), .init(state: .awake, since: minute(5)),

@@ -11,14 +11,14 @@ struct TimeTextTests {
         return ours == style.format(Date(timeIntervalSince1970: TimeInterval(seconds)))
     }
 
-    @Test("every fifth day from 1900 to 2100 begins and ends as Foundation says")
+    @Test("every fifth day from 1900 to 2100 agrees with Foundation")
     func everyDay() {
         for day in stride(from: Int64(-25_567), through: 47_482, by: 5) {
             #expect(agrees(day * 86_400) && agrees(day * 86_400 + 86_399), "day \(day)")
         }
     }
 
-    @Test("any second of eight centuries is what Foundation says")
+    @Test("any second of eight centuries agrees with Foundation")
     func anySecond() {
         var generator = Seeded(seed: 1970)
         for _ in 0..<4_000 {
@@ -28,7 +28,7 @@ struct TimeTextTests {
     }
 
     @Test(
-        "the seconds around leap days and the beginning of counting are right",
+        "the seconds around leap days and the epoch are right",
         arguments: [
             (-1, "1969-12-31T23:59:59.000Z"), (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399, "2000-02-28T23:59:59.000Z"), (951_782_400, "2000-02-29T00:00:00.000Z"),
@@ -39,7 +39,7 @@ struct TimeTextTests {
         #expect(TimeText.utc(seconds: seconds, nanoseconds: 0) == text)
     }
 
-    @Test("a millisecond is cut off, not rounded, so that a second never has a thousandth of its own")
+    @Test("a millisecond is truncated, not rounded")
     func milliseconds() {
         #expect(TimeText.utc(seconds: 0, nanoseconds: 999_999_999) == "1970-01-01T00:00:00.999Z")
         #expect(TimeText.utc(seconds: 0, nanoseconds: 1_000_000) == "1970-01-01T00:00:00.001Z")

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct TrafficTests {
-    @Test("a sum knows no more codes than either, and loses no count")
+    @Test("a sum has no more codes than its limit, and loses no count")
     func sumOfCodes() {
         var (first, second) = (Traffic(), Traffic())
         for code in 4000..<4030 as Range<UInt16> { first.countClose(code) }
@@ -14,7 +14,7 @@ struct TrafficTests {
         #expect(first.closeCodes.map(\.count).reduce(first.otherCloses, +) == 90)
     }
 
-    @Test("close codes are counted one by one up to a bound, and together beyond it")
+    @Test("close codes are counted one by one up to a limit, and together beyond it")
     func closeCodes() {
         var traffic = Traffic()
         for code in 4000..<4100 as Range<UInt16> { traffic.countClose(code) }

@@ -9,12 +9,12 @@ struct BearerTokenTests {
         try #require(BearerToken(Self.secret)).isNamed(by: values.map { Array($0.utf8) })
     }
 
-    @Test("it is named by one field with the scheme in any case and the very token")
+    @Test("one field with the scheme in any case and the exact token is accepted")
     func named() throws {
         for scheme in ["Bearer ", "bearer ", "BEARER   "] { #expect(try isNamed(by: scheme + Self.secret)) }
     }
 
-    @Test("no field, several, another scheme, and a token that is wrong anywhere do not name it")
+    @Test("no field, several, another scheme, and a wrong token are rejected")
     func notNamed() throws {
         #expect(BearerToken(Self.secret)?.isNamed(by: []) == false)
         #expect(try !isNamed(by: "Bearer \(Self.secret)", "Bearer \(Self.secret)"))
@@ -31,7 +31,7 @@ struct BearerTokenTests {
         #expect(try !isNamed(by: "Bearer \(Self.secret)\(Self.secret)"), "longer, and right all the way")
     }
 
-    @Test("a token is long enough to be a secret, short enough for a head, and of characters that travel")
+    @Test("a token has a minimum and a maximum length, and safe characters")
     func spelling() {
         let long = String(repeating: "a", count: 256)
         #expect(BearerToken(String(long.prefix(16))) != nil && BearerToken(long) != nil)

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct HeaderTemplateTests {
-    @Test("variables are replaced where they stand, everything else is left alone")
+    @Test("variables are expanded, everything else is unchanged")
     func value() {
         let template = HeaderTemplate(
             name: "Forwarded",

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// Addresses read from a head, beside the slow reader of the configuration.
+/// Addresses in a head, compared with the slow parser of the configuration.
 struct IPAddressTests {
     private func read(_ text: String) -> IPAddress? {
         let bytes = Array(text.utf8)
@@ -14,7 +14,7 @@ struct IPAddressTests {
     }
 
     @Test(
-        "an address is read and shown in its one form",
+        "an address is parsed and printed in its canonical form",
         arguments: [
             ("127.0.0.1", "127.0.0.1"), ("255.255.255.255", "255.255.255.255"), ("::1", "::1"), ("::", "::"),
             ("2001:DB8::8:800:200C:417A", "2001:db8::8:800:200c:417a"), ("1::", "1::"),
@@ -26,7 +26,7 @@ struct IPAddressTests {
         #expect(read(text) == slowly(text))
     }
 
-    @Test("both readers say the same of anything", arguments: 0..<400 as Range<UInt64>)
+    @Test("both parsers agree on any text", arguments: 0..<400 as Range<UInt64>)
     func anything(seed: UInt64) {
         var random = Seeded(seed: seed)
         let pieces = ["0", "1", "25", "255", "256", "01", "a", "fFfF", "12345", ":", "::", ".", "1.2.3.4", "g", "%"]

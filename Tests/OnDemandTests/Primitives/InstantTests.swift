@@ -5,7 +5,7 @@ import Testing
 struct InstantTests {
     private let late = Instant(nanoseconds: .max - 5)
 
-    @Test("an instant beyond the end of the clock is its end, so that an absurd duration means never")
+    @Test("an instant beyond the end of the clock is its end, so that a very long duration is endless")
     func saturation() {
         #expect(late + .nanoseconds(5) == Instant(nanoseconds: .max))
         #expect(late + .nanoseconds(6) == Instant(nanoseconds: .max))
@@ -34,13 +34,13 @@ struct InstantTests {
     }
 
     @Test(
-        "Retry-After never says less than there is to wait",
+        "Retry-After is never shorter than the wait",
         arguments: [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)])
     func secondsRoundedUp(milliseconds: Int64, seconds: Int64) {
         #expect(Duration.milliseconds(milliseconds).secondsRoundedUp == seconds)
     }
 
-    @Test("even the longest duration can be told in seconds")
+    @Test("the longest duration can be printed in seconds")
     func longest() {
         #expect(Duration.seconds(Int64.max).secondsRoundedUp > 0)
     }

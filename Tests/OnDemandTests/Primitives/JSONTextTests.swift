@@ -8,7 +8,7 @@ struct JSONTextTests {
         try JSONSerialization.jsonObject(with: Data(JSONText.quoted(text).utf8), options: .fragmentsAllowed) as? String
     }
 
-    @Test("every character below 256 and some above come back as they were")
+    @Test("every character below 256 and some above are decoded to themselves")
     func everyCharacter() throws {
         for value in Array(0...0xff) + [0x2028, 0x2029, 0xfffd, 0x1f600, 0x10ffff] as [UInt32] {
             guard let scalar = Unicode.Scalar(value) else { continue }
@@ -17,7 +17,7 @@ struct JSONTextTests {
         }
     }
 
-    @Test("nothing that could move a terminal's cursor or begin a line stands in a quoted text as it is")
+    @Test("a quoted text contains no raw control character or line break")
     func controlCharacters() {
         for value in Array(0..<0x20) + Array(0x7f...0x9f) as [UInt32] {
             let scalar = Unicode.Scalar(value)!
@@ -25,7 +25,7 @@ struct JSONTextTests {
         }
     }
 
-    @Test("quotes and backslashes are escaped, the rest is left alone")
+    @Test("quotes and backslashes are escaped, the rest is unchanged")
     func escapes() {
         #expect(JSONText.quoted(#"say "hi" \ ü"#) == #""say \"hi\" \\ ü""#)
         #expect(JSONText.quoted("a\r\n\tb\u{1}") == #""a\r\n\tb\u0001""#)

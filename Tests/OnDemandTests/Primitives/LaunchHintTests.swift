@@ -4,7 +4,7 @@ import Testing
 
 struct LaunchHintTests {
     @Test(
-        "what only a shell understands is named",
+        "shell syntax in a command causes a hint",
         arguments: [
             (
                 "bundle exec puma",
@@ -16,7 +16,7 @@ struct LaunchHintTests {
     func commands(command: String, hint: String) { #expect(LaunchHint.ofCommand(command) == hint) }
 
     @Test(
-        "what can be run is not complained about",
+        "a valid command causes no hint",
         arguments: ["puma", "/opt/my app/run", "./x y", "a$", "/srv/$x/run"])
     func sound(command: String) { #expect(LaunchHint.ofCommand(command) == nil) }
 
@@ -35,6 +35,6 @@ struct LaunchHintTests {
         ])
     func files(text: String, hint: String) { #expect(LaunchHint.ofFile(beginningWith: Array(text.utf8)) == hint) }
 
-    @Test("a file that is no script says nothing", arguments: ["", "#", "echo"])
+    @Test("a file that is no script causes no hint", arguments: ["", "#", "echo"])
     func others(text: String) { #expect(LaunchHint.ofFile(beginningWith: Array(text.utf8)) == nil) }
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct PoolTests {
-    @Test("the lowest free number is given, and a number is free again when its value is removed")
+    @Test("the lowest free number is used, and a removal frees its number")
     func numbers() {
         var pool = Pool(empty: 0)
         let first = (0..<200).map { pool.insert($0) }
@@ -14,7 +14,7 @@ struct PoolTests {
         #expect(pool[64] == 42 && pool.contains(64) && !pool.contains(201) && !pool.contains(9999))
     }
 
-    @Test("memory of a crowd is given back when it leaves, and numbers begin at zero again")
+    @Test("the memory of many values is freed with them, and numbers begin at zero again")
     func crowd() {
         var pool = Pool(empty: "")
         for number in 0..<10_000 { _ = pool.insert("\(number)") }

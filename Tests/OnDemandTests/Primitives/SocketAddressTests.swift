@@ -8,7 +8,7 @@ struct SocketAddressTests {
         SocketAddress.ipv6(octets: groups.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }, port: 1).host
     }
 
-    @Test("an address is written the way the configuration takes it")
+    @Test("an address is printed in the notation of the configuration")
     func description() {
         #expect(SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000).description == "127.0.0.1:3000")
         #expect(SocketAddress.unix(path: "/run/x.sock").description == "unix:/run/x.sock")
@@ -19,7 +19,7 @@ struct SocketAddressTests {
     }
 
     @Test(
-        "IPv6 is written as RFC 5952 wants it",
+        "IPv6 is printed in the notation of RFC 5952",
         arguments: [
             ([0, 0, 0, 0, 0, 0, 0, 0], "::"),
             ([0, 0, 0, 0, 0, 0, 0, 1], "::1"),
@@ -39,7 +39,7 @@ struct SocketAddressTests {
         #expect(text(groups) == expected)
     }
 
-    @Test("every written address is read back as the same one")
+    @Test("every printed address parses to itself")
     func roundTrip() throws {
         var generator = Seeded(seed: 6)
         for _ in 0..<500 {

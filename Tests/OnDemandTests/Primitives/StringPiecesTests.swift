@@ -15,7 +15,7 @@ struct StringPiecesTests {
         #expect("grūn 🚆 ü".pieces(between: "ü") == ["grūn 🚆 ", ""])
     }
 
-    @Test("what is replaced is not looked through again")
+    @Test("replaced text is not searched again")
     func replacing() {
         #expect("$$".replacing("$", by: "$$") == "$$$$")
         #expect("-p {port} {port}".replacing("{port}", by: "80") == "-p 80 80")

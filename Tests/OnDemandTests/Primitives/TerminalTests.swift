@@ -7,7 +7,7 @@ struct TerminalTests {
         Terminal(isTerminal: isTerminal, environment: environment)
     }
 
-    @Test("colours are for a terminal, and not for one whose user or whose kind wants none")
+    @Test("colours are used on a terminal unless its user or its type excludes them")
     func colours() {
         #expect(terminal(true, [:]).paint == .colours)
         #expect(terminal(true, ["NO_COLOR": "", "TERM": "xterm-256color"]).paint == .colours)
@@ -17,13 +17,13 @@ struct TerminalTests {
         #expect(Terminal.none.paint == .plain && !Terminal.none.canRewrite)
     }
 
-    @Test("a line is written anew wherever that can be seen: that is no colour")
+    @Test("a line is rewritten on every terminal: that is independent of colours")
     func rewriting() {
         #expect(terminal(true, ["NO_COLOR": "1"]).canRewrite)
         #expect(!terminal(true, ["TERM": "dumb"]).canRewrite && !terminal(false, [:]).canRewrite)
     }
 
-    @Test("paint goes around a text and ends behind it, or is not there at all")
+    @Test("a style surrounds a text, or is absent")
     func paint() {
         #expect(ANSIStyle.colours(.red, "no") == "\u{1b}[31mno\u{1b}[0m")
         #expect(ANSIStyle.plain(.red, "no") == "no")

@@ -19,7 +19,7 @@ struct TokenTests {
         }
     }
 
-    @Test("a generation keeps its lower 24 bits and never spills into the role")
+    @Test("a generation keeps its lower 24 bits and never changes the role")
     func longGeneration() {
         let token = Token(.upstream, index: 3, generation: 0xffab_cdef)
         #expect(token.role == .upstream)
@@ -34,7 +34,7 @@ struct TokenTests {
         #expect(token != Token(.client, index: 1, generation: 2))
     }
 
-    @Test("a token that nobody made is our own mistake")
+    @Test("an invalid token traps")
     func unknownRole() async {
         await #expect(processExitsWith: .failure) { _ = Token(rawValue: .max).role }
     }

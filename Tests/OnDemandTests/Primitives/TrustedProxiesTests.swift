@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct TrustedProxiesTests {
-    @Test("a network has the addresses that agree in its bits, and no other")
+    @Test("a network contains the addresses with its bits, and no other")
     func networks() {
         let odd = TrustedProxies(networks: [.init(octets: [10, 1, 128, 0], bits: 17)])
         #expect(odd.includes([10, 1, 128, 0]) && odd.includes([10, 1, 255, 255]))
@@ -14,7 +14,7 @@ struct TrustedProxiesTests {
         #expect(!TrustedProxies().includes([127, 0, 0, 1]))
     }
 
-    @Test("an IPv4 address in IPv6 clothes is the same host")
+    @Test("an IPv4-mapped address is the same host")
     func mapped() {
         let loopback = TrustedProxies(networks: TrustedProxies.loopback)
         #expect(loopback.includes(Array(repeating: 0, count: 10) + [0xff, 0xff, 127, 0, 0, 1]))
@@ -28,7 +28,7 @@ struct TrustedProxiesTests {
         #expect(!all.includes([10, 1, 2, 3]) && all.includes(Array(repeating: 7, count: 16)))
     }
 
-    @Test("Unix sockets are trusted only where that was said")
+    @Test("Unix sockets are trusted only if configured")
     func unixSockets() {
         #expect(TrustedProxies(includesUnixSockets: true).includes(.unix(path: "")))
         #expect(!TrustedProxies(networks: TrustedProxies.private).includes(.unix(path: "")))

@@ -4,7 +4,7 @@ import Testing
 
 struct NotificationTests {
     @Test(
-        "only a line of its own that says READY=1 says so",
+        "only a line of its own with READY=1 means readiness",
         arguments: [
             ("READY=1", true), ("READY=1\n", true), ("STATUS=loading\nREADY=1\nMAINPID=7", true), ("", false),
             ("READY=10", false), ("READY=0", false), ("STATUS=READY=1", false), ("XREADY=1", false),

@@ -17,21 +17,21 @@ struct ProbeConversationTests {
         return conversation.hear(Array(answer.utf8)[...])
     }
 
-    /// What a server makes of the request, by our own strict reading of requests.
+    /// Parses the request with the daemon's own strict parser.
     private func head(of conversation: ProbeConversation) throws -> RequestHead {
         var parser = RequestHeadParser()
         let head = try parser.examine(conversation.opening.span)
         return try #require(head)
     }
 
-    @Test("being accepted says it all where a listener is all that is asked for")
+    @Test("a tcp probe succeeds with the connection")
     func nothingToSay() {
         for check in [ReadinessCheck.tcp, .notify, .socket] {
             #expect(ProbeConversation(check, host: "a", dice: { 1 }) == nil)
         }
     }
 
-    @Test("the request is a GET of the path that a strict server takes, and its last on the connection")
+    @Test("the request is a GET of the path, and its last on the connection")
     func request() throws {
         let conversation = try http(path: "/up?deep=1")
         let text = String(decoding: conversation.opening, as: UTF8.self)
@@ -41,7 +41,7 @@ struct ProbeConversationTests {
     }
 
     @Test(
-        "trap S4: whatever the status, an answer is an answer unless another was asked for",
+        "trap S4: any status is accepted unless one is configured",
         arguments: [
             (200, ReadinessCheck.ExpectedStatus.any, true), (404, .any, true), (503, .any, true), (200, .success, true),
             (204, .success, true), (302, .success, false), (404, .success, false), (204, .exactly(204), true),
@@ -54,7 +54,7 @@ struct ProbeConversationTests {
         #expect(verdict(try http(expected), answer) == wanted)
     }
 
-    @Test("the verdict is the same however the answer is cut")
+    @Test("the result is the same in any split of the response")
     func splits() throws {
         let answer = Array("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n".utf8)
         for cut in 1..<answer.count {
@@ -64,7 +64,7 @@ struct ProbeConversationTests {
         }
     }
 
-    @Test("what is no HTTP, ends early or never ends is not ready, and the log can say why")
+    @Test("an invalid, short or endless response is not ready, and has a reason for the log")
     func nonsense() throws {
         #expect(verdict(try http(), "220 mail.example ESMTP\r\n\r\n") == .notReady("its answer is not HTTP"))
         #expect(try http().ended() == .notReady("it closed the connection without an answer"))
@@ -75,7 +75,7 @@ struct ProbeConversationTests {
         #expect(verdicts.dropLast().allSatisfy { $0 == .undecided })
     }
 
-    @Test("a handshake asks as a browser of the same origin would, with a key of its own")
+    @Test("a handshake is that of a browser with the same origin, with its own key")
     func handshake() throws {
         let head = try head(of: try webSocket())
         let bytes = try webSocket().opening
@@ -88,7 +88,7 @@ struct ProbeConversationTests {
         #expect(other?.opening != bytes)
     }
 
-    @Test("only the 101 that answers the key opens a WebSocket, which is then closed politely")
+    @Test("only a 101 with the accept value opens a WebSocket, which is then closed with a close frame")
     func switching() throws {
         let conversation = try webSocket()
         let (head, bytes) = (try head(of: conversation), conversation.opening)

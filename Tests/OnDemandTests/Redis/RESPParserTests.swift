@@ -6,7 +6,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
 struct RESPParserTests {
     @Test(
-        "every type of reply is read",
+        "every type of reply is parsed",
         arguments: [
             ("+OK\r\n", [.status(bytes("OK"))]), ("+\r\n", [.status([])]), ("-ERR no\r\n", [.error(bytes("ERR no"))]),
             (":0\r\n", [.integer(0)]), (":-12\r\n", [.integer(-12)]), (":+3\r\n", [.integer(3)]),
@@ -40,7 +40,7 @@ struct RESPParserTests {
     }
 
     @Test(
-        "what is not RESP2 is an error, however it arrives",
+        "a reply outside RESP2 is an error, in any split",
         arguments: [
             ("HTTP/1.1 400\r\n", .unknownType(UInt8(ascii: "H"))), ("%1\r\n", .unknownType(UInt8(ascii: "%"))),
             ("\r\n", .unknownType(13)), (":\r\n", .invalidNumber), (":1x\r\n", .invalidNumber),
@@ -58,7 +58,7 @@ struct RESPParserTests {
         #expect(!expected.sentence.isEmpty)
     }
 
-    @Test("after an error nothing more is read")
+    @Test("after an error nothing more is parsed")
     func failed() {
         var parser = RESPParser()
         let wrong = bytes("?\r\n")
@@ -84,7 +84,7 @@ struct RESPParserTests {
         #expect(replies(to: [part, part]) == .success([.string(half), .string(half)]))
     }
 
-    @Test("an announced length reserves nothing")
+    @Test("an announced length reserves no memory")
     func proxyProtocol() throws {
         var parser = RESPParser()
         let announcement = bytes("$16000000\r\nabc")
@@ -93,7 +93,7 @@ struct RESPParserTests {
         #expect(MemoryLayout<RESPParser>.size < 128)
     }
 
-    @Test("between replies the parser is inside none")
+    @Test("the parser is inside no reply between two replies")
     func between() throws {
         var parser = RESPParser()
         #expect(!parser.isInsideReply)
@@ -115,7 +115,7 @@ struct RESPParserTests {
         #expect(replies(to: [output]) == .success([.array(words.map { .string($0) })]))
     }
 
-    @Test("commands follow each other on the wire as the server reads them")
+    @Test("consecutive commands are parsed as the server parses them")
     func wire() {
         var output: [UInt8] = []
         RedisCommand.append("SUBSCRIBE", "a", "bc", to: &output)

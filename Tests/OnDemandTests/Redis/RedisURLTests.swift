@@ -4,7 +4,7 @@ import Testing
 
 struct RedisURLTests {
     @Test(
-        "a URL names an address, and maybe a user, a password and a database",
+        "a URL has an address, and optionally a user, a password and a database",
         arguments: [
             ("redis://127.0.0.1", "127.0.0.1:6379", nil, nil, 0),
             ("redis://127.0.0.1:6380/", "127.0.0.1:6380", nil, nil, 0),
@@ -27,7 +27,7 @@ struct RedisURLTests {
     }
 
     @Test(
-        "what cannot be meant is an error that says why",
+        "an invalid URL has its error",
         arguments: [
             ("", .unknownScheme), ("127.0.0.1:6379", .unknownScheme), ("http://127.0.0.1", .unknownScheme),
             ("REDIS://127.0.0.1", .unknownScheme), ("redis:/127.0.0.1", .unknownScheme),
@@ -58,7 +58,7 @@ struct RedisURLTests {
         #expect(error?.sentence.contains("secret") == false)
     }
 
-    @Test("TLS is refused by name, with what to do instead")
+    @Test("TLS is rejected with the alternative")
     func encrypted() {
         let error = #expect(throws: RedisURLError.self) { try RedisURL("rediss://:secret@127.0.0.1") }
         #expect(error?.sentence.contains("TLS (rediss://) is not supported") == true)

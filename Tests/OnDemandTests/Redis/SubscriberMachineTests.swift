@@ -29,7 +29,7 @@ struct SubscriberMachineTests {
     private static let away = confirmed + [.lose(.listening), .fire(.retry(.listening))]
 
     @Test(
-        "no sequence of five moves loses a message in silence, delivers one twice or waits for ever",
+        "no sequence of five events loses a message silently, delivers one twice or waits endlessly",
         arguments: [([], "a new machine"), (confirmed, "a confirmed stream"), (away, "an outage")])
     func everyWay(beginning: [SubscriberWalk.Move], name: String) {
         var count = 0
@@ -40,7 +40,7 @@ struct SubscriberMachineTests {
         #expect(count > 500)
     }
 
-    @Test("no long random sequence does either", arguments: 0..<10)
+    @Test("no long random sequence does so either", arguments: 0..<10)
     func random(block: Int) {
         for seed in block * 100..<block * 100 + 100 {
             var random = Seeded(seed: UInt64(seed))
@@ -109,7 +109,7 @@ struct SubscriberMachineTests {
             machine.apply(.reply(.listening, request), at: start, jitter: 0) == [.request(Array("{}".utf8))])
     }
 
-    @Test("a wrong password is reported once, and the connection is tried again all the same")
+    @Test("a wrong password is reported once, and the connection is retried")
     func password() {
         var machine = SubscriberMachine(settings: .init(password: Array("wrong".utf8)))
         _ = machine.apply(.listen(chat), at: start, jitter: 0)
@@ -128,7 +128,7 @@ struct SubscriberMachineTests {
         #expect(reports == [.authenticationFailed(words)])
     }
 
-    @Test("a server that is suspended is noticed within ten seconds, and delays double up to five seconds")
+    @Test("a suspended server is detected within ten seconds, and delays double up to five seconds")
     func suspended() {
         var machine = SubscriberMachine(settings: .init())
         _ = machine.apply(.listen(chat), at: start, jitter: 0)
@@ -150,7 +150,7 @@ struct SubscriberMachineTests {
         #expect(delays.first == start + .milliseconds(200) && delays.last == start + .seconds(5))
     }
 
-    @Test("a broadcast without subscribers is published over a connection of its own, which is closed after a while")
+    @Test("a broadcast without subscribers uses a connection of its own, which is closed when idle")
     func publishOnly() {
         var machine = SubscriberMachine(settings: .init())
         let first = machine.apply(.publish(stream: chat, [0x31]), at: start, jitter: 0)
@@ -162,7 +162,7 @@ struct SubscriberMachineTests {
         #expect(machine.apply(.fired(.linger), at: start, jitter: 0).contains(.close(.publishing)))
     }
 
-    @Test("while the server cannot be reached broadcasts are delivered here, in order, and one outage is reported")
+    @Test("broadcasts during an outage are delivered locally, in order, and the outage is reported once")
     func unreachable() {
         var machine = SubscriberMachine(settings: .init())
         _ = machine.apply(.listen(chat), at: start, jitter: 0)
@@ -175,7 +175,7 @@ struct SubscriberMachineTests {
             machine.apply(.publish(stream: chat, [2]), at: start, jitter: 0) == [.deliver(stream: chat, [2])])
     }
 
-    @Test("a published message whose acknowledgement never came is a gap of its stream")
+    @Test("a published message without an acknowledgement is a gap of its stream")
     func unacknowledged() {
         var walk = SubscriberWalk()
         for move in Self.confirmed + [.publish(0), .lose(.publishing)] { walk.make(move) }
@@ -183,7 +183,7 @@ struct SubscriberMachineTests {
         #expect(walk.localReply == nil)
     }
 
-    @Test("a refused PUBLISH is delivered here and reported with the server's words")
+    @Test("a rejected PUBLISH is delivered locally and reported with the server's text")
     func refused() {
         var machine = SubscriberMachine(settings: .init())
         _ = machine.apply(.listen(chat), at: start, jitter: 0)

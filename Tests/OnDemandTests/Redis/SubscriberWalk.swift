@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// A subscriber machine with a server, timers and an oracle around it, all of them values.
+/// A subscriber machine with a server, timers and an oracle, all of them values.
 struct SubscriberWalk {
     enum Move: Equatable {
         case listen(Int)
@@ -8,7 +8,7 @@ struct SubscriberWalk {
         case publish(Int)
         case accept(SubscriberMachine.Connection)
         case lose(SubscriberMachine.Connection)
-        /// The server executes what was sent; its replies arrive.
+        /// The server executes its input, and its replies arrive.
         case serve(SubscriberMachine.Connection)
         case hear(SubscriberMachine.Connection)
         case fire(SubscriberMachine.Timer)
@@ -200,7 +200,7 @@ struct SubscriberWalk {
         return stride(from: 2, to: parts.count, by: 2).map { parts[$0] }
     }
 
-    // MARK: What must hold
+    // MARK: Invariants
 
     private mutating func check() {
         let (machine, armed, listened) = (machine, timers, listened)
@@ -231,7 +231,7 @@ struct SubscriberWalk {
         }
     }
 
-    /// The server works from now on: nothing may be owed any more.
+    /// The server works from here on: all messages must be delivered.
     mutating func finish() {
         for _ in 0..<60 {
             let next = moves.first { move in

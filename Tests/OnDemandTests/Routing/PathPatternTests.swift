@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct PathPatternTests {
-    @Test("a pattern is read into its segments")
+    @Test("a pattern is parsed into its segments")
     func segments() throws {
         let pattern = try PathPattern(parsing: "/showcase/{region}/cable")
         #expect(pattern.segments == [.literal("showcase"), .placeholder("region"), .literal("cable")])
@@ -20,13 +20,13 @@ struct PathPatternTests {
         #expect(below.segments == [.literal("api")] && below.isPrefix)
     }
 
-    @Test("percent-encoding and every other byte of a path stay as written")
+    @Test("percent-encoding and every other byte of a path are unchanged")
     func encoding() throws {
         #expect(try PathPattern(parsing: "/a%2Fb/~c!$&'()+,;=:@").segments.first == .literal("a%2Fb"))
     }
 
     @Test(
-        "each mistake in a pattern is told apart",
+        "each error in a pattern has its text",
         arguments: [
             ("", .noLeadingSlash), ("cable", .noLeadingSlash), ("*", .noLeadingSlash),
             ("//", .emptySegment), ("/a//b", .emptySegment), ("//*", .emptySegment), ("/a//*", .emptySegment),
@@ -45,7 +45,7 @@ struct PathPatternTests {
     }
 
     @Test(
-        "patterns overlap when no path tells them apart by specificity",
+        "patterns overlap when no path distinguishes them by specificity",
         arguments: [
             ("/a", "/a", true), ("/a/{x}", "/a/{y}", true), ("/{x}/*", "/{y}/*", true), ("/*", "/*", true),
             ("/a", "/a/", false), ("/a", "/A", false), ("/a/{x}", "/a/*", false), ("/a", "/a/*", false),

@@ -28,7 +28,7 @@ struct RouteTableTests {
     }
 
     @Test(
-        "a prefix matches itself and what is below, never a longer name",
+        "a prefix matches itself and paths below, never a longer name",
         arguments: [
             ("/api", 4), ("/api/", 4), ("/api/users", 4), ("/api//users", 4), ("/apix", nil), ("/ap", nil), ("/", nil),
             ("/Api/users", nil),
@@ -42,7 +42,7 @@ struct RouteTableTests {
         #expect(find("/t/iad/users/1", in: try table("/t/{region}/*"))?.matchedByteCount == 6)
     }
 
-    @Test("the prefix of everything matches nothing of the path, so that all of it travels on")
+    @Test("the prefix of everything matches no part of the path, so that all of it is forwarded")
     func everything() throws {
         let table = try table("/*")
         #expect(find("/", in: table)?.matchedByteCount == 0)
@@ -64,7 +64,7 @@ struct RouteTableTests {
         }
     }
 
-    @Test("a literal that leads nowhere gives way to the placeholder beside it")
+    @Test("a literal without a route yields to the placeholder beside it")
     func goingBack() throws {
         let patterns = ["/a/b/c", "/{x}/b/d", "/{x}/*"]
         let table = try table(patterns)
@@ -73,7 +73,7 @@ struct RouteTableTests {
     }
 
     @Test(
-        "a path that a backend could resolve out of its route matches nothing",
+        "a path that a backend could resolve outside its route matches nothing",
         arguments: [
             "/api/..", "/api/../admin", "/api/./x", "/api/.", "/api/%2e%2e/admin", "/api/.%2E/admin", "/api/%2e",
             "/api/a/../../admin", "/api/..%2fadmin", "/api/x%2F..%2f..", "/api/..\\admin", "/api/..%5cadmin",
@@ -84,7 +84,7 @@ struct RouteTableTests {
     }
 
     @Test(
-        "dots that name something are ordinary",
+        "dots within a name are ordinary",
         arguments: ["/api/...", "/api/.well-known", "/api/a.b", "/api/..a", "/api/a;..", "/api/%2e%", "/api/.git%2"])
     func ordinaryDots(path: String) throws {
         #expect(find(path, in: try table("/api/*"))?.matchedByteCount == 4)
@@ -96,7 +96,7 @@ struct RouteTableTests {
         #expect(find("/a", in: RouteTable([route]))?.destination == .disabled(BackendID(index: 7)))
     }
 
-    @Test("random tables find what a slow reading of the rules finds", arguments: 0..<200 as Range<UInt64>)
+    @Test("random tables agree with a slow matcher", arguments: 0..<200 as Range<UInt64>)
     func againstRules(seed: UInt64) throws {
         var random = Seeded(seed: seed)
         var patterns: [PathPattern] = []

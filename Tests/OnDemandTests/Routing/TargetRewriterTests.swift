@@ -4,7 +4,7 @@ import Testing
 
 struct TargetRewriterTests {
     @Test(
-        "the target's path takes the place of the matched part, and the rest travels along",
+        "the target's path replaces the matched part, and the rest is appended",
         arguments: [
             ("/showcase/cable", 15, "/cable", nil, "/cable"),
             ("/api/users/1", 4, "/v1", nil, "/v1/users/1"),
@@ -22,13 +22,13 @@ struct TargetRewriterTests {
         #expect(rewritten(path, matched, target, query) == expected)
     }
 
-    @Test("without a path in the target the request's own path travels on")
+    @Test("without a path in the target the request's own path is forwarded")
     func keeps() {
         #expect(rewritten("/cable", 6, nil, nil) == "/cable")
         #expect(rewritten("/api/users", 4, nil, "page=2") == "/api/users?page=2")
     }
 
-    @Test("R5 path and query stay byte for byte, whatever they hold")
+    @Test("R5 path and query are unchanged, whatever they contain")
     func bytes() {
         let query = "q=%20+&&a=b?c=d/.."
         #expect(rewritten("/api/a%2Fb/%e9;x=1", 4, "/v1", query) == "/v1/a%2Fb/%e9;x=1?\(query)")

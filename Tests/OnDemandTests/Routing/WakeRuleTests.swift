@@ -8,12 +8,12 @@ struct WakeRuleTests {
         return rule.allows(path: bytes.span, isUpgrade: isUpgrade) { headers.contains($0) }
     }
 
-    @Test("without conditions every request wakes it")
+    @Test("a rule without conditions allows every request")
     func any() {
         #expect(allows(.any, path: "/"))
     }
 
-    @Test("one condition that fits is enough, and none is too little")
+    @Test("one matching condition is enough, and none is not")
     func conditions() throws {
         let rule = WakeRule(conditions: [.upgrade, .header("X-Wake"), .path(try PathPattern(parsing: "/cable/*"))])
         #expect(allows(rule, path: "/", isUpgrade: true))
@@ -23,7 +23,7 @@ struct WakeRuleTests {
         #expect(!allows(WakeRule(conditions: []), path: "/", isUpgrade: true))
     }
 
-    @Test("a pattern matches alone what it matches in a table of routes")
+    @Test("a pattern matches the same paths alone as in a table of routes")
     func patterns() throws {
         let patterns = ["/", "/*", "/a", "/a/", "/a/*", "/a/{x}", "/{x}/b", "/a/{x}/*", "/{x}"]
         let paths = [

@@ -14,7 +14,7 @@ import Testing
         return [cable, ServiceHistory(name: "redis")]
     }
 
-    @Test("what is told is JSON under its documented names")
+    @Test("the history is JSON with its documented keys")
     func told() throws {
         let data = Data(HistoryJSON.text(of: days, at: now).utf8)
         let read = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
@@ -28,7 +28,7 @@ import Testing
         #expect(services[1]["connections"] is NSNull && (services[1]["states"] as? NSArray)?.count == 0)
     }
 
-    @Test("what one daemon writes the next one reads, and adds that it was not there meanwhile")
+    @Test("the next daemon reads the history, and adds the time between as unknown")
     func readBack() throws {
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now).utf8), at: now + 600)
         #expect(read.map(\.name) == ["action-cable", "redis"])
@@ -38,13 +38,13 @@ import Testing
         #expect(read[1] == ServiceHistory(name: "redis"))
     }
 
-    @Test("of each only so many states are written, the last ones")
+    @Test("of each service at most the last states up to the limit are written")
     func limited() throws {
         let read = try HistoryJSON.read(Array(HistoryJSON.text(of: days, at: now, states: 1).utf8), at: now)
         #expect(read[0].states.intervals.map(\.state) == [.starting, nil])
     }
 
-    @Test("the largest file that is written can be read back")
+    @Test("the largest written file can be read")
     func largest() throws {
         let share = 100
         let days = (0..<(Limits.historyIntervalsKept / share)).map { number in
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test(
-        "what this daemon has not written is refused whole, with a reason",
+        "a foreign file is rejected as a whole, with a reason",
         arguments: [
             ("", "there is nothing here"), ("[]", "another version"), ("{}", "another version"),
             (#"{"version":2}"#, "another version"), (#"{"version":1}"#, "not what this daemon writes"),
@@ -83,7 +83,7 @@ import Testing
         #expect(problem?.sentence.contains(reason) == true, "\(problem?.sentence ?? "it was believed")")
     }
 
-    @Test("times that nobody can reckon with are none, and those at the edge break nothing")
+    @Test("times out of range are ignored, and those at the edge are valid")
     func edges() throws {
         let peaks = Array(repeating: "4294967295", count: ConnectionHistory.steps).joined(separator: ",")
         let text = { (number: String) in

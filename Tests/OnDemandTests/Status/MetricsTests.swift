@@ -6,7 +6,7 @@ import Testing
 @Suite struct MetricsTests {
     private let lines = Metrics.text(of: .sample([.awake, .untouched])).split(separator: "\n").map { String($0) }
 
-    @Test("each family says what it is before its samples, which stand together")
+    @Test("each family has its help before its samples, which are adjacent")
     func families() throws {
         var names: [String] = []
         var current = ""
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(
-        "what is known is told under its name and labels",
+        "a known value has its name and labels",
         arguments: [
             #"ondemandd_build_info{version="0.1.0"} 1"#, "ondemandd_uptime_seconds 61.000",
             #"ondemandd_service_state{service="action-cable",state="awake"} 1"#,
@@ -51,7 +51,7 @@ import Testing
         #expect(lines.contains(line))
     }
 
-    @Test("what is not known has no sample, and nothing is said twice")
+    @Test("an unknown value has no sample, and none appears twice")
     func unknown() {
         #expect(!lines.contains { $0.hasPrefix("ondemandd_service_crashes_total{service=\"other\"") })
         #expect(!lines.contains { $0.hasPrefix("ondemandd_service_startup_seconds_sum{service=\"other\"") })
@@ -60,7 +60,7 @@ import Testing
         #expect(Metrics.text(of: .sample([])).contains("# TYPE ondemandd_service_state gauge\n# HELP"))
     }
 
-    @Test("a managed process has a life and no clients")
+    @Test("a managed process has lifecycle metrics and no client metrics")
     func process() {
         var process = Snapshot.Service.awake
         process.kind = .process
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test("labels and sentences cannot break out of their line")
+    @Test("labels and help texts cannot break their line")
     func escaping() {
         let family = MetricFamily("x", .gauge, "one\\ \"two\"\nthree") { _ in [] }
         var text = MetricsText()

@@ -9,7 +9,7 @@ import Testing
         return try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
     }
 
-    @Test("every fact of a snapshot is there, under its documented name")
+    @Test("every value of a snapshot has its documented key")
     func everything() throws {
         let expected: NSDictionary = [
             "version": 1,
@@ -46,7 +46,7 @@ import Testing
         #expect(try parsed(.sample()) == expected)
     }
 
-    @Test("what is not known is null and never left out")
+    @Test("an unknown value is null and never missing")
     func nulls() throws {
         let services = try #require(try parsed(.sample([.untouched]))["services"] as? [NSDictionary])
         let service = try #require(services.first)

@@ -5,13 +5,13 @@ import Testing
 
 /// The colours of the page, by the formula of the Web Content Accessibility Guidelines (WCAG 2.1, 1.4.3 and 1.4.11).
 struct StatusPageColourTests {
-    /// What is read, and on which grounds.
+    /// Text colours, and their backgrounds.
     private static let texts = ["ink", "muted", "action", "failed", "asleep", "starting", "awake", "stopping", "plain"]
     private static let grounds = ["paper", "card", "well"]
-    /// What bears text in `--on-colour`: buttons, and the stage of a life that is now.
+    /// Fills with text in `--on-colour`: buttons, and the current stage.
     private static let fills = ["action", "asleep", "starting", "awake", "stopping", "failed", "plain"]
 
-    @Test("text can be read on whatever it stands on, by day and by night", arguments: ["light", "dark"])
+    @Test("text has enough contrast on each of its backgrounds, in both themes", arguments: ["light", "dark"])
     func texts(theme: String) throws {
         let colours = try Self.colours(theme)
         for ground in Self.grounds {
@@ -26,7 +26,7 @@ struct StatusPageColourTests {
         }
     }
 
-    @Test("every colour of text in the page is one of these")
+    @Test("every text colour in the page is one of these")
     func complete() {
         let used = Set(
             StatusPage.style.matches(of: /(?:^|[{;\s])color: var\(--([a-z-]+)\)/).map { String($0.1) })

@@ -8,7 +8,7 @@ import Testing
         (.readiness, "text/plain; charset=utf-8"), (.metrics, "text/plain; version=0.0.4; charset=utf-8"),
     ]
 
-    @Test("our own parser agrees with the head and the length", arguments: [true, false])
+    @Test("the daemon's own parser agrees with the head and the length", arguments: [true, false])
     func selfConsistent(keepAlive: Bool) throws {
         for (resource, type) in Self.resources {
             let bytes = StatusResponse.of(resource, .sample(), keepAlive: keepAlive, headOnly: false)
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("the page may load nothing and be framed by nobody")
+    @Test("the page may load no resource and cannot be framed")
     func policy() throws {
         let bytes = StatusResponse.of(.page, .sample(), keepAlive: false, headOnly: true)
         let policy = try #require(try responseHead(bytes).text(of: "content-security-policy", in: bytes.span))
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("the page names no other address than this daemon's own")
+    @Test("the page contains no address except the daemon's own")
     func selfContained() {
         let page = String(decoding: StatusPage.bytes, as: UTF8.self)
         let addresses = page.matches(of: /https?:\/\/[^"' ]+/).map { String($0.output) }
@@ -42,14 +42,14 @@ import Testing
         #expect(!page.contains("innerHTML"), "names and messages are text wherever they come from")
     }
 
-    @Test("health is one word")
+    @Test("the health response is one word")
     func health() {
         let text = String(
             decoding: StatusResponse.of(.health, .sample(), keepAlive: true, headOnly: false), as: UTF8.self)
         #expect(text.hasSuffix("\r\n\r\nok\n"))
     }
 
-    @Test("a daemon is ready until it is told to end, and that it leaves is no reason to call it dead")
+    @Test("readiness fails during a shutdown, and health does not")
     func readiness() throws {
         var snapshot = Snapshot.sample()
         let ready = StatusResponse.of(.readiness, snapshot, keepAlive: true, headOnly: false)
@@ -64,7 +64,7 @@ import Testing
         #expect(try responseHead(health).status == 200)
     }
 
-    @Test("an event stream has no length, ends with its connection, and a question for its head gets nothing more")
+    @Test("an event stream has no length, ends with its connection, and HEAD gets only its head")
     func streamHead() throws {
         let bytes = StatusResponse.of(.events, .sample(), keepAlive: true, headOnly: true)
         let head = try responseHead(bytes)
@@ -74,7 +74,7 @@ import Testing
         #expect(StatusResponse.eventStreamHead == bytes + Array("retry: 1000\n\n".utf8))
     }
 
-    @Test("an event is one line of data, whatever the snapshot says")
+    @Test("an event is one line of data, whatever the snapshot contains")
     func event() throws {
         let text = String(decoding: StatusResponse.event(.sample()), as: UTF8.self)
         #expect(text.hasPrefix("data: {") && text.hasSuffix("}\n\n"))

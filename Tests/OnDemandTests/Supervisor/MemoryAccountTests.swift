@@ -5,10 +5,10 @@ import Testing
 @Suite struct MemoryAccountTests {
     private func at(_ seconds: Int) -> Instant { noon + .seconds(seconds) }
 
-    @Test("time without a process, times the memory it held before, is what was saved")
+    @Test("saved memory is the time without a process, times its memory before")
     func saved() {
         var account = MemoryAccount()
-        #expect(account.saved(at: at(100)) == 0, "nobody knows what it takes before its first life")
+        #expect(account.saved(at: at(100)) == 0, "the memory is unknown before the first generation")
         account.processStarted(at: at(100))
         account.recordResidentBytes(1000)
         account.recordResidentBytes(0)

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct OutputLinesTests {
-    /// The lines of a whole output, and the unfinished rest as one more.
+    /// Returns the lines of a whole output, and the incomplete rest as one more.
     private func lines(_ pieces: [[UInt8]]) -> [String] {
         var output = OutputLines()
         var lines: [String] = []
@@ -23,7 +23,7 @@ struct OutputLinesTests {
         }
     }
 
-    @Test("a last line without an end comes when it is asked for, and only once")
+    @Test("an incomplete last line is returned on request, and only once")
     func unterminated() {
         var output = OutputLines()
         #expect(output.take(Array("a\nb".utf8).span) == ["a"])
@@ -31,7 +31,7 @@ struct OutputLinesTests {
         #expect(output.takeRest() == nil)
     }
 
-    @Test("what is read at once can be taken line by line, and the last lines be looked at before")
+    @Test("one read can be split line by line, and its last lines are visible before")
     func lineByLine() {
         var output = OutputLines()
         output.add(Array("one\ntwo\nthr".utf8).span)
@@ -43,7 +43,7 @@ struct OutputLinesTests {
         #expect(output.lastLines(3) == [])
     }
 
-    @Test("nothing printed is no line")
+    @Test("an empty output has no line")
     func nothing() {
         #expect(lines("") == [])
         #expect(lines("\n") == [""])
@@ -65,13 +65,13 @@ struct OutputLinesTests {
         #expect(lines(text + "\n\nx\n") == [text, "", "x"])
     }
 
-    @Test("a carriage return inside a long line is not taken for the end of one")
+    @Test("a carriage return inside a long line does not end it")
     func carriageReturnAtTheCut() {
         let text = String(repeating: "x", count: limit - 1) + "\r" + "yz"
         #expect(lines(text).joined() == text)
     }
 
-    @Test("a character is never cut in two, wherever the limit falls in it")
+    @Test("a character is never split, wherever the limit is")
     func charactersAtTheCut() {
         for padding in 0..<4 {
             let text = String(repeating: "x", count: padding) + String(repeating: "\u{1f600}", count: limit)
@@ -81,14 +81,14 @@ struct OutputLinesTests {
         }
     }
 
-    @Test("bytes that are no UTF-8 are repaired and kept within their bound")
+    @Test("invalid UTF-8 is repaired within the limit")
     func invalid() {
         #expect(lines([[0x61, 0xff, 0x62, 0x0a]]) == ["a\u{fffd}b"])
         let junk = [UInt8](repeating: 0x80, count: 2 * limit + 1)
         #expect(lines([junk]).count == 3)
     }
 
-    @Test("a flood without a line end never keeps more than one piece")
+    @Test("output without line ends keeps at most one piece in memory")
     func flood() {
         var output = OutputLines()
         var count = 0

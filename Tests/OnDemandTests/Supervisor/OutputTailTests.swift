@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 @Suite struct OutputTailTests {
-    @Test("the last lines are kept, and no more than so many")
+    @Test("the last lines are kept, up to a number")
     func lines() {
         var tail = OutputTail()
         for number in 1...500 { tail.add("\(number)\n") }
@@ -11,7 +11,7 @@ import Testing
         #expect(tail.lines.first == "301\n" && tail.lines.last == "500\n")
     }
 
-    @Test("long lines are fewer: the bytes are bounded too")
+    @Test("long lines are limited in bytes, too")
     func bytes() {
         var tail = OutputTail()
         let line = String(repeating: "é", count: 1000)
@@ -19,7 +19,7 @@ import Testing
         #expect(tail.lines.count == Limits.keptOutputBytes / 2000)
     }
 
-    @Test("a process's last words are the last lines that it printed itself, and no more than so many")
+    @Test("the recent output consists of the last lines of the process itself, up to a number")
     func recentOutput() {
         var tail = OutputTail()
         #expect(tail.recentOutput == [])
@@ -33,7 +33,7 @@ import Testing
         #expect(tail.recentOutput == ["no line end", ""])
     }
 
-    @Test("last words are bounded in bytes, and of several lives only the last one counts")
+    @Test("the recent output is limited in bytes, and contains the last generation only")
     func lastWordBytes() {
         var tail = OutputTail()
         for _ in 1...300 { tail.add("an earlier life\n") }
@@ -45,7 +45,7 @@ import Testing
         #expect(tail.recentOutput == [])
     }
 
-    @Test("what would command a terminal is written out")
+    @Test("control characters are escaped")
     func controls() {
         #expect("a\u{1b}[2Jb\u{9b}c\td".withoutControls == "a\\u001b[2Jb\\u009bc\td")
         #expect("grüße".withoutControls == "grüße")

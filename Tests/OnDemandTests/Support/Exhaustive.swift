@@ -1,11 +1,11 @@
-/// Every combination of choices: a body that asks `choose` as often as it likes is run once for each way to answer.
+/// Every combination of choices: a body that calls `choose` any number of times runs once per combination.
 ///
-/// The idea is TigerBeetle's: remember the answers of the last run, and count them up like the digits of a number.
+/// The idea is TigerBeetle's: keep the choices of the last run, and count them up like the digits of a number.
 struct Exhaustive {
     private var replies: [(chosen: Int, count: Int)] = []
     private var position = 0
 
-    /// Returns how many runs there were.
+    /// Returns the number of runs.
     @discardableResult
     static func run(_ body: (inout Exhaustive) throws -> Void) rethrows -> Int {
         var choices = Exhaustive()
@@ -18,7 +18,7 @@ struct Exhaustive {
         return runs
     }
 
-    /// One of 0 ..< count.
+    /// Returns one of 0 ..< count.
     mutating func choose(_ count: Int) -> Int {
         precondition(count > 0, "there is nothing to choose from")
         if position == replies.count { replies.append((0, count)) }

@@ -1,7 +1,7 @@
 import Testing
 
 struct ExhaustiveTests {
-    @Test("every combination comes once, also when one answer decides how many questions follow")
+    @Test("every combination occurs once, also when one choice decides the number of the next ones")
     func combinations() {
         var seen: Set<[Int]> = []
         let runs = Exhaustive.run { choices in
@@ -12,7 +12,7 @@ struct ExhaustiveTests {
         #expect(seen.count == runs)
     }
 
-    @Test("a body without a question is run once")
+    @Test("a body without a choice runs once")
     func nothingToChoose() {
         #expect(Exhaustive.run { _ in } == 1)
     }

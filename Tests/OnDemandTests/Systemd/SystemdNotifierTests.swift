@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What the manager hears, word for word (sd_notify(3)), and what becomes of the sockets that it opened.
+/// The messages to the service manager (sd_notify(3)), and the sockets that it opened.
 struct SystemdNotifierTests {
     private let kernel = SimulatedKernel(seed: 1)
 
@@ -17,7 +17,7 @@ struct SystemdNotifierTests {
         InheritedListener(descriptor: Descriptor(raw: raw), name: name, address: address)
     }
 
-    @Test("it is told each turn of the daemon's life in the words of the protocol")
+    @Test("each change of the daemon is notified in the protocol's words")
     func words() {
         let (manager, reactor) = manager()
         kernel.clock = Instant(nanoseconds: 5_000_001_999)
@@ -28,14 +28,14 @@ struct SystemdNotifierTests {
         #expect(!reactor.hasTimers, "without a watchdog nothing ever wakes the daemon")
     }
 
-    @Test("a status line is told when it is another one")
+    @Test("a status line is sent when it has changed")
     func status() {
         let (manager, _) = manager()
         for line in ["0 of 1", "0 of 1", "1 of 1", "0 of 1"] { manager.status(line) }
         #expect(kernel.managerHeard == ["STATUS=0 of 1", "STATUS=1 of 1", "STATUS=0 of 1"])
     }
 
-    @Test("a watchdog hears from the daemon twice in its time")
+    @Test("the watchdog gets two messages per interval")
     func watchdog() {
         kernel.watchdogInterval = .seconds(10)
         let (manager, reactor) = manager()
@@ -48,7 +48,7 @@ struct SystemdNotifierTests {
         #expect(kernel.now() - begun >= .seconds(15) && kernel.now() - begun < .milliseconds(15_001))
     }
 
-    @Test("a socket is found by its very address or by its name, once; the rest is left over")
+    @Test("a socket is found by its exact address or its name, once; the others remain")
     func sockets() {
         kernel.inherited = [
             socket(3, "web", address(80)), socket(4, "web", address(81)), socket(5, "other", address(82)),

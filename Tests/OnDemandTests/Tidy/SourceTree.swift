@@ -1,12 +1,12 @@
 import Foundation
 
-/// The project's own source files, as text to be looked at.
+/// The project's own source files, as text.
 struct SourceFile {
     /// From the repository on: `Sources/OnDemand/HTTP/HTTPByte.swift`.
     let path: String
     let text: String
 
-    /// The room it stands in: `HTTP`; for files beside the rooms their own name.
+    /// The room of the file: `HTTP`; for files outside the rooms their own name.
     var folder: String {
         let parts = path.split(separator: "/")
         return String(parts.count > 3 ? parts[2] : parts.last!)
@@ -15,7 +15,7 @@ struct SourceFile {
     var name: String { String(path.split(separator: "/").last!) }
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
 
-    /// Without comments and without the text of string literals; what is interpolated stays.
+    /// The text without comments and without literals; interpolated code stays.
     let code: String
 
     init(path: String, text: String) {
@@ -30,7 +30,7 @@ struct SourceFile {
         code.matches(of: /(?m)^(?:[@\w]+ )*(?:struct|class|enum|protocol|typealias) (\w+)/).map { String($0.1) }
     }
 
-    /// The names of types that it declares inside others: these mean themselves, whatever lives elsewhere.
+    /// The names of nested types: these refer to themselves, whatever another room declares.
     var nestedTypes: [String] {
         code.matches(of: /(?m)^ +(?:[@\w]+ )*(?:struct|class|enum|protocol|typealias) (\w+)/).map { String($0.1) }
     }
@@ -53,7 +53,7 @@ enum SourceTree {
     }
 }
 
-/// Tells code from comments and from the text of literals, as far as this project writes them.
+/// Separates code from comments and literals, as far as this project uses them.
 private struct CodeScanner {
     private let bytes: [UInt8]
     private var position = 0

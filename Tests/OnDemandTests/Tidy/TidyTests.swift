@@ -7,14 +7,14 @@ struct TidyTests {
     private let sources = SourceTree.library + SourceTree.executable
     private var all: [SourceFile] { sources + SourceTree.tests }
 
-    @Test("there is something to look at")
+    @Test("the corpus of source files is not empty")
     func found() {
         #expect(SourceTree.library.count > 80)
         #expect(SourceTree.executable.count >= 3)
         #expect(all.allSatisfy { !$0.text.isEmpty })
     }
 
-    @Test("no line is longer than 120 characters but for literals that would be worse cut in two")
+    @Test("no line is longer than 120 characters except for literals")
     func lineLength() {
         for file in all {
             let isTest = file.path.hasPrefix("Tests/")
@@ -26,7 +26,7 @@ struct TidyTests {
         }
     }
 
-    @Test("every file of the daemon opens with a sentence on what it is for")
+    @Test("every file of the daemon begins with a sentence on its purpose")
     func openingSentence() {
         for file in sources {
             let first = file.lines.first { line in
@@ -36,7 +36,7 @@ struct TidyTests {
         }
     }
 
-    @Test("whatever the library shows to others says what it is, and so do the cases of what it shows")
+    @Test("every public declaration and its cases have a comment")
     func publicFace() {
         for file in SourceTree.library {
             var publicEnum: Int?
@@ -54,7 +54,7 @@ struct TidyTests {
         }
     }
 
-    @Test("nothing is left to be done without an issue that says so")
+    @Test("every note of unfinished work names its issue")
     func leftovers() {
         let words = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]
         for file in all {
@@ -62,23 +62,23 @@ struct TidyTests {
         }
     }
 
-    @Test("every limit has a user: a number that nobody keeps is no limit")
+    @Test("every limit is used")
     func limits() throws {
         let limits = try #require(SourceTree.library.first { $0.name == "Limits.swift" })
         let names = limits.code.matches(of: /static let (\w+)/).map { String($0.1) }
         #expect(names.count > 20)
         let others = sources.filter { $0.name != "Limits.swift" }.map(\.code).joined()
-        for name in names { #expect(others.contains("Limits.\(name)"), "Limits.\(name) is kept by nobody") }
+        for name in names { #expect(others.contains("Limits.\(name)"), "Limits.\(name) is unused") }
     }
 
-    @Test("every event of the log is told by somebody")
+    @Test("every event of the log is used")
     func logEvents() throws {
         let declared = try #require(SourceTree.library.first { $0.name == "LogEvent.swift" })
         let others = sources.filter { $0.name != declared.name }.map(\.code).joined()
         for event in LogEvent.allCases {
             let isTold = others.contains(
                 try Regex("(?:log|record|tell|write)\\(\\s*(?:[^()]*\\? )?\\.\(event)\\b|: \\.\(event),"))
-            #expect(isTold, "\(event) is told by nobody")
+            #expect(isTold, "\(event) is unused")
         }
     }
 

@@ -1,16 +1,16 @@
 import Foundation
 import Testing
 
-/// What others fell into, by the numbers of the list that this project keeps: each has a test that says so in its name.
+/// Traps of other projects, by the numbers of this project's list: each has a test with its number in its name.
 struct TrapsTests {
     private static let traps =
         (1...12).map { "S\($0)" } + (1...11).map { "R\($0)" } + (1...11).map { "P\($0)" } + (1...8).map { "D\($0)" }
 
-    /// Traps that nothing here can fall into, and why.
+    /// Traps that cannot occur here, and why.
     private static let elsewhere = [
-        // A broadcast while the backend sleeps is lost in Action Cable itself, which delivers at most once. The daemon
-        // forwards connections and holds no messages: who publishes by HTTP wakes the backend, who publishes through
-        // Redis reaches nobody, as without the daemon. A hub that serves the cable itself would have this trap.
+        // A broadcast during sleep is lost in Action Cable itself, which delivers at most once. The daemon forwards
+        // connections and stores no messages: a publisher over HTTP wakes the backend, one over Redis does not, as
+        // without the daemon. A hub that serves the cable itself would have this trap.
         "D8"
     ]
 
@@ -32,7 +32,7 @@ struct TrapsTests {
     private static let words: Set<String> = Set(
         names.flatMap { $0.lowercased().split { !$0.isLetter && !$0.isNumber } }.map { String($0) })
 
-    @Test("every trap of the field is named by a test that would have caught it")
+    @Test("every trap of the list is named by a test")
     func named() {
         #expect(Self.names.count > 500)
         for trap in Self.traps where !Self.elsewhere.contains(trap) {

@@ -1,6 +1,6 @@
 import Testing
 
-/// The rooms of the library and who may know whom: docs/ARCHITECTURE.md in a form that fails.
+/// The rooms of the library and their allowed dependencies: docs/ARCHITECTURE.md as a test.
 struct WallsTests {
     /// A room may name types of its own, and of these.
     private static let mayName: [String: [String]] = [
@@ -23,7 +23,8 @@ struct WallsTests {
         "Supervisor": ["Primitives", "Kernel", "EventLoop", "Backend", "Probing", "Observability"],
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
         "Sessions": [
-            "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis", "Fabric",
+            "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis",
+            "Fabric",
         ],
         "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
         "Proxy": [
@@ -35,10 +36,10 @@ struct WallsTests {
         "Demo": ["Primitives", "JSON", "Kernel", "EventLoop", "HTTP", "WebSocket", "Configuration"],
     ]
 
-    /// Wiring stands outside the rooms and may know all of them; nobody may know it.
+    /// Wiring is outside the rooms and may use all of them; no room may use it.
     private static let wiring = ["Daemon", "Version.swift"]
 
-    /// Which room each type was declared in. A name that two rooms use tells nothing.
+    /// The room of each type. A name that two rooms use is ambiguous.
     private static let home: [String: String] = {
         var homes: [String: Set<String>] = [:]
         for file in SourceTree.library {
@@ -47,12 +48,12 @@ struct WallsTests {
         return homes.compactMapValues { $0.count == 1 ? $0.first : nil }
     }()
 
-    /// Types inside others, by room: there they mean themselves, whatever lives elsewhere under that name.
+    /// Nested types, by room: they refer to themselves, whatever another room declares.
     private static let nested: [String: Set<String>] = SourceTree.library.reduce(into: [:]) { nested, file in
         nested[file.folder, default: []].formUnion(file.nestedTypes)
     }
 
-    @Test("no file names a type of a room it may not know")
+    @Test("no file names a type of a forbidden room")
     func walls() {
         for file in SourceTree.library where !Self.wiring.contains(file.folder) {
             let known = (Self.mayName[file.folder] ?? []) + [file.folder]
@@ -69,7 +70,7 @@ struct WallsTests {
         #expect(rooms == Set(Self.mayName.keys))
     }
 
-    @Test("the test finds what it looks for: a type of each room, and a forbidden name")
+    @Test("the test finds a type of each room, and a forbidden name")
     func selfCheck() {
         #expect(Self.home["BackendMachine"] == "Backend")
         #expect(Self.home["RequestHead"] == "HTTP")
@@ -81,7 +82,7 @@ struct WallsTests {
         #expect(other.names == ["BackendGate"])
     }
 
-    @Test("only the kernel imports the system, only the gate imports atomics, and nobody imports Foundation")
+    @Test("only the kernel imports the system, only the gate imports atomics, and no file imports Foundation")
     func imports() {
         for file in SourceTree.library {
             for module in file.imports {
@@ -97,7 +98,7 @@ struct WallsTests {
         }
     }
 
-    @Test("memory is handled without a net in the kernel's room only, and once where the executable prints")
+    @Test("unsafe memory is used in the kernel's room only, and once where the executable prints")
     func unsafeCode() {
         for file in SourceTree.library where file.folder != "Kernel" {
             #expect(!file.code.contains(/\bunsafe\b/), "\(file.path)")
@@ -108,7 +109,7 @@ struct WallsTests {
         }
     }
 
-    @Test("no concurrency of the language: only the threads that we start are there, and a seed replays")
+    @Test("no language concurrency is used: only the daemon's own threads exist, and a seed replays")
     func noTasks() {
         for file in SourceTree.library + SourceTree.executable {
             #expect(!file.code.contains(/\b(?:async|await|actor|Task)\b/), "\(file.path)")

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 struct FrameHeaderTests {
-    @Test("a header is read once all of it is there, and not before")
+    @Test("a header is parsed when it is complete, and not before")
     func incomplete() throws {
         let key = MaskingKey(1, 2, 3, 4)
         for (count, headerSize) in [(0, 6), (125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
@@ -16,7 +16,7 @@ struct FrameHeaderTests {
         }
     }
 
-    @Test("every bit of the first two bytes has its place")
+    @Test("every bit of the first two bytes has its meaning")
     func bits() {
         for bits in UInt16.min...UInt16.max {
             let start = FrameStart(first: UInt8(bits >> 8), second: UInt8(bits & 0xff))

@@ -1,6 +1,6 @@
 @testable import OnDemand
 
-/// Random frame streams: valid ones, and ones with a bent byte.
+/// Random frame streams: valid ones, and ones with a changed byte.
 struct FrameStreams {
     private var random: Seeded
     private var key: MaskingKey?

@@ -2,7 +2,7 @@ import Testing
 
 @testable import OnDemand
 
-/// What a tracker said about a stream that came in pieces, with offsets from the beginning of the stream.
+/// The tracker's results for a stream in pieces, with offsets from the beginning of the stream.
 private struct Verdict: Equatable {
     var summary = FrameSummary()
     var violation: FrameViolation?
@@ -34,7 +34,7 @@ private let anyClient = FrameTracker(role: .fromClient, maximumMessageBytes: nil
 private let anyServer = FrameTracker(role: .fromServer, maximumMessageBytes: nil)
 
 struct FrameTrackerTests {
-    @Test("the examples of RFC 6455, 5.7, are understood")
+    @Test("the examples of RFC 6455, 5.7, are parsed")
     func examplesOfTheStandard() {
         let hello: [UInt8] = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]
         let maskedHello: [UInt8] = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]
@@ -57,7 +57,7 @@ struct FrameTrackerTests {
         #expect(_isPOD(FrameTracker.self))
     }
 
-    @Test("only a data frame counts as somebody being there")
+    @Test("only a data frame counts as activity")
     func dataFrameBegan() throws {
         var tracker = anyClient
         #expect(try !tracker.follow(FrameWriter.ping(key: key)).dataFrameBegan)
@@ -69,7 +69,7 @@ struct FrameTrackerTests {
         #expect(tracker.isAtBoundary)
     }
 
-    @Test("nothing at all is no news, and a tracker begins at a boundary")
+    @Test("an empty input has no result, and a tracker begins at a boundary")
     func nothing() throws {
         var tracker = anyServer
         #expect(tracker.isAtBoundary)
@@ -77,7 +77,7 @@ struct FrameTrackerTests {
         #expect(tracker.isAtBoundary)
     }
 
-    @Test("a message of many fragments with control frames between counts once, wherever it is cut")
+    @Test("a message of many fragments with control frames between counts once, in any split")
     func splits() {
         let stream =
             FrameWriter.frame(.text, Array("one".utf8), isFinal: false, key: key)
@@ -122,13 +122,13 @@ struct FrameTrackerTests {
         }
     }
 
-    @Test("a close frame without a code is told apart from none")
+    @Test("a close frame without a code is distinct from no close frame")
     func closeWithoutCode() {
         #expect(Verdict([FrameWriter.frame(.close, [], key: key)], anyClient).summary.closeCode == .noStatus)
         #expect(Verdict([FrameWriter.ping(key: key)], anyClient).summary.closeCode == nil)
     }
 
-    @Test("after the close frame a tracker still follows, because the bytes are the endpoints' business")
+    @Test("a tracker continues after the close frame, because the endpoints own the bytes")
     func afterClose() {
         let stream = FrameWriter.close(.normal) + FrameWriter.text("late") + FrameWriter.close(.goingAway)
         let verdict = Verdict([stream], anyServer)
@@ -158,7 +158,7 @@ struct FrameTrackerTests {
         #expect(Verdict([FrameWriter.text("x")], tracker).violation == .messageTooBig)
     }
 
-    @Test("reserved bits pass once an extension is negotiated")
+    @Test("reserved bits are allowed with a negotiated extension")
     func extensions() {
         let compressed: [UInt8] = [0xc1, 0x02, 0x4b, 0x00]
         let tracker = FrameTracker(role: .fromServer, maximumMessageBytes: nil, extensionsNegotiated: true)
@@ -166,7 +166,7 @@ struct FrameTrackerTests {
         #expect(Verdict([compressed], anyServer).violation == .reservedBits)
     }
 
-    @Test("a stream that broke the rules is not followed further")
+    @Test("a stream with a violation is not tracked further")
     func brokenStream() async {
         await #expect(processExitsWith: .failure) {
             var tracker = FrameTracker(role: .fromClient, maximumMessageBytes: nil)
@@ -177,7 +177,7 @@ struct FrameTrackerTests {
     }
 }
 
-/// One offending frame for every rule.
+/// One violation of every rule.
 struct FrameViolationTests {
     struct ProtocolViolation: Sendable, CustomTestStringConvertible {
         var violation: FrameViolation
@@ -210,7 +210,7 @@ struct FrameViolationTests {
         ProtocolViolation(violation: .messageTooBig, frame: [0x82, 126, 0x10, 0x01]),
     ]
 
-    @Test("every rule is judged the same wherever the stream is cut", arguments: offences)
+    @Test("every rule has the same result in any split", arguments: offences)
     func everyRule(protocolViolation: ProtocolViolation) {
         let greeting = protocolViolation.role == .fromClient ? FrameWriter.text("ok", key: key) : FrameWriter.text("ok")
         let valid = greeting + protocolViolation.before
@@ -227,7 +227,7 @@ struct FrameViolationTests {
         }
     }
 
-    @Test("every rule has an offence above, a code that may be sent, and a reason that fits a close frame")
+    @Test("every rule has a violation above, a valid close code, and a reason that fits a close frame")
     func everyRuleIsTested() {
         #expect(Set(Self.offences.map(\.violation)) == Set(FrameViolation.allCases))
         for violation in FrameViolation.allCases {
@@ -237,7 +237,7 @@ struct FrameViolationTests {
         }
     }
 
-    @Test("the rest of a frame that began earlier is valid, so it is forwarded before the offender is cut off")
+    @Test("the rest of an earlier frame is valid, so it is forwarded before the violation ends the tunnel")
     func restOfAnEarlierFrame() throws {
         var tracker = anyServer
         let text = FrameWriter.text("hello")
@@ -253,7 +253,7 @@ struct FrameViolationTests {
 
 /// The tracker and the reference decoder must agree about any stream.
 struct FrameTrackerAgreementTests {
-    @Test("random streams, whole and bent, are judged as the reference decoder does", arguments: 0..<8)
+    @Test("random streams, whole and changed, have the results of the reference decoder", arguments: 0..<8)
     func agreement(part: Int) {
         for seed in UInt64(part * 150)..<UInt64(part * 150 + 150) {
             let role: FrameTracker.Role = seed % 2 == 0 ? .fromClient : .fromServer
@@ -277,7 +277,7 @@ struct FrameTrackerAgreementTests {
         }
     }
 
-    @Test("bytes that are no frames at all are judged as the reference decoder does")
+    @Test("bytes without frames have the results of the reference decoder")
     func noise() {
         for seed in 0..<2000 as Range<UInt64> {
             var random = Seeded(seed: seed)

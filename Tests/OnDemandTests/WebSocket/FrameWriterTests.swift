@@ -20,7 +20,9 @@ struct FrameWriterTests {
                 == [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0])
     }
 
-    @Test("what is written is read back", arguments: [0, 1, 125, 126, 127, 65_535, 65_536, 70_000], [nil, key])
+    @Test(
+        "written frames are parsed to the same content", arguments: [0, 1, 125, 126, 127, 65_535, 65_536, 70_000],
+        [nil, key])
     func roundTrip(count: Int, key: MaskingKey?) {
         let payload = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         var reference = ReferenceDecoder(role: key == nil ? .fromServer : .fromClient)
@@ -30,13 +32,13 @@ struct FrameWriterTests {
             reference.frames == [.init(offset: 0, opcode: .binary, isFinal: true, payload: payload, isWhole: true)])
     }
 
-    @Test("a close frame carries its code and its reason")
+    @Test("a close frame has its code and its reason")
     func close() {
         #expect(FrameWriter.close(.goingAway) == [0x88, 0x02, 0x03, 0xe9])
         #expect(FrameWriter.close(.messageTooBig, reason: "big") == [0x88, 0x05, 0x03, 0xf1, 0x62, 0x69, 0x67])
     }
 
-    @Test("a long reason is cut where a character ends", arguments: ["a", "é", "€", "𝄞"])
+    @Test("a long reason is truncated at a character boundary", arguments: ["a", "é", "€", "𝄞"])
     func longReason(character: String) throws {
         for padding in 0..<4 {
             let reason = String(repeating: "x", count: padding) + String(repeating: character, count: 130)
@@ -49,7 +51,7 @@ struct FrameWriterTests {
         }
     }
 
-    @Test("codes that an endpoint only tells itself cannot be sent")
+    @Test("reserved close codes cannot be sent")
     func forbiddenCode() async {
         await #expect(processExitsWith: .failure) { _ = FrameWriter.close(.noStatus) }
     }

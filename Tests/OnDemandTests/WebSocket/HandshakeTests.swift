@@ -12,7 +12,7 @@ struct HandshakeTests {
         Handshake.accepts(Array(value).span, key: Array(key.utf8).span)
     }
 
-    @Test("an answer is taken only if it is the whole accept value, letter for letter")
+    @Test("a response is accepted only with the exact accept value")
     func accepts() {
         let key = "dGhlIHNhbXBsZSBub25jZQ=="
         let value = Array("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".utf8)

@@ -6,7 +6,7 @@ struct MessageAssemblerTests {
     private let key = MaskingKey(0x37, 0xfa, 0x21, 0x3d)
     private static let rules = MessageRules(role: .fromClient, maximumMessageBytes: 100)
 
-    /// What a stream of bytes is assembled to, with every payload copied.
+    /// Assembles a stream of bytes, with every payload copied.
     private func assembled(
         _ pieces: [[UInt8]], _ rules: MessageRules = Self.rules
     ) -> ([AssembledMessage], MessageViolation?) {
@@ -108,7 +108,7 @@ struct MessageAssemblerTests {
         }
     }
 
-    @Test("a server's frames are taken without a mask and refused with one")
+    @Test("a server's frames are accepted without a mask and rejected with one")
     func fromServer() {
         let rules = MessageRules(role: .fromServer, maximumMessageBytes: 100)
         let (messages, _) = assembled([FrameWriter.text("a") + FrameWriter.ping([7])], rules)
@@ -116,7 +116,7 @@ struct MessageAssemblerTests {
         #expect(assembled([FrameWriter.text("a", key: key)], rules).1 == .frame(.maskedFromServer))
     }
 
-    @Test("memory for a message grows with the bytes that arrive, not with the length that is announced")
+    @Test("the memory of a message grows with its received bytes, not with its announced length")
     func proxyProtocol() {
         var assembler = MessageAssembler()
         let rules = MessageRules(role: .fromClient, maximumMessageBytes: 1 << 30)
@@ -125,7 +125,7 @@ struct MessageAssemblerTests {
         #expect(assembler.storedBytes == 3 && !assembler.isAtBoundary)
     }
 
-    @Test("random frames have the same messages and the same verdict in any cut", arguments: 0..<80)
+    @Test("random frames have the same messages and the same result in any split", arguments: 0..<80)
     func randomStreams(seed: Int) {
         var streams = FrameStreams(seed: UInt64(seed), role: .fromClient)
         let stream = streams.stream(frames: 12, bent: seed % 2 == 1)

@@ -15,7 +15,7 @@ struct MessageWriterTests {
         #expect(frames == frame + frame)
     }
 
-    @Test("the boundary is the end of the frame that an offset lies in")
+    @Test("the boundary is the end of the frame that contains an offset")
     func boundary() {
         let frames = FrameWriter.text("one") + FrameWriter.text(String(repeating: "x", count: 200)) + FrameWriter.ping()
         let ends = [5, 5 + 204, 5 + 204 + 2]
@@ -25,7 +25,7 @@ struct MessageWriterTests {
         }
     }
 
-    @Test("the response to an upgrade proves the key, and names a subprotocol only where one was chosen")
+    @Test("the response to an upgrade has the accept value, and a subprotocol only if one was chosen")
     func upgrade() {
         let key = "dGhlIHNhbXBsZSBub25jZQ=="
         let plain = String(decoding: UpgradeResponse.accepting(key: key), as: UTF8.self)
@@ -36,7 +36,7 @@ struct MessageWriterTests {
         #expect(String(decoding: chosen, as: UTF8.self).contains("\r\nSec-WebSocket-Protocol: actioncable-v1-json\r\n"))
     }
 
-    @Test("an impossible offset is a bug, not a boundary")
+    @Test("an impossible offset traps")
     func beyond() async {
         await #expect(processExitsWith: .failure) {
             _ = MessageWriter.boundary(in: FrameWriter.text("one"), atOrAfter: 6)
