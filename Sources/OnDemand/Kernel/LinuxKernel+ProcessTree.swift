@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// The processes of a launch: the group of its leader, and the descendants that left it (setsid(2)), the classic double
-/// fork included. How a process is shown to be one of them: docs/decisions/0011.
+/// fork included. How a process is shown to be one of them: docs/decisions/0009.
 extension LinuxKernel {
     /// What marks the processes of one launch.
     func mark(ofLaunch launch: UInt64) -> LaunchMark {

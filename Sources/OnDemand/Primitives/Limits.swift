@@ -15,7 +15,7 @@ enum Limits {
 
     /// One read takes at most this much, unless the kernel says that it takes more from us at once: so no direction of
     /// a connection holds more than this in user space, as long as the kernel keeps its word
-    /// (docs/decisions/0004-one-large-buffer.md).
+    /// (docs/decisions/0003-use-a-large-buffer-for-bulk-transfers.md).
     static let readBufferBytes = 64 * 1024
     /// Reads per connection, direction and turn; the rest waits for the next turn so that nobody starves.
     static let readsPerTurn = 4
@@ -181,7 +181,7 @@ enum Limits {
     static let orphanTimeout: Duration = .seconds(2)
     /// From a change of a family to its message to the guard, and to the start of the guard: many changes are one
     /// message, and a program that is ready at once is not delayed. Until then the mark alone protects
-    /// (docs/decisions/0011).
+    /// (docs/decisions/0009).
     static let guardDelay: Duration = .milliseconds(20)
     /// From the end of a guard, or from a failure to start or tell it, to the next attempt.
     static let guardPause: Duration = .seconds(1)
