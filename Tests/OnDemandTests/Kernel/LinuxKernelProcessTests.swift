@@ -294,9 +294,9 @@ struct LinuxKernelProcessTests {
             // To this thread, because only its mask is the test's own: the daemon has no other thread.
             for number in [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGCHLD] { pthread_kill(pthread_self(), number) }
             #expect(bench.events { $0[token] != nil }[token] == .readable)
-            var seen: Set<String> = []
-            while let signal = bench.kernel.nextSignal(from: signals) { seen.insert("\(signal)") }
-            #expect(seen == ["terminate", "interrupt", "hangUp", "childChanged"])
+            var seen: Set<DaemonSignal> = []
+            while let signal = bench.kernel.nextSignal(from: signals) { seen.insert(signal) }
+            #expect(seen == [.terminate, .interrupt, .hangUp, .childChanged])
         }
     }
 
