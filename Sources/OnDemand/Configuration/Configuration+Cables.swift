@@ -26,6 +26,7 @@ extension Configuration {
 
         /// JSON Web Tokens of clients (`jwt`).
         struct Tokens: Equatable, Sendable {
+            /// Never empty.
             var secret: [UInt8]
             /// Name of the query parameter.
             var parameter = "jid"
@@ -46,7 +47,7 @@ extension Configuration {
             /// On the public listeners; nil: only on `listen`.
             var path: PathPattern?
             /// A listener of its own, on which every path is the endpoint.
-            var listen: SocketAddress?
+            var listen: ListenerSpec.Place?
             /// nil: programs of this machine only.
             var key: BearerToken?
             var maximumBodyBytes: UInt64 = 1024 * 1024

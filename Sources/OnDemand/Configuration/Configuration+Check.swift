@@ -9,7 +9,8 @@ extension ConfigurationDraft {
 
     private func repeatedNames() -> [ConfigurationError] {
         var first: [String: Located<String>] = [:]
-        return (services.map(\.name) + processes.map(\.name) + cables.map(\.name)).compactMap { $0 }.compactMap { name in
+        let names = services.map(\.name) + processes.map(\.name) + cables.map(\.name)
+        return names.compactMap { $0 }.compactMap { name in
             guard let other = first[name.value] else {
                 first[name.value] = name
                 return nil
@@ -20,7 +21,10 @@ extension ConfigurationDraft {
 
     private func repeatedInherited() -> [ConfigurationError] {
         var first: [String: Located<String>] = [:]
-        return inherited.compactMap { name in
+        let ofCables = cables.compactMap(\.broadcastListen).compactMap { listen in
+            if case .inherited(let name) = listen.value { listen.with(name) } else { nil }
+        }
+        return (inherited + ofCables).compactMap { name in
             guard let other = first[name.value] else {
                 first[name.value] = name
                 return nil
@@ -32,8 +36,8 @@ extension ConfigurationDraft {
     /// Routes of a disabled service count too: its 503 would hide the other one's answers, or the other way round.
     private func overlappingRoutes() -> [ConfigurationError] {
         var first: [String: Located<PathPattern>] = [:]
-        let own = cables.flatMap { $0.paths + [$0.broadcastPath].compactMap(\.self) }
-        return (services.flatMap(\.paths) + own).compactMap { pattern in
+        let ofCables = cables.flatMap { $0.paths + [$0.broadcastPath].compactMap(\.self) }
+        return (services.flatMap(\.paths) + ofCables).compactMap { pattern in
             guard let other = first[pattern.value.shape] else {
                 first[pattern.value.shape] = pattern
                 return nil
@@ -43,8 +47,11 @@ extension ConfigurationDraft {
         }
     }
 
-    private var allListeners: [Located<SocketAddress>] { 
-        listen + [status, control].compactMap(\.self) + cables.compactMap(\.broadcastListen)
+    private var allListeners: [Located<SocketAddress>] {
+        let ofCables = cables.compactMap(\.broadcastListen).compactMap { listen in
+            if case .address(let address) = listen.value { listen.with(address) } else { nil }
+        }
+        return listen + [status, control].compactMap(\.self) + ofCables
     }
 
     private func collidingListeners(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
@@ -61,7 +68,9 @@ extension ConfigurationDraft {
 
     /// A target that is one of the daemon's own listeners would send every request round and round.
     private func loops(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
-        let targets = services.compactMap { $0.target?.address } + processes.compactMap(\.address)
+        let targets =
+            services.compactMap { $0.target?.address } + processes.compactMap(\.address)
+            + cables.compactMap { $0.redis.map { $0.with($0.value.url.address) } }
         let listeners = allListeners
         let places = listeners.map { $0.value.canonical(resolving) }
         return targets.compactMap { target in
@@ -112,8 +121,13 @@ extension ConfigurationDraft {
 }
 
 extension Located<Configuration.Target> {
-    fileprivate var address: Located<SocketAddress> {
-        Located<SocketAddress>(value: value.address, path: path, position: position)
+    fileprivate var address: Located<SocketAddress> { with(value.address) }
+}
+
+extension Located {
+    /// Another value from the same place.
+    fileprivate func with<Other>(_ value: Other) -> Located<Other> {
+        Located<Other>(value: value, path: path, position: position)
     }
 }
 

@@ -34,6 +34,10 @@ extension Configuration {
     }
 }
 
+extension JSONValue {
+    fileprivate var isEmptyList: Bool { if case .array(let items) = content { items.isEmpty } else { false } }
+}
+
 extension ConfigurationDecoder {
     fileprivate mutating func configuration(_ node: ConfigurationNode) -> ConfigurationDraft {
         var draft = ConfigurationDraft()
@@ -44,11 +48,12 @@ extension ConfigurationDecoder {
         }
         if let limits = fields["limits"] { draft.limits = self.limits(limits) }
         if let cables = fields["cables"] { draft.cables = self.cables(cables) }
-        // Without a service a cable is enough.
+        // A list of cables that is wrong as a whole counts too: its own error is enough.
+        let hasCables = fields["cables"]?.value.isEmptyList == false
         if let proxies = fields["reverse_proxies"] {
-            draft.services = services(
-                proxies, mayBeEmpty: !draft.cables.isEmpty, limits: draft.limits?.value.service ?? ServiceLimits())
-        } else if draft.cables.isEmpty {
+            let limits = draft.limits?.value.service ?? ServiceLimits()
+            draft.services = services(proxies, mayBeEmpty: hasCables, limits: limits)
+        } else if !hasCables {
             _ = required("reverse_proxies", in: fields, purpose: "it lists the services")
         }
         if let trusted = fields["trusted_proxies"] { draft.trustedProxies = trustedProxies(trusted) }
@@ -92,7 +97,7 @@ extension ConfigurationDecoder {
     }
 
     /// `fd:NAME`, as in a socket unit's `FileDescriptorName=NAME` (systemd.socket(5)).
-    private mutating func inheritedName(_ node: ConfigurationNode) -> Located<String>? {
+    mutating func inheritedName(_ node: ConfigurationNode) -> Located<String>? {
         parsed(node, expected: "a name behind \"fd:\"") { text throws(ValueProblem) in
             let name = String(text.dropFirst(3))
             guard (1...255).contains(name.utf8.count),
@@ -141,7 +146,7 @@ extension ConfigurationDecoder {
     }
 
     /// What is wrong with it is said without it, because messages end in logs.
-    mutating func token(_ node: ConfigurationNode) -> BearerToken? {
+    private mutating func token(_ node: ConfigurationNode) -> BearerToken? {
         guard let text = text(node, expected: "a token in quotes") else { return nil }
         if let token = BearerToken(text.value) { return token }
         let lengths = "\(Limits.statusTokenBytes.lowerBound) to \(Limits.statusTokenBytes.upperBound)"

@@ -1,78 +1,87 @@
-/// The keys of `cables`.
+/// The keys of `cables`, and the numbers that they take.
+extension KeyRange {
+    /// Each holds a table and timers from the start; more than that is another daemon's work.
+    static let cables = 64
+    /// As far apart as the wake-ups for pings may be close; clients that know no longer interval than that give up.
+    static let pingInterval: ClosedRange<Duration> = .milliseconds(1000 / Limits.cablePingsPerSecond)...(.seconds(60))
+    /// A message is assembled in memory, for each client.
+    static let cableMessageBytes: ClosedRange<UInt64> = 1...16 << 20
+    /// A client's are searched one by one when it leaves.
+    static let subscriptions = 1...10_000
+    /// Held in memory for each client that is slow.
+    static let queuedBytes: ClosedRange<UInt64> = 1024...1 << 30
+    /// A body is held in memory until it is complete.
+    static let broadcastBytes: ClosedRange<UInt64> = 1...64 << 20
+    /// Patterns are tried one by one.
+    static let publicPatterns = 256
+    /// So are the names of channels.
+    static let mappedChannels = 256
+    static let channelNameBytes = 1...256
+    /// A prefix is sent with each subscription and broadcast.
+    static let channelPrefixBytes = 256
+    static let parameterNameBytes = 1...64
+}
+
 extension ConfigurationObject {
     static let cableKeys: [ConfigurationKey] = [
-        .required("name", .pattern("^[A-Za-z0-9._-]{1,64}$"), "the name in log lines and commands"),
+        .required("name", .name, "what log lines and commands call it"),
         ConfigurationKey("enabled", .flag, "true", "off: its paths get 503"),
-        .required("path", .oneOrMore(.pattern("^/"), most: nil), "where clients connect: /cable, /x/{y}/cable"),
+        .required("path", .oneOrMore(.path, most: nil), "where clients connect: /cable, /x/{y}/cable"),
         ConfigurationKey(
-            "protocols", .list(.words(CableWord.protocols), most: nil), "[\"action_cable\", \"turbo_cable\"]",
-            "the protocols that clients may speak"),
+            "protocols", .oneOrMore(.words(CableProtocolWord.allCases.map(\.rawValue)), most: nil),
+            "[\"action_cable\", \"turbo_cable\"]", "what clients may speak"),
         ConfigurationKey(
             "allowed_origins", .oneOrMore(.string, most: nil), "\"same_origin\"",
-            "the pages that may open a WebSocket: \"same_origin\", \"*\" or origins"),
-        ConfigurationKey("jwt", .object(.cableTokens), "the JSON Web Tokens that clients must present"),
-        ConfigurationKey("streams", .object(.cableStreams), "{}", "the streams that clients may subscribe to"),
-        ConfigurationKey("broadcast", .object(.cableBroadcast), "where programs post messages"),
-        ConfigurationKey("redis", .object(.cableRedis), "the Redis server that messages come through"),
-        ConfigurationKey("ping_interval", .span, "\"3s\"", "interval of Action Cable pings"),
-        ConfigurationKey("limits", .object(.cableLimits), "{}", "the limits of its clients"),
+            "the pages that may connect: origins as for a service, or the word same_origin"),
+        ConfigurationKey("jwt", .object(.cableTokens), "tokens that clients present; without it they need none"),
+        ConfigurationKey("streams", .object(.cableStreams), "{}", "which streams clients may subscribe to"),
+        ConfigurationKey("broadcast", .object(.cableBroadcast), "where programs publish by HTTP"),
+        ConfigurationKey("redis", .object(.cableRedis), "a Redis server whose messages reach the clients"),
+        ConfigurationKey(
+            "ping_interval", .span, "\"3s\"", "between two pings to an Action Cable client: 125ms to 1m"),
+        ConfigurationKey("limits", .object(.cableLimits), "{}", "what each client may send, hold and delay"),
     ]
 
     static let cableTokenKeys: [ConfigurationKey] = [
-        .required("secret", .string, "the key that signs tokens (HS256, HS384, HS512)"),
-        ConfigurationKey("parameter", .string, "\"jid\"", "the query parameter with the token"),
-        ConfigurationKey("required", .flag, "true", "off: clients without a token are accepted, too"),
+        .required("secret", .string, "the key of HS256, HS384 and HS512 signatures", isSecret: true),
+        ConfigurationKey("parameter", .pattern("^[A-Za-z0-9._~-]{1,64}$"), "\"jid\"", "the query parameter"),
+        ConfigurationKey("required", .flag, "true", "false: clients without a token are accepted too"),
     ]
 
     static let cableStreamKeys: [ConfigurationKey] = [
         ConfigurationKey(
-            "public", .either(.boolean, .list(.string, most: nil)), "false",
-            "streams without a signature: true, or patterns with *"),
-        ConfigurationKey("secret", .string, "the key of stream names signed by AnyCable's gems"),
-        ConfigurationKey("rails_secret_key_base", .string, "the secret_key_base of Rails, for Turbo's stream names"),
-        ConfigurationKey("channels", .strings, "{}", "a stream name for each channel class: \"scores-{game}\""),
+            "public", .either(.boolean, .list(.string, most: KeyRange.publicPatterns)), "false",
+            "streams without a signature: all, none, or those that match a pattern with *"),
+        .secret("secret", "the key of signed names, as AnyCable's gems make them"),
+        .secret("rails_secret_key_base", "Rails' secret_key_base, for Turbo's signed names"),
+        ConfigurationKey("channels", .strings, "{}", "channel classes and their streams, such as \"scores-{game}\""),
     ]
 
     static let cableBroadcastKeys: [ConfigurationKey] = [
-        ConfigurationKey("path", .pattern("^/"), "the path on the public listeners"),
-        ConfigurationKey(
-            "listen", .either(.integer(KeyRange.port), .string), "a listener of its own, on which every path is the endpoint"),
-        ConfigurationKey(
-            "key", .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"),
-            "the bearer token of publishers; without it only programs of this machine may broadcast"),
-        ConfigurationKey("max_body_bytes", .size(KeyRange.bodyBytes), "\"1MiB\"", "of a request's body; 413"),
+        ConfigurationKey("path", .path, "the endpoint on the listeners of the clients"),
+        ConfigurationKey("listen", .address, "a listener of its own: an address, or \"fd:NAME\""),
+        .secret("key", "what Authorization: Bearer names; without it only this machine may publish"),
+        ConfigurationKey("max_body_bytes", .size(KeyRange.broadcastBytes), "\"1MiB\"", "of a request's body; 413"),
     ]
 
     static let cableRedisKeys: [ConfigurationKey] = [
-        .required("url", .string, "redis://[user:password@]host:port[/db] or unix:///path"),
-        ConfigurationKey("channel_prefix", .string, "\"\"", "as in cable.yml of Rails"),
+        .required("url", .pattern("^(redis|unix)://"), "redis://[user:password@]host:port[/db] or unix:///path"),
+        ConfigurationKey("channel_prefix", .string, "\"\"", "as in Rails' config/cable.yml"),
     ]
 
     static let cableLimitKeys: [ConfigurationKey] = [
-        ConfigurationKey("max_message_size", .size(KeyRange.cableMessageBytes), "\"64KiB\"", "of a client; close 1009"),
-        ConfigurationKey("max_connections", .bound(.integer(KeyRange.connections)), "\"off\"", "clients at a time; 503"),
         ConfigurationKey(
-            "max_subscriptions", .integer(KeyRange.subscriptions), "100", "of one client; the next one is rejected"),
+            "max_message_size", .size(KeyRange.cableMessageBytes), "\"64KiB\"",
+            "of one message from a client; close 1009"),
+        ConfigurationKey(
+            "max_connections", .bound(.integer(KeyRange.connections)), "\"off\"", "clients at a time; 503"),
+        ConfigurationKey(
+            "max_subscriptions", .integer(KeyRange.subscriptions), "100", "of one client; reject_subscription"),
         ConfigurationKey(
             "max_queued_bytes", .size(KeyRange.queuedBytes), "\"1MiB\"",
-            "unsent bytes of one client; it is disconnected as too slow"),
-        ConfigurationKey("send_timeout", .span, "\"10s\"", "how long a client may read nothing; then as above"),
+            "queued for one client; disconnect with reason too_slow"),
+        ConfigurationKey(
+            "send_timeout", .span, "\"10s\"",
+            "how long a client may take nothing of what is queued for it; disconnect with reason too_slow"),
     ]
-}
-
-/// Words of `protocols`.
-enum CableWord {
-    static let protocols = ["action_cable", "turbo_cable"]
-    static let sameOrigin = "same_origin"
-}
-
-extension KeyRange {
-    static let cableMessageBytes: ClosedRange<UInt64> = 128...16 << 20
-    static let subscriptions = 1...100_000
-    /// At least one frame of the largest broadcast body.
-    static let queuedBytes: ClosedRange<UInt64> = 65_536...1 << 30
-    /// Each has a machine and a timer of its own.
-    static let cables = 256
-    /// Shorter keys can be guessed.
-    static let secretBytes = 16
 }

@@ -7,6 +7,8 @@ struct ConfigurationKey: Sendable {
     /// What stands when it is left out, as it would be written; nil where leaving it out says something of its own.
     var standard: String?
     let meaning: String
+    /// No output repeats the value.
+    var isSecret = false
 
     indirect enum Kind: Sendable {
         case string
@@ -38,9 +40,18 @@ struct ConfigurationKey: Sendable {
     /// Where leaving it out says something of its own.
     init(_ name: String, _ kind: Kind, _ meaning: String) { self.init(name, kind, nil, meaning) }
 
-    static func required(_ name: String, _ kind: Kind, _ meaning: String) -> ConfigurationKey {
+    static func required(
+        _ name: String, _ kind: Kind, _ meaning: String, isSecret: Bool = false
+    ) -> ConfigurationKey {
         var key = ConfigurationKey(name, kind, nil, meaning)
         key.isRequired = true
+        key.isSecret = isSecret
+        return key
+    }
+
+    static func secret(_ name: String, kind: Kind = .string, _ meaning: String) -> ConfigurationKey {
+        var key = ConfigurationKey(name, kind, nil, meaning)
+        key.isSecret = true
         return key
     }
 }
@@ -112,9 +123,9 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
 
 extension ConfigurationKey.Kind {
     /// A bare number is a port.
-    fileprivate static let address = Self.either(.integer(KeyRange.port), .string)
-    fileprivate static let name = Self.pattern("^[A-Za-z0-9._-]{1,64}$")
-    fileprivate static let path = Self.pattern("^/")
+    static let address = Self.either(.integer(KeyRange.port), .string)
+    static let name = Self.pattern("^[A-Za-z0-9._-]{1,64}$")
+    static let path = Self.pattern("^/")
 }
 
 extension ConfigurationObject {
@@ -124,8 +135,7 @@ extension ConfigurationObject {
             "listen", .oneOrMore(.either(.address, .object(.listener)), most: KeyRange.listeners),
             "where clients connect, such as \"127.0.0.1:3000\", \"unix:/run/x.sock\" or \"fd:web\""),
         ConfigurationKey(
-            "reverse_proxies", .list(.object(.service), most: nil),
-            "the services; required unless there is a cable"),
+            "reverse_proxies", .list(.object(.service), most: nil), "[]", "the services; at least one, or a cable"),
         ConfigurationKey(
             "cables", .list(.object(.cable), most: KeyRange.cables), "[]",
             "WebSocket endpoints that the daemon serves itself"),
@@ -156,8 +166,8 @@ extension ConfigurationObject {
 
     private static let statusKeys: [ConfigurationKey] = [
         .required("listen", .address, "where the status page is"),
-        ConfigurationKey(
-            "token", .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see all facts, and give orders"),
+        .secret(
+            "token", kind: .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see all facts, and give orders"),
         ConfigurationKey(
             "names", .oneOrMore(.string, most: nil), "[]", "what browsers may call it besides its address"),
     ]

@@ -33,6 +33,8 @@ enum ConfigurationSchema {
         switch object {
         case .onDemand, .process: #" "not": { "required": ["stop", "stop_timeout"] },"#
         case .wakeCondition: #" "minProperties": 1, "maxProperties": 1,"#
+        case .configuration: #" "anyOf": [{ "required": ["reverse_proxies"] }, { "required": ["cables"] }],"#
+        case .cableBroadcast: #" "anyOf": [{ "required": ["path"] }, { "required": ["listen"] }],"#
         default: ""
         }
     }

@@ -108,7 +108,7 @@ struct EffectiveConfiguration {
         let written = rendered(node.value, of: key, &names)
         let variables = names.map { Variable(name: $0, source: source(of: $0, for: key)) }
         let isForeign = variables.contains { $0.source != .nowhere }
-        let isSecret = key.name == "token" || (isForeign && ["env", "headers"].contains(key.name))
+        let isSecret = key.isSecret || (isForeign && ["env", "headers"].contains(key.name))
         return Setting(
             path: node.path, value: isSecret ? "\"***\"" : written, origin: .file(node.value.position, variables))
     }

@@ -43,9 +43,7 @@ extension Configuration {
             address.map { ListenerSpec(place: .address($0), purpose: purpose) }
         }
         let broadcasts = cables.compactMap { cable in
-            cable.broadcast?.listen.map { address in
-                ListenerSpec(place: .address(address), purpose: .broadcast(cable: cable.name))
-            }
+            cable.broadcast?.listen.map { ListenerSpec(place: $0, purpose: .broadcast(cable: cable.name)) }
         }
         return addresses + names + own + broadcasts
     }

@@ -286,6 +286,9 @@ enum Limits {
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
     static let cableDrainStep: Duration = .milliseconds(125)
 
+    /// How long `broadcast.key` is: what cannot be guessed, and fits into any head.
+    static let broadcastKeyBytes = 16...1024
+
     // MARK: Redis
 
     /// One reply, however many parts it has: far above any message that a browser is sent. Beyond it the connection is

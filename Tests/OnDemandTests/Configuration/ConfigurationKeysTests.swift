@@ -11,7 +11,13 @@ struct ConfigurationKeysTests {
         func file(service: String = "", top: String = "") -> String {
             "{\"listen\": \"127.0.0.1:3000\", \"reverse_proxies\": [{\(Sample.plain)\(service)}]\(top)}"
         }
+        func file(cable: String) -> String {
+            file(top: ", \"cables\": [{\"name\": \"c\", \"path\": \"/c\"\(cable)}]")
+        }
         switch object {
+        // A cable stands for the service that is left out.
+        case .configuration where key == "reverse_proxies":
+            return "{\"listen\": \"127.0.0.1:3000\", \"cables\": [{\"name\": \"c\", \"path\": \"/c\"}]\(more)}"
         case .configuration: return file(top: more)
         case .service: return file(service: more)
         case .onDemand: return file(service: ", \"on_demand\": {\(command)\(more)}")
@@ -29,9 +35,13 @@ struct ConfigurationKeysTests {
             return file(top: ", \"managed_processes\": [{\"name\": \"p\", \(command)\(address)\(more)}]")
         case .readiness:
             return file(service: ", \"on_demand\": {\(command), \"readiness\": {\"kind\": \"http\"\(more)}}")
-        case .listener, .status, .wakeCondition, .cable, .cableTokens, .cableStreams, .cableBroadcast, .cableRedis,
-            .cableLimits:
-            return nil
+        case .cable: return file(cable: more)
+        case .cableTokens: return file(cable: ", \"jwt\": {\"secret\": \"x\"\(more)}")
+        case .cableStreams: return file(cable: ", \"streams\": {\(member)}")
+        case .cableBroadcast: return file(cable: ", \"broadcast\": {\"path\": \"/b\"\(more)}")
+        case .cableRedis: return file(cable: ", \"redis\": {\"url\": \"redis://127.0.0.1\"\(more)}")
+        case .cableLimits: return file(cable: ", \"limits\": {\(member)}")
+        case .listener, .status, .wakeCondition: return nil
         }
     }
 
