@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// The rooms of the library and their allowed dependencies: docs/ARCHITECTURE.md as a test.
@@ -68,6 +69,16 @@ struct WallsTests {
     func rooms() {
         let rooms = Set(SourceTree.library.map(\.folder)).subtracting(Self.wiring)
         #expect(rooms == Set(Self.mayName.keys))
+    }
+
+    @Test("docs/ARCHITECTURE.md has the same table")
+    func document() throws {
+        let file = Corpus.repository.appending(path: "docs/ARCHITECTURE.md")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let rows = text.matches(of: /(?m)^\| `(\w+)\/` \| [^|]+ \| ([^|]+) \|$/).map { row in
+            (String(row.1), row.2 == "nothing" ? [] : Set(row.2.components(separatedBy: ", ")))
+        }
+        #expect(Dictionary(uniqueKeysWithValues: rows) == Self.mayName.mapValues(Set.init))
     }
 
     @Test("the test finds a type of each room, and a forbidden name")
