@@ -1,7 +1,7 @@
-/// Bytes on their way out that the socket would not take yet; holds no memory while it is empty.
+/// Bytes that the socket has not accepted yet; holds no memory while it is empty.
 struct ByteQueue: Equatable {
     private var bytes: [UInt8] = []
-    /// Narrow, because every connection keeps two queues; what is queued is a few reads at most.
+    /// 32 bits, because every connection has two queues and each holds at most a few reads.
     private var consumed: UInt32 = 0
 
     init(_ bytes: [UInt8] = []) { self.bytes = bytes }
@@ -17,18 +17,18 @@ struct ByteQueue: Equatable {
 
     mutating func append(_ more: ArraySlice<UInt8>) {
         guard !more.isEmpty else { return }
-        // What has left takes no room, even in a queue that is never quite empty.
+        // Release the memory of sent bytes, also in a queue that is never quite empty.
         bytes.removeFirst(Int(consumed))
         consumed = 0
         bytes += more
     }
 
-    /// Most often there is nothing yet, and then not a byte is copied.
+    /// Appends bytes; copies nothing where the queue is empty.
     mutating func append(_ more: [UInt8]) {
         if bytes.isEmpty { bytes = more } else { append(more[...]) }
     }
 
-    /// A piece of a body, as it travels on.
+    /// Appends a piece of a body in the framing of the outgoing message.
     mutating func append(_ piece: BodyPiece, of bytes: ArraySlice<UInt8>) {
         switch piece {
         case .read(let range): append(bytes[(bytes.startIndex + range.lower)...].prefix(range.count))
@@ -36,9 +36,9 @@ struct ByteQueue: Equatable {
         }
     }
 
-    /// The first `count` bytes are gone.
+    /// Removes the first `count` bytes, which have been sent.
     mutating func removeFirst(_ count: Int) {
-        precondition(count <= self.count, "more left a queue than was in it")
+        precondition(count <= self.count, "removed more bytes than the queue holds")
         consumed += UInt32(count)
         if consumed == bytes.count { removeAll() }
     }
@@ -56,7 +56,7 @@ struct ByteQueue: Equatable {
 }
 
 extension BodyReader {
-    /// How many of these bytes belong to the body; what travels on of them is in the queue then.
+    /// Returns how many of these bytes belong to the body, and appends what has to be forwarded of them to the queue.
     mutating func pass(_ bytes: ArraySlice<UInt8>, to queue: inout ByteQueue) throws(FramingError) -> Int {
         try consume(bytes.span) { queue.append($0, of: bytes) }
     }

@@ -1,6 +1,6 @@
-/// The request's way up: a head is judged and rewritten, its body is framed and passed on.
+/// Request path: parse, check and rewrite the head; reframe and forward the body.
 extension ExchangeMachine {
-    /// Whose connection it is, a proxy says before anything else; without that nothing on it can be believed.
+    /// Reads the PROXY header, which names the client; nothing else on the connection is trusted before it.
     mutating func readProxyHeader() {
         do throws(ProxyHeaderError) {
             guard let header = try ProxyHeader.examine(inbound.span) else { return }
@@ -14,7 +14,7 @@ extension ExchangeMachine {
         }
     }
 
-    /// Looks for a whole head at the front of what has been read.
+    /// Parses a head at the front of the unread bytes, if it is complete.
     mutating func readHead() {
         do {
             // A second reference, not a copy: the parser changes while it looks at the bytes.
@@ -26,7 +26,7 @@ extension ExchangeMachine {
         } catch let error as FramingError {
             respond(LocalReply(refusing: error), closing: true)
         } catch {
-            preconditionFailure("\(error) is nobody's mistake")
+            preconditionFailure("\(error) is not a protocol error")
         }
     }
 
@@ -45,11 +45,11 @@ extension ExchangeMachine {
         var forwarding = Forwarding()
         if case .backend(let id) = match?.destination {
             forwarding.isSafe = isSafe(head)
-            forwarding.keepsUpstream = patience(for: head, asking: requested, at: id)
+            forwarding.keepsUpstream = timeout(for: head, asking: requested, at: id)
             forwarding.head = upstreamHead(
                 of: head, target: target(of: head, path, match!, rules.services[id.index].targetPath),
                 authority: rules.services[id.index].authority,
-                own: ownFields(on: head, identity, provenance, configured: rules.services[id.index].headers),
+                own: addedFields(on: head, identity, provenance, configured: rules.services[id.index].headers),
                 upgrade: upgrade, keepAlive: forwarding.keepsUpstream != nil)
             forwarding.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path.span, isUpgrade: upgrade == .webSocket
@@ -74,7 +74,7 @@ extension ExchangeMachine {
         case .local(.control), .backend, .disabled, nil: break
         }
         let waitsForContinue = match?.destination.isBroadcast == true && head.has(.expect)
-        // Made in one piece: it is large to be copied.
+        // Built in one piece, because copying it is expensive.
         request = RequestInFlight(
             head: StoredHead(head, takenFrom: &inbound), service: match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
@@ -86,11 +86,11 @@ extension ExchangeMachine {
         if waitsForContinue, denial == nil, inbound.isEmpty, request?.body.isFinished == false {
             toClient.append(LocalReply.continueResponse)
         }
-        if isAboutServer { answerForServer() } else { proceed(to: match?.destination) }
+        if isAboutServer { replyForServer() } else { proceed(to: match?.destination) }
     }
 
-    /// `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7), and so does an absolute target without a path
-    /// and a query (RFC 9112, 3.2.4).
+    /// Returns whether the request is about the server: `OPTIONS *` (RFC 9110, 9.3.7), or `OPTIONS` with an absolute
+    /// target without path and query (RFC 9112, 3.2.4).
     private func isAboutServer(_ head: RequestHead) -> Bool {
         guard head.form == .asterisk || head.form == .absolute && head.path.isEmpty && head.query == nil else {
             return false
@@ -98,8 +98,8 @@ extension ExchangeMachine {
         return inbound.span.isExactly("OPTIONS", in: head.method)
     }
 
-    /// That server is the daemon, which has no more to say than that it is there; no backend wakes for it.
-    private mutating func answerForServer() {
+    /// Answers `OPTIONS *` with 204 for the daemon itself; no backend wakes.
+    private mutating func replyForServer() {
         let context = LocalReply.ReplyContext(requestID: request?.id)
         served(LocalReply(status: 204, body: "").rendered(for: context, keepAlive: staysOpen, headOnly: false))
     }
@@ -112,7 +112,7 @@ extension ExchangeMachine {
             phase = .rejecting(id)
         case .backend(let id):
             guard request!.forwarding.refusedOrigin == nil else {
-                return respond(LocalReply(status: 403, body: "This page may not open a WebSocket here."))
+                return respond(LocalReply(status: 403, body: "This Origin is not allowed to open a WebSocket."))
             }
             phase = .acquiringBackend(id)
         case .local(let endpoint):
@@ -141,7 +141,7 @@ extension ExchangeMachine {
         }
     }
 
-    /// Moves what has been read of the body to `endpointBody`; what lies behind it belongs to the next request.
+    /// Moves body bytes to `endpointBody`; bytes behind the body belong to the next request.
     mutating func collectBody(for endpoint: Endpoint) {
         do {
             let count = try request!.body.pass(inbound[...], to: &endpointBody)
@@ -153,12 +153,12 @@ extension ExchangeMachine {
         if request!.body.isFinished { phase = .serving(endpoint) }
     }
 
-    /// `http://host` means `/` (RFC 9110, 4.2.3).
+    /// Returns the path; `http://host` means `/` (RFC 9110, 4.2.3).
     private func path(of head: RequestHead) -> ArraySlice<UInt8> {
         head.path.isEmpty ? [UInt8(ascii: "/")] : inbound[head.path.indices]
     }
 
-    /// What changes nothing (RFC 9110, 9.2.1).
+    /// Returns whether the method is safe (RFC 9110, 9.2.1).
     private func isSafe(_ head: RequestHead) -> Bool {
         let bytes = inbound.span
         return bytes.isExactly("GET", in: head.method) || head.isHead || bytes.isExactly("OPTIONS", in: head.method)
@@ -172,7 +172,7 @@ extension ExchangeMachine {
         }
     }
 
-    /// A name that is no field of this request for its backend, or is the operator's own, is no trailer either.
+    /// Returns the names that trailers must not have: hop-by-hop fields and fields that the operator sets.
     private func removedTrailers(of head: RequestHead, for destination: Destination?) -> [[UInt8]] {
         let configured = destination?.service.map { rules.services[$0.index].headers } ?? []
         return HopByHop.names(head, in: inbound.span) + configured.map { $0.name.utf8.map(HTTPByte.folded) }
@@ -184,17 +184,17 @@ extension ExchangeMachine {
         return limits.maximumBodyBytes
     }
 
-    /// Browsers let any page open a WebSocket to anywhere, with the cookies of there: who may is for the server to
-    /// decide, before anything wakes (RFC 6455, 10.2).
+    /// Returns the Origin that is not allowed to open a WebSocket, or nil. Browsers let any page connect anywhere with
+    /// the cookies of the target, so the server checks before a backend wakes (RFC 6455, 10.2).
     private func refusedOrigin(of head: RequestHead, asking requested: UpgradeIntent, for id: BackendID) -> String? {
         guard requested == .webSocket, !rules.services[id.index].origins.contains(.any) else { return nil }
         let origins = head.values(of: .origin).map { String(inbound.span, $0) }
         return rules.services[id.index].origins.admits(origins) ? nil : origins.joined(separator: ", ")
     }
 
-    /// How long the backend's connection is to stay open behind the answer; nil where this is the last request on it.
-    /// Who asked for a tunnel may still speak as if it had got one, and an HTTP/1.0 backend might take us at our word.
-    private func patience(for head: RequestHead, asking requested: UpgradeIntent, at id: BackendID) -> Duration? {
+    /// Returns how long the backend's connection stays open after the response; nil closes it. After an upgrade request
+    /// the client may already send frames, and an HTTP/1.0 backend may misread `keep-alive`.
+    private func timeout(for head: RequestHead, asking requested: UpgradeIntent, at id: BackendID) -> Duration? {
         let isUsual = head.version == .http11 && head.wantsKeepAlive && requested != .webSocket
         return isUsual ? rules.services[id.index].limits.upstreamKeepAlive : nil
     }
@@ -213,7 +213,7 @@ extension ExchangeMachine {
         return output
     }
 
-    /// Nearly always what came, and then not a byte is copied.
+    /// Returns the target for the backend; usually a slice of the original, without a copy.
     private func target(
         of head: RequestHead, _ path: ArraySlice<UInt8>, _ match: Match, _ targetPath: String?
     ) -> ArraySlice<UInt8> {
@@ -225,8 +225,8 @@ extension ExchangeMachine {
             path: path.span, matched: match.matchedByteCount, targetPath: targetPath, query: query?.span)[...]
     }
 
-    /// Ours first; what the operator sets under the same name stands instead.
-    private func ownFields(
+    /// Returns the fields that the daemon adds; a configured field replaces one of the same name.
+    private func addedFields(
         on head: RequestHead, _ identity: RequestIdentity, _ provenance: ForwardedHeaders, configured: [HeaderTemplate]
     ) -> AddedHeaders {
         var fields = AddedHeaders(exceptFor: configured.map(\.name))
@@ -246,7 +246,7 @@ extension ExchangeMachine {
         return fields
     }
 
-    /// Passes on as much of the body as has been read; what lies behind it belongs to the next request.
+    /// Forwards the unread part of the body; bytes behind the body belong to the next request.
     mutating func forwardBody() {
         guard !request!.body.isFinished, !inbound.isEmpty else { return }
         guard !upstreamRefusesMore else {
@@ -258,14 +258,14 @@ extension ExchangeMachine {
             inbound.removeFirst(count)
             if inbound.isEmpty { inbound = [] }
         } catch {
-            // The client's mistake, and the backend waits for a body that will never be whole.
+            // The client's error; the backend would wait for a body that never completes.
             failUpstream(LocalReply(refusing: error))
         }
     }
 }
 
 extension Destination {
-    /// The service that a request is about, if it is about one.
+    /// The service of the request; nil where no service is configured for its path.
     var service: BackendID? {
         switch self {
         case .backend(let id), .disabled(let id): id
@@ -276,9 +276,9 @@ extension Destination {
     fileprivate var isBroadcast: Bool { if case .local(.broadcast) = self { true } else { false } }
 }
 
-/// For people who wonder who it was; looked for only where somebody has to wait.
+/// What log lines and the status page show; computed only for queued requests.
 extension ExchangeMachine.RequestInFlight {
-    /// Without the query, in which some have secrets.
+    /// The path without the query, because queries may contain secrets.
     var shownPath: String {
         let target = line.split(separator: " ", maxSplits: 1).last ?? ""
         return (target.split(separator: "?", maxSplits: 1).first ?? "").shown

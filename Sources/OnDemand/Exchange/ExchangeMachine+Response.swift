@@ -1,9 +1,9 @@
-/// The answer's way down: its head is judged and rewritten, its body is framed and passed on.
+/// Response path: parse, check and rewrite the head; reframe and forward the body.
 extension ExchangeMachine {
     mutating func receivedFromUpstream(_ bytes: ArraySlice<UInt8>) {
         precondition(phase == .relaying, "bytes were read from the backend while \(phase)")
         guard response != nil else {
-            // It has read the request, or has at least begun to answer something: nothing is asked twice.
+            // The backend has read at least part of the request: do not retry it.
             request!.forwarding.head = []
             responseHead += bytes
             return readResponseHeads()
@@ -17,18 +17,19 @@ extension ExchangeMachine {
         if toUpstream.isEmpty { forwardBody() }
     }
 
-    /// The backend reads no more, most often because it has answered already: what it said may still arrive.
+    /// The backend reads no more of the request, usually because it has responded already: its response may still
+    /// arrive.
     mutating func upstreamRefusedBytes() {
         upstreamRefusesMore = true
         toUpstream.removeAll()
     }
 
-    /// The backend cannot answer any more: the client is told, or if its answer has begun, it sees it end too early.
+    /// Handles a failed backend: sends a local reply, or aborts the connection where the response has begun.
     mutating func failUpstream(_ reply: LocalReply) {
         upstreamUse = .spent
         toUpstream.removeAll()
         guard response == nil else {
-            // An orderly end would make an answer without a length look complete (RFC 9112, 8).
+            // A clean close would make a response without a length look complete (RFC 9112, 8).
             phase = .aborting
             return
         }
@@ -53,13 +54,13 @@ extension ExchangeMachine {
         } catch HeadError.headTooLarge {
             let limit = "limits.max_response_header_bytes"
             let sentence =
-                "gave an answer whose header has more than \(answerLimits.maximumHeaderBytes) bytes (\(limit))"
+                "sent a response header of more than \(answerLimits.maximumHeaderBytes) bytes (\(limit))"
             failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(sentence).", limit: limit))
         } catch HeadError.tooManyFields {
-            let sentence = "gave an answer whose header has more than \(answerLimits.maximumFields) fields"
+            let sentence = "sent a response header of more than \(answerLimits.maximumFields) fields"
             failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(sentence).", limit: "response_fields"))
         } catch {
-            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) gave an answer that is not HTTP."))
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) sent a response that is not HTTP."))
         }
     }
 
@@ -72,7 +73,7 @@ extension ExchangeMachine {
         return try responseParser.examine(unread.span)
     }
 
-    /// True when this was the last head of the exchange.
+    /// Forwards a head; returns true for the final head of the exchange.
     private mutating func accept(_ head: ResponseHead) throws -> Bool {
         if head.status == 101 {
             openTunnel(head)
@@ -86,18 +87,18 @@ extension ExchangeMachine {
         return true
     }
 
-    /// Only a 101 that answers this client's own key, once, opens a tunnel (RFC 6455, 4.1 and 11.3.3).
+    /// Opens the tunnel if the 101 has exactly one valid key for this client's handshake (RFC 6455, 4.1 and 11.3.3).
     private mutating func openTunnel(_ head: ResponseHead) {
         guard request!.upgrade == .webSocket, UpgradeIntent.isSwitchToWebSocket(head, in: responseHead.span),
             let accept = head.onlyValue(of: .secWebSocketAccept),
             request!.head.requested(for: accept, in: responseHead.span)
         else {
-            let sentence = "\(serviceSentence) switched protocols without being asked properly."
+            let sentence = "\(serviceSentence) sent an invalid 101 response."
             return failUpstream(LocalReply(status: 502, body: sentence))
         }
         extensionsNegotiated = head.has(.secWebSocketExtensions)
-        // Most often byte for byte; the frames that came with it follow. Most often there are none, and then nothing is
-        // copied.
+        // The head is usually forwarded byte for byte. Frames that came with it follow; usually there are none, and
+        // nothing is copied.
         if responseHead.count > head.byteCount {
             earlyFrames = Array(responseHead[head.byteCount...])
             responseHead.removeSubrange(head.byteCount...)
@@ -116,7 +117,7 @@ extension ExchangeMachine {
     }
 
     private mutating func forwardInterim(_ head: ResponseHead) {
-        // HTTP/1.0 knows no interim answers (RFC 9110, 15.2).
+        // HTTP/1.0 has no interim responses (RFC 9110, 15.2).
         if request!.version == .http11 {
             var output: [UInt8] = []
             HeadRewriter.response(
@@ -130,7 +131,7 @@ extension ExchangeMachine {
     private mutating func acceptFinal(_ head: ResponseHead) throws {
         let ending = try ResponseFraming(of: head, in: responseHead.span, toHeadRequest: request!.isHead)
         let framing = ending.body
-        // A body still on its way, an end that only closing can tell, or bytes that were meant for a tunnel.
+        // Close where the request body is unfinished, only closing ends the response, or tunnel bytes have arrived.
         let unchunks = framing == .chunked && request!.version == .http10
         let mustClose = !request!.body.isFinished || framing == .untilClose || unchunks || hasTunnelBytes
         let keepAlive = request!.wantsKeepAlive && !mustClose
@@ -154,14 +155,14 @@ extension ExchangeMachine {
     private mutating func forwardResponse(_ bytes: ArraySlice<UInt8>) {
         do {
             let count = try response!.body.pass(bytes, to: &toClient)
-            // Whatever follows the end is nobody's answer and goes no further.
+            // Discard bytes behind the end: they belong to no response.
             if response!.body.isFinished { finishResponse(isWholeStream: count == bytes.count) }
         } catch {
-            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) sent a broken body."))
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) sent an invalid response body."))
         }
     }
 
-    /// `isWholeStream`: nothing came behind the answer.
+    /// `isWholeStream`: no bytes followed the response.
     mutating func finishResponse(isWholeStream: Bool) {
         phase = .finishing(keepAlive: response!.keepAlive && request!.wantsKeepAlive)
         let idleUpstream = isWholeStream && phase == .finishing(keepAlive: true) ? idleUpstreamAfterResponse : nil
@@ -170,7 +171,8 @@ extension ExchangeMachine {
         if toClient.isEmpty, phase == .finishing(keepAlive: true) { sentToClient(0) }
     }
 
-    /// What is on its way when the tunnel opens: the 101 and early frames down, eager client bytes up.
+    /// Returns the bytes in flight when the tunnel opens: the 101 and early frames for the client, early client bytes
+    /// for the backend.
     mutating func takeTunnelBytes() -> TunnelBytes {
         defer {
             toClient.removeAll()
@@ -183,11 +185,11 @@ extension ExchangeMachine {
     }
 
     struct TunnelBytes {
-        /// The 101, and whatever is left of answers before it.
+        /// The 101, and unsent bytes of interim responses before it.
         let head: ByteQueue
-        /// What the backend sent behind it.
+        /// Frames that the backend sent behind the 101.
         let earlyFrames: [UInt8]
-        /// What a backend that answered before it had read the whole head has still to read of it.
+        /// The unsent rest of the request head, where the backend responded before it had read all of it.
         let restOfHead: ByteQueue
         let toUpstream: [UInt8]
     }

@@ -1,8 +1,8 @@
-/// The connection to the backend: how it comes about, what happens when it breaks, and when it outlives its request.
+/// The connection to the backend: connect, fail, retry, keep.
 ///
-/// A kept connection (RFC 9112, 9.3) belongs to one client and one life of one backend. Only a request that changes
-/// nothing and has no body is sent on it, because the backend may be closing it at that moment (RFC 9112, 9.3.1). Then
-/// such a request is sent once more, on a connection of its own; not if the backend may have read it and died of it.
+/// A kept connection (RFC 9112, 9.3) belongs to one client and one generation of one backend. Only a safe request
+/// without a body is sent on it, because the backend may be closing it at that moment (RFC 9112, 9.3.1). Such a request
+/// is then retried once on a new connection, except where the request may have crashed the backend.
 extension ExchangeMachine {
     // MARK: Made
 
@@ -11,7 +11,7 @@ extension ExchangeMachine {
         phase = .awaitingConnection
     }
 
-    /// Just now, or for an earlier request. `isProven`: this life of the backend has answered something already.
+    /// Starts relaying on a new or kept connection. `isProven`: this generation of the backend has responded before.
     mutating func connected(isKept: Bool = false, isProven: Bool = true) {
         upstreamUse = .undecided
         phase = .relaying
@@ -28,8 +28,8 @@ extension ExchangeMachine {
         forwardBody()
     }
 
-    /// Whether the request may go back to the queue: nothing of it has been sent, or it changes nothing and its backend
-    /// has not answered anything yet.
+    /// Whether the request may return to the queue: nothing of it was sent, or it is safe and this generation of the
+    /// backend has not responded yet.
     var mayWaitAgain: Bool {
         guard let returns = request?.forwarding.returns, returns < Limits.returnsToQueue else { return false }
         switch phase {
@@ -39,11 +39,11 @@ extension ExchangeMachine {
         }
     }
 
-    /// Whether its answer is the first of this life of the backend.
+    /// Whether its response is the first of this generation of the backend.
     @inline(__always)
     var provesBackend: Bool { request?.forwarding.repetition == .whenListening }
 
-    /// After the connection was released: the request waits for the backend's process to listen again.
+    /// Puts the request back into the queue after its connection was released, until the process listens again.
     mutating func waitAgain(for id: BackendID) {
         request!.forwarding.returns += 1
         request!.forwarding.repetition = .never
@@ -51,19 +51,19 @@ extension ExchangeMachine {
         phase = .queued(id)
     }
 
-    /// The backend's queue is full: the connection is still to be made, within the same limit.
+    /// Reconnects within the same timeout: the backend's accept queue is full.
     mutating func connectAgain(to id: BackendID) {
         guard phase == .awaitingConnection else { return }
         phase = .connecting(id)
     }
 
-    /// The system has nothing left to make a connection of; the lease goes back, and the client may try again.
+    /// Rejects the request: the system has no descriptor, port or memory for a connection. The lease is returned.
     mutating func resourcesRanOut() {
         upstreamUse = .spent
         refused(.resourcesExhausted, retryAfter: Refusal.resourcesExhaustedRetry)
     }
 
-    /// `isOwnListener`: the request would come back to this daemon, for ever.
+    /// Answers 502. `isOwnListener`: the target is a listener of this daemon, which would loop forever.
     mutating func connectFailed(isOwnListener: Bool = false) {
         let reason = isOwnListener ? "has a listener of this daemon as its target" : "does not accept connections"
         failUpstream(LocalReply(status: 502, body: "\(serviceSentence) \(reason)."))
@@ -71,7 +71,7 @@ extension ExchangeMachine {
 
     // MARK: Ended
 
-    /// The backend will send nothing more. `isUnread`: what it was sent has not even arrived.
+    /// Handles the end of the backend's stream. `isUnread`: the backend did not read what was sent to it.
     mutating func upstreamEnded(isUnread: Bool = false) {
         guard phase == .relaying else { return }
         if let response, response.body.endsAtClose || response.body.isFinished {
@@ -79,11 +79,11 @@ extension ExchangeMachine {
         } else if isRetriable, isUnread || upstreamRefusesMore || !toUpstream.isEmpty {
             retry()
         } else {
-            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) ended its answer too early."))
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) ended its response too early."))
         }
     }
 
-    /// A system resets a connection that is closed while bytes wait in it that nobody has read.
+    /// Handles a reset; a system also resets a connection that is closed with unread bytes.
     mutating func upstreamWasReset() {
         guard phase == .relaying else { return }
         if isRetriable { retry() } else { upstreamFailed() }
@@ -91,11 +91,11 @@ extension ExchangeMachine {
 
     mutating func upstreamFailed() {
         guard phase == .relaying else { return }
-        failUpstream(LocalReply(status: 502, body: "\(serviceSentence) broke the connection."))
+        failUpstream(LocalReply(status: 502, body: "\(serviceSentence) reset the connection."))
     }
 
-    /// The life that it was admitted to is over. True where not a byte of the request has left: then the next life may
-    /// answer it, and must not be mistaken for the one whose lease is held.
+    /// Handles the end of the generation that admitted the request. Returns true where nothing of the request was sent:
+    /// the next generation may serve it and needs a lease of its own.
     mutating func backendGenerationEnded() -> Bool {
         switch phase {
         case .connecting, .awaitingConnection:
@@ -106,15 +106,15 @@ extension ExchangeMachine {
         }
     }
 
-    /// The request is on a kept connection, and nothing has come back.
+    /// Whether the request is on a kept connection and nothing of a response has arrived.
     var isRetriable: Bool {
         phase == .relaying && request?.forwarding.repetition == .onFreshConnection
             && request?.forwarding.head.isEmpty == false
     }
 
-    /// Through the gate again: if the backend closed the connection because its life is over, the next one answers.
+    /// Sends the request through the gate again: where the generation has ended, the next one serves it.
     private mutating func retry() {
-        guard let service = request?.service else { preconditionFailure("a backend was asked for nobody") }
+        guard let service = request?.service else { preconditionFailure("a retried request has no service") }
         upstreamUse = .spent
         toUpstream.removeAll()
         phase = .acquiringBackend(service)
@@ -122,10 +122,10 @@ extension ExchangeMachine {
 
     // MARK: Kept
 
-    /// What is to be done about the connection, before anything else: the sooner the lease is back, the sooner the idle
-    /// clock starts.
+    /// Returns the step that ends the use of the connection. It comes before all others: the sooner the lease is
+    /// returned, the sooner the idle timeout starts.
     func nextUpstreamStep(client: Readiness, upstream: Readiness) -> Step? {
-        // A backend that says something unasked, or ends: neither belongs to the next request.
+        // Unexpected bytes, or an end, do not belong to the next request.
         let isQuiet = upstream.isDisjoint(with: [.readable, .peerEnded, .broken])
         return switch upstreamUse {
         case .undecided: nil
@@ -135,35 +135,36 @@ extension ExchangeMachine {
         }
     }
 
-    /// A server may have one worker for each connection, and a kept one holds it: so it waits for no slow client.
-    private func isAwaited(_ idleUpstream: UpstreamReuse.Spare, by client: Readiness) -> Bool {
+    /// Whether a kept connection still has a use. A server may dedicate a worker to each connection, so it waits for no
+    /// slow client.
+    private func isAwaited(_ idleUpstream: UpstreamReuse.Idle, by client: Readiness) -> Bool {
         switch phase {
         case .readingHead: inbound.isEmpty
         case .finishing(let keepAlive): keepAlive && client.contains(.writable)
-        case .acquiringBackend(let id): id == idleUpstream.service && (request?.mayReuse ?? false)
-        // The driver looks itself, because the lease of the new request is held by now.
+        case .acquiringBackend(let id): id == idleUpstream.service && (request?.isReusable ?? false)
+        // The driver checks this case, because it holds the lease of the new request by now.
         case .connecting: true
         default: false
         }
     }
 
-    /// Set while a connection waits for the next request.
-    var idleUpstream: UpstreamReuse.Spare? {
+    /// The connection that waits for the client's next request; nil without one.
+    var idleUpstream: UpstreamReuse.Idle? {
         if case .kept(let idleUpstream) = upstreamUse { idleUpstream } else { nil }
     }
 
     var deadlineBetweenRequests: Deadline { idleUpstream == nil ? .keepAlive : .idleUpstream }
 
-    /// What the answer that has just ended leaves behind: an open connection with nothing on its way in either
-    /// direction.
-    var idleUpstreamAfterResponse: UpstreamReuse.Spare? {
-        guard let request, let response, let service = request.service, let patience = request.forwarding.keepsUpstream,
+    /// The connection after a complete response, open and with nothing in flight in either direction; nil where it must
+    /// close.
+    var idleUpstreamAfterResponse: UpstreamReuse.Idle? {
+        guard let request, let response, let service = request.service, let timeout = request.forwarding.keepsUpstream,
             response.leavesUpstreamOpen, toUpstream.isEmpty, !upstreamRefusesMore
         else { return nil }
-        return .init(service: service, patience: patience)
+        return .init(service: service, timeout: timeout)
     }
 
-    /// After `keepUpstream` was performed.
+    /// Records that the driver has performed `keepUpstream`.
     mutating func keptUpstream() {
         guard case .reusable(let idleUpstream) = upstreamUse else {
             preconditionFailure("kept although it is \(upstreamUse)")
@@ -172,7 +173,7 @@ extension ExchangeMachine {
         upstreamUse = .kept(idleUpstream)
     }
 
-    /// After `releaseUpstream` was performed.
+    /// Records that the driver has performed `releaseUpstream`.
     mutating func releasedUpstream() {
         upstreamUse = .undecided
         upstreamRefusesMore = false
@@ -182,6 +183,6 @@ extension ExchangeMachine {
 }
 
 extension ExchangeMachine.RequestInFlight {
-    /// Whether it may be sent on a kept connection.
-    fileprivate var mayReuse: Bool { forwarding.keepsUpstream != nil && forwarding.isSafe && body.isFinished }
+    /// Whether the request may be sent on a kept connection.
+    fileprivate var isReusable: Bool { forwarding.keepsUpstream != nil && forwarding.isSafe && body.isFinished }
 }

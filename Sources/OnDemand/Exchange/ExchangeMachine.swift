@@ -1,150 +1,156 @@
-/// One client's conversation up to the tunnel: heads read, a backend asked for, requests and answers relayed.
+/// The HTTP exchange of one client up to the tunnel, as a pure state machine.
 ///
-/// Pure: bytes and facts come in, `next` says the one thing to do. It never touches a socket, and what it holds is
-/// bounded: one unread head or one read's worth of bytes in each direction.
+/// Events (bytes, socket readiness, gate decisions, deadlines) come in through its functions. `next` returns the one
+/// step that the driver performs next. A request passes `readingHead`, `acquiringBackend`, `queued` (while the backend
+/// starts), `connecting`, `awaitingConnection`, `relaying` and `finishing`. It then begins again, becomes a `tunnel`,
+/// or ends in `over`. Local replies go from any phase straight to `finishing`.
+///
+/// Invariants: the machine touches no socket. It holds at most one unread head, or one read of bytes, in each
+/// direction.
+/// While a lease is held the driver returns it exactly once, at `releaseUpstream` or `keepUpstream`.
 struct ExchangeMachine {
     enum Phase: Equatable {
-        /// A proxy is to say first whose connection this is.
+        /// A PROXY header has to name the client first.
         case readingProxyHeader
-        /// Now that it is known who comes: may it stay?
+        /// The client is known: the driver checks the connection limits.
         case admitting
-        /// Between requests, or a head has begun to arrive.
+        /// Between requests, or a head is incomplete.
         case readingHead
-        /// The head is complete: may it enter the backend's gate?
+        /// The head is complete: the driver asks the backend's gate.
         case acquiringBackend(BackendID)
-        /// The backend is not up; the client is held and nothing more is read from it.
+        /// The backend is not up; nothing more is read from the client.
         case queued(BackendID)
-        /// The service is switched off.
+        /// The service is disabled.
         case rejecting(BackendID)
-        /// Admitted: a connection to the backend is to be made.
+        /// Admitted: the driver connects to the backend.
         case connecting(BackendID)
-        /// The connection is on its way.
+        /// The connection is being established.
         case awaitingConnection
-        /// The request goes up, the answer comes down.
+        /// The request goes to the backend, the response to the client.
         case relaying
-        /// The body of a request for an endpoint is read, within the endpoint's limit.
+        /// The body of a request for a local endpoint is read, within the endpoint's limit.
         case readingBody(Endpoint)
-        /// The request is complete and the endpoint's driver is to answer it.
+        /// The request is complete: the endpoint's driver responds.
         case serving(Endpoint)
-        /// What was ordered is under way; its end is the answer.
+        /// The command or endpoint is working; its end is the response.
         case awaitingCommand
-        /// The client watches the status, or what a backend prints; whatever it sends is ignored.
+        /// The client follows the status or a backend's output; its input is ignored.
         case streaming
-        /// The last bytes of an answer are on their way to the client.
+        /// The last bytes of a response are being sent to the client.
         case finishing(keepAlive: Bool)
-        /// An answer that had begun cannot be finished: what there is of it goes out, then the connection breaks.
+        /// A response cannot be completed: its sent part is flushed, then the connection is reset.
         case aborting
-        /// Our direction is closed; what the client still sends is discarded, so that it can read its answer.
+        /// Our direction is closed; input is discarded so that the client can read its response (lingering close).
         case lingering
-        /// Both sides agreed to speak WebSocket.
+        /// Both sides have agreed on WebSocket.
         case tunnel
         case over(TerminationReason)
     }
 
     var phase: Phase
     private(set) var rules: ExchangeRules
-    /// From the next request on.
+    /// Rules of a newer configuration, used from the next request on; nil without one.
     private var nextRules: ExchangeRules?
-    /// Who is at the other end of the connection, or of the proxy's that announced it.
+    /// Address of the client, from the socket or from the PROXY header.
     var peer: SocketAddress
-    /// The proxy that announced it was spoken to in TLS.
+    /// Whether the PROXY header says that the client used TLS.
     var isEncrypted = false
-    /// No other connection has it; the names of its requests begin with it.
+    /// Unique among connections; generated request IDs begin with it.
     let identity: UInt64
 
-    /// Read from the client and not yet used: the start of a head, a body's bytes, a pipelined request.
+    /// Bytes read from the client and not yet parsed: a partial head, body bytes, pipelined requests.
     var inbound: [UInt8] = []
     var headParser: RequestHeadParser
-    /// The request that is being answered.
+    /// The current request; nil between requests.
     var request: RequestInFlight?
-    /// The content of a request's body for an endpoint; empty for every other request.
+    /// Body of a request for a local endpoint; empty for other requests.
     var endpointBody = ByteQueue()
-    /// Read from the backend before the answer's head was complete.
+    /// Bytes read from the backend before its response head was complete.
     var responseHead: [UInt8] = []
     var responseParser = ResponseHeadParser()
-    /// Set once the final answer's head was forwarded.
+    /// Set once the final response head was forwarded.
     var response: ResponseInFlight?
     var toUpstream = ByteQueue()
     var toClient = ByteQueue()
-    /// The backend takes no more of the request; its answer may still come.
+    /// Whether the backend reads no more of the request; its response may still arrive.
     var upstreamRefusesMore = false
-    /// What is to become of the connection to the backend, or has.
+    /// What happens to the connection to the backend.
     var upstreamUse = UpstreamReuse.undecided
-    /// The last answer of our own, until the driver has taken it for its log.
+    /// The last local reply until the driver has logged it.
     private var localReply: LocalReply?
-    /// Asked at every step: to see whether there is one, the whole answer would be copied.
+    /// Read at every step: testing the reply itself would copy it.
     private(set) var hasLocalReply = false
-    /// Frames that came in one piece with the 101.
+    /// Frames that arrived with the 101.
     var earlyFrames: [UInt8] = []
-    /// The 101 named an extension, which gives the reserved bits of frames a meaning (RFC 6455, 5.2).
+    /// Whether the 101 named an extension, which gives frames' reserved bits a meaning (RFC 6455, 5.2).
     var extensionsNegotiated = false
-    /// Counts requests, so that each wait has a deadline of its own.
+    /// Counts requests, so that each wait has its own deadline.
     var requestCount = 0
-    /// Bytes that have moved, so that who is slow, yet moves, is not taken for one who stalls.
+    /// Bytes relayed in both directions; progress distinguishes a slow client from a stalled one.
     var moved = 0
-    /// What was under way to a client that sends nothing more when that was last looked at, and how many looks in a row
-    /// found the same.
-    private var underWay = (moved: 0, bytes: 0, looks: 0)
-    /// Bytes that were read and belong to nothing.
+    /// For a client that has ended its direction: progress at the last check, and how many consecutive checks were
+    /// equal.
+    private var lastProgress = (moved: 0, bytes: 0, checks: 0)
+    /// Bytes that were read and discarded while lingering.
     private var discarded = 0
 
     struct RequestInFlight {
-        /// As it came, for what only an answer of our own has to know.
+        /// The original head, needed only for local replies.
         let head: StoredHead
         let service: BackendID?
-        /// Whoever asks, where the peer is a trusted proxy that says so.
+        /// The client that a trusted proxy names; nil where the peer itself is the client.
         let announcedClient: String?
         let identity: RequestIdentity
         let version: HTTPVersion
         let isHead: Bool
         let upgrade: UpgradeIntent
-        /// Whether or not it may have one here.
+        /// Whether the request asked for a WebSocket, allowed or not.
         let askedForTunnel: Bool
         var wantsKeepAlive: Bool
         var body: BodyReader
         var forwarding: Forwarding
-        /// Why the status listener does not answer it.
+        /// The reply of the status listener's access control; nil where access is granted.
         let denial: LocalReply?
         /// The handshake of a client of a cable.
         let cable: CableUpgrade?
 
-        /// Method and target as they came, for the log.
+        /// Method and target as received, for the log.
         var line: String { head.line }
-        /// What this request is called in logs.
+        /// Request ID in logs.
         var id: String { head.text(of: identity) }
     }
 
-    /// What only a request for a backend has.
+    /// State of a request that goes to a backend.
     struct Forwarding {
-        /// What the backend will read, until it is on its way; on a kept connection until something comes back.
+        /// The rewritten head until it is sent; on a kept connection until a response arrives.
         var head: [UInt8] = []
-        /// The backend was asked to leave its connection open for the client's next request, for this long.
+        /// How long the backend's connection stays open for the client's next request; nil closes it.
         var keepsUpstream: Duration?
-        /// It only asks and changes nothing (RFC 9110, 9.2.1).
+        /// Whether the method is safe (RFC 9110, 9.2.1).
         var isSafe = false
         /// The action for a connection that breaks before any response.
         var repetition = Repetition.never
-        /// How often it has gone back to the queue because nobody listened.
+        /// How often the request has returned to the queue because the process did not listen.
         var returns: UInt16 = 0
-        /// Whether it may wake a backend that sleeps.
+        /// Whether the request may wake a sleeping backend.
         var mayWake = true
-        /// The page that asked for a WebSocket and may not.
+        /// The Origin that is not allowed to open a WebSocket; nil where none was rejected.
         var refusedOrigin: String?
     }
 
-    /// When a request that was sent may be sent once more.
+    /// When a sent request may be sent again.
     enum Repetition {
         case never
-        /// On a connection of its own: it went out on a kept one.
+        /// On a new connection: it was sent on a kept one.
         case onFreshConnection
-        /// When the process listens again: it has not answered anything yet.
+        /// When the process listens again: this generation has not responded yet.
         case whenListening
     }
 
     struct ResponseInFlight {
         var body: BodyReader
         let keepAlive: Bool
-        /// Where it ends is certain, and the backend has not said that it closes.
+        /// Whether the response has a definite end and the backend has not announced a close.
         let leavesUpstreamOpen: Bool
     }
 
@@ -156,7 +162,7 @@ struct ExchangeMachine {
         headParser = RequestHeadParser(limits: rules.headLimits)
     }
 
-    /// The configuration has changed: a request that was understood keeps what it began with.
+    /// Takes the rules of a new configuration; a request that was parsed keeps its own.
     mutating func update(_ rules: ExchangeRules) {
         switch phase {
         case .readingProxyHeader, .readingHead: self.rules = rules
@@ -167,38 +173,38 @@ struct ExchangeMachine {
     // MARK: What to do next
 
     enum Step: Equatable {
-        /// Answer with `admittedToListener` or `reject`.
+        /// Answered with `admittedToListener` or `reject`.
         case admit
         case enterGate(BackendID)
-        /// Answer with `refused(.disabled)`.
+        /// Answered with `refused(.disabled)`.
         case reject(BackendID)
         case connect(BackendID)
         /// Answer with `served`, `servedStream`, `respond`, `commandAccepted`, or take the connection over.
         case serve(Endpoint)
         case receive(Peer)
         case send(Peer)
-        /// Close the backend's connection and return the lease, where one is held.
+        /// Close the backend's connection and return the lease, if one is held.
         case releaseUpstream
-        /// Return the lease only: the connection may serve the client's next request.
+        /// Return the lease only: the connection stays for the client's next request.
         case keepUpstream
         case endSendingToClient
         case openTunnel
         case terminate(TerminationReason)
-        /// Nothing, until something happens.
+        /// Wait for the next event.
         case rest
     }
 
-    /// The one thing to do now, given what the sockets allow.
+    /// Returns the step to perform now, given the readiness of the sockets.
     ///
-    /// It changes nothing. Whoever may mutate is asked where it is; a machine is too large to be copied for every step.
+    /// It changes nothing. It is `mutating` because the machine is too large to be copied for every step.
     mutating func next(client: Readiness, upstream: Readiness) -> Step {
         if case .over(let termination) = phase { return .terminate(termination) }
         if client.contains(.broken) { return .terminate(phase == .lingering ? .done : .clientReset) }
         if client.contains(.peerEnded), isQueued { return .terminate(.clientLeft) }
-        // Before anything else: the sooner the lease is back, the sooner the idle clock starts.
+        // First of all: the sooner the lease is returned, the sooner the idle timeout starts.
         if upstreamUse != .undecided, let step = nextUpstreamStep(client: client, upstream: upstream) { return step }
         switch phase {
-        case .over: preconditionFailure("answered above")
+        case .over: preconditionFailure("handled above")
         case .tunnel: return .openTunnel
         case .admitting: return .admit
         case .acquiringBackend(let id): return .enterGate(id)
@@ -218,7 +224,7 @@ struct ExchangeMachine {
         return .rest
     }
 
-    /// Nothing is read from the client, and its end means that it gave up: it has asked and has nothing to show yet.
+    /// Whether the client has given up: nothing is read from it, it has no response yet, and it has ended its stream.
     @inline(__always)
     private var isQueued: Bool {
         switch phase {
@@ -229,7 +235,7 @@ struct ExchangeMachine {
         }
     }
 
-    /// It has had its answers and has not begun to ask again.
+    /// Whether all responses are sent and no request has begun.
     var isBetweenRequests: Bool {
         phase == .readingHead && requestCount > 0 && inbound.isEmpty && toClient.isEmpty
     }
@@ -255,12 +261,12 @@ struct ExchangeMachine {
 
     enum Deadline: Equatable {
         case head, keepAlive, idleUpstream, body, connect, response, flush, linger
-        /// The client has ended its side behind its request: something has to move, or it is gone.
+        /// The client has ended its direction behind its request: without progress it counts as gone.
         case shutdownPhase
     }
 
-    /// What is being waited for with a limit; nil where a limit is somebody else's or none is right. Asked in place, as
-    /// `next` is, with what the client's socket allows.
+    /// Returns the deadline of the current wait; nil where another part limits it or none applies. It is `mutating` for
+    /// the reason given at `next`.
     mutating func deadline(client: Readiness) -> Deadline? {
         switch phase {
         case .readingProxyHeader: .head
@@ -276,15 +282,15 @@ struct ExchangeMachine {
         }
     }
 
-    /// Its request is complete and it sends nothing more: it has closed its connection, or only its own direction. The
-    /// two look alike until something is sent, which a connection that is closed answers with a reset.
+    /// Whether the client may be gone: its request is complete and its direction has ended. A full close and a
+    /// half-close look alike until bytes are sent, which a closed connection answers with a reset.
     @inline(__always)
     private func mayHaveLeft(_ client: Readiness) -> Bool {
         client.contains(.peerEnded) && request?.body.isFinished == true
     }
 
-    /// Who is to move next has a limit, except a backend that has begun to answer: it may stream as slowly as it likes.
-    /// A client that owes the rest of its body meanwhile may not, unless something moves in either direction.
+    /// Limits whichever side must act next. A backend that has begun its response may stream at any rate. A client that
+    /// still owes body bytes is limited, unless bytes move in either direction.
     @inline(__always)
     private func deadlineWhileRelaying(_ client: Readiness) -> Deadline? {
         guard toClient.isEmpty else { return .flush }
@@ -299,7 +305,7 @@ struct ExchangeMachine {
         switch deadline {
         case .head: rules.limits.headerTimeout
         case .keepAlive: Limits.keepAliveTimeout
-        case .idleUpstream: idleUpstream?.patience ?? .zero
+        case .idleUpstream: idleUpstream?.timeout ?? .zero
         case .body: serviceLimits.bodyTimeout
         case .connect: Limits.connectTimeout
         case .response: serviceLimits.responseTimeout
@@ -309,32 +315,32 @@ struct ExchangeMachine {
         }
     }
 
-    /// `undelivered`: bytes sent to the client that its system has not acknowledged; only asked for its departure.
+    /// Handles an expired deadline. `undelivered`: bytes sent to the client and not acknowledged, used for
+    /// `shutdownPhase` only.
     mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
         switch deadline {
-        case .head: respond(LocalReply(status: 408, body: "The request head took too long."), closing: true)
+        case .head: respond(LocalReply(status: 408, body: "The request header timed out."), closing: true)
         case .keepAlive: phase = .over(.idle)
         case .idleUpstream: upstreamUse = .spent
-        case .body: failUpstream(LocalReply(status: 408, body: "The request body took too long."))
+        case .body: failUpstream(LocalReply(status: 408, body: "The request body timed out."))
         case .connect, .response:
-            failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not answer in time."))
+            failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not respond in time."))
         case .flush: phase = .over(.stalled)
         case .linger: phase = .over(.done)
         case .shutdownPhase: departureIsDue(undelivered)
         }
     }
 
-    /// Nothing has moved for as long as a client has that sends nothing more. Where its system has taken all that was
-    /// sent, it is gone. Where bytes are under way and are not answered with a reset, it is there and slow, and has the
-    /// same time to take some of them as any other client.
+    /// Handles a client that sends nothing more while no bytes move. With all bytes acknowledged it is gone. With bytes
+    /// in flight and no reset it is slow, and gets the usual `send_timeout`.
     private mutating func departureIsDue(_ undelivered: Int) {
         guard undelivered > 0 else {
             phase = .over(.clientLeft)
             return
         }
-        let isSame = underWay.moved == moved && underWay.bytes == undelivered
-        underWay = (moved, undelivered, isSame ? underWay.looks + 1 : 1)
-        if Limits.departureTimeout * underWay.looks >= serviceLimits.sendTimeout { phase = .over(.stalled) }
+        let isSame = lastProgress.moved == moved && lastProgress.bytes == undelivered
+        lastProgress = (moved, undelivered, isSame ? lastProgress.checks + 1 : 1)
+        if Limits.departureTimeout * lastProgress.checks >= serviceLimits.sendTimeout { phase = .over(.stalled) }
     }
 
     @inline(__always)
@@ -343,13 +349,13 @@ struct ExchangeMachine {
         return rules.services[service.index].limits
     }
 
-    /// As `$remote_addr` shows it and the log.
+    /// The client's address as in `$remote_addr` and the log.
     var remoteAddress: String { request?.announcedClient ?? peer.host }
 
-    /// The same where it is not that of the connection's peer, but what a proxy says.
+    /// The client's address where a proxy names it; nil where it is the connection's peer.
     var announcedAddress: String? { request?.announcedClient ?? (rules.expectsProxyHeader ? peer.host : nil) }
 
-    /// For the client's eyes: which service, nothing else.
+    /// The service's name for client-facing texts.
     var serviceSentence: String {
         guard let service = request?.service else { return "The service" }
         return "The service \"\(rules.services[service.index].name)\""
@@ -357,7 +363,7 @@ struct ExchangeMachine {
 
     // MARK: Admission
 
-    /// Who was announced may stay; what came behind its header is its first request.
+    /// Continues a connection that the driver admitted; bytes behind the PROXY header are its first request.
     mutating func admittedToListener() {
         phase = .readingHead
         if !inbound.isEmpty { readHead() }
@@ -365,7 +371,7 @@ struct ExchangeMachine {
 
     mutating func queued(_ id: BackendID) { phase = .queued(id) }
 
-    /// Inside the gate: a lease is held from here to `releaseUpstream`.
+    /// Enters the gate: a lease is held from here to `releaseUpstream`.
     mutating func admitted(to id: BackendID) { phase = .connecting(id) }
 
     mutating func refused(_ refusal: Refusal, retryAfter: Duration?) {
@@ -400,11 +406,11 @@ struct ExchangeMachine {
         }
     }
 
-    /// The client will send nothing more.
+    /// Handles the end of the client's stream.
     mutating func clientEnded() {
         switch phase {
         case .readingHead:
-            // What it asked before is still on its way to it.
+            // Responses to earlier requests are still being sent.
             phase = toClient.isEmpty ? .over(.clientClosed) : .finishing(keepAlive: false)
         case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && response == nil):
             phase = .over(.clientLeft)
@@ -412,7 +418,7 @@ struct ExchangeMachine {
         case .readingBody: phase = .over(.clientLeft)
         case .streaming, .readingProxyHeader, .admitting: phase = .over(.clientClosed)
         case .lingering: phase = .over(.done)
-        case .relaying: request!.wantsKeepAlive = false  // It still wants its answer.
+        case .relaying: request!.wantsKeepAlive = false  // The client still expects its response.
         case .finishing: phase = .finishing(keepAlive: false)
         case .aborting, .rejecting, .serving, .tunnel, .over: break
         }
@@ -443,38 +449,39 @@ struct ExchangeMachine {
         if !inbound.isEmpty { readHead() }
     }
 
-    // MARK: Answers of our own
+    // MARK: Local replies
 
-    /// Answers instead of a backend. The connection stays open unless bytes of the request are still to come, bytes
-    /// that were meant for a tunnel have come already, or `closing` says that its framing cannot be trusted.
+    /// Sends a local reply instead of a backend's response. The connection closes where body bytes are outstanding,
+    /// where tunnel bytes have arrived, or with `closing`, where the framing cannot be trusted.
     mutating func respond(_ response: LocalReply, closing: Bool = false) {
         localReply = response
         hasLocalReply = true
         let keepAlive = staysOpen && !closing
-        // Before a head was understood nobody knows what its sender can read.
+        // Without a parsed head the client's preferred format is unknown.
         let context = request.map { LocalReply.ReplyContext(form: $0.head.responseFormat, requestID: $0.id) }
         let isHead = request?.isHead ?? beginsWithHead
         toClient.append(response.rendered(for: context ?? .init(), keepAlive: keepAlive, headOnly: isHead))
         phase = .finishing(keepAlive: keepAlive)
     }
 
-    /// A client that sent HEAD reads no body, also where the rest of what it sent cannot be understood (RFC 9112, 6.3).
+    /// Whether the unread bytes begin with HEAD: such a client reads no body, even where its head is invalid (RFC 9112,
+    /// 6.3).
     private var beginsWithHead: Bool {
         inbound.drop { $0 == HTTPByte.carriageReturn || $0 == HTTPByte.lineFeed }.starts(with: "HEAD ".utf8)
     }
 
-    /// Whether the connection goes on behind a response that is made now.
+    /// Whether the connection stays open behind a response that is made now.
     var staysOpen: Bool { request?.wantsKeepAlive == true && request?.body.isFinished == true && !hasTunnelBytes }
 
-    /// There are too many connections: this one is told so instead of being read from.
+    /// Rejects the connection with 503: a connection limit is reached.
     mutating func reject() {
-        respond(LocalReply(status: 503, body: "There are too many connections; try again later."), closing: true)
+        respond(LocalReply(status: 503, body: "Too many connections; retry later."), closing: true)
     }
 
-    /// What follows a head that asked for a tunnel was not meant for anybody who reads requests.
+    /// Whether bytes follow a head that asked for a tunnel; they are not a request.
     var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
 
-    /// What the client was told since the last time, if it was told anything by us.
+    /// Returns the last local reply once, for the log; nil without one.
     mutating func takeLocalReply() -> LocalReply? {
         guard hasLocalReply else { return nil }
         hasLocalReply = false
@@ -482,32 +489,32 @@ struct ExchangeMachine {
         return localReply
     }
 
-    /// The whole response of the status listener or the control socket.
+    /// Sends a complete response of the status listener or the control socket.
     mutating func served(_ bytes: [UInt8]) {
         toClient.append(bytes)
         phase = .finishing(keepAlive: staysOpen)
     }
 
-    /// The content of the request's body; it is the driver's from here on.
+    /// Hands the body over to the driver.
     mutating func takeEndpointBody() -> [UInt8] { endpointBody.takeAll() }
 
-    /// Bytes that arrived in one piece with an upgrade's head; the connection is the driver's from here on.
+    /// Hands over bytes that arrived behind an upgrade's head; the driver owns the connection from here on.
     mutating func takeEarlyBytes() -> [UInt8] {
         defer { inbound = [] }
         return inbound
     }
 
-    /// The response follows in a message of another driver.
+    /// Waits for the response, which follows in a message of another driver.
     mutating func commandAccepted() { phase = .awaitingCommand }
 
-    /// The head of an answer without an end.
+    /// Sends the head of an endless response.
     mutating func servedStream(_ bytes: [UInt8]) {
         toClient.append(bytes)
         phase = .streaming
     }
 
-    /// More for one who watches; false when it does not keep up and has to be let go. Who has taken everything so far
-    /// gets the next piece however large it is.
+    /// Sends more of an endless response. Returns false for a client that does not keep up and must be closed. A client
+    /// that has read everything gets the next piece whatever its size.
     mutating func push(_ bytes: [UInt8]) -> Bool {
         guard toClient.isEmpty || toClient.count + bytes.count <= Limits.readBufferBytes else { return false }
         toClient.append(bytes)

@@ -1,18 +1,18 @@
-/// What a conversation has to know of the configuration: immutable, shared by all conversations of a listener.
+/// The part of the configuration that an exchange needs: immutable, shared by all exchanges of a listener.
 final class ExchangeRules: Sendable {
     let routes: RouteTable
-    /// By the index of their `BackendID`.
+    /// Indexed by `BackendID.index`.
     let services: [ServiceRules]
     let limits: PeerLimits
-    /// Whose word about a client is taken.
+    /// The peers whose forwarding headers are trusted.
     let trustedProxies: TrustedProxies
-    /// Whether backends are told that the request came through here (RFC 9110, 7.6.3).
+    /// Whether forwarded requests get a `Via` field (RFC 9110, 7.6.3).
     let addsVia: Bool
-    /// Clients come through a proxy that announces them, each connection with a header of its own.
+    /// Whether each connection begins with a PROXY header that names the client.
     let expectsProxyHeader: Bool
-    /// They are not clients of a service but ask about the daemon, also while it leaves.
+    /// Whether the listener serves the daemon's status; it stays open during the shutdown.
     let isAboutDaemon: Bool
-    /// Who may ask about the daemon.
+    /// Access control of the status listener.
     let statusGuard: StatusAccessControl
     /// By the index of their `CableID`.
     let cables: [CableAccess]
@@ -41,21 +41,21 @@ final class ExchangeRules: Sendable {
     }
 }
 
-/// One service, as far as its requests are concerned.
+/// The settings that requests for one service need.
 struct ServiceRules: Sendable {
     let name: String
-    /// Replaces the matched part of the path; nil leaves it alone.
+    /// Replaces the matched part of the path; nil keeps the path.
     let targetPath: String?
-    /// For the `Host` of a request that has none.
+    /// The `Host` for a request without one.
     let authority: String
     let webSocket: Bool
     let headers: [HeaderTemplate]
-    /// Which requests may wake it.
+    /// Which requests may wake the backend.
     var wakeOn = WakeRule.any
     var limits = ServiceLimits()
-    /// The pages that may open a WebSocket here.
+    /// The Origins that may open a WebSocket.
     var origins: [OriginRule] = [.any]
 
-    /// For a number that no service has.
+    /// Settings for an index without a service.
     static let unknown = ServiceRules(name: "", targetPath: nil, authority: "", webSocket: false, headers: [])
 }

@@ -1,12 +1,11 @@
-/// What a trusted proxy says about a request's way here: whose it is, and which host was asked for and how.
+/// The path of a request through trusted proxies: its client, host and scheme.
 ///
-/// The fields are read once from front to back, whatever stands in them: each hop wrote its piece behind those of the
-/// hops before it. The final result is what the farthest of the trusted hops in a row said, because what stands
-/// before that the client may have written itself.
+/// Fields are read once from front to back, because each hop appends its element. The result is the element of the
+/// farthest proxy in an unbroken row of trusted ones. Elements before it may have been written by the client.
 struct ForwardedChain {
-    /// The client: the last address that is no trusted proxy's; of trusted ones only, the first; nil without any.
+    /// The client: the last address that is not a trusted proxy; the first where all are trusted; nil without any.
     private(set) var client: IPAddress?
-    /// Of `Forwarded`, maybe in quotes.
+    /// `host` of `Forwarded`, possibly quoted.
     private(set) var host: ByteRange?
     private(set) var scheme: ByteRange?
     private(set) var isEmpty = true
@@ -15,17 +14,17 @@ struct ForwardedChain {
 
     init(trusting proxies: TrustedProxies) { self.proxies = proxies }
 
-    /// The next hop on the way here.
+    /// Adds the next hop.
     mutating func add(_ node: IPAddress?, host: ByteRange? = nil, scheme: ByteRange? = nil) {
         isEmpty = false
-        // Whatever is no address cannot be trusted either.
+        // A node that is not an address cannot be trusted.
         let isTrusted = node.map(proxies.includes) ?? false
         (client, self.host, self.scheme) =
             isTrusted ? (client ?? node, self.host ?? host, self.scheme ?? scheme) : (node, host, scheme)
     }
 }
 
-/// One element of `Forwarded`: where its parameters stand, values maybe in quotes.
+/// One element of `Forwarded`: the ranges of its parameters, values possibly quoted.
 struct ForwardedElement: Equatable {
     var node: ByteRange?
     var host: ByteRange?
@@ -34,8 +33,8 @@ struct ForwardedElement: Equatable {
 
 /// The grammar of `Forwarded` (RFC 7239, 4), as far as a chain is read from it or continued in it.
 enum ForwardedText {
-    /// Reads each element in one pass; what is no parameter is passed over. False where the last quotes stay open: such
-    /// a value cannot be continued, whatever is written behind it would stand in them.
+    /// Reads each element in one pass and skips malformed parameters. Returns false where the last quote stays open:
+    /// appended elements would become part of it.
     @discardableResult
     static func forEachElement(
         of value: ByteRange, in bytes: Span<UInt8>, _ body: (ForwardedElement) -> Void
@@ -72,14 +71,14 @@ enum ForwardedText {
         return !isQuoted
     }
 
-    /// What stands in quotes, without them.
+    /// Returns the content of a quoted value, still escaped.
     static func inside(_ value: ByteRange, in bytes: Span<UInt8>) -> ByteRange {
         guard value.count >= 2, bytes[value.lower] == UInt8(ascii: "\""), bytes[value.upper - 1] == UInt8(ascii: "\"")
         else { return value }
         return ByteRange(value.lower + 1, value.upper - 1)
     }
 
-    /// The same as text: a backslash stands for the byte behind it (RFC 9110, 5.6.4).
+    /// Returns the unescaped value: a backslash quotes the next byte (RFC 9110, 5.6.4).
     static func unquoted(_ value: ByteRange, in bytes: Span<UInt8>) -> [UInt8] {
         let inside = inside(value, in: bytes)
         var plain: [UInt8] = []
@@ -91,7 +90,7 @@ enum ForwardedText {
         return plain
     }
 
-    /// The address in a node's name, without its quotes, its brackets and its port (RFC 7239, 6).
+    /// Returns the address of a node without quotes, brackets and port (RFC 7239, 6).
     static func address(_ node: ByteRange, in bytes: Span<UInt8>) -> IPAddress? {
         let name = inside(node, in: bytes)
         guard !name.isEmpty else { return nil }
@@ -106,7 +105,7 @@ enum ForwardedText {
         return IPAddress(ByteRange(name.lower, colon), in: bytes).flatMap { $0.isIPv4 ? $0 : nil }
     }
 
-    /// A node of `Forwarded` as an element of a list of addresses, in which it can be nothing else.
+    /// Writes a node of `Forwarded` as an element of `X-Forwarded-For`; other nodes than addresses become `unknown`.
     static func writeElement(_ node: ByteRange, in bytes: Span<UInt8>, to output: inout [UInt8]) {
         if let address = address(node, in: bytes) { return address.write(to: &output) }
         guard isToken(node, in: bytes) else {
@@ -116,7 +115,7 @@ enum ForwardedText {
         for index in node.indices { output.append(bytes[index]) }
     }
 
-    /// An element of a list of addresses as a node: IPv6 in brackets and quotes (RFC 7239, 6).
+    /// Writes an element of `X-Forwarded-For` as a node: IPv6 in brackets and quotes (RFC 7239, 6).
     static func writeNode(_ element: ByteRange, in bytes: Span<UInt8>, to output: inout [UInt8]) {
         guard let address = address(element, in: bytes) else {
             let name = inside(element, in: bytes)
@@ -138,7 +137,7 @@ enum ForwardedText {
         if !address.isIPv4 { output += "]\"".utf8 }
     }
 
-    /// A token as it is, anything else in quotes.
+    /// Writes a token as it is, other values quoted.
     static func write(_ value: ArraySlice<UInt8>, to output: inout [UInt8]) {
         guard value.isEmpty || !value.allSatisfy(HTTPByte.isToken) else {
             output += value

@@ -1,28 +1,27 @@
-/// Where a request came from, as far as that is known, and what its backend is told about it.
+/// The forwarding headers of a request: its client, scheme and host, and the fields for the backend.
 ///
-/// What a client says about itself counts only when it comes through a trusted proxy: then the chain is continued, else
-/// it begins here (RFC 7239, and the `X-Forwarded-` fields that were there before it). A proxy speaks in one of the two
-/// families. Where it speaks in the older one, a `Forwarded` beside it is what the client wrote, and counts for
-/// nothing: it is written anew from the others, so that both tell one story.
+/// Only a trusted proxy may continue a chain; for other peers the chain begins here (RFC 7239, and the older
+/// `X-Forwarded-` fields). A proxy uses one of the two families. Where it uses the older one, a `Forwarded` field comes
+/// from the client: it is discarded and rebuilt from the others, so that both families agree.
 struct ForwardedHeaders {
-    /// How the client asked the first of the trusted: `http` or `https`.
+    /// The scheme between client and first trusted proxy: `http` or `https`.
     let scheme: String
     private let peer: SocketAddress
-    /// The client, where the peer is a trusted proxy that names it.
+    /// The client that a trusted proxy names; nil where the peer is the client.
     private let proxyProtocol: IPAddress?
     private let host: Host
     private let chain: Chain
 
-    /// Which host was asked for.
+    /// The host that the client requested.
     private enum Host {
-        /// Where the head names it; nil where it does not.
+        /// Range in the head; nil without a `Host`.
         case inHead(ByteRange?)
         case quoted([UInt8])
     }
 
-    /// The chain to be continued: values of fields.
+    /// The received chain, as ranges of field values.
     private enum Chain {
-        /// The peer is a stranger: then it is the client, and no text is made before somebody wants one.
+        /// The peer is not trusted: it is the client. Its text is made only on demand.
         case none
         /// Of `X-Forwarded-For`.
         case addresses([ByteRange])
@@ -69,7 +68,7 @@ struct ForwardedHeaders {
         chain = values.isEmpty ? .none : .forwarded(values)
     }
 
-    /// What an untrusted client may not say: names that begin so, `_` read as `-`.
+    /// Prefixes of names that an untrusted client must not send; `_` reads as `-`.
     static let spoofable = ["x-forwarded-", "forwarded", "x-real-ip"].map { Array($0.utf8) }
 
     private static func speaksInOlderFamily(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
@@ -80,7 +79,7 @@ struct ForwardedHeaders {
         return false
     }
 
-    /// What the nearest proxy wrote: the last element of the last field.
+    /// Returns the last element of the last field: the nearest proxy wrote it.
     private static func last(of name: FieldName, _ head: RequestHead, in bytes: Span<UInt8>) -> ByteRange? {
         var last: ByteRange?
         for field in head.fields where field.known == name {
@@ -89,13 +88,13 @@ struct ForwardedHeaders {
         return last
     }
 
-    /// The client, where it differs from the peer.
+    /// The client, where it differs from the peer; else nil.
     var announcedClient: String? { proxyProtocol?.text }
 
-    /// The client, as `$remote_addr` shows it: an address and nothing else.
+    /// The client as in `$remote_addr`: a plain address.
     var client: String { announcedClient ?? peer.host }
 
-    /// For the backend, in the place of the client's own; `bytes` are the head's.
+    /// Adds the forwarding fields, which replace the client's own; `bytes` are the head's.
     func write(to fields: inout AddedHeaders, in bytes: [UInt8]) {
         if peer.port != nil || hasEarlierHops(in: bytes.span) {
             fields.add(.xForwardedFor) { value in
@@ -140,7 +139,7 @@ struct ForwardedHeaders {
         }
     }
 
-    /// As a list.
+    /// Writes the received chain as a list of addresses.
     private func writeEarlierAddresses(to output: inout [UInt8], in bytes: [UInt8]) {
         let span = bytes.span
         switch chain {
@@ -163,7 +162,7 @@ struct ForwardedHeaders {
         }
     }
 
-    /// As it came, except that an IPv4 address is written as one.
+    /// Writes an address unchanged, except for an IPv4-mapped one, which becomes IPv4.
     private static func writeAddress(_ element: ByteRange, to output: inout [UInt8], in bytes: [UInt8]) {
         if bytes[element.lower] == HTTPByte.colon || bytes[element.lower] == UInt8(ascii: "["),
             let address = ForwardedText.address(element, in: bytes.span), address.isIPv4
@@ -173,8 +172,8 @@ struct ForwardedHeaders {
         output += bytes[element.indices]
     }
 
-    /// Rack prefers this field to the others, so it must tell the same story even where the proxy before us spoke only
-    /// in the old ones.
+    /// Writes `Forwarded`. Rack prefers it to the older fields, so it must agree with them even where the proxy sent
+    /// only those.
     private func writeForwarded(_ host: ArraySlice<UInt8>?, to output: inout [UInt8], in bytes: [UInt8]) {
         switch chain {
         case .none: break

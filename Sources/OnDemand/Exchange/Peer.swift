@@ -1,4 +1,4 @@
-/// The two ends of a conversation.
+/// The two ends of an exchange.
 enum Peer: Equatable, Sendable {
     case client, upstream
 }

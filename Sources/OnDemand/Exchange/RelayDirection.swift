@@ -1,15 +1,15 @@
-/// One direction of a tunnel: what waits, whether its source has ended, and whether its sink knows.
+/// One direction of a tunnel: pending bytes, whether the source has ended, and whether the sink was closed.
 ///
-/// What it wants is computed from these, never remembered beside them.
+/// Wanted events are computed from this state, never stored.
 struct RelayDirection {
-    /// What the sink would not take. While it is not empty nothing more is read: that is the whole backpressure, and
-    /// the bound is one read.
+    /// Bytes that the sink has not accepted. While there are any nothing more is read: this is the whole backpressure,
+    /// bounded by one read.
     var pending = ByteQueue()
-    /// Bytes the sink has taken, so that who is slow, yet takes some, is not taken for one who stalls.
+    /// Bytes that the sink has accepted; progress distinguishes a slow sink from a stalled one.
     var moved: UInt32 = 0
     private var flags: Flags = []
 
-    /// In one byte, because an idle tunnel consists of little else.
+    /// One byte, because idle tunnels should be small.
     private struct Flags: OptionSet {
         let rawValue: UInt8
         static let sourceEnded = Flags(rawValue: 1)
@@ -23,17 +23,17 @@ struct RelayDirection {
         get { flags.contains(.sourceEnded) }
         set { set(.sourceEnded, newValue) }
     }
-    /// The source sends faster than it may; a timer ends this.
+    /// Whether the source is over its rate limit; a timer resets it.
     var isPaused: Bool {
         get { flags.contains(.heldBack) }
         set { set(.heldBack, newValue) }
     }
-    /// We told the sink that nothing more comes.
+    /// Whether our side of the sink was closed.
     var sinkEnded: Bool {
         get { flags.contains(.sinkEnded) }
         set { set(.sinkEnded, newValue) }
     }
-    /// The last read held many small frames: the next ones are small.
+    /// Whether the last read held many small frames; the next reads then use the small buffer.
     var readsSmall: Bool {
         get { flags.contains(.readsSmall) }
         set { set(.readsSmall, newValue) }
@@ -46,11 +46,11 @@ struct RelayDirection {
     var wantsToRead: Bool { !sourceEnded && pending.isEmpty && !isPaused }
     var wantsToWrite: Bool { !pending.isEmpty }
     var wantsToEndSink: Bool { sourceEnded && pending.isEmpty && !sinkEnded }
-    /// What is read goes straight on.
+    /// Whether read bytes are forwarded at once.
     var isFlowing: Bool { pending.isEmpty && flags.isDisjoint(with: .stopped) }
     var isFinished: Bool { sinkEnded }
-    /// Its source may say more, and its sink may be told.
+    /// Whether neither the source nor the sink has ended.
     var isOpen: Bool { !sourceEnded && !sinkEnded }
-    /// How much is read at most, unless the sink is known to take more.
+    /// Size of a read, unless the sink is known to accept more.
     var ordinaryRead: Int { readsSmall ? Limits.smallReadBytes : Limits.readBufferBytes }
 }

@@ -1,15 +1,15 @@
-/// What a request is called in logs, here and in every process it passes: `X-Request-Id`.
+/// The request ID (`X-Request-Id`), the same in the daemon's logs and in every process behind it.
 enum RequestIdentity {
-    /// The client's own: where it stands in the head.
+    /// Range of the client's own ID in the head.
     case brought(ByteRange)
-    /// The connection's number and the request's place on it.
+    /// Generated: the connection's number and the request's index on it.
     case made(connection: UInt64, request: Int)
 
-    /// Longer ones are nobody's identifier.
+    /// Longest accepted ID of a client, in bytes.
     static let maximumBytes = 128
 
-    /// The client's own, if it has exactly one that can stand in any log, else one that is made. It is a label and no
-    /// credential, so anybody may bring one.
+    /// Takes the client's ID where there is exactly one and it is safe in any log; generates one otherwise. It is a
+    /// label and not a credential, so any client may set it.
     init(of head: RequestHead, in bytes: Span<UInt8>, connection: UInt64, request: Int) {
         self = .made(connection: connection, request: request)
         guard let only = head.onlyValue(of: .xRequestID), (1...Self.maximumBytes).contains(only.count) else { return }
@@ -17,7 +17,7 @@ enum RequestIdentity {
         self = .brought(only)
     }
 
-    /// Appends it; `bytes` are the head's.
+    /// Appends the ID; `bytes` are the head's.
     func write(to output: inout [UInt8], in bytes: [UInt8]) {
         switch self {
         case .brought(let range):

@@ -1,25 +1,25 @@
-/// Who may ask the status listener for what.
+/// Access control of the status listener: bearer token, `Host` and `Origin`.
 ///
-/// Any page that a browser shows can make it ask here. It cannot make it name a token that the page does not know, and
-/// the browser says whom it believes to ask (`Host`) and who made it (`Origin`): a name that somebody has pointed at
-/// this machine is neither an address nor one of ours.
+/// Any page in a browser can send requests to this listener, but without the token. `Host` and `Origin` reveal such
+/// requests: a name that an attacker resolves to this machine (DNS rebinding) is neither an address nor a configured
+/// name.
 struct StatusAccessControl: Equatable, Sendable {
-    /// Without one, whoever can connect is told everything, and gives no orders.
+    /// Without a token (nil) every client may read all facts, and no client may send commands.
     var token: BearerToken?
-    /// What the listener is called besides its address and `localhost`, in lower case.
+    /// Allowed hosts besides addresses and `localhost`, in lower case.
     var names: [String] = []
-    /// A Unix socket: no browser gets there.
+    /// Whether this is a Unix socket, which no browser reaches.
     var isUnixSocket = false
 
-    /// What is to be said instead of the answer; nil where nothing is in the way.
+    /// Returns the rejection of a request; nil where it is allowed.
     func denial(to resource: StatusResource, asking method: String, _ head: RequestHead, in bytes: Span<UInt8>)
         -> LocalReply?
     {
         guard resource.isGuarded else { return nil }
-        let isOrder = resource == .service && method != "GET"
-        if isOrder || token == nil, let stranger = strangeHost(of: head, in: bytes) {
+        let isCommand = resource == .service && method != "GET"
+        if isCommand || token == nil, let host = disallowedHost(of: head, in: bytes) {
             return LocalReply(
-                status: 421, body: "This is not \(stranger.visible); to be called so, it has to stand in status.names.")
+                status: 421, body: "Host \(host.visible) is not allowed; add it to status.names.")
         }
         if let token {
             let values = head.values(of: .authorization).map { range in
@@ -31,45 +31,45 @@ struct StatusAccessControl: Equatable, Sendable {
                 return refusal
             }
         }
-        return isOrder ? denial(toOrder: head, in: bytes) : nil
+        return isCommand ? denial(toCommand: head, in: bytes) : nil
     }
 
     private static let tokenIsMissing = LocalReply(
-        status: 401, body: "This is told to those who name the token of the configuration.",
+        status: 401, body: "Missing or invalid bearer token.",
         fields: [.init(name: "WWW-Authenticate", value: "Bearer")])
 
-    private func denial(toOrder head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
+    private func denial(toCommand head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
         guard token != nil else {
             return LocalReply(
-                status: 403, body: "Orders are taken here where status.token is configured, and on the control socket.")
+                status: 403, body: "Commands are not allowed without status.token; use the control socket.")
         }
         let host = head.host.map { String(bytes, $0).lowercased() } ?? ""
         for origin in head.values(of: .origin).map({ String(bytes, $0).lowercased() }) {
             guard origin == "http://\(host)" || origin == "https://\(host)" else {
-                return LocalReply(status: 403, body: "This page may not give orders here.")
+                return LocalReply(status: 403, body: "This Origin is not allowed to send commands.")
             }
         }
         let type = head.text(of: .contentType, in: bytes)?.lowercased().split(separator: ";").first
         guard type.map({ $0.filter { $0 != " " } }) == "application/json" else {
-            return LocalReply(status: 415, body: "An order has the Content-Type application/json.")
+            return LocalReply(status: 415, body: "A command needs the Content-Type application/json.")
         }
         return nil
     }
 
-    /// The host that was asked for, unless it is an address, `localhost` or one of our names.
-    private func strangeHost(of head: RequestHead, in bytes: Span<UInt8>) -> String? {
-        // Browsers always name one.
+    /// Returns the host of the request, unless it is an address, `localhost` or a configured name.
+    private func disallowedHost(of head: RequestHead, in bytes: Span<UInt8>) -> String? {
+        // Browsers always send one.
         guard !isUnixSocket, let range = head.host else { return nil }
         guard let parts = HostAndPort(range, in: bytes) else { return String(bytes, range) }
         let host = String(bytes, parts.host).lowercased()
         let isLocal = host == "localhost" || host.hasSuffix(".localhost")
-        // A name in brackets there is none (RFC 3986, 3.2.2).
+        // A host in brackets is an IPv6 address, never a name (RFC 3986, 3.2.2).
         let isAddress = host.hasPrefix("[") || IPAddressText.ipv4(host) != nil
         return isLocal || isAddress || names.contains(host) ? nil : host
     }
 }
 
 extension String {
-    /// What a stranger wrote, for an answer: its beginning, without what would command a terminal.
+    /// The first 80 characters without control characters, safe for a terminal.
     fileprivate var visible: String { String(withoutControls.prefix(80)) }
 }

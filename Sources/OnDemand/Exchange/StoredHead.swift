@@ -1,10 +1,10 @@
-/// A head that was understood, kept while its request is answered. It is looked at again only where the daemon answers
-/// itself; handing a request on costs nothing for it.
+/// A parsed head, kept while its request is served. Only local replies read it again; forwarding a request does not
+/// copy it.
 struct StoredHead {
     private let bytes: [UInt8]
     private let head: RequestHead
 
-    /// What lies behind the head stays. Most often that is nothing, and then not a byte is copied.
+    /// Takes the head out of the unread bytes; usually no bytes follow it, and nothing is copied.
     init(_ head: RequestHead, takenFrom unread: inout [UInt8]) {
         self.head = head
         if unread.count == head.byteCount {
@@ -16,30 +16,30 @@ struct StoredHead {
         }
     }
 
-    /// Method and target as they came: between them is one space.
+    /// Method and target as received, separated by one space.
     var line: String {
         String(bytes.span, ByteRange(head.method.lower, head.target.upper))
     }
 
     var isGet: Bool { bytes.span.isExactly("GET", in: head.method) }
 
-    /// What the request is called.
+    /// Returns the request ID as text.
     func text(of identity: RequestIdentity) -> String {
         var text: [UInt8] = []
         identity.write(to: &text, in: bytes)
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Whether this is what a server answers to the key of its handshake (RFC 6455, 4.2.2).
+    /// Returns whether this is the accept value for the key of the client's handshake (RFC 6455, 4.2.2).
     func requested(for accept: ByteRange, in response: Span<UInt8>) -> Bool {
         guard let key = head.onlyValue(of: .secWebSocketKey) else { return false }
         return Handshake.accepts(response.extracting(accept.indices), key: bytes.span.extracting(key.indices))
     }
 
-    /// What its sender calls itself.
+    /// `User-Agent` of the client; nil without one.
     var userAgent: String? { head.text(of: .userAgent, in: bytes.span) }
 
-    /// What its sender can read, by its own word.
+    /// The format of local replies that the client accepts.
     var responseFormat: ResponseFormat {
         var reader = AcceptReader()
         for value in head.values(of: .accept) { reader.read(value, in: bytes.span) }

@@ -1,25 +1,25 @@
-/// Why a conversation ended; one stable word for the log.
+/// Why an exchange or tunnel ended; one stable word for the log.
 enum TerminationReason: String, Sendable {
-    /// Everything was said.
+    /// All responses were sent.
     case done
-    /// The client closed between requests, as it may.
+    /// The client closed between requests.
     case clientClosed = "client_closed"
-    /// The client left before it had its answer.
+    /// The client closed before it had its response.
     case clientLeft = "client_left"
     case clientReset = "client_reset"
     case upstreamReset = "upstream_reset"
-    /// The backend's process is gone.
+    /// The backend's process has exited.
     case backendGone = "backend_gone"
-    /// A connection between requests was silent for too long.
+    /// No request came within the keep-alive timeout.
     case idle
-    /// The client did not take our last bytes in time.
+    /// The client did not read the last bytes in time.
     case stalled
-    /// One side of a tunnel had ended, and then nothing moved any more.
+    /// One side of a tunnel had ended, and no bytes moved any more.
     case noProgress = "no_progress"
     /// The daemon ended the tunnel with a close frame.
     case closeHandshake = "close_handshake"
     case shuttingDown = "shutting_down"
 
-    /// The client must not take what it has for everything there was: its connection is reset, not closed.
+    /// Whether the connection is reset instead of closed, so that the client sees its response as incomplete.
     var isAbrupt: Bool { self == .upstreamReset }
 }

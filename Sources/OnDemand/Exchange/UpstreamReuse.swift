@@ -1,17 +1,17 @@
-/// What a conversation makes of its connection to a backend.
+/// State of the reuse of a backend's connection.
 enum UpstreamReuse: Equatable {
-    /// There is none, or a request is on it.
+    /// No connection, or a request is on it.
     case undecided
-    /// It has done its work and is to be closed.
+    /// The connection is to be closed.
     case spent
-    /// The answer on it has ended by itself: it may be kept.
-    case reusable(Spare)
-    /// It waits for the client's next request; no lease is held for it, so it keeps nobody awake.
-    case kept(Spare)
+    /// The response has ended and the connection is open: it may be kept.
+    case reusable(Idle)
+    /// Waits for the client's next request; it holds no lease, so the backend may idle out.
+    case kept(Idle)
 
-    struct Spare: Equatable {
+    struct Idle: Equatable {
         let service: BackendID
         /// How long it may wait.
-        let patience: Duration
+        let timeout: Duration
     }
 }

@@ -80,8 +80,8 @@ struct MessageFormTests {
             talk.run()
             #expect(talk.client.hasPrefix("HTTP/1.1 502 ") && !talk.client.contains("not HTTP"))
             let sentence =
-                limit == "response_fields" ? "has more than 256 fields." : "has more than 65536 bytes (\(limit))."
-            #expect(talk.client.contains("The service \"app\" gave an answer whose header \(sentence)\n"))
+                limit == "response_fields" ? "of more than 256 fields." : "of more than 65536 bytes (\(limit))."
+            #expect(talk.client.contains("The service \"app\" sent a response header \(sentence)\n"))
         }
     }
 
