@@ -147,7 +147,7 @@ def test_a_client_is_answered_in_its_form_and_names_what_the_log_knows(begin, ac
     assert accept == "*/*" or name.encode() in answer.body
     if accept == "application/json":
         assert json.loads(answer.body) == {
-            "error": 'The service "cable" ended before it was ready.', "status": 503, "id": name,
+            "error": 'The service "cable" exited before it was ready.', "status": 503, "id": name,
             "retry_after": int(answer.value("Retry-After"))}
 
 

@@ -72,7 +72,7 @@ def test_when_what_is_required_cannot_start_clients_are_told_its_name_at_once(st
     begun = time.monotonic()
     answer = daemon.ask(wire.upgrade())
     assert answer.status == 503 and int(answer.value("retry-after")) >= 1
-    assert b"requires redis, which ended before it was ready" in answer.body
+    assert b"requires redis, which exited before it was ready" in answer.body
     assert time.monotonic() - begun < 5
     assert daemon.wait_for("start_failed", service="cable")["reason"] == "dependency_failed"
     daemon.assert_never("started", service="cable")

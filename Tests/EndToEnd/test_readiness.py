@@ -88,7 +88,7 @@ def test_a_process_that_ends_while_its_answer_is_awaited_is_a_503_at_once(start,
     client.send(upgrade())
     answer = client.read_response()
     answered = time.monotonic()
-    assert answer.status == 503 and b"ended before it was ready" in answer.body
+    assert answer.status == 503 and b"exited before it was ready" in answer.body
     assert reports(told)[0]["asked"].startswith("GET /"), "it had accepted the question"
     assert answered - daemon.wait_for("started")["at"] < 1.0
     assert "3" in daemon.wait_for("start_failed")["detail"]
@@ -153,7 +153,7 @@ def test_a_process_that_ends_before_it_is_ready_is_a_503_at_once(start, readines
     client.send(upgrade())
     answer = client.read_response()
     answered = time.monotonic()
-    assert answer.status == 503 and b"ended before it was ready" in answer.body
+    assert answer.status == 503 and b"exited before it was ready" in answer.body
     assert answered - daemon.wait_for("started")["at"] < 1.0
     assert "3" in daemon.wait_for("start_failed")["detail"]
 
@@ -218,7 +218,7 @@ def test_a_backend_that_never_takes_a_connection_is_a_503_after_its_time(start):
     begun = time.monotonic()
     assert daemon.ask(request(path="/page")).status == 503
     assert 0.7 <= time.monotonic() - begun < 1.2
-    assert "the socket that it is given" in daemon.wait_for("start_failed")["detail"]
+    assert "its inherited socket" in daemon.wait_for("start_failed")["detail"]
 
 
 def test_a_socket_in_the_file_system_can_be_inherited_too(start, tmp_path):

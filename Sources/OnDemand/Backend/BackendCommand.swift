@@ -1,19 +1,19 @@
-/// What an operator may ask of a backend while the daemon runs.
+/// A command of an operator to one backend.
 enum BackendCommand: String, CaseIterable, Sendable {
     /// Wake it without a client.
     case start
-    /// Put it to sleep, whoever is connected; the next client wakes it again.
+    /// Stop it with all its connections; the next request wakes it again.
     case stop
-    /// Stop it and start it again at once; who comes meanwhile is held.
+    /// Stop it and start it again at once; new requests are queued.
     case restart
     /// Start it and keep it awake.
     case pin
     case unpin
-    /// Answer 503 to everybody, and stop it.
+    /// Stop it and answer 503.
     case disable
     case enable
 
-    /// Whether it is to run when this is done.
+    /// Whether the backend runs when the command is done.
     var wantsIt: Bool {
         switch self {
         case .start, .restart, .pin: true

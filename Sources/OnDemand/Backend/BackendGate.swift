@@ -1,16 +1,19 @@
 import Synchronization
 
-/// Who may use a backend right now: an open bit, the generation and a lease count in one atomic word.
+/// Admission to a running backend: an open bit, the generation and a lease count in one atomic word.
 ///
-/// That word is the whole promise "no request is handed to a backend that is about to be stopped": entering succeeds
-/// only while it is open, and closing an idle gate succeeds only while nobody is inside.
+/// Events: the supervisor opens the gate when the backend is ready, and closes it before a stop. Connections enter on
+/// any thread, which takes a lease, and leave, which returns it.
+///
+/// Invariant: no request reaches a backend that is about to be stopped. Entering succeeds only while the gate is open,
+/// and `closeIfEmpty` succeeds only while no lease is held. Both change the same word, so one of them wins.
 final class BackendGate: Sendable {
     private let word: Atomic<UInt64>
 
-    /// When a tunnel's client last sent data, in nanoseconds; only where that decides on idleness.
+    /// Time of the last data from a tunnel's client, in nanoseconds; used only with `no_client_data`.
     private let clientData: Atomic<Int64>
 
-    /// Where the open generation listens, if each has a port of its own; written before it opens.
+    /// Port of the open generation where each has its own; written before the gate opens.
     private let openPort: Atomic<UInt16>
 
     init() {
@@ -32,7 +35,7 @@ final class BackendGate: Sendable {
 
     private static func leases(of word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
 
-    /// One more inside; nil when it is closed and the backend has to be asked for.
+    /// Takes a lease; returns nil where the gate is closed.
     func enter() -> Generation? {
         var seen = word.load(ordering: .acquiring)
         while seen & Self.openBit != 0 {
@@ -45,9 +48,8 @@ final class BackendGate: Sendable {
         return nil
     }
 
-    /// One less inside. True when that was the last one of its generation: somebody may start a clock, or where the
-    /// gate is closed already has waited for this. A lease of an earlier generation, or of one that was ended by force,
-    /// no longer counts.
+    /// Returns a lease. The result is true for the last lease of its generation: an idle timeout starts, or a closed
+    /// gate is now empty. A lease of an earlier or forcibly ended generation no longer counts.
     func leave(_ generation: Generation) -> Bool {
         var seen = word.load(ordering: .acquiring)
         while Self.counts(seen), Self.generation(of: seen) == generation {
@@ -60,12 +62,12 @@ final class BackendGate: Sendable {
         return false
     }
 
-    /// A closed gate counts those who were inside when it was closed, and nobody after a close by force.
+    /// Returns whether leases count: in an open gate, and in a closed one that still has some.
     private static func counts(_ word: UInt64) -> Bool { word & openBit != 0 || leases(of: word) > 0 }
 
-    /// Opens for a new generation with the waiting clients already inside. Whoever enters sees its port: it may be an
-    /// old one only for a lease that has ended already.
-    /// One that opens again has whoever stayed inside meanwhile, too.
+    /// Opens the gate for a generation, with leases for the queued clients. A client that enters sees its port; an
+    /// older port appears only with a lease that has ended. A reopened gate keeps the leases of clients that stayed
+    /// inside.
     func open(_ generation: Generation, leases: Int, port: UInt16 = 0) {
         openPort.store(port, ordering: .relaxed)
         var seen = word.load(ordering: .acquiring)
@@ -80,7 +82,7 @@ final class BackendGate: Sendable {
         }
     }
 
-    /// Closes only when nobody is inside: the answer decides whether the backend may be stopped.
+    /// Closes the gate if no lease is held; returns whether it did.
     func closeIfEmpty() -> Bool {
         let seen = word.load(ordering: .acquiring)
         guard seen & Self.openBit != 0, Self.leases(of: seen) == 0 else { return false }
@@ -89,23 +91,23 @@ final class BackendGate: Sendable {
         ).exchanged
     }
 
-    /// Closes to newcomers: whoever is inside may finish and is still counted.
+    /// Closes the gate to new clients; existing leases still count.
     func close() { word.bitwiseAnd(~Self.openBit, ordering: .acquiringAndReleasing) }
 
-    /// Closes whoever is inside: their leases end with the generation.
+    /// Closes the gate and ends all leases with the generation.
     func closeByForce() {
         word.bitwiseAnd(~(Self.openBit | 0xffff_ffff), ordering: .acquiringAndReleasing)
     }
 
-    /// Of the generation that was opened last; zero where the port is always the same.
+    /// Port of the latest generation; 0 where the port is fixed.
     var port: UInt16 { openPort.load(ordering: .relaxed) }
 
-    /// A client that holds no lease has said something.
+    /// Records data from a client without a lease.
     func recordClientData(at now: Instant) { clientData.store(now.nanoseconds, ordering: .relaxed) }
 
     var lastClientData: Instant { Instant(nanoseconds: clientData.load(ordering: .relaxed)) }
 
-    /// How many are inside, for the status page.
+    /// Number of leases, for the status page.
     var leases: Int { Int(Self.leases(of: word.load(ordering: .relaxed))) }
     var isOpen: Bool { word.load(ordering: .relaxed) & Self.openBit != 0 }
 }

@@ -1,31 +1,42 @@
-/// The life of one backend: asleep, starting, ready, stopping, cooling down, and at the end retired.
+/// The lifecycle of one backend as a pure state machine.
 ///
-/// Pure: its driver brings events in and carries effects out. An effect that can fail comes back as an event, so the
-/// state changes on the answer and not on the request.
+/// States: `asleep` (no process), `starting`, `awake` (accepts connections), `stopping`, `backoff` after a failure, and
+/// `shuttingDown` at the end. A start passes dependencies, address check, spawn and probing. An awake backend whose
+/// listener disappears returns to probing.
+///
+/// Events come from clients, timers, the gate, the process and operators. `apply` returns effects, which the driver
+/// performs in order. An effect that can fail comes back as an event, so the state changes on the result and not on the
+/// attempt.
+///
+/// Invariants: every queued ticket is admitted or refused exactly once, unless it is abandoned. A generation ends
+/// before the next one begins. Dependencies are held from the start until no process is left.
+///
+/// Example: `wanted` while asleep queues the ticket and starts; `probeSucceeded` opens the gate and admits the queue;
+/// the last lease arms the idle timer; its expiry closes the gate and begins the stop plan.
 struct BackendMachine {
     enum State: Equatable {
-        /// No process, no timer, nothing that costs.
+        /// No process and no timer.
         case asleep
         case starting(Start)
-        /// Accepts connections; who uses it is counted in its gate.
+        /// Accepts connections; its gate counts the leases.
         case awake(since: Instant)
         case stopping(Stop)
         /// A start failed or a crash came too soon: no start before the timer fires.
         case backoff(Rest)
-        /// The daemon is leaving: nothing starts any more.
+        /// The daemon shuts down: nothing starts any more.
         case shuttingDown
     }
 
     struct Start: Equatable {
         enum Phase: Equatable {
-            /// What it requires is made ready first.
+            /// Its dependencies are made ready first.
             case awaitingDependencies
-            /// Is the address free? A stranger that answers there must never get our clients.
+            /// Checks that the address is free: a foreign listener must not get the clients.
             case checkingAddress
             case spawning
             case probing(since: Instant)
-            /// It was ready, and its process lives, yet nobody listens at its address: a server that tests its port
-            /// before it boots on, or one that executes itself anew. The suspects' requests had been sent.
+            /// Was ready, and its process lives, but its address has no listener: the server tests its port before it
+            /// starts, or has executed itself again. The requests of the suspects had been sent.
             case relistening(readySince: Instant, suspects: [Ticket])
         }
         var phase: Phase
@@ -34,15 +45,15 @@ struct BackendMachine {
 
     struct Stop: Equatable {
         var cause: StopCause
-        /// The step of the stop plan that is being waited for.
+        /// Index of the current step of the stop plan.
         var step: Int
-        /// Before the first step: the clients that are left are told and have a moment.
+        /// Before the first step: tunnels get close frames and time to close.
         static let takingLeave = -1
-        /// How the first process of the group ended, once it has.
+        /// Exit of the group's leader; nil while it runs.
         var exit: Exit?
-        /// Clients that arrived meanwhile: they get a fresh start.
+        /// Clients that arrived since; they wait for the next start.
         var queue: [Ticket] = []
-        /// An operator wants it back, whether anybody waits or not.
+        /// Whether an operator wants it started again, with or without clients.
         var startsAgain = false
     }
 
@@ -50,7 +61,7 @@ struct BackendMachine {
     struct Rest: Equatable {
         let until: Instant
         let reason: String
-        /// Requests queued for the next start; only the last `Limits.queuedRest` of a rest takes any.
+        /// Requests queued for the next start, accepted only in the last `Limits.queuedRest` of the backoff.
         var queue: [Ticket] = []
 
         func queues(at now: Instant) -> Bool { until - now <= Limits.queuedRest }
@@ -60,16 +71,16 @@ struct BackendMachine {
         case idle
         case command
         case shutdown
-        /// It ended by itself or never became ready; the group may still hold others.
+        /// It exited by itself or never became ready; other processes of the group may remain.
         case failure(reason: String, restAfter: Bool)
     }
 
-    /// The operator's last word that still counts; gone with the daemon.
+    /// The last operator command in effect; lost when the daemon restarts.
     enum AdminState: Equatable {
         case usual
-        /// Kept awake whoever comes or goes.
+        /// Kept awake with or without clients.
         case pinned
-        /// Starts when it is asked for, and until then not by itself even if it is always on.
+        /// Starts on demand only, even if it is always on.
         case stopped
         /// Never starts.
         case disabled
@@ -77,19 +88,19 @@ struct BackendMachine {
 
     enum Event: Equatable {
         case wanted(Ticket)
-        /// A client asks that must not cause a start of its own.
+        /// A client asks that must not cause a start.
         case wantedIfAwake(Ticket)
         case abandoned(Ticket)
-        /// A client that was admitted to this generation found nobody listening, or was reset before the generation
-        /// had answered anything: it waits again. `wasSent`: its request had been sent, so the process may die of it.
+        /// An admitted client found no listener, or was reset before this generation had responded. It is queued again.
+        /// `wasSent`: its request had been sent, so it may have crashed the process.
         case foundNobody(Ticket, Generation, wasSent: Bool)
-        /// An always-on backend is started by the daemon itself.
+        /// The daemon starts an always-on backend.
         case startRequested
-        /// All that it requires is ready, and stays so for as long as it lives.
+        /// All dependencies are ready, and stay so until they are released.
         case dependenciesReady
-        /// Something that it requires cannot be had before so much time has passed, or before an operator brings it.
+        /// A dependency is not available before `retryAfter`, or before an operator enables it.
         case dependencyRefused(String, Refusal, retryAfter: Duration)
-        /// The configuration has changed, and with it what is required before there is a process.
+        /// The configuration changed, and with it the dependencies of a start without a process.
         case dependenciesChanged
         case addressFree
         case addressTaken
@@ -99,61 +110,61 @@ struct BackendMachine {
         case lastLeaseReturned(Generation)
         case gateClosed
         case gateBusy
-        /// Nobody is inside, but a tunnel's client has said something within the idle timeout.
+        /// No lease is held, but a tunnel's client has sent data within the idle timeout.
         case clientDataSeen(at: Instant)
-        /// Nobody is left of those who were told that this generation goes away.
+        /// All tunnels of this generation that got a close frame are closed.
         case tunnelsDrained(Generation)
         case timerFired(BackendTimer)
-        /// The process that was spawned has ended.
+        /// The spawned process has exited.
         case exited(Exit)
-        /// Nothing is left of its process group.
+        /// No process of its group is left.
         case groupGone
         case command(BackendCommand)
         case shutdownRequested
-        /// Do not wait for the current step of the stop plan.
+        /// Skip the current step of the stop plan.
         case shutdownForced
     }
 
     enum Effect: Equatable {
-        /// Hold on to everything in `requires`; what is held already stays held.
+        /// Acquire everything in `requires`; leases that are held stay held.
         case acquireDependencies
-        /// From here on they may idle out.
+        /// The dependencies may idle out.
         case releaseDependencies
         case checkAddress
         case spawn(Generation)
         case startProbing
         case stopProbing
-        /// The same process is looked at again, after a pause.
+        /// Probe the same process again after a pause.
         case probeAgain
         case openGate(Generation, leases: Int)
-        /// One more lease of the open gate, for a client that asked just before it opened.
+        /// Take one more lease of the open gate, for a client that asked just before it opened.
         case enterGate
         case tryCloseGate
-        /// To newcomers; who is inside is still counted.
+        /// Close the gate to new clients; existing leases still count.
         case closeGate
         case closeGateByForce
-        /// To newcomers, for a while: the same generation opens it again, and who is inside stays inside.
+        /// Close the gate until the same generation opens it again; existing leases stay.
         case suspendGate
         case admit([Ticket], Generation)
         case refuse([Ticket], Refusal, retryAfter: Duration?)
         case arm(BackendTimer, at: Instant)
         case disarm(BackendTimer)
-        /// Tell the clients of open tunnels that the backend goes away, and why.
+        /// Close the open tunnels with close frames for this reason.
         case closeTunnels(Generation, CloseReason, over: Duration)
         case signal(StopSignal)
-        /// Everything that belonged to this generation is over.
+        /// End all connections and leases of this generation.
         case endGeneration(Generation)
     }
 
     private(set) var policy: BackendPolicy
     private(set) var state = State.asleep
-    /// Of the current or the most recent life.
+    /// The current or the most recent generation.
     private(set) var generation = Generation(number: 0)
-    /// When the start of this life is to be over; set with its process.
+    /// Deadline of the current start; set at the spawn.
     private(set) var startDeadline = Instant(nanoseconds: 0)
-    /// Failed starts and early crashes in a row.
+    /// Consecutive failed starts and early crashes.
     private(set) var failures = 0
-    /// Fell asleep by itself; until then only an operator wakes it.
+    /// End of `min_sleep` after an idle stop; nil where any request may wake it.
     private(set) var minSleepUntil: Instant?
     private(set) var standing: AdminState
 
@@ -162,18 +173,19 @@ struct BackendMachine {
         self.standing = standing
     }
 
-    /// Starts again by itself, whatever ended it.
+    /// Whether it starts again by itself after any end.
     var comesBack: Bool { standing == .pinned || (standing == .usual && policy.comesBack) }
 
-    /// The configuration has changed: for the life that begins next.
+    /// Takes a new policy, for the next generation.
     mutating func update(_ policy: BackendPolicy) { self.policy = policy }
 
-    /// How clients are asked to leave is no matter of the process: it counts at once.
+    /// Takes the timing of closing tunnels; it concerns no process, so it applies at once.
     mutating func update(closeJitter: Duration, drainTimeout: Duration) {
         (policy.closeJitter, policy.drainTimeout) = (closeJitter, drainTimeout)
     }
 
-    /// `jitter` in 0..<1 spreads the rests of siblings; a machine has no dice of its own.
+    /// Applies an event. `jitter` in 0..<1 spreads the backoffs of several backends; the machine has no source of
+    /// randomness.
     mutating func apply(_ event: Event, at now: Instant, jitter: Double = 0) -> [Effect] {
         let wasHolding = isHoldingDependencies
         let effects = answer(event, now, jitter)
@@ -191,7 +203,7 @@ struct BackendMachine {
         }
     }
 
-    /// From the wish to start until nothing is left of its processes, whichever way that goes.
+    /// Whether dependencies are held: from the start until no process is left.
     private var isHoldingDependencies: Bool {
         switch state {
         case .starting, .awake, .stopping: !policy.requires.isEmpty
@@ -226,7 +238,7 @@ struct BackendMachine {
             state = .shuttingDown
             return []
         case .abandoned, .lastLeaseReturned, .tunnelsDrained:
-            return []  // Posted before the answer was read.
+            return []  // Posted before the reply was read.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // asked only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
@@ -259,7 +271,7 @@ struct BackendMachine {
         case (_, .foundNobody(let ticket, _, let wasSent)):
             return join(start, ticket, wasSent: wasSent)
         case (_, .abandoned(let ticket)):
-            // The start goes on: others may be waiting, and who left once often comes back.
+            // Continue the start: other clients may be queued, and a client that left often comes back.
             start.queue.removeAll { $0 == ticket }
             state = .starting(start)
             return []
@@ -301,11 +313,11 @@ struct BackendMachine {
         case (_, .lastLeaseReturned), (_, .tunnelsDrained), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
         case (.spawning, .shutdownRequested):
-            impossible(event)  // Spawning is answered before anything else is told.
+            impossible(event)  // The spawn's result comes before other events.
         case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
             (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
             (_, .shutdownForced):
-            impossible(event)  // Each is asked for in one phase only; a leader's exit comes before its group's end.
+            impossible(event)  // Each occurs in one phase only; the leader exits before its group ends.
         }
     }
 
@@ -320,7 +332,7 @@ struct BackendMachine {
         return []
     }
 
-    /// It listens again, or ends instead.
+    /// Handles events until it listens again or ends.
     private mutating func whileRelistening(
         _ queue: [Ticket], _ since: Instant, _ suspects: [Ticket], _ event: Event, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
@@ -333,7 +345,7 @@ struct BackendMachine {
             + (queue.isEmpty ? armIdle(from: now, readySince: since) : [.admit(queue, generation)])
     }
 
-    /// About what has to be ready before there is a process.
+    /// Handles events of the phase before there is a process.
     private mutating func whileAwaitingDependencies(_ start: Start, _ event: Event, _ now: Instant) -> [Effect] {
         switch (start.phase, event) {
         case (.awaitingDependencies, .dependenciesReady):
@@ -344,7 +356,7 @@ struct BackendMachine {
         case (.awaitingDependencies, .dependenciesChanged), (.checkingAddress, .dependenciesChanged):
             return beginStart(for: start.queue)
         default:
-            impossible(event)  // What is required is asked for before there is a process, and answered once.
+            impossible(event)  // Dependencies are requested before there is a process, and answered once.
         }
     }
 
@@ -359,7 +371,7 @@ struct BackendMachine {
     private mutating func whileStarting(_ start: Start, _ command: BackendCommand, _ now: Instant) -> [Effect] {
         switch start.phase {
         case .awaitingDependencies, .checkingAddress: beforeProcess(start.queue, command)
-        case .spawning: impossible(.command(command))  // Spawning is answered before anything else is told.
+        case .spawning: impossible(.command(command))  // The spawn's result comes before other events.
         case .probing, .relistening: whileProbing(start.queue, command, now)
         }
     }
@@ -371,7 +383,7 @@ struct BackendMachine {
         return [.stopProbing] + refuse(queue, command.refusal)
     }
 
-    /// Who waits is told when the operator wants it stopped, and waits on when it is to start anew.
+    /// Handles events while probing. A stop rejects the queued requests; a restart keeps them.
     private mutating func whileProbing(
         _ queue: [Ticket], _ command: BackendCommand, _ now: Instant
     ) -> [Effect] {
@@ -388,7 +400,7 @@ struct BackendMachine {
         }
     }
 
-    /// A start that failed after the spawn: everybody is told at once, then the rest of the group is ended.
+    /// Fails a start after the spawn: rejects the queue at once, then stops the rest of the group.
     private mutating func fail(
         _ refusal: Refusal, _ queue: [Ticket], exit: Exit?, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
@@ -398,8 +410,8 @@ struct BackendMachine {
         return told + beginStop(Stop(cause: cause, step: 0, exit: exit), now)
     }
 
-    /// The failure of what it requires is not counted as its own; when that may be tried again, so may this. What only
-    /// an operator can bring is not waited for with a timer: whoever enables it says so.
+    /// Enters backoff after a dependency failed. The failure counts for the dependency only; both may be retried at the
+    /// same time. Where only an operator can help no timer runs: enabling the dependency is an event.
     private mutating func rest(
         after refusal: Refusal, for pause: Duration, _ queue: [Ticket], _ now: Instant
     ) -> [Effect] {
@@ -412,7 +424,7 @@ struct BackendMachine {
         return told + [.arm(.backoffTimer, at: now + pause)]
     }
 
-    /// A start that failed before there was a process.
+    /// Enters backoff after a start that failed before there was a process.
     private mutating func rest(
         after refusal: Refusal, refusing queue: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
@@ -430,21 +442,21 @@ struct BackendMachine {
         return [.arm(.backoffTimer, at: until)]
     }
 
-    // MARK: Ready
+    // MARK: Awake
 
     private mutating func whileAwake(
         _ since: Instant, _ event: Event, _ now: Instant, _ jitter: Double
     ) -> [Effect] {
         switch event {
         case .wanted(let ticket), .wantedIfAwake(let ticket):
-            // It found the gate closed and asked while the answer "ready" was on its way.
+            // It found the gate closed and asked while `admitted` was on its way.
             return [.enterGate, .admit([ticket], generation)]
         case .lastLeaseReturned(let returned):
             return returned == generation ? armIdle(from: now, readySince: since) : []
         case .timerFired(.idle):
-            return [.tryCloseGate]  // May fail, so the state waits for the answer.
+            return [.tryCloseGate]  // May fail, so the state waits for the result.
         case .gateBusy:
-            return []  // Somebody came in; the clock starts again when the last one leaves.
+            return []  // A client has entered; the last returned lease restarts the timeout.
         case .clientDataSeen(let instant):
             return armIdle(from: instant, readySince: since)
         case .gateClosed where policy.idleWhen == .noClientData:
@@ -464,7 +476,7 @@ struct BackendMachine {
         case .shutdownRequested:
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
         case .abandoned, .tunnelsDrained, .startRequested:
-            return []  // Posted before the answer was read; others may come; already up.
+            return []  // Posted before the reply was read; others may come; already up.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .timerFired,  // disarmed on the way here
@@ -474,14 +486,14 @@ struct BackendMachine {
         }
     }
 
-    /// Back to probing, within what is left of the start; for a process that had been ready for longer, within another
-    /// startup timeout.
+    /// Returns to probing within the rest of the startup timeout; a process that had been ready for longer gets another
+    /// one.
     private mutating func loseListener(
         _ since: Instant, _ ticket: Ticket, _ wasSent: Bool, _ now: Instant
     ) -> [Effect] {
         let isBooting = now < startDeadline
         guard isBooting || !wasSent else {
-            // It accepts and never answers, for as long as a start may take.
+            // It accepts and never responds for a whole startup timeout.
             return refuse([ticket], .startTimedOut(after: policy.startupTimeout))
         }
         let phase = Start.Phase.relistening(readySince: since, suspects: wasSent ? [ticket] : [])
@@ -490,7 +502,8 @@ struct BackendMachine {
         return [.disarm(.idle), .suspendGate, .arm(.startup, at: limit), .probeAgain]
     }
 
-    /// `waiting` are queued for the next start, but for the suspects: their requests may have caused it.
+    /// Handles a crash. `waiting` are queued for the next start, except for the suspects, whose requests may have
+    /// caused it.
     private mutating func crash(
         _ exit: Exit, _ since: Instant, _ queue: [Ticket], _ suspects: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
@@ -498,7 +511,7 @@ struct BackendMachine {
         let isDone = !policy.restarts && exit == .status(0)
         let stable = isDone || now - since >= Limits.stableUptime
         if stable { failures = 0 }
-        // The first crash is forgiven: the next request starts it again at once. Then it rests, ever longer.
+        // After the first crash the next request starts it at once; then the backoff grows.
         let rests = failures > 0
         let cause = StopCause.failure(reason: "ended unexpectedly", restAfter: rests)
         let restIsLong = rests && policy.backoff.delay(afterFailures: failures + 1, jitter: 0) > Limits.queuedRest
@@ -519,7 +532,7 @@ struct BackendMachine {
         case .pin:
             return [.disarm(.idle)]
         case .unpin:
-            // Somebody may be inside: then the gate stays open, and the clock starts again when the last one leaves.
+            // With leases the gate stays open, and the last returned lease starts the timeout.
             return wasPinned ? armIdle(from: now, readySince: since) : []
         case .stop, .disable:
             let stop = Stop(cause: .command, step: Stop.takingLeave)
@@ -542,16 +555,16 @@ struct BackendMachine {
         return take(step: stop.step, now)
     }
 
-    /// Clients that are still connected are told before anybody is signalled.
+    /// Sends close frames to open tunnels before any process gets a signal.
     private mutating func closeTunnels(_ stop: Stop, _ reason: CloseReason, _ now: Instant) -> [Effect] {
         state = .stopping(stop)
-        // Tunnels are gone by then; requests, which only an order finds inside, may take longer.
+        // Tunnels are closed by then; requests, which only a command finds inside, may take longer.
         let closeHandshake = policy.closeJitter + Limits.closeTimeout
         let limit = now + (stop.cause == .command ? max(closeHandshake, policy.drainTimeout) : closeHandshake)
         return [.closeTunnels(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 
-    /// The stop has used up its time: queued requests are refused, and KILL is only repeated at a slow rate.
+    /// Gives up on an overdue stop: queued requests are refused, and KILL is repeated at a slow rate.
     private func loseHope(_ stop: inout Stop) -> [Effect] {
         guard stop.step == policy.stopPlan.overdueStep else { return [] }
         let queue = stop.queue
@@ -560,7 +573,7 @@ struct BackendMachine {
         return refuse(queue, .stopTimedOut)
     }
 
-    /// The stop plan and its grace are over, and processes are left.
+    /// Whether the stop plan and its grace are over and processes are left.
     var isStopOverdue: Bool {
         guard case .stopping(let stop) = state else { return false }
         return stop.step >= policy.stopPlan.overdueStep
@@ -608,7 +621,7 @@ struct BackendMachine {
             return []  // Posted before the gate closed; an always-on backend starts again by itself.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
-            .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // asked and armed only while ready
+            .gateClosed, .gateBusy, .clientDataSeen, .timerFired:  // Requested and armed only while awake.
             impossible(event)
         }
     }
@@ -617,7 +630,7 @@ struct BackendMachine {
         switch command {
         case .start, .restart, .pin:
             guard standing != .disabled, stop.step < policy.stopPlan.overdueStep else { return [] }
-            // An operator does not wait for a rest; the failure counts all the same.
+            // A command ends the backoff; the failure still counts.
             if case .failure(let reason, restAfter: true) = stop.cause {
                 failures += 1
                 stop.cause = .failure(reason: reason, restAfter: false)
@@ -649,7 +662,7 @@ struct BackendMachine {
         case _ where stop.step >= policy.stopPlan.overdueStep:
             return refuse([ticket], .stopTimedOut)
         case .failure(let reason, restAfter: true):
-            // Without jitter, because the rest is drawn when it begins.
+            // Without jitter, which is drawn when the backoff begins.
             let longest = policy.backoff.delay(afterFailures: failures + 1, jitter: 0)
             guard longest <= Limits.queuedRest, mayWake || startsAnyhow || !stop.queue.isEmpty else {
                 let delay = policy.backoff.delay(afterFailures: failures + 1, jitter: jitter)
@@ -659,7 +672,7 @@ struct BackendMachine {
         case .idle where policy.minimumSleep > .zero && !startsAnyhow:
             return [.refuse([ticket], .minSleep, retryAfter: policy.minimumSleep)]
         case .idle, .command, .failure:
-            // Once somebody waits who may, a start follows, and anybody joins it.
+            // A queued client that may wake causes a start, so any other client may join.
             guard mayWake || startsAnyhow || !stop.queue.isEmpty else { return refuse([ticket], .wakeNotAllowed) }
             return queue(ticket, &stop.queue)
         }
@@ -689,7 +702,7 @@ struct BackendMachine {
         }
     }
 
-    // MARK: Cooling down and retired
+    // MARK: Backoff and shutdown
 
     private mutating func whileInBackoff(_ rest: Rest, _ event: Event, _ now: Instant) -> [Effect] {
         var rest = rest
@@ -712,7 +725,7 @@ struct BackendMachine {
             state = .shuttingDown
             return [.disarm(.backoffTimer)] + refuse(rest.queue, .shuttingDown)
         case .lastLeaseReturned, .tunnelsDrained, .startRequested:
-            return []  // Posted before the answer was read; the timer decides when it starts.
+            return []  // Posted before the reply was read; the timer decides when it starts.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
             .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone,
             .shutdownForced:
@@ -720,10 +733,10 @@ struct BackendMachine {
         }
     }
 
-    /// A short rest is waited for; a longer one is told.
+    /// Queues a client near the end of the backoff; refuses it with the remaining time otherwise.
     private func join(_ rest: inout Rest, _ ticket: Ticket, mayWake: Bool, _ now: Instant) -> [Effect] {
         guard rest.queues(at: now), mayWake || comesBack || !rest.queue.isEmpty else {
-            // Never nothing and never less: the client may have asked just before a timer that is due.
+            // At least 1 ms: the client may have asked just before the timer fires.
             let left = max(rest.until - now, .milliseconds(1))
             return [.refuse([ticket], .backoff(reason: rest.reason), retryAfter: left)]
         }
@@ -738,7 +751,7 @@ struct BackendMachine {
             state = .asleep
             return [.disarm(.backoffTimer)] + refuse(rest.queue, .disabled)
         case .stop:
-            // The rest protects from whoever wakes it next.
+            // The backoff applies to clients, not to commands.
             let queue = rest.queue
             rest.queue = []
             return refuse(queue, .stopped)
@@ -756,15 +769,15 @@ struct BackendMachine {
             []
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
             .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
-            impossible(event)  // Nothing was asked for and no process is left.
+            impossible(event)  // Nothing was requested and no process is left.
         }
     }
 }
 
-// MARK: - Orders
+// MARK: - Commands
 
 extension BackendMachine {
-    /// The last word counts; yet what is disabled is enabled before it is anything else.
+    /// Records the command as the admin state. A disabled backend must be enabled first.
     private mutating func stand(after command: BackendCommand) {
         switch (standing, command) {
         case (_, .disable): standing = .disabled
@@ -784,12 +797,12 @@ extension BackendCommand {
         }
     }
 
-    /// What those are told who wait for what is not to start.
+    /// The refusal of queued requests after this command.
     fileprivate var refusal: Refusal { self == .disable ? .disabled : .stopped }
 }
 
 extension BackendMachine {
-    /// Clients that are held right now.
+    /// Number of queued clients.
     var queueLength: Int {
         switch state {
         case .starting(let start): start.queue.count

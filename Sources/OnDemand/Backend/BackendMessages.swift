@@ -1,55 +1,55 @@
-/// The messages that cross between those who have clients and those who have processes; neither side names the other.
+/// Messages between proxy (clients) and supervisor (processes); neither side refers to the other.
 
-/// From the proxy: what its clients need.
+/// From the proxy: requests on behalf of clients.
 enum BackendRequest: Equatable, Sendable {
-    /// A client waits; it is answered exactly once, unless it is abandoned first. Who may not wake the backend is
-    /// refused where it would take a new start.
+    /// A client waits; it is answered exactly once, unless it is abandoned first. A client that may not wake the
+    /// backend is refused where a new start would be needed.
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: ClientInfo)
-    /// A client that was admitted to this generation found nobody listening, or was reset before the generation had
-    /// answered anything. It waits again; `wasSent` says whether its request had been sent.
+    /// An admitted client found no listener, or was reset before this generation had responded. It is queued again;
+    /// `wasSent` says whether its request had been sent.
     case foundNobody(BackendID, Ticket, Generation, wasSent: Bool)
-    /// The waiting client has left.
+    /// The queued client is gone.
     case abandoned(BackendID, Ticket)
-    /// Nobody uses this generation any more.
+    /// No lease of this generation is held any more.
     case lastLeaseReturned(BackendID, Generation)
-    /// Nobody is left of those who were told that this generation goes away.
+    /// All tunnels of this generation that got a close frame are closed.
     case tunnelsDrained(BackendID, Generation)
-    /// An operator asks for something; answered exactly once, at once or when it is done.
+    /// An operator's command; answered exactly once, at once or when it is done.
     case command(BackendID, BackendCommand, Ticket, waits: Bool)
 }
 
-/// Who a client is, as far as it says so: for people who wonder what woke a backend.
+/// A client as it describes itself, for log lines about what woke a backend.
 struct ClientInfo: Equatable, Sendable {
-    /// As `$remote_addr` shows it.
+    /// Address as in `$remote_addr`.
     let address: String
-    /// Without the query, in which some have secrets.
+    /// The path without the query, because queries may contain secrets.
     let path: String
-    /// What it calls itself; nil when it does not.
+    /// `User-Agent`; nil without one.
     let agent: String?
 }
 
-/// From the supervisor: what becomes of them.
+/// From the supervisor: replies and notifications.
 enum BackendReply: Equatable, Sendable {
-    /// Ready, and one lease of this generation is already held for this client.
+    /// Ready; one lease of this generation is already held for this client.
     case admitted(BackendID, Ticket, Generation)
     case refused(Ticket, Refusal, retryAfter: Duration?)
-    /// The process is gone, and with it everything that was connected to it.
+    /// The process and all its connections are gone.
     case generationEnded(BackendID, Generation)
-    /// It will be stopped although tunnels are open: their clients are to be told, within this time.
+    /// It will be stopped with open tunnels: send them close frames within this time.
     case closeTunnels(BackendID, Generation, CloseReason, over: Duration)
     case commandEnded(Ticket, CommandResult)
-    /// A line of its output, for those who follow it.
+    /// A line of its output, for log followers.
     case printed(BackendID, String)
-    /// For those who watch.
+    /// The state changed, for status streams.
     case stateChanged(BackendID)
 }
 
-/// Why clients are asked to go although they did nothing wrong.
+/// Reason of a tunnel's close by the daemon.
 enum CloseReason: Equatable, Sendable {
     /// The backend is stopped.
     case goingAway
-    /// It is stopped and started again: coming back at once is welcome.
+    /// It is stopped and started again: clients may reconnect at once.
     case restarts
-    /// It is stopped, and nobody wakes it for a while: coming back at once is in vain.
+    /// It is stopped and cannot be woken for now: reconnecting at once fails.
     case staysAway
 }

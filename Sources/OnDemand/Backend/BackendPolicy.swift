@@ -1,40 +1,40 @@
-/// What keeps a backend awake.
+/// What counts as use of a backend.
 enum IdleWhen: String, CaseIterable, Sendable {
     /// Every request in progress and every open tunnel.
     case noConnections = "no_connections"
-    /// Requests in progress, and tunnels whose client sends text or binary frames. Pings, pongs and whatever the server
-    /// says do not count: an Action Cable server pings every three seconds whether anybody is there or not.
+    /// Requests in progress, and tunnels whose client sends text or binary frames. Pings, pongs and the server's frames
+    /// do not count: Action Cable pings every 3 s even without a user.
     case noClientData = "no_client_data"
 }
 
-/// The numbers a backend lives by. The defaults here are the defaults of the configuration.
+/// Timing and limits of a backend; the defaults are those of the configuration.
 struct BackendPolicy: Equatable, Sendable {
-    /// From spawn to the first successful readiness probe; then the waiting clients are refused.
+    /// From spawn to ready; then the start fails and queued requests are refused.
     var startupTimeout: Duration = .seconds(30)
-    /// What it has to show until then.
+    /// The check that decides when it is ready.
     var readiness = ReadinessCheck.tcp
     /// From the end of the last connection or request to the stop; nil never stops it.
     var idleTimeout: Duration? = .seconds(15 * 60)
     var idleWhen = IdleWhen.noConnections
-    /// However quiet it is, an idle backend is not stopped before it has been ready for this long.
+    /// Minimum time from ready to an idle stop.
     var minimumUptime: Duration = .zero
-    /// After an idle stop no request wakes it for this long.
+    /// Minimum time from an idle stop to the next start by a request.
     var minimumSleep: Duration = .zero
-    /// Close frames to tunnels that an idle stop ends are spread over this long.
+    /// Close frames of an idle stop are spread over this time.
     var closeJitter: Duration = .seconds(1)
-    /// When a stop does not wait for idleness: how long requests in progress may take before the process is told.
+    /// For stops with requests in progress: how long they may take before the process is signalled.
     var drainTimeout: Duration = .seconds(10)
     var stopPlan = StopPlan.politely(for: .seconds(10))
-    /// Clients held while the backend is down; more are refused with 503.
+    /// Maximum of queued requests; more are refused with 503.
     var maximumQueue = 256
-    /// Started with the daemon and never idled out.
+    /// Whether it starts with the daemon and never idles out.
     var alwaysOn = false
-    /// Started again after it has ended by itself; off, its end is final until somebody asks for it.
+    /// Whether it restarts after it has exited by itself; otherwise only on demand.
     var restarts = true
     var backoff = RestartBackoff()
-    /// The backends that are made ready before it starts and may idle out only after it, by name.
+    /// Names of the backends that must be ready before it starts, and may idle out only after it.
     var requires: [String] = []
 
-    /// Whether it needs nobody to come back after a crash or a rest.
+    /// Whether it starts again by itself after a crash or a backoff.
     var comesBack: Bool { alwaysOn && restarts }
 }

@@ -1,12 +1,12 @@
-/// Who comes first when some require others: what is required before what requires it, and else the order given.
+/// The start order of entries: dependencies first, otherwise the given order.
 enum DependencyOrder {
     struct Entry: Equatable {
         let name: String
         let requires: [String]
     }
 
-    /// The positions of the entries, in the order in which they start; the other way round is the order of a shutdown.
-    /// Names that are not among the entries, and the requirement that closes a cycle, are passed over.
+    /// Returns the indices of the entries in start order; a shutdown uses the reverse. Unknown names, and the
+    /// requirement that closes a cycle, are skipped.
     static func positions(of entries: [Entry]) -> [Int] {
         let places = Self.places(of: entries)
         var order: [Int] = []
@@ -21,7 +21,7 @@ enum DependencyOrder {
         return order
     }
 
-    /// Names each of which requires the next, the first one again at the end; nil when there is no such circle.
+    /// Returns names of which each requires the next, the first one again at the end; nil without a cycle.
     static func cycle(in entries: [Entry]) -> [String]? {
         let places = Self.places(of: entries)
         var isSound = Array(repeating: false, count: entries.count)

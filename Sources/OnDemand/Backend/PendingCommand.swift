@@ -1,27 +1,27 @@
-/// An order whose end somebody waits for.
+/// A command whose end an operator waits for.
 struct PendingCommand: Equatable {
     let ticket: Ticket
     let command: BackendCommand
-    /// The life that the order found; a restart is not done before there is another.
+    /// The generation at the time of the command; a restart needs a later one.
     let found: Generation
 
     enum Verdict: Equatable {
         /// It accepts connections.
         case isReady
-        /// What it was to end has ended.
+        /// The backend has ended.
         case hasEnded
         /// There was nothing to wait for.
         case isNoted
-        /// The start has failed.
+        /// The start failed.
         case hasFailed
-        /// Somebody else wanted it stopped before it was ready.
+        /// Another command stopped it before it was ready.
         case wasStopped
         /// Its processes do not end.
         case stopTimedOut
         case daemonLeaves
     }
 
-    /// What has come of it; nil while that is open.
+    /// Returns the verdict; nil while the command is running.
     func verdict(on machine: BackendMachine) -> Verdict? {
         switch command {
         case .start, .pin, .restart: verdictOnStart(machine)
@@ -42,7 +42,7 @@ struct PendingCommand: Equatable {
             case .idle, .command, .failure: stop.startsAgain ? nil : .wasStopped
             }
         case .backoff: .hasFailed
-        // Nobody has stopped it: something that it requires is disabled.
+        // Not stopped by a command: one of its dependencies is disabled.
         case .asleep: [.usual, .pinned].contains(machine.standing) ? .hasFailed : .wasStopped
         case .shuttingDown: .daemonLeaves
         }
@@ -55,11 +55,11 @@ struct PendingCommand: Equatable {
     }
 }
 
-/// What an operator is told about an order, in a sentence.
+/// The result of a command, with a sentence for the operator.
 enum CommandResult: Equatable, Sendable {
     case done(String)
-    /// It could not be carried out.
+    /// It failed.
     case failed(String)
-    /// It was not even tried.
+    /// It was rejected before it started.
     case refused(String)
 }

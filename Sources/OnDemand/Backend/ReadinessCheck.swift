@@ -1,18 +1,18 @@
-/// What a backend has to show before clients are let in.
+/// The check that a backend must pass before clients are admitted.
 enum ReadinessCheck: Equatable, Sendable {
     /// It accepts connections.
     case tcp
-    /// It answers a GET of this path.
+    /// It responds to a GET of this path.
     case http(path: String, status: ExpectedStatus)
     /// It switches to WebSocket on this path.
     case webSocket(path: String)
-    /// It says READY=1 (sd_notify(3)), and accepts connections.
+    /// It sends READY=1 (sd_notify(3)) and accepts connections.
     case notify
-    /// It takes the first connection from the listening socket that it inherits (sd_listen_fds(3)).
+    /// It accepts the first connection from its inherited listening socket (sd_listen_fds(3)).
     case socket
 
     enum ExpectedStatus: Equatable, Sendable {
-        /// An answer is an answer: Action Cable's to a GET is a healthy 404.
+        /// Any response: Action Cable's to a GET is a healthy 404.
         case any
         case success
         case exactly(Int)
@@ -26,7 +26,7 @@ enum ReadinessCheck: Equatable, Sendable {
         }
     }
 
-    /// What a backend has to do until it is ready, at the address that it is to be reached at, if it has one.
+    /// Describes the check as an infinitive clause; `address` is nil without one.
     func requirement(at address: String?) -> String {
         let place = address.map { " on \($0)" } ?? ""
         return switch self {
@@ -35,8 +35,8 @@ enum ReadinessCheck: Equatable, Sendable {
         case .http(let path, .success): "answer a GET of \(path)\(place) with a status of 2xx"
         case .http(let path, .exactly(let status)): "answer a GET of \(path)\(place) with \(status)"
         case .webSocket(let path): "open a WebSocket at \(path)\(place)"
-        case .notify: address == nil ? "say READY=1" : "say READY=1 and accept connections\(place)"
-        case .socket: "take a connection from the socket that it is given\(address.map { ", \($0)" } ?? "")"
+        case .notify: address == nil ? "send READY=1" : "send READY=1 and accept connections\(place)"
+        case .socket: "accept a connection on its inherited socket\(address.map { ", \($0)" } ?? "")"
         }
     }
 }

@@ -1,47 +1,47 @@
-/// Why a waiting client is turned away: a closed set, so that every waiter gets an answer and each answer has a name.
+/// Why a queued request is rejected: a closed set, so that every rejection has a name.
 indirect enum Refusal: Equatable, Sendable {
     /// The backend did not become ready within its startup timeout.
     case startTimedOut(after: Duration)
-    /// The backend ended before it was ready.
+    /// The backend exited before it was ready.
     case exitedEarly(Exit)
-    /// It could not even be started.
+    /// The process could not be started.
     case spawnFailed(SystemError)
-    /// Something else already accepts connections where the backend would listen.
+    /// A foreign process accepts connections at the backend's address.
     case addressTaken
-    /// Something that it requires could not be made ready: its name, and what is the matter with it.
+    /// A dependency could not be made ready: its name and reason.
     case dependencyFailed(String, Refusal)
-    /// It failed a moment ago and rests until the next attempt.
+    /// A failure, with a backoff until the next start.
     case backoff(reason: String)
     case queueFull(limit: Int)
-    /// It sleeps, and this is none of the requests that may wake it (`wake_on`).
+    /// It is asleep, and `wake_on` does not allow this request to wake it.
     case wakeNotAllowed
-    /// It went to sleep a moment ago, and nobody may wake it yet (`min_sleep`).
+    /// It is asleep, and `min_sleep` is not over.
     case minSleep
     case disabled
-    /// An operator stopped it while it was starting.
+    /// An operator stopped it during its start.
     case stopped
     case shuttingDown
-    /// Its processes do not end although the stop plan is over, so no start can follow.
+    /// The stop plan is over and processes are left, so no start can follow.
     case stopTimedOut
-    /// The process or the machine has no descriptor or no memory left for a connection to it.
+    /// The process or the machine has no descriptor or memory for a connection.
     case resourcesExhausted
-    /// As many requests and tunnels as the service may have.
+    /// The service has reached `max_connections`.
     case tooManyConnections(limit: Int)
 
-    /// A daemon that is restarted by its manager is most often back by then.
+    /// Retry-After during a shutdown: a service manager has usually restarted the daemon by then.
     static let shutdownRetry: Duration = .seconds(5)
-    /// Who may not wake a backend can only look again whether somebody else has.
+    /// Retry-After for requests that are not allowed to wake.
     static let asleepRetry: Duration = .seconds(30)
 
-    /// Whoever requires what is not there looks for it again after this long; only an operator can bring it.
+    /// Retry delay of a backend whose dependency only an operator can enable.
     static let dependencyRetry: Duration = .seconds(5)
-    /// What ran out comes back when somebody leaves.
+    /// Retry-After where resources are freed by closing connections.
     static let resourcesExhaustedRetry: Duration = .seconds(1)
 
-    /// Requests end quickly, tunnels some day.
+    /// Retry-After at `max_connections`: requests end soon, tunnels may not.
     static let connectionLimitRetry: Duration = .seconds(1)
 
-    /// Where the backend's own times say nothing about when to come back; nobody knows when it is enabled again.
+    /// The fixed Retry-After; nil where the backend's timers determine it, or where it is disabled.
     var usualRetry: Duration? {
         switch self {
         case .shuttingDown: Self.shutdownRetry
@@ -52,7 +52,7 @@ indirect enum Refusal: Equatable, Sendable {
         }
     }
 
-    /// No time that passes makes a difference, only somebody who enables something.
+    /// Whether only an operator can end the cause.
     var needsOperator: Bool {
         switch self {
         case .disabled: true
@@ -61,15 +61,15 @@ indirect enum Refusal: Equatable, Sendable {
         }
     }
 
-    /// A refusal without its details: one stable word for logs and counters.
+    /// The stable word of a refusal, for logs and counters.
     enum Reason: String, CaseIterable, Sendable {
-        // A start that led to nothing.
+        // A failed start.
         case startTimedOut = "start_timed_out"
         case exitedEarly = "exited_early"
         case spawnFailed = "spawn_failed"
         case addressTaken = "address_taken"
         case dependencyFailed = "dependency_failed"
-        // Anything else.
+        // Other causes.
         case backoff
         case queueFull = "queue_full"
         case wakeNotAllowed = "wake_not_allowed"
@@ -80,7 +80,7 @@ indirect enum Refusal: Equatable, Sendable {
         case resourcesExhausted = "resources_exhausted"
         case tooManyConnections = "too_many_connections"
 
-        /// Those for which a start can lead to nothing.
+        /// The reasons of failed starts.
         static let ofStarts: [Reason] = [
             .startTimedOut, .exitedEarly, .spawnFailed, .addressTaken, .dependencyFailed,
         ]
@@ -108,30 +108,30 @@ indirect enum Refusal: Equatable, Sendable {
 
     var word: String { reason.rawValue }
 
-    /// A short sentence for the client: what happened, and nothing about the machine it happened on.
+    /// A short sentence for the client, without details of the machine.
     var sentence: String {
         switch self {
         case .startTimedOut(let limit): "did not become ready within \(limit.shortText)"
-        case .exitedEarly: "ended before it was ready"
+        case .exitedEarly: "exited before it was ready"
         case .spawnFailed: "could not be started"
         case .addressTaken: "could not be started: its address is in use"
         case .dependencyFailed(let name, let refusal): "requires \(name), which \(refusal.sentence)"
         case .backoff(let reason): "\(reason); the next start is due shortly"
-        case .queueFull(let limit): "is starting, and \(limit) clients already wait for it"
-        case .wakeNotAllowed: "is asleep, and a request like this does not wake it"
-        case .minSleep: "has just gone to sleep and cannot be woken yet"
+        case .queueFull(let limit): "is starting, and its queue is full (\(limit) requests)"
+        case .wakeNotAllowed: "is asleep, and this request is not allowed to wake it"
+        case .minSleep: "is asleep and cannot be woken yet"
         case .disabled: "is disabled"
         case .stopped: "was stopped by its operator"
         case .shuttingDown: "is shutting down"
-        case .stopTimedOut: "is still being stopped: its processes do not end"
-        case .resourcesExhausted: "cannot be connected to: too many connections are open"
-        case .tooManyConnections(let limit): "has as many connections as it may have, which is \(limit)"
+        case .stopTimedOut: "is still stopping: its processes do not exit"
+        case .resourcesExhausted: "cannot be reached: too many connections are open"
+        case .tooManyConnections(let limit): "has reached its limit of \(limit) connections"
         }
     }
 }
 
 extension Duration {
-    /// As an operator writes it: `250ms`, `30s`, `15m`, `1h30m`.
+    /// The duration in the notation of the configuration: `250ms`, `30s`, `15m`, `1h30m`.
     var shortText: String {
         let milliseconds = wholeMilliseconds
         guard milliseconds % 1000 == 0, milliseconds > 0 else { return "\(milliseconds)ms" }

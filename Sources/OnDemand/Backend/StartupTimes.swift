@@ -1,14 +1,14 @@
-/// How long a backend's recent starts took, from spawn to ready: what a waiting client may be told, and what is slow.
+/// The recent startup times of a backend, from spawn to ready; basis of Retry-After and of `startup_slow`.
 struct StartupTimes: Equatable, Sendable {
-    /// Enough to forget a bad day, few enough to sort at each question.
+    /// Number of kept startup times.
     static let remembered = 20
-    /// Fewer tell nothing about what is usual.
+    /// Fewest startup times for statements about the usual time.
     static let fewest = 3
-    /// A start is slow from this many medians on, and never before `leastSlow`: three times nothing is still nothing.
+    /// A startup is slow after this many medians, and never before `leastSlow`.
     static let slowFactor = 3
     static let leastSlow: Duration = .milliseconds(500)
 
-    /// The latest last.
+    /// Oldest first.
     private(set) var recent: [Duration] = []
 
     mutating func record(_ startup: Duration) {
@@ -16,18 +16,18 @@ struct StartupTimes: Equatable, Sendable {
         recent.append(startup)
     }
 
-    /// The middle one, the longer of two; nil before any start.
+    /// The median, the longer of two; nil before the first start.
     var median: Duration? { recent.isEmpty ? nil : recent.sorted()[recent.count / 2] }
 
-    /// Before this nobody need be asked often; nil while nothing is known.
+    /// The quickest startup, before which probes are rare; nil while too few are known.
     var quickest: Duration? { recent.count >= Self.fewest ? recent.min() : nil }
 
-    /// How long after the spawn a start is worth a warning; nil while nothing is known.
+    /// Time from the spawn to a `startup_slow` warning; nil while too few are known.
     var slowAfter: Duration? {
         guard recent.count >= Self.fewest, let median else { return nil }
         return max(median * Self.slowFactor, Self.leastSlow)
     }
 
-    /// When a client that cannot be held should come back: when this start is usually over.
+    /// Retry-After for a request that cannot be queued: the usual end of this start.
     func retryAfter(elapsed: Duration) -> Duration { max((median ?? .zero) - elapsed, .seconds(1)) }
 }

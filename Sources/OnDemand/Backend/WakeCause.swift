@@ -1,8 +1,8 @@
-/// What a backend was started for, as the status counts it.
+/// Why a backend was started, as the status counts it.
 enum WakeCause: String, CaseIterable, Sendable {
     case upgrade, request
     case `operator`
     case alwaysOn = "always_on"
-    /// Another backend needs it.
+    /// Another backend requires it.
     case required
 }

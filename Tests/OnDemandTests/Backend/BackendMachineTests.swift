@@ -57,7 +57,7 @@ struct BackendMachineTests {
             Row(
                 .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
                 .backoff(
-                    Rest(until: noon + .seconds(4), reason: "requires redis, which ended before it was ready")),
+                    Rest(until: noon + .seconds(4), reason: "requires redis, which exited before it was ready")),
                 [
                     .refuse(
                         [one], .dependencyFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
@@ -174,7 +174,7 @@ struct BackendMachineTests {
                 .exited(crash),
                 .stopping(
                     Stop(
-                        cause: .failure(reason: "ended before it was ready", restAfter: true), step: 0, exit: crash)),
+                        cause: .failure(reason: "exited before it was ready", restAfter: true), step: 0, exit: crash)),
                 [
                     .stopProbing, .disarm(.startup), .refuse([one], .exitedEarly(crash), retryAfter: .seconds(1)),
                     .signal(.terminate), .arm(.stopStep, at: noon + .seconds(10)),

@@ -7,7 +7,7 @@ struct RefusalTests {
         .startTimedOut(after: .seconds(30)), .exitedEarly(.status(1)),
         .spawnFailed(SystemError(call: "find", code: .noSuchFile, subject: "/secret/puma on PATH /usr/bin")),
         .addressTaken, .dependencyFailed("redis", .startTimedOut(after: .seconds(30))),
-        .backoff(reason: "ended before it was ready"), .queueFull(limit: 256),
+        .backoff(reason: "exited before it was ready"), .queueFull(limit: 256),
         .wakeNotAllowed, .minSleep, .disabled, .stopped, .shuttingDown, .stopTimedOut, .resourcesExhausted,
         .tooManyConnections(limit: 9),
     ]
@@ -34,20 +34,20 @@ struct RefusalTests {
         #expect(
             Self.all.map(\.sentence) == [
                 "did not become ready within 30s",
-                "ended before it was ready",
+                "exited before it was ready",
                 "could not be started",
                 "could not be started: its address is in use",
                 "requires redis, which did not become ready within 30s",
-                "ended before it was ready; the next start is due shortly",
-                "is starting, and 256 clients already wait for it",
-                "is asleep, and a request like this does not wake it",
-                "has just gone to sleep and cannot be woken yet",
+                "exited before it was ready; the next start is due shortly",
+                "is starting, and its queue is full (256 requests)",
+                "is asleep, and this request is not allowed to wake it",
+                "is asleep and cannot be woken yet",
                 "is disabled",
                 "was stopped by its operator",
                 "is shutting down",
-                "is still being stopped: its processes do not end",
-                "cannot be connected to: too many connections are open",
-                "has as many connections as it may have, which is 9",
+                "is still stopping: its processes do not exit",
+                "cannot be reached: too many connections are open",
+                "has reached its limit of 9 connections",
             ])
     }
 

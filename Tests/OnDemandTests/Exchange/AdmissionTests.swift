@@ -63,7 +63,7 @@ struct AdmissionTests {
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
         #expect(talk.client.contains("\r\nRetry-After: 2\r\n"))
-        #expect(talk.client.hasSuffix("The service \"app\" ended before it was ready.\n"))
+        #expect(talk.client.hasSuffix("The service \"app\" exited before it was ready.\n"))
         #expect(talk.machine.phase == .readingHead)
         talk.clientMore(get)
         #expect(talk.machine.phase == .queued(BackendID(index: 1)))

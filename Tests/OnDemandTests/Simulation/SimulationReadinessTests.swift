@@ -220,7 +220,7 @@ struct SimulationReadinessTests {
         #expect(simulation.complaints == [])
         #expect(simulation.outcomes(of: 0) == [.answered(503)])
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
-        #expect(simulation.kernel.logged(.startFailed).first?.contains("say READY=1") == true)
+        #expect(simulation.kernel.logged(.startFailed).first?.contains("send READY=1") == true)
     }
 
     // MARK: An inherited socket
