@@ -12,7 +12,7 @@ enum Arguments: Equatable {
     /// What to print.
     case help(String)
     case version
-    /// One sentence on what is wrong, and how it is used.
+    /// One sentence on the error, and the usage.
     case mistake(String, usage: String = Self.synopsis + "\nondemandd --help tells what each is for.\n")
 
     private static let synopsis = """

@@ -156,4 +156,4 @@ def test_check_sees_its_own_listener_in_every_spelling(tmp_path, listen, target)
     file.write_text(
         f'{{"listen": "{listen}", "reverse_proxies": [{{"name": "a", "path": "/*", "target": "{target}"}}]}}')
     done = subprocess.run([executable(), "check", "--config", str(file)], capture_output=True, text=True)
-    assert done.returncode == 78 and "is this daemon itself" in done.stderr, done.stderr
+    assert done.returncode == 78 and "is a listener of this daemon" in done.stderr, done.stderr

@@ -131,6 +131,6 @@ def test_check_compares_the_directories_that_paths_lead_to(tmp_path, listen, tar
         f'{{"listen": "unix:{listen}", "reverse_proxies": [{{"name": "a", "path": "/*", "target": "unix:{target}"}}]}}')
     check = [executable(), "check", "--config", str(file)]
     done = subprocess.run(check, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 78 and "is this daemon itself" in done.stderr, done.stderr
+    assert done.returncode == 78 and "is a listener of this daemon" in done.stderr, done.stderr
     file.write_text(file.read_text().replace(f'"target": "unix:{target}"', f'"target": "unix:{target}.other"'))
     assert subprocess.run(check, cwd=tmp_path).returncode == 0

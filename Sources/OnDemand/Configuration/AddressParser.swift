@@ -1,9 +1,9 @@
-/// Reads addresses as `listen` and `target` write them.
+/// Parses addresses of `listen` and `target`.
 enum AddressParser {
-    /// The path of a Unix socket and its final zero share 108 bytes (unix(7), sun_path).
+    /// Longest path of a Unix socket: 108 bytes with its final zero byte (unix(7), sun_path).
     static let unixPathLimit = 107
 
-    /// `host:port`, a port alone (all IPv4 interfaces), or `unix:/path`.
+    /// Parses `host:port`, a port alone (all IPv4 interfaces), or `unix:/path`.
     static func listen(_ text: String) throws(ValueProblem) -> SocketAddress {
         if let path = rest(of: text, behind: "unix:") {
             guard !path.utf8.contains(UInt8(ascii: ":")) else {
@@ -18,21 +18,21 @@ enum AddressParser {
         return try address(host: host, port: port(portText))
     }
 
-    /// `host:port` or `unix:/path`, where a process accepts connections: something that can be connected to.
+    /// Parses `host:port` or `unix:/path` of a process, an address that accepts connections.
     static func process(_ text: String) throws(ValueProblem) -> SocketAddress {
         let address = try listen(text)
         switch address {
         case .unix: return address
         case .ipv4(let octets, let port), .ipv6(let octets, let port):
-            guard port > 0 else { throw ValueProblem("has the port 0, which nothing can be reached at") }
+            guard port > 0 else { throw ValueProblem("has the port 0, which is not a valid destination") }
             guard octets.contains(where: { $0 != 0 }) else {
-                throw ValueProblem("names no address that can be connected to; write one, as in \"127.0.0.1:6379\"")
+                throw ValueProblem("is not an address to connect to; write one, as in \"127.0.0.1:6379\"")
             }
             return address
         }
     }
 
-    /// `http://host:port/path` or `unix:/socket:/path`; the path part is optional in both.
+    /// Parses `http://host:port/path` or `unix:/socket:/path`; the path is optional in both.
     static func target(_ text: String) throws(ValueProblem) -> Configuration.Target {
         if let rest = rest(of: text, behind: "unix:") { return try unixTarget(rest) }
         guard let rest = rest(of: text, behind: "http://") else { throw schemeProblem(text) }
@@ -41,12 +41,12 @@ enum AddressParser {
         guard !authority.contains("@") else { throw ValueProblem("has a user name, which is not sent to backends") }
         let (host, portText) = try split(authority)
         if portText == LaunchCommand.portPlaceholder {
-            // Which one it is, the service's "port" says.
+            // The service's `port` fills it in.
             return Configuration.Target(
                 address: try address(host: host, port: 0), authority: host, path: try path(String(rest[slash...])))
         }
         let port = try portText.map { text throws(ValueProblem) in try self.port(text) } ?? 80
-        guard port > 0 else { throw ValueProblem("has the port 0, which nothing can be reached at") }
+        guard port > 0 else { throw ValueProblem("has the port 0, which is not a valid destination") }
         return Configuration.Target(
             address: try address(host: host, port: port), authority: authority, path: try path(String(rest[slash...])))
     }
@@ -57,22 +57,22 @@ enum AddressParser {
         guard colon == rest.endIndex || behind.hasPrefix("/") else {
             throw ValueProblem("has no path behind its second colon; write one, as in \"unix:/run/app.sock:/cable\"")
         }
-        // A socket in the file system has no name of its own; every backend takes this one.
+        // A Unix socket has no host name; backends get this one as `Host`.
         return Configuration.Target(
             address: try unix(String(rest[..<colon])), authority: "localhost", path: try path(behind))
     }
 
     private static func schemeProblem(_ text: String) -> ValueProblem {
         if text.hasPrefix("https://") {
-            return ValueProblem("asks for TLS, which is not spoken to backends; they are local, write http://")
+            return ValueProblem("uses TLS, which is not supported for backends; write http://")
         }
         if text.hasPrefix("ws://") || text.hasPrefix("wss://") {
             return ValueProblem("is written http://; WebSocket upgrades pass when \"websocket\" is true")
         }
-        return ValueProblem("is no target; write http://host:port/path or unix:/path/to.sock")
+        return ValueProblem("is not a target; write http://host:port/path or unix:/path/to.sock")
     }
 
-    /// The path part of a target: replaces what the route matched, so a lone slash counts.
+    /// Parses the path of a target; it replaces the path that the route matched, so a single slash counts.
     private static func path(_ text: String) throws(ValueProblem) -> String? {
         guard !text.isEmpty else { return nil }
         guard !text.utf8.contains(where: { "?#".utf8.contains($0) }) else {
@@ -91,7 +91,9 @@ enum AddressParser {
     }
 
     private static func unix(_ path: String) throws(ValueProblem) -> SocketAddress {
-        guard !path.isEmpty else { throw ValueProblem("names no socket; write its path, as in \"unix:/run/app.sock\"") }
+        guard !path.isEmpty else {
+            throw ValueProblem("has no socket path; write its path, as in \"unix:/run/app.sock\"")
+        }
         guard path.utf8.count <= unixPathLimit else {
             throw ValueProblem("names a socket by more than \(unixPathLimit) bytes, which the system cannot hold")
         }
@@ -106,7 +108,7 @@ enum AddressParser {
 // MARK: - Hosts and ports
 
 extension AddressParser {
-    /// `host`, `host:port` or `[host]:port`.
+    /// Splits `host`, `host:port` or `[host]:port`.
     private static func split(_ text: String) throws(ValueProblem) -> (host: String, port: String?) {
         let bytes = Array(text.utf8)
         var hostEnd = bytes.firstIndex(of: UInt8(ascii: ":")) ?? bytes.count

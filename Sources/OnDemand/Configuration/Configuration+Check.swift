@@ -1,6 +1,6 @@
-/// The rules between fields: what each allows alone but not together.
+/// Checks that keys fit together.
 extension ConfigurationDraft {
-    /// `resolving` tells the real path of a directory; nil where there is none, or nothing is to be looked at.
+    /// `resolving` returns the real path of a directory; nil where it does not exist or no file system is read.
     func conflicts(resolving: Configuration.Resolving) -> [ConfigurationError] {
         repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners(resolving)
             + loops(resolving) + sharedTargets(resolving) + reversedBackoffs() + vainUpgrades()
@@ -33,7 +33,7 @@ extension ConfigurationDraft {
         }
     }
 
-    /// Routes of a disabled service count too: its 503 would hide the other one's answers, or the other way round.
+    /// Returns routes that hide each other. Routes of disabled services count too, because they answer 503.
     private func overlappingRoutes() -> [ConfigurationError] {
         var first: [String: Located<PathPattern>] = [:]
         let ofCables = cables.flatMap { $0.paths + [$0.broadcastPath].compactMap(\.self) }
@@ -62,11 +62,11 @@ extension ConfigurationDraft {
             let place = places[index]
             guard let first = places[..<index].firstIndex(where: { $0.collides(with: place) }) else { return nil }
             let other = listeners[first]
-            return listener.error("\(listener.value) cannot be listened on next to \(other.value) at \(other.place)")
+            return listener.error("\(listener.value) conflicts with \(other.value) at \(other.place)")
         }
     }
 
-    /// A target that is one of the daemon's own listeners would send every request round and round.
+    /// Returns targets that are listeners of this daemon: requests would loop forever.
     private func loops(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         let targets =
             services.compactMap { $0.target?.address } + processes.compactMap(\.address)
@@ -76,26 +76,26 @@ extension ConfigurationDraft {
         return targets.compactMap { target in
             let place = target.value.canonical(resolving)
             guard let listener = zip(listeners, places).first(where: { $1.replies(place) })?.0 else { return nil }
-            return target.error("\(target.value) is this daemon itself, at \(listener.place)")
+            return target.error("\(target.value) is a listener of this daemon, see \(listener.place)")
         }
     }
 
-    /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
+    /// Returns commands that share an address. Entries of which only one is enabled may share it.
     private func sharedTargets(_ resolving: Configuration.Resolving) -> [ConfigurationError] {
         var first: [SocketAddress: Located<SocketAddress>] = [:]
         let launched = services.filter { $0.enabled && $0.launch != nil }.compactMap { $0.target?.address }
         return (launched + processes.filter(\.enabled).compactMap(\.address)).compactMap { target in
-            guard target.value.port != 0 else { return nil }  // Each start has a port of its own.
+            guard target.value.port != 0 else { return nil }  // Each start gets its own port.
             let place = target.value.canonical(resolving)
             guard let other = first[place] else {
                 first[place] = target
                 return nil
             }
-            return target.error("two commands cannot both listen at \(target.value), see \(other.place)")
+            return target.error("two commands cannot listen at \(target.value), see \(other.place)")
         }
     }
 
-    /// A target that fills the head by itself would be refused as a head, and its own limit never be reached.
+    /// Returns `max_uri_bytes` limits that can never be reached, because the header limit comes first.
     private func unreachableTargets() -> [ConfigurationError] {
         guard let limits, limits.value.maximumURIBytes >= limits.value.maximumHeaderBytes else { return [] }
         let sentence = "\"max_uri_bytes\" (default 8KiB) must be below \"max_header_bytes\" (default 16KiB)"
@@ -111,7 +111,7 @@ extension ConfigurationDraft {
 }
 
 extension ConfigurationDraft {
-    /// Without WebSockets every upgrade is an ordinary request.
+    /// Returns `wake_on` conditions that wait for upgrades which are relayed as ordinary requests.
     fileprivate func vainUpgrades() -> [ConfigurationError] {
         services.filter { !$0.websocket }.compactMap(\.wakeOn).compactMap { rule in
             guard rule.value.conditions?.contains(.upgrade) == true else { return nil }
@@ -132,8 +132,8 @@ extension Located {
 }
 
 extension SocketAddress {
-    /// One spelling of each place: a path without segments that mean nothing, and an IPv4 address as itself where it is
-    /// mapped into IPv6 (RFC 4291, 2.5.5.2). A directory that is there is called by its real path.
+    /// Returns one spelling per address: no empty segments, the real path of an existing directory, and IPv4 where it
+    /// is mapped into IPv6 (RFC 4291, 2.5.5.2).
     fileprivate func canonical(_ resolving: Configuration.Resolving) -> SocketAddress {
         switch self {
         case .unix(let path):
@@ -149,7 +149,7 @@ extension SocketAddress {
         }
     }
 
-    /// Whether both, in their canonical spelling, cannot be listened on at once.
+    /// Returns whether both canonical addresses cannot be open at once.
     fileprivate func collides(with other: SocketAddress) -> Bool {
         switch (self, other) {
         case (.unix(let path), .unix(let otherPath)): path == otherPath
@@ -161,7 +161,7 @@ extension SocketAddress {
         }
     }
 
-    /// Whether a listener here would take a connection to `target`, as far as the addresses alone tell.
+    /// Returns whether a listener at this address accepts connections to `target`, judged by the addresses alone.
     fileprivate func replies(_ target: SocketAddress) -> Bool {
         guard collides(with: target) else { return false }
         switch target {
@@ -173,7 +173,7 @@ extension SocketAddress {
 }
 
 extension [UInt8] {
-    /// `0.0.0.0` and `::` stand for all interfaces.
+    /// Whether this is `0.0.0.0` or `::`, which stands for all interfaces.
     fileprivate var isUnspecified: Bool { allSatisfy { $0 == 0 } }
     fileprivate var isIPv6Loopback: Bool { last == 1 && dropLast().allSatisfy { $0 == 0 } }
 }

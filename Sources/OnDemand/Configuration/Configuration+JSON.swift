@@ -1,13 +1,13 @@
-/// Decodes the configuration file: which keys there are, what each holds, and what stands when it is left out.
+/// Decodes the configuration file: its keys, their values and their defaults.
 extension Configuration {
-    /// How a file that the configuration names is read.
+    /// Reads a file that the configuration names.
     typealias Reading = (_ file: String) throws(SystemError) -> [UInt8]
 
-    /// The absolute path of a directory, without links; nil when there is none.
+    /// Returns the absolute path of a directory without symbolic links; nil where it does not exist.
     typealias Resolving = (_ directory: String) -> String?
 
-    /// Reads a whole file; every independent mistake is found in one run. What `env_file` says has to be right first,
-    /// because everything else is read with its values.
+    /// Reads a whole file and reports all independent errors in one run. `env_file` must be correct first, because all
+    /// other values may use its variables.
     static func read(
         _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile, resolving: Resolving = { _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
@@ -28,7 +28,7 @@ extension Configuration {
         return draft.configuration(variables)
     }
 
-    /// Where there are no files but the one that is read.
+    /// Rejects every file; for callers that read only the configuration.
     static func noFile(_ file: String) throws(SystemError) -> [UInt8] {
         throw SystemError(call: "open", code: .noSuchFile, subject: file)
     }
@@ -77,7 +77,7 @@ extension ConfigurationDecoder {
         for node in nodes.prefix(KeyRange.listeners) { listener(node, into: &draft) }
     }
 
-    /// An address, a name that the manager knows, or an object that says more about either.
+    /// Decodes an address, the name of an inherited socket, or an object with more settings for either.
     private mutating func listener(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         var (place, isAnnounced) = (node, false)
         if case .object = node.value.content {
@@ -96,25 +96,28 @@ extension ConfigurationDecoder {
         }
     }
 
-    /// `fd:NAME`, as in a socket unit's `FileDescriptorName=NAME` (systemd.socket(5)).
+    /// Parses `fd:NAME`; the name matches a socket unit's `FileDescriptorName=NAME` (systemd.socket(5)).
     mutating func inheritedName(_ node: ConfigurationNode) -> Located<String>? {
         parsed(node, expected: "a name behind \"fd:\"") { text throws(ValueProblem) in
             let name = String(text.dropFirst(3))
             guard (1...255).contains(name.utf8.count),
                 name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") })
-            else { throw ValueProblem("names no inherited socket; write its FileDescriptorName behind \"fd:\"") }
+            else {
+                throw ValueProblem(
+                    "is not the name of an inherited socket; write its FileDescriptorName behind \"fd:\"")
+            }
             return name
         }
     }
 
-    /// For editors only.
+    /// Checks `$schema`, which only editors use.
     private mutating func schema(_ node: ConfigurationNode) -> Bool {
         if case .string = node.value.content { return true }
         reportType(of: node, expected: "a string")
         return false
     }
 
-    /// A bare number is a port, as in `"listen": 3000`.
+    /// Decodes an address; a bare number is a port, as in `"listen": 3000`.
     mutating func address(_ node: ConfigurationNode) -> Located<SocketAddress>? {
         if case .number = node.value.content {
             guard let port = integer(node, in: KeyRange.port) else { return nil }
@@ -140,7 +143,7 @@ extension ConfigurationDecoder {
         parsed(node, expected: "a name such as \"status.example.com\"") { text throws(ValueProblem) in
             let name = text.lowercased()
             guard !name.isEmpty, name.utf8.allSatisfy(OriginRule.isHostByte), name.utf8.first != UInt8(ascii: ".")
-            else { throw ValueProblem("is no name of a host; write it without scheme, port and path") }
+            else { throw ValueProblem("is not a host name; write it without scheme, port and path") }
             return name
         }?.value
     }
@@ -150,15 +153,15 @@ extension ConfigurationDecoder {
         guard let text = text(node, expected: "a token in quotes") else { return nil }
         if let token = BearerToken(text.value) { return token }
         let lengths = "\(Limits.statusTokenBytes.lowerBound) to \(Limits.statusTokenBytes.upperBound)"
-        report(node, "this is no token; write \(lengths) letters, digits and -._~+/=, as `openssl rand -hex 32` does")
+        report(node, "invalid token; write \(lengths) letters, digits and -._~+/=, as `openssl rand -hex 32` does")
         return nil
     }
 
-    /// Who may open the file may give orders; a port would ask nobody who they are.
+    /// Decodes the control socket. File permissions protect it; a TCP port would not identify its clients.
     private mutating func control(_ node: ConfigurationNode) -> Located<SocketAddress>? {
         parsed(node, expected: "a Unix socket such as \"\(ControlAddress.usual)\"") { text throws(ValueProblem) in
             let address = text.hasPrefix("unix:") ? try AddressParser.listen(text) : nil
-            guard let address else { throw ValueProblem("is no Unix socket; write unix: in front of its path") }
+            guard let address else { throw ValueProblem("is not a Unix socket; write unix: in front of its path") }
             return address
         }
     }
@@ -182,7 +185,7 @@ extension ConfigurationDecoder {
     private mutating func logFile(_ node: ConfigurationNode) -> String? {
         parsed(node, expected: "the name of a file in quotes") { text throws(ValueProblem) in
             guard !text.isEmpty, !text.hasSuffix("/"), text.withoutControls == text, !text.contains("\t") else {
-                throw ValueProblem("names no file")
+                throw ValueProblem("is not a file name")
             }
             return text
         }?.value
@@ -228,7 +231,7 @@ extension ConfigurationDecoder {
 
     private static let nameByteLimit = 64
 
-    /// Plain enough to stand unquoted in log lines and commands.
+    /// Checks a name: it needs no quotes in log lines and commands.
     static func serviceName(_ text: String) throws(ValueProblem) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {
@@ -239,7 +242,8 @@ extension ConfigurationDecoder {
             }
         }
         guard isPlain, (1...nameByteLimit).contains(text.utf8.count) else {
-            throw ValueProblem("is no name; names are 1 to \(nameByteLimit) letters, digits, dots, dashes, underscores")
+            throw ValueProblem(
+                "is not a valid name; names are 1 to \(nameByteLimit) letters, digits, dots, dashes, underscores")
         }
         return text
     }
@@ -265,7 +269,7 @@ extension ConfigurationDecoder {
                 report(path: node.path, member.keyPosition, "\(member.key.quoted) \(error.predicate)")
                 return nil
             }
-            // Header names are compared without case (RFC 9110, 5.1), keys of JSON with it.
+            // Header names compare without case (RFC 9110, 5.1), JSON keys with it.
             guard lowercasedNames.insert(member.key.lowercased()).inserted else {
                 report(path: node.path, member.keyPosition, "the header \(member.key.quoted) is already set above")
                 return nil
@@ -323,7 +327,7 @@ extension ConfigurationDecoder {
         return launch
     }
 
-    /// A string that the system takes up to its first zero byte, so it must not have one (execve(2)).
+    /// Decodes a string for the kernel, which ends it at its first zero byte (execve(2)).
     private mutating func systemText(_ node: ConfigurationNode, isEmptyAllowed: Bool = true) -> String? {
         parsed(node, expected: "a string in quotes") { text throws(ValueProblem) in
             guard !text.utf8.contains(0) else { throw ValueProblem("has a zero byte, which no process can be given") }
@@ -336,7 +340,7 @@ extension ConfigurationDecoder {
         guard let members = members(of: node) else { return [] }
         return members.compactMap { member in
             guard !member.key.isEmpty, !member.key.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "=") }) else {
-                let sentence = "\(member.key.quoted) is no name for a variable; it is empty or has \"=\" or a zero byte"
+                let sentence = "\(member.key.quoted) is not a variable name; it is empty or has \"=\" or a zero byte"
                 report(path: node.path, member.keyPosition, sentence)
                 return nil
             }
@@ -370,23 +374,23 @@ extension ConfigurationDecoder {
         return policy
     }
 
-    /// Signals and durations in turn, such as `["TERM", "10s", "KILL"]`.
+    /// Decodes alternating signals and durations, such as `["TERM", "10s", "KILL"]`.
     private mutating func stopPlan(_ node: ConfigurationNode) -> StopPlan? {
         guard let items = items(of: node, expected: "a list such as [\"TERM\", \"10s\", \"KILL\"]") else { return nil }
         var steps: [StopPlan.Step] = []
         var rest = items[...]
         while let first = rest.popFirst() {
             guard let signal = stopSignal(first) else { return nil }
-            // KILL cannot be answered, so it needs no patience; the plan ends with it in any case.
+            // KILL needs no timeout; the plan ends with it in any case.
             guard let second = rest.popFirst() else {
                 if signal == .kill { break }
-                report(first, "the last signal but KILL needs a duration behind it: how long it may take")
+                report(first, "the last signal needs a timeout behind it, unless it is KILL")
                 return nil
             }
             guard let patience = duration(second)?.value else { return nil }
             steps.append(StopPlan.Step(signal: signal, patience: patience))
         }
-        if items.isEmpty { report(node, "the list is empty; without patience it would be [\"KILL\"]") }
+        if items.isEmpty { report(node, "the list is empty; to kill at once write [\"KILL\"]") }
         return StopPlan(steps: steps)
     }
 
@@ -397,11 +401,11 @@ extension ConfigurationDecoder {
             let name = text.hasPrefix("SIG") ? String(text.dropFirst(3)) : text
             if let signal = StopSignal.allCases.first(where: { $0.name == name }) { return signal }
             throw ValueProblem(
-                "is none of \(names.joined(separator: ", "))\(Suggestion.sentence(for: name, among: names))")
+                "is not one of \(names.joined(separator: ", "))\(Suggestion.sentence(for: name, among: names))")
         }?.value
     }
 
-    /// `"any"`, or what a request must have one of, such as `["upgrade", {"header": "X-Wake"}, {"path": "/cable"}]`.
+    /// Decodes `"any"`, or alternatives such as `["upgrade", {"header": "X-Wake"}, {"path": "/cable"}]`.
     private mutating func wakeRule(_ node: ConfigurationNode) -> Located<WakeRule>? {
         guard case .string = node.value.content else {
             return node.located(WakeRule(conditions: oneOrMore(node).compactMap { wakeCondition($0) }))

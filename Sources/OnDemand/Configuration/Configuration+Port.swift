@@ -1,8 +1,8 @@
-/// Decodes `port`, and fits it to what the target says.
+/// Decodes `port` and combines it with the target.
 extension ConfigurationDecoder {
     enum Port: Equatable {
         case fixed(UInt16)
-        /// Another one at each start.
+        /// A free port for each start.
         case automatic
     }
 
@@ -18,7 +18,7 @@ extension ConfigurationDecoder {
         }
     }
 
-    /// The target with the port that is meant by `{port}` in it; reports what does not fit together.
+    /// Returns the target with `{port}` filled in; reports contradictions between both.
     mutating func resolve(
         _ target: Located<Configuration.Target>, _ port: Located<Port>?
     ) -> Located<Configuration.Target> {
@@ -55,7 +55,7 @@ extension ConfigurationDecoder {
         report(path: located.path, located.position, sentence)
     }
 
-    /// What the daemon sets itself, and what an operator therefore cannot.
+    /// Reports variables that the daemon sets itself.
     mutating func checkVariables(_ environment: ConfigurationNode, for readiness: ReadinessCheck) {
         let own: [String] =
             switch readiness {

@@ -1,4 +1,4 @@
-/// Decodes what runs without routes, and who requires whom.
+/// Decodes processes without routes, and checks requirements.
 extension ConfigurationDecoder {
     mutating func processes(_ node: ConfigurationNode) -> [ProcessDraft] {
         guard let items = items(of: node, expected: "a list of processes") else { return [] }
@@ -35,27 +35,27 @@ extension ConfigurationDecoder {
         draft.policy.alwaysOn = start == .withDaemon
         if let delay = fields["start_delay"] {
             draft.startDelay = duration(delay)?.value ?? draft.startDelay
-            if start == .whenRequired { report(delay, "this is for what starts with the daemon; nobody waits longer") }
+            if start == .whenRequired { report(delay, "this is not allowed with \"start\": \"when_required\"") }
         }
         if let idle = fields["idle_timeout"], start == .withDaemon {
-            report(idle, "what starts with the daemon stays; \"start\": \"when_required\" makes it idle out")
+            report(idle, "a process that starts with the daemon never idles out; set \"start\": \"when_required\"")
         }
         if let environment = fields["env"] { checkVariables(environment, for: draft.policy.readiness) }
         if fields["address"] == nil { withoutAddress(fields, draft.policy.readiness) }
     }
 
-    /// It can still say by itself that it is ready.
+    /// Reports keys that need an address; `notify` is the only readiness check without one.
     private mutating func withoutAddress(_ fields: Fields, _ readiness: ReadinessCheck) {
         guard readiness != .notify else { return }
         if let startup = fields["startup_timeout"] {
-            report(startup, "without an \"address\" it is ready as soon as it runs, and there is nothing to wait for")
+            report(startup, "without an \"address\" it is ready as soon as it runs, so a timeout has no effect")
         }
         if let node = fields["readiness"], readiness != .tcp {
             report(node, "without an \"address\" only \"notify\" can show that it is ready")
         }
     }
 
-    /// What is empty is left out, so that a variable can decide: `"${FLY_APP_NAME:+redis}"`.
+    /// Decodes names. Empty strings are skipped, so that a variable can decide: `"${FLY_APP_NAME:+redis}"`.
     mutating func requirements(_ node: ConfigurationNode) -> [Located<String>] {
         guard let items = items(of: node, expected: "a list of names") else { return [] }
         var first: [String: Located<String>] = [:]
@@ -74,10 +74,10 @@ extension ConfigurationDecoder {
     }
 }
 
-// MARK: - Who requires whom
+// MARK: - Requirements
 
 extension ConfigurationDraft {
-    /// Something that can be required, or requires others.
+    /// An entry that requires others or can be required.
     private struct Member {
         let name: Located<String>
         let isEnabled: Bool
@@ -108,7 +108,7 @@ extension ConfigurationDraft {
         var broken: [ConfigurationError] = []
         for member in members {
             for required in member.requires {
-                // Beyond what is shown, finding what may have been meant would compare everything with everything.
+                // Suggestions compare with every name, so make them only for errors that are shown.
                 let candidates = broken.count < ConfigurationErrors.shownAtMost ? names : []
                 if let error = error(in: required, of: member, known, candidates) { broken.append(error) }
             }
@@ -123,10 +123,10 @@ extension ConfigurationDraft {
         guard required.value != member.name.value else { return required.error("\(name) cannot require itself") }
         guard let other = known[required.value] else {
             let hint = Suggestion.sentence(for: required.value, among: names)
-            return required.error("\(name) is the name of no process and no service\(hint)")
+            return required.error("\(name) is not the name of a process or service\(hint)")
         }
         if !other.isStartedByUs {
-            return required.error("\(name) has no command, so this daemon cannot start it; leave it out")
+            return required.error("\(name) has no command and cannot be started; remove it here")
         }
         if member.isEnabled, !other.isEnabled {
             let requirer = member.name.value.quoted
@@ -135,7 +135,7 @@ extension ConfigurationDraft {
         return nil
     }
 
-    /// Each circle once, at one of the requirements that make it; without that one the next is looked for.
+    /// Returns each circular requirement once, at one entry of the circle; the search then continues without it.
     private func circles(of members: [Member]) -> [ConfigurationError] {
         var entries = members.map { member in
             DependencyOrder.Entry(
@@ -147,7 +147,7 @@ extension ConfigurationDraft {
         {
             let circle = cycle.joined(separator: " -> ")
             if let required = members[place].requires.first(where: { $0.value == cycle[1] }) {
-                errors.append(required.error("these require each other, so none can be the first: \(circle)"))
+                errors.append(required.error("circular requirement: \(circle)"))
             }
             let rest = entries[place].requires.filter { $0 != cycle[1] }
             entries[place] = DependencyOrder.Entry(name: cycle[0], requires: rest)
@@ -155,12 +155,12 @@ extension ConfigurationDraft {
         return errors
     }
 
-    /// A process that nobody asks for would be a line of configuration without effect.
+    /// Returns processes that no entry requires and that would never start.
     private func forgotten(_ members: [Member]) -> [ConfigurationError] {
         let required = Set(members.flatMap { $0.requires.map(\.value) })
         return processes.filter { !$0.policy.alwaysOn && $0.enabled }.compactMap(\.name).compactMap { name in
             guard !required.contains(name.value) else { return nil }
-            return name.error("nobody requires \(name.value.quoted), so it would never be started")
+            return name.error("no service or process requires \(name.value.quoted), so it would never be started")
         }
     }
 }

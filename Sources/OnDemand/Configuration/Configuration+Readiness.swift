@@ -1,9 +1,9 @@
-/// Decodes `readiness`: a word, or an object where there is more to say.
+/// Decodes `readiness`: a word, or an object with details.
 extension ConfigurationDecoder {
     enum ReadinessKind: String, CaseIterable {
         case tcp, http, websocket, notify, socket
 
-        /// Whether it asks for something at a path.
+        /// Whether the check requests a path.
         var asks: Bool { self == .http || self == .websocket }
     }
 
@@ -52,7 +52,7 @@ extension ConfigurationDecoder {
         }?.value
     }
 
-    /// Any server reads a request line of this length.
+    /// In bytes; every server accepts a request line of this length.
     private static let readinessPathLimit = 2048
 
     private mutating func expectedStatus(_ node: ConfigurationNode) -> ReadinessCheck.ExpectedStatus? {

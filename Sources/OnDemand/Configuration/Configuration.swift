@@ -1,68 +1,69 @@
-/// Everything an operator can say, as plain values with every default visible.
+/// The whole configuration as plain values, including every default.
 struct Configuration: Equatable, Sendable {
     var listen: [SocketAddress] = []
-    /// Those of them whose connections begin with a PROXY header.
+    /// Addresses of `listen` whose connections begin with a PROXY header.
     var proxyProtocol: [SocketAddress] = []
-    /// Names of sockets that the manager opens for us (`fd:NAME` in `listen`).
+    /// Names of sockets inherited from systemd (`fd:NAME` in `listen`).
     var inherited: [String] = []
-    /// Those of them whose connections begin with a PROXY header.
+    /// Names of `inherited` whose connections begin with a PROXY header.
     var announcedNames: [String] = []
     var status: Status?
-    /// Where the history is kept beyond the daemon's own end.
+    /// Directory of the saved history; nil keeps it in memory only.
     var stateDirectory: String?
-    /// The Unix socket on which operators give orders.
+    /// Unix socket for operator commands; nil without one.
     var control: SocketAddress?
     var services: [Service] = []
     var processes: [Process] = []
     var cables: [Cable] = []
     var log = Log()
     var limits = PeerLimits()
-    /// The neighbours whose word about a client is taken.
+    /// Peers whose forwarding headers are trusted.
     var trustedProxies = TrustedProxies()
-    /// Whether backends are told that a request came through here.
+    /// Whether forwarded requests get a `Via` field.
     var via = false
-    /// Threads that carry tunnels; the first does everything else as well. Of the daemon that runs, whatever has been
-    /// read since.
+    /// Number of worker threads for tunnels, including the first, which does everything else too. Changing it needs a
+    /// restart.
     var threads = 1
-    /// At a shutdown: how long requests may take to finish before they are cut.
+    /// At a shutdown: how long requests in progress may take before they are aborted.
     var drainTimeout: Duration = .seconds(10)
-    /// At a shutdown, close frames to WebSockets are spread over this long.
+    /// At a shutdown: the time over which WebSocket close frames are spread.
     var closeJitter: Duration = .seconds(1)
-    /// From `env_file`: set for every process, over the daemon's own variables and under those of the service.
+    /// Variables of `env_file`, set for every process; they override the daemon's own and are overridden by the
+    /// service's.
     var environment: [LaunchCommand.Variable] = []
 
-    /// A `reverse_proxies` entry. Who it is, its name says, also when the file is read again.
+    /// A `reverse_proxies` entry; its name identifies it across reloads.
     struct Service: Equatable, Sendable {
         var name: String
-        /// The ENABLE flag: off answers 503 and never starts anything.
+        /// Whether it is enabled; a disabled service answers 503 and never starts.
         var enabled = true
         var paths: [PathPattern]
         var target: Target
-        /// Whether a WebSocket upgrade may pass; a route without it relays plain HTTP only.
+        /// Whether WebSocket upgrades are allowed; without it upgrade requests are relayed as plain HTTP.
         var websocket = false
-        /// Set on every forwarded request, replacing what the client sent under the same name.
+        /// Fields set on every forwarded request; they replace the client's fields of the same name.
         var headers: [HeaderTemplate] = []
-        /// The pages that may open a WebSocket here.
+        /// The Origins that may open a WebSocket.
         var origins: [OriginRule] = [.any]
         var limits = ServiceLimits()
-        /// Absent: a plain proxy to something that already runs.
+        /// The command to start; nil for a backend that the daemon does not manage.
         var launch: LaunchCommand?
         var policy = BackendPolicy()
-        /// Which requests may start it.
+        /// Which requests may start the backend.
         var wakeOn = WakeRule.any
-        /// What a reload that changes its process does to the one that runs.
+        /// What a reload with a changed process does to the running one.
         var onReload = OnReload.nextStart
     }
 
     enum OnReload: String, CaseIterable, Sendable {
-        /// It runs on; the next one is what the configuration says.
+        /// The running process stays; the next start uses the new configuration.
         case nextStart = "next_start"
         case restart
     }
 
-    /// A `managed_processes` entry: something to run that has no routes.
+    /// A `managed_processes` entry: a process without routes.
     struct Process: Equatable, Sendable {
-        /// When it is started.
+        /// When the process starts.
         enum Start: String, CaseIterable, Sendable {
             case withDaemon = "with_daemon"
             case whenRequired = "when_required"
@@ -71,9 +72,9 @@ struct Configuration: Equatable, Sendable {
         var name: String
         var enabled = true
         var launch: LaunchCommand
-        /// Where it accepts connections once it is ready; absent: it is ready as soon as it runs.
+        /// Where it accepts connections when ready; nil counts as ready once it runs.
         var address: SocketAddress?
-        /// From the daemon's start to its own.
+        /// Delay from the daemon's start to the process's start.
         var startDelay: Duration = .zero
         var policy = BackendPolicy(alwaysOn: true)
         var onReload = OnReload.nextStart
@@ -81,26 +82,27 @@ struct Configuration: Equatable, Sendable {
 
     struct Target: Equatable, Sendable {
         var address: SocketAddress
-        /// `host:port` as written, for the `Host` of requests that bring none (HTTP/1.0).
+        /// `host:port` as written: the `Host` of requests without one (HTTP/1.0).
         var authority: String
-        /// Replaces the matched part of the request's path; absent: the request's own path travels on.
+        /// Replaces the matched part of the request's path; nil keeps the request's path.
         var path: String?
     }
 
     struct Status: Equatable, Sendable {
         var listen: SocketAddress
-        /// Who does not name it is told nothing but health and readiness.
+        /// Bearer token for all facts and commands; without it only `/healthz` and `/readyz` are served to such
+        /// clients.
         var token: BearerToken?
-        /// What browsers may call it besides its address and `localhost`, in lower case.
+        /// Allowed hosts besides addresses and `localhost`, in lower case.
         var names: [String] = []
     }
 
     struct Log: Equatable, Sendable {
         var level = LogLevel.info
         var format = LogFormat.auto
-        /// Instead of standard error.
+        /// Path of the log file; nil logs to standard error.
         var file: String?
-        /// Of that file; then it is renamed and begun anew.
+        /// Size of the log file in bytes at which it is rotated.
         var maximumBytes: UInt64 = 16 << 20
     }
 }

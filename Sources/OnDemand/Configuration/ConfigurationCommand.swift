@@ -1,31 +1,31 @@
-/// What a command line asks about a configuration while no daemon is needed: `ondemandd check`, `explain`,
-/// `init`, `config schema` and `config show`.
+/// Commands on a configuration that need no running daemon: `ondemandd check`, `explain`, `init`, `config schema` and
+/// `config show`.
 public enum ConfigurationCommand: Equatable, Sendable {
-    /// What is wrong with it.
+    /// Report its errors.
     case check(file: String)
-    /// What will happen with it, in words.
+    /// Describe its effects in sentences.
     case explain(file: String)
-    /// One to begin with.
+    /// Print a template.
     case start(ConfigurationTemplate)
-    /// The JSON Schema of all keys.
+    /// Print the JSON Schema of all keys.
     case schema
-    /// What counts, and where it came from.
+    /// Print each effective setting and its source.
     case show(file: String, asJSON: Bool)
 
-    /// What words on a command line mean.
+    /// Result of parsing a command line.
     public enum Reading: Equatable, Sendable {
-        /// They ask for this.
+        /// A complete command.
         case command(ConfigurationCommand)
-        /// They ask how it is used.
+        /// A request for the usage.
         case help(String)
-        /// One sentence on what is wrong, and how it is used.
+        /// One sentence on the error, and the usage.
         case mistake(String, usage: String)
     }
 
-    /// All commands and what they are for, a line each.
+    /// All commands and their purposes, one per line.
     public static var list: String { Verb.allCases.flatMap(\.lines).map { "  \($0)\n" }.joined() }
 
-    /// nil where the words begin with no command.
+    /// Parses a command line; nil where it begins with none of these commands.
     public static func read(_ words: [String]) -> Reading? {
         guard let first = words.first, let verb = Verb(rawValue: first) else { return nil }
         if words.contains(where: { $0 == "--help" || $0 == "-h" }) { return .help(verb.usage) }
@@ -86,14 +86,14 @@ public enum ConfigurationCommand: Equatable, Sendable {
 }
 
 extension ConfigurationCommand {
-    /// How each is called, and what `--help` says behind it.
+    /// Names of the commands and their `--help` texts.
     enum Verb: String, CaseIterable {
         case check
         case explain
         case initialize = "init"
         case config
 
-        /// One way to call it.
+        /// One form of a command.
         private struct Use {
             let name: String
             let arguments: String
@@ -105,18 +105,18 @@ extension ConfigurationCommand {
         private var uses: [Use] {
             switch self {
             case .check:
-                let purpose = "only reads and checks the configuration, and tells every error"
+                let purpose = "check the configuration and print every error"
                 return [.init(name: rawValue, arguments: "--config FILE", purpose: purpose)]
             case .explain:
-                let purpose = "says in words what will happen, with the numbers of the configuration"
+                let purpose = "describe in sentences what the configuration does"
                 return [.init(name: rawValue, arguments: "--config FILE", purpose: purpose)]
             case .initialize:
                 let kinds = ConfigurationTemplate.allCases.map(\.rawValue).joined(separator: "|")
-                let purpose = "writes a configuration to start from"
+                let purpose = "print a configuration to start from"
                 return [.init(name: rawValue, arguments: "[\(kinds)]", purpose: purpose)]
             case .config:
-                let schema = "writes the JSON Schema of the configuration, for editors"
-                let show = "tells every value that counts, and where it came from"
+                let schema = "print the JSON Schema of the configuration, for editors"
+                let show = "print each effective setting and its source"
                 return [
                     .init(name: "config schema", arguments: "", purpose: schema),
                     .init(name: "config show", arguments: "--config FILE [--json]", purpose: show),
@@ -126,7 +126,7 @@ extension ConfigurationCommand {
 
         fileprivate var lines: [String] {
             uses.map { use in
-                // What is longer than the column stands on a line of its own.
+                // A synopsis longer than the column gets a line of its own.
                 let column = 28
                 guard use.synopsis.count < column else { return "\(use.synopsis)\n  \(spaces(column))\(use.purpose)" }
                 return "\(use.synopsis)\(spaces(column - use.synopsis.count))\(use.purpose)"
@@ -152,38 +152,38 @@ extension ConfigurationCommand {
                 """
                 Nothing is started. ${NAME} is read from the environment and from "env_file", as the daemon would.
 
-                Exit codes: 0 the configuration is right, 64 these arguments make no sense, 78 it is wrong.
+                Exit codes: 0 valid configuration, 64 invalid arguments, 78 invalid configuration.
                 """
             case .explain:
                 """
-                Nothing is started. For each service and process: what happens at the daemon's start, at the first
-                request, when a start fails, when nobody needs it any more, when it crashes and when it is stopped.
+                Nothing is started. For each service and process the output covers the daemon's start, the first
+                request, a failed start, an idle stop, a crash and a stop.
 
-                Exit codes: 0 done, 64 these arguments make no sense, 78 the configuration is wrong.
+                Exit codes: 0 done, 64 invalid arguments, 78 invalid configuration.
                 """
             case .initialize:
                 """
-                The configuration goes to standard output, and what to change in it to standard error:
+                The configuration goes to standard output, notes on what to change go to standard error:
 
                   ondemandd init generic > ondemandd.json
 
                 \(ConfigurationTemplate.allCases.map { "  \($0.rawValue): \($0.purpose)\n" }.joined())
-                Without a word it is the generic one.
+                The default is generic.
 
-                Exit codes: 0 done, 64 these arguments make no sense.
+                Exit codes: 0 done, 64 invalid arguments.
                 """
             case .config:
                 """
                 With "$schema": "./ondemandd.schema.json" at the top of a configuration, editors complete its keys, show
-                what they mean, and mark what is wrong. What only the daemon can see, check tells:
+                their meaning and mark errors. Errors that need more than the schema are found by check:
 
                   ondemandd config schema > ondemandd.schema.json
 
-                Of each value show tells whether it is the default or where it is written, and which variables were
-                filled in. --json is for machines. Secrets are not repeated: no token, and no header or variable of a
-                process that comes from the environment or from "env_file".
+                For each value, show prints whether it is the default or its position, and the variables filled in.
+                --json prints JSON. Secrets are not printed: tokens, and headers and variables of a process that come
+                from the environment or from "env_file".
 
-                Exit codes: 0 done, 64 these arguments make no sense, 78 the configuration is wrong.
+                Exit codes: 0 done, 64 invalid arguments, 78 invalid configuration.
                 """
             }
         }

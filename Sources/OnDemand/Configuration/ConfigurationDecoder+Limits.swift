@@ -1,4 +1,4 @@
-/// Decodes `limits`, at the top and in services, and who may ask through whom.
+/// Decodes `limits` (global and per service), origins and trusted proxies.
 extension ConfigurationDecoder {
     mutating func limits(_ node: ConfigurationNode) -> Located<PeerLimits>? {
         guard let fields = fields(of: node, as: .limits) else { return nil }
@@ -18,12 +18,12 @@ extension ConfigurationDecoder {
             limits.maximumConnectionsPerAddress = self.count(count) ?? limits.maximumConnectionsPerAddress
         }
         take(fields, into: &limits.service)
-        // At the top it is each listener's, not each service's.
+        // The global value limits each listener, not each service.
         (limits.maximumConnections, limits.service.maximumConnections) = (limits.service.maximumConnections, nil)
         return node.located(limits)
     }
 
-    /// What a service says stands for it alone; what it leaves out is as at the top.
+    /// Decodes a service's limits; keys that are left out keep the global values.
     mutating func limits(_ node: ConfigurationNode, over defaults: ServiceLimits) -> ServiceLimits {
         var limits = defaults
         guard let fields = fields(of: node, as: .serviceLimits) else { return limits }
@@ -93,7 +93,7 @@ extension ConfigurationDecoder {
 // MARK: - Numbers with a limit
 
 extension ConfigurationDecoder {
-    /// Bytes, as a number or as a string with a unit.
+    /// Decodes bytes: a number, or a string with a unit.
     mutating func size(_ node: ConfigurationNode, in range: ClosedRange<UInt64>) -> UInt64? {
         let size: UInt64?
         if case .number(let number) = node.value.content {
@@ -112,7 +112,7 @@ extension ConfigurationDecoder {
         return size
     }
 
-    /// A bound that `"off"` lifts: then nil inside of the optional, which is nil itself when there was a mistake.
+    /// Decodes a limit that `"off"` removes: the outer nil is an error, the inner nil is `"off"`.
     mutating func bound<Value>(
         _ node: ConfigurationNode, _ read: (inout ConfigurationDecoder, ConfigurationNode) -> Value?
     ) -> Value?? {

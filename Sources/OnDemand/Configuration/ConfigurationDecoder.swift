@@ -1,4 +1,4 @@
-/// Takes JSON values for what the configuration wants them to be, and collects what is wrong instead of stopping at it.
+/// Converts JSON values to the expected types and collects all errors instead of stopping at the first.
 struct ConfigurationDecoder {
     let interpolation: Interpolation
     private(set) var errors: [ConfigurationError] = []
@@ -13,7 +13,7 @@ struct ConfigurationDecoder {
         errors.append(ConfigurationError(path: path, position: position, sentence: sentence))
     }
 
-    /// What may have been meant, while anybody will read it: finding it compares the word with every candidate.
+    /// Returns a suggestion, as long as errors are still shown: finding one compares the word with every candidate.
     func suggestion(for word: String, among candidates: [String]) -> String {
         errors.count < ConfigurationErrors.shownAtMost ? Suggestion.sentence(for: word, among: candidates) : ""
     }
@@ -23,7 +23,7 @@ struct ConfigurationDecoder {
     }
 }
 
-/// A value and the way to it from the top of the file.
+/// A value and its path from the top of the file.
 struct ConfigurationNode {
     let path: String
     let value: JSONValue
@@ -44,7 +44,7 @@ struct ConfigurationNode {
 }
 
 extension JSONValue.Content {
-    /// What was found, for a message that says what was expected.
+    /// The found type or value, for error messages.
     fileprivate var described: String {
         switch self {
         case .null: "null"
@@ -60,7 +60,7 @@ extension JSONValue.Content {
 // MARK: - Objects and lists
 
 extension ConfigurationDecoder {
-    /// The members of an object whose keys are known beforehand.
+    /// The members of an object with a fixed set of keys.
     struct Fields {
         let node: ConfigurationNode
         fileprivate var values: [String: ConfigurationNode] = [:]
@@ -68,7 +68,7 @@ extension ConfigurationDecoder {
         subscript(key: String) -> ConfigurationNode? { values[key] }
     }
 
-    /// Reports repeated and unknown keys; nil when it is no object at all.
+    /// Returns the members and reports repeated and unknown keys; nil where the value is not an object.
     mutating func fields(of node: ConfigurationNode, as object: ConfigurationObject) -> Fields? {
         let keys = object.keyNames
         guard let members = members(of: node) else { return nil }
@@ -84,7 +84,7 @@ extension ConfigurationDecoder {
         return fields
     }
 
-    /// The members of an object with each key once; the first of several stands.
+    /// Returns the members with each key once; the first of several counts.
     mutating func members(of node: ConfigurationNode) -> [JSONMember]? {
         guard case .object(let members) = node.value.content else {
             reportType(of: node, expected: "an object")
@@ -103,7 +103,7 @@ extension ConfigurationDecoder {
         }
     }
 
-    /// A field that must be there; `purpose` says what for.
+    /// Returns a required field or reports its absence; `purpose` explains it.
     mutating func required(_ key: String, in fields: Fields, purpose: String) -> ConfigurationNode? {
         if let field = fields[key] { return field }
         report(fields.node, "\(key.quoted) is missing; \(purpose)")
@@ -118,7 +118,7 @@ extension ConfigurationDecoder {
         return items.enumerated().map { node.item($0.offset, $0.element) }
     }
 
-    /// One value, or a list with at least one.
+    /// Returns the items of a list with at least one item, or a single value as such a list.
     mutating func oneOrMore(_ node: ConfigurationNode) -> [ConfigurationNode] {
         guard case .array(let items) = node.value.content else { return [node] }
         if items.isEmpty { report(node, "the list is empty; it needs at least one item") }
@@ -129,7 +129,7 @@ extension ConfigurationDecoder {
 // MARK: - Single values
 
 extension ConfigurationDecoder {
-    /// A string with the environment filled in, and the same as messages show it.
+    /// A string with variables filled in, and the form that messages show.
     struct Text {
         let value: String
         let shown: String
@@ -153,7 +153,7 @@ extension ConfigurationDecoder {
         }
     }
 
-    /// A string that means something; a problem with it is reported behind the string itself.
+    /// Parses a string; reports an error together with the string.
     mutating func parsed<Value>(
         _ node: ConfigurationNode, expected: String, dollars: Interpolation.Dollars = .plain,
         by parse: (String) throws(ValueProblem) -> Value
@@ -173,7 +173,7 @@ extension ConfigurationDecoder {
         return nil
     }
 
-    /// A switch that deployments set through the environment, so it speaks their spellings too.
+    /// Decodes a switch; strings of the environment such as `"1"` or `"off"` count too.
     mutating func flag(_ node: ConfigurationNode) -> Bool? {
         if case .boolean(let value) = node.value.content { return value }
         return parsed(node, expected: "true or false, or a string such as \"${ENABLE_IT:-false}\"") {
@@ -202,7 +202,7 @@ extension ConfigurationDecoder {
         parsed(node, expected: "a duration in quotes such as \"30s\"", by: DurationParser.parse)
     }
 
-    /// A duration for which zero has no meaning.
+    /// Decodes a duration that must not be zero.
     mutating func span(_ node: ConfigurationNode) -> Duration? {
         guard let duration = duration(node) else { return nil }
         guard duration.value > .zero else {
@@ -212,7 +212,7 @@ extension ConfigurationDecoder {
         return duration.value
     }
 
-    /// One of the words an enumeration knows.
+    /// Decodes one of an enumeration's words.
     mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ node: ConfigurationNode, of type: Choice.Type
     ) -> Choice? {
@@ -220,7 +220,7 @@ extension ConfigurationDecoder {
         return parsed(node, expected: "one of \(words.joined(separator: ", "))") { text throws(ValueProblem) in
             if let choice = Choice(rawValue: text) { return choice }
             let suggestion = Suggestion.sentence(for: text, among: words)
-            throw ValueProblem("is none of \(words.joined(separator: ", "))\(suggestion)")
+            throw ValueProblem("is not one of \(words.joined(separator: ", "))\(suggestion)")
         }?.value
     }
 }

@@ -1,4 +1,4 @@
-/// What could be decoded, each value with its place, so that rules between fields can name both sides.
+/// Decoded values with their positions, so that checks between keys can name both places.
 struct ConfigurationDraft {
     var listen: [Located<SocketAddress>] = []
     var proxyProtocol: [SocketAddress] = []
@@ -21,7 +21,7 @@ struct ConfigurationDraft {
     var closeJitter = Configuration().closeJitter
 }
 
-/// One entry of `reverse_proxies`; nil is what was missing or wrong and has been reported.
+/// One entry of `reverse_proxies`; nil stands for a missing or wrong value that was reported.
 struct ServiceDraft {
     var name: Located<String>?
     var enabled = true
@@ -39,7 +39,7 @@ struct ServiceDraft {
     var onReload = Configuration.OnReload.nextStart
 }
 
-/// One entry of `managed_processes`, likewise.
+/// One entry of `managed_processes`; nil as in `ServiceDraft`.
 struct ProcessDraft {
     var name: Located<String>?
     var enabled = true
@@ -52,7 +52,7 @@ struct ProcessDraft {
     var onReload = Configuration.OnReload.nextStart
 }
 
-/// A value and where it was written.
+/// A value and its position in the file.
 struct Located<Value> {
     let value: Value
     let path: String
@@ -62,12 +62,12 @@ struct Located<Value> {
         ConfigurationError(path: path, position: position, sentence: sentence)
     }
 
-    /// For the message at the other side of a conflict.
+    /// The position as text, for the message at the other side of a conflict.
     var place: String { "\(path) in line \(position.line)" }
 }
 
 extension ConfigurationDraft {
-    /// Asked only once nothing was reported, so nothing is missing.
+    /// Builds the configuration; called only when no error was reported.
     func configuration(_ environment: [LaunchCommand.Variable]) -> Configuration {
         Configuration(
             listen: listen.map(\.value), proxyProtocol: proxyProtocol, inherited: inherited.map(\.value),

@@ -1,16 +1,16 @@
-/// One thing wrong with a configuration: where it stands, what it belongs to, and a sentence for the operator.
+/// One error in a configuration: its position, the key and a sentence for the operator.
 struct ConfigurationError: Error, Equatable, Sendable {
-    /// Like `reverse_proxies[0].on_demand.idle_timeout`; empty for the file as a whole.
+    /// Path such as `reverse_proxies[0].on_demand.idle_timeout`; empty for the whole file.
     let path: String
     let position: TextPosition
     let sentence: String
-    /// Where that is not the configuration file itself but one it names.
+    /// The file, where it is not the configuration file itself; else nil.
     var file: String?
 
     var line: Int { position.line }
     var column: Int { position.column }
 
-    /// The way compilers write it, so that editors can jump there.
+    /// Returns the error in the format of compilers, so that editors can jump to it.
     func rendered(file configurationFile: String, paint: ANSIStyle = .plain) -> String {
         let file = file ?? configurationFile
         let subject = path.isEmpty ? "" : "\(path): "
@@ -18,20 +18,20 @@ struct ConfigurationError: Error, Equatable, Sendable {
     }
 }
 
-/// All that is wrong with a configuration, in the order of the file; never empty.
+/// All errors of a configuration in the order of the file; never empty.
 struct ConfigurationErrors: Error, Equatable, Sendable {
-    /// A file with more errors than this is another kind of file, or has one mistake that causes all others.
+    /// A file with more errors is another kind of file, or has one error that causes the others.
     static let shownAtMost = 100
 
     let all: [ConfigurationError]
 
-    /// The sort is stable, so two findings at one place keep the order in which they were made.
+    /// Sorts by position; the sort is stable.
     init(_ errors: [ConfigurationError]) {
         precondition(!errors.isEmpty, "a configuration without errors is no error")
         all = errors.sorted { $0.position < $1.position }
     }
 
-    /// The first of them, one line each, and how many more there are.
+    /// Returns the first errors, one per line, and the number of the others.
     func lines(file: String) -> [String] { shown { $0.rendered(file: file) } }
 
     func rendered(file: String) -> String { lines(file: file).joined(separator: "\n") }
@@ -42,7 +42,7 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
         return rest == 0 ? first : first + ["and \(rest) more error\(rest == 1 ? "" : "s")"]
     }
 
-    /// The same with the lines themselves, for people who look at them on a terminal.
+    /// Returns the same with excerpts of the file, for terminals.
     func rendered(file: String, text: [UInt8], paint: ANSIStyle = .plain) -> String {
         let excerpt = SourceExcerpt(text, paint: paint)
         return shown { error in
@@ -52,18 +52,18 @@ struct ConfigurationErrors: Error, Equatable, Sendable {
     }
 }
 
-/// What is wrong with a single value, as the part of a sentence that follows the value itself.
+/// An error in a single value: the part of a sentence that follows the value.
 struct ValueProblem: Error, Equatable {
     let predicate: String
 
     init(_ predicate: String) { self.predicate = predicate }
 }
 
-/// Why a configuration could not be read.
+/// An unreadable configuration.
 struct UnreadableConfiguration: Error, Equatable {
-    /// One for each thing that is wrong.
+    /// One line per error.
     let lines: [String]
-    /// The same for people who look at it on a terminal.
+    /// The errors with excerpts, for terminals.
     let text: String
 
     init(lines: [String], text: String? = nil) {

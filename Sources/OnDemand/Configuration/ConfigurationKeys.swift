@@ -1,10 +1,10 @@
-/// Every key of the configuration: where it stands, what it takes, what stands without it, and what it means. The
-/// decoder knows its keys from here, and the schema for editors is written from here.
+/// Every key of the configuration: its object, type, default and meaning. The decoder and the JSON Schema for editors
+/// use this table.
 struct ConfigurationKey: Sendable {
     let name: String
     let kind: Kind
     var isRequired = false
-    /// What stands when it is left out, as it would be written; nil where leaving it out says something of its own.
+    /// Default as it would be written; nil where there is none.
     var standard: String?
     let meaning: String
     /// No output repeats the value.
@@ -12,22 +12,22 @@ struct ConfigurationKey: Sendable {
 
     indirect enum Kind: Sendable {
         case string
-        /// A string that this matches (ECMA-262), once variables are filled in.
+        /// A string that matches this pattern (ECMA-262) after variables are filled in.
         case pattern(String)
         case boolean
-        /// A `boolean` that the environment may spell.
+        /// A `boolean` that may also be a string of the environment.
         case flag
         case duration
-        /// A duration for which zero has no meaning.
+        /// A duration above zero.
         case span
         case integer(ClosedRange<Int>)
         case size(ClosedRange<UInt64>)
-        /// `"off"` lifts it.
+        /// A limit that `"off"` removes.
         case bound(Kind)
         case words([String])
         case list(Kind, most: Int?)
         case oneOrMore(Kind, most: Int?)
-        /// Keys of the operator's choice, and strings.
+        /// An object of strings under keys of the operator's choice.
         case strings
         case object(ConfigurationObject)
         case either(Kind, Kind)
@@ -37,7 +37,7 @@ struct ConfigurationKey: Sendable {
         (self.name, self.kind, self.standard, self.meaning) = (name, kind, standard, meaning)
     }
 
-    /// Where leaving it out says something of its own.
+    /// A key without a default.
     init(_ name: String, _ kind: Kind, _ meaning: String) { self.init(name, kind, nil, meaning) }
 
     static func required(
@@ -56,7 +56,7 @@ struct ConfigurationKey: Sendable {
     }
 }
 
-/// The numbers that keys take.
+/// Ranges of numbers.
 enum KeyRange {
     static let port = 0...Int(UInt16.max)
     static let backendPort = 1...Int(UInt16.max)
@@ -64,23 +64,23 @@ enum KeyRange {
     static let headBytes: ClosedRange<UInt64> = 1024...1_048_576
     static let headerFields = 8...10_000
     static let targetBytes: ClosedRange<UInt64> = 64...1_048_576
-    /// A burst of output fits in.
+    /// The minimum holds a burst of output.
     static let logBytes = 65_536...SizeParser.largest
     static let bodyBytes = 0...SizeParser.largest
     static let messageBytes = 1...SizeParser.largest
     static let messageRate = 1...1_000_000
-    /// More than this no single machine can hold open.
+    /// The maximum exceeds what a single machine can hold open.
     static let connections = 1...1_000_000
     static let waiting = 1...1_000_000
-    /// Each is compared with all others, and holds a descriptor from the start.
+    /// Each listener is compared with all others and holds a descriptor from the start.
     static let listeners = 64
-    /// Each holds memory and descriptors from the start; a machine that needs more needs another daemon.
+    /// Each process holds memory and descriptors from the start.
     static let processes = 256
-    /// More threads than a machine has cores only get in each other's way.
+    /// More threads than cores slow each other down.
     static let threads = 1...64
 }
 
-/// The objects that a configuration consists of, and their keys.
+/// The objects of a configuration and their keys.
 enum ConfigurationObject: String, CaseIterable, Sendable {
     case configuration, listener, service, process, limits
     case onDemand = "on_demand"
@@ -142,26 +142,26 @@ extension ConfigurationObject {
         ConfigurationKey(
             "managed_processes", .list(.object(.process), most: KeyRange.processes), "[]",
             "processes without routes, such as a Redis"),
-        ConfigurationKey("status", .object(.status), "a small status page, which wakes nothing"),
+        ConfigurationKey("status", .object(.status), "the status page; requests to it wake no backend"),
         ConfigurationKey(
-            "state_dir", .string, "a directory in which the history of the status page outlives the daemon"),
-        ConfigurationKey("control", .pattern("^unix:"), "the Unix socket on which operators give orders"),
-        ConfigurationKey("log", .object(.log), "{}", "how much is logged, and for whom"),
+            "state_dir", .string, "the directory that keeps the history of the status page across restarts"),
+        ConfigurationKey("control", .pattern("^unix:"), "the Unix socket for operator commands"),
+        ConfigurationKey("log", .object(.log), "{}", "level, format and file of the log"),
         ConfigurationKey(
-            "drain_timeout", .duration, "\"10s\"", "at a shutdown: how long requests may take to finish"),
+            "drain_timeout", .duration, "\"10s\"", "at a shutdown: how long requests in progress may take"),
         ConfigurationKey(
             "close_jitter", .duration, "\"1s\"", "at a shutdown: close frames to WebSockets are spread over this long"),
         ConfigurationKey(
-            "env_file", .string, "a file of variables; with a dash in front it may be missing"),
+            "env_file", .string, "a file of variables; a leading dash allows it to be missing"),
         ConfigurationKey(
-            "limits", .object(.limits), "{}", "what peers may send and hold before they are refused"),
+            "limits", .object(.limits), "{}", "limits of clients and backends"),
         ConfigurationKey(
             "trusted_proxies", .list(.string, most: nil), "[]",
-            "the neighbours whose word about a client is taken: networks, \"loopback\", \"private\""),
-        ConfigurationKey("via", .boolean, "false", "whether forwarded requests say Via: 1.1 ondemandd"),
+            "peers whose forwarding headers are trusted: networks, \"loopback\", \"private\""),
+        ConfigurationKey("via", .boolean, "false", "whether forwarded requests get Via: 1.1 ondemandd"),
         ConfigurationKey(
             "threads", .integer(KeyRange.threads), "1",
-            "threads that carry WebSockets; the first does everything else as well"),
+            "threads for WebSockets; the first does everything else too"),
     ]
 
     private static let statusKeys: [ConfigurationKey] = [
@@ -169,7 +169,7 @@ extension ConfigurationObject {
         .secret(
             "token", kind: .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see all facts, and give orders"),
         ConfigurationKey(
-            "names", .oneOrMore(.string, most: nil), "[]", "what browsers may call it besides its address"),
+            "names", .oneOrMore(.string, most: nil), "[]", "allowed hosts besides addresses and localhost"),
     ]
 
     private static let listenerKeys: [ConfigurationKey] = [
@@ -179,60 +179,61 @@ extension ConfigurationObject {
     ]
 
     private static let serviceKeys: [ConfigurationKey] = [
-        .required("name", .name, "what log lines and commands call it"),
-        ConfigurationKey("enabled", .flag, "true", "off: its paths answer 503, and it is never started"),
-        .required("path", .oneOrMore(.path, most: nil), "which requests are meant: /cable, /x/{y}/cable, /api/*"),
+        .required("name", .name, "its name in log lines and commands"),
+        ConfigurationKey("enabled", .flag, "true", "off: requests get 503, and it is never started"),
+        .required("path", .oneOrMore(.path, most: nil), "the paths of its requests: /cable, /x/{y}/cable, /api/*"),
         .required(
             "target", .pattern("^(http://|unix:)"), "where the requests go, such as \"http://127.0.0.1:28080/cable\""),
         ConfigurationKey("websocket", .boolean, "false", "whether WebSocket upgrades pass"),
         ConfigurationKey("headers", .strings, "{}", "headers to set on every forwarded request"),
         ConfigurationKey(
             "allowed_origins", .oneOrMore(.string, most: nil), "\"*\"", "the pages that may open a WebSocket"),
-        ConfigurationKey("limits", .object(.serviceLimits), "{}", "the limits that it sets for itself"),
+        ConfigurationKey("limits", .object(.serviceLimits), "{}", "limits of this service"),
         ConfigurationKey(
             "on_demand", .object(.onDemand),
             "how to start and stop the backend; without it, requests are only forwarded"),
     ]
 
-    /// What is started, wherever it stands.
+    /// Keys of everything that can be started.
     private static let startKeys: [ConfigurationKey] = [
         .required("command", .string, "the program; looked up on PATH when it has no slash"),
         ConfigurationKey("args", .list(.string, most: nil), "[]", "its arguments; no shell reads them"),
-        ConfigurationKey("working_dir", .string, "\".\"", "where it runs"),
-        ConfigurationKey("env", .strings, "{}", "variables to set for it, over the daemon's own"),
+        ConfigurationKey("working_dir", .string, "\".\"", "its working directory"),
+        ConfigurationKey("env", .strings, "{}", "its environment variables; they override the daemon's own"),
     ]
 
     private static let lifeKeys: [ConfigurationKey] = [
         ConfigurationKey(
             "readiness", .either(.words(readinessKinds), .object(.readiness)), "\"tcp\"",
-            "what it has to show until it counts as ready"),
+            "the check that decides when it is ready"),
         ConfigurationKey(
-            "startup_timeout", .span, "\"30s\"", "how long it may take until it accepts connections"),
+            "startup_timeout", .span, "\"30s\"", "the longest time from its start until it is ready"),
         ConfigurationKey(
-            "idle_timeout", .duration, "\"15m\"", "how long after its last use it is stopped; \"0\" means never"),
-        ConfigurationKey("stop_timeout", .duration, "\"10s\"", "how long after TERM KILL follows"),
+            "idle_timeout", .duration, "\"15m\"", "the time after its last use until it is stopped; \"0\" means never"),
+        ConfigurationKey("stop_timeout", .duration, "\"10s\"", "the time between TERM and KILL"),
         ConfigurationKey(
             "stop",
             .list(.either(.words(StopSignal.allCases.flatMap { [$0.name, "SIG\($0.name)"] }), .duration), most: nil),
-            "signals, each followed by its patience: [\"INT\", \"5s\", \"TERM\", \"10s\", \"KILL\"]"),
+            "signals, each followed by its timeout: [\"INT\", \"5s\", \"TERM\", \"10s\", \"KILL\"]"),
         ConfigurationKey(
             "restart_backoff", .object(.restartBackoff), "{ \"min\": \"1s\", \"max\": \"60s\" }",
-            "how long it rests after a failed start"),
-        ConfigurationKey("requires", .list(.string, most: nil), "[]", "names of what has to be ready first"),
+            "the backoff after failed starts"),
+        ConfigurationKey(
+            "requires", .list(.string, most: nil), "[]", "services and processes that must be ready first"),
         ConfigurationKey(
             "on_reload", .words(Configuration.OnReload.allCases.map(\.rawValue)), "\"next_start\"",
-            "what a reload that changes it does to the process that runs"),
+            "what a reload with changes does to the running process"),
     ]
 
     private static let onDemandKeys: [ConfigurationKey] = [
         ConfigurationKey(
             "port", .either(.integer(KeyRange.backendPort), .pattern("^(auto|[0-9]+)$")),
             "what {port} in target, args and env becomes; \"auto\" lets the system choose for each start"),
-        ConfigurationKey("enabled", .flag, "true", "off: started with the daemon, and never stopped for idleness"),
+        ConfigurationKey("enabled", .flag, "true", "off: started with the daemon, and never stopped when idle"),
         ConfigurationKey(
             "idle_when", .words(IdleWhen.allCases.map(\.rawValue)), "\"no_connections\"", "what counts as use"),
-        ConfigurationKey("min_uptime", .duration, "\"0\"", "it is not stopped before it was ready for this long"),
-        ConfigurationKey("min_sleep", .duration, "\"0\"", "after an idle stop no request wakes it for this long"),
+        ConfigurationKey("min_uptime", .duration, "\"0\"", "the shortest time from ready to an idle stop"),
+        ConfigurationKey("min_sleep", .duration, "\"0\"", "the time after an idle stop in which no request wakes it"),
         ConfigurationKey(
             "wake_on",
             .either(
@@ -240,54 +241,57 @@ extension ConfigurationObject {
             ),
             "\"any\"", "which requests may wake it; others get 503 while it sleeps"),
         ConfigurationKey(
-            "max_queue", .integer(KeyRange.waiting), "256", "how many clients are held while it starts"),
+            "max_queue", .integer(KeyRange.waiting), "256", "the most requests that are queued while it starts"),
     ]
 
     private static let processKeys: [ConfigurationKey] = [
-        .required("name", .name, "what log lines and commands call it"),
+        .required("name", .name, "its name in log lines and commands"),
         ConfigurationKey("enabled", .flag, "true", "off: it is never started"),
         ConfigurationKey("address", .string, "where it accepts connections once it is ready"),
         ConfigurationKey(
             "start", .words(Configuration.Process.Start.allCases.map(\.rawValue)), "\"with_daemon\"",
             "whether it starts with the daemon or with what requires it"),
-        ConfigurationKey("start_delay", .duration, "\"0\"", "from the daemon's start to its own"),
-        ConfigurationKey("auto_restart", .flag, "true", "whether it is started again after it has ended by itself"),
+        ConfigurationKey("start_delay", .duration, "\"0\"", "the time from the daemon's start to its own"),
+        ConfigurationKey("auto_restart", .flag, "true", "whether it is restarted after it has exited by itself"),
     ]
 
     private static let wakeConditionKeys: [ConfigurationKey] = [
-        ConfigurationKey("header", .string, "requests with this header, whatever it says"),
+        ConfigurationKey("header", .string, "requests with this header, whatever its value"),
         ConfigurationKey("path", .path, "requests with this path"),
     ]
 
     private static let restartBackoffKeys: [ConfigurationKey] = [
-        ConfigurationKey("min", .span, "\"1s\"", "after the first failure; it doubles from here"),
-        ConfigurationKey("max", .span, "\"60s\"", "after many"),
+        ConfigurationKey("min", .span, "\"1s\"", "after the first failure; it then doubles"),
+        ConfigurationKey("max", .span, "\"60s\"", "the longest"),
     ]
 
     private static let readinessKinds = ConfigurationDecoder.ReadinessKind.allCases.map(\.rawValue)
 
     private static let readinessKeys: [ConfigurationKey] = [
         .required("kind", .words(readinessKinds), "how the backend shows that it is ready"),
-        ConfigurationKey("path", .path, "\"/\"", "what http and websocket ask for"),
+        ConfigurationKey("path", .path, "\"/\"", "the path that http and websocket request"),
         ConfigurationKey(
-            "status", .either(.integer(KeyRange.readyStatus), .words(["any", "2xx"])), "\"any\"", "what http expects"),
+            "status", .either(.integer(KeyRange.readyStatus), .words(["any", "2xx"])), "\"any\"",
+            "the status that http expects"),
     ]
 
     private static let logKeys: [ConfigurationKey] = [
-        ConfigurationKey("level", .words(LogLevel.allCases.map(\.rawValue)), "\"info\"", "how much is said"),
+        ConfigurationKey(
+            "level", .words(LogLevel.allCases.map(\.rawValue)), "\"info\"", "the least severe level that is logged"),
         ConfigurationKey(
             "format", .words(LogFormat.allCases.map(\.rawValue)), "\"auto\"",
-            "for people, for machines, or for the journal; auto knows which of them reads"),
-        ConfigurationKey("file", .string, "a file to write to instead of standard error; SIGUSR1 opens it anew"),
+            "text, json or journal; auto detects the reader"),
+        ConfigurationKey("file", .string, "a file to write to instead of standard error; SIGUSR1 reopens it"),
         ConfigurationKey(
-            "max_size", .size(KeyRange.logBytes), "\"16MiB\"", "of that file; then it becomes FILE.1 and begins anew"),
+            "max_size", .size(KeyRange.logBytes), "\"16MiB\"", "of that file; it is then renamed to FILE.1"),
     ]
 
     private static let connectionLimitKeys: [ConfigurationKey] = [
-        ConfigurationKey("header_timeout", .span, "\"10s\"", "from the first byte of a request's head to its end; 408"),
-        ConfigurationKey("max_header_bytes", .size(KeyRange.headBytes), "\"16KiB\"", "of a whole request head; 431"),
-        ConfigurationKey("max_header_fields", .integer(KeyRange.headerFields), "128", "fields of a head; 431"),
-        ConfigurationKey("max_uri_bytes", .size(KeyRange.targetBytes), "\"8KiB\"", "of a request's target; 414"),
+        ConfigurationKey("header_timeout", .span, "\"10s\"", "from the first byte of a request header to its end; 408"),
+        ConfigurationKey("max_header_bytes", .size(KeyRange.headBytes), "\"16KiB\"", "of a whole request header; 431"),
+        ConfigurationKey(
+            "max_header_fields", .integer(KeyRange.headerFields), "128", "fields of a request header; 431"),
+        ConfigurationKey("max_uri_bytes", .size(KeyRange.targetBytes), "\"8KiB\"", "of a request's URI; 414"),
         ConfigurationKey(
             "max_connections_per_address", .bound(.integer(KeyRange.connections)), "\"off\"",
             "open connections of one client; 503"),
@@ -295,15 +299,16 @@ extension ConfigurationObject {
 
     private static let serviceLimitKeys: [ConfigurationKey] = [
         ConfigurationKey("max_body_bytes", .bound(.size(KeyRange.bodyBytes)), "\"off\"", "of a request's body; 413"),
-        ConfigurationKey("body_timeout", .span, "\"30s\"", "how long nothing of a request's body may arrive; 408"),
+        ConfigurationKey("body_timeout", .span, "\"30s\"", "the longest pause within a request's body; 408"),
         ConfigurationKey(
-            "response_timeout", .span, "\"60s\"", "from the end of the request to the end of the answer's head; 504"),
+            "response_timeout", .span, "\"60s\"", "from the end of the request to the end of the response header; 504"),
         ConfigurationKey(
-            "max_response_header_bytes", .size(KeyRange.headBytes), "\"64KiB\"", "of a whole response head; 502"),
+            "max_response_header_bytes", .size(KeyRange.headBytes), "\"64KiB\"", "of a whole response header; 502"),
         ConfigurationKey(
             "upstream_keep_alive", .bound(.span), "\"1s\"",
             "how long a backend's connection waits for the next request of its client"),
-        ConfigurationKey("send_timeout", .span, "\"10s\"", "how long a client may take nothing of what waits for it"),
+        ConfigurationKey(
+            "send_timeout", .span, "\"10s\"", "the longest time in which a client reads nothing of pending bytes"),
         ConfigurationKey(
             "max_message_size", .bound(.size(KeyRange.messageBytes)), "\"off\"",
             "of one WebSocket message from a client; close 1009"),
@@ -315,6 +320,6 @@ extension ConfigurationObject {
             "WebSocket frames per second from one client"),
         ConfigurationKey(
             "max_connections", .bound(.integer(KeyRange.connections)), "\"off\"",
-            "at the top: open connections of one listener; in a service: its requests and tunnels at a time; 503"),
+            "at the top: open connections of one listener; in a service: its concurrent requests and tunnels; 503"),
     ]
 }

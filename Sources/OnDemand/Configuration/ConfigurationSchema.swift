@@ -1,4 +1,4 @@
-/// The table of keys as a JSON Schema (draft 2020-12), with which editors complete and validate a configuration.
+/// The table of keys as a JSON Schema (draft 2020-12) for completion and validation in editors.
 enum ConfigurationSchema {
     static var text: String {
         """
@@ -28,7 +28,7 @@ enum ConfigurationSchema {
             """
     }
 
-    /// What holds between keys.
+    /// Returns rules between keys.
     private static func rules(of object: ConfigurationObject) -> String {
         switch object {
         case .onDemand, .process: #" "not": { "required": ["stop", "stop_timeout"] },"#
@@ -45,7 +45,7 @@ enum ConfigurationSchema {
         return "        \(JSONText.quoted(key.name)): { \(members) }"
     }
 
-    /// Any string may be a variable, whose value only the daemon sees.
+    /// A string with a variable, whose value only the daemon knows.
     private static let variable = #"{ "pattern": "\\$\\{" }"#
 
     private static func members(of kind: ConfigurationKey.Kind) -> String {
@@ -73,7 +73,7 @@ enum ConfigurationSchema {
 
     private static let flag: String = {
         let words = ["true", "1", "yes", "on", "false", "0", "no", "off", ""]
-        // A pattern cannot ignore case, so each letter stands in both.
+        // Schema patterns cannot ignore case, so each letter appears in both.
         let spelled = words.map { $0.map { $0.isLetter ? "[\($0.uppercased())\($0)]" : "\($0)" }.joined() }
         return "^(\(spelled.joined(separator: "|")))$"
     }()

@@ -1,4 +1,4 @@
-/// Configurations to start from, for `ondemandd init`: right as they are, with what has to be changed in words.
+/// Templates for `ondemandd init`: valid configurations, with notes on what to change.
 public enum ConfigurationTemplate: String, CaseIterable, Sendable {
     /// Puma with Action Cable.
     case railsActionCable = "rails-actioncable"
@@ -14,7 +14,7 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
         }
     }
 
-    /// The configuration itself.
+    /// The configuration.
     public var text: String {
         switch self {
         case .railsActionCable: Self.railsActionCableText
@@ -22,17 +22,17 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
         }
     }
 
-    /// JSON has no comments, so they stand beside it.
+    /// The notes; JSON has no comments.
     public var notes: String {
         switch self {
         case .railsActionCable:
             """
-            What is what in this configuration:
+            Notes on this configuration:
               listen       where clients, or the TLS terminator in front, connect
-              path         what Rails mounts Action Cable at
-              command      started in working_dir when the first browser asks for that path
-              target       where that command listens; port and path as it has them
-              REDIS_URL    config/cable.yml should name an adapter that reaches other processes
+              path         where Rails mounts Action Cable
+              command      started in working_dir by the first request for that path
+              target       where that command listens, with its port and path
+              REDIS_URL    config/cable.yml needs an adapter that reaches other processes
             Behind a TLS terminator add "trusted_proxies": ["loopback"], so that its X-Forwarded-Proto counts.
             Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
             and from elsewhere, while it runs: ondemandd status --config FILE
@@ -40,12 +40,12 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
             """
         case .generic:
             """
-            What is what in this configuration:
+            Notes on this configuration:
               listen       where clients connect
-              path         "/*" is everything; several services may have paths of their own
-              command      the server to start when the first request comes; no shell reads args
+              path         "/*" matches everything; several services have paths of their own
+              command      the server to start on the first request; args do not pass a shell
               target       where that server listens
-              idle_timeout how long after the last request or WebSocket it is stopped
+              idle_timeout how long after the last request or WebSocket it stops
             Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
             and from elsewhere, while it runs: ondemandd status --config FILE
 

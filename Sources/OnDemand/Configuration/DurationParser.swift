@@ -1,6 +1,6 @@
-/// Reads a duration the way people write it: `250ms`, `30s`, `15m`, `1h30m`.
+/// Parses a duration such as `250ms`, `30s`, `15m`, `1h30m`.
 enum DurationParser {
-    /// From the longest to the shortest, which is also the order they must be written in.
+    /// From the longest to the shortest, the order in which they must be written.
     private static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000),
         ("h", 3_600_000_000_000),
@@ -11,7 +11,7 @@ enum DurationParser {
 
     static func parse(_ text: String) throws(ValueProblem) -> Duration {
         if text == "0" { return .zero }
-        guard !text.isEmpty else { throw ValueProblem("is no duration; write one such as \"30s\"") }
+        guard !text.isEmpty else { throw ValueProblem("is not a duration; write one such as \"30s\"") }
         var rest = Array(text.utf8)[...]
         var total: Int64 = 0
         var unitsLeft = units[...]
@@ -29,13 +29,13 @@ enum DurationParser {
         return .nanoseconds(total)
     }
 
-    /// One number and the letters behind it.
+    /// Parses one number and its unit.
     private static func part(
         of rest: inout ArraySlice<UInt8>, in text: String
     ) throws(ValueProblem) -> (number: Int64, unit: String) {
         let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         guard !digits.isEmpty else {
-            throw ValueProblem("is no duration; write whole numbers with units, such as \"1h30m\" or \"250ms\"")
+            throw ValueProblem("is not a duration; write whole numbers with units, such as \"1h30m\" or \"250ms\"")
         }
         guard let number = Int64(String(decoding: digits, as: UTF8.self)) else { throw tooLongProblem }
         let letters = rest[digits.endIndex...].prefix { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }

@@ -1,18 +1,18 @@
-/// The configuration as it counts, value by value, and where each came from: what `ondemandd config show` tells.
+/// The effective configuration, value by value, with the source of each: the output of `ondemandd config show`.
 ///
-/// It follows the table of keys, through a file that has been found right. Secrets are not repeated: a token never, and
-/// no header or variable of a process that comes from outside the file.
+/// It follows the table of keys through a valid file. Secrets are not repeated: neither tokens, nor headers and
+/// variables of a process that come from outside the file.
 struct EffectiveConfiguration {
     struct Setting: Equatable {
         let path: String
-        /// As it would be written; nil where nothing is set and that says something of its own.
+        /// Value as it would be written; nil where it is not set and has no default.
         let value: String?
         var origin = Origin.standard
     }
 
     enum Origin: Equatable {
         case standard
-        /// Where it is written, and what was filled in there.
+        /// Its position, and the variables filled in there.
         case file(TextPosition, [Variable])
     }
 
@@ -29,10 +29,10 @@ struct EffectiveConfiguration {
 
     private(set) var settings: [Setting] = []
     private let interpolation: Interpolation
-    /// For the name of the file of variables itself, which is looked up before anything in it is known.
+    /// For the name of the variables file itself, which is resolved before the file is read.
     private let ownInterpolation: Interpolation
     private let fromFile: Set<String>
-    /// What services share unless they say something else.
+    /// Global limits that services inherit.
     private var shared: [String: Setting] = [:]
 
     init(
@@ -91,7 +91,7 @@ struct EffectiveConfiguration {
         }
     }
 
-    /// At the top these are every service's own, but for the connections, which are a listener's.
+    /// Records global limits as defaults of each service; `max_connections` belongs to listeners instead.
     private mutating func shareLimits(of members: [JSONMember]) {
         guard let limits = members.first(where: { $0.key == "limits" }), case .object(let told) = limits.value.content
         else { return }
@@ -156,7 +156,7 @@ extension ConfigurationKey.Kind {
 }
 
 extension ConfigurationKey {
-    /// Whether it means anything next to these.
+    /// Returns whether the key has an effect next to these members.
     fileprivate func counts(beside members: [JSONMember], in object: ConfigurationObject) -> Bool {
         func says(_ key: String, _ text: String) -> Bool {
             members.contains { $0.key == key && $0.value.content == .string(text) }
@@ -164,9 +164,9 @@ extension ConfigurationKey {
         switch (object, name) {
         case (_, "$schema"): return false
         case (.onDemand, "stop_timeout"), (.process, "stop_timeout"): return !members.contains { $0.key == "stop" }
-        // What starts with the daemon stays.
+        // A process that starts with the daemon never idles out.
         case (.process, "idle_timeout"): return says("start", "when_required")
-        // Of a condition only the one that is there.
+        // A condition has one key only.
         case (.wakeCondition, _): return members.contains { $0.key == name }
         default: return true
         }
@@ -186,7 +186,7 @@ extension EffectiveConfiguration {
         }.joined()
     }
 
-    /// What is longer pushes the rest of its line aside.
+    /// A longer column shifts the rest of its line.
     private static let widest = 48
 
     private static func padded(_ text: String, _ width: Int) -> String {
@@ -205,7 +205,7 @@ extension EffectiveConfiguration {
         return "\(file):\(position.line)\(filled.joined())"
     }
 
-    /// For machines; see docs/CONFIGURATION.md.
+    /// Returns JSON as documented in docs/CONFIGURATION.md.
     func json(file: String) -> String {
         let objects = settings.map { setting in
             let head = "{\"path\":\(JSONText.quoted(setting.path)),\"value\":\(setting.value ?? "null"),"

@@ -1,8 +1,8 @@
-/// A file of variables, one `NAME=value` a line, as shells and systemd read them; only what all of them read alike.
+/// Parses a file of variables with one `NAME=value` per line, in the common subset of shells and systemd.
 ///
-/// Such files hold secrets, so no message repeats what stands in them.
+/// Such files hold secrets, so no message repeats their contents.
 enum EnvironmentFile {
-    /// In the order of the file; the last of several lines for one name stands.
+    /// Returns the variables in the order of the file; the last of several lines for one name counts.
     static func read(_ bytes: [UInt8], file: String) throws(ConfigurationErrors) -> [LaunchCommand.Variable] {
         var variables: [LaunchCommand.Variable] = []
         var last: [String: Int] = [:]
@@ -23,8 +23,8 @@ enum EnvironmentFile {
 }
 
 extension ConfigurationDecoder {
-    /// The variables of the file that `env_file` names, if it names one. Its name is filled in from the process's own
-    /// variables only.
+    /// Reads the variables of the file that `env_file` names, if any. Its name may use only the process's own
+    /// variables.
     static func environmentFile(
         of top: ConfigurationNode, _ environment: [String: String], _ reading: Configuration.Reading
     ) throws(ConfigurationErrors) -> [LaunchCommand.Variable] {
@@ -46,17 +46,17 @@ extension ConfigurationDecoder {
         return try EnvironmentFile.read(bytes, file: name.file)
     }
 
-    /// With a dash in front, as systemd writes it, the file may be missing.
+    /// Decodes the file name; a leading dash, as in systemd, allows it to be missing.
     private mutating func environmentFileName(_ node: ConfigurationNode) -> (file: String, mayBeMissing: Bool)? {
         parsed(node, expected: "the name of a file in quotes") { text throws(ValueProblem) in
             let file = text.hasPrefix("-") ? String(text.dropFirst()) : text
-            guard !file.isEmpty, !file.utf8.contains(0) else { throw ValueProblem("names no file") }
+            guard !file.isEmpty, !file.utf8.contains(0) else { throw ValueProblem("is not a file name") }
             return (file, text.hasPrefix("-"))
         }?.value
     }
 }
 
-/// One line of such a file, read from left to right.
+/// Parser of one line, from left to right.
 private struct EnvironmentLine {
     struct Problem: Error {
         let offset: Int
@@ -66,7 +66,7 @@ private struct EnvironmentLine {
     private let scalars: [Unicode.Scalar]
     private var offset = 0
 
-    /// nil for a comment or an empty line.
+    /// Returns the variable; nil for a comment or an empty line.
     static func variable(in bytes: ArraySlice<UInt8>) throws(Problem) -> LaunchCommand.Variable? {
         let bytes = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
         guard !bytes.contains(0) else {
@@ -95,7 +95,7 @@ private struct EnvironmentLine {
         while let scalar = peek, Self.isBlank(scalar) { offset += 1 }
     }
 
-    /// For files that a shell reads too.
+    /// Skips `export`, for files that a shell reads too.
     private mutating func skipExport() {
         let rest = scalars[offset...]
         let word = Array("export".unicodeScalars)
@@ -120,7 +120,7 @@ private struct EnvironmentLine {
             throw problem("there is a space next to the equals sign; write NAME=value", at: equals - 1)
         }
         guard let first = name.first, !("0"..."9").contains(first), name.allSatisfy(Self.isName) else {
-            throw problem("this is no name for a variable; names are letters, digits, underscores, the first no digit")
+            throw problem("this is not a variable name; names are letters, digits, underscores, the first no digit")
         }
         offset = equals + 1
         return Self.text(name)
@@ -142,7 +142,7 @@ private struct EnvironmentLine {
         }
     }
 
-    /// Whatever shells, systemd and container engines would each take for something else is refused.
+    /// Parses an unquoted value; rejects characters that shells, systemd and container engines read differently.
     private mutating func plainValue() throws(Problem) -> String {
         let start = offset
         while let scalar = peek {
@@ -156,8 +156,8 @@ private struct EnvironmentLine {
         return Self.text(scalars[start..<(end + 1)])
     }
 
-    /// Between single quotes everything stands for itself, between double quotes the shell's four escapes do not
-    /// (POSIX shell, 2.2.3).
+    /// Parses a quoted value. Between single quotes every character is literal; between double quotes the shell's four
+    /// escapes apply (POSIX shell, 2.2.3).
     private mutating func quotedValue() throws(Problem) -> String {
         let (start, quote) = (offset, scalars[offset])
         var value: [Unicode.Scalar] = []

@@ -1,4 +1,4 @@
-/// Says in words what a configuration will do: at the start, to a first request, at idle, at a crash, at a stop.
+/// Describes in sentences what a configuration does: start, first request, idle stop, crash, stop, reload, shutdown.
 struct Explanation {
     let configuration: Configuration
 
@@ -12,24 +12,24 @@ struct Explanation {
     private var listening: String {
         let places = configuration.listen.map(\.description) + configuration.inherited.map { "fd:\($0)" }
         let status = configuration.status.map { " The status page is at \($0.listen); it wakes nothing." } ?? ""
-        let control = configuration.control.map { " Commands are taken at \($0)." } ?? ""
+        let control = configuration.control.map { " Operator commands are accepted at \($0)." } ?? ""
         return Self.wrapped("Clients connect to \(places.joined(separator: ", ")).\(status)\(control)", indent: 0)
     }
 
     private var reload: String {
         Self.wrapped(
-            "On HUP or \"ondemandd reload\" this file is read again. One with errors changes nothing; what is the same"
-                + " keeps its process and its connections.", indent: 0)
+            "On HUP or \"ondemandd reload\" this file is read again. A file with errors changes nothing; unchanged"
+                + " services keep their processes and connections.", indent: 0)
     }
 
     private var shutdown: String {
         let steps = [
-            "held clients get 503,",
+            "queued requests get 503,",
             "WebSockets get close frame 1001 \(Self.spread(configuration.closeJitter)),",
             configuration.drainTimeout == .zero
-                ? "requests in progress are cut,"
-                : "requests may take \(configuration.drainTimeout.shortText) to finish,",
-            "and then everything that runs is stopped as told above. A second signal waits for nobody.",
+                ? "requests in progress are aborted,"
+                : "requests in progress may take \(configuration.drainTimeout.shortText) to finish,",
+            "and then all processes are stopped as described above. A second signal skips these waits.",
         ]
         return Self.wrapped("When the daemon gets TERM or INT: \(steps.joined(separator: " "))", indent: 0)
     }
@@ -46,27 +46,30 @@ struct Explanation {
             ("failed start", Self.failedStart(policy)),
             ("idle", idle(policy)),
             ("crash", Self.crash(policy)),
-            ("stop", "\(Self.stop(policy.stopPlan)) Requests that come meanwhile wait for the next start."),
+            ("stop", "\(Self.stop(policy.stopPlan)) New requests are queued for the next start."),
             ("changed file", changes(service)),
         ]
         return title + Self.lines(entries)
     }
 
     private func forwarding(_ service: Configuration.Service) -> [(String, String)] {
-        guard service.enabled else { return [("requests", "get 503 at once: it is not enabled.")] }
+        guard service.enabled else { return [("requests", "get 503: it is not enabled.")] }
         return [
-            ("requests", "go to \(service.target.address), which somebody else runs; 502 while nothing listens there.")
+            (
+                "requests",
+                "go to \(service.target.address), which this daemon does not manage; 502 while nothing listens there."
+            )
         ]
     }
 
     private func atStart(_ service: Configuration.Service) -> String {
         guard service.enabled else {
             let command = "\"ondemandd enable \(service.name)\""
-            return "It is not enabled: all requests get 503 at once, and nothing is started, until \(command)."
+            return "It is not enabled: requests get 503 and nothing starts until \(command)."
                 + " After that:"
         }
         guard service.policy.alwaysOn else { return "Nothing is started." }
-        return "It is started and kept."
+        return "It is started and stays running."
     }
 
     private func firstRequest(_ service: Configuration.Service, _ launch: LaunchCommand) -> String {
@@ -74,23 +77,23 @@ struct Explanation {
         var sentences = [waking(service)]
         sentences += Self.requirements(policy)
         let directory = launch.workingDirectory == "." ? "" : " in \(launch.workingDirectory.withoutControls)"
-        sentences.append("Started is: \(launch.shown)\(directory).")
+        sentences.append("Command: \(launch.shown)\(directory).")
         sentences.append("It has \(policy.startupTimeout.shortText) to \(Self.readiness(service)).")
-        sentences.append("Then everybody who waited is let through.")
+        sentences.append("Then all queued requests are forwarded.")
         let limit = policy.maximumQueue
-        sentences.append("Up to \(limit) may wait; more get 503 at once.")
+        sentences.append("Up to \(limit) are queued; more get 503 at once.")
         if !service.origins.contains(.any), service.websocket {
             sentences.append(
-                "A WebSocket from a page that is not among the allowed_origins gets 403 and wakes nothing.")
+                "A WebSocket with an Origin that is not in allowed_origins gets 403 and wakes nothing.")
         }
         return sentences.joined(separator: " ")
     }
 
-    /// What it has to do until it is ready.
+    /// Returns the readiness condition as an infinitive clause.
     private static func readiness(_ service: Configuration.Service) -> String {
         let address = service.target.address
         return service.policy.readiness.requirement(
-            at: address.port == 0 ? "a port that is chosen for each start" : "\(address)")
+            at: address.port == 0 ? "a port chosen for each start" : "\(address)")
     }
 
     private func changes(_ service: Configuration.Service) -> String {
@@ -100,8 +103,8 @@ struct Explanation {
     }
 
     private func waking(_ service: Configuration.Service) -> String {
-        let held = service.websocket ? "A request or WebSocket upgrade" : "A request"
-        guard let conditions = service.wakeOn.conditions else { return "\(held) starts it and is held." }
+        let request = service.websocket ? "A request or WebSocket upgrade" : "A request"
+        guard let conditions = service.wakeOn.conditions else { return "\(request) starts it and is queued." }
         let causes = conditions.map { condition in
             switch condition {
             case .upgrade: "a WebSocket upgrade"
@@ -109,11 +112,11 @@ struct Explanation {
             case .path(let pattern): "a request for \(pattern.text)"
             }
         }
-        return "Only \(causes.joined(separator: " or ")) starts it and is held; others get 503 while it sleeps."
+        return "Only \(causes.joined(separator: " or ")) starts it and is queued; others get 503 while it sleeps."
     }
 
     private func idle(_ policy: BackendPolicy) -> String {
-        guard !policy.alwaysOn, let timeout = policy.idleTimeout else { return "It is never stopped for being idle." }
+        guard !policy.alwaysOn, let timeout = policy.idleTimeout else { return "It is never stopped when idle." }
         let use: String =
             switch policy.idleWhen {
             case .noConnections: "after the last request and WebSocket ended"
@@ -127,7 +130,7 @@ struct Explanation {
             sentences.append("Not before it has been ready for \(policy.minimumUptime.shortText).")
         }
         if policy.minimumSleep > .zero {
-            sentences.append("After that no request wakes it for \(policy.minimumSleep.shortText); they get 503.")
+            sentences.append("After that no request wakes it for \(policy.minimumSleep.shortText); requests get 503.")
         }
         return sentences.joined(separator: " ")
     }
@@ -141,15 +144,15 @@ struct Explanation {
         let delay = process.startDelay > .zero ? " \(process.startDelay.shortText) after the daemon" : ""
         let start =
             policy.alwaysOn
-            ? "It is started\(delay) and kept." : "Nothing is started. It is started before \(requirers)."
+            ? "It is started\(delay) and stays running." : "Nothing is started. It is started before \(requirers)."
         let requirement = policy.readiness.requirement(at: process.address?.description)
         let readiness =
             process.address == nil && policy.readiness == .tcp
             ? "Ready as soon as it runs." : "It has \(policy.startupTimeout.shortText) to \(requirement)."
-        let sentences = [start] + Self.requirements(policy) + ["Started is: \(process.launch.shown).", readiness]
+        let sentences = [start] + Self.requirements(policy) + ["Command: \(process.launch.shown).", readiness]
         let idle =
             policy.alwaysOn || policy.idleTimeout == nil
-            ? "It is never stopped for being idle."
+            ? "It is never stopped when idle."
             : "\((policy.idleTimeout ?? .zero).shortText) after the last of \(requirers) has ended it is stopped."
         return "\(process.name)\n"
             + Self.lines([
@@ -168,42 +171,42 @@ struct Explanation {
 // MARK: - What both have
 
 extension Explanation {
-    private static let changesLater = "A reload leaves the process that runs alone; it counts from the next start."
+    private static let changesLater = "A reload keeps the running process; changes apply from its next start."
 
     private static func requirements(_ policy: BackendPolicy) -> [String] {
         guard !policy.requires.isEmpty else { return [] }
-        return ["First made ready: \(policy.requires.joined(separator: ", "))."]
+        return ["Ready before it: \(policy.requires.joined(separator: ", "))."]
     }
 
-    /// The rests as the daemon takes them, but for what chance takes off.
-    private static func rests(_ policy: BackendPolicy) -> String {
+    /// Describes the backoff without its jitter.
+    private static func backoff(_ policy: BackendPolicy) -> String {
         let backoff = policy.backoff
-        guard backoff.first < backoff.longest else { return "It rests for \(backoff.longest.shortText)" }
+        guard backoff.first < backoff.longest else { return "The backoff is \(backoff.longest.shortText)" }
         return
-            "It rests for \(backoff.first.shortText), then twice as long each time, up to \(backoff.longest.shortText)"
+            "The backoff is \(backoff.first.shortText) and doubles each time up to \(backoff.longest.shortText)"
     }
 
     private static func failedStart(_ policy: BackendPolicy) -> String {
-        let next = policy.comesBack ? "and is then started again." : "and whoever asks after that starts it again."
-        return "Whoever waits gets 503, and what is left of it is stopped. \(rests(policy)), \(next)"
+        let next = policy.comesBack ? "then it is started again." : "then the next request starts it again."
+        return "Queued requests get 503, and its remaining processes are stopped. \(backoff(policy)); \(next)"
     }
 
     private static func crash(_ policy: BackendPolicy) -> String {
         let stable = Limits.stableUptime.shortText
         let next = policy.comesBack ? "it is started again" : "the next request starts it again"
         return
-            "Requests in progress get 502 where no answer has begun, and WebSockets break off. A first crash, and one"
-            + " after \(stable) of being ready, is forgiven: \(next) at once. Others count as failed starts."
+            "Requests in progress get 502 where no response has begun, and WebSockets are closed. After a first crash,"
+            + " or one after \(stable) of being ready, \(next) at once. Others count as failed starts."
     }
 
     private static func processCrash(_ policy: BackendPolicy) -> String {
         guard policy.restarts else { return "It stays down until something that requires it is started." }
         let stable = Limits.stableUptime.shortText
-        return "A first one, and one after \(stable) of being ready, is forgiven: it is started again at once."
+        return "After a first one, or one after \(stable) of being ready, it is started again at once."
             + " Others count as failed starts."
     }
 
-    /// Such as `TERM to all its processes; 10s later KILL.`
+    /// Describes the stop plan, such as `TERM to all its processes; 10s later KILL.`
     private static func stop(_ plan: StopPlan) -> String {
         let signals = plan.steps.map(\.signal.name) + ["KILL"]
         let later = zip(plan.steps.map(\.patience), signals.dropFirst()).map { patience, signal in
@@ -229,7 +232,7 @@ extension Explanation {
         }.joined()
     }
 
-    /// Breaks between words only: a command is longer than a line sooner or later.
+    /// Wraps between words only: a long command may exceed the line.
     private static func wrapped(_ text: String, indent: Int) -> String {
         let margin = String(repeating: " ", count: indent)
         var lines: [String] = []

@@ -1,18 +1,18 @@
-/// The rules for fields that the configuration sets on forwarded requests.
+/// Checks fields that the configuration sets on forwarded requests.
 enum HeaderParser {
-    /// Filled in per request.
+    /// Variables that are filled in per request.
     static let variables = ["remote_addr", "scheme", "host"]
 
-    /// Fields that say where a message goes or ends, or belong to one connection only (RFC 9110, 7.6.1; RFC 6455, 4.1).
+    /// Fields for routing, framing or a single connection (RFC 9110, 7.6.1; RFC 6455, 4.1).
     private static let reserved: Set<String> = [
         "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
         "transfer-encoding", "upgrade",
     ]
 
-    /// Whether a request can have a field of this name at all.
+    /// Checks that the name is a token.
     static func checkToken(_ name: String) throws(ValueProblem) {
         guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte) else {
-            throw ValueProblem("is no header name (RFC 9110, 5.1)")
+            throw ValueProblem("is not a header name (RFC 9110, 5.1)")
         }
     }
 
@@ -24,7 +24,7 @@ enum HeaderParser {
         }
     }
 
-    /// Each dollar begins one of the variables, or is doubled to stand for itself.
+    /// Parses a value: each dollar begins a variable or is doubled to stand for itself.
     static func parts(of value: String) throws(ValueProblem) -> [HeaderTemplate.Part] {
         guard !value.utf8.contains(where: { $0 < 0x20 && $0 != UInt8(ascii: "\t") || $0 == 0x7F }) else {
             throw ValueProblem("has a control character, which no header can carry (RFC 9110, 5.5)")
@@ -67,7 +67,7 @@ enum HeaderParser {
         isTokenByte(byte) && !"!#$%&'*+-.^`|~".utf8.contains(byte)
     }
 
-    /// RFC 9110, 5.6.2.
+    /// Returns whether the byte is a `tchar` (RFC 9110, 5.6.2).
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

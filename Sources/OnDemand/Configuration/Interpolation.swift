@@ -1,17 +1,17 @@
-/// Fills in `${NAME}`, `${NAME:-default}` and `${NAME:+value}` from the environment, as a shell would.
+/// Expands `${NAME}`, `${NAME:-default}` and `${NAME:+value}` from the environment, as a shell does.
 struct Interpolation {
     let environment: [String: String]
 
     struct Expanded: Equatable {
         var text = ""
-        /// The variables it came from, for messages that name a value's origin.
+        /// Names of the used variables, for error messages.
         var origins: [String] = []
     }
 
-    /// Where the text is going to be read for `$words` again, a dollar from outside must not make one.
+    /// Whether dollars in values are doubled, because the text is parsed for `$words` afterwards.
     enum Dollars { case plain, doubled }
 
-    /// `$${` stands for `${` itself. Problems are whole sentences, because no value exists yet.
+    /// Expands a template; `$${` stands for `${`. Errors are whole sentences, because there is no value yet.
     func expand(_ template: String, dollars: Dollars = .plain) throws(ValueProblem) -> Expanded {
         let bytes = Array(template.utf8)
         var result: [UInt8] = []
@@ -41,7 +41,7 @@ struct Interpolation {
         return Expanded(text: String(decoding: result, as: UTF8.self), origins: origins)
     }
 
-    /// An empty variable counts as absent behind a colon (POSIX shell, 2.6.2, `:-` and `:+`).
+    /// Returns the value and the variable's name; with a colon an empty variable counts as unset (POSIX shell, 2.6.2).
     private func value(of inside: ArraySlice<UInt8>, dollars: Dollars) throws(ValueProblem) -> (String, String) {
         let name = String(decoding: inside.prefix(while: Self.isNameByte), as: UTF8.self)
         let operation = String(decoding: inside.dropFirst(name.utf8.count), as: UTF8.self)
@@ -50,7 +50,7 @@ struct Interpolation {
         let hasAlternative = operation.utf8.starts(with: ":+".utf8)
         guard isName, hasDefault || hasAlternative || operation.isEmpty else {
             let written = String(decoding: inside, as: UTF8.self)
-            throw ValueProblem("\("${\(written)}".quoted) is none of ${NAME}, ${NAME:-default}, ${NAME:+value}")
+            throw ValueProblem("\("${\(written)}".quoted) is not one of ${NAME}, ${NAME:-default}, ${NAME:+value}")
         }
         let word = String(decoding: operation.utf8.dropFirst(2), as: UTF8.self)
         guard word.pieces(between: "${").count == 1 else {

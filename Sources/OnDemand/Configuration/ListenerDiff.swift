@@ -1,11 +1,11 @@
-/// Which of the open listeners serve on when the list changes, which are opened, and which are closed.
+/// Listeners that are kept, opened and closed when the list changes.
 struct ListenerDiff: Equatable {
-    /// For each wanted one the position of the open one that it stays, or becomes; nil is to be opened.
+    /// For each new listener the index of the open one that it keeps or takes over; nil opens a socket.
     let sources: [Int?]
-    /// Positions of open ones that nobody wants any more.
+    /// Indices of open listeners to close.
     let closed: [Int]
 
-    /// An address is open once: who wants it for another purpose gets the listener that is there.
+    /// Matches new to open listeners. An address is open once, so a listener with another purpose takes it over.
     init(from old: [ListenerSpec], to new: [ListenerSpec]) {
         var left = Array(old.indices)
         func take(where fits: (ListenerSpec) -> Bool) -> Int? {
@@ -23,7 +23,7 @@ struct ListenerDiff: Equatable {
 
 extension ListenerSpec {
     fileprivate func canBecome(_ other: ListenerSpec) -> Bool {
-        // Who may open the door of the control socket is decided when it is made.
+        // The control socket's permissions are set when it is created.
         guard place == other.place, purpose != .control, other.purpose != .control else { return false }
         if case .address(let address) = place { return address.port != 0 }
         return true
@@ -31,7 +31,7 @@ extension ListenerSpec {
 }
 
 extension Configuration {
-    /// In the order in which they are opened.
+    /// All listeners in the order in which they are opened.
     var listenerSpecs: [ListenerSpec] {
         let addresses = listen.map { address in
             ListenerSpec(place: .address(address), purpose: proxyProtocol.contains(address) ? .proxyProtocol : .clients)

@@ -1,4 +1,4 @@
-/// Reads whose pages may open a WebSocket: `https://example.com`, `https://*.example.com:8443`, `*`.
+/// Parses Origins: `https://example.com`, `https://*.example.com:8443`, `*`.
 enum OriginParser {
     static func parse(_ text: String) throws(ValueProblem) -> OriginRule {
         if text == "*" { return .any }
@@ -7,7 +7,7 @@ enum OriginParser {
         guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: separator) }), end > 0,
             bytes[..<end].allSatisfy({ OriginRule.isHostByte($0) || $0 == UInt8(ascii: "+") })
         else {
-            throw ValueProblem("is no origin; write one such as \"https://example.com\"")
+            throw ValueProblem("is not an origin; write one such as \"https://example.com\"")
         }
         let scheme = String(decoding: bytes[..<(end + 3)], as: UTF8.self)
         let rest = Array(bytes[(end + 3)...])
@@ -34,7 +34,7 @@ enum OriginParser {
         return (Array(rest[..<colon]), String(try AddressParser.port(port)))
     }
 
-    /// Browsers leave out the port that a scheme means anyway (RFC 6454, 6.2).
+    /// Returns the port as suffix; browsers omit a scheme's default port (RFC 6454, 6.2).
     private static func suffix(port: String?, scheme: String) -> String {
         guard let port else { return "" }
         let isUsual = (scheme == "https://" && port == "443") || (scheme == "http://" && port == "80")

@@ -1,31 +1,30 @@
-/// What a new configuration changes about the running one: decided as a value, before anything is touched.
+/// The differences between a new and the running configuration, as a value without side effects.
 struct ReloadPlan: Equatable {
-    /// What becomes of a service or process of the new configuration; who it is, its name says.
+    /// The change of a service or process of the new configuration; its name identifies it.
     enum Change: Equatable {
         case unchanged
-        /// Only what the next request meets: paths, headers, whether upgrades may pass, the path in the target.
+        /// Only routing settings changed: paths, headers, limits, `websocket`, the path in the target.
         case rerouted
-        /// What its process is made of or lives by: takes effect at its next start, which with `restarts` is now.
+        /// Process settings changed: they apply at its next start; `restarts` starts it again now.
         case changed(restarts: Bool)
         case enabled
         case disabled
         case added
-        /// The same name for something of another kind, once with a command and once without: the old one leaves and
-        /// the new one is added.
+        /// A managed service became unmanaged or the other way round: the old one is removed and the new one added.
         case replaced
 
         var keepsItsPlace: Bool { self != .added && self != .replaced }
     }
 
-    /// By position in the new configuration.
+    /// By index in the new configuration.
     let changes: [Change]
-    /// Positions in the old configuration of those that leave: removed, or replaced by their namesake.
+    /// Indices of services in the old configuration that are removed or replaced.
     let leaving: [Int]
-    /// The same for what has no routes.
+    /// The same for processes without routes.
     let processChanges: [Change]
     let removedProcesses: [Int]
     let listenerSpecs: ListenerDiff
-    /// Something besides services and listeners is different.
+    /// Whether global settings changed.
     let changesSettings: Bool
 
     init(from old: Configuration, to new: Configuration) {
@@ -45,7 +44,7 @@ struct ReloadPlan: Equatable {
         removedProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
         listenerSpecs = ListenerDiff(from: old.listenerSpecs, to: new.listenerSpecs)
         var (oldStatus, newStatus) = (old.status, new.status)
-        // Where it listens is a matter of doors.
+        // Addresses are part of the listeners' diff.
         if let listen = newStatus?.listen { oldStatus?.listen = listen }
         changesSettings =
             old.settings != new.settings || (oldStatus != nil && newStatus != nil && oldStatus != newStatus)
@@ -78,21 +77,21 @@ struct ReloadPlan: Equatable {
 }
 
 extension Configuration {
-    /// The names of what is to listen at each address. A process there that goes by another name cannot wait until it
-    /// is idle.
+    /// The names of the entries that will listen at each address. A process of another name at such an address must
+    /// stop at once.
     fileprivate var claims: [SocketAddress: Set<String>] {
         let services = services.filter { $0.enabled && $0.launch != nil }.map { ($0.target.address, $0.name) }
         let processes = processes.filter(\.enabled).compactMap { process in
             process.address.map { ($0, process.name) }
         }
-        // With port 0 each has its own.
+        // Port 0 is different for each.
         let fixed = (services + processes).filter { $0.0.port != 0 }
         return Dictionary(fixed.map { ($0.0, [$0.1]) }, uniquingKeysWith: { $0.union($1) })
     }
 }
 
 extension Configuration.Service {
-    /// What a running process cannot be told any more. What is not named here belongs to it.
+    /// The settings of its process: all but those that apply while it runs.
     fileprivate var processSide: Configuration.Service {
         var service = self
         service.paths = []
@@ -111,7 +110,7 @@ extension Configuration.Service {
 }
 
 extension Configuration {
-    /// What is left without the lists of services and listeners.
+    /// The global settings: all but the lists of services and listeners.
     fileprivate var settings: Configuration {
         var settings = self
         settings.listen = []
@@ -119,7 +118,7 @@ extension Configuration {
         settings.control = nil
         settings.services = []
         settings.processes = []
-        // Not of the daemon that runs.
+        // Needs a restart of the daemon.
         settings.threads = 1
         return settings
     }

@@ -1,4 +1,4 @@
-/// Reads a number of bytes the way people write it: `512B`, `16KiB`, `2MiB`, `1GiB`.
+/// Parses a number of bytes such as `512B`, `16KiB`, `2MiB`, `1GiB`.
 enum SizeParser {
     private static let units: [(name: String, bytes: UInt64)] = [
         ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30),
@@ -6,7 +6,7 @@ enum SizeParser {
 
     static func parse(_ text: String) throws(ValueProblem) -> UInt64 {
         let digits = text.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard !digits.isEmpty else { throw ValueProblem("is no size; write one such as \"16KiB\"") }
+        guard !digits.isEmpty else { throw ValueProblem("is not a size; write one such as \"16KiB\"") }
         let name = String(decoding: text.utf8.dropFirst(digits.count), as: UTF8.self)
         guard !name.isEmpty else {
             throw ValueProblem("has no unit; write \"\(text)KiB\", or a number without quotes for bytes")
@@ -20,7 +20,7 @@ enum SizeParser {
         return bytes
     }
 
-    /// What a signed number of 64 bits holds.
+    /// Largest value of a signed number of 64 bits.
     static let largest = UInt64(Int64.max)
 
     private static let tooLargeProblem = ValueProblem("is more than can be counted")

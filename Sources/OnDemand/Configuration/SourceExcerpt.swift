@@ -1,10 +1,10 @@
-/// The line of a file that an error is about, with a mark under the place, the way compilers show it.
+/// The line of an error with a mark under its column, in the format of compilers.
 struct SourceExcerpt {
-    /// A terminal's width, less what stands in front of the line.
+    /// In columns: a terminal's width less the line's margin.
     static let widthLimit = 100
 
     private let text: [UInt8]
-    /// Where each line begins.
+    /// Offset of each line.
     private let lineStarts: [Int]
     private let paint: ANSIStyle
 
@@ -14,12 +14,12 @@ struct SourceExcerpt {
         self.paint = paint
     }
 
-    /// Two lines without a line end behind them; empty when the position lies behind the end of the file.
+    /// Returns two lines without a final line end; empty behind the end of the file.
     func at(_ position: TextPosition) -> String {
         guard let line = line(position.line) else { return "" }
         let scalars = Array(String(decoding: line, as: UTF8.self).unicodeScalars)
         let place = min(position.column - 1, scalars.count)
-        // Of a very long line, what stands around the place; three quarters of it before, where the reason often is.
+        // Show part of a very long line; three quarters of it lie before the position, where the cause often is.
         let start = max(0, min(place - Self.widthLimit * 3 / 4, scalars.count - Self.widthLimit))
         let shown = scalars[start..<min(scalars.count, start + Self.widthLimit)].map(Self.printable)
         let number = "\(position.line)"
@@ -34,7 +34,7 @@ struct SourceExcerpt {
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     }
 
-    /// One column each, so that the mark stands where it should; and nothing that a terminal would obey.
+    /// Replaces each character by one of width one, so that the mark is aligned and no terminal command passes.
     private static func printable(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: scalar == "\t" ? " " : "\u{FFFD}"

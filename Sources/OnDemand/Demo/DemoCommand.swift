@@ -11,11 +11,11 @@ public struct DemoCommand: Equatable, Sendable {
 
     /// What words on a command line mean.
     public enum Reading: Equatable, Sendable {
-        /// They ask for this.
+        /// A complete command.
         case command(DemoCommand)
-        /// They ask how it is used.
+        /// A request for the usage.
         case help(String)
-        /// One sentence on what is wrong, and how it is used.
+        /// One sentence on the error, and the usage.
         case mistake(String, usage: String)
     }
 

@@ -10,8 +10,8 @@ struct ConfigurationErrorTests {
             .replacing(":28080/cable", with: ":0/cable")
         #expect(
             rendered(file, ["RAILS_ROOT": "x"]) == [
-                "c.json:8:17: error: reverse_proxies[0].target: \"http://127.0.0.1:0/cable\" has the port 0, which nothing"
-                    + " can be reached at",
+                "c.json:8:17: error: reverse_proxies[0].target: \"http://127.0.0.1:0/cable\" has the port 0, which is"
+                    + " not a valid destination",
                 "c.json:20:9: error: reverse_proxies[0].on_demand: unknown key \"idle_timout\"; did you mean"
                     + " \"idle_timeout\"?",
             ])
@@ -59,8 +59,11 @@ struct ConfigurationErrorTests {
             (#"{"reverse_proxies": [3]}"#, "1:22", "expected an object, found the number 3"),
             (#"{"listen": []}"#, "1:12", "the list is empty; it needs at least one item"),
             (#"{"listen": null}"#, "1:12", #"expected an address such as "127.0.0.1:3000", found null"#),
-            (#"{"listen": "fd:"}"#, "1:12", #""fd:" names no inherited socket; write its FileDescriptorName"#),
-            (#"{"listen": "fd:a b"}"#, "1:12", #""fd:a b" names no inherited socket"#),
+            (
+                #"{"listen": "fd:"}"#, "1:12",
+                #""fd:" is not the name of an inherited socket; write its FileDescriptorName"#
+            ),
+            (#"{"listen": "fd:a b"}"#, "1:12", #""fd:a b" is not the name of an inherited socket"#),
             (#"{"listen": ["fd:a", "fd:a"]}"#, "1:21", #""fd:a" is already listened on at listen[0] in line 1"#),
             (#"{"status": {"listen": "fd:a"}}"#, "1:23", "has no"),
             (#"{"listen": 65536}"#, "1:12", "expected a whole number from 0 to 65535, found the number 65536"),
@@ -71,20 +74,20 @@ struct ConfigurationErrorTests {
             (#"{"$schema": 1}"#, "1:13", "expected a string, found the number 1"),
             (#"{"status": {}}"#, "1:12", #""listen" is missing; it says where the status page is"#),
             (#"{"status": true}"#, "1:12", "expected an object, found true"),
-            (#"{"control": ":1"}"#, "1:13", #"":1" is no Unix socket; write unix: in front of its path"#),
+            (#"{"control": ":1"}"#, "1:13", #"":1" is not a Unix socket; write unix: in front of its path"#),
             (#"{"state_dir": ""}"#, "1:15", #""" is empty"#), (#"{"state_dir": 1}"#, "1:15", "expected a string"),
-            (#"{"status": {"names": "http://a"}}"#, "1:22", #""http://a" is no name of a host; write it without"#),
+            (#"{"status": {"names": "http://a"}}"#, "1:22", #""http://a" is not a host name; write it without"#),
             (#"{"status": {"names": ["a", ".b"]}}"#, "1:28", #"".b" is no name of a host"#),
-            (#"{"control": "unix:"}"#, "1:13", #""unix:" names no socket"#),
+            (#"{"control": "unix:"}"#, "1:13", #""unix:" has no socket path"#),
             (#"{"status": {"listen": "x:1"}}"#, "1:23", #""x:1" has the host name "x"; addresses are numeric"#),
             (
                 #"{"log": {"level": "warn"}}"#, "1:19",
-                #"is none of error, warning, info, debug; did you mean "warning"?"#
+                #"is not one of error, warning, info, debug; did you mean "warning"?"#
             ),
-            (#"{"log": {"format": "xml"}}"#, "1:20", #""xml" is none of auto, text, json, journal"#),
-            (#"{"log": {"file": ""}}"#, "1:18", #""" names no file"#),
-            (#"{"log": {"file": "a/"}}"#, "1:18", #""a/" names no file"#),
-            (#"{"log": {"file": "a\nb"}}"#, "1:18", "names no file"),
+            (#"{"log": {"format": "xml"}}"#, "1:20", #""xml" is not one of auto, text, json, journal"#),
+            (#"{"log": {"file": ""}}"#, "1:18", #""" is not a file name"#),
+            (#"{"log": {"file": "a/"}}"#, "1:18", #""a/" is not a file name"#),
+            (#"{"log": {"file": "a\nb"}}"#, "1:18", "is not a file name"),
             (#"{"log": {"file": 7}}"#, "1:18", "expected the name of a file in quotes, found the number 7"),
             (#"{"log": {"max_size": "1MiB"}}"#, "1:22", #"this is the size of a "file", and there is none"#),
             (#"{"log": {"file": "a", "max_size": "1KiB"}}"#, "1:35", "expected a size from 65536 to"),
@@ -97,10 +100,10 @@ struct ConfigurationErrorTests {
     @Test(
         "conflicting addresses are reported with both positions",
         arguments: [
-            (#"["127.0.0.1:1","127.0.0.1:1"]"#, "127.0.0.1:1 cannot be listened on next to 127.0.0.1:1 at listen[0]"),
-            (#"["127.0.0.1:1",":1"]"#, "0.0.0.0:1 cannot be listened on next to 127.0.0.1:1"),
-            (#"["[::]:1","[::1]:1"]"#, "[::1]:1 cannot be listened on next to [::]:1"),
-            (#"["unix:/s","unix:/s"]"#, "unix:/s cannot be listened on next to unix:/s"),
+            (#"["127.0.0.1:1","127.0.0.1:1"]"#, "127.0.0.1:1 conflicts with 127.0.0.1:1 at listen[0]"),
+            (#"["127.0.0.1:1",":1"]"#, "0.0.0.0:1 conflicts with 127.0.0.1:1"),
+            (#"["[::]:1","[::1]:1"]"#, "[::1]:1 conflicts with [::]:1"),
+            (#"["unix:/s","unix:/s"]"#, "unix:/s conflicts with unix:/s"),
         ])
     func collisions(listen: String, sentence: String) {
         let second = listen.utf8.firstIndex(of: UInt8(ascii: ",")).map {
@@ -120,7 +123,7 @@ struct ConfigurationErrorTests {
     func statusCollision() {
         expect(
             #"{"listen":"127.0.0.1:1","status":{"listen":"localhost:1"}}"#, "1:44",
-            "127.0.0.1:1 cannot be listened on next to 127.0.0.1:1 at listen in line 1")
+            "127.0.0.1:1 conflicts with 127.0.0.1:1 at listen in line 1")
     }
 
     @Test("a status listener on a public address needs a token", arguments: ["0.0.0.0:1", "10.0.0.1:1", "[::]:1"])
@@ -139,7 +142,7 @@ struct ConfigurationErrorTests {
     func statusToken(token: String) {
         let file = "{\"status\":{\"token\":\"${SECRET}\",\"listen\":\"0.0.0.0:1\"}}"
         let found = errors(in: file, ["SECRET": token]).filter { $0.path.hasPrefix("status") }
-        let sentence = "this is no token; write 16 to 256 letters, digits and -._~+/=, as `openssl rand -hex 32` does"
+        let sentence = "invalid token; write 16 to 256 letters, digits and -._~+/=, as `openssl rand -hex 32` does"
         #expect(found.map(\.path) == ["status.token"] && found.map(\.sentence) == [sentence])
     }
 
@@ -156,7 +159,7 @@ struct ConfigurationErrorTests {
     @Test(
         "each field of a service has its error",
         arguments: [
-            (#""name": """#, "reverse_proxies[0].name", #""" is no name; names are 1 to 64 letters"#),
+            (#""name": """#, "reverse_proxies[0].name", #""" is not a valid name; names are 1 to 64 letters"#),
             (#""name": "a b""#, "reverse_proxies[0].name", #""a b" is no name"#),
             (
                 #""name": "${N}""#, "reverse_proxies[0].name",
@@ -168,7 +171,7 @@ struct ConfigurationErrorTests {
             (#""path": "/a?b""#, "reverse_proxies[0].path", "has a query or a fragment; routes compare paths only"),
             (#""path": {}"#, "reverse_proxies[0].path", #"expected a path such as "/cable", found an object"#),
             (#""target": true"#, "reverse_proxies[0].target", "expected a target such as"),
-            (#""target": "https://h""#, "reverse_proxies[0].target", "asks for TLS, which is not spoken to backends"),
+            (#""target": "https://h""#, "reverse_proxies[0].target", "uses TLS, which is not supported for backends"),
             (#""enabled": 1"#, "reverse_proxies[0].enabled", "expected true or false, or a string such as"),
             (#""enabled": "2""#, "reverse_proxies[0].enabled", #""2" is neither true, 1, yes, on nor false"#),
             (
@@ -211,7 +214,7 @@ struct ConfigurationErrorTests {
 
     @Test("header names are tokens, each set once whatever its case", arguments: ["", "a b", "a:b", "\u{e9}", "a/b"])
     func headerNames(name: String) {
-        expect(Sample.file(service: Sample.plain, "\"headers\":{\"\(name)\":\"x\"}"), "2:66", "is no header name")
+        expect(Sample.file(service: Sample.plain, "\"headers\":{\"\(name)\":\"x\"}"), "2:66", "is not a header name")
         expect(
             Sample.file(service: Sample.plain, #""headers":{"X-A":"1","x-a":"2"}"#), "2:76",
             #""x-a" is already set above"#)
@@ -230,8 +233,8 @@ struct ConfigurationErrorTests {
             (#""working_dir": "${EMPTY}""#, "working_dir", #""" from ${EMPTY} is empty"#),
             (#""env": {"A": 1}"#, "env.A", "expected a string in quotes, found the number 1"),
             (#""env": {"A": "1", "A": "2"}"#, "env", #"the key "A" was already given at line 2"#),
-            (#""env": {"A=B": "1"}"#, "env", #""A=B" is no name for a variable"#),
-            (#""env": {"": "1"}"#, "env", #""" is no name for a variable"#),
+            (#""env": {"A=B": "1"}"#, "env", #""A=B" is not a variable name"#),
+            (#""env": {"": "1"}"#, "env", #""" is not a variable name"#),
             (#""env": []"#, "env", "expected an object, found a list"),
             (
                 #""startup_timeout": 30"#, "startup_timeout",
@@ -239,9 +242,9 @@ struct ConfigurationErrorTests {
             ),
             (#""startup_timeout": "0""#, "startup_timeout", "a duration of zero has no meaning here"),
             (#""startup_timeout": "0ms""#, "startup_timeout", "a duration of zero has no meaning here"),
-            (#""idle_timeout": "-1s""#, "idle_timeout", #""-1s" is no duration"#),
+            (#""idle_timeout": "-1s""#, "idle_timeout", #""-1s" is not a duration"#),
             (#""idle_timeout": "15""#, "idle_timeout", #""15" has no unit; write "15s" for seconds"#),
-            (#""idle_timeout": """#, "idle_timeout", #""" is no duration; write one such as "30s""#),
+            (#""idle_timeout": """#, "idle_timeout", #""" is not a duration; write one such as "30s""#),
             (#""stop_timeout": "1s1m""#, "stop_timeout", "must name each unit once, the longest first"),
             (#""max_queue": 0"#, "max_queue", "expected a whole number from 1 to 1000000, found the number 0"),
             (#""max_queue": 1e2"#, "max_queue", "expected a whole number from 1 to 1000000, found the number 1e2"),
@@ -262,7 +265,7 @@ struct ConfigurationErrorTests {
             (#""wake_on": ["upgrade", "any"]"#, "wake_on[1]", #""any" means every request, so it stands alone"#),
             (#""wake_on": {}"#, "wake_on", #"one condition is a "header" or a "path""#),
             (#""wake_on": {"header": "X", "path": "/"}"#, "wake_on", #"one condition is a "header" or a "path""#),
-            (#""wake_on": {"header": "X Y"}"#, "wake_on.header", #""X Y" is no header name"#),
+            (#""wake_on": {"header": "X Y"}"#, "wake_on.header", #""X Y" is not a header name"#),
             (#""wake_on": [{"path": "cable"}]"#, "wake_on[0].path", #""cable" does not begin with a slash"#),
             (#""wake_on": {"cookie": "x"}"#, "wake_on", #"unknown key "cookie""#),
             (#""wake_on": "upgrade""#, "wake_on", #"waits for upgrades, which only pass where "websocket" is true"#),
@@ -312,7 +315,7 @@ struct ConfigurationErrorTests {
         }
         expect(
             Sample.file(services: services), "3:34",
-            "two commands cannot both listen at 127.0.0.1:1, see reverse_proxies[0].target in line 2")
+            "two commands cannot listen at 127.0.0.1:1, see reverse_proxies[0].target in line 2")
     }
 
     @Test("a target is never the daemon itself", arguments: [":3000", "127.0.0.1:3000", "localhost:3000"])
@@ -321,7 +324,7 @@ struct ConfigurationErrorTests {
             """
             {"listen": "\(listen)", "reverse_proxies": [
             {"name": "a", "path": "/a", "target": "http://127.0.0.1:3000/b"}]}
-            """, "2:39", "127.0.0.1:3000 is this daemon itself, at listen in line 1")
+            """, "2:39", "127.0.0.1:3000 is a listener of this daemon, see listen in line 1")
     }
 
     // MARK: Any file

@@ -18,7 +18,8 @@ struct DurationParserTests {
     @Test(
         "each invalid duration has its error",
         arguments: [
-            ("", "is no duration"), ("s", "is no duration"), ("-1s", "is no duration"), (" 1s", "is no duration"),
+            ("", "is not a duration"), ("s", "is not a duration"), ("-1s", "is not a duration"),
+            (" 1s", "is not a duration"),
             ("30", "has no unit; write \"30s\""), ("1h30", "has no unit"), ("1.5s", "unknown unit \".\""),
             ("30S", "unknown unit \"S\""), ("30 s", "unknown unit \" s\""), ("1us", "unknown unit \"us\""),
             ("1w", "unknown unit \"w\""), ("1sec", "unknown unit \"sec\""), ("1s1s", "each unit once"),
@@ -56,7 +57,8 @@ struct AddressParserTests {
             ("::1:3000", "in brackets"), ("[::1:3000", "no bracket that closes"), ("[::1]", "has no port"),
             ("[::1]3000", "something other than a port"), ("[::g]:1", "no IPv6 address"), ("[fe80::1%eth0]:1", "zones"),
             ("[127.0.0.1]:1", "no IPv6 address"), ("example.com:80", "has the host name \"example.com\""),
-            ("*:80", "0.0.0.0"), ("unix:", "names no socket"), ("unix:/a:/b", "has a colon"), ("unix:/\0", "zero byte"),
+            ("*:80", "0.0.0.0"), ("unix:", "has no socket path"), ("unix:/a:/b", "has a colon"),
+            ("unix:/\0", "zero byte"),
             ("unix:/a\nb", "control character"),
             ("unix:/\(String(repeating: "x", count: 107))", "more than 107 bytes"),
             ("http://127.0.0.1:1", "several colons"),
@@ -94,7 +96,7 @@ struct AddressParserTests {
         arguments: [
             ("", "is no target"), ("127.0.0.1:1", "is no target"), ("/cable", "is no target"),
             ("HTTP://h", "is no target"),
-            ("https://127.0.0.1", "asks for TLS"), ("ws://127.0.0.1", "is written http://"),
+            ("https://127.0.0.1", "uses TLS"), ("ws://127.0.0.1", "is written http://"),
             ("wss://h", "is written http://"),
             ("http://", "has no host"), ("http:///cable", "has no host"), ("http://127.0.0.1:0", "has the port 0"),
             ("http://127.0.0.1:65536", "beyond 65535"), ("http://127.0.0.1:/a", "no number for a port"),
@@ -104,7 +106,7 @@ struct AddressParserTests {
             ("http://127.0.0.1/a b", "percent-encoded"), ("http://127.0.0.1/%2", "percent-encoded"),
             ("http://127.0.0.1/{region}", "placeholder"), ("http://127.0.0.1/a/*", "star"),
             ("http://127.0.0.1/a/../b", "\"..\" segment"), ("http://127.0.0.1\r\n/", "has the host name"),
-            ("unix:", "names no socket"), ("unix::/cable", "names no socket"), ("unix:/s:", "no path behind"),
+            ("unix:", "has no socket path"), ("unix::/cable", "has no socket path"), ("unix:/s:", "no path behind"),
             ("unix:/s:cable", "no path behind"), ("unix:/s:/a?b", "has a query"),
         ])
     func wrongTarget(text: String, predicate: String) {
@@ -197,7 +199,7 @@ struct InterpolationTests {
             ("${A:}", "\"${A:}\" is none of"), ("${A B}", "\"${A B}\" is none of"),
             ("${UNSET:-${A}}", "the default of ${UNSET} holds another"),
             ("${A:+${A}}", "the value of ${A} holds another"),
-            ("${\u{e9}}", "is none of ${NAME}, ${NAME:-default}, ${NAME:+value}"),
+            ("${\u{e9}}", "is not one of ${NAME}, ${NAME:-default}, ${NAME:+value}"),
         ])
     func wrong(template: String, sentence: String) {
         let problem = #expect(throws: ValueProblem.self) { try interpolation.expand(template) }

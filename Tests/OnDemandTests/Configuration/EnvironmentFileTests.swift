@@ -35,9 +35,9 @@ struct EnvironmentFileTests {
         arguments: [
             ("A", 1, "there is no equals sign; a line is NAME=value, a comment begins with #"),
             ("export A", 8, "there is no equals sign"),
-            ("1A=x", 1, "this is no name for a variable"), ("=x", 1, "this is no name for a variable"),
-            ("A-B=x", 1, "this is no name for a variable"), ("A B=x", 1, "this is no name for a variable"),
-            ("\u{feff}A=x", 1, "this is no name for a variable"),
+            ("1A=x", 1, "this is not a variable name"), ("=x", 1, "this is not a variable name"),
+            ("A-B=x", 1, "this is not a variable name"), ("A B=x", 1, "this is not a variable name"),
+            ("\u{feff}A=x", 1, "this is not a variable name"),
             ("A =x", 2, "there is a space next to the equals sign"), ("A= x", 3, "there is a space next to"),
             ("A=it's", 5, "only a value in quotes can have"), ("A=x # y", 5, "only a value in quotes can have"),
             ("A=x\\", 4, "only a value in quotes can have"), ("A=x\"y\"", 4, "only a value in quotes can have"),
@@ -110,7 +110,8 @@ struct EnvironmentFileKeyTests {
     func missing() throws {
         #expect(
             refusal(#""env""#)
-                == #"c.json:2:12: error: env_file: "env" cannot be read: no such file or directory; "-env" would do without it"#
+                == #"c.json:2:12: error: env_file: "env" cannot be read: no such file or directory;"#
+                + #" "-env" would do without it"#
         )
         #expect(try read(#""-env""#).environment.isEmpty)
         #expect(try read(#""-env""#, ["env": "FLAG=1"]).services[0].enabled)
@@ -126,7 +127,7 @@ struct EnvironmentFileKeyTests {
 
     @Test(
         "env_file is a string with a file name",
-        arguments: [("5", "expected the name of a file"), (#""-""#, "names no file")])
+        arguments: [("5", "expected the name of a file"), (#""-""#, "is not a file name")])
     func wrong(key: String, sentence: String) {
         #expect(refusal(key)?.contains(sentence) == true)
     }

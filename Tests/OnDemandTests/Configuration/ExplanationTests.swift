@@ -11,7 +11,7 @@ struct ExplanationTests {
 
                 action-cable: /cable, /showcase/cable, /showcase/regions/{region}/cable
                   at the start   Nothing is started.
-                  first request  A request or WebSocket upgrade starts it and is held. Started is: puma -p 28080
+                  first request  A request or WebSocket upgrade starts it and is held. Command: puma -p 28080
                                  cable/config.ru. It has 30s to accept connections on 127.0.0.1:28080. Then
                                  everybody who waited is let through. Up to 256 may wait; more get 503 at once.
                   failed start   Whoever waits gets 503, and what is left of it is stopped. It rests for 1s, then
@@ -37,29 +37,29 @@ struct ExplanationTests {
     @Test("a disabled service has the response to its clients, and how to enable it")
     func disabled() throws {
         let text = try words(Sample.example)
-        #expect(text.contains("all requests get 503 at once, and nothing is started, until"))
+        #expect(text.contains("requests get 503 and nothing starts until"))
         #expect(text.contains("\"ondemandd enable action-cable\". After that:"))
     }
 
     @Test("an unmanaged service is only forwarded to")
     func plain() throws {
         let text = try words(Sample.file(service: Sample.plain))
-        #expect(text.contains("a: /a requests go to 127.0.0.1:1, which somebody else runs; 502 while nothing listens"))
+        #expect(text.contains("a: /a requests go to 127.0.0.1:1, which this daemon does not manage; 502 while nothing"))
         #expect(!text.contains("first request"))
         let disabled = try words(Sample.file(service: Sample.plain, "\"enabled\": false"))
-        #expect(disabled.contains("requests get 503 at once: it is not enabled."))
+        #expect(disabled.contains("requests get 503: it is not enabled."))
     }
 
     @Test(
         "each key of the lifecycle changes the explanation",
         arguments: [
-            (#""enabled": false"#, "It is started and kept."),
-            (#""enabled": false"#, "It is never stopped for being idle."),
-            (#""idle_timeout": "0""#, "It is never stopped for being idle."),
+            (#""enabled": false"#, "It is started and stays running."),
+            (#""enabled": false"#, "It is never stopped when idle."),
+            (#""idle_timeout": "0""#, "It is never stopped when idle."),
             (#""idle_timeout": "90s""#, "1m30s after the last request and WebSocket ended it is stopped."),
             (#""idle_when": "no_client_data""#, "and a WebSocket's client last sent data it is stopped."),
             (#""min_uptime": "2h""#, "Not before it has been ready for 2h."),
-            (#""min_sleep": "5m""#, "After that no request wakes it for 5m; they get 503."),
+            (#""min_sleep": "5m""#, "After that no request wakes it for 5m; requests get 503."),
             (#""on_reload": "restart""#, "A reload replaces it at once; WebSockets get close frame 1012 within 1s."),
             (#""startup_timeout": "7s""#, "It has 7s to accept connections on 127.0.0.1:1."),
             (
@@ -71,11 +71,11 @@ struct ExplanationTests {
                 "It has 30s to answer a GET of / on 127.0.0.1:1 with 204."
             ),
             (#""readiness": {"kind": "websocket", "path": "/w"}"#, "open a WebSocket at /w on 127.0.0.1:1."),
-            (#""readiness": "notify""#, "say READY=1 and accept connections on 127.0.0.1:1."),
-            (#""readiness": "socket""#, "take a connection from the socket that it is given, 127.0.0.1:1."),
-            (#""max_queue": 3"#, "Up to 3 may wait; more get 503 at once."),
-            (#""restart_backoff": {"min": "2s", "max": "9s"}"#, "for 2s, then twice as long each time, up to 9s"),
-            (#""restart_backoff": {"min": "9s", "max": "9s"}"#, "It rests for 9s, and whoever asks"),
+            (#""readiness": "notify""#, "send READY=1 and accept connections on 127.0.0.1:1."),
+            (#""readiness": "socket""#, "accept a connection on its inherited socket, 127.0.0.1:1."),
+            (#""max_queue": 3"#, "Up to 3 are queued; more get 503 at once."),
+            (#""restart_backoff": {"min": "2s", "max": "9s"}"#, "The backoff is 2s and doubles each time up to 9s"),
+            (#""restart_backoff": {"min": "9s", "max": "9s"}"#, "The backoff is 9s; then the next request"),
             (#""stop": ["INT", "5s", "TERM", "1m"]"#, "INT to all its processes; 5s later TERM; 1m later KILL."),
             (#""stop_timeout": "0""#, "TERM to all its processes; at once KILL."),
             (#""stop": ["KILL"]"#, "KILL to all its processes. "),
@@ -83,7 +83,7 @@ struct ExplanationTests {
                 #""wake_on": [{"header": "X-Wake"}, {"path": "/in"}]"#,
                 "Only a request with the header X-Wake or a request for /in"
             ),
-            (#""args": ["a b", ""], "working_dir": "/srv""#, #"Started is: x "a b" "" in /srv."#),
+            (#""args": ["a b", ""], "working_dir": "/srv""#, #"Command: x "a b" "" in /srv."#),
         ])
     func keys(key: String, sentence: String) throws {
         let text = try words(Sample.file(service: Sample.plain, "\"on_demand\": {\"command\": \"x\", \(key)}"))
@@ -103,12 +103,12 @@ struct ExplanationTests {
              "reverse_proxies": [{\(Sample.plain), "on_demand": {"command": "x", "requires": ["redis"]}}]}
             """)
         for sentence in [
-            "starts it and is held. First made ready: redis.", "It is started before a.",
+            "starts it and is queued. Ready before it: redis.", "It is started before a.",
             "It has 30s to accept connections on 127.0.0.1:6379.",
             "15m after the last of a has ended it is stopped.",
-            "It is started 3s after the daemon and kept. Started is: sidekiq. Ready as soon as it runs.",
+            "It is started 3s after the daemon and stays running. Command: sidekiq. Ready as soon as it runs.",
             "It stays down until something that requires it is started.", "off always It is never started.",
-            "WebSockets get close frame 1001 at once, requests in progress are cut,",
+            "WebSockets get close frame 1001 at once, requests in progress are aborted,",
         ] { #expect(text.contains(sentence), "\(sentence)\n\(text)") }
     }
 

@@ -14,8 +14,9 @@ import Testing
     func limits() throws {
         let configuration = try read(
             """
-            "limits": {"header_timeout": "1s", "max_header_bytes": "32KiB", "max_header_fields": 9, "max_uri_bytes": 100,
-              "max_body_bytes": "1MiB", "body_timeout": "2s", "response_timeout": "3s", "send_timeout": "4s",
+            "limits": {"header_timeout": "1s", "max_header_bytes": "32KiB", "max_header_fields": 9,
+              "max_uri_bytes": 100, "max_body_bytes": "1MiB", "body_timeout": "2s",
+              "response_timeout": "3s", "send_timeout": "4s",
               "upstream_keep_alive": "5s", "max_response_header_bytes": "128KiB"}
             """,
             service: """
@@ -64,7 +65,7 @@ import Testing
         arguments: [
             (#""max_header_bytes": "16""#, "has no unit; write"),
             (#""max_header_bytes": "16KB""#, "has the unknown unit"),
-            (#""max_header_bytes": "big""#, "is no size; write"),
+            (#""max_header_bytes": "big""#, "is not a size; write"),
             (#""max_header_bytes": 10"#, "expected a size from 1024"),
             (#""max_response_header_bytes": "2MiB""#, "expected a size from 1024"),
             (#""max_body_bytes": -1"#, "expected a size from 0"),
@@ -107,7 +108,8 @@ import Testing
     @Test(
         "an invalid origin has its error",
         arguments: [
-            ("example.com", "is no origin; write"), ("null", "is no origin; write"), ("https://", "has no host"),
+            ("example.com", "is not an origin; write"), ("null", "is not an origin; write"),
+            ("https://", "has no host"),
             ("https://a/b", "has more than a scheme"), ("https://u@a", "has more than a scheme"),
             ("https://a.*.b", "has a character that a host cannot have"), ("https://*a", "has a star that is not"),
             ("https://*.", "has a star that is not"), ("https://a:b", "has no number for a port"),
@@ -167,7 +169,7 @@ import Testing
     @Test(
         "an invalid network has its error",
         arguments: [
-            ("localhost", "is no network; write"), ("10.0.0.0/33", "has no number from 0 to 32"),
+            ("localhost", "is not a network; write"), ("10.0.0.0/33", "has no number from 0 to 32"),
             ("10.0.0.0/", "has no number"), ("10.0.0.1/8", "has bits set behind the first 8"),
             ("::/129", "has no number from 0 to 128"), ("10.0.0.0/+8", "has no number"),
         ])

@@ -114,7 +114,8 @@ struct ManagedProcessTests {
     func missingKeys() {
         #expect(
             errors(in: file(["{}"])) == [
-                #"c.json:2:1: error: managed_processes[0]: "name" is missing; every log line of the process begins with it"#,
+                #"c.json:2:1: error: managed_processes[0]: "name" is missing; "#
+                    + "every log line of the process begins with it",
                 #"c.json:2:1: error: managed_processes[0]: "command" is missing; it names the program to start"#,
             ])
     }
@@ -128,7 +129,7 @@ struct ManagedProcessTests {
     @Test(
         "a meaningless key names the key that it needs",
         arguments: [
-            (#""idle_timeout":"1m""#, "idle_timeout: what starts with the daemon stays"),
+            (#""idle_timeout":"1m""#, "idle_timeout: a process that starts with the daemon never idles out"),
             (#""startup_timeout":"1m""#, #"startup_timeout: without an "address" it is ready as soon as it runs"#),
             (#""readiness":"socket""#, #"readiness: without an "address" only "notify" can show that it is ready"#),
             (
@@ -139,13 +140,19 @@ struct ManagedProcessTests {
                 #""readiness":"notify","env":{"NOTIFY_SOCKET":"x"}"#,
                 #"env: "NOTIFY_SOCKET" is set by the daemon itself, because of "readiness""#
             ),
-            (#""start":"later""#, #"start: "later" is none of with_daemon, when_required"#),
-            (#""start_delay":"0","start":"when_required""#, "start_delay: this is for what starts with the daemon"),
-            (#""start":"when_required""#, #"name: nobody requires "redis", so it would never be started"#),
-            (#""address":"127.0.0.1:0""#, #"address: "127.0.0.1:0" has the port 0, which nothing can be reached at"#),
-            (#""address":"6379""#, #"address: "6379" names no address that can be connected to"#),
+            (#""start":"later""#, #"start: "later" is not one of with_daemon, when_required"#),
+            (#""start_delay":"0","start":"when_required""#, "start_delay: this is not allowed with"),
+            (
+                #""start":"when_required""#,
+                #"name: no service or process requires "redis", so it would never be started"#
+            ),
+            (#""address":"127.0.0.1:0""#, #"address: "127.0.0.1:0" has the port 0, which is not a valid destination"#),
+            (#""address":"6379""#, #"address: "6379" is not an address to connect to"#),
             (#""address":6379"#, #"address: expected an address such as "127.0.0.1:6379", found the number 6379"#),
-            (#""address":"127.0.0.1:3000""#, "address: 127.0.0.1:3000 is this daemon itself, at listen in line 1"),
+            (
+                #""address":"127.0.0.1:3000""#,
+                "address: 127.0.0.1:3000 is a listener of this daemon, see listen in line 1"
+            ),
             (#""path":"/redis""#, #"unknown key "path""#),
             (#""restart_backoff":{"min":"2m"}"#, #"restart_backoff: "min" (default 1s) is longer than "max""#),
         ])
@@ -161,7 +168,7 @@ struct ManagedProcessTests {
             errors(in: file([#"{\#(Self.process),"address":"127.0.0.1:1"}"#], [same])) == [
                 #"c.json:2:9: error: managed_processes[0].name: "redis" is already the name at reverse_proxies[0].name"#
                     + " in line 4",
-                "c.json:2:52: error: managed_processes[0].address: two commands cannot both listen at 127.0.0.1:1, see"
+                "c.json:2:52: error: managed_processes[0].address: two commands cannot listen at 127.0.0.1:1, see"
                     + " reverse_proxies[0].target in line 4",
             ])
     }
@@ -173,11 +180,11 @@ struct ManagedProcessTests {
         let both = { (name: String) in service("a", requires: "[\"\(name)\"]") }
         expect(
             file([redis], [both("reddis")]),
-            requires + #""reddis" is the name of no process and no service; did you mean "redis"?"#)
+            requires + #""reddis" is not the name of a process or service; did you mean "redis"?"#)
         expect(file([redis], [both("a")]), requires + #""a" cannot require itself"#)
         expect(
             file([redis], [both("b"), #"{"name":"b","path":"/b","target":"unix:/b"}"#]),
-            requires + #""b" has no command, so this daemon cannot start it; leave it out"#)
+            requires + #""b" has no command and cannot be started; remove it here"#)
         expect(
             file([process("redis", #","enabled":false"#)], [both("redis")]),
             requires + #""redis" is not enabled, and "a" cannot start without it"#)
@@ -197,10 +204,9 @@ struct ManagedProcessTests {
                         process("c", requires: #"["a"]"#), process("d", requires: #"["e"]"#),
                         process("e", requires: #"["d"]"#),
                     ], services)) == [
-                    "c.json:3:39: error: managed_processes[1].requires[0]: these require each other, so none can be the first:"
-                        + " d -> e -> d",
-                    "c.json:6:83: error: reverse_proxies[0].on_demand.requires[0]: these require each other, so none can be the"
-                        + " first: a -> b -> c -> a",
+                    "c.json:3:39: error: managed_processes[1].requires[0]: circular requirement: d -> e -> d",
+                    "c.json:6:83: error: reverse_proxies[0].on_demand.requires[0]: circular requirement:"
+                        + " a -> b -> c -> a",
                 ])
     }
 }

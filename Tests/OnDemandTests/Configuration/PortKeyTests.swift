@@ -56,7 +56,7 @@ import Testing
             ("http://127.0.0.1:{port}", #", "port": "0""#, #""auto" lets the system choose"#),
             ("http://127.0.0.1:{port}", #", "port": "any""#, "has no number for a port"),
             ("http://127.0.0.1:{prt}", #", "port": "auto""#, "has no number for a port"),
-            ("http://127.0.0.1:{port}", #", "port": 3000"#, "is this daemon itself"),
+            ("http://127.0.0.1:{port}", #", "port": 3000"#, "is a listener of this daemon"),
         ])
     func mistakes(target: String, onDemand: String, sentence: String) {
         let errors = #expect(throws: ConfigurationErrors.self) { try service(target, onDemand) }

@@ -24,9 +24,9 @@ import Testing
     @Test(
         "an invalid plan has its error",
         arguments: [
-            (#"[]"#, "the list is empty"), (#"["TERM"]"#, "needs a duration behind it"),
+            (#"[]"#, "the list is empty"), (#"["TERM"]"#, "needs a timeout behind it"),
             (#"["10s"]"#, #""10s" is none of"#), (#"["TREM", "1s"]"#, "did you mean"),
-            (#"["TERM", "soon"]"#, "is no duration"), (#""TERM""#, "expected a list"),
+            (#"["TERM", "soon"]"#, "is not a duration"), (#""TERM""#, "expected a list"),
             (#"["TERM", "1s"], "stop_timeout": "2s""#, "exclude each other"),
         ])
     func mistakes(text: String, sentence: String) throws {

@@ -26,7 +26,7 @@ struct DemoCommandTests {
         arguments: [
             (["now"], "unknown argument now"), (["--listen"], "--listen needs an address"),
             (["--listen", "127.0.0.1"], "--listen: \"127.0.0.1\" has no port"),
-            (["--status", "0.0.0.0:80"], "--status: \"0.0.0.0:80\" names no address that can be connected to"),
+            (["--status", "0.0.0.0:80"], "--status: \"0.0.0.0:80\" is not an address to connect to"),
             (["--status", "10.0.0.1:80"], "--status needs an address of this machine, such as 127.0.0.1:8080"),
             (["--listen", "unix:/tmp/a.sock"], "--listen needs an address of this machine, such as 127.0.0.1:8080"),
             (["--listen", "127.0.0.1:9292"], "--listen and --status need an address each"),
