@@ -1,4 +1,4 @@
-/// Copies bytes out of spans, which arrays cannot take directly.
+/// Copies bytes out of spans.
 extension [UInt8] {
     init(copying span: Span<UInt8>) {
         self.init(capacity: span.count) { output in
@@ -11,7 +11,7 @@ extension [UInt8] {
         for index in span.indices { append(span[index]) }
     }
 
-    /// Grows at least by half, so that many small appends stay linear.
+    /// Grows by at least half, so that many small appends take linear time.
     private mutating func reserveCapacity(growingTo needed: Int) {
         if needed > capacity { reserveCapacity(Swift.max(needed, capacity + capacity / 2)) }
     }

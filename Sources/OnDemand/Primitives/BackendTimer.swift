@@ -1,4 +1,4 @@
-/// What a backend's machine waits for, by purpose: at most one timer of each is armed.
+/// The timers of a backend's machine; at most one of each kind is armed.
 enum BackendTimer: Hashable, Sendable {
     case startup, idle, stopStep, backoffTimer
 }

@@ -1,8 +1,8 @@
-/// The secret that a client names to be told about the daemon: `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
+/// The bearer token of the status listener: `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
 struct BearerToken: Equatable, Sendable {
     private let bytes: [UInt8]
 
-    /// nil for what is too short to be a secret, or has other characters than a token may have.
+    /// nil for a text that is too short or has characters that a token must not have.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard Limits.statusTokenBytes.contains(bytes.count), bytes.allSatisfy(Self.isTokenByte) else { return nil }

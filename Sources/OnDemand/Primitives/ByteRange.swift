@@ -1,11 +1,11 @@
-/// A piece of a buffer, as offsets: parsers return these because a span cannot be stored.
+/// A range of offsets in a buffer. Parsers return it because a span cannot be stored.
 struct ByteRange: Hashable, Sendable {
-    /// Narrow, because a head is made of these; no buffer here comes near four gigabytes.
+    /// 32 bits, because heads consist of many ranges; buffers are far below 4 GiB.
     private let start: UInt32
     private let end: UInt32
 
     init(_ lower: Int, _ upper: Int) {
-        precondition(0 <= lower && lower <= upper, "a byte range must not run backwards")
+        precondition(0 <= lower && lower <= upper, "a byte range ends before it starts")
         start = UInt32(lower)
         end = UInt32(upper)
     }

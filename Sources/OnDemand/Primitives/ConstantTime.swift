@@ -1,6 +1,6 @@
-/// Comparisons of secrets: how long they take tells nothing about how much of an offered value is right.
+/// Comparison of secrets in constant time.
 enum ConstantTime {
-    /// The length of the secret is not hidden; its content is.
+    /// Compares all bytes. The time reveals the length of the secret, not its content.
     static func areEqual(_ offered: Span<UInt8>, _ secret: Span<UInt8>) -> Bool {
         guard offered.count == secret.count else { return false }
         var difference: UInt8 = 0

@@ -1,6 +1,6 @@
-/// Numbers with a fixed number of places, for tables and JSON.
+/// Formats numbers with a fixed number of decimal places, for tables and JSON.
 enum DecimalText {
-    /// Saturates where a sum of megabytes and hours would not be believed anyhow.
+    /// Saturates at the largest 64-bit value.
     static func of(_ value: Double, places: Int) -> String {
         let scale = (0..<places).reduce(1) { scale, _ in scale * 10 }
         let scaled = Int((max(0, min(value, 1e12)) * Double(scale)).rounded())
@@ -11,9 +11,9 @@ enum DecimalText {
 }
 
 extension [UInt8] {
-    /// A number that is not negative, for who writes bytes and needs no text.
+    /// Appends a non-negative number as ASCII digits.
     mutating func appendDecimal(_ number: Int) {
-        precondition(number >= 0, "a sign was not thought of")
+        precondition(number >= 0, "negative numbers are not supported")
         if number >= 10 { appendDecimal(number / 10) }
         append(UInt8(ascii: "0") + UInt8(number % 10))
     }

@@ -1,4 +1,4 @@
-/// How a process ended (waitid(2)).
+/// The exit of a process (waitid(2)).
 enum Exit: Equatable, Sendable {
     case status(Int32)
     case signal(Int32)
@@ -12,7 +12,7 @@ extension Exit: CustomStringConvertible {
         }
     }
 
-    /// For a log field: the status alone, or which signal.
+    /// The value of a log field: the status, or the signal.
     var word: String {
         switch self {
         case .status(let code): "\(code)"

@@ -1,4 +1,4 @@
-/// A header to set on each forwarded request, with its variables still in it.
+/// A field to set on forwarded requests, with unexpanded variables.
 struct HeaderTemplate: Equatable, Sendable {
     enum Part: Equatable, Sendable {
         case literal(String)

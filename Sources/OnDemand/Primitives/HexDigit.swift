@@ -2,7 +2,7 @@
 enum HexDigit {
     private static let letters = Array("0123456789abcdef".utf8)
 
-    /// The value of a digit in either case; nil for any other byte.
+    /// Returns the value of a digit in either case; nil for other bytes.
     static func value(of byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
@@ -12,6 +12,6 @@ enum HexDigit {
         }
     }
 
-    /// The lower-case digit for a value below 16.
+    /// Returns the lower-case digit of a value below 16.
     static func digit(for value: UInt8) -> UInt8 { letters[Int(value)] }
 }

@@ -1,9 +1,9 @@
-/// An IP address as one number. An IPv4 address is the IPv6 address that it is mapped to (RFC 4291, 2.5.5.2): one host
-/// has one value, in whichever family it comes.
+/// An IP address as a number. IPv4 addresses are stored as IPv4-mapped IPv6 addresses (RFC 4291, 2.5.5.2), so one host
+/// has one value.
 struct IPAddress: Hashable, Sendable {
     let number: UInt128
 
-    /// Of four octets in network order, or sixteen.
+    /// From 4 or 16 octets in network order; nil for other counts.
     init?(octets: [UInt8]) {
         guard octets.count == 4 || octets.count == 16 else { return nil }
         let number = octets.reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
@@ -14,7 +14,7 @@ struct IPAddress: Hashable, Sendable {
 
     private static let mapped: UInt128 = 0xffff_0000_0000
 
-    /// As it is shown: an IPv4 address in its own form, another one as RFC 5952 wants it.
+    /// Appends the text: dotted for IPv4, RFC 5952 for IPv6.
     func write(to output: inout [UInt8]) {
         guard !isIPv4 else {
             for place in 0..<4 {
@@ -46,7 +46,7 @@ struct IPAddress: Hashable, Sendable {
 
     private func group(_ place: Int) -> UInt16 { UInt16(truncatingIfNeeded: number >> UInt128(112 - 16 * place)) }
 
-    /// The first of the longest runs of two or more zero groups.
+    /// The first of the longest runs of at least two zero groups.
     private var longestZeros: Range<Int> {
         var longest = 0..<0
         var start = 0
@@ -70,7 +70,7 @@ struct IPAddress: Hashable, Sendable {
 // MARK: - Text
 
 extension IPAddress {
-    /// Either family; nil for anything else. Costs what its length costs, and needs no memory.
+    /// Parses either family without allocation; nil for other texts.
     init?(_ text: ByteRange, in bytes: Span<UInt8>) {
         if let four = Self.ipv4(text, in: bytes) {
             number = Self.mapped | UInt128(four)
@@ -81,7 +81,7 @@ extension IPAddress {
         }
     }
 
-    /// Four decimal numbers. Leading zeros are refused, because some readers take them for octal (RFC 6943, 3.1.1).
+    /// Parses four decimal numbers. Rejects leading zeros, which some parsers read as octal (RFC 6943, 3.1.1).
     private static func ipv4(_ text: ByteRange, in bytes: Span<UInt8>) -> UInt32? {
         guard (7...15).contains(text.count) else { return nil }
         var number: UInt32 = 0
@@ -102,7 +102,7 @@ extension IPAddress {
         return dots == 3 && digits > 0 ? number << 8 | octet : nil
     }
 
-    /// RFC 4291, 2.2: eight groups, one `::` for any number of zero groups, the last two groups maybe as IPv4.
+    /// Parses eight groups, with one `::` for zero groups and possibly IPv4 in the last two (RFC 4291, 2.2).
     private static func ipv6(_ text: ByteRange, in bytes: Span<UInt8>) -> UInt128? {
         guard (2...45).contains(text.count) else { return nil }
         var (number, groups): (UInt128, Int) = (0, 0)

@@ -1,6 +1,6 @@
-/// Reads numeric addresses; the daemon cannot ask a name service.
+/// Parses numeric addresses; a static executable has no name service.
 enum IPAddressText {
-    /// Four decimal numbers. Leading zeros are refused, because some readers take them for octal (RFC 6943, 3.1.1).
+    /// Parses four decimal numbers. Rejects leading zeros, which some parsers read as octal (RFC 6943, 3.1.1).
     static func ipv4(_ text: String) -> [UInt8]? {
         let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         let octets = parts.compactMap { part -> UInt8? in
@@ -12,7 +12,7 @@ enum IPAddressText {
         return parts.count == 4 && octets.count == 4 ? octets : nil
     }
 
-    /// RFC 4291, 2.2: eight groups, one `::` for any number of zero groups, the last two groups maybe as IPv4.
+    /// Parses eight groups, with one `::` for zero groups and possibly IPv4 in the last two (RFC 4291, 2.2).
     static func ipv6(_ text: String) -> [UInt8]? {
         let bytes = Array(text.utf8)
         let colon = UInt8(ascii: ":")
@@ -29,7 +29,7 @@ enum IPAddressText {
         return front + Array(repeating: 0, count: 16 - front.count - back.count) + back
     }
 
-    /// The octets of groups between colons.
+    /// Returns the octets of colon-separated groups.
     private static func groups(_ text: ArraySlice<UInt8>, mayEndInIPv4: Bool) -> [UInt8]? {
         let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         var octets: [UInt8] = []

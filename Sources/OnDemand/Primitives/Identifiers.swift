@@ -1,18 +1,18 @@
-/// A service as long as it is one: the name of a backend inside the daemon. A number is used again only once nobody
-/// knows the one who had it.
+/// The number of a service, stable across reloads. It is reused only after the last connection that refers to it has
+/// closed.
 struct BackendID: Hashable, Sendable {
-    /// Narrow, because every connection keeps one.
+    /// 32 bits, because every connection stores one.
     private let number: UInt32
 
     init(index: Int) { number = UInt32(index) }
 
     var index: Int { Int(number) }
 
-    /// What has no routes is numbered from here on, so that services come and go without regard to it.
+    /// First number of processes without routes, so that services do not affect their numbers.
     static let firstProcess = 1 << 20
 }
 
-/// One life of a backend. A late event of generation n must never touch generation n + 1.
+/// One run of a backend, from start to stop. A late event of generation n must not affect generation n + 1.
 struct Generation: Hashable, Comparable, Sendable {
     let number: UInt32
 
@@ -20,8 +20,8 @@ struct Generation: Hashable, Comparable, Sendable {
     var next: Generation { Generation(number: number &+ 1) }
 }
 
-/// A client that waits for a backend: the one thing the proxy and the supervisor both know about it. Backends that
-/// require others wait with tickets, too; theirs are counted from the upper half of the numbers.
+/// A client that waits for a backend; the only name that proxy and supervisor share for it. Dependents wait with
+/// tickets too, counted from the upper half of the numbers.
 struct Ticket: Hashable, Sendable {
     let number: UInt64
 
@@ -43,11 +43,11 @@ struct CableID: Hashable, Sendable {
     var index: Int { Int(number) }
 }
 
-/// A process as the kernel numbers it. Valid until reaped, and only its parent can rely on that.
+/// A process ID; valid until it is reaped, which only the parent can rely on.
 struct ProcessID: Hashable, Sendable {
     let number: Int32
-    /// Which of the daemon's launches it leads; 0 for a process that the daemon did not start. A family outlives its
-    /// leader, and the leader's number may be given to another process meanwhile.
+    /// The number of the launch that it leads; 0 for a process that the daemon did not start. A process tree outlives
+    /// its leader, whose process ID may then be reused.
     let launch: UInt64
 
     init(number: Int32, launch: UInt64 = 0) {

@@ -1,4 +1,4 @@
-/// Writing JSON strings (RFC 8259, 7): used by the log and the status page, which know their own structure.
+/// Writes JSON strings (RFC 8259, 7) for the log and the status.
 enum JSONText {
     static func quoted(_ text: String) -> String {
         var quoted = "\""
@@ -16,7 +16,7 @@ enum JSONText {
         return quoted + "\""
     }
 
-    /// The same for UTF-8 that a program reads: only what must be escaped is.
+    /// Appends UTF-8 as a JSON string with the mandatory escapes only.
     static func append(quoted content: Span<UInt8>, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         for index in content.indices {
@@ -42,12 +42,12 @@ enum JSONText {
 }
 
 extension Unicode.Scalar {
-    /// Not only ASCII has some: a terminal takes U+009B for the beginning of a command.
+    /// Whether this is a control character, including C1: U+009B starts a terminal command.
     fileprivate var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) }
 }
 
 extension String {
-    /// For a terminal: what would command it is written out, but for the tab.
+    /// The text with control characters escaped, except tabs; safe for a terminal.
     var withoutControls: String {
         guard unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) else { return self }
         return unicodeScalars.reduce(into: "") { text, scalar in

@@ -1,14 +1,14 @@
-/// What to run as a backend, exactly as the configuration says it.
+/// The command of a backend as configured.
 struct LaunchCommand: Equatable, Sendable {
-    /// Found on PATH when it has no slash.
+    /// Looked up on PATH where it has no slash.
     var command: String
     var arguments: [String] = []
-    /// Relative to the daemon's own directory.
+    /// Relative to the daemon's working directory.
     var workingDirectory = "."
-    /// Merged over the daemon's environment, in the order written.
+    /// Variables that override the daemon's environment, in the configured order.
     var environment: [Variable] = []
 
-    /// The same with these variables under its own.
+    /// Returns the command with these variables beneath its own.
     func over(_ variables: [Variable]) -> LaunchCommand {
         guard !variables.isEmpty else { return self }
         var command = self
@@ -17,7 +17,7 @@ struct LaunchCommand: Equatable, Sendable {
         return command
     }
 
-    /// For people: what a shell would split is in quotes.
+    /// The command line for logs, with quotes where a shell would split it.
     var shown: String {
         ([command] + arguments).map { word in
             word.isEmpty || word.contains(" ") ? JSONText.quoted(word) : word.withoutControls
@@ -29,10 +29,10 @@ struct LaunchCommand: Equatable, Sendable {
         let value: String
     }
 
-    /// `{port}` in its arguments and variables is its port, and so is PORT.
+    /// Whether `{port}` in arguments and variables is replaced, and PORT is set.
     var isToldItsPort = false
 
-    /// The command for one start; a PORT that the operator set stands.
+    /// Returns the command for one start; a configured PORT is kept.
     func told(_ port: UInt16) -> LaunchCommand {
         var command = self
         command.arguments = arguments.map { Self.fill(port, into: $0) }
@@ -43,7 +43,7 @@ struct LaunchCommand: Equatable, Sendable {
         return command
     }
 
-    /// What stands for the port in arguments, variables and targets.
+    /// Placeholder of the port in arguments, variables and targets.
     static let portPlaceholder = "{port}"
 
     private static func fill(_ port: UInt16, into text: String) -> String {

@@ -1,6 +1,6 @@
-/// What can be seen of a command that does not run, in words for the person who wrote it.
+/// Explains why a command cannot run.
 enum LaunchHint {
-    /// Of the command itself. No shell reads it, so nothing in it is split or expanded.
+    /// Returns a hint for a command; no shell splits or expands it.
     static func ofCommand(_ command: String) -> String? {
         if command.hasPrefix("~") { return "no shell expands \"~\"; write the whole path, or \"${HOME}/...\"" }
         if let variable = variable(in: command) {
@@ -12,7 +12,7 @@ enum LaunchHint {
         return "a whole command line; write \"command\": \(JSONText.quoted(String(first))), \"args\": [\(rest)]"
     }
 
-    /// A dollar and a name, without braces.
+    /// Returns a dollar and a name without braces, if any.
     private static func variable(in command: String) -> String? {
         guard let dollar = command.utf8.firstIndex(of: UInt8(ascii: "$")) else { return nil }
         let name = command.utf8[dollar...].dropFirst().prefix { byte in
@@ -21,7 +21,8 @@ enum LaunchHint {
         return name.isEmpty ? nil : "$" + String(decoding: name, as: UTF8.self)
     }
 
-    /// Of a file that is there although the system says that it is not (execve(2), ENOENT): what it needs is missing.
+    /// Returns a hint for an existing file that execve(2) reports as missing (ENOENT): its interpreter or loader is
+    /// missing.
     static func ofFile(beginningWith bytes: [UInt8]) -> String? {
         if bytes.starts(with: [0x7f] + Array("ELF".utf8)) {
             return "its dynamic loader is not on this system: it was built for another C library or machine"

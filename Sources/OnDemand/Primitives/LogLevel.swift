@@ -1,4 +1,4 @@
-/// How much the log tells, from least to most.
+/// The levels of the log, from the fewest to the most lines.
 enum LogLevel: String, Sendable, Comparable, CaseIterable {
     case error, warning, info, debug
 
@@ -11,7 +11,7 @@ enum LogLevel: String, Sendable, Comparable, CaseIterable {
         }
     }
 
-    /// The number that syslog(3) and the journal have for it.
+    /// The priority in syslog(3) and the journal.
     var priority: Int {
         switch self {
         case .error: 3
@@ -24,11 +24,11 @@ enum LogLevel: String, Sendable, Comparable, CaseIterable {
     static func < (left: LogLevel, right: LogLevel) -> Bool { left.verbosity < right.verbosity }
 }
 
-/// Lines for people or for machines.
+/// The format of log lines.
 enum LogFormat: String, Sendable, CaseIterable {
-    /// For the journal where that reads standard error, else for people.
+    /// `journal` where the journal reads standard error, else `text`.
     case auto
     case text, json
-    /// As journald wants them: with a priority in front, and without a time, which it has itself (sd-daemon(3)).
+    /// For journald: with a priority prefix and without a time (sd-daemon(3)).
     case journal
 }

@@ -1,13 +1,13 @@
-/// Which pages may open a WebSocket here: an origin as browsers write it (RFC 6454, 6.2), or a pattern for several.
+/// An Origin that may open a WebSocket (RFC 6454, 6.2), or a pattern for several.
 enum OriginRule: Equatable, Sendable {
-    /// Every page, and clients that are no browsers.
+    /// Every Origin, and clients without one.
     case any
-    /// In lower case, without the port that its scheme means anyway.
+    /// In lower case, without the default port of its scheme.
     case exact(String)
-    /// Every host below a domain, however deep, and not the domain itself: what stands before and behind the star.
+    /// Every host below a domain at any depth, but not the domain itself; the parts before and behind the star.
     case below(scheme: String, domain: String)
 
-    /// Whether a page of this origin is meant.
+    /// Returns whether the Origin matches.
     func matches(_ origin: String) -> Bool {
         switch self {
         case .any:
@@ -19,13 +19,13 @@ enum OriginRule: Equatable, Sendable {
             guard bytes.count > scheme.utf8.count + domain.utf8.count, bytes.starts(with: scheme.utf8),
                 bytes.suffix(domain.utf8.count).elementsEqual(domain.utf8)
             else { return false }
-            // Nothing but labels may stand for the star: a port or a user name would make it another host.
+            // Only labels may replace the star: a port or a user name would change the host.
             let labels = bytes[scheme.utf8.count..<(bytes.count - domain.utf8.count)]
             return labels.first != UInt8(ascii: ".") && labels.allSatisfy(Self.isHostByte)
         }
     }
 
-    /// Of a name in the DNS, in lower case.
+    /// Whether the byte may occur in a lower-case host name.
     static func isHostByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
@@ -35,8 +35,8 @@ enum OriginRule: Equatable, Sendable {
 }
 
 extension [OriginRule] {
-    /// Whether an upgrade with these `Origin` fields may pass. A page always has exactly one (RFC 6455, 4.1); who has
-    /// none is no page, and several would leave the choice to the next parser.
+    /// Returns whether an upgrade with these `Origin` fields is allowed. A browser sends exactly one (RFC 6455, 4.1);
+    /// none or several are rejected.
     func admits(_ origins: [String]) -> Bool {
         if contains(.any) { return true }
         guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }

@@ -1,45 +1,42 @@
-/// What peers may send and hold before they are refused: `limits` of the configuration, with its defaults.
+/// `limits` of the configuration, with defaults.
 struct PeerLimits: Equatable, Sendable {
-    /// From the first byte of a head to its end; then 408.
+    /// Time from the first byte of a request head to its end (408).
     var headerTimeout = Limits.headerTimeout
-    /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
+    /// Bytes of a request head (431); cookies and tokens of browsers stay well below.
     var maximumHeaderBytes = 16 * 1024
-    /// Real requests carry ten to forty fields (431).
+    /// Fields of a request head (431); real requests have 10 to 40.
     var maximumHeaderFields = 128
-    /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
+    /// Bytes of a request URI (414); RFC 9112, 3 requires request lines of at least 8000 bytes.
     var maximumURIBytes = 8 * 1024
-    /// Of one listener; nil leaves it to the number of descriptors.
+    /// Connections of one listener; nil is limited by descriptors only.
     var maximumConnections: Int?
-    /// Of one client's address, over all listeners.
+    /// Connections of one client address over all listeners; nil has no limit.
     var maximumConnectionsPerAddress: Int?
-    /// For services that say nothing else, and for requests that belong to none.
+    /// Defaults of services, and limits of requests without a service.
     var service = ServiceLimits()
 }
 
-/// The part of it that a service may set for itself.
+/// The limits that a service may override.
 struct ServiceLimits: Equatable, Sendable {
-    /// Content of a request's body, without chunk framing (413); nil leaves the size to the backend.
+    /// Bytes of request content without chunk framing (413); nil has no limit.
     var maximumBodyBytes: UInt64?
-    /// A request body of which nothing arrives for this long is given up (408).
+    /// Longest pause within a request body (408).
     var bodyTimeout = Limits.bodyTimeout
-    /// From the last byte of a request to the end of the answer's head (504).
+    /// Time from the last byte of a request to the end of the response head (504).
     var responseTimeout = Limits.responseTimeout
-    /// A backend's response up to its body (502). Four times what a client may send: a server that sets many cookies,
-    /// or tells a browser its whole security policy, is no attacker.
+    /// Bytes of a response head (502); four times the request limit, for many cookies and long security policies.
     var maximumResponseHeadBytes = 64 * 1024
-    /// A backend's connection waits for this long for the next request of its client; nil closes it behind each
-    /// answer.
+    /// How long a backend's connection waits for the next request of its client; nil closes it after each response.
     var upstreamKeepAlive: Duration? = Limits.upstreamKeepAlive
-    /// A client that takes nothing of what waits for it for this long is given up.
+    /// Longest time in which a client reads nothing of pending bytes.
     var sendTimeout = Limits.sendTimeout
-    /// Payload of one WebSocket message from a client, as it travels (close 1009). A message is held in a backend's
-    /// memory until it is complete; how large one may be only the server behind the tunnel knows (uploads of LiveView,
-    /// notebooks of Jupyter), so nothing is set by default.
+    /// Payload bytes of one WebSocket message from a client (close 1009); nil has no limit. Backends buffer whole
+    /// messages, but only they know how large one may be (LiveView uploads, Jupyter notebooks).
     var maximumMessageBytes: UInt64?
-    /// The same for what the backend says.
+    /// The same for messages of the backend (close 1011).
     var maximumBackendMessageBytes: UInt64?
-    /// Frames per second from one client before the daemon reads more slowly; nil reads as fast as it can.
+    /// WebSocket frames per second from one client, above which reading slows down; nil has no limit.
     var maximumMessageRate: Int?
-    /// Requests and tunnels at a time, held ones too (503).
+    /// Concurrent requests and tunnels, including queued requests (503); nil has no limit.
     var maximumConnections: Int?
 }

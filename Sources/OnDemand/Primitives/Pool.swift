@@ -1,27 +1,27 @@
-/// Numbered slots for many small values: a number for each, the lowest free one first.
+/// Numbered slots for many small values; the lowest free number is used first.
 ///
-/// Slots live in chunks of 64, so growing moves nothing, and a chunk without values has no memory. Numbers are reused;
-/// a holder of a number must not outlive the value.
+/// Slots are in chunks of 64: growing moves no values, and an empty chunk uses no memory. Numbers are reused, so they
+/// must not outlive the value.
 struct Pool<Element> {
     private static var slotsPerChunk: Int { 64 }
 
     private struct Chunk {
-        /// One bit for each slot.
+        /// One bit per slot.
         var taken: UInt64 = 0
-        /// Empty while no slot is taken.
+        /// Empty while no slot is in use.
         var elements: ContiguousArray<Element> = []
     }
 
     private var chunks: [Chunk] = []
-    /// No chunk before this one has a free slot.
+    /// Chunks before this index have no free slot.
     private var firstWithRoom = 0
-    /// Stands in every free slot.
+    /// The content of free slots.
     private let empty: Element
     private(set) var count = 0
 
     init(empty: Element) { self.empty = empty }
 
-    /// Every number in use is below.
+    /// Exclusive upper bound of the numbers in use.
     var end: Int { chunks.count * Self.slotsPerChunk }
 
     func contains(_ number: UInt32) -> Bool {
@@ -81,7 +81,7 @@ struct Pool<Element> {
 }
 
 extension Dictionary {
-    /// After a crowd has left: a dictionary that gets smaller keeps the memory that it had.
+    /// Shrinks a sparse dictionary, which otherwise keeps the memory of its largest size.
     mutating func shrinkIfSparse() {
         guard capacity > 8 * count + 512 else { return }
         self = Dictionary(uniqueKeysWithValues: map { ($0.key, $0.value) })

@@ -1,10 +1,10 @@
-/// How fast one client may send: messages per second, with one second's worth in a burst.
+/// Limits the messages per second of one client, with bursts of one second's worth.
 ///
-/// A bucket without a clock: it remembers only when it would be empty again.
+/// A token bucket without a clock: it stores only the time at which it is empty.
 struct RateLimiter: Equatable {
-    /// When everything that was sent so far would have been due at an even pace.
+    /// The time at which all messages so far would be due at an even rate.
     private var due = Instant(nanoseconds: 0)
-    /// Nanoseconds, a second at most: a `Duration` would be four times as large.
+    /// Nanoseconds per message, at most 1 s; a `Duration` would be four times as large.
     private let interval: UInt32
 
     private static let burst: Duration = .seconds(1)
@@ -15,7 +15,7 @@ struct RateLimiter: Equatable {
         due = max(due, now) + .nanoseconds(Int64(interval) * Int64(messages))
     }
 
-    /// When more may be read; nil is now.
+    /// Returns when reading may continue; nil is now.
     func next(after now: Instant) -> Instant? {
         let next = due + (.zero - Self.burst)
         return next > now ? next : nil

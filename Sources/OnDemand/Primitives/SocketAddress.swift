@@ -1,4 +1,4 @@
-/// Where a socket listens or connects: numeric on purpose, because a fully static executable has no name service.
+/// The address of a listening or connecting socket; numeric, because a static executable has no name service.
 enum SocketAddress: Hashable, Sendable {
     /// Four octets in network order.
     case ipv4(octets: [UInt8], port: UInt16)
@@ -14,7 +14,7 @@ enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// In network order; a Unix socket has none.
+    /// In network order; nil for a Unix socket.
     var octets: [UInt8]? {
         switch self {
         case .ipv4(let octets, _), .ipv6(let octets, _): octets
@@ -22,14 +22,13 @@ enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// An IPv4 client of a listener for both families has an IPv6 address that stands for its own (RFC 4291, 2.5.5.2);
-    /// it is one and the same client.
+    /// The address with IPv4-mapped IPv6 as IPv4 (RFC 4291, 2.5.5.2), as a dual-stack listener reports IPv4 clients.
     var unmapped: SocketAddress {
         guard case .ipv6(let octets, let port) = self, IPAddress(octets: octets)?.isIPv4 == true else { return self }
         return .ipv4(octets: Array(octets[12...]), port: port)
     }
 
-    /// Of this machine, whatever its networks are.
+    /// Whether it is a loopback address.
     var isLoopback: Bool {
         switch self {
         case .ipv4(let octets, _): octets.first == 127
@@ -38,7 +37,7 @@ enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// The same host at another port; a Unix socket has none.
+    /// Returns the same host with another port; a Unix socket unchanged.
     func with(port: UInt16) -> SocketAddress {
         switch self {
         case .ipv4(let octets, _): .ipv4(octets: octets, port: port)
@@ -49,7 +48,7 @@ enum SocketAddress: Hashable, Sendable {
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// The form that `listen` takes: `127.0.0.1:3000`, `[::1]:3000`, `unix:/path`.
+    /// The notation of `listen`: `127.0.0.1:3000`, `[::1]:3000`, `unix:/path`.
     var description: String {
         switch self {
         case .ipv4(_, let port): "\(host):\(port)"
@@ -58,7 +57,7 @@ extension SocketAddress: CustomStringConvertible {
         }
     }
 
-    /// The address without its port, as `$remote_addr` shows it; a Unix socket's peer has no address: `unix:`.
+    /// The address without port, as in `$remote_addr`; `unix:` for a Unix socket.
     var host: String {
         switch self {
         case .ipv4:
@@ -72,7 +71,7 @@ extension SocketAddress: CustomStringConvertible {
         }
     }
 
-    /// The same for a head that is being written: most clients have an IPv4 address, and then no text is made for it.
+    /// Appends `host`; without allocation for IPv4, which most clients use.
     func writeHost(to output: inout [UInt8]) {
         guard case .ipv4(let octets, _) = self else {
             output += host.utf8
@@ -86,7 +85,7 @@ extension SocketAddress: CustomStringConvertible {
         }
     }
 
-    /// RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as `::`.
+    /// Returns RFC 5952 text: lower case, no leading zeros, the longest run of zero groups as `::`.
     private static func ipv6Text(_ octets: [UInt8]) -> String {
         let groups = (0..<8).map { UInt16(octets[2 * $0]) << 8 | UInt16(octets[2 * $0 + 1]) }
         var longest = 0..<0

@@ -1,4 +1,4 @@
-/// The signals that may be part of stopping a process, by their numbers on Linux (signal(7)).
+/// Signals of stop plans, with their numbers on Linux (signal(7)).
 enum StopSignal: Int32, CaseIterable, Sendable {
     case hangUp = 1
     case interrupt = 2
@@ -8,7 +8,7 @@ enum StopSignal: Int32, CaseIterable, Sendable {
     case user2 = 12
     case terminate = 15
 
-    /// As an operator writes it, without SIG.
+    /// The name in the configuration, without SIG.
     var name: String {
         switch self {
         case .hangUp: "HUP"

@@ -1,9 +1,9 @@
-/// A system call that failed: which, why, and on what. The machine's kind of error: refuse, retry or carry on.
+/// A failed system call: its name, the error and the subject.
 struct SystemError: Error, Equatable, Sendable {
-    /// As in the manual, such as `bind`.
+    /// Name as in the manual, such as `bind`.
     let call: String
     let code: Errno
-    /// The address, path or command it was about.
+    /// The address, path or command of the call.
     let subject: String
 }
 
@@ -14,11 +14,12 @@ extension SystemError: CustomStringConvertible {
             : "\(call) \(subject): \(code)"
     }
 
-    /// Calls that make a process or thread: EAGAIN is a limit on their number (setrlimit(2), RLIMIT_NPROC; cgroups(7)).
+    /// Calls that create a process or thread: EAGAIN is a limit on their number (setrlimit(2), RLIMIT_NPROC;
+    /// cgroups(7)).
     private static let processCalls = ["clone", "fork", "vfork", "posix_spawn", "execve", "pthread_create"]
 }
 
-/// An errno value with the few names that decisions depend on (errno(3)).
+/// An errno value, with names for the values that decisions depend on (errno(3)).
 struct Errno: Hashable, Sendable {
     let number: Int32
 
@@ -44,13 +45,13 @@ struct Errno: Hashable, Sendable {
     static let connectionReset = Errno(number: 104)
     static let timedOut = Errno(number: 110)
     static let connectionRefused = Errno(number: 111)
-    /// No value of the system's: a device, pipe, socket or link stands where only a regular file may.
+    /// Not an errno: a device, pipe, socket or link where only a regular file is allowed.
     static let notRegular = Errno(number: -1)
 
-    /// Of a connect: nobody listens there at this moment.
+    /// Whether a failed connect means that there is no listener at the moment.
     var meansNobodyListens: Bool { [.connectionRefused, .connectionReset, .noSuchFile].contains(self) }
 
-    /// The process or the machine has run out of something that comes back: pause, then try again.
+    /// Whether a resource is exhausted that becomes free again: pause and retry.
     var isExhaustion: Bool {
         [
             .tooManyFiles, .tooManyFilesInSystem, .outOfMemory, .noBufferSpace,

@@ -1,20 +1,20 @@
-/// Whether somebody reads this at a terminal, and what that terminal may be asked for.
+/// Whether output goes to a terminal, and its capabilities.
 public struct Terminal: Equatable, Sendable {
-    /// A line that was written can be written anew.
+    /// Whether written lines can be rewritten.
     let canRewrite: Bool
     let paint: ANSIStyle
 
-    /// A file or a pipe: text stays text.
+    /// A file or a pipe: plain text.
     public static let none = Terminal(isTerminal: false, environment: [:])
 
-    /// NO_COLOR counts once it says anything (no-color.org); a dumb terminal obeys nothing at all.
+    /// Respects a non-empty NO_COLOR (no-color.org); a dumb terminal gets plain text.
     init(isTerminal: Bool, environment: [String: String]) {
         canRewrite = isTerminal && environment["TERM"] != "dumb"
         paint = canRewrite && environment["NO_COLOR"]?.isEmpty ?? true ? .colours : .plain
     }
 }
 
-/// Colours for what people read (ECMA-48, 8.3.117), or none.
+/// Colours of terminal output (ECMA-48, 8.3.117), or none.
 enum ANSIStyle: Equatable, Sendable {
     case plain, colours
 

@@ -1,7 +1,6 @@
-/// What the kernel hands back with an event: whose it is, which slot, and which life of that slot.
+/// The cookie of an epoll event: the owner's role, its slot and the slot's generation, in 64 bits.
 ///
-/// Packed into the 64 bits of an epoll cookie. A late event for a slot that was given to somebody else carries the
-/// old generation and finds nobody.
+/// A late event for a reused slot has the old generation and is ignored.
 struct Token: Hashable, Sendable {
     enum Role: UInt8, Sendable {
         case listener, client, upstream, childOutput, childErrors, probe, notification, signals, wakeup
@@ -17,19 +16,19 @@ struct Token: Hashable, Sendable {
 
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
-    /// `generation` keeps its lower 24 bits: 16 million reuses of one slot within one batch of events cannot happen.
+    /// `generation` keeps 24 bits: 16 million reuses of a slot within one batch of events cannot occur.
     init(_ role: Role, index: Int, generation: UInt32) {
         rawValue = UInt64(role.rawValue) << 56 | UInt64(generation & 0xff_ffff) << 32 | UInt64(UInt32(index))
     }
 
     var role: Role {
         guard let role = Role(rawValue: UInt8(rawValue >> 56)) else {
-            preconditionFailure("the kernel returned a token nobody made")
+            preconditionFailure("the kernel returned an unknown token")
         }
         return role
     }
 
-    /// One of the two sockets of a link.
+    /// Whether this is a socket of a client connection.
     var isOfConnection: Bool { role == .client || role == .upstream }
 
     var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }

@@ -1,22 +1,22 @@
-/// The neighbours whose word about a client is taken: `trusted_proxies` of the configuration.
+/// The peers whose forwarding headers are trusted: `trusted_proxies` of the configuration.
 struct TrustedProxies: Equatable, Sendable {
-    /// A range of addresses (RFC 4632): those that agree in their first bits.
+    /// A range of addresses with a common prefix (RFC 4632).
     struct Network: Hashable, Sendable {
-        /// Four, or sixteen.
+        /// 4 or 16 octets in network order.
         let octets: [UInt8]
         let bits: Int
         private let first: UInt128
-        /// Of an address, those that are not compared.
+        /// Mask of the bits that are not compared.
         private let freeBits: UInt128
         private let isIPv4: Bool
 
         init(octets: [UInt8], bits: Int) {
-            precondition(octets.count == 4 || octets.count == 16, "a network has an address of one of two families")
+            precondition(octets.count == 4 || octets.count == 16, "a network has 4 or 16 octets")
             self.octets = octets
             self.bits = bits
             first = IPAddress(octets: octets)?.number ?? 0
             freeBits = UInt128(octets.count * 8 - bits)
-            // Written as mapped addresses, it is a network of IPv4 (RFC 4291, 2.5.5.2).
+            // An IPv4-mapped network is an IPv4 network (RFC 4291, 2.5.5.2).
             isIPv4 = octets.count == 4 || bits >= 96 && IPAddress(octets: octets)?.isIPv4 == true
         }
 
@@ -26,15 +26,15 @@ struct TrustedProxies: Equatable, Sendable {
     }
 
     var networks: [Network] = []
-    /// Peers on Unix sockets: processes of this machine.
+    /// Whether peers on Unix sockets are trusted: processes of this machine.
     var includesUnixSockets = false
 
-    /// This machine (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3).
+    /// Loopback networks (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3).
     static let loopback = [
         Network(octets: [127, 0, 0, 0], bits: 8),
         Network(octets: Array(repeating: 0, count: 15) + [1], bits: 128),
     ]
-    /// Networks that nobody reaches from outside (RFC 1918; RFC 4193).
+    /// Private networks (RFC 1918; RFC 4193).
     static let `private` = [
         Network(octets: [10, 0, 0, 0], bits: 8), Network(octets: [172, 16, 0, 0], bits: 12),
         Network(octets: [192, 168, 0, 0], bits: 16),
@@ -53,7 +53,7 @@ struct TrustedProxies: Equatable, Sendable {
         return includes(address)
     }
 
-    /// A mapped IPv4 address is the same host (RFC 4291, 2.5.5.2).
+    /// Returns whether the address is trusted; an IPv4-mapped address is the same host (RFC 4291, 2.5.5.2).
     func includes(_ address: IPAddress) -> Bool {
         for network in networks where network.contains(address) { return true }
         return false

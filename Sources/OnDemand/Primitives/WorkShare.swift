@@ -1,7 +1,7 @@
-/// A share of one turn of the reactor: a number of items and a time, whichever is used up first.
+/// A limit of work per iteration of the event loop: a number of items and a time, whichever is reached first.
 ///
-/// A count alone is no bound on time, because items differ in cost; a time alone is none in a simulation, where the
-/// clock stands still during a turn. The clock is read once for every few items.
+/// A count alone does not bound the time, because items differ in cost. A time alone does not bound a simulation, whose
+/// clock stands still during an iteration. The clock is read once per several items.
 struct WorkShare {
     private var itemsLeft: Int
     private let deadline: Instant
@@ -17,7 +17,7 @@ struct WorkShare {
 
     var isUsedUp: Bool { itemsLeft <= 0 }
 
-    /// Takes one item, and returns false when the share is used up.
+    /// Takes one item; returns false when the share is used up.
     mutating func takeItem(_ now: () -> Instant) -> Bool {
         guard itemsLeft > 0 else { return false }
         itemsLeft -= 1
