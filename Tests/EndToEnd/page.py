@@ -80,7 +80,7 @@ class Page:
         return self.text(f"[data-fact={name}]")
 
     def press(self, label):
-        button = self.browser.find_element(By.CSS_SELECTOR, ".visit button")
+        button = self.browser.find_element(By.CSS_SELECTOR, ".client button")
         assert button.text == label
         button.click()
 
@@ -153,7 +153,7 @@ class GuardedPage(Page):
     def order(self, label):
         """Presses the button of this name as soon as it can be pressed."""
         button = processes.eventually(
-            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".orders button")
+            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".commands button")
                           if one.text == label and one.get_attribute("aria-disabled") == "false"), None), what=f"a button {label}")
         time.sleep(0.35)  # A button that has just changed ignores clicks.
         button.click()

@@ -66,13 +66,13 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     assert_right("asleep")
     page.daemon.ask(wire.request(path="/broken"))
     page.until("Backoff", ".word")
-    control(page, "What it prints: broken").click()
+    control(page, "Output: broken").click()
     page.until("no such gem", ".output pre")
     control(page, "Open a WebSocket to cable").click()
     page.until("Awake", ".word")
     page.until('{"type":"welcome"}', ".messages")
-    control(page, "Keep awake: talker").click()
-    page.until("talker is pinned and ready", ".order-outcome")
+    control(page, "Pin: talker").click()
+    page.until("talker is pinned and ready", ".command-outcome")
     time.sleep(1.2)  # Colours change slowly here.
     assert_right("awake, and failed")
     browser.execute_script("sessionStorage.clear(); location.reload()")
@@ -85,8 +85,8 @@ def test_everything_has_a_name_that_says_what_it_is_and_of_which_service(page):
     names = [node.name for node in tree if node.role in CONTROLS]
     assert len(names) == len(set(names)) == 3 * 6
     for name in ("cable", "talker", "broken"):
-        assert {f"Start: {name}", f"Restart: {name}", f"Keep awake: {name}", f"Disable: {name}",
-                f"Open a WebSocket to {name}", f"What it prints: {name}"} <= set(names)
+        assert {f"Start: {name}", f"Restart: {name}", f"Pin: {name}", f"Disable: {name}",
+                f"Open a WebSocket to {name}", f"Output: {name}"} <= set(names)
         pictures = [node.name for node in tree if node.role == "image" and f" of {name}: " in node.name]
         assert len(pictures) == 2 and pictures[0].startswith(f"The last 24 hours of {name}: asleep for 100 %")
         assert pictures[1].startswith(f"The last minute of {name}: asleep ")
@@ -99,10 +99,10 @@ def test_everything_has_a_name_that_says_what_it_is_and_of_which_service(page):
 
 
 def test_a_life_is_told_in_a_few_sentences_and_no_log_is_read_out(page, browser):
-    control(page, "What it prints: talker").click()
+    control(page, "Output: talker").click()
     browser.execute_script(LISTEN)
     control(page, "Start: talker").click()
-    page.until("talker is ready", ".order-outcome")
+    page.until("talker is ready", ".command-outcome")
     processes.eventually(lambda: page.text(".service[data-service=talker] .output pre").count("a line") >= 100,
                          within=15, what="a hundred lines")
     page.daemon.ask(wire.request(path="/broken"))
@@ -126,9 +126,9 @@ def test_the_focus_can_be_seen_everywhere_and_stays_where_it_is(page, browser):
         if seen[-1] == "nothing" or seen[-1] in seen[:-1]:
             break
         assert browser.execute_script(style) == ["solid", "3px"], seen[-1]
-    assert {"Start: cable", "Open a WebSocket to cable", "What it prints: talker", "/metrics"} <= set(seen)
+    assert {"Start: cable", "Open a WebSocket to cable", "Output: talker", "/metrics"} <= set(seen)
 
-    for name in ["Start: cable", "Open a WebSocket to cable", "What it prints: cable"]:
+    for name in ["Start: cable", "Open a WebSocket to cable", "Output: cable"]:
         browser.execute_script("arguments[0].focus()", control(page, name))
         starts = page.daemon.starts()
         page.daemon.open_tunnel().close()
@@ -141,7 +141,7 @@ def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(
     browser.execute_script("arguments[0].focus()", control(page, "Start: cable"))
     time.sleep(0.35)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
-    page.until("cable is ready (pid ", ".order-outcome")
+    page.until("cable is ready (pid ", ".command-outcome")
     with page.daemon.open_tunnel():
         processes.eventually(lambda: page.has_focus() == "Stop: cable", what="the focus on the button as it was")
         page.until("1 connection is open", ".meaning")
@@ -154,13 +154,13 @@ def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(
             what="the question, to be heard")
         time.sleep(0.35)
         browser.switch_to.active_element.send_keys(Keys.ENTER)
-        page.until("cable is stopped", ".order-outcome")
+        page.until("cable is stopped", ".command-outcome")
     assert page.has_focus() in ("Stop: cable", "Start: cable")
 
 
 def test_the_keyboard_is_enough_and_changes_are_announced(browser, demo):
     page = Page(browser, demo)
-    button = browser.find_element(By.CSS_SELECTOR, ".visit button")
+    button = browser.find_element(By.CSS_SELECTOR, ".client button")
     assert button.accessible_name == "Open a WebSocket to action-cable"
     browser.find_element(By.TAG_NAME, "body").send_keys("\ue004")  # Tab
     assert browser.switch_to.active_element == button

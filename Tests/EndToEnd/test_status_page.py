@@ -34,7 +34,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("Awake", ".word")
     page.until('{"type":"welcome"}', ".messages")
     page.until('"type":"ping"', ".messages")
-    page.until("1 connection is open. It falls asleep 8 s after the last one ends.", ".meaning")
+    page.until("1 connection is open. It stops 8 s after the last one closes.", ".meaning")
     assert page.current_stage() == "awake"
     assert (page.fact("open"), page.fact("queued_requests"), page.fact("starts")) == ("1", "0", "1")
     assert page.fact("memory").endswith(" MB") and page.fact("startup").startswith("1.5")
@@ -43,7 +43,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.press("Close it")
     closed = time.monotonic()
     page.until("You closed it after", ".outcome")
-    page.until("Nobody is connected. It falls asleep in", ".meaning")
+    page.until("No connection is open. It stops in", ".meaning")
     page.until("asleep in 5 s", ".meaning")
     page.picture("4-idle")
     # Stopping is over in an instant with a backend that ends at once, so this test does not wait for it.
@@ -51,11 +51,11 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     assert IDLE_SECONDS - 0.2 < time.monotonic() - closed < IDLE_SECONDS + 2
     assert page.current_stage() == "asleep"
     assert (page.fact("memory"), page.fact("open")) == ("none", "0")
-    assert page.fact("exit") == "status 0: nobody used it any more"
+    assert page.fact("exit") == "status 0: idle timeout"
     woken = page.text("[data-fact=wake]")
     assert woken.startswith("a WebSocket from 127.0.0.1 to /cable, ") and woken.endswith(" ago")
     assert "HeadlessChrome" in page.text(".agent") and page.fact("startups").startswith("one, 1.5")
-    page.until("started 1 time, at most 1 connection at once", ".sum")
+    page.until("1 start, at most 1 connection", ".sum")
     story = browser.find_element(By.CSS_SELECTOR, ".minute svg").get_attribute("aria-label")
     assert "asleep" in story and "starting" in story and "awake" in story
     page.picture("5-asleep-again")
@@ -92,9 +92,9 @@ def test_it_asks_for_the_token_once(browser, start):
     entry = browser.find_element(By.CSS_SELECTOR, "#token")
     assert browser.switch_to.active_element == entry and "name the token" in entry.accessible_name
     entry.send_keys("not the token at all\n")
-    page.until("This is not the token.", "#entrance .trouble")
+    page.until("Invalid token.", "#entrance .trouble")
     entry.send_keys("0123456789abcdef\n")
-    page.until("This is not the token.", "#entrance .trouble")
+    page.until("Invalid token.", "#entrance .trouble")
     page.picture("locked")
     page.enter()
     assert not entry.is_displayed() and page.current_stage() == "asleep"
@@ -110,16 +110,16 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     page.enter()
     page.order("Start")
     page.until("Starting", ".word")
-    page.until("cable is ready (pid ", ".order-outcome")
+    page.until("cable is ready (pid ", ".command-outcome")
     page.until("Asleep", ".word")
-    page.until("nobody used it any more", "[data-fact=exit]")
+    page.until("idle timeout", "[data-fact=exit]")
 
-    page.order("Keep awake")
-    page.until("cable is pinned and ready", ".order-outcome")
+    page.order("Pin")
+    page.until("cable is pinned and ready", ".command-outcome")
     time.sleep(1)
     assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
     assert page.text("[data-fact=wake]").startswith("an operator, ")
-    assert page.fact("startups").startswith("half of 2 within ")
+    assert page.fact("startups").startswith("median of 2 ")
 
     tunnel = page.daemon.open_tunnel()
     page.until("1 connection is open.", ".meaning")
@@ -127,20 +127,21 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     assert asked.text == "Restart? 1 open" and page.daemon.starts() == 2, "who sends clients away is asked once more"
     page.picture("6-orders")
     page.order("Restart? 1 open")
-    page.until("cable is ready (pid ", ".order-outcome")
+    page.until("cable is ready (pid ", ".command-outcome")
     tunnel.close()
     assert page.daemon.starts() == 3
 
-    page.order("Let it sleep")
-    page.until("cable is no longer pinned", ".order-outcome")
+    page.order("Unpin")
+    page.until("cable is no longer pinned", ".command-outcome")
     page.until("Asleep", ".word")
     page.order("Disable")
     page.until("Disabled", ".word")
-    assert [one.get_attribute("aria-disabled") for one in browser.find_elements(By.CSS_SELECTOR, ".orders button")] == [
+    buttons = browser.find_elements(By.CSS_SELECTOR, ".commands button")
+    assert [one.get_attribute("aria-disabled") for one in buttons] == [
         "true", "true", "true", "false"]
     page.order("Enable")
     page.until("Asleep", ".word")
-    page.until("started 3 times, at most 1 connection at once", ".sum")
+    page.until("3 starts, at most 1 connection", ".sum")
     assert [record["command"] for record in page.daemon.events("command")] == [
         "start", "pin", "restart", "unpin", "disable", "enable"]
     assert [text for text in page.complaints() if "401" not in text] == []
@@ -152,21 +153,21 @@ def test_what_was_said_of_an_order_is_gone_once_the_service_has_gone_on(browser,
     page.daemon.open_tunnel().close()
     page.until("Awake", ".word")
     page.order("Stop")
-    page.until("cable is stopped", ".order-outcome")
+    page.until("cable is stopped", ".command-outcome")
     page.daemon.open_tunnel().close()
     page.until("Awake", ".word")
-    assert page.text(".order-outcome") == "cable is stopped", "a reader has a moment to read it"
-    processes.eventually(lambda: page.text(".order-outcome") == "", what="an end of what is no longer so")
-    page.order("Keep awake")
-    page.until("cable is pinned and ready", ".order-outcome")
+    assert page.text(".command-outcome") == "cable is stopped", "a reader has a moment to read it"
+    processes.eventually(lambda: page.text(".command-outcome") == "", what="an end of what is no longer so")
+    page.order("Pin")
+    page.until("cable is pinned and ready", ".command-outcome")
     time.sleep(4.5)
-    assert "cable is pinned and ready" in page.text(".order-outcome"), "this is still so"
+    assert "cable is pinned and ready" in page.text(".command-outcome"), "this is still so"
 
 
 def test_what_the_backend_prints_can_be_read_along(browser, start):
     page = GuardedPage(browser, start, sleeping_double(idle_timeout="300ms"))
     page.enter()
-    page.until("What it prints", ".output summary")
+    page.until("Output", ".output summary")
     browser.find_element(By.CSS_SELECTOR, ".output summary").click()
     page.daemon.open_tunnel().close()
     page.until("stdout listening on 127.0.0.1:", ".output pre")
@@ -186,7 +187,7 @@ def test_a_process_that_a_service_requires_has_a_card_of_its_own(browser, start)
     with page.daemon.open_tunnel():
         page.until("1 backend requires it now.", "[data-service=helper] .meaning")
         page.until("another service that requires it, ", "[data-service=helper] [data-fact=wake]")
-        assert not browser.find_element(By.CSS_SELECTOR, "[data-service=helper] .visit").is_displayed()
+        assert not browser.find_element(By.CSS_SELECTOR, "[data-service=helper] .client").is_displayed()
     page.until("Asleep", "[data-service=helper] .word")
 
 
@@ -220,7 +221,7 @@ def test_the_links_for_machines_work_with_a_token_too(browser, start):
 def test_without_a_token_there_are_no_buttons_and_the_page_says_why(browser, demo):
     page = Page(browser, demo)
     page.until("set status.token", "#hint")
-    assert not browser.find_element(By.CSS_SELECTOR, ".orders").is_displayed()
+    assert not browser.find_element(By.CSS_SELECTOR, ".commands").is_displayed()
 
 
 def test_nobody_watching_means_nothing_happening(browser, demo):

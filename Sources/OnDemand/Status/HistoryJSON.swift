@@ -1,10 +1,10 @@
-/// The last 24 hours as JSON: the body of `/api/history`, and the file in `state_dir`.
-/// docs/API.md tells what each key is.
+/// The last 24 hours as JSON: the body of `/api/history`, and the file in `state_dir`. Keys are documented in
+/// docs/API.md.
 enum HistoryJSON {
     /// The state of an interval in which the daemon was not running.
     private static let unknown = "unknown"
 
-    /// `days` as they are to be told at `now`; of each at most so many of its last states.
+    /// Returns the histories at `now`; of each service at most the last `limit` states.
     static func text(of days: [ServiceHistory], at now: Int64, states limit: Int = .max) -> String {
         let services = days.map { day in
             let states = day.states.intervals.suffix(limit).map { interval in
@@ -23,11 +23,11 @@ enum HistoryJSON {
         return "{\"step_s\":\(ConnectionHistory.stepSeconds),\"until\":\(until),\"peaks\":[\(peaks)]}"
     }
 
-    /// What an earlier daemon has written, as it is to be told at `now`. A file is believed whole or not at all.
+    /// Parses the file of an earlier daemon; rejects it as a whole where any part is invalid.
     static func read(_ bytes: [UInt8], at now: Int64) throws(Problem) -> [ServiceHistory] {
         let file: JSONValue
         do { file = try JSONReader.read(bytes) } catch { throw Problem(sentence: error.sentence) }
-        guard file["version"]?.integer == 1 else { throw Problem(sentence: "it is of another version") }
+        guard file["version"]?.integer == 1 else { throw Problem(sentence: "its version is unknown") }
         guard let savedAt = file["at"]?.moment, let services = file["services"]?.items else { throw .foreign }
         return try services.map { service throws(Problem) in
             guard let name = service["name"]?.text, let states = service["states"]?.items else { throw .foreign }
@@ -63,11 +63,11 @@ enum HistoryJSON {
         return .restored(counts, latest: until / ConnectionHistory.stepSeconds - 1, at: now)
     }
 
-    /// Why a file tells nothing.
+    /// Why a file is unreadable.
     struct Problem: Error, Equatable {
         let sentence: String
 
-        static let foreign = Problem(sentence: "it is not what this daemon writes")
+        static let foreign = Problem(sentence: "its format is unknown")
     }
 }
 
@@ -92,7 +92,7 @@ extension JSONValue {
         return number.integer
     }
 
-    /// Seconds since 1970, up to the year 9999: times that can be reckoned with.
+    /// Seconds since 1970, up to the year 9999; nil outside.
     fileprivate var moment: Int64? {
         guard let integer, (0...253_402_300_799).contains(integer) else { return nil }
         return Int64(integer)

@@ -1,8 +1,8 @@
-/// Writes metrics the way Prometheus reads them (text exposition format 0.0.4).
+/// Writes metrics in the text exposition format 0.0.4 of Prometheus.
 struct MetricsText {
     private(set) var text = ""
 
-    /// What a family of metrics is, and then its samples in one block.
+    /// Writes a family's HELP and TYPE, then its samples.
     mutating func write(_ family: MetricFamily, _ samples: [MetricFamily.Sample]) {
         text += "# HELP \(family.name) \(Self.escaped(family.help))\n# TYPE \(family.name) \(family.kind.rawValue)\n"
         for sample in samples {
@@ -26,7 +26,7 @@ struct MetricsText {
     }
 }
 
-/// One name of `/metrics`, and how its numbers are read from a snapshot.
+/// One metric family of `/metrics` and its samples from a snapshot.
 struct MetricFamily: Sendable {
     enum Kind: String { case counter, gauge, histogram }
 
@@ -39,7 +39,7 @@ struct MetricFamily: Sendable {
             (self.value, self.labels, self.suffix) = ("\(value)", labels, suffix)
         }
 
-        /// Three places are milliseconds, kilobytes of a megabyte, and enough for a graph.
+        /// Three decimal places: milliseconds, or kilobytes of a megabyte.
         init(_ value: Double, _ labels: [(name: String, value: String)] = [], suffix: String = "") {
             (self.value, self.labels, self.suffix) = (DecimalText.of(value, places: 3), labels, suffix)
         }
@@ -58,7 +58,7 @@ struct MetricFamily: Sendable {
         (self.name, self.kind, self.help, self.samples) = ("ondemandd_\(name)", kind, help, samples)
     }
 
-    /// Of each service and each process, where it has any: the label `service` comes first.
+    /// Returns a family with samples of each service and process; the label `service` comes first.
     static func each(
         _ name: String, _ kind: Kind, _ help: String,
         _ samples: @escaping @Sendable (Snapshot.Service) -> [Sample]

@@ -1,7 +1,7 @@
 /// A snapshot as JSON: the body of `/api/status`, and the data of each event of `/events`.
 ///
-/// docs/API.md tells operators what each key is; a test holds the two together. What is not known is null.
-/// Keys may be added without a new version; readers ignore those they do not know.
+/// Keys are documented in docs/API.md; a test compares both. Unknown values are null. New keys do not change the
+/// version, so readers must ignore unknown keys.
 enum StatusJSON {
     static func text(of snapshot: Snapshot) -> String {
         object([

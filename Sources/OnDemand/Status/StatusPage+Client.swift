@@ -1,27 +1,27 @@
-/// The button that lets the reader be a client: one WebSocket through the daemon, as a browser would open it anyway.
+/// The button that opens one WebSocket through the daemon, as a client in a browser would.
 extension StatusPage {
-    static let visitor = #"""
+    static let client = #"""
         const shownMessages = 4;
 
-        class Visitor {
+        class WebSocketClient {
           constructor(root, name) {
             this.name = name;
-            this.button = one(".visit button", root);
+            this.button = one(".client button", root);
             this.outcome = one(".outcome", root);
             this.addressLine = one(".address", root);
             this.list = one(".messages", root);
             this.button.setAttribute("aria-label", `Open a WebSocket to ${name}`);
-            this.button.onclick = () => (this.socket ? this.leave() : this.visit());
+            this.button.onclick = () => (this.socket ? this.close() : this.open());
           }
 
           update(service, listening) {
             this.service = service;
-            this.address = Visitor.address(service, listening);
+            this.address = WebSocketClient.address(service, listening);
             if (this.socket) return;
             this.button.disabled = this.address === null;
             say(this.addressLine, this.address ?? (service.websocket
-              ? "No listener has a port, so a browser cannot connect."
-              : "This service lets no WebSocket through."));
+              ? "Browsers cannot connect: no listener has a TCP port."
+              : "This service does not allow WebSockets."));
           }
 
           static address(service, listening) {
@@ -34,34 +34,34 @@ extension StatusPage {
             return `${scheme}://${location.hostname}:${port}${path.replace(/\*$/, "")}`;
           }
 
-          visit() {
+          open() {
             this.began = now();
             this.opened = null;
             this.received = 0;
             this.list.replaceChildren();
             const socket = new WebSocket(this.address, "actioncable-v1-json");
             this.socket = socket;
-            socket.onopen = () => this.wasOpened();
-            socket.onmessage = ({ data }) => this.wasTold(typeof data === "string" ? data : "(binary)");
-            socket.onclose = (event) => this.wasClosed(event);
-            this.label("Stop waiting");
+            socket.onopen = () => this.onOpen();
+            socket.onmessage = ({ data }) => this.onMessage(typeof data === "string" ? data : "(binary)");
+            socket.onclose = (event) => this.onClose(event);
+            this.label("Cancel");
             announce(`Waiting for ${this.name}.`);
             this.tick();
           }
 
-          leave() {
-            this.isLeaving = true;
+          close() {
+            this.isClosing = true;
             this.socket.close();
           }
 
-          wasOpened() {
+          onOpen() {
             this.opened = now();
             this.label("Close it");
             say(this.outcome, `Open. It took ${precise(this.opened - this.began)}.`);
             announce(`The WebSocket to ${this.name} is open after ${precise(this.opened - this.began)}.`);
           }
 
-          wasTold(text) {
+          onMessage(text) {
             this.received += 1;
             const item = document.createElement("li");
             const time = document.createElement("span");
@@ -71,32 +71,32 @@ extension StatusPage {
             while (this.list.children.length > shownMessages) this.list.firstElementChild.remove();
           }
 
-          wasClosed({ code }) {
-            const text = this.farewell(code);
+          onClose({ code }) {
+            const text = this.closeText(code);
             this.socket = null;
-            this.isLeaving = false;
+            this.isClosing = false;
             this.label("Open a WebSocket");
             say(this.outcome, text);
             announce(text);
           }
 
-          farewell(code) {
+          closeText(code) {
             if (this.opened) {
-              const who = this.isLeaving ? "You closed it" : `Closed by the other side with code ${code}`;
-              return `${who} after ${precise(now() - this.opened)}, ${count(this.received, "message")} received.`;
+              const actor = this.isClosing ? "You closed it" : `Closed by the backend with code ${code}`;
+              return `${actor} after ${precise(now() - this.opened)}, ${count(this.received, "message")} received.`;
             }
             const waited = precise(now() - this.began);
-            return this.isLeaving ? `You stopped waiting after ${waited}.` : `Refused after ${waited}. ${this.guess()}`;
+            return this.isClosing ? `Cancelled after ${waited}.` : `Rejected after ${waited}. ${this.guess()}`;
           }
 
-          /// A browser is not told why a WebSocket was refused; this is what the state allows to say.
+          /// Browsers hide why a WebSocket was rejected; the state allows a guess.
           guess() {
             switch (this.service.state) {
               case "disabled": return "The service is disabled.";
-              case "unmanaged": return "The daemon's log says whether anything runs there.";
-              case "awake": return "The backend answered with something else. Rails, for one, accepts only pages from "
-                + "its allowed_request_origins.";
-              default: return "The daemon's log says why.";
+              case "unmanaged": return "See the daemon's log: is a process listening there?";
+              case "awake": return "The backend did not accept the upgrade. Rails accepts only Origins in "
+                + "allowed_request_origins.";
+              default: return "See the daemon's log.";
             }
           }
 

@@ -1,6 +1,6 @@
-/// What a reader can do about a service: start it, stop it and their kind, and read along what it prints.
+/// Commands of the page (start, stop, pin…) and the output of backends.
 extension StatusPage {
-    /// Nothing but a header names the token: no cookie that another page could use, and no address that ends in a log.
+    /// The token is sent in a header only: cookies could be used by other pages, and addresses end up in logs.
     static let asking = #"""
         function ask(path, options = {}) {
           const token = sessionStorage.getItem("token");
@@ -9,16 +9,16 @@ extension StatusPage {
         }
         """#
 
-    /// Four buttons that stay where they are, whatever they are called at the moment, so that the focus stays as well.
+    /// Four buttons with fixed positions and changing labels, so that the focus stays.
     static let commands = #"""
-        const askedAgain = 5000, stillNews = 3000;
+        const confirmTime = 5000, shownTime = 3000;
 
-        class Orders {
+        class Commands {
           constructor(root, name) {
             this.name = name;
-            this.row = one(".orders", root);
-            this.row.setAttribute("aria-label", `Orders for ${name}`);
-            this.outcome = one(".order-outcome", root);
+            this.row = one(".commands", root);
+            this.row.setAttribute("aria-label", `Commands for ${name}`);
+            this.outcome = one(".command-outcome", root);
             this.buttons = [...this.row.querySelectorAll("button")];
             this.buttons.forEach((button) => { button.onclick = () => this.press(button); });
           }
@@ -30,15 +30,15 @@ extension StatusPage {
             this.show();
           }
 
-          /// What was said of an order is no news any more once its service has gone on to something else.
+          /// Clear the outcome of a command once the service has changed to another state.
           forget() {
             const { state } = this.service;
-            if (this.isBusy || !(now() - this.told > stillNews)) return;
+            if (this.isBusy || !(now() - this.shownAt > shownTime)) return;
             this.outcomeState ??= state;
-            if (state !== this.outcomeState) this.tell("");
+            if (state !== this.outcomeState) this.showOutcome("");
           }
 
-          /// What each button is for now. One that cannot be pressed keeps the focus that it has.
+          /// Set the command of each button. A disabled button keeps its focus.
           show() {
             const { state, pinned } = this.service;
             const runs = state === "starting" || state === "awake";
@@ -47,69 +47,69 @@ extension StatusPage {
             this.buttons.forEach((button, index) => {
               const verb = verbs[index];
               const possible = verb === "restart" ? runs : state !== "disabled" || verb === "enable";
-              if (button.dataset.order !== verb) this.call(button, verb);
+              if (button.dataset.command !== verb) this.call(button, verb);
               button.setAttribute("aria-disabled", this.isBusy || !possible);
             });
           }
 
           call(button, verb, label = words[verb]) {
-            button.dataset.order = verb;
+            button.dataset.command = verb;
             button.changed = now();
             say(button, label);
             button.setAttribute("aria-label", `${label}: ${this.name}`);
           }
 
-          /// Who sends clients away is asked once more; and a button that has just changed was not meant.
+          /// Ask for confirmation if connections are open. Ignore a press on a button that has just changed.
           press(button) {
-            const verb = button.dataset.order;
+            const verb = button.dataset.command;
             const { open } = this.service;
             if (button.getAttribute("aria-disabled") === "true" || now() - button.changed < 300) return;
-            const isGrave = open > 0 && ["stop", "restart", "disable"].includes(verb);
-            if (isGrave && !(now() - button.asked < askedAgain)) {
+            const isDisruptive = open > 0 && ["stop", "restart", "disable"].includes(verb);
+            if (isDisruptive && !(now() - button.asked < confirmTime)) {
               button.asked = now();
               this.call(button, verb, `${words[verb]}? ${open} open`);
               announce(`Press once more to ${verb} ${this.name}: `
                 + `${count(open, "connection")} ${plural(open, "is", "are")} open.`);
-              setTimeout(() => { if (button.dataset.order === verb) this.call(button, verb); }, askedAgain);
+              setTimeout(() => { if (button.dataset.command === verb) this.call(button, verb); }, confirmTime);
               return;
             }
             button.asked = undefined;
-            this.give(verb);
+            this.send(verb);
           }
 
-          async give(verb) {
+          async send(verb) {
             this.isBusy = true;
             this.show();
-            this.tell(`${words[verb]} ...`);
+            this.showOutcome(`${words[verb]} ...`);
             try {
               const headers = { "Content-Type": "application/json" };
-              const answer = await ask(`/api/services/${this.name}/${verb}`, { method: "POST", headers });
-              this.tell((await answer.text()).trim(), !answer.ok, answer.ok ? outcomes[verb] : undefined);
+              const response = await ask(`/api/services/${this.name}/${verb}`, { method: "POST", headers });
+              this.showOutcome((await response.text()).trim(), !response.ok, response.ok ? outcomes[verb] : undefined);
             } catch {
-              this.tell("The daemon did not answer.", true);
+              this.showOutcome("The daemon did not respond.", true);
             }
             this.isBusy = false;
-            this.buttons.forEach((button) => this.call(button, button.dataset.order));
+            this.buttons.forEach((button) => this.call(button, button.dataset.command));
             this.show();
           }
 
-          tell(sentence, isTrouble = false, state = undefined) {
-            this.told = now();
+          showOutcome(sentence, isTrouble = false, state = undefined) {
+            this.shownAt = now();
             this.outcomeState = state;
             say(this.outcome, sentence);
             this.outcome.classList.toggle("trouble", isTrouble);
           }
         }
 
-        /// The state that an order leads to; what is said of others is about the state they are found in.
+        /// The state after a successful command.
         const outcomes = { start: "awake", stop: "asleep", restart: "awake", pin: "awake", disable: "disabled",
           enable: "asleep" };
 
-        const words = { start: "Start", stop: "Stop", restart: "Restart", pin: "Keep awake", unpin: "Let it sleep",
+        const words = { start: "Start", stop: "Stop", restart: "Restart", pin: "Pin", unpin: "Unpin",
           disable: "Disable", enable: "Enable" };
         """#
 
-    /// Followed only while somebody has opened it, and of one service at a time: a browser has few connections.
+    /// Followed only while it is open, and for one service at a time: browsers limit connections per host.
     static let output = #"""
         const shownLines = 200;
 
@@ -118,8 +118,8 @@ extension StatusPage {
             this.name = name;
             this.details = one(".output", root);
             this.text = one("pre", this.details);
-            this.text.setAttribute("aria-label", `What ${name} prints`);
-            one("summary", this.details).setAttribute("aria-label", `What it prints: ${name}`);
+            this.text.setAttribute("aria-label", `Output of ${name}`);
+            one("summary", this.details).setAttribute("aria-label", `Output: ${name}`);
             this.details.ontoggle = () => this.begin();
           }
 
@@ -132,12 +132,12 @@ extension StatusPage {
           async follow(attempt) {
             try {
               const path = `/api/services/${this.name}/logs?lines=50&follow=1`;
-              const answer = await ask(path, { signal: attempt.signal });
+              const response = await ask(path, { signal: attempt.signal });
               if (attempt !== this.attempt) return;
               this.lines = [""];
               this.write("");
-              if (!answer.ok) return this.write(await answer.text());
-              const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+              if (!response.ok) return this.write(await response.text());
+              const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
               for (;;) {
                 const { done, value } = await reader.read();
                 if (attempt !== this.attempt) return;
@@ -145,13 +145,13 @@ extension StatusPage {
                 this.write(value);
               }
             } catch {
-              // The daemon has gone, or nobody looks any more.
+              // The daemon is gone, or the output was closed.
             }
-            // Who does not keep up with a flood is let go, and may come again.
+            // The daemon closes the stream of a slow reader; reconnect.
             setTimeout(() => { if (live && attempt === this.attempt) this.begin(); }, 1000);
           }
 
-          /// Who has scrolled up reads something, and is not moved.
+          /// Append text; follow it only where the reader is at the end.
           write(text) {
             const pieces = (this.lines.pop() + text).split("\n");
             this.lines = [...this.lines, ...pieces].slice(-shownLines - 1);

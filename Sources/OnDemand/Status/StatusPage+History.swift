@@ -1,7 +1,7 @@
-/// The last 24 hours as a skyline with the connections drawn over it, and the startups that were in them.
+/// The last 24 hours as a chart of states and connections, and the startup times.
 extension StatusPage {
-    /// The daemon tells when each state began. What it does not know, because it was not there, stays empty; a moment
-    /// awake is as wide as can be seen.
+    /// The daemon reports when each state began. Unknown intervals stay empty; a very short state gets the minimum
+    /// width.
     static let day = #"""
         const hours = 3600;
         const wholeDay = 24 * hours;
@@ -13,7 +13,7 @@ extension StatusPage {
             this.drawn = -minute;
           }
 
-          /// Seconds on the daemon's clock; `offset` leads from there to the browser's.
+          /// Take a history; `at` is in seconds on the daemon's clock, `offset` converts to the browser's.
           take(day, at) {
             this.offset = Date.now() / 1000 - at;
             this.states = day.states;
@@ -28,7 +28,7 @@ extension StatusPage {
             this.end = Date.now() / 1000 - this.offset;
             const spans = this.spans();
             this.figure.hidden = spans.length === 0;
-            this.picture.replaceChildren(...spans.map((span) => this.band(span)), ...this.crowd());
+            this.picture.replaceChildren(...spans.map((span) => this.band(span)), ...this.connectionLines());
             const story = this.story(spans);
             say(one(".sum", this.figure), story);
             this.picture.setAttribute("aria-label", `The last 24 hours of ${name}: ${story}`);
@@ -52,8 +52,8 @@ extension StatusPage {
               y: 64 - height, height });
           }
 
-          /// The most at a time in each step, as lines whose highest point is the top; where nobody was there is none.
-          crowd() {
+          /// The peak connections of each step as lines, scaled to the highest; none where the peak is 0.
+          connectionLines() {
             const most = this.most();
             const { step_s: step, until, peaks } = this.connections ?? { peaks: [] };
             const runs = [];
@@ -66,7 +66,7 @@ extension StatusPage {
                 runs.at(-1).push(`${this.place(time).toFixed(1)},${y}`);
               }
             });
-            return runs.map((points) => picture("polyline", { class: "crowd", points: points.join(" ") }));
+            return runs.map((points) => picture("polyline", { class: "peak", points: points.join(" ") }));
           }
 
           most() { return Math.max(0, ...(this.connections?.peaks ?? [])); }
@@ -77,9 +77,9 @@ extension StatusPage {
               sum + (["asleep", "backoff", "disabled"].includes(state) ? until - since : 0), 0);
             const starts = spans.filter((span) => span.state === "starting").length;
             const share = known > 0 ? Math.floor(100 * asleep / known) : 0;
-            const past = known < wholeDay - 60 ? ` of the ${span(1000 * known)} that are known` : "";
-            return `asleep for ${of(share, "%")}${past}, started ${count(starts, "time")}, `
-              + `at most ${count(Math.max(this.most(), this.open), "connection")} at once`;
+            const past = known < wholeDay - 60 ? ` of the recorded ${span(1000 * known)}` : "";
+            return `asleep for ${of(share, "%")}${past}, ${count(starts, "start")}, `
+              + `at most ${count(Math.max(this.most(), this.open), "connection")}`;
           }
 
           axis() {
@@ -91,7 +91,7 @@ extension StatusPage {
           }
         }
 
-        /// How long its last startups took, each as a bar.
+        /// Draw a bar for each recent startup time.
         function drawStartups(root, startups) {
           const chart = one(".startups", root);
           chart.toggleAttribute("hidden", startups.length < 2);
@@ -107,10 +107,10 @@ extension StatusPage {
         }
 
         function startupSummary(startups) {
-          if (startups.length < 2) return startups.length === 0 ? "none yet" : `one, ${precise(startups[0])}`;
+          if (startups.length < 2) return startups.length === 0 ? "none" : `one, ${precise(startups[0])}`;
           const sorted = [...startups].sort((one, other) => one - other);
-          return `half of ${startups.length} within ${precise(sorted[Math.floor(sorted.length / 2)])}, `
-            + `the slowest ${precise(sorted.at(-1))}`;
+          return `median of ${startups.length} ${precise(sorted[Math.floor(sorted.length / 2)])}, `
+            + `maximum ${precise(sorted.at(-1))}`;
         }
         """#
 }

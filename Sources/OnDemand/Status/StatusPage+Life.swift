@@ -1,6 +1,6 @@
-/// The picture of a backend's life: a day. It sleeps under the moon, rises, shines over its house, and sets.
+/// The lifecycle picture: a day with moon, sunrise, sun and sunset.
 extension StatusPage {
-    /// Shared by all pictures, so that each colour has one name in the document.
+    /// Shared by all pictures, because IDs are unique in a document.
     static let gradients = #"""
         <svg width="0" height="0" class="unseen" aria-hidden="true"><defs>
         <linearGradient id="sky-night" x2="0" y2="1"><stop class="night-1"/><stop class="night-2" offset="1"/>
@@ -18,7 +18,7 @@ extension StatusPage {
         </defs></svg>
         """#
 
-    /// Its four columns are those of the four stages beneath it. The script moves `.sun` along the dashed path.
+    /// Its four columns match the four stages beneath it. The script moves `.sun` along the dashed path.
     static let scene = #"""
         <svg class="scene" viewBox="0 0 800 200" aria-hidden="true">
         <rect class="sky night" width="800" height="200" fill="url(#sky-night)"/>

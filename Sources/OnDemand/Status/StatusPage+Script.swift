@@ -1,13 +1,13 @@
-/// What makes the page live: the stream of snapshots, a card for each service, and the words for what they show.
+/// The script of the page: the stream of snapshots, a card per service, and the texts.
 extension StatusPage {
-    /// Times are milliseconds on the browser's own clock; the daemon tells ages, so the two clocks need not agree.
+    /// Times are milliseconds on the browser's clock; the daemon sends ages, so the clocks need not agree.
     static let words = #"""
         const now = () => performance.now();
         const one = (selector, root = document) => root.querySelector(selector);
 
         function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 
-        /// For those who hear the page. What happens at one moment is said in one breath: else only the last was heard.
+        /// For screen readers: announce simultaneous changes together, because only the last one would be read.
         let news = [];
 
         function announce(sentence) {
@@ -15,7 +15,7 @@ extension StatusPage {
           setTimeout(() => { say(one("#announcer"), news.join(" ")); news = []; }, 100);
         }
 
-        /// A number never parts from its unit at the end of a line.
+        /// No line break between a number and its unit.
         const of = (number, unit) => `${number}\u00a0${unit}`;
 
         function span(milliseconds) {
@@ -26,7 +26,7 @@ extension StatusPage {
           return minutes ? `${of(minutes, "min")} ${of(seconds % 60, "s")}` : of(seconds, "s");
         }
 
-        /// A length that somebody configured: without the part that is zero.
+        /// A configured duration without parts that are zero.
         const length = (milliseconds) => span(milliseconds).replace(/ 0\u00a0\w+$/, "");
 
         function precise(milliseconds) {
@@ -56,17 +56,17 @@ extension StatusPage {
           const { state, queued_requests: queued, open, last_startup_ms: startup, idle_timeout_ms: idle } = service;
           const last = startup === null ? "" : ` The last startup took ${precise(startup)}.`;
           switch (state) {
-            case "asleep": return "No process is running. The first WebSocket or request starts it.";
+            case "asleep": return "No process is running. The next request starts it.";
             case "starting": return queued === 0
-              ? `It is starting; no request is queued.${last}`
+              ? `Starting. No request is queued.${last}`
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued until it is awake.${last}`;
-            case "awake": return restOfTheDay(open, idle, quiet);
+            case "awake": return awakeMeaning(open, idle, quiet);
             case "stopping": return queued === 0
-              ? "It was asked to end. Whoever comes now waits for a fresh start."
+              ? "Stopping. New requests wait for the next start."
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued for the next start.`;
-            case "backoff": return "It failed and rests a moment. Clients are told to come back later.";
-            case "unmanaged": return "It runs by itself: requests are only passed on, nothing is started or stopped.";
-            case "disabled": return "Switched off: it is never started, and clients get 503 at once.";
+            case "backoff": return "The last start failed. Requests get 503 until the next start.";
+            case "unmanaged": return "Unmanaged: requests are forwarded, no process is started or stopped.";
+            case "disabled": return "Disabled: it is never started, and requests get 503.";
             case "shutting_down": return "The daemon is shutting down.";
             default: return "";
           }
@@ -74,68 +74,68 @@ extension StatusPage {
 
         function meaningOfProcess({ state, open, idle_timeout_ms: idle }) {
           switch (state) {
-            case "asleep": return idle === null ? "It has ended, and nothing starts it again."
-              : "No process is running. It starts before whoever requires it.";
+            case "asleep": return idle === null ? "It has exited and is not restarted."
+              : "No process is running. It starts before the services that require it.";
             case "starting": return "It is not ready yet.";
             case "awake": return open > 0 ? `${count(open, "backend")} ${plural(open, "requires", "require")} it now.`
-              : idle === null ? "It stays awake." : "Nobody requires it now, and it falls asleep soon.";
-            case "stopping": return "It was asked to end.";
-            case "backoff": return "It failed and rests a moment.";
-            case "disabled": return "Switched off: it is never started.";
+              : idle === null ? "It stays awake." : "Not required now; it stops after its idle timeout.";
+            case "stopping": return "Stopping.";
+            case "backoff": return "The last start failed; the next one is delayed.";
+            case "disabled": return "Disabled: it is never started.";
             case "shutting_down": return "The daemon is shutting down.";
             default: return "";
           }
         }
 
-        /// What there is to a failure, for somebody who has to mend it.
+        /// Details of a failure: command, directory, output, exit.
         function evidenceOf({ command, directory, exit, output }) {
           const place = directory === "." ? "" : `in ${directory}\n`;
           return `$ ${command}\n${place}${output.map((line) => `${line}\n`).join("")}${exit ?? ""}`.trimEnd();
         }
 
-        const causes = { operator: "an operator", always_on: "itself: it is always on",
-          required: "another service that requires it" };
+        const causes = { operator: "an operator", always_on: "always on",
+          required: "a service that requires it" };
 
         function wakeStory(wake, age) {
-          if (wake === null) return "nobody yet";
+          if (wake === null) return "never";
           const { cause, client, path } = wake;
-          const guest = cause === "upgrade" ? "a WebSocket" : "a request";
-          return `${causes[cause] ?? `${guest} from ${client} to ${path}`}, ${span(age)} ago`;
+          const clientKind = cause === "upgrade" ? "a WebSocket" : "a request";
+          return `${causes[cause] ?? `${clientKind} from ${client} to ${path}`}, ${span(age)} ago`;
         }
 
-        const exits = { idle: "nobody used it any more", ordered: "an operator stopped it",
-          shutdown: "the daemon was ending", failure: "by itself, or because it was never ready" };
+        const exits = { idle: "idle timeout", command: "stopped by an operator",
+          shutdown: "shutdown of the daemon", failure: "exited unexpectedly or was never ready" };
 
         function exitStory(exit, cause) {
           if (exit === null) return "never";
           return cause in exits ? `${exit}: ${exits[cause]}` : exit;
         }
 
-        function restOfTheDay(open, idle, quiet) {
-          const crowd = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
-          const who = open === 0 ? "Nobody is connected." : crowd;
-          if (idle === null) return `${who} It stays awake.`;
-          if (open > 0) return `${who} It falls asleep ${length(idle)} after the last one ends.`;
+        function awakeMeaning(open, idle, quiet) {
+          const connections = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
+          const use = open === 0 ? "No connection is open." : connections;
+          if (idle === null) return `${use} It stays awake.`;
+          if (open > 0) return `${use} It stops ${length(idle)} after the last one closes.`;
           const left = quiet.since + idle - now();
-          if (left <= 0) return `${who} It falls asleep any moment.`;
-          return `${who} It falls asleep ${quiet.isExact ? "in" : "within"} ${span(left + 999)} unless somebody comes.`;
+          if (left <= 0) return `${use} It is about to stop.`;
+          return `${use} It stops ${quiet.isExact ? "in" : "within"} ${span(left + 999)} without requests.`;
         }
         """#
 
-    /// One service. It keeps what it saw: the daemon tells how things are, not how they were.
+    /// The card of one service. It records what it has shown, because snapshots contain only the present.
     static let card = #"""
         class Card {
           constructor(name) {
             this.root = one("#service").content.cloneNode(true).firstElementChild;
             this.root.dataset.service = name;
             this.root.setAttribute("aria-label", name);
-            one(".evidence", this.root).setAttribute("aria-label", `What there is to the last failure of ${name}`);
+            one(".evidence", this.root).setAttribute("aria-label", `Details of the last failure of ${name}`);
             say(one("h2", this.root), name);
             one("#services").append(this.root);
             this.timeline = new Timeline(one(".minute svg", this.root));
             this.day = new Day(this.root);
-            this.visitor = new Visitor(this.root, name);
-            this.orders = new Orders(this.root, name);
+            this.client = new WebSocketClient(this.root, name);
+            this.commands = new Commands(this.root, name);
             this.output = new Output(this.root, name);
           }
 
@@ -145,22 +145,22 @@ extension StatusPage {
             this.since = now() - service.state_age_ms;
             this.noteQuiet(before);
             this.timeline.note(before, service, this.since);
-            one(".visit", this.root).hidden = service.kind === "process";
-            this.visitor.update(service, listening);
-            this.orders.update(service, daemon.commands_enabled);
+            one(".client", this.root).hidden = service.kind === "process";
+            this.client.update(service, listening);
+            this.commands.update(service, daemon.commands_enabled);
             one(".output", this.root).hidden = service.state === "unmanaged";
             this.showFacts();
             if (before?.state !== service.state) { this.showState(before); rememberDay(); }
             this.tick();
           }
 
-          /// When the idle clock began: exact if we saw the last connection end, or saw it become ready unused.
+          /// When the idle timeout began: exact if this page saw the last connection close, or saw it become ready.
           noteQuiet(before) {
             const { state, open, generation } = this.service;
             if (state !== "awake" || open > 0) { this.quiet = null; return; }
-            const sameLife = before?.generation === generation && before.state === "awake";
-            if (sameLife && before.open === 0 && this.quiet) return;
-            const isExact = sameLife ? before.open > 0 : this.service.state_age_ms < 300;
+            const sameGeneration = before?.generation === generation && before.state === "awake";
+            if (sameGeneration && before.open === 0 && this.quiet) return;
+            const isExact = sameGeneration ? before.open > 0 : this.service.state_age_ms < 300;
             this.quiet = { since: now(), isExact };
           }
 
@@ -209,7 +209,7 @@ extension StatusPage {
             this.day.draw(this.service);
           }
 
-          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up while it startups, down as the idle time runs out.
+          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up during the startup, down as the idle timeout runs out.
           moveSun() {
             const { state } = this.service;
             const age = now() - this.since;
@@ -232,7 +232,7 @@ extension StatusPage {
         }
         """#
 
-    /// Follows `/events`, and begins anew when the stream ends. No EventSource, because that cannot name a token.
+    /// Follows `/events` and reconnects when the stream ends. EventSource cannot send a token.
     static let stream = #"""
         const cards = new Map();
         const entrance = one("#entrance");
@@ -243,12 +243,12 @@ extension StatusPage {
           const mine = attempt = new AbortController();
           heard = now();
           try {
-            const answer = await ask("/events", { signal: mine.signal });
+            const response = await ask("/events", { signal: mine.signal });
             if (attempt !== mine) return;
-            if (answer.status === 401) return askForToken(sessionStorage.getItem("token") !== null);
-            if (answer.ok) await follow(answer.body.pipeThrough(new TextDecoderStream()).getReader());
+            if (response.status === 401) return askForToken(sessionStorage.getItem("token") !== null);
+            if (response.ok) await follow(response.body.pipeThrough(new TextDecoderStream()).getReader());
           } catch {
-            // Nobody is there, or this attempt was given up.
+            // The daemon is gone, or this attempt was aborted.
           }
           if (attempt !== mine) return;
           setLive(false);
@@ -268,7 +268,7 @@ extension StatusPage {
         function hear(snapshot) {
           heard = now();
           setLive(true);
-          take(snapshot);
+          showSnapshot(snapshot);
         }
 
         function askForToken(wasRefused) {
@@ -276,7 +276,7 @@ extension StatusPage {
           sessionStorage.removeItem("token");
           setLive(false);
           say(one("#connection"), "locked");
-          say(one(".trouble", entrance), wasRefused ? "This is not the token." : "");
+          say(one(".trouble", entrance), wasRefused ? "Invalid token." : "");
           entrance.hidden = false;
           one("#token").focus();
         }
@@ -285,7 +285,7 @@ extension StatusPage {
           event.preventDefault();
           const token = one("#token").value.trim();
           one("#token").value = "";
-          // Anything else could not even be sent.
+          // Other characters cannot be sent in a header.
           if (!/^[\w.~+\/=-]+$/.test(token)) return askForToken(true);
           sessionStorage.setItem("token", token);
           connect();
@@ -300,7 +300,7 @@ extension StatusPage {
           document.body.classList.toggle("lost", !live);
           if (!live) return;
           if (!entrance.hidden) {
-            // Who typed goes on where there is something to see: the focus would be lost with the field.
+            // Move the focus, which would be lost with the hidden field.
             entrance.hidden = true;
             one("#services").focus();
           }
@@ -308,7 +308,7 @@ extension StatusPage {
           for (const card of cards.values()) card.output.begin();
         }
 
-        function take(snapshot) {
+        function showSnapshot(snapshot) {
           daemon = { ...snapshot.daemon, began: now() - snapshot.daemon.uptime_ms };
           const present = new Set(snapshot.services.map((service) => service.name));
           for (const [name, card] of cards) if (!present.has(name)) { card.root.remove(); cards.delete(name); }
@@ -325,7 +325,7 @@ extension StatusPage {
           showDaemon();
         }
 
-        /// What was before this page looked; asked again when a state has changed, a burst of changes once.
+        /// Load the history; again when states have changed, once per burst.
         let dayIsDue = false;
 
         function rememberDay() {
@@ -334,25 +334,25 @@ extension StatusPage {
           setTimeout(async () => {
             dayIsDue = false;
             try {
-              const answer = await ask("/api/history");
-              if (!answer.ok) return;
-              const { at, services } = await answer.json();
+              const response = await ask("/api/history");
+              if (!response.ok) return;
+              const { at, services } = await response.json();
               for (const day of services) cards.get(day.name)?.day.take(day, at);
             } catch {
-              // Nobody is there; who comes back is asked again.
+              // The daemon is gone; the next connection loads it again.
             }
           }, 250);
         }
 
         setInterval(() => { if (live) rememberDay(); }, 5 * minute);
 
-        // A link cannot name the token.
+        // A link cannot send the token.
         document.addEventListener("click", async (event) => {
           const link = event.target.closest(".facts-link");
           if (!link || sessionStorage.getItem("token") === null) return;
           event.preventDefault();
-          const answer = await ask(link.getAttribute("href"));
-          open(URL.createObjectURL(new Blob([await answer.text()], { type: "text/plain;charset=utf-8" })));
+          const response = await ask(link.getAttribute("href"));
+          open(URL.createObjectURL(new Blob([await response.text()], { type: "text/plain;charset=utf-8" })));
         });
 
         function showDaemon() {
@@ -360,11 +360,11 @@ extension StatusPage {
           say(one("#daemon"), `daemon ${daemon.version} · up ${span(now() - daemon.began)}${memory}`);
         }
 
-        // What is not heard of is not known: the clocks of a lost daemon stand still.
+        // Without a connection the ages stay as they were.
         setInterval(() => {
-          for (const card of cards.values()) { card.visitor.tick(); if (live) card.tick(); }
+          for (const card of cards.values()) { card.client.tick(); if (live) card.tick(); }
           if (live && daemon) showDaemon();
-          // A connection can be dead without an end, after a laptop slept for example.
+          // Reconnect a dead connection, for example after a laptop slept.
           if (attempt && now() - heard > 8000) { setLive(false); connect(); }
         }, 200);
         connect();

@@ -1,4 +1,4 @@
-/// How the page looks: light and dark by the reader's own setting, and down to the width of a phone.
+/// The style of the page: light and dark by the browser's setting, down to the width of a phone.
 extension StatusPage {
     static let style = #"""
         :root { color-scheme: light dark;
@@ -53,8 +53,8 @@ extension StatusPage {
         input { font: inherit; color: inherit; background: var(--well); flex: 1 1 14rem; min-width: 0;
           min-height: 2.75rem; padding: .4rem .8rem; border: 1px solid var(--muted); border-radius: .6rem; }
 
-        .visit[hidden] { display: none; }
-        .visit { background: var(--well); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem;
+        .client[hidden] { display: none; }
+        .client { background: var(--well); border: 1px solid var(--line); border-radius: .75rem; padding: .9rem;
           display: grid; grid-template-columns: 2fr 3fr; gap: .9rem 1.4rem; min-height: 10.3rem; }
         button { font: inherit; font-weight: 600; padding: .55rem 1.1rem; min-height: 2.75rem; border-radius: .6rem;
           border: 2px solid var(--action); background: var(--action); color: var(--on-colour); cursor: pointer; }
@@ -65,19 +65,19 @@ extension StatusPage {
         .outcome { margin-top: .6rem; } .outcome:empty { display: none; }
         .messages { list-style: none; padding: 0 0 0 1.4rem; border-left: 1px solid var(--line); min-width: 0;
           font-size: .8125rem; line-height: 1.75; }
-        .messages:empty::before { content: "What the backend says appears here."; color: var(--muted);
+        .messages:empty::before { content: "Messages of the backend appear here."; color: var(--muted);
           font-family: system-ui, sans-serif; font-size: .875rem; }
         .messages li { display: flex; gap: .9rem; overflow-wrap: anywhere; }
         .messages span { color: var(--muted); flex: 0 0 4.9em; text-align: right; }
 
-        .orders { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; } .orders[hidden] { display: none; }
-        .orders button { background: transparent; color: var(--action); padding: .4rem .9rem; }
-        .order-outcome { flex-basis: 100%; overflow-wrap: anywhere; } .order-outcome:empty { display: none; }
+        .commands { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; } .commands[hidden] { display: none; }
+        .commands button { background: transparent; color: var(--action); padding: .4rem .9rem; }
+        .command-outcome { flex-basis: 100%; overflow-wrap: anywhere; } .command-outcome:empty { display: none; }
         .output { margin-top: 1rem; } .output[hidden] { display: none; }
         summary { cursor: pointer; color: var(--action); min-height: 2rem; }
         .output pre { background: var(--well); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem;
           height: 15em; overflow: auto; font-size: .8125rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-        .output pre:empty::before { content: "Nothing yet."; color: var(--muted); }
+        .output pre:empty::before { content: "No output yet."; color: var(--muted); }
 
         .facts { display: grid; grid-template-columns: repeat(6, 1fr); gap: .75rem 1rem; margin: 1.2rem 0; }
         svg[hidden] { display: none; }
@@ -100,27 +100,27 @@ extension StatusPage {
           background: none; vertical-align: .2rem; }
         .legend .queued::before { border-top-style: dotted; }
         .minute:not(:has(rect.backoff)) .legend .backoff { display: none; }
-        .crowd { fill: none; stroke: var(--ink); stroke-width: 2; vector-effect: non-scaling-stroke; }
+        .peak { fill: none; stroke: var(--ink); stroke-width: 2; vector-effect: non-scaling-stroke; }
         .minute .connected { stroke: var(--ink); stroke-width: 3; vector-effect: non-scaling-stroke; }
         .minute .queued { stroke-dasharray: 3 3; }
         .band { fill: var(--state); }
 
         .service, .asleep, .shutting_down { --state: var(--asleep); } .starting { --state: var(--starting); }
         .awake { --state: var(--awake); } .stopping { --state: var(--stopping); }
-        .backoff { --state: var(--failed); } .external, .disabled { --state: var(--plain); }
+        .backoff { --state: var(--failed); } .unmanaged, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
           .facts { grid-template-columns: repeat(3, 1fr); } .story { grid-template-columns: 1fr; }
-          .orders button { width: auto; flex: 1 1 40%; } #daemon { margin-left: 0; flex-basis: 100%; }
-          .now { min-height: 6.6rem; } .headline { font-size: 1.4rem; } .visit { grid-template-columns: 1fr; }
+          .commands button { width: auto; flex: 1 1 40%; } #daemon { margin-left: 0; flex-basis: 100%; }
+          .now { min-height: 6.6rem; } .headline { font-size: 1.4rem; } .client { grid-template-columns: 1fr; }
           button { width: 100%; } .messages { padding: .7rem 0 0; border-left: 0; border-top: 1px solid var(--line);
             min-height: 8.2em; } }
         """#
 
-    /// The picture has colours of its own; at night on the reader's side its day is a little dimmer.
+    /// The picture has its own colours; dark mode dims its day.
     static let stateStyle = #"""
         .life { border-radius: .75rem; overflow: hidden; border: 1px solid var(--line); }
-        .external .life, .disabled .life { display: none; }
+        .unmanaged .life, .disabled .life { display: none; }
         .scene { display: block; width: 100%; }
         .night-1 { stop-color: #141a38; } .night-2 { stop-color: #353f78; }
         .dawn-1 { stop-color: #4b4a86; } .dawn-2 { stop-color: #c9798a; } .dawn-3 { stop-color: #f8bd78; }

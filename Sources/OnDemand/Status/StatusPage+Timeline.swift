@@ -4,7 +4,7 @@ extension StatusPage {
     /// between two events is drawn at its time, and unknown intervals stay empty.
     static let timeline = #"""
         const minute = 60000;
-        /// How awake each state is; others stand as high as can be.
+        /// Height of each state in the chart; other states get the full height.
         const heights = { asleep: 6, backoff: 6, shutting_down: 6, disabled: 6, starting: 26, stopping: 26 };
 
         function picture(name, attributes) {

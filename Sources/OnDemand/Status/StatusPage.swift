@@ -1,6 +1,6 @@
-/// The page for people: one self-contained document, the same for everybody; what it shows arrives by `/events`.
+/// The status page: one static, self-contained document; its data arrives by `/events`.
 enum StatusPage {
-    /// Made when somebody first looks: until then the page is in the executable's file and in nobody's memory.
+    /// Built on first use, so that an unused page takes no memory.
     static let bytes = Array(document.utf8)
 
     private static var document: String {
@@ -22,7 +22,7 @@ enum StatusPage {
         \(words)
         \(timeline)
         \(day)
-        \(visitor)
+        \(client)
         \(commands)
         \(output)
         \(card)
@@ -34,7 +34,7 @@ enum StatusPage {
         """
     }
 
-    /// Without an icon of its own a browser would ask for one.
+    /// Includes an icon; otherwise browsers request one.
     private static let head = #"""
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -55,26 +55,25 @@ enum StatusPage {
         <p id="daemon"></p>
         </header>
         <form id="entrance" class="card" aria-label="Token" hidden>
-        <label for="token">This daemon tells how things are to those who name the token in its configuration.</label>
+        <label for="token">Bearer token (`status.token` in the configuration)</label>
         <p><input id="token" type="password" autocomplete="off" spellcheck="false" required>
-        <button>Look inside</button></p>
+        <button>Sign in</button></p>
         <p class="trouble" role="alert"></p>
         </form>
-        <main id="services" tabindex="-1"><noscript><p class="card">This page is drawn by a script, and scripts are off.
-        The same facts are at <a href="/api/status">/api/status</a>.</p></noscript></main>
+        <main id="services" tabindex="-1"><noscript><p class="card">This page needs JavaScript.
+        The same data is at <a href="/api/status">/api/status</a>.</p></noscript></main>
         <footer>
-        <p>While this page is open the daemon wakes up once a second to tell it how things are.
-        With nobody watching and everything asleep it does nothing at all.</p>
-        <p id="hint" hidden>To start and stop services from here, set <code>status.token</code> in the
-        configuration.</p>
-        <p>The same for machines: <a class="facts-link" href="/api/status">/api/status</a>,
+        <p>While this page is open the daemon sends it an update every second.
+        Without an open page, and with all backends asleep, the daemon uses no CPU.</p>
+        <p id="hint" hidden>Set <code>status.token</code> in the configuration to send commands from this page.</p>
+        <p>The same data for programs: <a class="facts-link" href="/api/status">/api/status</a>,
         <a class="facts-link" href="/api/history">/api/history</a>,
         <a class="facts-link" href="/metrics">/metrics</a></p>
         </footer>
         <p id="announcer" class="unseen" role="status" aria-live="polite"></p>
         """#
 
-    /// One service. The script makes a copy for each and only ever sets text and attributes in it.
+    /// The card of a service. The script copies it and sets only texts and attributes.
     private static let template = #"""
         \#(gradients)
         <template id="service">
@@ -82,7 +81,7 @@ enum StatusPage {
         <header class="name"><h2></h2><p class="paths"></p></header>
         <div class="life">
         \#(scene)
-        <ol class="stages" aria-label="Stages of its life">
+        <ol class="stages" aria-label="Lifecycle">
         <li data-stage="asleep"><span>asleep</span></li>
         <li data-stage="starting"><span>starting</span></li>
         <li data-stage="awake"><span>awake</span></li>
@@ -95,19 +94,19 @@ enum StatusPage {
         <p class="trouble" hidden></p>
         <pre class="evidence" role="group" tabindex="0" hidden></pre>
         </div>
-        <div class="orders" role="group" hidden>
+        <div class="commands" role="group" hidden>
         <button type="button"></button><button type="button"></button><button type="button"></button>
         <button type="button"></button>
-        <p class="order-outcome" role="status"></p>
+        <p class="command-outcome" role="status"></p>
         </div>
-        <div class="visit">
+        <div class="client">
         <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
         <ol class="messages" aria-label="Messages received"></ol>
         </div>
         <dl class="facts">
         <div><dt>connections</dt><dd data-fact="open"></dd></div>
         <div><dt>queued requests</dt><dd data-fact="queued_requests"></dd></div>
-        <div><dt>its memory</dt><dd data-fact="memory"></dd></div>
+        <div><dt>memory</dt><dd data-fact="memory"></dd></div>
         <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
         <div><dt>starts</dt><dd data-fact="starts"></dd></div>
         <div><dt>last startup</dt><dd data-fact="startup"></dd></div>
@@ -124,7 +123,7 @@ enum StatusPage {
         <p class="axis" aria-hidden="true"><span></span><span></span><span></span><span></span><span></span></p>
         </figure>
         <figure class="minute">
-        <figcaption>The last minute, as far as this page knows it</figcaption>
+        <figcaption>The last minute</figcaption>
         <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
         <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
         <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
@@ -133,7 +132,7 @@ enum StatusPage {
         <span class="open">connected</span></p>
         </figure>
         <details class="output" name="output">
-        <summary>What it prints</summary>
+        <summary>Output</summary>
         <pre role="group" tabindex="0"></pre>
         </details>
         </section>

@@ -1,9 +1,9 @@
-/// What the status listener answers, as whole HTTP responses made from a snapshot.
+/// The HTTP responses of the status listener, made from a snapshot.
 enum StatusResponse {
-    /// The head of a stream of server-sent events (HTML Living Standard, 9.2), and how soon to come back when it ends.
+    /// The head of a stream of server-sent events (HTML Living Standard, 9.2), with the delay before a reconnect in ms.
     static let eventStreamHead = headOfEvents + Array("retry: 1000\n\n".utf8)
 
-    /// One event. JSON never holds a raw line end, which would end the event.
+    /// Returns one event. JSON contains no raw line end, which would end the event.
     static func event(_ snapshot: Snapshot) -> [UInt8] {
         Array("data: \(StatusJSON.text(of: snapshot))\n\n".utf8)
     }
@@ -16,7 +16,7 @@ enum StatusResponse {
         case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
         case .snapshot:
             return ofJSON(StatusJSON.text(of: snapshot), keepAlive: keepAlive, headOnly: headOnly)
-        case .history, .service: preconditionFailure("\(resource) is not answered from a snapshot")
+        case .history, .service: preconditionFailure("\(resource) is not served from a snapshot")
         case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
         case .health: answer = (plainText, "", Array("ok\n".utf8))
         case .readiness where snapshot.isShuttingDown:
@@ -24,8 +24,8 @@ enum StatusResponse {
             answer = (plainText, "", Array("shutting down\n".utf8))
         case .readiness: answer = (plainText, "", Array("ready\n".utf8))
         }
-        let head = head(status, answer.type, answer.body.count, answer.fields, keepAlive: keepAlive)
-        return headOnly ? head : head + answer.body
+        let head = head(status, answer.type, response.body.count, answer.fields, keepAlive: keepAlive)
+        return headOnly ? head : head + response.body
     }
 
     static func ofJSON(_ text: String, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
@@ -59,15 +59,15 @@ enum StatusResponse {
 
         """.utf8)
 
-    /// What is shown is true now and not later.
+    /// Responses must not be cached.
     private static let commonFields = """
         Cache-Control: no-store\r
         X-Content-Type-Options: nosniff\r
 
         """
 
-    /// The page loads nothing from anywhere, talks to this daemon only (its WebSockets go to another port, hence the
-    /// schemes) and sits in nobody's frame, where a click could be stolen.
+    /// The page loads nothing from other origins, connects only to this host (WebSockets use another port, hence the
+    /// schemes) and cannot be framed, which prevents clickjacking.
     private static let pageFields = """
         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
         connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; frame-ancestors 'none'\r
