@@ -77,7 +77,7 @@ struct ConfigurationErrorTests {
             (#"{"control": ":1"}"#, "1:13", #"":1" is not a Unix socket; write unix: in front of its path"#),
             (#"{"state_dir": ""}"#, "1:15", #""" is empty"#), (#"{"state_dir": 1}"#, "1:15", "expected a string"),
             (#"{"status": {"names": "http://a"}}"#, "1:22", #""http://a" is not a host name; write it without"#),
-            (#"{"status": {"names": ["a", ".b"]}}"#, "1:28", #"".b" is no name of a host"#),
+            (#"{"status": {"names": ["a", ".b"]}}"#, "1:28", #"".b" is not a host name"#),
             (#"{"control": "unix:"}"#, "1:13", #""unix:" has no socket path"#),
             (#"{"status": {"listen": "x:1"}}"#, "1:23", #""x:1" has the host name "x"; addresses are numeric"#),
             (
@@ -160,7 +160,7 @@ struct ConfigurationErrorTests {
         "each field of a service has its error",
         arguments: [
             (#""name": """#, "reverse_proxies[0].name", #""" is not a valid name; names are 1 to 64 letters"#),
-            (#""name": "a b""#, "reverse_proxies[0].name", #""a b" is no name"#),
+            (#""name": "a b""#, "reverse_proxies[0].name", #""a b" is not a valid name"#),
             (
                 #""name": "${N}""#, "reverse_proxies[0].name",
                 "the environment variable N is not set; write ${N:-default}"

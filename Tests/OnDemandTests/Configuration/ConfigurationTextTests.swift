@@ -94,8 +94,8 @@ struct AddressParserTests {
     @Test(
         "each invalid target has its error",
         arguments: [
-            ("", "is no target"), ("127.0.0.1:1", "is no target"), ("/cable", "is no target"),
-            ("HTTP://h", "is no target"),
+            ("", "is not a target"), ("127.0.0.1:1", "is not a target"), ("/cable", "is not a target"),
+            ("HTTP://h", "is not a target"),
             ("https://127.0.0.1", "uses TLS"), ("ws://127.0.0.1", "is written http://"),
             ("wss://h", "is written http://"),
             ("http://", "has no host"), ("http:///cable", "has no host"), ("http://127.0.0.1:0", "has the port 0"),
@@ -193,10 +193,10 @@ struct InterpolationTests {
         "each invalid variable is named",
         arguments: [
             ("${UNSET}", "the environment variable UNSET is not set; write ${UNSET:-default}"),
-            ("a ${A", "has no closing brace"), ("${", "has no closing brace"), ("${}", "\"${}\" is none of"),
-            ("${1A}", "\"${1A}\" is none of"), ("${A-x}", "\"${A-x}\" is none of"),
-            ("${A+x}", "\"${A+x}\" is none of"), ("${UNSET:=x}", "\"${UNSET:=x}\" is none of"),
-            ("${A:}", "\"${A:}\" is none of"), ("${A B}", "\"${A B}\" is none of"),
+            ("a ${A", "has no closing brace"), ("${", "has no closing brace"), ("${}", "\"${}\" is not one of"),
+            ("${1A}", "\"${1A}\" is not one of"), ("${A-x}", "\"${A-x}\" is not one of"),
+            ("${A+x}", "\"${A+x}\" is not one of"), ("${UNSET:=x}", "\"${UNSET:=x}\" is not one of"),
+            ("${A:}", "\"${A:}\" is not one of"), ("${A B}", "\"${A B}\" is not one of"),
             ("${UNSET:-${A}}", "the default of ${UNSET} holds another"),
             ("${A:+${A}}", "the value of ${A} holds another"),
             ("${\u{e9}}", "is not one of ${NAME}, ${NAME:-default}, ${NAME:+value}"),

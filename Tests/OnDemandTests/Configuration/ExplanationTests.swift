@@ -11,25 +11,25 @@ struct ExplanationTests {
 
                 action-cable: /cable, /showcase/cable, /showcase/regions/{region}/cable
                   at the start   Nothing is started.
-                  first request  A request or WebSocket upgrade starts it and is held. Command: puma -p 28080
-                                 cable/config.ru. It has 30s to accept connections on 127.0.0.1:28080. Then
-                                 everybody who waited is let through. Up to 256 may wait; more get 503 at once.
-                  failed start   Whoever waits gets 503, and what is left of it is stopped. It rests for 1s, then
-                                 twice as long each time, up to 1m, and whoever asks after that starts it again.
+                  first request  A request or WebSocket upgrade starts it and is queued. Command: puma -p 28080
+                                 cable/config.ru. It has 30s to accept connections on 127.0.0.1:28080. Then all
+                                 queued requests are forwarded. Up to 256 are queued; more get 503 at once.
+                  failed start   Queued requests get 503, and its remaining processes are stopped. The backoff is 1s
+                                 and doubles each time up to 1m; then the next request starts it again.
                   idle           15m after the last request and WebSocket ended it is stopped.
-                  crash          Requests in progress get 502 where no answer has begun, and WebSockets break off. A
-                                 first crash, and one after 10s of being ready, is forgiven: the next request starts
-                                 it again at once. Others count as failed starts.
-                  stop           TERM to all its processes; 10s later KILL. Requests that come meanwhile wait for
-                                 the next start.
-                  changed file   A reload leaves the process that runs alone; it counts from the next start.
+                  crash          Requests in progress get 502 where no response has begun, and WebSockets are
+                                 closed. After a first crash, or one after 10s of being ready, the next request
+                                 starts it again at once. Others count as failed starts.
+                  stop           TERM to all its processes; 10s later KILL. New requests are queued for the next
+                                 start.
+                  changed file   A reload keeps the running process; changes apply from its next start.
 
-                On HUP or "ondemandd reload" this file is read again. One with errors changes nothing; what is the
-                same keeps its process and its connections.
+                On HUP or "ondemandd reload" this file is read again. A file with errors changes nothing; unchanged
+                services keep their processes and connections.
 
-                When the daemon gets TERM or INT: held clients get 503, WebSockets get close frame 1001 within 1s,
-                requests may take 10s to finish, and then everything that runs is stopped as told above. A second
-                signal waits for nobody.
+                When the daemon gets TERM or INT: queued requests get 503, WebSockets get close frame 1001 within
+                1s, requests in progress may take 10s to finish, and then all processes are stopped as described
+                above. A second signal skips these waits.
 
                 """)
     }

@@ -25,7 +25,7 @@ import Testing
         "an invalid plan has its error",
         arguments: [
             (#"[]"#, "the list is empty"), (#"["TERM"]"#, "needs a timeout behind it"),
-            (#"["10s"]"#, #""10s" is none of"#), (#"["TREM", "1s"]"#, "did you mean"),
+            (#"["10s"]"#, #""10s" is not one of"#), (#"["TREM", "1s"]"#, "did you mean"),
             (#"["TERM", "soon"]"#, "is not a duration"), (#""TERM""#, "expected a list"),
             (#"["TERM", "1s"], "stop_timeout": "2s""#, "exclude each other"),
         ])
