@@ -209,7 +209,7 @@ extension StatusPage {
             this.day.draw(this.service);
           }
 
-          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up during the startup, down as the idle timeout runs out.
+          /// Along y = 52 + 0.0024 (x - 500)², the dashed path: up during startup, down until the idle timeout.
           moveSun() {
             const { state } = this.service;
             const age = now() - this.since;

@@ -9,22 +9,23 @@ enum StatusResponse {
     }
 
     static func of(_ resource: StatusResource, _ snapshot: Snapshot, keepAlive: Bool, headOnly: Bool) -> [UInt8] {
-        let answer: (type: String, fields: String, body: [UInt8])
+        let response: (type: String, fields: String, body: [UInt8])
         var status = "200 OK"
         switch resource {
         case .events: return headOfEvents
-        case .page: answer = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
+        case .page: response = ("text/html; charset=utf-8", pageFields, StatusPage.bytes)
         case .snapshot:
             return ofJSON(StatusJSON.text(of: snapshot), keepAlive: keepAlive, headOnly: headOnly)
         case .history, .service: preconditionFailure("\(resource) is not served from a snapshot")
-        case .metrics: answer = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
-        case .health: answer = (plainText, "", Array("ok\n".utf8))
+        case .metrics:
+            response = ("text/plain; version=0.0.4; charset=utf-8", "", Array(Metrics.text(of: snapshot).utf8))
+        case .health: response = (plainText, "", Array("ok\n".utf8))
         case .readiness where snapshot.isShuttingDown:
             status = "503 Service Unavailable"
-            answer = (plainText, "", Array("shutting down\n".utf8))
-        case .readiness: answer = (plainText, "", Array("ready\n".utf8))
+            response = (plainText, "", Array("shutting down\n".utf8))
+        case .readiness: response = (plainText, "", Array("ready\n".utf8))
         }
-        let head = head(status, answer.type, response.body.count, answer.fields, keepAlive: keepAlive)
+        let head = head(status, response.type, response.body.count, response.fields, keepAlive: keepAlive)
         return headOnly ? head : head + response.body
     }
 
