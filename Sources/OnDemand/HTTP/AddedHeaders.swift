@@ -1,16 +1,16 @@
-/// The fields that a request gets from us, and whose names therefore are nobody else's.
+/// The fields that the daemon adds to a request; they replace the client's fields of these names.
 ///
-/// Whole lines in one piece: a text for each name and each value would cost a request more than reading its head.
+/// Stored as one block of lines: a string per name and value would cost more than parsing the head.
 struct AddedHeaders {
-    /// As they will stand in the head.
+    /// The lines as they appear in the head.
     private(set) var lines: [UInt8] = []
-    /// The names among them that are recognised when a line is read, one bit each, and the others as they are spelled.
+    /// Known names as one bit each; other names as spelled.
     private var names: UInt64 = 0
     private var otherNames: [String] = []
-    /// These are set by somebody else.
+    /// Names that the configuration sets instead.
     private let exceptions: UInt64
 
-    /// Room for what nearly every request gets, made at once.
+    /// Initial capacity in bytes, enough for nearly every request.
     private static let usualBytes = 320
 
     init(exceptFor exceptions: [String] = []) {
@@ -26,7 +26,7 @@ struct AddedHeaders {
         add(name) { $0 += value.utf8 }
     }
 
-    /// The same for a value that need not be a text first: `write` appends it.
+    /// Adds a field whose value `write` appends, without an intermediate string.
     @inline(__always)
     mutating func add(_ name: FieldName, writing write: (inout [UInt8]) -> Void) {
         guard exceptions & Self.bit(of: name) == 0 else { return }
@@ -37,7 +37,7 @@ struct AddedHeaders {
         HeadRewriter.endValue(from: start, in: &lines)
     }
 
-    /// Adds a field that is an exception to the others.
+    /// Sets a configured field.
     mutating func set(_ name: String, _ value: String) {
         HeadRewriter.append(name, value, to: &lines)
         let spelling = Array(name.utf8)
@@ -45,14 +45,14 @@ struct AddedHeaders {
         if known == .other { otherNames.append(name) } else { names |= Self.bit(of: known) }
     }
 
-    /// Whether the other side's field gives way to one of these, also when it is spelled with `_` for `-`.
+    /// Returns whether one of these replaces the peer's field, also where it is spelled with `_` for `-`.
     func standInPlace(of field: HeaderField, in bytes: Span<UInt8>) -> Bool {
         if names & Self.bit(of: field.resembled) != 0 { return true }
         for name in otherNames where bytes.resembles(name, in: field.name) { return true }
         return false
     }
 
-    /// Whether the host is among them.
+    /// Whether `Host` is among them.
     var haveHost: Bool { names & Self.bit(of: .host) != 0 }
 
     private static func bit(of name: FieldName) -> UInt64 { 1 << UInt64(name.rawValue) }

@@ -1,16 +1,17 @@
-/// How the end of a message body is told (RFC 9112, 6.3), refusing all that could be told in two ways.
+/// How the end of a body is determined (RFC 9112, 6.3); ambiguous framing is rejected.
 enum BodyFraming: Equatable, Sendable {
     case none
     case length(UInt64)
     case chunked
-    /// The backend's answer ends when it closes.
+    /// The backend's response ends when the connection closes.
     case untilClose
 
-    /// How a request's body ends. Anything doubtful is refused: the bytes after it would be the next request.
+    /// Returns the framing of a request's body. Ambiguous framing is rejected: the bytes behind it would be the next
+    /// request.
     static func ofRequest(
         _ head: RequestHead, in bytes: Span<UInt8>, limits: BodyLimits = .init()
     ) throws(FramingError) -> BodyFraming {
-        // Rack and CGI read `Content_Length` as `Content-Length`; a proxy that does not would be tricked.
+        // Rack and CGI read `Content_Length` as `Content-Length`; other proxies do not, which allows smuggling.
         for field in head.fields where isLookalike(field) { throw .lookalikeField }
         let framing = try declared(by: head, in: bytes) ?? .none
         if case .length(let length) = framing, let maximum = limits.maximumBytes, length > maximum {
@@ -19,8 +20,8 @@ enum BodyFraming: Equatable, Sendable {
         return framing
     }
 
-    /// How a response's body ends. Without a place for a body it ends with its head, whatever its fields say (RFC 9112,
-    /// 6.3, rule 1).
+    /// Returns the framing of a response's body. A response that cannot have a body ends with its head, whatever its
+    /// fields say (RFC 9112, 6.3, rule 1).
     static func ofResponse(
         _ head: ResponseHead, in bytes: Span<UInt8>, toHeadRequest: Bool
     ) throws(FramingError) -> BodyFraming {
@@ -28,14 +29,14 @@ enum BodyFraming: Equatable, Sendable {
         return try declared(by: head, in: bytes) ?? .untilClose
     }
 
-    /// What the fields say; nil when they say nothing.
+    /// Returns the framing that the fields declare; nil without such fields.
     fileprivate static func declared(
         by head: some MessageHead, in bytes: Span<UInt8>
     ) throws(FramingError) -> BodyFraming? {
         let lengths = head.values(of: .contentLength)
         let encodings = head.values(of: .transferEncoding)
         if let encoding = encodings.first {
-            // The recipient of both may choose, so two recipients may choose differently (RFC 9112, 6.3).
+            // Recipients may choose either, so two recipients may choose differently (RFC 9112, 6.3).
             guard lengths.isEmpty else { throw .lengthAndTransferEncoding }
             guard head.version == .http11 else { throw .transferEncodingInHTTP10 }  // RFC 9112, 6.1
             guard encodings.count == 1 else { throw .severalTransferEncodings }
@@ -43,13 +44,13 @@ enum BodyFraming: Equatable, Sendable {
             return .chunked
         }
         guard let length = lengths.first else { return nil }
-        // Equal ones could be merged (RFC 9110, 8.6), but fields travel as they came: the next parser would have
-        // to be as kind. Lists such as `5, 5` fail as numbers for the same reason.
+        // Equal values may be merged (RFC 9110, 8.6), but fields are forwarded unchanged and the next parser may
+        // differ. Lists such as `5, 5` fail as numbers for the same reason.
         guard lengths.count == 1 else { throw .severalLengths }
         return .length(try decimal(length, in: bytes))
     }
 
-    /// Digits only, no sign. Leading zeros are valid and go no further, because some take them for octal.
+    /// Parses digits without a sign. Leading zeros are valid but removed, because some parsers read them as octal.
     private static func decimal(_ range: ByteRange, in bytes: Span<UInt8>) throws(FramingError) -> UInt64 {
         let digits = bytes.withoutLeadingZeros(range)
         guard !digits.isEmpty, digits.count <= BodyLimits.maximumLengthDigits else { throw .invalidLength }
@@ -70,17 +71,17 @@ enum BodyFraming: Equatable, Sendable {
 }
 
 extension ResponseHead {
-    /// Whether a body can follow: not behind 1xx, 204 and 304, and never in a response to HEAD (RFC 9112, 6.3).
+    /// Returns whether a body can follow: not behind 1xx, 204 and 304, nor in a response to HEAD (RFC 9112, 6.3).
     func mayHaveBody(toHeadRequest: Bool) -> Bool { status >= 200 && status != 204 && status != 304 && !toHeadRequest }
 }
 
-/// How a response ends, and what may be made of the fields that say so.
+/// How a response ends, and what happens to the fields that say so.
 struct ResponseFraming: Equatable, Sendable {
     let body: BodyFraming
-    /// `Content-Length` and `Transfer-Encoding` go on to the client. Behind 1xx and 204 they have no place (RFC 9110,
-    /// 8.6; RFC 9112, 6.1); with 304 and HEAD they tell what a GET would have brought, where they are sound.
+    /// Whether `Content-Length` and `Transfer-Encoding` are forwarded. They are not allowed with 1xx and 204 (RFC 9110,
+    /// 8.6; RFC 9112, 6.1). With 304 and HEAD they describe the response to a GET, if they are valid.
     let keepsFields: Bool
-    /// Nothing hints that the backend means another end: what follows on the connection is the next response.
+    /// Whether the framing is unambiguous, so that the following bytes are the next response.
     let isCertain: Bool
 
     init(of head: ResponseHead, in bytes: Span<UInt8>, toHeadRequest: Bool) throws(FramingError) {

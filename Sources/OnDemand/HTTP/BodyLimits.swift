@@ -1,33 +1,32 @@
-/// How much may travel beside and inside a body before it is refused.
+/// Limits of a body's size and framing overhead.
 struct BodyLimits: Equatable, Sendable {
-    /// Whose mistakes are being read. A client's request must have one meaning for every parser behind it; a backend's
-    /// response is written anew, so old habits of servers can be forgiven.
+    /// The sender of the message. A client's request must have one meaning for every parser behind it. A backend's
+    /// response is rewritten, so old errors of servers are tolerated.
     enum Sender: Equatable, Sendable { case client, backend }
 
     var sender = Sender.client
-    /// Content bytes, without chunk framing; nil leaves the size to the backend.
+    /// Content bytes without chunk framing; nil has no limit.
     var maximumBytes: UInt64?
-    /// Of one chunk's size line beside its size: leading zeros, blanks and extensions. No client uses extensions, which
-    /// have been a way to smuggle (RFC 9112, 7.1.1).
+    /// Bytes of one chunk's size line besides the size: leading zeros, blanks and extensions. Clients do not use
+    /// extensions, which have been used for smuggling (RFC 9112, 7.1.1).
     var maximumExtensionBytes = 256
-    /// Blanks and extensions of all chunks together, or tiny chunks with long extensions would cost far more than they
-    /// carry.
+    /// Such bytes of all chunks together: tiny chunks with long extensions would cost far more than their content.
     var maximumTotalExtensionBytes = 16 * 1024
-    /// Digests, signatures and timings fit well (RFC 9112, 7.1.2).
+    /// Bytes of trailers: enough for digests, signatures and timings (RFC 9112, 7.1.2).
     var maximumTrailerBytes = 8 * 1024
     var maximumTrailerFields = 32
-    /// Names of trailer fields that go no further, besides those that never do; as `HTTPByte.folded` writes them.
+    /// Names of further trailer fields to drop, as `HTTPByte.folded` returns them.
     var removedTrailers: [[UInt8]] = []
 }
 
 extension BodyLimits {
     /// Sizes stay below 2^60, so that no parser's integer overflows (RFC 9112, 7.1). Leading zeros do not count.
     static let maximumChunkSizeDigits = 15
-    /// As many as a signed 64-bit number can always hold (RFC 9112, 6.3). Leading zeros do not count.
+    /// As many digits as always fit into a signed 64-bit number (RFC 9112, 6.3). Leading zeros do not count.
     static let maximumLengthDigits = 18
 
-    /// For a backend's response. A server that pads each size line does so for as long as its response lasts, so what
-    /// stands beside the sizes is bounded for each chunk only.
+    /// Returns the limits of a backend's response. A server that pads size lines does so throughout, so the overhead is
+    /// limited per chunk only.
     static func ofResponse(removing trailers: [[UInt8]] = []) -> BodyLimits {
         BodyLimits(sender: .backend, maximumTotalExtensionBytes: .max, removedTrailers: trailers)
     }

@@ -1,29 +1,29 @@
-/// A piece of a body as it travels on.
+/// A piece of a body to forward.
 enum BodyPiece: Equatable {
-    /// As it was read.
+    /// Unchanged input.
     case read(ByteRange)
-    /// What was read earlier and is passed on only now.
+    /// Input that was withheld, now released.
     case written([UInt8])
 }
 
-/// Follows one body through a stream: how many of the next bytes belong to it, and whether it has ended.
+/// Follows one body through a stream: how many bytes belong to it, and whether it has ended.
 ///
-/// Content passes unchanged. Chunk framing passes in one form only, whatever form it came in: sizes without leading
-/// zeros, no blanks, no extensions, and only trailer fields that may stand there.
+/// Content passes unchanged. Chunk framing is normalized: sizes without leading zeros, no blanks, no extensions, and
+/// allowed trailer fields only.
 struct BodyReader {
-    /// What of a chunked body is passed on.
+    /// The forwarded part of a chunked body.
     enum Output: Equatable { case chunks, content }
 
     private enum State {
         case finished
         case length(remaining: UInt64)
-        /// Elsewhere, because it is large and most bodies are not chunked.
+        /// Indirect, because it is large and most bodies are not chunked.
         indirect case chunked(ChunkScanner)
         case untilClose
     }
 
     private var state: State
-    /// A length beyond the limit is known before its first byte, but an initializer is no place to refuse a peer.
+    /// A length over the limit is known at once, but reported by `consume`, because the initializer does not throw.
     private var isTooLarge = false
 
     init(_ framing: BodyFraming, limits: BodyLimits = .init(), output: Output = .chunks) {
@@ -37,18 +37,18 @@ struct BodyReader {
         }
     }
 
-    /// Nothing more belongs to this body: the next byte begins the next message.
+    /// Whether the body is complete: the next byte begins the next message.
     var isFinished: Bool {
         if case .finished = state { true } else { false }
     }
 
-    /// Whether the end of the stream ends this body well; with any other unfinished framing it is cut short.
+    /// Whether the end of the stream is the valid end of this body.
     var endsAtClose: Bool {
         if case .untilClose = state { true } else { false }
     }
 
-    /// How many of these bytes belong to the body; `pass` is given what travels on, in order. After an error the stream
-    /// is of no use, and what has been passed on is the beginning of a body that has no end.
+    /// Returns how many bytes belong to the body; `pass` gets the pieces to forward, in order. After an error the
+    /// stream is unusable, and the forwarded body is incomplete.
     mutating func consume(
         _ bytes: Span<UInt8>, pass: (BodyPiece) -> Void = { _ in }
     ) throws(FramingError) -> Int {

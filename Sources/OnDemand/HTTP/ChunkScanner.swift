@@ -6,7 +6,7 @@
 /// The output is part of the input, in the same order: the sizes without leading zeros, the data, the
 /// trailer fields that may stand there. So the next parser finds one form, in which nothing can be misread.
 struct ChunkScanner {
-    /// What the next byte must be.
+    /// The kind of the next byte.
     private enum Expected: Equatable {
         case firstDigit, digitOrEnd, extensionOrEnd, extensionName, extensionText, sizeLineFeed
         case data, dataReturn, dataLineFeed
@@ -17,16 +17,16 @@ struct ChunkScanner {
         case nothing
     }
 
-    /// What becomes of a byte that was taken.
+    /// What happens to a byte.
     private enum Change {
         case passes, stays
-        /// It passes behind what was held back until now.
+        /// It is forwarded behind the withheld bytes.
         case passesBehind([UInt8])
     }
 
     private var expected = Expected.firstDigit
     private var size: UInt64 = 0
-    /// Of the size, without leading zeros.
+    /// Digits of the size without leading zeros.
     private var digits = 0
     private var hasLeadingZero = false
     private var extensionBytes = 0
@@ -34,7 +34,7 @@ struct ChunkScanner {
     private var contentBytes: UInt64 = 0
     private var trailerBytes = 0
     private var trailerFields = 0
-    /// Held back until it is complete.
+    /// Withheld until it is complete.
     private var trailerName: [UInt8] = []
     private let limits: BodyLimits
     private let output: BodyReader.Output
@@ -43,7 +43,7 @@ struct ChunkScanner {
 
     var isFinished: Bool { expected == .nothing }
 
-    /// How many of these bytes belong to the body; neighbours that travel on are passed in one piece.
+    /// Returns how many bytes belong to the body; adjacent bytes are passed as one piece.
     mutating func consume(_ bytes: Span<UInt8>, pass: (BodyPiece) -> Void) throws(FramingError) -> Int {
         var run = ByteRange(0, 0)
         func keep(_ range: ByteRange) {
@@ -103,7 +103,7 @@ struct ChunkScanner {
 
     // MARK: Size lines
 
-    /// No sign and no `0x`.
+    /// Parses a size; no sign and no `0x`.
     private mutating func takeSize(_ byte: UInt8) throws(FramingError) -> Change {
         guard let digit = HTTPByte.hexadecimal(byte) else {
             guard expected == .digitOrEnd else { throw .invalidChunkSize }
@@ -121,7 +121,7 @@ struct ChunkScanner {
         return .passes
     }
 
-    /// Blanks before an extension must be understood (RFC 9112, 7.1.1); some servers fill the line up with them.
+    /// Accepts blanks before an extension (RFC 9112, 7.1.1); some servers pad the line with them.
     private mutating func endSize(_ byte: UInt8) throws(FramingError) -> Change {
         switch byte {
         case HTTPByte.carriageReturn where expected == .digitOrEnd || limits.sender == .backend:
@@ -143,7 +143,7 @@ struct ChunkScanner {
         switch (expected, byte) {
         case (.extensionText, HTTPByte.carriageReturn):
             return endLine()
-        // The end of the line for some, and part of the extension for others.
+        // Some parsers end the line here, others read it as part of the extension.
         case (_, HTTPByte.lineFeed):
             throw .brokenChunkLine
         case (.extensionName, HTTPByte.space), (.extensionName, HTTPByte.tab):
@@ -157,13 +157,13 @@ struct ChunkScanner {
         return .stays
     }
 
-    /// A size of nothing but zeros is written as one.
+    /// Writes a size of zeros as one zero.
     private mutating func endLine() -> Change {
         expected = .sizeLineFeed
         return digits == 0 ? .passesBehind([UInt8(ascii: "0")]) : .passes
     }
 
-    /// `ofBody`: also among what all chunks may have together.
+    /// Counts a byte of overhead; `ofBody` also counts it for all chunks.
     private mutating func countBesideSize(ofBody: Bool = true) throws(FramingError) {
         extensionBytes += 1
         if ofBody { totalExtensionBytes += 1 }
@@ -186,7 +186,7 @@ struct ChunkScanner {
 
     // MARK: Trailers
 
-    /// The rules of header fields (RFC 9112, 5), and no field that may only stand in the header.
+    /// Applies the rules of header fields (RFC 9112, 5), and rejects fields that belong in the header.
     private mutating func takeTrailer(_ byte: UInt8) throws(FramingError) -> Change {
         trailerBytes += 1
         guard trailerBytes <= limits.maximumTrailerBytes else { throw .trailersTooLarge }

@@ -1,15 +1,15 @@
-/// The fields a proxy acts upon.
+/// The fields that the daemon acts upon.
 ///
-/// A name is recognised once, when its line is read; every later question about a head compares one byte.
+/// A name is recognised once, when its line is parsed; later comparisons cost one byte.
 enum FieldName: UInt8, CaseIterable, Sendable {
-    /// Whatever means nothing here.
+    /// Any other name.
     case other
     case accept, authorization, close, connection, contentLength, contentType, expect, forwarded, host, http2Settings
     case keepAlive, origin, proxy, proxyConnection, secWebSocketAccept, secWebSocketExtensions, secWebSocketKey
     case secWebSocketProtocol, secWebSocketVersion, te, trailer, transferEncoding, upgrade, userAgent, via
     case xForwardedFor, xForwardedHost, xForwardedProto, xRequestID
 
-    /// The one that a name reads as to somebody who tells neither case nor `_` from `-`.
+    /// Returns the name that a CGI-like gateway reads: case and `_` for `-` are ignored.
     init(resembledBy name: ByteRange, in bytes: Span<UInt8>) {
         let candidate = Self.candidate(name.count, HTTPByte.lowercased(bytes[name.lower]))
         self = candidate != .other && Self.resembles(candidate, name, in: bytes) ? candidate : .other
@@ -20,16 +20,16 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         return bytes.resembles(spelling.span, in: name)
     }
 
-    /// As bytes, which are compared in half the instructions that texts take.
+    /// Bytes, because comparing them costs half of comparing strings.
     private static let spellings = allCases.map { Array($0.text.utf8) }
 
-    /// The one that a name is, whatever its case.
+    /// Returns the name, ignoring case.
     init(_ name: ByteRange, in bytes: Span<UInt8>) {
         let resembled = Self(resembledBy: name, in: bytes)
         self = bytes.firstIndex(of: HTTPByte.underscore, in: name) == nil ? resembled : .other
     }
 
-    /// No two of them share their length and their first letter.
+    /// Returns the only candidate: no two names share length and first letter.
     private static func candidate(_ count: Int, _ first: UInt8) -> Self {
         switch (count, Unicode.Scalar(first)) {
         case (2, "t"): .te
@@ -65,7 +65,7 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// As we write it: every word with a capital.
+    /// Appends the name with capitalized words.
     func write(to output: inout [UInt8]) { output += Self.headlines[Int(rawValue)] }
 
     private static let headlines = spellings.map { spelling in
@@ -75,7 +75,7 @@ enum FieldName: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// As it is compared.
+    /// The name in lower case, for comparisons.
     var text: String {
         switch self {
         case .other: ""

@@ -1,7 +1,7 @@
-/// Why the end of a body cannot be told, or a body is refused. A backend's mistakes end in 502 or a closed
-/// connection instead of `status`.
+/// Why the framing of a body is rejected. For a backend's error the client gets 502 or a closed connection instead of
+/// `status`.
 enum FramingError: Error, Equatable {
-    // Fields that decide about the end (RFC 9112, 6).
+    // Fields that determine the end (RFC 9112, 6).
     case severalLengths, invalidLength, lengthAndTransferEncoding
     case severalTransferEncodings, unsupportedTransferEncoding, transferEncodingInHTTP10
     case lookalikeField
@@ -14,17 +14,17 @@ enum FramingError: Error, Equatable {
 }
 
 extension FramingError {
-    /// What a client is answered, if its answer has not begun.
+    /// Status of the local reply, where no response has begun.
     var status: Int { self == .bodyTooLarge ? 413 : 400 }
 
-    /// One short sentence for the client and the log.
+    /// One sentence for the client and the log.
     var reason: String {
         switch self {
         case .severalLengths: "There is more than one Content-Length."
         case .invalidLength: "The Content-Length is not a plain number."
         case .lengthAndTransferEncoding: "Content-Length and Transfer-Encoding exclude each other."
         case .severalTransferEncodings: "There is more than one Transfer-Encoding."
-        case .unsupportedTransferEncoding: "The only Transfer-Encoding spoken here is chunked."
+        case .unsupportedTransferEncoding: "The only supported Transfer-Encoding is chunked."
         case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding."
         case .lookalikeField: "A field name resembles Content-Length or Transfer-Encoding."
         case .invalidChunkSize: "A chunk size is not a hexadecimal number."

@@ -1,8 +1,8 @@
-/// The versions spoken here; every other one is refused (505).
+/// The supported versions; others get 505.
 enum HTTPVersion: Equatable, Sendable {
     case http10, http11
 
-    /// `HTTP/` digit `.` digit, case-sensitive (RFC 9112, 2.3).
+    /// Parses `HTTP/` digit `.` digit, case-sensitive (RFC 9112, 2.3).
     init(_ range: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
         guard range.count == 8 else { throw .malformedVersion(at: range.lower) }
         var index = range.lower
@@ -20,7 +20,7 @@ enum HTTPVersion: Equatable, Sendable {
         }
     }
 
-    /// As it stands in a start line.
+    /// As in a start line.
     var text: String {
         switch self {
         case .http10: "HTTP/1.0"

@@ -1,7 +1,7 @@
-/// Why a head is refused: a mistake of the peer, or bytes that two parsers could read differently.
+/// Why a head is rejected: an error of the peer, or bytes that two parsers could read differently.
 ///
-/// Positions are offsets from the first byte of the head. For a backend's head only the case and the reason
-/// count: its client is told 502.
+/// Positions are offsets from the first byte of the head. For a backend's head only the case and the reason count; its
+/// client gets 502.
 enum HeadError: Error, Equatable {
     // Lines (RFC 9112, 2.2) and fields (RFC 9112, 5).
     case bareLineFeed(at: Int)
@@ -32,7 +32,7 @@ enum HeadError: Error, Equatable {
 }
 
 extension HeadError {
-    /// What the client is answered.
+    /// Status of the local reply.
     var status: Int {
         switch self {
         case .targetTooLong: 414
@@ -44,7 +44,7 @@ extension HeadError {
         }
     }
 
-    /// One short sentence for the client and the log.
+    /// One sentence for the client and the log.
     var reason: String {
         switch self {
         case .bareLineFeed(let offset): "A line ends without a carriage return at byte \(offset)."
@@ -62,11 +62,11 @@ extension HeadError {
         case .emptyRequestLine: "The request line is empty."
         case .malformedRequestLine: "The request line is not a method, a target and a version."
         case .malformedVersion(let offset): "The protocol version is malformed at byte \(offset)."
-        case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+        case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are supported."
         case .invalidMethod(let offset): "The method contains an invalid byte at byte \(offset)."
         case .methodTooLong: "The method is too long."
         case .methodInWrongCase: "The method must be written in capitals."
-        case .connectRefused: "CONNECT is not offered."
+        case .connectRefused: "CONNECT is not supported."
         case .targetTooLong: "The request target is too long."
         case .spaceInTarget(let offset): "The request target contains whitespace at byte \(offset)."
         case .fragmentInTarget(let offset): "The request target contains a fragment at byte \(offset)."
@@ -81,7 +81,7 @@ extension HeadError {
         case .upgradeKeyMissing: "A WebSocket upgrade needs exactly one Sec-WebSocket-Key."
         case .upgradeKeyInvalid: "The Sec-WebSocket-Key is not 16 bytes in base64."
         case .upgradeVersionMissing: "A WebSocket upgrade needs exactly one Sec-WebSocket-Version."
-        case .upgradeVersionUnsupported: "Only WebSocket version 13 is spoken here."
+        case .upgradeVersionUnsupported: "Only WebSocket version 13 is supported."
         case .upgradeWithBody: "A WebSocket upgrade must not have a body."
         }
     }

@@ -1,28 +1,28 @@
-/// How much head a peer may send before it is refused: every bound here can be configured.
+/// Limits of a head; all are configurable except the static ones.
 struct HeadLimits: Equatable, Sendable {
-    /// Cookies and tokens of real browsers stay well below; a flood is refused early (431).
+    /// Bytes of a head (431); cookies and tokens of browsers stay well below.
     var maximumHeaderBytes = 16 * 1024
-    /// Real requests carry ten to forty fields (431).
+    /// Fields of a head (431); real requests have 10 to 40.
     var maximumFields = 128
-    /// RFC 9112, 3 asks for at least 8000 bytes of request line (414).
+    /// Bytes of a URI (414); RFC 9112, 3 requires request lines of at least 8000 bytes.
     var maximumURIBytes = 8 * 1024
 }
 
 extension HeadLimits {
-    /// The longest registered method has 17 bytes; a longer one than this is nobody's (RFC 9112, 3: 501).
+    /// Bytes of a method; the longest registered one has 17 (RFC 9112, 3: 501).
     static let maximumMethodBytes = 32
 
-    /// Empty lines before a request that are passed over: old clients end a body with one too many (RFC 9112, 2.2), and
-    /// two of them meet where such a client also separates its requests with one.
+    /// Empty lines skipped before a request: old clients send one too many behind a body (RFC 9112, 2.2), and some also
+    /// separate requests with one.
     static let maximumEmptyLines = 2
 
-    /// Of a response, where its service says nothing else.
+    /// Defaults for responses.
     static let ofResponse = HeadLimits(
         maximumHeaderBytes: ServiceLimits().maximumResponseHeadBytes, maximumFields: Limits.responseFields)
 
-    /// Room for the fields of most heads, made at once instead of in five steps.
+    /// Initial capacity for fields, enough for most heads.
     static let usualFields = 16
 
-    /// A request line longer than this cannot hold a target within bounds: method, two spaces, version, CRLF.
+    /// Longest request line with a valid URI: method, two spaces, version, CRLF.
     var maximumRequestLineBytes: Int { Self.maximumMethodBytes + 1 + maximumURIBytes + 11 }
 }

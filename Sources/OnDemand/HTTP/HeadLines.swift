@@ -1,17 +1,17 @@
-/// Finds the lines of a head, one strict CRLF at a time, and refuses bytes that no head may contain.
+/// Splits a head into lines, one strict CRLF at a time, and rejects bytes that no head may contain.
 ///
-/// Looks at each byte in order, and at a carriage return once its successor is there: the verdict cannot depend on how
-/// the bytes arrive.
+/// Bytes are checked in order, and a carriage return once its successor has arrived, so the verdict does not depend on
+/// how the bytes arrive.
 struct HeadLines {
     private var lineStart = 0
-    private var scanned = 0  // So a head that trickles in still costs linear work.
+    private var scanned = 0  // Keeps the work linear for a head that arrives byte by byte.
 
-    /// How many bytes the lines found so far take.
+    /// Bytes of the lines found so far.
     var byteCount: Int { lineStart }
 
-    /// The next line without its CRLF; nil until it has arrived.
+    /// Returns the next line without its CRLF; nil until it has arrived.
     ///
-    /// A lone LF or CR ends a line for some parsers and not for others (RFC 9112, 2.2).
+    /// A lone LF or CR ends a line for some parsers only (RFC 9112, 2.2), so it is rejected.
     mutating func next(
         in unread: Span<UInt8>, limits: HeadLimits, isRequestLine: Bool = false
     ) throws(HeadError) -> ByteRange? {
@@ -19,7 +19,7 @@ struct HeadLines {
         let lineBound = isRequestLine ? lineStart + limits.maximumRequestLineBytes : .max
         let bound = min(unread.count, limits.maximumHeaderBytes, lineBound)
         scanned += Self.textCount(unread.extracting(min(scanned, bound)..<bound))
-        // A carriage return is judged together with what follows it.
+        // A carriage return is checked together with its successor.
         let isReturn = scanned < bound && unread[scanned] == HTTPByte.carriageReturn
         let judged = isReturn ? scanned + 1 : scanned
         guard judged < unread.count else { return nil }
@@ -32,7 +32,7 @@ struct HeadLines {
         return ByteRange(lineStart, scanned)
     }
 
-    /// How many bytes from the front belong into a line. Every byte of every head comes by here.
+    /// Returns the length of the text at the front. Every byte of every head passes this function.
     private static func textCount(_ bytes: Span<UInt8>) -> Int {
         for index in bytes.indices where !HTTPByte.isText(bytes[index]) { return index }
         return bytes.count

@@ -1,12 +1,12 @@
-/// Writes the head that goes on to the other side: this hop's fields out, ours in, the rest byte for byte where it has
-/// the one form that every parser reads alike.
+/// Writes the head for the other side: hop-by-hop fields are removed, the daemon's fields added, and other fields
+/// normalized to the form that all parsers read alike.
 struct HeadRewriter {
     /// Writes a request's head for the backend.
     ///
-    /// A client's fields give way to ours of the same name; those whose names begin with one of `without` stay behind,
-    /// and so does `Proxy`, which programs behind CGI-like gateways take for the variable HTTP_PROXY.
-    /// `Host` stays as it came, unless an absolute target names another one; without one it is `authority`. `version`
-    /// may be HTTP/1.0 for a client that speaks no more and could not read a chunked answer.
+    /// The daemon's fields replace a client's fields of the same name. Fields with a prefix in `without` are removed,
+    /// and so is `Proxy`, which CGI-like gateways pass as HTTP_PROXY. `Host` is kept, unless an absolute target names
+    /// another one; without one it is `authority`. `version` may be HTTP/1.0 for a client that cannot read a chunked
+    /// response.
     static func request(
         _ head: RequestHead, in source: [UInt8], target: ArraySlice<UInt8>, own: AddedHeaders,
         without prefixes: [[UInt8]] = [], authority: String, upgrade: UpgradeIntent, keepAlive: Bool = false,
@@ -14,7 +14,7 @@ struct HeadRewriter {
     ) {
         precondition(isVisible(target), "a request target must not be empty or contain whitespace")
         let bytes = source.span
-        // One growth for all of it; what we say about the connection is short.
+        // Reserve once; the connection fields are short.
         output.reserveCapacity(output.count + head.byteCount + target.count + own.lines.count + 64)
         output += source[head.method.indices]
         output.append(HTTPByte.space)
@@ -22,7 +22,7 @@ struct HeadRewriter {
         output += (version == .http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n").utf8
         let keepsHost = keepsHost(head, in: bytes)
         if !keepsHost, !own.haveHost {
-            // First of all fields (RFC 9110, 7.2); only an HTTP/1.0 client has none.
+            // First of all fields (RFC 9110, 7.2); only HTTP/1.0 clients omit it.
             append("Host", head.host.map { String(bytes, $0) } ?? authority, to: &output)
         }
         let hopByHop = HopByHop(head, in: bytes)
@@ -46,10 +46,10 @@ struct HeadRewriter {
         return bytes.equals(named, field)
     }
 
-    /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, all fields stay.
+    /// Writes a response's head for the client. With `upgrade`, which only a checked 101 may have, all fields are kept.
     ///
-    /// An interim answer says nothing about the connection (RFC 9110, 15.2), and a client of HTTP/1.0 is told nothing
-    /// about chunks, which it is not sent (RFC 9112, 6.1). `framing` goes on where the response has a place for it.
+    /// An interim response has no connection fields (RFC 9110, 15.2), and an HTTP/1.0 client gets no Transfer-Encoding
+    /// (RFC 9112, 6.1). `framing` is written where the response may have it.
     static func response(
         _ head: ResponseHead, in source: [UInt8], keepAlive: Bool, clientVersion: HTTPVersion, upgrade: Bool,
         framing keepsFraming: Bool = true, into output: inout [UInt8]
@@ -71,7 +71,7 @@ struct HeadRewriter {
         output += "\r\n".utf8
     }
 
-    /// Whether a 101 can go on byte for byte, as nearly all can.
+    /// Returns whether a 101 can be forwarded byte for byte, as nearly all can.
     static func isPlain(_ head: ResponseHead, in bytes: Span<UInt8>) -> Bool {
         for field in head.fields where isAboutFraming(field) || bytes[field.name.upper] != HTTPByte.colon {
             return false
@@ -79,7 +79,7 @@ struct HeadRewriter {
         return true
     }
 
-    /// Says only what the version does not already mean (RFC 9112, 9.3).
+    /// Writes `Connection` where it differs from the version's default (RFC 9112, 9.3).
     private static func appendPersistence(
         _ keepAlive: Bool, defaultsToKeepAlive: Bool, to output: inout [UInt8]
     ) {
@@ -90,7 +90,7 @@ struct HeadRewriter {
         }
     }
 
-    /// Writes fields as they came, neighbours in one piece, but for those that some parsers read otherwise.
+    /// Writes fields unchanged, adjacent ones in one piece, except for those that parsers read differently.
     @inline(__always)
     private static func appendFields(
         of head: some MessageHead, in source: [UInt8], to output: inout [UInt8], where isKept: (HeaderField) -> Bool
@@ -117,9 +117,9 @@ struct HeadRewriter {
         output += source[piece]
     }
 
-    /// Not so: blanks before the colon, which only a response may have; tabs around the value, because there are
-    /// servers that read `Transfer-Encoding:<tab>chunked` as another encoding (RFC 9110, 5.5: such whitespace is no
-    /// part of the value); zeros before a length, which some take for octal.
+    /// Returns whether a line needs no normalization. Normalized are blanks before the colon (responses only), tabs
+    /// around the value, and leading zeros of a length. Some servers read `Transfer-Encoding:<tab>chunked` as another
+    /// encoding (RFC 9110, 5.5: such whitespace is not part of the value), and some parsers read zeros as octal.
     private static func isUsual(_ field: HeaderField, _ line: ByteRange, _ bytes: Span<UInt8>) -> Bool {
         bytes[field.name.upper] == HTTPByte.colon
             && bytes.firstIndex(of: HTTPByte.tab, in: ByteRange(field.name.upper, field.value.lower)) == nil
@@ -127,7 +127,7 @@ struct HeadRewriter {
             && (field.known != .contentLength || bytes.withoutLeadingZeros(field.value) == field.value)
     }
 
-    /// A whole line with a name that is not our own.
+    /// Appends a whole line of a configured name.
     static func append(_ name: String, _ value: String, to output: inout [UInt8]) {
         precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "a field name must be a token")
         output += name.utf8
@@ -136,7 +136,7 @@ struct HeadRewriter {
         endValue(from: start, in: &output)
     }
 
-    /// Where the value of a line begins whose name has been written.
+    /// Returns where the value begins behind a written name.
     static func beginValue(in output: inout [UInt8]) -> Int {
         output.append(HTTPByte.colon)
         output.append(HTTPByte.space)

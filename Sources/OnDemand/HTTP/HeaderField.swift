@@ -1,22 +1,22 @@
-/// One field line of a head, as offsets into the head's bytes.
+/// One field line of a head, as offsets.
 struct HeaderField: Equatable, Sendable {
     let name: ByteRange
-    /// Without the optional whitespace around it.
+    /// Without surrounding whitespace.
     let value: ByteRange
-    /// What the name says to somebody who does not tell `_` from `-`, as gateways to CGI-like environments.
+    /// The name as CGI-like gateways read it, which treat `_` as `-`.
     let resembled: FieldName
-    /// Spelled with `-`, as it is registered.
+    /// Whether the name is spelled with `-`, as registered.
     private let isExact: Bool
 
-    /// What the field is; a lookalike is nothing.
+    /// The known field; a lookalike is `.other`.
     var known: FieldName { isExact ? resembled : .other }
 }
 
 extension HeaderField {
-    /// Reads a line without its CRLF: `field-name ":" OWS field-value OWS` (RFC 9112, 5).
+    /// Parses a line without its CRLF: `field-name ":" OWS field-value OWS` (RFC 9112, 5).
     ///
-    /// Blanks before the colon are the classic way past a filter: a request that has them is refused, from a response
-    /// they are removed (RFC 9112, 5.1).
+    /// Blanks before the colon are used to bypass filters: a request with them is rejected, from a response they are
+    /// removed (RFC 9112, 5.1).
     init(_ line: ByteRange, in bytes: Span<UInt8>, removingBlanks: Bool = false) throws(HeadError) {
         // A continued line (RFC 9112, 5.2), or space after the start line (RFC 9112, 2.2).
         guard !HTTPByte.isWhitespace(bytes[line.lower]) else { throw .obsoleteFolding(at: line.lower) }
@@ -33,12 +33,12 @@ extension HeaderField {
             isExact: !hasUnderscore)
     }
 
-    /// How many bytes from the front may stand in a name.
+    /// Returns how many bytes from the front are valid in a name.
     private static func token(at bytes: Span<UInt8>) -> (length: Int, hasUnderscore: Bool) {
         var hasUnderscore = false
         for index in bytes.indices {
             let byte = bytes[index]
-            if HTTPByte.isLetter(byte) { continue }  // Most of them are.
+            if HTTPByte.isLetter(byte) { continue }  // The most common case.
             guard HTTPByte.isToken(byte) else { return (index, hasUnderscore) }
             if byte == HTTPByte.underscore { hasUnderscore = true }
         }

@@ -1,7 +1,7 @@
-/// The fields of one message that concern one connection only and go no further (RFC 9110, 7.6.1).
+/// The hop-by-hop fields of a message (RFC 9110, 7.6.1).
 struct HopByHop {
-    /// What `Connection` names beyond those that stay behind anyway, sorted and each once: what a head costs does not
-    /// depend on how many options it has for how many fields.
+    /// Names in `Connection` beyond the fixed ones, sorted and unique, so that the cost of a head does not grow with
+    /// options times fields.
     private let options: [Option]
 
     init(_ head: some MessageHead, in bytes: Span<UInt8>) {
@@ -15,7 +15,7 @@ struct HopByHop {
         self.options = options
     }
 
-    /// Whether this field stays behind.
+    /// Returns whether the field is hop-by-hop.
     func covers(_ field: HeaderField, in bytes: Span<UInt8>) -> Bool {
         if field.known.isHopByHop { return true }
         guard !options.isEmpty, contains(Option(field.name, in: bytes), in: bytes) else { return false }
@@ -31,7 +31,8 @@ struct HopByHop {
         return lower < options.count && !name.precedes(options[lower], in: bytes)
     }
 
-    /// What `Connection` names, as `HTTPByte.folded` writes it: trailer fields of these names stay behind too.
+    /// Returns the names in `Connection`, as `HTTPByte.folded` writes them: trailer fields of these names are dropped
+    /// too.
     static func names(_ head: some MessageHead, in bytes: Span<UInt8>) -> [[UInt8]] {
         var names: [[UInt8]] = []
         for option in HopByHop(head, in: bytes).options where names.count < maximumTrailerNames {
@@ -41,10 +42,10 @@ struct HopByHop {
         return names
     }
 
-    /// Each trailer field is compared with all of them. A message that names more fields of its connection is nobody's.
+    /// Each trailer field is compared with all of them; more names are ignored.
     private static let maximumTrailerNames = 32
 
-    /// A name that is quickly compared with others, case ignored: by its length, then by its first letters.
+    /// A name prepared for comparison: its length, then its first letters.
     private struct Option {
         let name: ByteRange
         private let key: UInt64
@@ -71,8 +72,8 @@ struct HopByHop {
         }
     }
 
-    /// Names that `Connection` cannot remove. RFC 9110, 7.6.1 forbids listing fields meant for everybody; clients
-    /// that do try to hide credentials, origins or forwarding fields from a backend that decides by them.
+    /// Names that `Connection` cannot remove. RFC 9110, 7.6.1 forbids listing end-to-end fields; clients that do so try
+    /// to hide credentials, origins or forwarding fields from a backend that decides by them.
     static let essential = [
         "host", "transfer-encoding", "trailer", "expect", "authorization", "proxy-authorization", "cookie",
         "set-cookie", "origin", "referer", "cache-control", "pragma", "vary", "date", "age", "etag", "expires",
@@ -89,11 +90,11 @@ struct HopByHop {
 }
 
 extension FieldName {
-    /// Whether it never goes further than one connection.
+    /// Whether the field is always hop-by-hop.
     ///
-    /// `TE` too: its one useful word, `trailers`, would be a promise about our connection, and trailers pass anyway.
-    /// `HTTP2-Settings` means nothing without the h2c upgrade that is never passed (RFC 9113, 3.1). `Close` is a
-    /// reserved name (RFC 9110, 18.4): our own `Connection: close` would name it as ours.
+    /// `TE` is: its one useful word, `trailers`, would be a promise about our connection, and trailers pass anyway.
+    /// `HTTP2-Settings` has no meaning without the h2c upgrade, which is never forwarded (RFC 9113, 3.1). `Close` is a
+    /// reserved name (RFC 9110, 18.4) that `Connection: close` would name.
     var isHopByHop: Bool {
         switch self {
         case .connection, .keepAlive, .proxyConnection, .te, .upgrade, .http2Settings, .close: true

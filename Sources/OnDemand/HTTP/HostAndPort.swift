@@ -1,4 +1,4 @@
-/// A `Host` value or an authority, taken apart: the name that routes are chosen by.
+/// A parsed `Host` value or authority.
 struct HostAndPort: Equatable, Sendable {
     let host: ByteRange
     /// nil when absent or empty (`example.com:`), which means the scheme's default (RFC 3986, 3.2.3).
@@ -6,8 +6,8 @@ struct HostAndPort: Equatable, Sendable {
 
     /// nil for anything but a name or address and an optional port.
     ///
-    /// Narrower than RFC 3986, 3.2.2 on purpose: no DNS name contains percent signs, commas or other
-    /// sub-delimiters, and parsers disagree about what they mean. User information is refused too (RFC 9110, 4.2.4).
+    /// Stricter than RFC 3986, 3.2.2: DNS names contain no percent signs, commas or other sub-delimiters, and parsers
+    /// disagree about them. User information is rejected too (RFC 9110, 4.2.4).
     init?(_ range: ByteRange, in bytes: Span<UInt8>) {
         guard let end = Self.hostEnd(of: range, in: bytes) else { return nil }
         host = ByteRange(range.lower, end)
@@ -25,7 +25,7 @@ struct HostAndPort: Equatable, Sendable {
         port = end + 1 < range.upper ? number : nil
     }
 
-    /// Whether two of them name the same place in a scheme with this default port.
+    /// Returns whether both are the same host and port, with this default port.
     func agrees(with other: HostAndPort, defaultPort: Int, in bytes: Span<UInt8>) -> Bool {
         bytes.equals(host, other.host) && (port ?? defaultPort) == (other.port ?? defaultPort)
     }
@@ -44,7 +44,7 @@ struct HostAndPort: Equatable, Sendable {
         return end
     }
 
-    /// An IPv6 address in brackets; that it is a real one is for the backend to say.
+    /// Returns the end of an IPv6 address in brackets; its validity is left to the backend.
     private static func literalEnd(of range: ByteRange, in bytes: Span<UInt8>) -> Int? {
         guard let bracket = bytes.firstIndex(of: UInt8(ascii: "]"), in: range), bracket > range.lower + 2 else {
             return nil

@@ -1,4 +1,4 @@
-/// The three forms of an answer of ours. All say the same, and none says anything of the machine or the backend.
+/// The three formats of a local reply; none reveals details of the machine or the backend.
 extension LocalReply {
     func content(for context: ReplyContext) -> String {
         switch context.form {
@@ -12,7 +12,7 @@ extension LocalReply {
         switch form {
         case .text: "Content-Type: text/plain; charset=utf-8\r\n"
         case .html:
-            // It loads nothing and runs nothing.
+            // It loads and runs nothing.
             "Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
                 + "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'\r\n"
         case .json: "Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"
@@ -25,10 +25,10 @@ extension LocalReply {
         return "{\"error\":\(JSONText.quoted(body)),\"status\":\(status),\"id\":\(id),\"retry_after\":\(retry)}\n"
     }
 
-    /// It never reloads itself: a tab that somebody forgot would wake a backend for ever.
+    /// Returns the HTML page. It never reloads itself, because a forgotten tab would wake the backend forever.
     private func page(requestID: String?) -> String {
         let title = Self.reason(of: status)
-        let retry = retryAfterSeconds.map { "<p>Please try again in \($0) second\($0 == 1 ? "" : "s").</p>\n" } ?? ""
+        let retry = retryAfterSeconds.map { "<p>Retry in \($0) second\($0 == 1 ? "" : "s").</p>\n" } ?? ""
         let id = requestID.map { " &middot; <code>\(Self.escaped($0))</code>" } ?? ""
         return """
             <!DOCTYPE html>

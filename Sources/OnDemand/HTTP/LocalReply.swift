@@ -1,4 +1,4 @@
-/// An answer the daemon gives itself: one line that says what happened, in the form that its reader asked for.
+/// A response of the daemon itself: one sentence in the format that the client accepts.
 struct LocalReply: Equatable, Sendable {
     struct Field: Equatable, Sendable {
         let name: String
@@ -6,23 +6,23 @@ struct LocalReply: Equatable, Sendable {
     }
 
     let status: Int
-    /// One line; the line end is added.
+    /// One line without line end.
     let body: String
     var retryAfterSeconds: Int64?
     var fields: [Field] = []
-    /// Which limit was reached, for the log.
+    /// Key of the limit that was reached, for the log; nil without one.
     var limit: String?
-    /// A secret was named and is the wrong one, for the log.
+    /// Whether a wrong secret was sent, for the log.
     var isWrongSecret = false
 
-    /// Who asked.
+    /// The client's format and request ID.
     struct ReplyContext {
         var form = ResponseFormat.text
-        /// What the request is called in the log.
+        /// ID of the request in the log; nil without a request.
         var requestID: String?
     }
 
-    /// The whole response. `headOnly` answers a HEAD request: the same head without the body (RFC 9110, 9.3.2).
+    /// Returns the whole response. `headOnly` omits the body, for HEAD (RFC 9110, 9.3.2).
     func rendered(for context: ReplyContext = ReplyContext(), keepAlive: Bool, headOnly: Bool) -> [UInt8] {
         let text = content(for: context)
         let mayHaveBody = status >= 200 && status != 204 && status != 304
@@ -39,8 +39,8 @@ struct LocalReply: Equatable, Sendable {
         return Array((mayHaveBody && !headOnly ? head + text : head).utf8)
     }
 
-    /// `keep-alive` is said to every client: HTTP/1.0 needs it, HTTP/1.1 does not mind. Who sends `Upgrade` must
-    /// also name it here (RFC 9110, 7.8).
+    /// Returns the `Connection` value. `keep-alive` is always sent: HTTP/1.0 needs it, HTTP/1.1 ignores it. `Upgrade`
+    /// must be listed with the field of that name (RFC 9110, 7.8).
     private func connection(keepAlive: Bool) -> String {
         let persistence = keepAlive ? "keep-alive" : "close"
         let offersUpgrade = fields.contains { $0.name.utf8.elementsEqual("Upgrade".utf8) }
@@ -49,7 +49,7 @@ struct LocalReply: Equatable, Sendable {
 }
 
 extension LocalReply {
-    /// What a client is told about its head.
+    /// The reply to an invalid head.
     init(refusing error: HeadError) {
         self.init(status: error.status, body: error.reason)
         if error == .upgradeVersionUnsupported {
@@ -63,10 +63,10 @@ extension LocalReply {
     /// The interim response that asks for a body (RFC 9110, 15.2.1).
     static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
-    /// What a client is told about its body.
+    /// The reply to an invalid body.
     init(refusing error: FramingError) { self.init(status: error.status, body: error.reason) }
 
-    /// The phrase for a status line (RFC 9110, 15), for the statuses the daemon or its operator gives.
+    /// Returns the reason phrase of a status (RFC 9110, 15).
     static func reason(of status: Int) -> String {
         switch status {
         case 100..<400: successReason(of: status)

@@ -1,4 +1,4 @@
-/// What request and response heads have in common: fields one can look up, in order, duplicates kept.
+/// Common parts of request and response heads: fields in order, with duplicates.
 protocol MessageHead {
     var fields: [HeaderField] { get }
     var version: HTTPVersion { get }
@@ -6,20 +6,20 @@ protocol MessageHead {
 }
 
 extension MessageHead {
-    /// Whether there is a field with this name.
+    /// Returns whether there is a field of this name.
     func has(_ name: FieldName) -> Bool {
         for field in fields where field.known == name { return true }
         return false
     }
 
-    /// The values of all fields with this name, in order.
+    /// Returns the values of all fields of this name, in order.
     func values(of name: FieldName) -> [ByteRange] {
         var values: [ByteRange] = []
         for field in fields where field.known == name { values.append(field.value) }
         return values
     }
 
-    /// The value of the field that must not be there twice; nil where it is, or is missing.
+    /// Returns the value of a field that must be unique; nil where it is missing or repeated.
     func onlyValue(of name: FieldName) -> ByteRange? {
         var only: ByteRange?
         for field in fields where field.known == name {
@@ -29,13 +29,13 @@ extension MessageHead {
         return only
     }
 
-    /// The first of these values as text.
+    /// Returns the first value as text.
     func text(of name: FieldName, in bytes: Span<UInt8>) -> String? {
         for field in fields where field.known == name { return String(bytes, field.value) }
         return nil
     }
 
-    /// The list elements of all fields with this name: several fields read as one list (RFC 9110, 5.3).
+    /// Returns the list elements of all fields of this name; several fields form one list (RFC 9110, 5.3).
     func elements(of name: FieldName, in bytes: Span<UInt8>) -> [ByteRange] {
         var elements: [ByteRange] = []
         for field in fields where field.known == name {
@@ -44,7 +44,7 @@ extension MessageHead {
         return elements
     }
 
-    /// Whether the list in these fields has this element, case ignored.
+    /// Returns whether the list has this element, ignoring case.
     func has(_ element: String, in name: FieldName, of bytes: Span<UInt8>) -> Bool {
         var isThere = false
         for field in fields where field.known == name {
@@ -53,7 +53,7 @@ extension MessageHead {
         return isThere
     }
 
-    /// Whether the sender lets the connection live on (RFC 9112, 9.3).
+    /// Returns whether the sender keeps the connection open (RFC 9112, 9.3).
     static func wantsKeepAlive(
         _ version: HTTPVersion, _ fields: [HeaderField], in bytes: Span<UInt8>
     ) -> Bool {
@@ -67,7 +67,7 @@ extension MessageHead {
         return !says.close && (version == .http11 || says.keepAlive)
     }
 
-    /// A field's whole line as it came, from its name to its CRLF.
+    /// Returns a field's whole line from its name to its CRLF.
     func line(of index: Int) -> ByteRange {
         let next = index + 1 < fields.count ? fields[index + 1].name.lower : byteCount - 2
         return ByteRange(fields[index].name.lower, next)
@@ -75,7 +75,7 @@ extension MessageHead {
 }
 
 extension MessageHead {
-    /// The values of all fields with a name that somebody configured, case ignored, in order.
+    /// Returns the values of all fields of a configured name, ignoring case, in order.
     func values(of name: String, in bytes: Span<UInt8>) -> [ByteRange] {
         fields.filter { bytes.equals(name, in: $0.name) }.map(\.value)
     }

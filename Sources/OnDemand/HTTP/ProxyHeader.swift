@@ -1,21 +1,21 @@
-/// What a proxy puts in front of a connection to say whose it is: HAProxy's PROXY protocol, versions 1 and 2.
+/// A PROXY protocol header, versions 1 and 2, with which a proxy names the client of a connection.
 ///
-/// Strict, because whoever writes it is a program: one wrong byte and nothing on this connection can be believed.
+/// Parsing is strict, because programs write it: after a wrong byte the connection cannot be trusted.
 struct ProxyHeader: Equatable, Sendable {
-    /// nil when the proxy speaks for itself (a health check), or does not know.
+    /// nil where the proxy itself is the client (a health check) or does not know it.
     var client: SocketAddress?
-    /// The client spoke TLS to the proxy.
+    /// Whether the client used TLS to the proxy.
     var isEncrypted = false
     let byteCount: Int
 }
 
 enum ProxyHeaderError: Error, Equatable {
-    /// The first bytes are no beginning of either version.
+    /// The first bytes begin neither version.
     case missing
     case malformed
     case tooLong
 
-    /// One short sentence for the peer and the log.
+    /// One sentence for the peer and the log.
     var reason: String {
         switch self {
         case .missing: "Connections to this address begin with a PROXY header."
@@ -26,15 +26,15 @@ enum ProxyHeaderError: Error, Equatable {
 }
 
 extension ProxyHeader {
-    /// Version 2 with addresses, names of certificates and a few extensions fits well; a header is no place for more.
+    /// Enough for version 2 with addresses, certificate names and a few extensions.
     static let maximumBytes = 2048
-    /// `PROXY UNKNOWN` with two longest IPv6 addresses and ports.
+    /// `PROXY UNKNOWN` with the two longest IPv6 addresses and ports.
     static let maximumLineBytes = 107
 
     private static let line = Array("PROXY ".utf8)
     private static let signature: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
 
-    /// The header once it is complete; nil asks to be called again with the same bytes and more.
+    /// Returns the header once it is complete; nil needs the same bytes and more.
     static func examine(_ unread: Span<UInt8>) throws(ProxyHeaderError) -> ProxyHeader? {
         guard unread.count > 0 else { return nil }
         let prefix = unread[0] == line[0] ? line : signature
@@ -62,7 +62,7 @@ extension ProxyHeader {
     /// `TCP4 192.0.2.1 198.51.100.1 40000 443`
     private static func client(in text: String) throws(ProxyHeaderError) -> SocketAddress? {
         let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        // What stands behind it is to be ignored.
+        // The rest of the line is ignored.
         if words[0] == "UNKNOWN" { return nil }
         guard words.count == 5, let source = port(words[3]), port(words[4]) != nil else { throw .malformed }
         switch words[0] {
@@ -105,7 +105,7 @@ extension ProxyHeader {
         guard let addressBytes = [0x00: 0, 0x11: 12, 0x21: 36, 0x31: 216][Int(bytes[13])] else { throw .malformed }
         let extensions = blockHeadBytes + addressBytes
         guard extensions <= end else { throw .malformed }
-        // Nothing is said about what follows addresses that are not known.
+        // Bytes behind addresses of an unknown family are ignored.
         guard addressBytes > 0 else { return ProxyHeader(client: nil, byteCount: end) }
         return ProxyHeader(
             client: client(bytes, family: bytes[13]),
@@ -128,7 +128,7 @@ extension ProxyHeader {
         Int(bytes[offset]) << 8 | Int(bytes[offset + 1])
     }
 
-    /// Type, length, value, and again; of all types only the one for TLS matters here.
+    /// Parses type-length-value entries; only the one for TLS is used.
     private static func isEncrypted(_ bytes: Span<UInt8>, _ range: ByteRange) throws(ProxyHeaderError) -> Bool {
         var isEncrypted = false
         var offset = range.lower

@@ -1,23 +1,23 @@
-/// A request's head, as offsets into the bytes it was read from: order, duplicates and spelling are still there.
+/// A request's head as offsets; order, duplicates and spelling are preserved.
 struct RequestHead: MessageHead, Equatable, Sendable {
     let method: ByteRange
-    /// As the client wrote it.
+    /// As written by the client.
     let target: ByteRange
     let form: RequestTarget.Form
-    /// Inside `target`, up to the `?`. Empty for `http://host` and `http://host?query`, which mean `/`
-    /// (RFC 9110, 4.2.3); `*` in asterisk form.
+    /// Inside `target`, up to the `?`. Empty for `http://host` and `http://host?query`, which mean `/` (RFC 9110,
+    /// 4.2.3); `*` in asterisk form.
     let path: ByteRange
-    /// Inside `target`, what follows the `?`; nil without one.
+    /// Inside `target`, behind the `?`; nil without one.
     let query: ByteRange?
     let version: HTTPVersion
     let fields: [HeaderField]
-    /// The authority of an absolute-form target, else the value of `Host`, which only an HTTP/1.0 client may leave out.
+    /// The authority of an absolute target, else `Host`; nil only for HTTP/1.0.
     let host: ByteRange?
-    /// The whole head: skipped empty lines, request line, fields, the empty line at the end.
+    /// Bytes of the whole head: skipped empty lines, request line, fields, final empty line.
     let byteCount: Int
-    /// The method is HEAD: its answer never has a body (RFC 9110, 9.3.2).
+    /// Whether the method is HEAD; its response has no body (RFC 9110, 9.3.2).
     let isHead: Bool
-    /// Whether the client lets the connection live on (RFC 9112, 9.3).
+    /// Whether the client keeps the connection open (RFC 9112, 9.3).
     let wantsKeepAlive: Bool
 }
 

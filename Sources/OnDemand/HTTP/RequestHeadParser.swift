@@ -1,4 +1,4 @@
-/// Reads a request head as it arrives and refuses whatever another parser might read differently.
+/// Parses a request head incrementally and rejects ambiguous ones.
 struct RequestHeadParser {
     private let limits: HeadLimits
     private var lines = HeadLines()
@@ -8,9 +8,9 @@ struct RequestHeadParser {
 
     init(limits: HeadLimits = .init()) { self.limits = limits }
 
-    /// The head once it is complete; nil asks to be called again with the same bytes and more.
+    /// Returns the head once it is complete; nil needs the same bytes and more.
     ///
-    /// After a head the parser is new: its next call expects the next head's bytes from offset 0.
+    /// Afterwards the parser is reset: the next call expects the next head from offset 0.
     mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> RequestHead? {
         if requestLine == nil { try readRequestLine(unread) }
         guard let requestLine else { return nil }
@@ -47,8 +47,8 @@ struct RequestHeadParser {
             wantsKeepAlive: RequestHead.wantsKeepAlive(line.version, fields, in: bytes))
     }
 
-    /// One valid Host; none only in HTTP/1.0 (RFC 9112, 3.2). An absolute target names the host itself, and then the
-    /// field counts for nothing (RFC 9112, 3.2.2).
+    /// Returns the only valid Host; none is allowed in HTTP/1.0 only (RFC 9112, 3.2). An absolute target overrides the
+    /// field (RFC 9112, 3.2.2).
     private func host(of line: RequestLine, in bytes: Span<UInt8>) throws(HeadError) -> ByteRange? {
         var found: ByteRange?
         for field in fields where field.known == .host {

@@ -1,4 +1,4 @@
-/// The first line of a request: a method, a target and a version with single spaces between (RFC 9112, 3).
+/// A request line: method, target and version, separated by single spaces (RFC 9112, 3).
 struct RequestLine: Equatable, Sendable {
     let method: ByteRange
     let target: ByteRange
@@ -6,7 +6,7 @@ struct RequestLine: Equatable, Sendable {
     let version: HTTPVersion
     let isHead: Bool
 
-    /// Reads a line without its CRLF. The version is judged first: only then is the rest HTTP/1.x at all.
+    /// Parses a line without its CRLF. The version comes first: it decides whether the rest is HTTP/1.x.
     init(_ line: ByteRange, in bytes: Span<UInt8>, limits: HeadLimits) throws(HeadError) {
         guard let first = bytes.firstIndex(of: HTTPByte.space, in: line), first > line.lower,
             let last = bytes.lastIndex(of: HTTPByte.space, in: line), last > first + 1
@@ -27,14 +27,14 @@ struct RequestLine: Equatable, Sendable {
             guard HTTPByte.isToken(bytes[index]) else { throw .invalidMethod(at: index) }
             if (0x61...0x7a).contains(bytes[index]) { hasSmallLetter = true }
         }
-        // Methods are case-sensitive (RFC 9110, 9.1), but a backend that takes `head` for HEAD would answer without
-        // the body we wait for: where the method decides about framing or form, only capitals pass.
+        // Methods are case-sensitive (RFC 9110, 9.1), but a backend that takes `head` for HEAD would send no body. Only
+        // capitals are accepted where the method decides about framing or form.
         if hasSmallLetter {
             for name in ["HEAD", "CONNECT", "OPTIONS"] where bytes.equals(name, in: method) {
                 throw .methodInWrongCase
             }
         }
-        // A tunnel to anywhere is not what stands behind this door (RFC 9110, 9.3.6).
+        // Tunnels to other hosts are not supported (RFC 9110, 9.3.6).
         if bytes.equals("CONNECT", in: method) { throw .connectRefused }
     }
 }

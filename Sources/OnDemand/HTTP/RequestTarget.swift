@@ -1,4 +1,4 @@
-/// What a request target consists of, in the three forms that are served (RFC 9112, 3.2).
+/// A request target in one of the three supported forms (RFC 9112, 3.2).
 struct RequestTarget: Equatable, Sendable {
     enum Form: Equatable, Sendable {
         case origin, absolute, asterisk
@@ -7,9 +7,9 @@ struct RequestTarget: Equatable, Sendable {
     let form: Form
     let path: ByteRange
     let query: ByteRange?
-    /// Absolute form only.
+    /// In absolute form; else nil.
     let authority: ByteRange?
-    /// What a missing port means in the target's scheme.
+    /// Default port of the target's scheme.
     let defaultPort: Int
 
     init(_ target: ByteRange, isOptions: Bool, in bytes: Span<UInt8>) throws(HeadError) {
@@ -27,7 +27,7 @@ struct RequestTarget: Equatable, Sendable {
             defaultPort = 80
         default:
             let isSecure = bytes.hasPrefix("https://", in: target)
-            // Authority form belongs to CONNECT (RFC 9112, 3.2.3), and no other scheme is served here.
+            // Authority form belongs to CONNECT (RFC 9112, 3.2.3); other schemes are not supported.
             guard isSecure || bytes.hasPrefix("http://", in: target) else { throw .authorityMisplaced }
             let range = Self.authority(after: target.lower + (isSecure ? 8 : 7), in: target, of: bytes)
             guard HostAndPort(range, in: bytes) != nil else { throw .invalidAuthority }
@@ -41,8 +41,8 @@ struct RequestTarget: Equatable, Sendable {
         query = mark.map { ByteRange($0 + 1, rest.upper) }
     }
 
-    /// Visible ASCII and no fragment. Braces, bars and quotes are no URI either (RFC 3986, 2), but browsers send
-    /// them and every parser reads them alike.
+    /// Checks for visible ASCII without a fragment. Braces, bars and quotes are invalid in URIs (RFC 3986, 2), but
+    /// browsers send them and all parsers read them alike.
     private static func checkBytes(of target: ByteRange, in bytes: Span<UInt8>) throws(HeadError) {
         for index in target.indices {
             switch bytes[index] {

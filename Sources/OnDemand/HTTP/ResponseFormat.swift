@@ -1,12 +1,12 @@
-/// What an answer of ours is written as.
+/// The format of a local reply.
 enum ResponseFormat: CaseIterable {
-    /// A line for a terminal, and for everybody who does not ask for something else.
+    /// One line; the default.
     case text
     /// A short page.
     case html
     case json
 
-    /// The media ranges that mean it, from the vaguest on.
+    /// The matching media ranges, from the least specific on.
     fileprivate var ranges: [String] {
         switch self {
         case .text: ["*/*", "text/*", "text/plain"]
@@ -16,17 +16,17 @@ enum ResponseFormat: CaseIterable {
     }
 }
 
-/// Which form the Accept fields of a request ask for (RFC 9110, 12.5.1): the one with the highest weight, of equals the
-/// one that is named first. What cannot be read counts as not said, and where nothing fits the reader gets text.
+/// Selects the format by the Accept fields of a request (RFC 9110, 12.5.1): the highest weight, among equals the first
+/// one. Invalid elements are ignored, and without a match the format is text.
 struct AcceptReader {
     private var text = Wish()
     private var html = Wish()
     private var json = Wish()
     private var rangeCount = 0
 
-    /// What was last said of one form; a range that names it more closely outweighs the others.
+    /// The most specific range so far for one format.
     private struct Wish {
-        /// How many of its ranges are as vague as the one that counts, or vaguer.
+        /// Index of that range in `ranges`, plus one.
         var closeness = 0
         /// In thousandths.
         var weight = 0
@@ -53,7 +53,7 @@ struct AcceptReader {
         return best.form
     }
 
-    /// One field's value; several fields read as one list.
+    /// Reads one field's value; several fields form one list.
     mutating func read(_ value: ByteRange, in bytes: Span<UInt8>) {
         var lower = value.lower
         while lower <= value.upper {
@@ -63,7 +63,7 @@ struct AcceptReader {
         }
     }
 
-    /// Such as `text/html;level=1;q=0.5`. Parameters other than the weight narrow nothing: no form of ours has any.
+    /// Reads an element such as `text/html;level=1;q=0.5`. Parameters other than the weight are ignored.
     private mutating func readElement(_ element: ByteRange, in bytes: Span<UInt8>) {
         let end = bytes.next(HTTPByte.semicolon, in: element)
         let range = bytes.trimmed(ByteRange(element.lower, end))
@@ -74,7 +74,7 @@ struct AcceptReader {
         json.hear(range, of: bytes, for: .json, weight: weight, position: rangeCount)
     }
 
-    /// Of the parameters from the first `;` on; nil where it is no weight.
+    /// Returns the weight in the parameters from the first `;` on; nil for an invalid one.
     private static func weight(in parameters: ByteRange, of bytes: Span<UInt8>) -> Int? {
         var lower = parameters.lower + 1
         while lower <= parameters.upper {
@@ -88,7 +88,7 @@ struct AcceptReader {
         return 1000
     }
 
-    /// `0.5`, `1`, `0.125`, `1.` (RFC 9110, 12.4.2).
+    /// Parses `0.5`, `1`, `0.125`, `1.` (RFC 9110, 12.4.2).
     private static func thousandths(_ range: ByteRange, of bytes: Span<UInt8>) -> Int? {
         guard (1...5).contains(range.count) else { return nil }
         var value = 0
@@ -107,7 +107,7 @@ struct AcceptReader {
 }
 
 extension Span<UInt8> {
-    /// The next one of these that is in no quotes, or the end (RFC 9110, 5.6.4).
+    /// Returns the next separator outside of quotes, or the end (RFC 9110, 5.6.4).
     fileprivate func next(_ separator: UInt8, in range: ByteRange) -> Int {
         var isQuoted = false
         var index = range.lower

@@ -1,5 +1,5 @@
-/// Reads a response head as it arrives, as strictly as requests but for blanks before a colon: what is refused here
-/// reaches no client.
+/// Parses a response head incrementally, as strictly as requests except for blanks before a colon. A rejected head does
+/// not reach the client.
 struct ResponseHeadParser {
     private let limits: HeadLimits
     private var lines = HeadLines()
@@ -8,9 +8,9 @@ struct ResponseHeadParser {
 
     init(limits: HeadLimits = .ofResponse) { self.limits = limits }
 
-    /// The head once it is complete; nil asks to be called again with the same bytes and more.
+    /// Returns the head once it is complete; nil needs the same bytes and more.
     ///
-    /// After a head (a 100, say) the parser is new: its next call expects the next head's bytes from offset 0.
+    /// Afterwards the parser is reset: the next call expects the next head from offset 0.
     mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> ResponseHead? {
         while let line = try lines.next(in: unread, limits: limits) {
             guard let statusLine else {
@@ -34,7 +34,7 @@ struct ResponseHeadParser {
     }
 }
 
-/// The first line of a response: version, three digits, a phrase nobody needs (RFC 9112, 4).
+/// A status line: version, three digits, a reason phrase (RFC 9112, 4).
 private struct StatusLine {
     let version: HTTPVersion
     let status: Int
@@ -49,7 +49,7 @@ private struct StatusLine {
             guard HTTPByte.isDigit(bytes[index]) else { throw .malformedStatusLine }
             number = number * 10 + Int(bytes[index] - 0x30)
         }
-        // The space before an empty phrase is often forgotten; nothing can be misread without it.
+        // The space before an empty phrase is often missing, which is unambiguous.
         guard line.count == 12 || bytes[start + 12] == HTTPByte.space else { throw .malformedStatusLine }
         guard (100...599).contains(number) else { throw .invalidStatus }  // RFC 9110, 15
         status = number

@@ -1,29 +1,29 @@
-/// Questions about pieces of a head, asked without copying them.
+/// Comparisons of parts of a head without copying.
 extension Span<UInt8> {
-    /// Whether the piece reads `text`, ASCII case ignored.
+    /// Returns whether the range equals `text`, ignoring ASCII case.
     func equals(_ text: String, in range: ByteRange) -> Bool {
         agrees(with: text.utf8.span, in: range) { HTTPByte.lowercased($0) == HTTPByte.lowercased($1) }
     }
 
-    /// Whether the piece reads `name` to somebody who does not tell `_` from `-`.
+    /// Returns whether the range equals `name` where `_` reads as `-`.
     func resembles(_ name: String, in range: ByteRange) -> Bool { resembles(name.utf8.span, in: range) }
 
     func resembles(_ name: Span<UInt8>, in range: ByteRange) -> Bool {
         agrees(with: name, in: range) { HTTPByte.folded($0) == HTTPByte.folded($1) }
     }
 
-    /// Whether the piece begins with `prefix` to somebody who does not tell `_` from `-`.
+    /// Returns whether the range begins with `prefix` where `_` reads as `-`.
     func beginsLike(_ prefix: [UInt8], in range: ByteRange) -> Bool {
         range.count >= prefix.count
             && resembles(prefix.span, in: ByteRange(range.lower, range.lower + prefix.count))
     }
 
-    /// Whether the piece is `text`, byte for byte.
+    /// Returns whether the range equals `text` byte for byte.
     func isExactly(_ text: String, in range: ByteRange) -> Bool {
         agrees(with: text.utf8.span, in: range) { _, _ in false }
     }
 
-    /// `areAlike` is asked about bytes that are not the same; most are.
+    /// `areAlike` compares bytes that are not identical; most are.
     @inline(__always)
     private func agrees(with text: Span<UInt8>, in range: ByteRange, _ areAlike: (UInt8, UInt8) -> Bool) -> Bool {
         guard range.count == text.count else { return false }
@@ -34,7 +34,7 @@ extension Span<UInt8> {
         return true
     }
 
-    /// Whether two pieces read the same, ASCII case ignored.
+    /// Returns whether two ranges are equal, ignoring ASCII case.
     func equals(_ one: ByteRange, _ other: ByteRange) -> Bool {
         guard one.count == other.count else { return false }
         for offset in 0..<one.count
@@ -44,7 +44,7 @@ extension Span<UInt8> {
         return true
     }
 
-    /// Whether the piece begins with `text`, ASCII case ignored.
+    /// Returns whether the range begins with `text`, ignoring ASCII case.
     func hasPrefix(_ text: String, in range: ByteRange) -> Bool {
         let count = text.utf8.count
         return range.count >= count && equals(text, in: ByteRange(range.lower, range.lower + count))
@@ -60,7 +60,7 @@ extension Span<UInt8> {
         return nil
     }
 
-    /// The piece without optional whitespace around it (RFC 9110, 5.6.3).
+    /// Returns the range without surrounding whitespace (RFC 9110, 5.6.3).
     func trimmed(_ range: ByteRange) -> ByteRange {
         var lower = range.lower
         var upper = range.upper
@@ -69,14 +69,14 @@ extension Span<UInt8> {
         return ByteRange(lower, upper)
     }
 
-    /// A number's digits without zeros in front; the last one stays.
+    /// Returns a number's digits without leading zeros; the last digit stays.
     func withoutLeadingZeros(_ range: ByteRange) -> ByteRange {
         var lower = range.lower
         while lower + 1 < range.upper, self[lower] == UInt8(ascii: "0") { lower += 1 }
         return ByteRange(lower, range.upper)
     }
 
-    /// The elements of a comma-separated list of tokens; empty ones do not count (RFC 9110, 5.6.1.2).
+    /// Returns the elements of a comma-separated list; empty ones are skipped (RFC 9110, 5.6.1.2).
     @inline(__always)
     func forEachListElement(of range: ByteRange, _ body: (ByteRange) -> Void) {
         var lower = range.lower
@@ -90,7 +90,7 @@ extension Span<UInt8> {
 }
 
 extension String {
-    /// A piece of a buffer as text, for logs and routes; bytes that are not UTF-8 are repaired.
+    /// The range as text for logs and routes; invalid UTF-8 is repaired.
     init(_ bytes: Span<UInt8>, _ range: ByteRange) {
         do {
             self.init(copying: try UTF8Span(validating: bytes.extracting(range.indices)))

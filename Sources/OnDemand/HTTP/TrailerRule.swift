@@ -1,26 +1,26 @@
-/// Which trailer fields travel on. A recipient that merges trailers into its header would take framing, routing,
+/// Which trailer fields are forwarded. A recipient that merges trailers into its header would take framing, routing,
 /// credentials or a client's address from the end of a body (RFC 9110, 6.5.1).
 enum TrailerRule: Equatable {
     case passes
-    /// The daemon sets, removes or trusts the field of this name; a trailer cannot take its place.
+    /// The daemon sets, removes or trusts this field; a trailer must not replace it.
     case dropped
-    /// Of a request: a field that decides what the request is. Two parsers could read two requests.
+    /// In a request: a field that determines the request, which two parsers could read differently.
     case refused
 
-    /// What decides about framing, routing, credentials or content (RFC 9110, 6.5.1), in the lower case.
+    /// Fields for framing, routing, credentials or content (RFC 9110, 6.5.1), in lower case.
     static let essential = [
         "transfer-encoding", "content-length", "host", "connection", "upgrade", "te", "trailer", "expect",
         "content-type", "content-encoding", "content-range", "cache-control", "range", "max-forwards",
         "authorization", "proxy-authorization", "cookie", "set-cookie", "location", "retry-after",
     ]
-    /// What the daemon sets, removes or trusts in a header.
+    /// Fields that the daemon sets, removes or trusts.
     static let own = [
         "via", "x-request-id", "origin", "proxy", "keep-alive", "proxy-connection", "http2-settings", "close",
     ]
-    /// The same for whole families of names.
+    /// Prefixes of such fields.
     static let ownPrefixes = ["x-forwarded-", "forwarded", "x-real-ip", "sec-"]
 
-    /// `_` reads as `-` here too. A name refused in a request is only dropped from a response, which is written anew.
+    /// Returns the rule of a name; `_` reads as `-`. A name that is rejected in a request is dropped from a response.
     init(_ name: [UInt8], limits: BodyLimits) {
         let bytes = name.span
         let whole = ByteRange(0, name.count)

@@ -1,10 +1,10 @@
-/// What a request asks its connection to become (RFC 9110, 7.8).
+/// The protocol upgrade that a request asks for (RFC 9110, 7.8).
 enum UpgradeIntent: Equatable, Sendable {
     case none
     /// A well-formed opening handshake (RFC 6455, 4.2.1).
     case webSocket
-    /// Something else, such as h2c, or not asked properly: the field goes no further and the request is an
-    /// ordinary one, as a server may always treat it.
+    /// Another protocol such as h2c, or a malformed request for one: the field is removed and the request is an
+    /// ordinary one, which is always allowed.
     case ignored
 
     static func of(_ head: RequestHead, in bytes: Span<UInt8>) throws(HeadError) -> UpgradeIntent {
@@ -17,9 +17,9 @@ enum UpgradeIntent: Equatable, Sendable {
         return .webSocket
     }
 
-    /// Whether the backend agreed: only then do the two connections become one tunnel (RFC 6455, 4.1).
+    /// Returns whether the backend agreed, which turns the two connections into a tunnel (RFC 6455, 4.1).
     ///
-    /// That its `Sec-WebSocket-Accept` answers the key is for the caller to check.
+    /// The caller checks `Sec-WebSocket-Accept`.
     static func isSwitchToWebSocket(_ head: ResponseHead, in bytes: Span<UInt8>) -> Bool {
         guard head.status == 101, head.version == .http11, head.has("upgrade", in: .connection, of: bytes) else {
             return false
@@ -34,8 +34,8 @@ enum UpgradeIntent: Equatable, Sendable {
         return protocols == 1 && isNamed
     }
 
-    /// RFC 6455, 4.2.1. A half-asked upgrade is refused, not relayed: a lenient backend might switch
-    /// while we still read HTTP, and what follows would be smuggled.
+    /// Checks the handshake (RFC 6455, 4.2.1). A malformed upgrade is rejected, not relayed: a lenient backend might
+    /// switch while we still read HTTP, and the following bytes would be smuggled.
     private static func checkHandshake(_ head: RequestHead, in bytes: Span<UInt8>) throws(HeadError) {
         guard bytes.equals("GET", in: head.method), bytes[head.method.lower] == UInt8(ascii: "G") else {
             throw .upgradeNotGet
@@ -50,7 +50,7 @@ enum UpgradeIntent: Equatable, Sendable {
         }
     }
 
-    /// Sixteen bytes in base64: 22 digits and two signs of padding (RFC 4648, 4).
+    /// Returns whether this is 16 bytes in base64: 22 digits and two padding signs (RFC 4648, 4).
     private static func isKey(_ range: ByteRange, in bytes: Span<UInt8>) -> Bool {
         guard range.count == 24, bytes.equals("==", in: ByteRange(range.upper - 2, range.upper)) else {
             return false

@@ -1,16 +1,16 @@
-/// The most connections at a time in each step of the last 24 hours; like `StateHistory` written by changes alone.
+/// The peak connections in each step of the last 24 hours; written on changes only.
 struct ConnectionHistory: Equatable, Sendable {
-    /// What a person can see of a day.
+    /// Length of a step in seconds.
     static let stepSeconds: Int64 = 300
     static let steps = Int(StateHistory.seconds / stepSeconds)
 
-    /// The oldest first; empty until somebody connects, and then always of a day.
+    /// Oldest first; empty before the first connection, then one value per step of a day.
     private(set) var peaks: [UInt32] = []
-    /// The number of the last step, counted from 1970.
+    /// Index of the last step since 1970.
     private(set) var latest: Int64 = 0
     private var connected: UInt32 = 0
 
-    /// The number of requests and tunnels in progress may have changed.
+    /// Records the number of requests and tunnels in progress.
     mutating func connected(_ count: Int, at now: Int64) {
         if peaks.isEmpty {
             guard count > 0 else { return }
@@ -22,7 +22,7 @@ struct ConnectionHistory: Equatable, Sendable {
         peaks[Self.steps - 1] = max(peaks[Self.steps - 1], connected)
     }
 
-    /// As it is to be told now.
+    /// Returns the history up to now.
     func completed(at now: Int64) -> ConnectionHistory {
         guard !peaks.isEmpty else { return self }
         var day = self
@@ -30,13 +30,13 @@ struct ConnectionHistory: Equatable, Sendable {
         return day
     }
 
-    /// Nobody of then is still connected.
+    /// Returns a history without open connections, after a restart of the daemon.
     static func restored(_ peaks: [UInt32], latest: Int64, at now: Int64) -> ConnectionHistory {
         ConnectionHistory(peaks: peaks, latest: latest).completed(at: now)
     }
 
-    /// Who was connected before a step without a change is still connected in it. A clock that was set back moves the
-    /// whole day with it.
+    /// Advances to a step; steps without changes repeat the previous count. A clock that was set back moves the whole
+    /// day with it.
     private mutating func advance(to number: Int64) {
         let missed = number - latest
         latest = number

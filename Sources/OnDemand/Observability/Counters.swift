@@ -1,4 +1,4 @@
-/// How often each of a closed set of things has happened since the daemon began.
+/// Counts of a closed set of events since the daemon's start.
 struct Counters<Kind: CaseIterable & Equatable & RawRepresentable<String>>: Equatable {
     private var counts = Array(repeating: 0, count: Kind.allCases.count)
 
@@ -7,11 +7,11 @@ struct Counters<Kind: CaseIterable & Equatable & RawRepresentable<String>>: Equa
         set { counts[Self.position(of: kind)] = newValue }
     }
 
-    /// In the order in which they are declared, also those that never happened.
+    /// All counts in the order of declaration, including zeros.
     var all: [Snapshot.Count] { zip(Kind.allCases, counts).map { .init(name: $0.rawValue, count: $1) } }
 
     private static func position(of kind: Kind) -> Int {
         for (position, other) in Kind.allCases.enumerated() where other == kind { return position }
-        preconditionFailure("\(kind) is none of its own cases")
+        preconditionFailure("\(kind) is not in allCases")
     }
 }

@@ -1,17 +1,17 @@
-/// Why a service could not be used, with what somebody needs who is to mend it: told in the log, by `ondemandd status`
-/// and on the status page, and never to a client.
+/// Why a service is unavailable, with details for the operator: for the log, `ondemandd status` and the status page,
+/// never for clients.
 struct FailureReport: Equatable {
-    /// What it did, without its name in front: `ended with status 1 before it accepted connections`.
+    /// The failure without the service's name: `ended with status 1 before it accepted connections`.
     let detail: String
-    /// As a shell would be given it.
+    /// The command line as for a shell.
     let command: String
     let directory: String
-    /// How its process ended; nil where none was started, or where it was still running.
+    /// Exit of the process; nil where none was started or it is still running.
     var exit: String?
-    /// The last lines that it printed in this life, as `ondemandd logs` shows them.
+    /// The last lines of its output in this generation, as `ondemandd logs` prints them.
     var output: [String] = []
 
-    /// All but the sentence, for a terminal, to stand below it.
+    /// The details as lines for a terminal, without the sentence.
     var lines: [String] {
         var facts = [("command", command), ("directory", directory)]
         if let exit { facts.append(("exit", exit)) }

@@ -1,23 +1,23 @@
-/// Where everybody writes what happened: levels, one line per event, and never a wait for whoever reads it.
+/// The log: levels, one line per event; a slow reader never blocks the daemon.
 final class Log {
     private(set) var level: LogLevel
     private var format: LogFormat
     private var paint: ANSIStyle
-    /// The time of day, already formatted.
+    /// Returns the formatted time of day.
     private let time: () -> String
-    /// Bytes to the reader; how many it took before it was too slow.
+    /// Writes bytes; returns how many the reader accepted.
     private let write: ([UInt8]) -> Int
-    /// What a slow reader has still to get, oldest first.
+    /// Lines that a slow reader has not accepted, oldest first.
     private var backlog: [[UInt8]] = []
     private var backlogBytes = 0
-    /// Attempts in a row that handed nothing over, since something was last said.
+    /// Consecutive attempts without progress since the last new line.
     private var vainAttempts = 0
-    /// Lines that found the backlog full.
+    /// Lines dropped because of a full backlog.
     private var dropped: Int64 = 0
-    /// Where everything goes instead, at every level: another log writes it.
+    /// Receives all events instead, at every level; nil writes them here.
     private let listener: ((LogEvent, [LogField]) -> Void)?
 
-    /// For a thread that does not write by itself.
+    /// Creates a log for a worker thread, whose events another log writes.
     init(listener: @escaping (LogEvent, [LogField]) -> Void) {
         (level, format, paint) = (.debug, .text, .plain)
         (time, write) = ({ "" }, \.count)
@@ -36,7 +36,7 @@ final class Log {
         listener = nil
     }
 
-    /// From the next line on.
+    /// Takes new settings, from the next line on.
     func update(level: LogLevel, format: LogFormat, paint: ANSIStyle) {
         self.level = level
         self.format = format
@@ -45,7 +45,7 @@ final class Log {
 
     func callAsFunction(_ event: LogEvent, _ fields: LogField...) { record(event, fields) }
 
-    /// The fields are made only for a line that is written.
+    /// Records an event; the fields are evaluated only for written lines.
     func record(_ event: LogEvent, _ fields: @autoclosure () -> [LogField]) {
         if event.level <= level { tell(event, fields()) }
     }
@@ -53,7 +53,7 @@ final class Log {
     private func tell(_ event: LogEvent, _ fields: [LogField]) {
         if let listener { return listener(event, fields) }
         vainAttempts = 0
-        // Known to be full: a line that nobody will read is not even written.
+        // The backlog is full: do not even format the line.
         guard backlogBytes < Limits.logBacklogBytes else {
             dropped += 1
             return
@@ -61,7 +61,7 @@ final class Log {
         let line = LogLine(event: event, fields: fields, time: time()).rendered(as: format, paint: paint)
         let taken = backlog.isEmpty ? write(line) : 0
         guard taken < line.count else { return }
-        // The rest of a line that was begun is always kept, so that the reader never sees half of one.
+        // Always keep the rest of a line that was begun, so that the reader sees whole lines.
         guard taken > 0 || backlogBytes + line.count <= Limits.logBacklogBytes else {
             dropped += 1
             return
@@ -70,12 +70,12 @@ final class Log {
         backlogBytes += line.count - taken
     }
 
-    /// Whether `flush` is to be called again soon. A reader that has stopped for good is not asked again before there
-    /// is something new to say: asleep nothing wakes, whatever becomes of the log.
+    /// Whether `flush` should be called again soon. A reader that has stopped is retried only with new lines, so that a
+    /// stalled log never wakes an idle daemon.
     var isWorthRetrying: Bool { !backlog.isEmpty && vainAttempts < Limits.logRetries }
 
-    /// Tries again to hand over what waits, at most so many lines, and returns how many were taken; what had to be
-    /// dropped meanwhile is counted in a line of its own.
+    /// Retries the backlog, at most the given number of lines, and returns how many were written; dropped lines are
+    /// counted in a line of their own.
     @discardableResult
     func flush(atMost limit: Int = .max) -> Int {
         var finished = 0

@@ -1,4 +1,4 @@
-/// The words of the log, one per thing that happens: stable, so that people can search and machines can count.
+/// The event names of the log; stable, so that they can be searched and counted.
 enum LogEvent: String, CaseIterable, Sendable {
     // The daemon itself.
     case listening
@@ -64,13 +64,13 @@ enum LogEvent: String, CaseIterable, Sendable {
     }
 }
 
-/// What a log line says besides its word.
+/// The value of a log field.
 enum LogValue: Equatable, Sendable {
     case text(String)
     case number(Int64)
 }
 
-/// A name and what it is; order is kept in the line.
+/// A name and a value; lines keep the order of fields.
 struct LogField: Equatable, Sendable {
     let name: String
     let value: LogValue

@@ -1,8 +1,8 @@
-/// One event as one line: `key=value` for people and the journal, an object for machines (RFC 8259).
+/// One event as one line: `key=value` for text and journal, an object for JSON (RFC 8259).
 struct LogLine {
     let event: LogEvent
     let fields: [LogField]
-    /// Already formatted: `2026-11-21T08:15:55.123Z`.
+    /// Formatted as `2026-11-21T08:15:55.123Z`.
     let time: String
 
     func rendered(as format: LogFormat, paint: ANSIStyle = .plain) -> [UInt8] {
@@ -28,7 +28,7 @@ struct LogLine {
         switch value {
         case .number(let number): return String(number)
         case .text(let text):
-            // Not only ASCII has control characters: a terminal takes U+009B for the beginning of a command.
+            // Includes C1 control characters: U+009B starts a terminal command.
             let plain = text.unicodeScalars.allSatisfy { scalar in
                 scalar.value > 0x20 && !(0x7f...0x9f).contains(scalar.value) && scalar != "\"" && scalar != "="
             }
@@ -55,7 +55,7 @@ extension LogLevel {
     }
 }
 
-/// A wall clock's time as RFC 3339 with milliseconds, UTC.
+/// Formats wall-clock times as RFC 3339 in UTC with milliseconds.
 enum TimeText {
     static func utc(seconds: Int64, nanoseconds: Int64) -> String {
         let day = seconds.quotient(flooringBy: 86_400)
@@ -71,7 +71,7 @@ enum TimeText {
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
-    /// Counts in eras of 400 years that begin on 1 March, so that the leap day is the last of its year.
+    /// Computes in eras of 400 years that begin on 1 March, so that the leap day is the last of its year.
     private static func civilDate(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = days + 719_468
         let era = shifted.quotient(flooringBy: 146_097)

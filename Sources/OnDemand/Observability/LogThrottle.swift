@@ -1,10 +1,10 @@
-/// Keeps lines that a stranger can cause from flooding the log: so many in a while, the rest is counted.
+/// Limits log lines that untrusted peers can cause: a number per interval; the rest is counted.
 struct LogThrottle: Equatable {
     private var windowEnd = Instant(nanoseconds: 0)
     private var lines = 0
     private var suppressed = 0
 
-    /// How many lines were left out before this one; nil where this one is left out too.
+    /// Returns the number of lines suppressed before this one; nil where this one is suppressed.
     mutating func admit(at now: Instant) -> Int? {
         if now >= windowEnd {
             windowEnd = now + Limits.unauthorizedLogWindow

@@ -1,30 +1,30 @@
-/// What a reload has done, for whoever asked for it and for the log.
+/// The outcome of a reload, for its requester and the log.
 enum ReloadOutcome: Equatable {
     case done(ReloadSummary)
-    /// Nothing was changed; one line for each thing that is wrong, as a compiler would write it.
+    /// Nothing changed; one line per error, as in `ondemandd check`.
     case refused([String])
-    /// The daemon is leaving.
+    /// The daemon is shutting down.
     case tooLate
 }
 
-/// The names of what changed, in the order of the new configuration; of what is gone, in that of the old one.
+/// The changed names in the order of the new configuration; removed ones in that of the old one.
 struct ReloadSummary: Equatable {
     var added: [String] = []
     var changed: [String] = []
-    /// Of those that changed: whose process is replaced at once, and not at its next start.
+    /// Changed services whose processes are replaced at once.
     var restarted: [String] = []
     var enabled: [String] = []
     var disabled: [String] = []
     var removed: [String] = []
-    /// Addresses.
+    /// Addresses of opened listeners.
     var opened: [String] = []
     var closed: [String] = []
-    /// Something besides services and listeners.
+    /// Whether global settings changed.
     var changesSettings = false
-    /// Keys that count only for a daemon that starts.
+    /// Changed keys that need a restart of the daemon.
     var afterRestart: [String] = []
 
-    /// What changed, each as a name and a list; nothing when nothing did.
+    /// The changes as pairs of a name and a list; empty without changes.
     var parts: [(name: String, what: String)] {
         let lists = [
             ("added", added), ("changed", changed), ("restarted", restarted), ("enabled", enabled),

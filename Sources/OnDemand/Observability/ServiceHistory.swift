@@ -1,4 +1,4 @@
-/// The last 24 hours of one service, as they are told and kept.
+/// The last 24 hours of one service, as served and saved.
 struct ServiceHistory: Equatable, Sendable {
     let name: String
     var states = StateHistory()

@@ -1,59 +1,59 @@
-/// A plain copy of states and counters, for status and metrics: taken when somebody asks, never kept up to date.
+/// A copy of states and counters for status and metrics, made on request.
 struct Snapshot: Equatable {
     struct Service: Equatable {
-        /// A service has routes; a managed process is only required by others.
+        /// A service has routes; a managed process is required by others.
         enum Kind: String { case service, process }
 
         var name: String
         var kind = Kind.service
         var state: BackendState
-        /// How long it has been so.
+        /// Time in the current state.
         var stateAge: Duration
         var paths: [String] = []
         var webSocket = false
-        /// The names of what is ready before it starts.
+        /// Names of its dependencies.
         var requires: [String] = []
         var generation: UInt32 = 0
         var process: ProcessID?
         var residentBytes: Int?
-        /// The processes that are left although the stop plan is over, as `1234 (ruby)`.
+        /// Processes that are left after the stop plan, as `1234 (ruby)`.
         var remaining: [String] = []
         /// Requests and tunnels in progress.
         var open = 0
         var queuedRequests = 0
         var starts = 0
         var lastStartup: Duration?
-        /// Of its last starts, the latest last.
+        /// Durations of recent startups, oldest first.
         var recentStartups: [Duration] = []
         var lastWake: Wake?
         var lastExit: String?
-        /// Why it was ended, or ended: idle, ordered, shutdown or failure.
+        /// Cause of the last exit: idle, command, shutdown or failure; nil before the first exit.
         var lastExitCause: String?
-        /// Of the last start, or of the life that followed; gone once a later start has succeeded.
+        /// Failure of the last start or of the generation that followed; nil after a later success.
         var lastFailure: FailureReport?
         var idleTimeout: Duration?
-        /// Of its tunnels, since the daemon began.
+        /// Traffic of its tunnels since the daemon's start.
         var traffic = Traffic()
-        /// An operator keeps it awake.
+        /// Whether an operator pinned it.
         var isPinned = false
-        /// How often it was started for what.
+        /// Number of starts by cause.
         var wakes: [Count] = []
-        /// How long it had a process since the daemon began; nil where it is not ours to run.
+        /// Time with a process since the daemon's start; nil for an unmanaged service.
         var timeAlive: Duration?
-        /// The memory that it would have held while it had none, by what it held just before it was last stopped.
+        /// Memory that it would have used while it had no process, by its size before the last stop; nil where unknown.
         var savedByteSeconds: Double?
-        /// Those of `open` that are tunnels.
+        /// The tunnels among `open`.
         var openTunnels = 0
-        /// Requests that had to wait for it.
+        /// Requests that were queued since the daemon's start.
         var queuedRequestsTotal = 0
-        /// What is counted of refusals, in the order of their reasons.
+        /// Refusals by reason.
         var refused: [Count] = []
         var failedStarts: [Count] = []
-        /// nil where it is not ours to run, as with its boots.
+        /// nil for an unmanaged service, as with its startups.
         var crashes: Int?
         var startups: StartupHistogram?
 
-        /// What it was last started for. A client is known by its address, path and agent.
+        /// The cause of the last start; a client is described by address, path and agent.
         struct Wake: Equatable {
             let cause: String
             let age: Duration
@@ -71,20 +71,20 @@ struct Snapshot: Equatable {
     var version: String
     var uptime: Duration
     var residentBytes: Int?
-    /// Where clients connect, as bound.
+    /// Bound addresses of the listeners.
     var listening: [String]
     var services: [Service]
-    /// It was told to end, and takes no clients any more.
+    /// Whether the daemon is shutting down and accepts no clients.
     var isShuttingDown = false
-    /// Whether the status listener takes orders.
+    /// Whether the status listener accepts commands.
     var commandsEnabled = false
     var reloads = Reloads()
-    /// Connections that were only told that there are too many, or not even that.
+    /// Connections rejected because of a limit.
     var rejected = 0
-    /// Answers that clients got from the daemon instead of a backend, by status; without 503, which has reasons.
+    /// Local replies by status, without 503, which is counted by reason.
     var localReplies: [Count] = []
 
-    /// How often the configuration was read again, with what outcome.
+    /// Reloads by outcome.
     struct Reloads: Equatable {
         var done = 0
         var refused = 0
@@ -98,7 +98,7 @@ struct Snapshot: Equatable {
 }
 
 extension Snapshot.Service {
-    /// The part of this time that it had a process.
+    /// Returns the share of this time with a process.
     func share(of uptime: Duration) -> Double? {
         timeAlive.map { uptime > .zero ? min(1, $0 / uptime) : 0 }
     }
@@ -106,9 +106,9 @@ extension Snapshot.Service {
     var savedMegabyteHours: Double? { savedByteSeconds.map { $0 / 1_000_000 / 3600 } }
 }
 
-/// Who can make one.
+/// A source of snapshots.
 protocol StatusSource: AnyObject {
     func snapshot() -> Snapshot
-    /// The last 24 hours of each service.
+    /// Returns the last 24 hours of each service.
     func history() -> [ServiceHistory]
 }

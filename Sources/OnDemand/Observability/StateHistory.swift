@@ -1,9 +1,9 @@
-/// How a service was when, over the last 24 hours: the state that it is in, since when, and those before.
+/// The states of a service over the last 24 hours.
 ///
-/// Kept by changes alone: while nothing happens nothing is written, so a quiet day costs neither a timer nor a byte.
-/// Its clock is the wall's, because people read it; where that is set back, what seems to lie ahead has just happened.
+/// Written on changes only: a quiet day needs neither timers nor memory. It uses the wall clock; where that is set
+/// back, later entries move to the present.
 struct StateHistory: Equatable, Sendable {
-    /// One state; it lasts until the next one begins.
+    /// One state; it lasts until the next interval begins.
     struct Interval: Equatable, Sendable {
         /// nil: unknown, because the daemon was not running.
         let state: BackendState?
@@ -13,10 +13,10 @@ struct StateHistory: Equatable, Sendable {
 
     static let seconds: Int64 = 24 * 60 * 60
 
-    /// The oldest first; it may have begun before the day.
+    /// Oldest first; the first one may have begun before the day.
     private(set) var intervals: [Interval] = []
 
-    /// The state may have changed.
+    /// Records the state, if it changed.
     mutating func entered(_ state: BackendState?, at now: Int64) {
         guard intervals.isEmpty || intervals.last?.state != state else { return }
         settle(at: now)
@@ -24,14 +24,14 @@ struct StateHistory: Equatable, Sendable {
         if intervals.count > Limits.historyIntervals { intervals.removeFirst() }
     }
 
-    /// As it is to be told now.
+    /// Returns the history up to now.
     func completed(at now: Int64) -> StateHistory {
         var day = self
         day.settle(at: now)
         return day
     }
 
-    /// Of a daemon that ended then; nobody knows what was between that and now.
+    /// Returns the saved history; the time between its end and now is unknown.
     static func restored(_ intervals: [Interval], savedAt: Int64, at now: Int64) -> StateHistory {
         var day = StateHistory(intervals: intervals.filter { $0.since <= savedAt })
         if !day.intervals.isEmpty { day.entered(nil, at: min(savedAt, now)) }
@@ -39,7 +39,7 @@ struct StateHistory: Equatable, Sendable {
         return day
     }
 
-    /// Of what began before the day only the last one is kept: it reaches into it.
+    /// Drops intervals before the day, except the last one, which reaches into it.
     private mutating func settle(at now: Int64) {
         for index in intervals.indices.reversed() {
             guard intervals[index].since > now else { break }

@@ -1,6 +1,6 @@
-/// What has gone through the tunnels of a service since the daemon began.
+/// The traffic of a service's tunnels since the daemon's start.
 struct Traffic: Equatable, Sendable {
-    /// What one side has said.
+    /// The traffic of one sender.
     struct Direction: Equatable, Sendable {
         var bytes: UInt64 = 0
         var frames: UInt64 = 0
@@ -24,11 +24,11 @@ struct Traffic: Equatable, Sendable {
 
     var fromClients = Direction()
     var fromBackend = Direction()
-    /// Tunnels that were opened.
+    /// Opened tunnels.
     var tunnels: UInt64 = 0
-    /// Codes of close frames, in the order they were first seen, and how often.
+    /// Close codes in the order of their first use, with counts.
     private(set) var closeCodes: [CloseCount] = []
-    /// Close frames with codes that found the table full: whoever makes them up fills no memory.
+    /// Close frames with further codes, once the table is full.
     private(set) var otherCloses: UInt64 = 0
 
     mutating func countClose(_ code: UInt16) { noteCloses(CloseCount(code: code, count: 1)) }
@@ -43,10 +43,10 @@ struct Traffic: Equatable, Sendable {
         }
     }
 
-    /// Nothing is counted without a byte, but for the tunnels themselves.
+    /// Whether anything was counted; without bytes only tunnels are.
     var hasMoved: Bool { fromClients.bytes != 0 || fromBackend.bytes != 0 || tunnels != 0 }
 
-    /// Adds it to another and begins anew; in place, because a thread does it in every turn.
+    /// Adds the counts to another value and resets them; in place, because workers do it in every iteration.
     mutating func move(into sum: inout Traffic) {
         sum.fromClients.add(fromClients)
         sum.fromBackend.add(fromBackend)

@@ -1,35 +1,35 @@
-/// Where a request goes. Closed on purpose: a new kind of destination makes the compiler list what it must answer.
+/// The destination of a request.
 enum Destination: Hashable, Sendable {
     case backend(BackendID)
-    /// The service's ENABLE flag is off, and there is nothing that could be started: answered at once.
+    /// The service is disabled and has no command: rejected at once.
     case disabled(BackendID)
     /// The daemon answers the request itself.
     case local(Endpoint)
 }
 
-/// What the status listener serves; none of it wakes anything or counts as use.
+/// A resource of the status listener; requests to it neither wake a backend nor count as use.
 enum StatusResource: Hashable, Sendable {
-    /// The page for people.
+    /// The status page.
     case page
-    /// The state of everything, once (JSON).
+    /// The current state (JSON).
     case snapshot
-    /// The same again whenever it changes (server-sent events).
+    /// The state after each change (server-sent events).
     case events
-    /// How everything was over the last 24 hours (JSON).
+    /// The last 24 hours (JSON).
     case history
-    /// The numbers of everything, for graphs (Prometheus).
+    /// Metrics (Prometheus).
     case metrics
-    /// An order for one service, or what it printed.
+    /// A command for one service, or its output.
     case service
     /// The daemon is alive.
     case health
-    /// It takes clients: it has its configuration, its listeners are open, and it is not about to leave.
+    /// The daemon serves clients: it is configured, its listeners are open, and it is not shutting down.
     case readiness
 
-    /// Whether making it takes more than a word.
+    /// Whether the response is more than a word.
     var isLarge: Bool { self != .health && self != .readiness }
 
-    /// Whether a token that is configured has to be named. The page itself shows nothing and asks for it.
+    /// Whether it needs a configured token. The page contains no data and asks for the token.
     var isGuarded: Bool {
         switch self {
         case .page, .health, .readiness: false

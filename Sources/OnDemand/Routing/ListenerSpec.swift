@@ -1,21 +1,21 @@
-/// A place where clients come in, and what they come for.
+/// The address of a listener and its purpose.
 struct ListenerSpec: Equatable, Sendable {
     enum Place: Equatable, Sendable {
-        /// As configured: a port of 0 stays one.
+        /// As configured: port 0 stays 0.
         case address(SocketAddress)
-        /// What a manager has opened under this name.
+        /// A socket that systemd opened under this name.
         case inherited(String)
     }
 
     enum Purpose: Equatable, Sendable {
         case clients
-        /// Clients of a proxy that says whose connection it is before anything else.
+        /// Clients of a proxy that sends a PROXY header.
         case proxyProtocol
         case status, control
         /// Programs that broadcast to the clients of this cable.
         case broadcast(cable: String)
 
-        /// Somebody wants a service, and nothing about the daemon.
+        /// Whether its clients use services, not the daemon's status.
         var isForClients: Bool {
             switch self {
             case .clients, .proxyProtocol: true
@@ -23,7 +23,7 @@ struct ListenerSpec: Equatable, Sendable {
             }
         }
 
-        /// For the log.
+        /// The word for the log.
         var word: String {
             switch self {
             case .clients, .proxyProtocol: "clients"
@@ -39,7 +39,7 @@ struct ListenerSpec: Equatable, Sendable {
 }
 
 extension ListenerSpec: CustomStringConvertible {
-    /// The place as an operator writes it.
+    /// The address in the notation of the configuration.
     var description: String {
         switch place {
         case .address(let address): address.description

@@ -1,20 +1,20 @@
-/// One `path` of a route: segments compared byte for byte, percent-encoding untouched.
+/// One `path` of a route; segments are compared byte for byte, percent-encoding is kept.
 struct PathPattern: Hashable, Sendable {
     enum Segment: Hashable, Sendable {
         case literal(String)
-        /// `{name}`: exactly one non-empty segment, whatever it says.
+        /// `{name}`: exactly one non-empty segment.
         case placeholder(String)
     }
 
     let segments: [Segment]
-    /// Ends in `/*`: also matches everything below, and the prefix itself.
+    /// Whether it ends in `/*`: it also matches everything below, and the prefix itself.
     let isPrefix: Bool
     /// As written, for messages.
     let text: String
 }
 
 extension PathPattern {
-    /// `/cable/` ends in an empty literal and so differs from `/cable`; `/*` alone has no segment at all.
+    /// Parses a pattern. `/cable/` ends in an empty literal and differs from `/cable`; `/*` has no segments.
     init(parsing text: String) throws(PathPatternError) {
         guard text.utf8.first == UInt8(ascii: "/") else { throw .noLeadingSlash }
         guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { throw .notEncoded }
@@ -33,7 +33,7 @@ extension PathPattern {
         self.init(segments: segments, isPrefix: isPrefix, text: text)
     }
 
-    /// A pattern of the daemon's own.
+    /// Returns a pattern of the daemon itself.
     static func fixed(_ text: StaticString) -> PathPattern {
         do { return try PathPattern(parsing: "\(text)") } catch { preconditionFailure("\(text): \(error)") }
     }
@@ -65,8 +65,8 @@ extension PathPattern {
 }
 
 extension PathPattern {
-    /// The pattern without the names of its placeholders. Two patterns of one shape match the same paths; of two
-    /// different shapes that match a path, one has the more specific segment first.
+    /// The pattern without placeholder names. Two patterns of one shape match the same paths; of two shapes that match
+    /// a path, one has the more specific segment first.
     var shape: String {
         let parts = segments.map { segment in
             switch segment {
@@ -77,7 +77,7 @@ extension PathPattern {
         return parts.joined() + (isPrefix ? "/*" : "")
     }
 
-    /// Whether this is one of the paths it stands for, judged as `RouteTable` does; raw, without a query.
+    /// Returns whether the raw path without query matches, as `RouteTable` decides.
     func matches(_ path: Span<UInt8>) -> Bool {
         guard path.count > 0, path[0] == UInt8(ascii: "/"), !PathSyntax.hasDotSegment(path) else { return false }
         var start = 0
@@ -102,11 +102,11 @@ extension PathPattern {
         }
     }
 
-    /// Whether there is a path for which neither pattern is more specific than the other.
+    /// Returns whether a path exists for which neither pattern is more specific.
     func overlaps(_ other: PathPattern) -> Bool { shape == other.shape }
 }
 
-/// Why a text is not a pattern; the sentence continues after the text itself.
+/// Why a text is not a pattern; the sentence continues after the text.
 enum PathPatternError: Error, Equatable {
     case noLeadingSlash
     case emptySegment
@@ -121,7 +121,7 @@ enum PathPatternError: Error, Equatable {
         switch self {
         case .noLeadingSlash: "does not begin with a slash"
         case .emptySegment: "has two slashes in a row"
-        case .dotSegment: "has a \".\" or \"..\" segment, which no request is ever routed by"
+        case .dotSegment: "has a \".\" or \"..\" segment, which is never routed"
         case .misplacedStar: "has a star that is not the whole last segment, as in /api/*"
         case .queryOrFragment: "has a query or a fragment; routes compare paths only"
         case .notEncoded: "has a character that a request's path cannot have; write it percent-encoded"

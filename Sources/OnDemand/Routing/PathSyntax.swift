@@ -1,6 +1,6 @@
-/// What a path may be made of, for everything here that reads one (RFC 3986, 3.3).
+/// The characters of a path (RFC 3986, 3.3).
 enum PathSyntax {
-    /// A byte of `pchar` or a slash; `%` counts because the two digits behind it are checked apart.
+    /// Whether the byte is a `pchar` or a slash; `%` counts, its digits are checked elsewhere.
     static func isPathByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -11,7 +11,7 @@ enum PathSyntax {
         }
     }
 
-    /// Whether each `%` is followed by two hexadecimal digits (RFC 3986, 2.1).
+    /// Returns whether each `%` is followed by two hexadecimal digits (RFC 3986, 2.1).
     static func hasWholeEscapes(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         return bytes.indices.allSatisfy { index in
@@ -20,10 +20,10 @@ enum PathSyntax {
         }
     }
 
-    /// Whether a backend that decodes and resolves this path could end up outside of where it seems to lead.
+    /// Returns whether a backend that decodes and resolves this path could leave its apparent location.
     ///
-    /// A `.` or `..` segment (RFC 3986, 5.2.4) counts however it is spelled: dots and slashes percent-encoded, a
-    /// backslash for the slash, parameters behind a semicolon. Backends differ in which of these they understand.
+    /// A `.` or `..` segment (RFC 3986, 5.2.4) counts in every spelling: percent-encoded dots and slashes, backslashes,
+    /// parameters behind a semicolon. Backends differ in which of these they resolve.
     static func hasDotSegment(_ path: Span<UInt8>) -> Bool {
         var dots = 0
         var isOnlyDots = true

@@ -1,8 +1,8 @@
-/// Finds where a request goes by its path: the most specific pattern wins, segment by segment from the left.
+/// Finds the route of a path: the most specific pattern wins, segment by segment from the left.
 ///
-/// A literal segment beats a placeholder, and both beat what `/*` leaves open.
+/// A literal segment precedes a placeholder, and both precede `/*`.
 struct RouteTable {
-    /// A place in the tree of segments. A table never holds two patterns of one shape, so each end is one route's.
+    /// A node in the tree of segments. A table has no two patterns of one shape, so each end belongs to one route.
     private struct Node {
         var literals: [(segment: [UInt8], node: Int)] = []
         var placeholder: Int?
@@ -12,30 +12,30 @@ struct RouteTable {
 
     private var nodes = [Node()]
 
-    /// `routes` must not overlap; the configuration has been checked for that.
+    /// `routes` must not overlap; the configuration checks that.
     init(_ routes: [Route]) {
         var children: [Place: Int] = [:]
         for route in routes { insert(route, &children) }
         for index in nodes.indices { nodes[index].literals.sort { $0.segment.lexicographicallyPrecedes($1.segment) } }
     }
 
-    /// Where a literal segment leads, while the table is built.
+    /// Key of a literal child while the table is built.
     private struct Place: Hashable {
         let node: Int
         let segment: String
     }
 
-    /// `path` is the raw path of the request target, without its query.
+    /// Returns the match of the raw path without query.
     func find(_ path: Span<UInt8>) -> Match? {
         guard path.count > 0, path[0] == UInt8(ascii: "/") else { return nil }
-        // The backend may resolve such a path out of the prefix or placeholder that let it in, and no literal has any.
+        // A backend may resolve such a path out of the prefix or placeholder that matched; literals contain none.
         guard !PathSyntax.hasDotSegment(path) else { return nil }
         return find(path, from: 0, node: 0)
     }
 
-    /// Looks below `node` for what stands at the slash at `start`, the most specific way first.
+    /// Searches below `node` from the slash at `start`, most specific child first.
     ///
-    /// Every node is reached by one sequence of segments, so going back never visits one twice.
+    /// Every node has one sequence of segments, so backtracking visits no node twice.
     private func find(_ path: Span<UInt8>, from start: Int, node index: Int) -> Match? {
         let node = nodes[index]
         if start == path.count {
@@ -54,7 +54,7 @@ struct RouteTable {
         return node.prefix.map { Match(destination: $0, matchedByteCount: start) }
     }
 
-    /// Literals are in order, so each comparison halves what is left.
+    /// Searches the sorted literals by bisection.
     private static func child(of node: Node, _ path: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
         var (low, high) = (0, node.literals.count)
         while low < high {
@@ -68,7 +68,7 @@ struct RouteTable {
         return nil
     }
 
-    /// Below zero where the segment of the path comes first, zero where both are alike.
+    /// Returns a negative number where the path's segment comes first, and 0 where both are equal.
     private static func order(_ path: Span<UInt8>, _ start: Int, _ end: Int, _ segment: [UInt8]) -> Int {
         for offset in 0..<min(end - start, segment.count) where path[start + offset] != segment[offset] {
             return path[start + offset] < segment[offset] ? -1 : 1
@@ -109,13 +109,13 @@ struct RouteTable {
     }
 }
 
-/// A pattern and where it leads.
+/// A pattern and its destination.
 struct Route {
     let pattern: PathPattern
     let destination: Destination
 }
 
-/// What a path led to, and how much of it the pattern stood for.
+/// The destination of a path and the length of the matched part.
 struct Match: Equatable {
     let destination: Destination
     /// The whole path, or for a `/*` pattern the prefix in front of the slash: `/api` of `/api/users`.

@@ -1,22 +1,22 @@
-/// Which requests may wake a backend that sleeps. The others join a start that is under way and use what is awake;
-/// otherwise they are told to come back.
+/// Which requests may wake a sleeping backend. Other requests may join a running start or use an awake backend;
+/// otherwise they are rejected with Retry-After.
 struct WakeRule: Equatable, Sendable {
     enum Condition: Equatable, Sendable {
         /// A WebSocket handshake.
         case upgrade
-        /// A header of this name, whatever it says.
+        /// A header of this name with any value.
         case header(String)
         case path(PathPattern)
     }
 
-    /// One that fits is enough; nil lets every request wake it.
+    /// One matching condition is enough; nil lets every request wake it.
     let conditions: [Condition]?
 
     static let any = WakeRule(conditions: nil)
 }
 
 extension WakeRule {
-    /// `path` is the raw path of the request target, without its query.
+    /// Returns whether the request may wake the backend. `path` is the raw path without query.
     func allows(path: Span<UInt8>, isUpgrade: Bool, hasHeader: (String) -> Bool) -> Bool {
         guard let conditions else { return true }
         for condition in conditions {

@@ -1,17 +1,17 @@
-/// A peer's frame that must not travel on, and how much of what came with it may.
+/// A frame that must not be forwarded, and how many of the bytes before it may be.
 struct FrameError: Error, Hashable {
     let violation: FrameViolation
-    /// How many bytes of the span came before the first byte of the offending frame: whole frames, or the rest of one.
-    /// Zero when that frame began in an earlier span.
+    /// Bytes of the span before the offending frame: whole frames, or the rest of one. 0 where that frame began in an
+    /// earlier span.
     let validPrefix: Int
-    /// What the valid prefix held.
+    /// Summary of the valid prefix.
     let summaryBefore: FrameSummary
 
     var closeCode: CloseCode { violation.closeCode }
     var reason: String { violation.reason }
 }
 
-/// The rules of RFC 6455 that can be judged without looking into a payload, and the operator's limit.
+/// The rules of RFC 6455 that need no look into the payload, and the operator's limit.
 package enum FrameViolation: Error, Hashable, CaseIterable, Sendable {
     case reservedBits
     case unknownOpcode

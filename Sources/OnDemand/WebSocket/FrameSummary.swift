@@ -1,8 +1,8 @@
-/// What happened in a piece of a frame stream; pieces add up.
+/// Counts of a piece of a frame stream; pieces add up.
 struct FrameSummary: Hashable, Sendable {
     /// Frames of any kind whose header is complete.
     var frames: UInt32 = 0
-    /// Of these, text, binary and continuation frames: the ones that mean somebody is there.
+    /// Text, binary and continuation frames among them: the frames that count as client activity.
     var dataFrames: UInt32 = 0
     var pings: UInt32 = 0
     var pongs: UInt32 = 0

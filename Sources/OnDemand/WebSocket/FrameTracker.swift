@@ -7,37 +7,37 @@
 struct FrameTracker: Sendable {
     enum Role: Sendable { case fromClient, fromServer }
 
-    /// Payload bytes still to come; inside a header, the length as far as it was read.
+    /// Payload bytes still to come; inside a header, the length read so far.
     private var remaining: UInt64 = 0
-    /// Payload bytes announced by the fragments of the current message; never above the limit.
+    /// Payload bytes of the current message's fragments; never above the limit.
     private var messageBytes: UInt64 = 0
     private let messageLimit: UInt64
     private var start = FrameStart(first: 0, second: 0)
     private var headerBytesRead: UInt8 = 0
     private var flags: Flags
-    /// The first half of the masking key, into which a close frame's first two bytes are mixed: then it is the code.
+    /// First half of the masking key, XORed with the first two bytes of a close frame to get the code.
     private var closeBits: UInt16 = 0
 
-    /// `maximumMessageBytes` counts payload as it travels; an extension may make the message larger behind it.
+    /// `maximumMessageBytes` counts payload as sent; an extension may make the message larger.
     init(role: Role, maximumMessageBytes: UInt64?, extensionsNegotiated: Bool = false) {
         messageLimit = maximumMessageBytes ?? .max
         flags = role == .fromClient ? .masked : []
         if extensionsNegotiated { flags.insert(.extensions) }
     }
 
-    /// Between two frames: the only place where a frame of our own may be written.
+    /// Whether the stream is between two frames, where a frame may be inserted.
     var isAtBoundary: Bool { headerBytesRead == 0 && remaining == 0 }
 
-    /// After its close frame a peer has nothing more to say (5.5.1).
+    /// Whether the peer has sent its close frame, after which it sends nothing more (5.5.1).
     var hasSeenClose: Bool { flags.contains(.closeSeen) }
 
-    /// Takes note of the next bytes. After an error the stream has no boundaries any more, so nothing may follow.
+    /// Follows the next bytes. After an error the stream has no frame boundaries, so no further call is allowed.
     mutating func advance(_ bytes: Span<UInt8>) throws(FrameError) -> FrameSummary {
-        precondition(!flags.contains(.broken), "a stream that broke the rules was followed further")
+        precondition(!flags.contains(.broken), "advance was called after an error")
         return isOneMessage(bytes) ? .oneMessage : try advancePiecewise(bytes)
     }
 
-    /// Nearly every read holds one message in one frame, whole: of that there is nothing to keep.
+    /// Returns whether the bytes are one whole message in one frame, the most common case.
     private func isOneMessage(_ bytes: Span<UInt8>) -> Bool {
         guard isAtBoundary, !flags.contains(.insideMessage), bytes.count >= 4 else { return false }
         let start = FrameStart(first: bytes[0], second: bytes[1])
