@@ -148,7 +148,7 @@ extension ConfigurationDecoder {
         }?.value
     }
 
-    /// What is wrong with it is said without it, because messages end in logs.
+    /// Decodes the token. Errors do not repeat it, because they end up in logs.
     private mutating func token(_ node: ConfigurationNode) -> BearerToken? {
         guard let text = text(node, expected: "a token in quotes") else { return nil }
         if let token = BearerToken(text.value) { return token }

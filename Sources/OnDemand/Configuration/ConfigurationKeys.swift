@@ -122,7 +122,7 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
 }
 
 extension ConfigurationKey.Kind {
-    /// A bare number is a port.
+    /// An address, or a bare port number.
     static let address = Self.either(.integer(KeyRange.port), .string)
     static let name = Self.pattern("^[A-Za-z0-9._-]{1,64}$")
     static let path = Self.pattern("^/")
@@ -167,7 +167,7 @@ extension ConfigurationObject {
     private static let statusKeys: [ConfigurationKey] = [
         .required("listen", .address, "where the status page is"),
         .secret(
-            "token", kind: .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "who names it may see all facts, and give orders"),
+            "token", kind: .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "gives access to all facts and commands"),
         ConfigurationKey(
             "names", .oneOrMore(.string, most: nil), "[]", "allowed hosts besides addresses and localhost"),
     ]

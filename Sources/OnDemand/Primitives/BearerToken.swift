@@ -19,7 +19,7 @@ struct BearerToken: Equatable, Sendable {
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Whether these values of `Authorization` are one, and it names this token.
+    /// Returns whether there is exactly one `Authorization` value with this token.
     func isNamed(by values: [[UInt8]]) -> Bool {
         let scheme = Array("bearer ".utf8)
         guard values.count == 1, let value = values.first,
