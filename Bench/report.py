@@ -47,7 +47,7 @@ class Figures:
     def rounds(self):
         """Number of message rounds for all targets, and for the close ones."""
         counts = [len(taken) for taken in self.samples.get("echo/1000/64", {}).values()] or [0]
-        more = f", {max(counts)} of those among whom it is close (the daemon, the floor, the two best peers)"
+        more = f", {max(counts)} of the closest (the daemon, the floor, the two best peers)"
         return f"{min(counts)} rounds" + (more if max(counts) > min(counts) else "")
 
     def names(self, metric):
@@ -242,7 +242,7 @@ def threads(figures):
         if twice:
             best = figures.ratio(metric, TWO, name, "rate")
             against = f", {best:.2f} times the best peer's ({name})" if best else ""
-            sentences.append(f"With {label} two threads carry {twice:.2f} times the messages of one{against}.")
+            sentences.append(f"With {label} two threads relay {twice:.2f} times the messages of one{against}.")
     return "\n\n".join([" ".join(sentences), *parts])
 
 
@@ -345,7 +345,7 @@ def write(results):
         "{processor}": machine["processor"], "{cores}": str(machine["cores"]), "{kernel}": machine["kernel"],
         "{memory}": f"{int(machine['memory']) / 1024 / 1024:.0f} GiB", "{disturbance}": disturbance,
         "{largest}": f"{results['largest']:,}", "{descriptors}": f"{machine['descriptors']:,}",
-        "{failures}": "\nWhat failed or could not be asked:\n" + failures + "\n" if failures else "",
+        "{failures}": "\nFailed or unavailable measurements:\n" + failures + "\n" if failures else "",
     }.items():
         text = text.replace(key, value)
     (REPOSITORY / "docs" / "PERFORMANCE.md").write_text(text)
