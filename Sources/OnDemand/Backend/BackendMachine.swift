@@ -239,7 +239,7 @@ struct BackendMachine {
             return []
         case .abandoned, .lastLeaseReturned, .tunnelsDrained:
             return []  // Posted before the reply was read.
-        case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // asked only while starting
+        case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // requested only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
             .exited, .groupGone,  // no process

@@ -9,7 +9,7 @@ struct Broadcast: Equatable, Sendable {
     let excludedSocket: [UInt8]?
 
     /// `message` for Action Cable clients, and what is published to Redis: the JSON inside of `data`, else `data`. No
-    /// number is written anew.
+    /// number is written again.
     func appendMessage(from body: Span<UInt8>, to output: inout [UInt8]) {
         if let content {
             output += content

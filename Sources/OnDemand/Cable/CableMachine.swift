@@ -62,7 +62,7 @@ struct CableMachine {
     /// Clients with an open connection, those that are ending included.
     var clientCount: Int { clients.slots.count }
 
-    /// Clients that are not ending. Counted anew for each call.
+    /// Clients that are not ending. Counted at each call.
     var openClientCount: Int {
         (0..<UInt32(clients.slots.end)).count { clients.slots.contains($0) && !clients.slots[$0].isEnding }
     }

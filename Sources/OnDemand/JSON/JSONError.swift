@@ -1,4 +1,4 @@
-/// Why a text is not JSON, and where: each reason carries a sentence for the person who wrote the text.
+/// Why a text is not JSON, and where; each reason has a sentence for its author.
 struct JSONError: Error, Equatable, Sendable {
     enum Reason: Equatable, Sendable {
         case tooLarge
@@ -35,7 +35,7 @@ extension JSONError {
         switch reason {
         case .tooLarge: "the text is larger than \(JSONReader.byteLimit) bytes"
         case .tooDeep: "arrays and objects are nested deeper than \(JSONReader.depthLimit) levels"
-        case .empty: "there is nothing here; a JSON value is needed"
+        case .empty: "the text is empty; a JSON value is needed"
         case .byteOrderMark: "the file starts with a byte order mark; save it as UTF-8 without one (RFC 8259, 8.1)"
         case .invalidUTF8: "these bytes are not UTF-8; save the file in that encoding (RFC 8259, 8.1)"
         case .endsInside(let construct, let opened): "the text ends inside the \(construct.rawValue) begun at \(opened)"
@@ -50,9 +50,10 @@ extension JSONError {
         case .leadingZero: "numbers take no leading zeros"
         case .missingDigit(let part): "a digit is needed after \(part.quoted)"
         case .controlCharacter(let byte): Self.sentence(aboutControl: byte)
-        case .unknownEscape(let escape): "a backslash before \(escape.quoted) is no escape; write a backslash as \\\\"
+        case .unknownEscape(let escape):
+            "a backslash before \(escape.quoted) is not an escape; write a backslash as \\\\"
         case .shortUnicodeEscape: "\\u needs four hexadecimal digits"
-        case .loneSurrogate(let escape): "\(escape) is half of a surrogate pair and stands alone (RFC 8259, 8.2)"
+        case .loneSurrogate(let escape): "\(escape) is half of a surrogate pair (RFC 8259, 8.2)"
         case .duplicateKey(let key, let first): "the key \(key.quoted) was already given at \(first)"
         }
     }
@@ -60,7 +61,7 @@ extension JSONError {
     private static func sentence(aboutWord word: String) -> String {
         let lowercased = word.lowercased()
         if ["true", "false", "null"].contains(lowercased) { return "\(word.quoted) is written \(lowercased)" }
-        return "\(word.quoted) is no value; strings take double quotes, other words are true, false and null"
+        return "\(word.quoted) is not a value; strings take double quotes, other words are true, false and null"
     }
 
     private static func sentence(aboutControl byte: UInt8) -> String {

@@ -1,14 +1,14 @@
-/// Reads one JSON text exactly as RFC 8259 defines it, and remembers where everything stood.
+/// Parses one JSON text (RFC 8259) and records the position of each value.
 struct JSONReader {
     /// A configuration is a few kilobytes; a megabyte is a wrong file.
     static let byteLimit = 1024 * 1024
-    /// Deeper than any honest text, shallow enough for the stack of any thread (RFC 8259, 9 allows a limit).
+    /// Levels of nesting; limits the stack of the parser (RFC 8259, 9 allows a limit).
     static let depthLimit = 64
 
-    /// RFC 8259, 4 leaves repeated names to the reader, and readers disagree: that is why they are refused.
+    /// Handling of repeated keys. Parsers disagree about them (RFC 8259, 4), so they are rejected by default.
     enum DuplicateKeys {
         case refused
-        /// For a caller that reports them itself, together with its other findings.
+        /// For a caller that reports them with other errors.
         case kept
     }
 
@@ -29,7 +29,7 @@ struct JSONReader {
         self.duplicateKeys = duplicateKeys
     }
 
-    /// Once the whole text is known to be UTF-8, no other function here needs to ask.
+    /// Checks the whole text for UTF-8, so that other functions need not.
     private static func checkEncoding(of bytes: [UInt8]) throws(JSONError) {
         guard bytes.count <= byteLimit else { throw JSONError(reason: .tooLarge, position: TextPosition()) }
         guard !bytes.starts(with: [0xEF, 0xBB, 0xBF]) else {
@@ -139,7 +139,7 @@ extension JSONReader {
         depth -= 1
     }
 
-    /// Steps over the comma and answers whether an item follows; false leaves the closing bracket unread.
+    /// Skips the comma and returns whether an item follows; false leaves the closing bracket unread.
     private mutating func comma(
         before closing: UInt8, of construct: JSONError.Construct, opened: TextPosition
     ) throws(JSONError) -> Bool {
@@ -161,7 +161,7 @@ extension JSONReader {
 // MARK: - Numbers and words
 
 extension JSONReader {
-    /// RFC 8259, 6.
+    /// Parses a number (RFC 8259, 6).
     private mutating func number() throws(JSONError) -> JSONNumber {
         let start = index
         if next == UInt8(ascii: "-") { advance() }
@@ -221,7 +221,7 @@ extension JSONReader {
 // MARK: - Strings
 
 extension JSONReader {
-    /// RFC 8259, 7.
+    /// Parses a string (RFC 8259, 7).
     private mutating func string() throws(JSONError) -> String {
         let opened = position
         advance()
@@ -314,7 +314,7 @@ extension JSONReader {
 
     private func error(_ reason: JSONError.Reason) -> JSONError { JSONError(reason: reason, position: position) }
 
-    /// What stands here, for a message.
+    /// The next character, for error messages.
     private var found: String {
         guard next != nil else { return "the end of the text" }
         return String(peekedCharacter).quoted

@@ -1,4 +1,4 @@
-/// One JSON value and where it stands in its file; objects keep the order in which they were written.
+/// One JSON value and its position; objects keep the order of their members.
 struct JSONValue: Equatable, Sendable {
     enum Content: Equatable, Sendable {
         case null
@@ -10,12 +10,12 @@ struct JSONValue: Equatable, Sendable {
     }
 
     let content: Content
-    /// Of the value's first character.
+    /// Position of the first character.
     let position: TextPosition
 }
 
 extension JSONValue {
-    /// nil where there is none, or where this is no object.
+    /// Returns the member; nil where there is none, or where this is not an object.
     func member(_ key: String) -> JSONValue? {
         guard case .object(let members) = content else { return nil }
         return members.first { $0.key == key }?.value
@@ -29,7 +29,7 @@ struct JSONMember: Equatable, Sendable {
     let value: JSONValue
 }
 
-/// A number as it was written, so that no digit is lost on the way.
+/// A number in its original digits.
 struct JSONNumber: Equatable, Sendable {
     let text: String
 

@@ -1,6 +1,6 @@
-/// Shows text from outside inside a message: quoted, on one line, bounded, with nothing a terminal would obey.
+/// Quotes untrusted text in messages: one line, limited length, no terminal controls.
 extension String {
-    /// Enough to recognise a value; a message must not repeat a whole file.
+    /// Characters of quoted text: enough to recognise a value.
     private static let quotedScalarLimit = 60
 
     var quoted: String {

@@ -1,4 +1,4 @@
-/// A place in a text file as editors show it: both numbers count from one.
+/// A position in a text file; both numbers count from 1.
 struct TextPosition: Hashable, Comparable, Sendable {
     /// Lines end in a line feed; a carriage return before it belongs to the line.
     var line = 1

@@ -95,7 +95,7 @@ final class Log {
         if dropped > 0 {
             let count = dropped
             dropped = 0
-            tell(.logLinesDropped, [LogField("count", count)])  // At any level: the lines were asked for.
+            tell(.logLinesDropped, [LogField("count", count)])  // At any level: the lines were enabled.
         }
         return finished
     }

@@ -1,6 +1,6 @@
 /// The event names of the log; stable, so that they can be searched and counted.
 enum LogEvent: String, CaseIterable, Sendable {
-    // The daemon itself.
+    // The daemon.
     case listening
     case shuttingDown = "shutting_down"
     case forcedShutdown = "forced_shutdown"
@@ -20,7 +20,7 @@ enum LogEvent: String, CaseIterable, Sendable {
     case guardFailed = "guard_failed"
     case historyUnreadable = "history_unreadable"
     case historyWriteFailed = "history_write_failed"
-    // A backend's life.
+    // Backends.
     case command
     case started, ready
     case firstRequest = "first_request"

@@ -282,14 +282,13 @@ enum Limits {
     static let redisReplyBytes = 16 * 1024 * 1024
     /// A status, an error or a number; Redis writes none that is longer than a few hundred bytes. Then as above.
     static let redisLineBytes = 64 * 1024
-    /// Items of one array. What the daemon asks for is answered with four at most. Then as above.
+    /// Items of one array. Replies to the daemon's commands have four at most. Then as above.
     static let redisArrayItems = 1024
     /// Arrays inside each other; the daemon asks for nothing that has two levels. Then as above.
     static let redisArrayDepth = 4
-    /// From a connection attempt, and from a question for a sign of life, to the answer; then the connection is given
-    /// up. A server that answers later than this has stopped for all practical purposes.
+    /// Timeout of a connection attempt, and of a PING; then the connection is closed.
     static let redisTimeout: Duration = .seconds(5)
-    /// A connection is asked for a sign of life this often: a server that was suspended does not close it.
+    /// Interval of PINGs: a suspended server does not close its connections.
     static let redisLookInterval: Duration = .seconds(5)
     /// The first and the longest delay before a failed connection is tried again.
     static let redisRetryFirst: Duration = .milliseconds(100)
@@ -303,12 +302,12 @@ enum Limits {
 
     // MARK: Demonstration
 
-    /// How long the demonstration's backend takes to boot: long enough to be seen, short enough to be waited for.
+    /// Startup time of the demonstration's backend: long enough to be visible.
     static let demoStartup: Duration = .milliseconds(1500)
-    /// It says something this often, as Action Cable does.
+    /// Interval of its pings, as with Action Cable.
     static let demoPing: Duration = .seconds(3)
-    /// Connections to it; more are told 503. A few browser windows need one each.
+    /// Connections to the demonstration's backend; more get 503. Each browser window needs one.
     static let demoConnections = 64
-    /// A message to it, which it holds until it is whole; a longer one is answered with close code 1009.
+    /// Bytes of a message to it, which it stores until it is complete; a longer one is closed with 1009.
     static let demoMessageBytes = 16 * 1024
 }

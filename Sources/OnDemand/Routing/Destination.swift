@@ -3,7 +3,7 @@ enum Destination: Hashable, Sendable {
     case backend(BackendID)
     /// The service is disabled and has no command: rejected at once.
     case disabled(BackendID)
-    /// The daemon answers the request itself.
+    /// The daemon serves the request itself.
     case local(Endpoint)
 }
 

@@ -1,4 +1,4 @@
-/// An endpoint that the daemon serves itself. A feature that answers requests adds a case here.
+/// An endpoint that the daemon serves itself. A feature that serves requests adds a case here.
 ///
 /// A request for an endpoint never wakes a backend and never resets an idle timer.
 enum Endpoint: Hashable, Sendable {

@@ -1,4 +1,4 @@
-/// What stands in front of a frame's payload (RFC 6455, 5.2).
+/// The header of a frame (RFC 6455, 5.2).
 ///
 ///      0                   1                   2                   3
 ///      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -23,7 +23,7 @@ package struct FrameHeader: Hashable, Sendable {
     package let payloadLength: UInt64
     package let maskingKey: MaskingKey?
 
-    /// Reads the header that begins at `offset`; nil while not all of it has arrived. Judges nothing.
+    /// Parses the header at `offset` without checks; nil while it is incomplete.
     package init?(_ bytes: Span<UInt8>, at offset: Int = 0) {
         let available = bytes.count - offset
         guard available >= FrameStart.byteCount else { return nil }
@@ -49,7 +49,7 @@ package struct FrameHeader: Hashable, Sendable {
     package var byteCount: Int { start.headerByteCount }
 }
 
-/// The two bytes every frame begins with; they tell how long the rest of its header is.
+/// The first two bytes of a frame; they determine the length of its header.
 package struct FrameStart: Hashable, Sendable {
     package static let byteCount = 2
 
@@ -64,12 +64,12 @@ package struct FrameStart: Hashable, Sendable {
     package var isFinal: Bool { first & 0x80 != 0 }
     /// RSV1, RSV2 and RSV3, in that order, as the low three bits.
     package var reservedBits: UInt8 { first >> 4 & 0b111 }
-    /// Nil for the ten numbers that have no meaning yet.
+    /// nil for the ten reserved numbers.
     package var opcode: FrameOpcode? { FrameOpcode(rawValue: first & 0x0f) }
-    /// A text or binary frame that nothing continues.
+    /// Whether it is an unfragmented text or binary frame.
     package var beginsWholeMessage: Bool { first & 0x8f == 0x81 || first & 0x8f == 0x82 }
     package var isMasked: Bool { second & 0x80 != 0 }
-    /// The payload's length, or 126 or 127: two or eight more bytes tell it.
+    /// The payload's length; 126 and 127 stand for two or eight more bytes of length.
     package var shortLength: UInt8 { second & 0x7f }
 
     package var extendedLengthByteCount: Int {
@@ -85,7 +85,7 @@ package struct FrameStart: Hashable, Sendable {
     }
 }
 
-/// What a frame is (RFC 6455, 5.2 and 11.8).
+/// The opcode of a frame (RFC 6455, 5.2 and 11.8).
 package enum FrameOpcode: UInt8, Sendable, CaseIterable {
     case continuation = 0x0
     case text = 0x1
@@ -94,11 +94,11 @@ package enum FrameOpcode: UInt8, Sendable, CaseIterable {
     case ping = 0x9
     case pong = 0xa
 
-    /// Control frames are short, whole, and may stand between the fragments of a message (5.5).
+    /// Control frames are short and unfragmented, and may occur between the fragments of a message (5.5).
     package var isControl: Bool { rawValue & 0x8 != 0 }
 }
 
-/// The four bytes a client mixes into a payload, so that no cache on the way mistakes it for HTTP (RFC 6455, 5.3).
+/// The masking key of a client's frame, which keeps caches from reading payload as HTTP (RFC 6455, 5.3).
 package struct MaskingKey: Hashable, Sendable {
     package static let byteCount = 4
 

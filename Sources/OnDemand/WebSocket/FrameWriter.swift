@@ -1,11 +1,11 @@
-/// Frames of our own: a server's as they are, a client's with the key it masks them with (RFC 6455, 5).
+/// Writes frames: a server's unmasked, a client's masked with its key (RFC 6455, 5).
 package enum FrameWriter {
-    /// A close frame's reason is what remains of 125 bytes after the code (5.5, 5.5.1).
+    /// Bytes of a close frame's reason: 125 without the code (5.5, 5.5.1).
     package static let longestCloseReason = 123
     /// Two bytes, eight of length and a masking key (5.2).
     static let longestHeader = 14
 
-    /// The reason is cut where a character ends, because it must be UTF-8 (5.5.1).
+    /// Returns a close frame; the reason is cut at the end of a character, because it must be UTF-8 (5.5.1).
     package static func close(_ code: CloseCode, reason: String = "", key: MaskingKey? = nil) -> [UInt8] {
         precondition(code.isValidOnTheWire, "close code \(code) must not be sent")
         let payload = [UInt8(code.number >> 8), UInt8(code.number & 0xff)] + cut(reason, to: longestCloseReason)
@@ -31,7 +31,9 @@ package enum FrameWriter {
     package static func frame(
         _ opcode: FrameOpcode, _ payload: [UInt8], isFinal: Bool = true, key: MaskingKey? = nil
     ) -> [UInt8] {
-        precondition(!opcode.isControl || (isFinal && payload.count <= 125), "a control frame is short and whole")
+        precondition(
+            !opcode.isControl || (isFinal && payload.count <= 125),
+            "a control frame has at most 125 bytes and no fragments")
         var bytes: [UInt8] = []
         bytes.reserveCapacity(longestHeader + payload.count)
         appendHeader(opcode, payloadByteCount: payload.count, isFinal: isFinal, masked: key != nil, to: &bytes)
@@ -41,7 +43,7 @@ package enum FrameWriter {
         return bytes
     }
 
-    /// Opcode and length: what stands before the masking key, or before the payload where there is none.
+    /// Appends opcode and length, the header up to the masking key.
     static func appendHeader(
         _ opcode: FrameOpcode, payloadByteCount: Int, isFinal: Bool = true, masked: Bool = false,
         to bytes: inout [UInt8]
@@ -50,7 +52,7 @@ package enum FrameWriter {
         appendLength(payloadByteCount, masked: masked, to: &bytes)
     }
 
-    /// In as few bytes as possible, as 5.2 demands.
+    /// Appends the length in as few bytes as possible (5.2).
     private static func appendLength(_ length: Int, masked: Bool, to bytes: inout [UInt8]) {
         let mask: UInt8 = masked ? 0x80 : 0
         switch length {

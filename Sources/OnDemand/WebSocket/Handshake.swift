@@ -1,8 +1,8 @@
-/// How a server proves that it understood a WebSocket upgrade (RFC 6455, 1.3 and 4.2.2).
+/// The accept value of a WebSocket handshake (RFC 6455, 1.3 and 4.2.2).
 package enum Handshake {
     private static let suffix = Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)
 
-    /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`, which is taken as it was written, not decoded.
+    /// Returns `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`, which is not decoded.
     package static func acceptValue(forKey key: [UInt8]) -> [UInt8] {
         let digest = digest(ofKey: key.span)
         var value: [UInt8] = []
@@ -14,7 +14,7 @@ package enum Handshake {
         String(decoding: acceptValue(forKey: Array(key.utf8)), as: UTF8.self)
     }
 
-    /// Whether this is the `Sec-WebSocket-Accept` for this key; nothing is made for the comparison.
+    /// Returns whether this is the `Sec-WebSocket-Accept` for this key, without allocation.
     static func accepts(_ value: Span<UInt8>, key: Span<UInt8>) -> Bool {
         let digest = digest(ofKey: key)
         var agreed = 0

@@ -61,7 +61,7 @@ import Testing
     @Test(
         "a foreign file is rejected as a whole, with a reason",
         arguments: [
-            ("", "there is nothing here"), ("[]", "another version"), ("{}", "another version"),
+            ("", "the text is empty"), ("[]", "another version"), ("{}", "another version"),
             (#"{"version":2}"#, "another version"), (#"{"version":1}"#, "not what this daemon writes"),
             (#"{"version":1,"at":1,"services":[{}]}"#, "not what this daemon writes"),
             (
