@@ -1,4 +1,4 @@
-"""A small ASGI application: one page, and a WebSocket that answers what it is told; no framework needed."""
+"""A small ASGI application: one page, and an echoing WebSocket; no framework needed."""
 
 
 async def app(scope, receive, send):
@@ -11,7 +11,7 @@ async def app(scope, receive, send):
 
 
 async def lifespan(receive, send):
-    """uvicorn says when it starts and when it is asked to end; both are answered at once."""
+    """Confirms the startup and the shutdown events of uvicorn at once."""
     while (event := await receive())["type"] != "lifespan.shutdown":
         await send({"type": event["type"] + ".complete"})
     await send({"type": "lifespan.shutdown.complete"})
