@@ -14,7 +14,7 @@ _ondemandd() {
         init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload"
+        local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload broadcast"
         mapfile -t COMPREPLY < <(compgen -W "$commands --config --help --version" -- "$word")
         return
     fi

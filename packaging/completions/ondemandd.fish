@@ -20,6 +20,7 @@ complete -c ondemandd -n __fish_use_subcommand -a unpin -d 'let a service become
 complete -c ondemandd -n __fish_use_subcommand -a enable -d 'switch a service on'
 complete -c ondemandd -n __fish_use_subcommand -a disable -d 'switch a service off'
 complete -c ondemandd -n __fish_use_subcommand -a logs -d 'print the output of a service'
+complete -c ondemandd -n __fish_use_subcommand -a broadcast -d 'send a message to the subscribers of a stream'
 complete -c ondemandd -n __fish_use_subcommand -a reload -d 'read the configuration again'
 complete -c ondemandd -n "__fish_seen_subcommand_from $named" -a '(__ondemandd_names)'
 complete -c ondemandd -n '__fish_seen_subcommand_from config' -a 'schema show'

@@ -44,11 +44,11 @@ final class ControlClient<K: Kernel> {
 
     /// Returns the answer's status. `take` gets that status and a piece of the body; false ends it.
     func ask(
-        _ method: String, _ target: String, take: (Int, ArraySlice<UInt8>) -> Bool
+        _ method: String, _ target: String, body: [UInt8]? = nil, take: (Int, ArraySlice<UInt8>) -> Bool
     ) throws(Failure) -> Int {
-        let length = method == "POST" ? "Content-Length: 0\r\n" : ""
+        let length = method == "POST" ? "Content-Length: \(body?.count ?? 0)\r\n" : ""
         let head = "\(method) \(target) HTTP/1.1\r\nHost: ondemandd\r\n\(length)Connection: close\r\n\r\n"
-        try send(Array(head.utf8))
+        try send(Array(head.utf8) + (body ?? []))
         return try receive(take)
     }
 

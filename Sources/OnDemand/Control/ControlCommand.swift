@@ -5,6 +5,7 @@ public struct ControlCommand: Equatable, Sendable {
         case order(BackendCommand, service: String, waits: Bool)
         case logs(service: String, lines: Int, follows: Bool)
         case reload
+        case broadcast(cable: String, stream: String, data: String)
     }
 
     var action: Action
@@ -25,7 +26,7 @@ public struct ControlCommand: Equatable, Sendable {
     /// All commands and what they are for, a line each.
     public static var list: String { ControlHelp.list }
 
-    static let verbs = ["status", "logs", "reload"] + BackendCommand.allCases.map(\.rawValue)
+    static let verbs = ["status", "logs", "reload", "broadcast"] + BackendCommand.allCases.map(\.rawValue)
 
     /// nil where the words begin with no command.
     public static func read(_ words: [String]) -> Reading? {
@@ -43,7 +44,14 @@ public struct ControlCommand: Equatable, Sendable {
             ("POST", "/v1/services/\(service)/\(order.rawValue)\(waits ? "" : "?wait=0")")
         case .logs(let service, let lines, let follows):
             ("GET", "/v1/services/\(service)/logs?lines=\(lines)\(follows ? "&follow=1" : "")")
+        case .broadcast(let cable, _, _): ("POST", "/v1/cables/\(cable)/broadcast")
         }
+    }
+
+    /// The body of that request; nil without one.
+    var body: [UInt8]? {
+        guard case .broadcast(_, let stream, let data) = action else { return nil }
+        return Array("{\"stream\":\(JSONText.quoted(stream)),\"data\":\(JSONText.quoted(data))}".utf8)
     }
 
     /// For a terminal that shows colours.
@@ -59,7 +67,7 @@ public struct ControlCommand: Equatable, Sendable {
     var patience: Duration? {
         switch action {
         case .order(_, _, waits: true), .logs(_, _, follows: true): nil
-        case .status, .order, .logs, .reload: Limits.controlTimeout
+        case .status, .order, .logs, .reload, .broadcast: Limits.controlTimeout
         }
     }
 }
@@ -68,6 +76,8 @@ public struct ControlCommand: Equatable, Sendable {
 private struct ControlCommandReader {
     let verb: String
     private var name: String?
+    /// Stream and data of a broadcast.
+    private var operands: [String] = []
     private var socket: String?
     private var file: String?
     private var isJSON = false
@@ -103,6 +113,7 @@ private struct ControlCommandReader {
             case _ where word.hasPrefix("--control=") || word.hasPrefix("--config="):
                 let halves = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 take(String(halves[0]), String(halves[1]))
+            case _ where verb == "broadcast" && name != nil && operands.count < 2: operands.append(word)
             case _ where word.hasPrefix("-") || isAboutAll || name != nil:
                 return mistake("unknown argument \(word)")
             default: name = word
@@ -118,10 +129,15 @@ private struct ControlCommandReader {
     private func command() -> ControlCommand.Reading {
         guard verb != "reload" else { return .command(command(.reload)) }
         guard verb != "status" else { return .command(command(.status(isJSON ? .json : .text))) }
-        guard let name else { return mistake("\(verb) needs the name of a service") }
+        let kind = verb == "broadcast" ? "cable" : "service"
+        guard let name else { return mistake("\(verb) needs the name of a \(kind)") }
         // A name with anything else would ask for something else.
         guard name.utf8.allSatisfy(HTTPByte.isNameByte), !name.isEmpty else {
-            return mistake("\"\(name.withoutControls)\" is no name of a service")
+            return mistake("\"\(name.withoutControls)\" is no name of a \(kind)")
+        }
+        if verb == "broadcast" {
+            guard operands.count == 2 else { return mistake("broadcast needs a cable, a stream and data") }
+            return .command(command(.broadcast(cable: name, stream: operands[0], data: operands[1])))
         }
         guard let order else { return .command(command(.logs(service: name, lines: lines, follows: follows))) }
         return .command(command(.order(order, service: name, waits: waits)))
@@ -159,6 +175,7 @@ enum ControlHelp {
         ("enable", "NAME", "lets it be woken again"),
         ("reload", "", "reads the configuration again; with a mistake in it nothing changes"),
         ("logs", "NAME [-f] [-n LINES]", "the last lines it printed; -f goes on with what it prints"),
+        ("broadcast", "CABLE STREAM DATA", "send a message to the subscribers of a stream"),
     ]
 
     /// All commands, a line each.

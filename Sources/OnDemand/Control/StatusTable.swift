@@ -9,8 +9,17 @@ enum StatusTable {
         let table = zip(aligned(rows), colours).map { line, colour in
             colour.map { line.before + paint($0, line.state) + line.behind } ?? line.before + line.state + line.behind
         }
-        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table
+        let cables = snapshot.cables.isEmpty ? [] : [""] + snapshot.cables.map(line)
+        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table + cables
         return (lines + (notes.isEmpty ? [] : [""] + notes)).map { $0 + "\n" }.joined()
+    }
+
+    /// Cables have no state of a process, so each has a line of its own below the table.
+    private static func line(_ cable: Snapshot.Cable) -> String {
+        guard cable.isEnabled else { return "cable \(cable.name): disabled" }
+        let redis = cable.redis.map { ", Redis \($0.state.rawValue)" } ?? ""
+        return "cable \(cable.name): \(cable.clients) clients, \(cable.subscriptions) subscriptions to \(cable.streams)"
+            + " streams, \(cable.publications) messages published, \(cable.deliveries) delivered\(redis)"
     }
 
     private static let titles = [

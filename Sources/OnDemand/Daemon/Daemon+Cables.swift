@@ -66,6 +66,16 @@ extension Daemon {
         }
     }
 
+    var cableSnapshots: [Snapshot.Cable] {
+        servedCables.map { cable, id in
+            var description = Snapshot.Cable(name: cable.name, isEnabled: cable.enabled, paths: cable.paths.map(\.text))
+            if cable.actionCable { description.protocols.append("action_cable") }
+            if cable.turboCable { description.protocols.append("turbo_cable") }
+            cableServer.describe(id, in: &description)
+            return description
+        }
+    }
+
     private var servedCables: [(cable: Configuration.Cable, id: CableID)] {
         configuration.cables.compactMap { cable in
             cableServer.id(named: cable.name).map { (cable, $0) }

@@ -447,7 +447,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         }
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
-            listening: proxy.clientAddresses.map(\.description), services: services + processes,
+            listening: proxy.clientAddresses.map(\.description), services: services + processes, cables: cableSnapshots,
             isShuttingDown: !isStaying, commandsEnabled: configuration.status?.token != nil, reloads: reloads,
             rejected: proxy.rejectedTotal,
             localReplies: proxy.localReplies.map { .init(name: "\($0.status)", count: $0.count) })

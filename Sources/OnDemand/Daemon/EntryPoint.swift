@@ -242,12 +242,12 @@ extension EntryPoint {
             let client = try ControlClient(
                 kernel: kernel, address: address, patience: command.patience, progress: progress)
             let (method, target) = command.request
-            let status = try client.ask(method, target) { status, bytes in
-                if status == 200 { return print(Array(bytes)) }
+            let status = try client.ask(method, target, body: command.body) { status, bytes in
+                if (200..<300).contains(status) { return print(Array(bytes)) }
                 localReply += bytes
                 return true
             }
-            return status == 200 ? .done : .failed(String(decoding: localReply, as: UTF8.self))
+            return (200..<300).contains(status) ? .done : .failed(String(decoding: localReply, as: UTF8.self))
         } catch {
             return .unavailable(error.sentence(address))
         }

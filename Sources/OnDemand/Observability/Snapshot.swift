@@ -74,6 +74,7 @@ struct Snapshot: Equatable {
     /// Bound addresses of the listeners.
     var listening: [String]
     var services: [Service]
+    var cables: [Cable] = []
     /// Whether the daemon is shutting down and accepts no clients.
     var isShuttingDown = false
     /// Whether the status listener accepts commands.

@@ -17,6 +17,32 @@ enum StatusJSON {
             ),
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
             ("services", array(snapshot.services.map { text(of: $0, snapshot.uptime) })),
+            ("cables", array(snapshot.cables.map(text))),
+        ])
+    }
+
+    private static func text(of cable: Snapshot.Cable) -> String {
+        object([
+            ("name", JSONText.quoted(cable.name)),
+            ("enabled", cable.isEnabled ? "true" : "false"),
+            ("paths", array(cable.paths.map(JSONText.quoted))),
+            ("protocols", array(cable.protocols.map(JSONText.quoted))),
+            ("clients", number(cable.clients)),
+            ("subscriptions", number(cable.subscriptions)),
+            ("streams", number(cable.streams)),
+            ("publications", number(cable.publications)),
+            ("refused_publications", number(cable.refusedPublications)),
+            ("unheard", number(cable.unheard)),
+            ("deliveries", number(cable.deliveries)),
+            ("slow_clients", number(cable.slowClients)),
+            ("longest_queue_bytes", number(cable.longestQueue)),
+            ("rejected", object(cable.rejected.map { ($0.name, "\($0.count)") })),
+            ("ignored", object(cable.ignored.map { ($0.name, "\($0.count)") })),
+            (
+                "redis",
+                cable.redis.map { object([("state", JSONText.quoted($0.state.rawValue)), ("gaps", number($0.gaps))]) }
+                    ?? "null"
+            ),
         ])
     }
 

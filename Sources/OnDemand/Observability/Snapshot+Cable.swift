@@ -1,0 +1,45 @@
+/// The part of a snapshot that is about cables.
+extension Snapshot {
+    /// A cable as the status, the metrics and the page show it. Counters begin with the daemon, or with the cable.
+    struct Cable: Equatable {
+        var name: String
+        var isEnabled = true
+        var paths: [String] = []
+        var protocols: [String] = []
+        /// Clients with an open connection.
+        var clients = 0
+        var subscriptions = 0
+        /// Streams with a subscriber.
+        var streams = 0
+        /// Messages that programs posted or published.
+        var publications: UInt64 = 0
+        /// Requests and messages that were not valid.
+        var refusedPublications: UInt64 = 0
+        /// Messages without a subscriber at their stream.
+        var unheard: UInt64 = 0
+        /// Messages sent to clients: one publication for each subscriber.
+        var deliveries: UInt64 = 0
+        /// Clients that were disconnected because they read too slowly.
+        var slowClients: UInt64 = 0
+        /// Unsent bytes of the client that has the most.
+        var longestQueue = 0
+        /// Subscriptions that were rejected, by reason.
+        var rejected: [Count] = []
+        /// Client messages without an effect, by reason.
+        var ignored: [Count] = []
+        /// nil: the cable has no Redis server.
+        var redis: Redis?
+
+        struct Redis: Equatable {
+            enum State: String, CaseIterable {
+                /// No client is subscribed, so no connection is needed.
+                case idle
+                case connected, unreachable
+            }
+
+            var state: State
+            /// Streams whose subscribers may have missed messages.
+            var gaps: UInt64
+        }
+    }
+}
