@@ -589,7 +589,7 @@ def test_rails_own_redis_adapter_reaches_the_clients(serve, redis):
     script = """
       require "active_support/all"; require "action_cable"; require "logger"
       server = ActionCable::Server::Base.new(config: ActionCable::Server::Configuration.new.tap { |config|
-        config.cable = { "adapter" => "redis", "url" => ARGV[0], "channel_prefix" => "app" }
+        config.cable = { adapter: "redis", url: ARGV[0], channel_prefix: "app" }.with_indifferent_access
         config.logger = Logger.new(File::NULL) })
       server.broadcast "room", { text: "from Rails" }
     """

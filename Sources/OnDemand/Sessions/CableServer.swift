@@ -73,7 +73,8 @@ final class CableServer<K: Kernel> {
         cables[index] = cable
         cables[index]!.source = redis.map { redis in
             RedisConnection(
-                CableID(index: index), name: cable.name, url: redis.url, prefix: redis.prefix, reactor: reactor, log: log)
+                CableID(index: index), name: cable.name, url: redis.url, prefix: redis.prefix, reactor: reactor,
+                log: log)
         }
     }
 
@@ -167,6 +168,7 @@ final class CableServer<K: Kernel> {
 
     private func accept(_ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?) {
         let id = transfer.cable
+        let place = sessions.peek(at: index) { $0.generation }
         var writer = writer
         let client = cables[id.index]!.machine.open(
             SessionWriter<K>.name(of: index, transfer.descriptor), transfer.upgrade.cableProtocol,
@@ -174,7 +176,7 @@ final class CableServer<K: Kernel> {
             response: transfer.upgrade.response, at: kernel.now(), &writer)
         sessions[index].stage = .open(client: client)
         settle(id)
-        if !transfer.earlyBytes.isEmpty, case .open = sessions[index].stage {
+        if !transfer.earlyBytes.isEmpty, sessions.contains(index: index, generation: place) {
             var early = transfer.earlyBytes
             receive(&early, early.count, for: index)
         }
@@ -366,7 +368,6 @@ final class CableServer<K: Kernel> {
         }
         replies.post(.sessionEnded(session.cable, session.admission))
         release(session.cable)
-        if sessions.count == 0 { buffer = [] }
     }
 
     /// Only ends that an operator acts on are lines of the log.
@@ -486,6 +487,8 @@ final class CableServer<K: Kernel> {
             if cables[id.index]!.hasUndelivered { unfinished.append(id) }
         }
         touched = unfinished
+        // Here and not where the last session ends: that may be inside of a read into this buffer.
+        if sessions.count == 0 { buffer = [] }
         for id in unfinished { cables[id.index]!.isTouched = true }
         if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
     }

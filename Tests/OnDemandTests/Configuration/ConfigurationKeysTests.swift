@@ -33,8 +33,6 @@ struct ConfigurationKeysTests {
             guard key != "idle_timeout" else { return nil }
             let address = key == "startup_timeout" ? ", \"address\": \"127.0.0.1:2\"" : ""
             return file(top: ", \"managed_processes\": [{\"name\": \"p\", \(command)\(address)\(more)}]")
-        case .cable, .cableTokens, .cableStreams, .cableBroadcast, .cableRedis, .cableLimits:
-            break
         case .readiness:
             return file(service: ", \"on_demand\": {\(command), \"readiness\": {\"kind\": \"http\"\(more)}}")
         case .cable: return file(cable: more)
