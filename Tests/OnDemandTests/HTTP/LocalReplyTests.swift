@@ -42,11 +42,11 @@ import Testing
         let page = response.content(for: .init(form: .html, requestID: "0f-1"))
         #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n"))
         #expect(page.contains("<p>&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt;</p>"))
-        #expect(page.contains("<code>0f-1</code>") && page.contains("try again in 1 second."))
+        #expect(page.contains("<code>0f-1</code>") && page.contains("Retry in 1 second."))
         #expect(page.contains("<h1>Service Unavailable</h1>") && page.contains("<footer>503"))
         for word in ["<script", "http-equiv", "href", "src=", "http:"] { #expect(!page.contains(word), "\(word)") }
         let bare = LocalReply(status: 404, body: "Nothing.").content(for: .init(form: .html))
-        #expect(!bare.contains("try again") && !bare.contains("<code>"))
+        #expect(!bare.contains("Retry in") && !bare.contains("<code>"))
     }
 
     @Test(

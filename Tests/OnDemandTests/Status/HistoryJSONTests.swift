@@ -66,15 +66,15 @@ import Testing
             (#"{"version":1,"at":1,"services":[{}]}"#, "its format is unknown"),
             (
                 #"{"version":1,"at":1,"services":[{"name":"a","states":[["dancing",1]],"connections":null}]}"#,
-                "not what"
+                "its format is unknown"
             ),
             (
                 #"{"version":1,"at":9,"services":[{"name":"a","states":[["asleep",2],["ready",1]],"connections":null}]}"#,
-                "not what"
+                "its format is unknown"
             ),
             (
                 #"{"version":1,"at":1,"services":[{"name":"a","states":[],"connections":{"step_s":300,"until":600,"peaks":[1]}}]}"#,
-                "not what"
+                "its format is unknown"
             ),
             (#"{"version":1,"at":1,"services":[{"name":"a","states":[]}]}"#, "its format is unknown"),
         ])

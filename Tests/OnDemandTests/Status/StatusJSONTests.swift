@@ -14,7 +14,7 @@ import Testing
         let expected: NSDictionary = [
             "version": 1,
             "daemon": ["version": "0.1.0", "uptime_ms": 61_000, "resident_bytes": 5_017_600, "commands_enabled": true],
-            "listening": ["127.0.0.1:3000", "[::1]:3000"],
+            "listening": ["127.0.0.1:3000", "[::1]:3000"], "cables": [NSDictionary](),
             "services": [
                 [
                     "name": "action-cable", "kind": "service", "requires": ["redis"], "state": "awake",
@@ -66,7 +66,7 @@ import Testing
         let expected: NSDictionary = [
             "version": 1,
             "daemon": ["version": "", "uptime_ms": 0, "resident_bytes": NSNull(), "commands_enabled": false],
-            "listening": [String](), "services": [NSDictionary](),
+            "listening": [String](), "services": [NSDictionary](), "cables": [NSDictionary](),
         ]
         #expect(try parsed(snapshot) == expected)
     }
