@@ -26,13 +26,15 @@ protocol Kernel: AnyObject {
     func drainAcceptQueue(of listener: Descriptor, limit: Int)
     /// The address with a port that nobody uses at the moment.
     func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
-    /// Closes it, and removes its file when it is still its own, and not a successor's.
+    /// Closes it, and removes its file when the daemon has made it, and it is not a successor's.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
     /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
     func removeStaleSocket(at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
-    /// Whether a connection to this address would reach a Unix socket of this daemon, by device and inode of its file:
-    /// through a link, from another directory, or under another name. Costs a call only where there are such sockets.
+    /// Whether a connection to this address would reach a listener of this daemon, inherited ones included. A Unix
+    /// socket is recognised by device and inode of its file: through a link, from another directory, or under another
+    /// name. A TCP listener is recognised by its port and address. Costs a call only where there are Unix sockets, or a
+    /// wildcard listener with the same port.
     func isOwnListener(_ address: SocketAddress) -> Bool
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.

@@ -223,12 +223,7 @@ extension Proxy {
     }
 
     private func stopListening(_ listener: Listener) {
-        guard let descriptor = listener.descriptor else { return }
-        if listener.isInherited {
-            kernel.close(descriptor)
-        } else {
-            kernel.stopListening(descriptor, at: listener.address)
-        }
+        if let descriptor = listener.descriptor { kernel.stopListening(descriptor, at: listener.address) }
     }
 
     // MARK: Listeners that end

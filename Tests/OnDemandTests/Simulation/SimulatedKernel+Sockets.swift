@@ -160,7 +160,12 @@ extension SimulatedKernel {
         return .inProgress(descriptor)
     }
 
-    func isOwnListener(_ address: SocketAddress) -> Bool { address.port == nil && listeners[address]?.isOwn == true }
+    func isOwnListener(_ address: SocketAddress) -> Bool {
+        guard address.port != nil else { return listeners[address]?.isOwn == true }
+        return listeners.values.contains { listener in
+            listener.isOwn && ListenerAddress(listener.address)?.reach(from: address) == .always
+        }
+    }
 
     func connectProbe(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
