@@ -49,8 +49,6 @@ protocol Kernel: AnyObject {
     func roomToSend(on descriptor: Descriptor) -> Int
     /// Bytes sent that the peer's system has not taken, by its own account (tcp(7), SIOCOUTQ).
     func undeliveredBytes(to descriptor: Descriptor) -> Int
-    /// The address of the other end; nil once the connection is broken (getpeername(2)).
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress?
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)

@@ -283,14 +283,6 @@ extension LinuxKernel {
         return status == 0 ? Int(count) : 0
     }
 
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
-        unsafe SocketAddress.filled { address, length in
-            let status = unsafe getpeername(descriptor.raw, address, length)
-            precondition(status == 0 || errno != EBADF, "the peer of a descriptor that is not ours")
-            return status
-        }
-    }
-
     func endSending(on descriptor: Descriptor) {
         // ENOTCONN: the peer reset first, and there is nobody to tell.
         let status = shutdown(descriptor.raw, Int32(SHUT_WR))

@@ -120,17 +120,10 @@ extension SimulatedKernel {
         }
         let socket = listener.queue.removeFirst()
         let peer = SocketAddress.ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000)
-        socket.peerAddress = peer
         let accepted = insert(.socket(socket))
         progressed()
         trace.note("accept", Int(accepted.raw), at: clock)
         return .accepted(accepted, from: peer)
-    }
-
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
-        if let first { return first.peerAddress(of: descriptor) }
-        guard let socket = socket(descriptor, "peerAddress"), !socket.isReset else { return nil }
-        return socket.peerAddress
     }
 
     // MARK: Connecting
