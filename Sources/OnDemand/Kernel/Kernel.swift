@@ -129,8 +129,8 @@ protocol Kernel: AnyObject {
 
     /// The daemon's own directory, as an absolute path (getcwd(3)); nil when it has been removed.
     var workingDirectory: String? { get }
-    /// The first bytes of a file, at most `limit`; nil when they cannot be read.
-    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]?
+    /// The first bytes of the file that a command runs, at most `limit`; nil when they cannot be read.
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]?
     /// A regular file, whole.
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
     /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).

@@ -9,7 +9,9 @@ extension LinuxKernel {
         return unsafe String(cString: path)
     }
 
-    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]? {
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
+        guard let program = try? findExecutable(command) else { return nil }
+        let path = program.hasPrefix("/") ? program : "\(command.workingDirectory)/\(program)"
         let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { return nil }
         defer { _ = Glibc.close(raw) }

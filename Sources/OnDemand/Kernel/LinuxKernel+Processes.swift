@@ -211,7 +211,7 @@ extension LinuxKernel {
 
     /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on the
     /// child's PATH.
-    private func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
+    func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
         let (command, directory) = (launch.command, launch.workingDirectory)
         guard !command.contains("/") else { return command }
         let path =
