@@ -131,6 +131,8 @@ protocol Kernel: AnyObject {
     var workingDirectory: String? { get }
     /// The first bytes of the file that a command runs, at most `limit`; nil when they cannot be read.
     func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]?
+    /// Whether two paths lead to one file, links followed (stat(2)); false where either does not exist.
+    func isSameFile(_ path: String, _ other: String) -> Bool
     /// A regular file, whole.
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
     /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).

@@ -9,6 +9,12 @@ extension LinuxKernel {
         return unsafe String(cString: path)
     }
 
+    func isSameFile(_ path: String, _ other: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard unsafe stat(path, &first) == 0, unsafe stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
         guard let program = try? findExecutable(command) else { return nil }
         let path = program.hasPrefix("/") ? program : "\(command.workingDirectory)/\(program)"

@@ -322,6 +322,9 @@ final class SimulatedKernel: Kernel {
         disk[command.command].map { Array($0.prefix(limit)) }
     }
 
+    /// There are no links.
+    func isSameFile(_ path: String, _ other: String) -> Bool { true }
+
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
         guard !fails("contents") else { throw SystemError(call: "read", code: .permissionDenied, subject: path) }
         guard let bytes = disk[path] else { throw SystemError(call: "open", code: .noSuchFile, subject: path) }
