@@ -11,7 +11,7 @@ import pytest
 import processes
 from daemon import service, sleeping_double
 from test_frames import closed_with, tunnel
-from wire import SWITCHING, masked_frame, plain_frame, request, text_frame, upgrade
+from wire import SWITCHING, free_port, masked_frame, plain_frame, request, text_frame, upgrade
 
 LIMITS = {"limits": {"max_message_size": "1KiB", "max_backend_message_size": "1KiB"}}
 TOO_BIG = b"m" * 1025
@@ -99,6 +99,24 @@ def test_a_client_is_called_as_a_trusted_proxy_says(start, upstream):
     assert closed_with(client)[0] == 1002
     told = daemon.wait_for("connection_aborted")
     assert (told["service"], told["client"], told["reason"]) == ("cable", "203.0.113.7", "protocol_violation")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("host, name", [("127.0.0.1", "127.0.0.1"), ("::1", "::1")])
+def test_a_client_that_is_gone_is_named_all_the_same(start, upstream, threads, host, name):
+    """Its reset comes while the close frame is written, and then the system does not tell its address any more."""
+    listen = [f"127.0.0.1:{free_port()}", f"[::1]:{free_port()}"]
+    daemon = start(service(upstream.port), listen=listen, top={"threads": threads})
+    for _ in range(20):
+        with socket.create_connection((host, int(listen[host == "::1"].rsplit(":", 1)[1]))) as client:
+            client.sendall(upgrade())
+            upstream.accept_tunnel()
+            client.recv(4096)
+            client.sendall(bytes([0x81, 5]) + b"plain")
+    daemon.wait_for("connection_aborted", reason="protocol_violation")
+    daemon.wait_for_status(open=0)
+    told = daemon.events("connection_aborted")
+    assert {line["client"] for line in told} == {name}, told
 
 
 def test_a_hung_backend_whose_client_is_gone_is_stopped(start):

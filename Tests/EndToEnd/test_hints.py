@@ -13,7 +13,7 @@ SERVER = """
 import http.server, os, socket, socketserver, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = repr({name: os.environ.get(name) for name in ("PWD", "PORT")}).encode()
+        body = repr({name: os.environ.get(name) for name in ("PWD", "OLDPWD", "PORT")}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -56,7 +56,8 @@ def test_a_server_that_listens_elsewhere_is_told_where(start, server):
 
 @pytest.mark.parametrize(
     "first_line, hint",
-    [("#!/bin/sh\r\n", '"/bin/sh" ends with CRLF'), ("#!/opt/no-such-ruby\n", '"/opt/no-such-ruby" is not on this')])
+    [("#!/bin/sh\r\n", '"/bin/sh" ends with CRLF'), ("#!/usr/bin/env sh\r\n", '"/usr/bin/env sh" ends with CRLF'),
+     ("#!/opt/no-such-ruby\n", '"/opt/no-such-ruby" is not on this')])
 def test_a_script_without_a_usable_interpreter_is_told_why(start, tmp_path, first_line, hint):
     script = tmp_path / "run"
     script.write_bytes(first_line.encode() + b"exit 0\n")
@@ -67,7 +68,9 @@ def test_a_script_without_a_usable_interpreter_is_told_why(start, tmp_path, firs
 @pytest.mark.parametrize(
     "command, hint",
     [("bundle exec puma", "a whole command line"), ("~/bin/app", 'no shell expands "~"'),
-     ("$HOME/bin/app", 'write "${HOME}"')])
+     ("$HOME/bin/app", 'write "${HOME}"'), ("FOO=1 puma", '"env": {"FOO": "1"}'),
+     ('puma", "working_dir": "~/app', 'no shell expands "~"'),
+     ('puma", "working_dir": "$HOME/app', 'write "${HOME}"')])
 def test_check_finds_what_only_a_shell_understands(tmp_path, command, hint):
     file = tmp_path / "on.json"
     file.write_text(
@@ -83,7 +86,28 @@ def test_a_backend_finds_its_own_directory_and_not_the_daemons_port(start, serve
     daemon = start(
         service(port, path="/*", on_demand=server(port, working_dir=str(place))),
         environment={"PORT": "8080", "PWD": "/somewhere/else"})
-    assert eval(daemon.ask(request(path="/")).body) == {"PWD": str(place), "PORT": None}
+    assert eval(daemon.ask(request(path="/")).body) == {"PWD": str(place), "OLDPWD": None, "PORT": None}
+
+
+@pytest.mark.parametrize("written, found", [("../wd", "wd"), ("./../wd/.", "wd"), ("{here}/own/../wd", "wd"),
+                                            ("link", "own/link"), ("link/../wd", None)])
+def test_the_directory_in_the_environment_has_no_dot_components(start, server, tmp_path, written, found):
+    """Where a link makes `..` lead elsewhere than the text says, nothing is told, and programs ask the system."""
+    for name in ("own", "wd", "far/away", "far/wd"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "own" / "wd").mkdir()
+    (tmp_path / "own" / "link").symlink_to(tmp_path / "far" / "away")
+    port = free_port()
+    daemon = start(
+        service(port, path="/*", on_demand=server(port, working_dir=written.format(here=tmp_path))),
+        environment={"PWD": "/somewhere/else", "OLDPWD": "/somewhere"}, directory=str(tmp_path / "own"))
+    told = eval(daemon.ask(request(path="/")).body)
+    assert (told["PWD"], told["OLDPWD"]) == (found and f"{tmp_path}/{found}", None)
+
+
+def test_an_argument_that_a_shell_would_expand_explains_a_failed_start(start):
+    detail = failure(start, service(free_port(), path="/*", on_demand=on_demand("ls", "~/no-such-file")))
+    assert 'argument "~/no-such-file": no shell expands "~"' in detail, detail
 
 
 def test_the_stale_socket_of_a_killed_backend_does_not_keep_the_next_one_from_starting(start, server, tmp_path):

@@ -113,9 +113,10 @@ def test_a_target_that_is_the_daemons_own_socket_gets_a_reason_and_no_loop(start
     (tmp_path / "alias.sock").symlink_to(own)
     plain = daemon.ask(request(path="/plain"))
     assert plain.status == 502 and b"a listener of this daemon" in plain.body, plain.body
-    assert len(daemon.events("upstream_error")) == 1
+    daemon.wait_for("upstream_error")
     assert daemon.ask(request(path="/woken")).status == 503
     assert "the daemon itself listens" in daemon.wait_for("start_failed")["detail"]
+    assert len(daemon.events("upstream_error")) == 1, "no request came back"
     assert own.exists()
 
 

@@ -322,6 +322,9 @@ extension ConfigurationDecoder {
         }
         if let directory = fields["working_dir"] {
             launch.workingDirectory = systemText(directory, isEmptyAllowed: false) ?? launch.workingDirectory
+            if let hint = LaunchHint.ofPath(launch.workingDirectory) {
+                report(directory, "\(launch.workingDirectory.quoted) is no directory: \(hint)")
+            }
         }
         if let environment = fields["env"] { launch.environment = self.environment(environment) }
         return launch

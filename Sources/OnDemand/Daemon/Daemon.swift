@@ -219,7 +219,11 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             log(
                 .socketUnused, LogField("name", socket.name), LogField("descriptor", socket.descriptor.raw),
                 LogField("address", socket.address?.description ?? "it does not listen"))
-            kernel.close(socket.descriptor)
+            if let address = socket.address {
+                kernel.stopListening(socket.descriptor, at: address)
+            } else {
+                kernel.close(socket.descriptor)
+            }
         }
     }
 

@@ -352,9 +352,6 @@ struct ExchangeMachine {
     /// The client's address as in `$remote_addr` and the log.
     var remoteAddress: String { request?.announcedClient ?? peer.host }
 
-    /// The client's address where a proxy names it; nil where it is the connection's peer.
-    var announcedAddress: String? { request?.announcedClient ?? (rules.expectsProxyHeader ? peer.host : nil) }
-
     /// The service's name for client-facing texts.
     var serviceSentence: String {
         guard let service = request?.service else { return "The service" }

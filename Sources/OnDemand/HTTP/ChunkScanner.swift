@@ -8,7 +8,11 @@
 struct ChunkScanner {
     /// The kind of the next byte.
     private enum Expected: Equatable {
-        case firstDigit, digitOrEnd, extensionOrEnd, extensionName, extensionText, sizeLineFeed
+        case firstDigit, digitOrEnd, extensionOrEnd, sizeLineFeed
+        /// Of a client's line.
+        case chunkExtension(ChunkExtension)
+        /// Of a backend's, which is read leniently: a name and any text.
+        case extensionName, extensionText
         case data, dataReturn, dataLineFeed
         case trailerOrEnd, trailerName, trailerColon
         case trailerValue(isKept: Bool)
@@ -83,6 +87,7 @@ struct ChunkScanner {
         switch expected {
         case .firstDigit, .digitOrEnd: return try takeSize(byte)
         case .extensionOrEnd: return try endSize(byte)
+        case .chunkExtension(let chunkExtension): return try takeExtension(byte, of: chunkExtension)
         case .extensionName, .extensionText: return try takeExtension(byte)
         case .sizeLineFeed: try endSizeLine(byte)
         case .dataReturn:
@@ -127,7 +132,7 @@ struct ChunkScanner {
         case HTTPByte.carriageReturn where expected == .digitOrEnd || limits.sender == .backend:
             return endLine()
         case HTTPByte.semicolon:
-            expected = .extensionName
+            expected = limits.sender == .backend ? .extensionName : .chunkExtension(ChunkExtension())
         case HTTPByte.space, HTTPByte.tab:
             try countBesideSize()
             expected = .extensionOrEnd
@@ -136,6 +141,18 @@ struct ChunkScanner {
         default:
             throw .invalidChunkSize
         }
+        return .stays
+    }
+
+    private mutating func takeExtension(
+        _ byte: UInt8, of chunkExtension: ChunkExtension
+    ) throws(FramingError) -> Change {
+        if byte == HTTPByte.carriageReturn, chunkExtension.isWhole { return endLine() }
+        guard byte != HTTPByte.lineFeed else { throw .brokenChunkLine }
+        var chunkExtension = chunkExtension
+        guard chunkExtension.take(byte) else { throw .invalidChunkExtension }
+        expected = .chunkExtension(chunkExtension)
+        try countBesideSize()
         return .stays
     }
 

@@ -26,13 +26,15 @@ protocol Kernel: AnyObject {
     func drainAcceptQueue(of listener: Descriptor, limit: Int)
     /// The address with a port that nobody uses at the moment.
     func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
-    /// Closes it, and removes its file when it is still its own, and not a successor's.
+    /// Closes it, and removes its file when the daemon has made it, and it is not a successor's.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
     /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
     func removeStaleSocket(at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
-    /// Whether a connection to this address would reach a Unix socket of this daemon, by device and inode of its file:
-    /// through a link, from another directory, or under another name. Costs a call only where there are such sockets.
+    /// Whether a connection to this address would reach a listener of this daemon, inherited ones included. A Unix
+    /// socket is recognised by device and inode of its file: through a link, from another directory, or under another
+    /// name. A TCP listener is recognised by its port and address. Costs a call only where there are Unix sockets, or a
+    /// wildcard listener with the same port.
     func isOwnListener(_ address: SocketAddress) -> Bool
     func connect(to address: SocketAddress) -> ConnectResult
     /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
@@ -47,8 +49,6 @@ protocol Kernel: AnyObject {
     func roomToSend(on descriptor: Descriptor) -> Int
     /// Bytes sent that the peer's system has not taken, by its own account (tcp(7), SIOCOUTQ).
     func undeliveredBytes(to descriptor: Descriptor) -> Int
-    /// The address of the other end; nil once the connection is broken (getpeername(2)).
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress?
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)
@@ -129,8 +129,10 @@ protocol Kernel: AnyObject {
 
     /// The daemon's own directory, as an absolute path (getcwd(3)); nil when it has been removed.
     var workingDirectory: String? { get }
-    /// The first bytes of a file, at most `limit`; nil when they cannot be read.
-    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]?
+    /// The first bytes of the file that a command runs, at most `limit`; nil when they cannot be read.
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]?
+    /// Whether two paths lead to one file, links followed (stat(2)); false where either does not exist.
+    func isSameFile(_ path: String, _ other: String) -> Bool
     /// A regular file, whole.
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
     /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).

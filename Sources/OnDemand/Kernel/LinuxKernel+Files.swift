@@ -9,7 +9,15 @@ extension LinuxKernel {
         return unsafe String(cString: path)
     }
 
-    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]? {
+    func isSameFile(_ path: String, _ other: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard unsafe stat(path, &first) == 0, unsafe stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
+        guard let program = try? findExecutable(command) else { return nil }
+        let path = program.hasPrefix("/") ? program : "\(command.workingDirectory)/\(program)"
         let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { return nil }
         defer { _ = Glibc.close(raw) }

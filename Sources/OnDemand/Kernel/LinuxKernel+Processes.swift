@@ -183,9 +183,9 @@ extension LinuxKernel {
     // MARK: What to run
 
     /// What a manager told this daemon, or a daemon above it, is not for its children; nor is the port that a platform
-    /// has given to the daemon.
+    /// has given to the daemon, nor are the directories of the daemon's own shell. A child's PWD is in its command.
     private static let variablesOfOurs = [
-        "PORT",
+        "PORT", "PWD", "OLDPWD",
         "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
         "WATCHDOG_PID",
     ]
@@ -211,7 +211,7 @@ extension LinuxKernel {
 
     /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on the
     /// child's PATH.
-    private func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
+    func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
         let (command, directory) = (launch.command, launch.workingDirectory)
         guard !command.contains("/") else { return command }
         let path =

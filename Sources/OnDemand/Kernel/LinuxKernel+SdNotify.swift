@@ -64,8 +64,11 @@ extension LinuxKernel {
             let address = localAddress(of: raw)
         else { return nil }
         _ = fcntl(raw, F_SETFL, fcntl(raw, F_GETFL) | O_NONBLOCK)
-        if case .unix(let path) = address, let file = SocketFile(at: path) { inheritedSocketFiles.append(file) }
-        if address.port != nil { setStreamOptions(raw) }
+        if case .unix(let path) = address, let file = SocketFile(at: path) { inheritedSocketFiles[raw] = file }
+        if address.port != nil {
+            setStreamOptions(raw)
+            noteInheritedListener(raw, at: address)
+        }
         return address
     }
 

@@ -28,7 +28,9 @@ extension LinuxKernel {
                 socketFiles[raw] = file
                 if isForChild { childSocketFiles.append(file) }
             }
-            return (Descriptor(raw: raw), localAddress(of: raw) ?? address)
+            let place = localAddress(of: raw) ?? address
+            if !isForChild, let own = ListenerAddress(place) { tcpListeners.append((raw, own)) }
+            return (Descriptor(raw: raw), place)
         } catch {
             _ = Glibc.close(raw)
             throw error
@@ -131,6 +133,8 @@ extension LinuxKernel {
     func stopListening(_ listener: Descriptor, at address: SocketAddress) {
         let own = socketFiles.removeValue(forKey: listener.raw)
         childSocketFiles.removeAll { $0 == own }
+        inheritedSocketFiles[listener.raw] = nil
+        tcpListeners.removeAll { $0.raw == listener.raw }
         if case .unix(let path) = address, let own, SocketFile(at: path) == own { unsafe unlink(path) }
         close(listener)
     }
@@ -212,14 +216,6 @@ extension LinuxKernel {
         return .failed(code)
     }
 
-    func isOwnListener(_ address: SocketAddress) -> Bool {
-        guard !socketFiles.isEmpty || !inheritedSocketFiles.isEmpty, case .unix(let path) = address,
-            let file = SocketFile(behind: path)
-        else { return false }
-        let isOwn = socketFiles.values.contains(file) && !childSocketFiles.contains(file)
-        return isOwn || inheritedSocketFiles.contains(file)
-    }
-
     private func connect(_ raw: Int32, to address: SocketAddress) -> ConnectResult {
         while true {
             if unsafe address.withSockaddr({ unsafe Glibc.connect(raw, $0, $1) }) == 0 {
@@ -285,14 +281,6 @@ extension LinuxKernel {
         let status = unsafe ioctl(descriptor.raw, UInt(TIOCOUTQ), &count)
         precondition(status == 0 || errno != EBADF, "SIOCOUTQ on a descriptor that is not ours")
         return status == 0 ? Int(count) : 0
-    }
-
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
-        unsafe SocketAddress.filled { address, length in
-            let status = unsafe getpeername(descriptor.raw, address, length)
-            precondition(status == 0 || errno != EBADF, "the peer of a descriptor that is not ours")
-            return status
-        }
     }
 
     func endSending(on descriptor: Descriptor) {

@@ -26,8 +26,11 @@ import Glibc
     var socketFiles: [Int32: SocketFile] = [:]
     /// Those of them that backends inherit (`readiness` of `socket`): the daemon accepts no connection there.
     var childSocketFiles: [SocketFile] = []
-    /// Of sockets that a manager opened for the daemon: never removed, because they are not the daemon's.
-    var inheritedSocketFiles: [SocketFile] = []
+    /// Of sockets that a manager opened for the daemon, by their descriptors: never removed, because they are not the
+    /// daemon's.
+    var inheritedSocketFiles: [Int32: SocketFile] = [:]
+    /// TCP listeners that the daemon accepts connections from, opened by itself or by a manager.
+    var tcpListeners: [(raw: Int32, address: ListenerAddress)] = []
     /// The process that ends the families of this daemon when it dies; no member of any.
     var guardProcess: Int32?
     /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.

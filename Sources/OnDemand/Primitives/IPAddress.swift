@@ -3,6 +3,8 @@
 struct IPAddress: Hashable, Sendable {
     let number: UInt128
 
+    init(number: UInt128) { self.number = number }
+
     /// From 4 or 16 octets in network order; nil for other counts.
     init?(octets: [UInt8]) {
         guard octets.count == 4 || octets.count == 16 else { return nil }

@@ -31,8 +31,8 @@ struct Connection {
     /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
     var hasClientData = false
     var serverFrames: FrameTracker?
-    /// Where this connection is counted.
-    var admission = Admission.counted(listener: 0, clientPrefix: nil)
+    /// Where it comes from, and where it is counted.
+    var admission = Admission.none
     var client: Endpoint
     var upstream: Endpoint?
     /// What keeps the backend awake.

@@ -80,7 +80,7 @@ extension Proxy {
         let session = Connection.HTTPSession(
             machine: ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity()),
             purpose: listener.purpose)
-        if admission == .rejected { session.machine.reject() }
+        if admission.listener == nil { session.machine.reject() }
         let place = connections.claim()
         let client = Connection.Endpoint(descriptor: descriptor)
         connections[place.index].begin(client, session, generation: place.generation, admission)
@@ -115,19 +115,23 @@ extension Proxy {
         } else {
             listeners[index]!.crowd.enter()
             if let clientPrefix { clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter() }
-            return .counted(listener: listener.number, clientPrefix: clientPrefix)
+            return .counted(
+                ClientAddress(peer), listener: listener.number, withAddress: clientPrefix != nil)
         }
         rejectedTotal += 1
         guard rejected < Limits.rejectionsAtOnce else { return nil }
         rejected += 1
-        return .rejected
+        return .rejected(ClientAddress(peer))
     }
 
     /// The proxy has said who comes: now its address can be counted.
     func admitAnnounced(_ index: Int, _ session: Connection.HTTPSession) {
         let limit = session.machine.rules.limits.maximumConnectionsPerAddress
-        guard limit != nil, let clientPrefix = ClientPrefix(session.machine.peer),
-            case .counted(let listener, nil) = connections[index].admission
+        let address = ClientAddress(session.machine.peer)
+        let admission = table.connections.peek(at: index) { $0.admission }
+        if admission.clientPrefix == nil { connections[index].admission.announced(address) }
+        guard limit != nil, let clientPrefix = ClientPrefix(address), admission.listener != nil,
+            admission.clientPrefix == nil
         else { return session.machine.admittedToListener() }
         guard clientPrefixes[clientPrefix, default: ConnectionLimiter()].hasRoom(under: limit) else {
             if clientPrefixes[clientPrefix]!.isNews() {
@@ -137,7 +141,7 @@ extension Proxy {
             return session.machine.reject()
         }
         clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter()
-        connections[index].admission = .counted(listener: listener, clientPrefix: clientPrefix)
+        connections[index].admission.countWithAddress()
         session.machine.admittedToListener()
     }
 
@@ -147,7 +151,7 @@ extension Proxy {
 
     func releaseAdmission(_ admission: Admission) {
         if report(.connectionEnded(admission)) { return }
-        guard case .counted(let number, let clientPrefix) = admission else {
+        guard let number = admission.listener else {
             rejected -= 1
             return
         }
@@ -155,7 +159,7 @@ extension Proxy {
         let place = listeners.firstIndex { $0?.number == number }
         let rules = place.map { listeners[$0]!.rules }
         if let place, let rules { listeners[place]!.crowd.leave(under: rules.limits.maximumConnections) }
-        guard let clientPrefix else { return }
+        guard let clientPrefix = admission.clientPrefix else { return }
         let limit = rules?.limits.maximumConnectionsPerAddress
         clientPrefixes[clientPrefix]!.leave(under: limit)
         if clientPrefixes[clientPrefix]!.count == 0 { clientPrefixes[clientPrefix] = nil }
@@ -223,12 +227,7 @@ extension Proxy {
     }
 
     private func stopListening(_ listener: Listener) {
-        guard let descriptor = listener.descriptor else { return }
-        if listener.isInherited {
-            kernel.close(descriptor)
-        } else {
-            kernel.stopListening(descriptor, at: listener.address)
-        }
+        if let descriptor = listener.descriptor { kernel.stopListening(descriptor, at: listener.address) }
     }
 
     // MARK: Listeners that end

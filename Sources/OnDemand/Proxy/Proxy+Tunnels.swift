@@ -65,9 +65,9 @@ extension Proxy {
         log.record(event, fields)
     }
 
-    /// As `$remote_addr` shows it; of a peer that is gone already the system tells no address.
+    /// As `$remote_addr` shows it.
     private func clientName(of connection: Connection, at index: Int) -> String {
-        announcedClient(of: index) ?? kernel.peerAddress(of: connection.client.descriptor)?.host ?? "unknown"
+        announcedClient(of: index) ?? connection.admission.address.text
     }
 
     // MARK: Announced clients

@@ -450,7 +450,7 @@ final class Proxy<K: Kernel> {
         table.openTunnel(
             of: index, bytes, extensionsNegotiated: session.machine.extensionsNegotiated, to: service,
             limits: upstreams[service].limits)
-        noteAnnounced(session.machine.announcedAddress, of: index)
+        noteAnnounced(session.machine.request?.announcedClient, of: index)
         stopCounting(index, lease)
         scheduleMemoryTrim()
         // Whoever was still on the way to a tunnel when the others were told is told now.

@@ -152,7 +152,7 @@ final class CableServer<K: Kernel> {
         let place = sessions.claim()
         sessions[place.index] = Session(
             descriptor: transfer.descriptor, generation: place.generation, cable: id, stage: .refused(kibibytes: 0),
-            admission: transfer.admission)
+            admission: transfer.admission, address: transfer.address)
         do throws(SystemError) {
             try kernel.watch(transfer.descriptor, for: .edges, as: token(place.index))
         } catch {
@@ -382,7 +382,7 @@ final class CableServer<K: Kernel> {
         case .clientClosed, .connectionLost, .silent, .serverRestart, .gap, .remote: return
         }
         guard let leftOut = cables[id.index]!.aborts.spend(at: kernel.now()) else { return }
-        let address = kernel.peerAddress(of: sessions.peek(at: index) { $0.descriptor })?.host ?? "unknown"
+        let address = sessions.peek(at: index) { $0.address }
         var fields = [
             LogField("cable", cables[id.index]!.name), LogField("client", address), LogField("reason", word),
             LogField("close_code", code.number),

@@ -20,11 +20,13 @@ struct Session {
     var readiness: Readiness = []
     var stage: Stage
     let admission: Admission
+    /// The client's address for the log, as a trusted proxy has announced it.
+    let address: String
 
     static var empty: Session {
         Session(
             descriptor: Descriptor(raw: -1), cable: CableID(index: 0), stage: .refused(kibibytes: 0),
-            admission: .rejected)
+            admission: .none, address: "")
     }
 
     /// The client's number in its cable; nil for a refused client.

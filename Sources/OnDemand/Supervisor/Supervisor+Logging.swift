@@ -153,7 +153,8 @@ extension Supervisor {
         case (.starting, .exited(let exit)) where backend.child?.readyAt == nil:
             failed(
                 backend, .exitedEarly(exit),
-                detail: "ended with \(exit) before it accepted connections" + timeWaitHint(backend))
+                detail: "ended with \(exit) before it accepted connections" + scriptHint(exit, backend)
+                    + timeWaitHint(backend))
         case (.starting, .timerFired(.startup)):
             let limit = backend.machine.policy.startupTimeout
             let why = backend.probe.localReply.map { "; when it was asked for the last time, \($0)" }
@@ -182,15 +183,22 @@ extension Supervisor {
         guard error.code == .noSuchFile else { return "" }
         let hint =
             if error.call == "execve" {
-                kernel.beginning(
-                    ofFile: error.subject.hasPrefix("/")
-                        ? error.subject : "\(backend.command.workingDirectory)/\(error.subject)",
-                    atMost: Limits.scriptLineBytes
-                ).flatMap(LaunchHint.ofFile)
+                kernel.beginning(ofProgramOf: backend.command, atMost: Limits.scriptLineBytes)
+                    .flatMap(LaunchHint.ofFile)
             } else {
                 LaunchHint.ofCommand(backend.command.command)
             }
         return hint.map { ": \($0)" } ?? ""
+    }
+
+    /// What shells and env(1) exit with where they cannot run a command (POSIX, 2.8.2), and what else a file or its
+    /// arguments show.
+    private func scriptHint(_ exit: Exit, _ backend: SupervisedBackend) -> String {
+        let isUnrunnable = exit == .status(126) || exit == .status(127)
+        let script =
+            isUnrunnable ? kernel.beginning(ofProgramOf: backend.command, atMost: Limits.scriptLineBytes) : nil
+        let hint = script.flatMap(LaunchHint.ofScript) ?? LaunchHint.ofArguments(backend.command.arguments)
+        return hint.map { "; \($0)" } ?? ""
     }
 
     /// It does listen, only elsewhere.

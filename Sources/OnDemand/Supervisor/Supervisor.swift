@@ -390,13 +390,14 @@ final class Supervisor<K: Kernel> {
         return command.over(environment)
     }
 
-    /// As an absolute path. Programs that trust PWD, to see a symbolic link as it was written, would find the daemon's.
+    /// As an absolute path without dot components (POSIX, 8.3). Programs trust PWD to see a symbolic link as it was
+    /// written. nil where no such path is shown to be the directory.
     private func directory(of command: LaunchCommand) -> String? {
         let directory = command.workingDirectory
-        guard !directory.hasPrefix("/") else { return directory }
-        guard let own = kernel.workingDirectory else { return nil }
-        let words = directory.split(separator: "/").filter { $0 != "." }
-        return ([own == "/" ? "" : own] + words.map { String($0) }).joined(separator: "/")
+        guard let own = directory.hasPrefix("/") ? "/" : kernel.workingDirectory else { return nil }
+        let plain = PathText.absolute(directory, from: own)
+        // Behind a link `..` may lead elsewhere; then programs ask the system.
+        return plain == directory || kernel.isSameFile(plain, directory) ? plain : nil
     }
 
     /// One that nobody listens on, and that no sibling was told and has not bound yet. Whoever takes it before the

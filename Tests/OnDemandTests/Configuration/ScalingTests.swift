@@ -88,6 +88,39 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
+    @Test("an excerpt of a very long line costs what is shown of it, not the line")
+    func longLine() {
+        let growth = growth(1000) { count in
+            // The lengths differ by a factor of 64, the times should not.
+            let length = count * count / 200
+            let excerpt = SourceExcerpt(Array(repeating: UInt8(ascii: "1"), count: length))
+            return time {
+                for number in 0..<500 {
+                    let column = 1 + number * 7919 % length
+                    #expect(excerpt.at(TextPosition(line: 1, column: column)).hasSuffix("^"))
+                }
+            }
+        }
+        #expect(growth < Self.bound / 2)
+    }
+
+    @Test("reading and reporting a list of wrong items on one line is linear")
+    func wrongItems() throws {
+        let growth = growth(20_000) { count in
+            let items = String(repeating: "1,", count: count) + "1"
+            let bytes = Array(#"{"listen": 3000, "reverse_proxies": [], "trusted_proxies": [\#(items)]}"#.utf8)
+            return time {
+                do throws(ConfigurationErrors) {
+                    _ = try Configuration.read(bytes, environment: [:])
+                    Issue.record("numbers are no networks")
+                } catch {
+                    #expect(error.rendered(file: "x.json", text: bytes).contains("more errors"))
+                }
+            }
+        }
+        #expect(growth < Self.bound)
+    }
+
     @Test("sixty thousand unknown keys are reported at once: the first hundred, and the number of the others")
     func unknownKeys() throws {
         let keys = (0..<60_000).map { "\n\"k\($0)\":1" }.joined(separator: ",")

@@ -38,6 +38,21 @@ struct SourceExcerptTests {
         #expect(lines[0][mark] == "X")
     }
 
+    @Test("every position of long lines with characters of several bytes is marked at its character")
+    func longLinesOfSeveralBytes() throws {
+        let pattern = "aé€🙂"
+        let lines = ["", String(repeating: pattern, count: 400), "short", String(repeating: pattern, count: 777), ""]
+        let excerpt = SourceExcerpt(Array(lines.joined(separator: "\r\n").utf8))
+        for (number, line) in lines.enumerated() {
+            let scalars = Array(line.unicodeScalars)
+            for column in stride(from: 1, through: scalars.count, by: 7) {
+                let shown = excerpt.at(TextPosition(line: number + 1, column: column)).split(separator: "\n")
+                let mark = Array(shown[1].unicodeScalars).count - 1
+                #expect(Array(shown[0].unicodeScalars)[mark] == scalars[column - 1], "line \(number + 1), \(column)")
+            }
+        }
+    }
+
     @Test("control characters are not printed")
     func escapes() {
         #expect(

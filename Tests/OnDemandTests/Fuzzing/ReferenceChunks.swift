@@ -86,12 +86,56 @@ struct ReferenceChunks {
 
     /// From behind the semicolon to the CR, which it leaves.
     private mutating func chunkExtension(_ beside: inout Int) throws {
+        if limits.sender == .client { return try strictExtensions(&beside) }
         _ = try blanks(&beside)
         let name = rest.prefix(while: isText)
         if let first = name.first, !HTTPByte.isToken(first) { throw Refusal(why: "an extension's name") }
         try spend(name.count, &beside)
         rest = rest.dropFirst(name.count)
         if name.isEmpty, !rest.isEmpty { throw Refusal(why: "an extension without a name") }
+    }
+
+    /// What the line has so far must begin a list of extensions, and be one once its end is there.
+    private mutating func strictExtensions(_ beside: inout Int) throws {
+        let line = rest.prefix(while: isText)
+        let isWhole = try Self.isWholeList(line)
+        try spend(line.count, &beside)
+        rest = rest.dropFirst(line.count)
+        if !isWhole, !rest.isEmpty { throw Refusal(why: "an extension that is not whole") }
+    }
+
+    private static func isWholeList(_ line: ArraySlice<UInt8>) throws -> Bool {
+        var line = line
+        func skip(_ isPart: (UInt8) -> Bool) -> Int {
+            let count = line.prefix(while: isPart).count
+            line = line.dropFirst(count)
+            return count
+        }
+        while true {
+            _ = skip(HTTPByte.isWhitespace)
+            if line.isEmpty { return false }
+            guard skip(HTTPByte.isToken) > 0 else { throw Refusal(why: "an extension's name") }
+            var blanks = skip(HTTPByte.isWhitespace)
+            if line.first == UInt8(ascii: "=") {
+                line = line.dropFirst()
+                _ = skip(HTTPByte.isWhitespace)
+                if line.isEmpty { return false }
+                if line.first == UInt8(ascii: "\"") {
+                    line = line.dropFirst()
+                    while line.first != UInt8(ascii: "\"") {
+                        line = line.dropFirst(line.first == UInt8(ascii: "\\") ? 2 : 1)
+                        if line.isEmpty { return false }
+                    }
+                    line = line.dropFirst()
+                } else if skip(HTTPByte.isToken) == 0 {
+                    throw Refusal(why: "an extension's value")
+                }
+                blanks = skip(HTTPByte.isWhitespace)
+            }
+            guard let next = line.first else { return blanks == 0 }
+            guard next == UInt8(ascii: ";") else { throw Refusal(why: "text behind an extension") }
+            line = line.dropFirst()
+        }
     }
 
     private mutating func trailers() throws {

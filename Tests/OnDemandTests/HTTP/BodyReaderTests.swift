@@ -165,6 +165,27 @@ import Testing
         }
     }
 
+    @Test(
+        "an extension of a request's chunk is a name, with or without a token or a quoted string",
+        arguments: [
+            "2;a", "2;a=b", "2;a;b", "2;a;b=c ; d", "2;a=\"\"", "2;a=\"b;\\\"c \u{e9}\"", "2;a=\"b\" ;c", "2 ; a = b",
+        ])
+    func validExtensions(line: String) {
+        #expect(passedOn("\(line)\r\nok\r\n0\r\n\r\n", BodyLimits()) == "2\r\nok\r\n0\r\n\r\n")
+        #expect(passedOn("\(line)\r\nok\r\n0\r\n\r\n", .ofResponse()) == "2\r\nok\r\n0\r\n\r\n")
+    }
+
+    @Test(
+        "any other extension of a request's chunk is refused, and accepted from a backend where it is text",
+        arguments: [
+            "2;a=b ", "2;a ", "2;a=", "2;a= ", "2;a=\"b", "2;a=\"b\\\"", "2;a=\"b\"c", "2;a=\"b\" ", "2;a b", "2;a=b c",
+            "2;a==b", "2;a=b=c", "2;a;", "2;a=b,c", "2;a/b",
+        ])
+    func invalidExtensions(line: String) {
+        expect("\(line)\r\nok\r\n0\r\n\r\n", .invalidChunkExtension)
+        #expect(passedOn("\(line)\r\nok\r\n0\r\n\r\n", .ofResponse()) == "2\r\nok\r\n0\r\n\r\n")
+    }
+
     @Test("blanks before the end of a size line, and before a trailer's colon, are accepted from a backend")
     func paddedLines() {
         let body = "2   \r\nok\r\n0\t\r\nX-Sum : 1\r\n\r\n"

@@ -78,6 +78,31 @@ struct LinuxKernelErrnoTests {
         }
     }
 
+    @Test("an inherited listener is the daemon's own, for both families where it accepts both, until it is closed")
+    func inheritedListener() async {
+        await #expect(processExitsWith: .success) {
+            let raw = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+            var off: Int32 = 0
+            let size = socklen_t(MemoryLayout<Int32>.size)
+            #expect(unsafe setsockopt(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &off, size) == 0)
+            #expect(listen(raw, 5) == 0, "bound by the system, on all addresses")
+            unsafe setenv("LISTEN_PID", "\(getpid())", 1)
+            unsafe setenv("LISTEN_FDS", "\(raw - 2)", 1)
+            let kernel = try LinuxKernel()
+            let inherited = try #require(kernel.inheritedListeners().first { $0.descriptor.raw == raw })
+            let address = try #require(inherited.address)
+            let port = try #require(address.port)
+            let loopback = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: port)
+            let mapped = Array(repeating: 0, count: 10) + [255, 255, 127, 0, 0, 1] as [UInt8]
+            for target in [address, loopback, .ipv6(octets: mapped, port: port)] {
+                #expect(kernel.isOwnListener(target), "\(target)")
+            }
+            #expect(!kernel.isOwnListener(loopback.with(port: port ^ 1)))
+            kernel.stopListening(inherited.descriptor, at: address)
+            #expect(!kernel.isOwnListener(loopback))
+        }
+    }
+
     @Test("a log line continues after a partial write, and a log that is no regular file is never renamed")
     func logFiles() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "ondemandd-\(UUID().uuidString)").path()

@@ -303,6 +303,59 @@ struct LinuxKernelSocketTests {
         foreign.stopListening(successor.descriptor, at: .unix(path: path))
     }
 
+    // MARK: The daemon's own TCP listeners
+
+    /// An address of this machine that is not on the loopback, without its port; nil where there is none.
+    private func otherLocalAddress(port: UInt16) -> SocketAddress? {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&list) == 0 else { return nil }
+        defer { unsafe freeifaddrs(list) }
+        var next = unsafe list
+        while let interface = unsafe next {
+            unsafe next = unsafe interface.pointee.ifa_next
+            guard let address = unsafe interface.pointee.ifa_addr, unsafe address.pointee.sa_family == AF_INET else {
+                continue
+            }
+            let octets = unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
+                unsafe withUnsafeBytes(of: address.pointee.sin_addr) { unsafe Array($0) }
+            }
+            if octets[0] != 127 { return .ipv4(octets: octets, port: port) }
+        }
+        return nil
+    }
+
+    @Test("a TCP listener of this process is recognised by its port and address, until it stops")
+    func ownTCPListener() throws {
+        let listener = try kernel.listen(at: KernelHarness.anyPort)
+        let port = try #require(listener.address.port)
+        let everywhere = SocketAddress.ipv4(octets: [0, 0, 0, 0], port: port)
+        let mapped = Array(repeating: 0, count: 10) + [255, 255, 127, 0, 0, 1] as [UInt8]
+        for address in [listener.address, everywhere, .ipv6(octets: mapped, port: port)] {
+            #expect(kernel.isOwnListener(address), "\(address)")
+        }
+        #expect(!kernel.isOwnListener(listener.address.with(port: port ^ 1)))
+        #expect(!kernel.isOwnListener(.ipv4(octets: [127, 0, 0, 2], port: port)))
+        kernel.stopListening(listener.descriptor, at: listener.address)
+        #expect(!kernel.isOwnListener(listener.address))
+        // A socket that a backend inherits is a target like any other.
+        let child = try kernel.listenForChild(at: listener.address)
+        #expect(!kernel.isOwnListener(child.address))
+        kernel.stopListening(child.descriptor, at: child.address)
+    }
+
+    @Test("a listener on all addresses is reached by those of this machine, and by no others")
+    func ownWildcardListener() throws {
+        let listener = try kernel.listen(at: .ipv4(octets: [0, 0, 0, 0], port: 0))
+        let port = try #require(listener.address.port)
+        defer { kernel.stopListening(listener.descriptor, at: listener.address) }
+        #expect(kernel.isOwnListener(.ipv4(octets: [127, 0, 0, 1], port: port)))
+        if let local = otherLocalAddress(port: port) { #expect(kernel.isOwnListener(local), "\(local)") }
+        #expect(!kernel.isOwnListener(.ipv4(octets: [192, 0, 2, 1], port: port)), "TEST-NET-1 (RFC 5737)")
+        let before = KernelHarness.descriptorCount
+        for _ in 0..<200 { _ = kernel.isOwnListener(.ipv4(octets: [192, 0, 2, 1], port: port)) }
+        #expect(KernelHarness.descriptorCount < before + 50, "a comparison leaves no descriptor open")
+    }
+
     // MARK: Owners of listeners
 
     @Test("the owner of a listener is found by its port and by its path", arguments: [true, false])

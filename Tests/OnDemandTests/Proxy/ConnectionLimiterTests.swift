@@ -39,6 +39,29 @@ struct ConnectionLimiterTests {
             one
                 != ClientPrefix(
                     .ipv6(octets: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 2] + Array(repeating: 1, count: 8), port: 1)))
-        #expect(ClientPrefix(.unix(path: "")) == nil)
+        #expect(ClientPrefix(SocketAddress.unix(path: "")) == nil)
+        let loopback = SocketAddress.ipv6(octets: Array(repeating: 0, count: 15) + [1], port: 1)
+        #expect(ClientPrefix(loopback) != nil && ClientPrefix(loopback) != ClientPrefix(plain))
+    }
+
+    @Test("a connection knows its client's address and what it is counted with, in 20 bytes")
+    func admission() {
+        let v4 = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 1)
+        let v6 = SocketAddress.ipv6(octets: [0x20, 1, 0xd, 0xb8] + Array(repeating: 0, count: 11) + [9], port: 1)
+        for (address, text) in [(v4, "192.0.2.1"), (v6, "2001:db8::9"), (.unix(path: ""), "unix:")] {
+            #expect(ClientAddress(address).text == text && text == address.host)
+            let client = ClientAddress(address)
+            let alone = Admission.counted(client, listener: 7, withAddress: false)
+            #expect(alone.listener == 7 && alone.clientPrefix == nil && alone.address.text == text)
+            var both = alone
+            both.countWithAddress()
+            #expect(both.listener == 7 && both.clientPrefix == ClientPrefix(address))
+            #expect(both == .counted(client, listener: 7, withAddress: true))
+            #expect(Admission.rejected(client).listener == nil && Admission.rejected(client).clientPrefix == nil)
+        }
+        var announced = Admission.counted(ClientAddress(v4), listener: 7, withAddress: false)
+        announced.announced(ClientAddress(v6))
+        #expect(announced.address.text == "2001:db8::9" && announced.listener == 7)
+        #expect(MemoryLayout<Admission>.size == 20)
     }
 }

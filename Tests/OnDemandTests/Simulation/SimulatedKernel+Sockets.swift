@@ -120,17 +120,10 @@ extension SimulatedKernel {
         }
         let socket = listener.queue.removeFirst()
         let peer = SocketAddress.ipv4(octets: [192, 0, 2, UInt8(1 + dice.below(200))], port: 40_000)
-        socket.peerAddress = peer
         let accepted = insert(.socket(socket))
         progressed()
         trace.note("accept", Int(accepted.raw), at: clock)
         return .accepted(accepted, from: peer)
-    }
-
-    func peerAddress(of descriptor: Descriptor) -> SocketAddress? {
-        if let first { return first.peerAddress(of: descriptor) }
-        guard let socket = socket(descriptor, "peerAddress"), !socket.isReset else { return nil }
-        return socket.peerAddress
     }
 
     // MARK: Connecting
@@ -160,7 +153,12 @@ extension SimulatedKernel {
         return .inProgress(descriptor)
     }
 
-    func isOwnListener(_ address: SocketAddress) -> Bool { address.port == nil && listeners[address]?.isOwn == true }
+    func isOwnListener(_ address: SocketAddress) -> Bool {
+        guard address.port != nil else { return listeners[address]?.isOwn == true }
+        return listeners.values.contains { listener in
+            listener.isOwn && ListenerAddress(listener.address)?.reach(from: address) == .always
+        }
+    }
 
     func connectProbe(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 

@@ -318,7 +318,12 @@ final class SimulatedKernel: Kernel {
 
     var workingDirectory: String? { "/" }
 
-    func beginning(ofFile path: String, atMost limit: Int) -> [UInt8]? { disk[path].map { Array($0.prefix(limit)) } }
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
+        disk[command.command].map { Array($0.prefix(limit)) }
+    }
+
+    /// There are no links.
+    func isSameFile(_ path: String, _ other: String) -> Bool { true }
 
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
         guard !fails("contents") else { throw SystemError(call: "read", code: .permissionDenied, subject: path) }

@@ -12,8 +12,6 @@ final class SimulatedSocket {
     var stage = Stage.connected
     var descriptor: Int32?
     weak var owner: (any SocketOwner)?
-    /// The client's address, at the daemon's end.
-    var peerAddress: SocketAddress?
     /// nil after the peer has closed.
     weak var peer: SimulatedSocket?
 
