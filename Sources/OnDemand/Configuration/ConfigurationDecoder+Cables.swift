@@ -27,6 +27,10 @@ extension ConfigurationDecoder {
         }
         if let interval = fields["ping_interval"] {
             draft.cable.pingInterval = duration(interval, in: KeyRange.pingInterval) ?? draft.cable.pingInterval
+            if draft.cable.actionCable, draft.cable.pingInterval > KeyRange.longestPingOfRails {
+                let longest = KeyRange.longestPingOfRails.shortText
+                warn(interval, "Rails' client reconnects after 6s without a ping; use \(longest) or less")
+            }
         }
         if let limits = fields["limits"] { draft.cable.limits = cableLimits(limits) }
         return draft
@@ -68,6 +72,11 @@ extension ConfigurationDecoder {
             tokens.secret = Array(text.value.utf8)
             if tokens.secret.isEmpty {
                 report(secret, "the secret\(text.source) is empty; without \"jwt\" clients need no token")
+            } else if tokens.secret.count < KeyRange.tokenSecretBytes {
+                warn(
+                    secret,
+                    "the secret\(text.source) has \(tokens.secret.count) bytes; HS256 needs"
+                        + " \(KeyRange.tokenSecretBytes) or more (RFC 7518, 3.2)")
             }
         }
         if let parameter = fields["parameter"] {
@@ -154,6 +163,12 @@ extension ConfigurationDecoder {
                 let value = ConfigurationNode(path: node.path(of: member.key), value: member.value)
                 let template = parsed(
                     value, expected: "a stream such as \"live-scores-{database}\"", by: Self.streamTemplate)
+                if template?.value.isOpen == true {
+                    warn(
+                        value,
+                        "a client chooses the whole name, so every stream may be subscribed to; write text before the"
+                            + " first {param}")
+                }
                 return template.map { .init(name: Array(member.key.utf8), template: $0.value) }
             }
             report(path: node.path, member.keyPosition, "\(member.key.quoted) \(sentence)")
