@@ -57,7 +57,7 @@ extension ConfigurationDecoder {
         guard text != sameOrigin else { return nil }
         // A word that is almost this one is no origin with a mistake in it.
         let suggestion = Suggestion.sentence(for: text, among: [sameOrigin])
-        guard suggestion.isEmpty else { throw ValueProblem("is no origin\(suggestion)") }
+        guard suggestion.isEmpty else { throw ValueProblem("is not an origin\(suggestion)") }
         return try OriginParser.parse(text)
     }
 
@@ -101,7 +101,7 @@ extension ConfigurationDecoder {
         guard isPlain, KeyRange.parameterNameBytes.contains(text.utf8.count) else {
             let most = KeyRange.parameterNameBytes.upperBound
             throw ValueProblem(
-                "is no parameter; names are 1 to \(most) letters, digits, dots, dashes, underscores, tildes")
+                "is not a parameter name; names have 1 to \(most) letters, digits, dots, dashes, underscores, tildes")
         }
         return text
     }
@@ -181,7 +181,7 @@ extension ConfigurationDecoder {
             return "is always served by the daemon; leave it out"
         }
         guard KeyRange.channelNameBytes.contains(name.utf8.count) else {
-            return "is no channel; a class has 1 to \(KeyRange.channelNameBytes.upperBound) bytes"
+            return "is not a channel; a class name has 1 to \(KeyRange.channelNameBytes.upperBound) bytes"
         }
         return nil
     }
