@@ -15,6 +15,10 @@ import wire
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+# The variables of examples/cable.json.
+CABLE_SECRETS = {name: name.lower().ljust(32, "-") for name in (
+    "CABLE_JWT_SECRET", "CABLE_STREAMS_SECRET", "SECRET_KEY_BASE", "CABLE_BROADCAST_KEY")}
+
 
 def built(variable, name):
     """The path of a built executable, from the environment or from the release build."""

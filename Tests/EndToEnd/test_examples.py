@@ -11,7 +11,7 @@ import websockets.sync.client
 import processes
 import rails
 import wire
-from daemon import REPOSITORY, executable
+from daemon import CABLE_SECRETS, REPOSITORY, executable
 
 EXAMPLES = REPOSITORY / "examples"
 
@@ -82,8 +82,17 @@ def test_every_example_is_a_valid_configuration():
     for name in names:
         checked = subprocess.run(
             [executable(), "--check", "--config", str(EXAMPLES / f"{name}.json")], cwd=REPOSITORY,
-            capture_output=True, text=True, timeout=10)
+            capture_output=True, text=True, timeout=10, env={**os.environ, **CABLE_SECRETS})
         assert (checked.returncode, checked.stderr) == (0, ""), name
+
+
+def test_the_cable_example_wants_its_secrets():
+    wrong = check(EXAMPLES / "cable.json")
+    assert wrong.returncode == 78
+    for name in CABLE_SECRETS:
+        assert f"{name} is not set" in wrong.stderr
+    secrets = {**CABLE_SECRETS, "CABLE_BROADCAST_KEY": "too short"}
+    assert "has 9 bytes" in check(EXAMPLES / "cable.json", **secrets).stderr
 
 
 def check(file, **variables):

@@ -1,13 +1,14 @@
 """The schema that `ondemandd config schema` writes, checked by an independent validator."""
 
 import json
+import os
 import re
 import subprocess
 
 import jsonschema
 import pytest
 
-from daemon import REPOSITORY, executable
+from daemon import CABLE_SECRETS, REPOSITORY, executable
 
 SERVICE = {"name": "a", "path": "/a", "target": "http://127.0.0.1:1"}
 
@@ -31,6 +32,10 @@ def service(**keys):
     return configuration(reverse_proxies=[{**SERVICE, **keys}])
 
 
+def cable(**keys):
+    return {"listen": "127.0.0.1:3000", "cables": [{"name": "c", "path": "/c", **keys}]}
+
+
 def on_demand(**keys):
     return service(on_demand={"command": "x", **keys})
 
@@ -45,6 +50,8 @@ def right():
     yield "a switch in capitals", json.dumps(service(enabled="Yes"))
     yield "a stop plan", json.dumps(on_demand(stop=["INT", "5s", "SIGTERM", "1m30s", "KILL"]))
     yield "a way to be ready", json.dumps(on_demand(readiness={"kind": "http", "path": "/up", "status": "2xx"}))
+    yield "a cable", json.dumps(cable(streams={"public": ["a-*"], "channels": {"A": "a-{b}"}}, limits={"max_connections": 5}))
+    yield "a listener for broadcasts", json.dumps(cable(broadcast={"listen": "fd:x", "max_body_bytes": 99}))
     yield "conditions", json.dumps(on_demand(wake_on=[{"path": "/a"}, {"header": "X-Wake"}]))
 
 
@@ -75,6 +82,15 @@ WRONG = {
     "a size in another unit": configuration(limits={"max_header_bytes": "16KB"}),
     "a size out of its range": configuration(limits={"max_header_bytes": 1}),
     "a limit that only the top has": service(limits={"header_timeout": "1s"}),
+    "neither services nor cables": {"listen": "127.0.0.1:3000"},
+    "a cable without a path": {"listen": "127.0.0.1:3000", "cables": [{"name": "c"}]},
+    "a key of a later version": cable(hibernate={}),
+    "another protocol": cable(protocols=["socket.io"]),
+    "no place for broadcasts": cable(broadcast={"key": "0123456789abcdef"}),
+    "a token without a secret": cable(jwt={"parameter": "jid"}),
+    "TLS to Redis": cable(redis={"url": "rediss://127.0.0.1"}),
+    "a pattern alone": cable(streams={"public": "a-*"}),
+    "messages of any size": cable(limits={"max_message_size": "off"}),
     "a control port": configuration(control="127.0.0.1:1"),
 }
 
@@ -85,7 +101,7 @@ def test_what_the_daemon_takes_the_schema_takes(validator, text, tmp_path):
     assert verdict(text, tmp_path) == 0
 
 
-@pytest.mark.parametrize("kind", ["rails-actioncable", "generic"])
+@pytest.mark.parametrize("kind", ["rails-actioncable", "generic", "cable"])
 def test_what_init_writes_fits_the_schema(validator, kind):
     validator.validate(json.loads(printed("init", kind)))
 
@@ -99,4 +115,6 @@ def test_what_the_schema_refuses_the_daemon_refuses_too(validator, wrong, tmp_pa
 def verdict(text, folder):
     file = folder / "ondemandd.json"
     file.write_text(text)
-    return subprocess.run([executable(), "check", "--config", str(file)], capture_output=True, timeout=10).returncode
+    return subprocess.run(
+        [executable(), "check", "--config", str(file)], capture_output=True, timeout=10,
+        env={**os.environ, **CABLE_SECRETS}).returncode

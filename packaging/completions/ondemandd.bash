@@ -11,7 +11,7 @@ _ondemandd() {
         --config) mapfile -t COMPREPLY < <(compgen -f -X '!*.json' -- "$word"; compgen -d -- "$word"); return ;;
         --control) mapfile -t COMPREPLY < <(compgen -P unix: -f -- "${word#unix:}"); return ;;
         config) mapfile -t COMPREPLY < <(compgen -W "schema show" -- "$word"); return ;;
-        init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic" -- "$word"); return ;;
+        init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic cable" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
         local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload broadcast"

@@ -24,7 +24,7 @@ complete -c ondemandd -n __fish_use_subcommand -a broadcast -d 'send a message t
 complete -c ondemandd -n __fish_use_subcommand -a reload -d 'read the configuration again'
 complete -c ondemandd -n "__fish_seen_subcommand_from $named" -a '(__ondemandd_names)'
 complete -c ondemandd -n '__fish_seen_subcommand_from config' -a 'schema show'
-complete -c ondemandd -n '__fish_seen_subcommand_from init' -a 'rails-actioncable generic'
+complete -c ondemandd -n '__fish_seen_subcommand_from init' -a 'rails-actioncable generic cable'
 complete -c ondemandd -n '__fish_seen_subcommand_from demo' -l listen -x -d 'the address for clients'
 complete -c ondemandd -n '__fish_seen_subcommand_from demo' -l status -x -d 'the address of the status page'
 complete -c ondemandd -n '__fish_seen_subcommand_from start stop restart pin disable' -l no-wait -d 'return immediately'

@@ -4,6 +4,9 @@ struct StreamPattern: Equatable, Sendable {
 
     init(_ text: String) { bytes = Array(text.utf8) }
 
+    /// As written.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+
     /// Takes at most the product of both lengths: behind a `*`, only the last one is ever tried again.
     func matches(_ name: [UInt8]) -> Bool {
         var position = 0

@@ -37,6 +37,23 @@ struct StreamTemplate: Equatable, Sendable {
         }
     }
 
+    /// As written.
+    var text: String {
+        let texts = pieces.map { piece in
+            switch piece {
+            case .text(let text): String(decoding: text, as: UTF8.self)
+            case .parameter(let index): "{\(String(decoding: parameters[index], as: UTF8.self))}"
+            }
+        }
+        return texts.joined()
+    }
+
+    /// Begins with a parameter: any stream may be named.
+    var isOpen: Bool {
+        guard case .parameter = pieces.first else { return false }
+        return true
+    }
+
     private mutating func append(parameter: ArraySlice<UInt8>) throws(StreamTemplateError) {
         guard !parameter.isEmpty else { throw .emptyParameter }
         guard !parameter.contains(UInt8(ascii: "{")) else { throw .strayBrace }

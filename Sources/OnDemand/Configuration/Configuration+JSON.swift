@@ -6,11 +6,17 @@ extension Configuration {
     /// Returns the absolute path of a directory without symbolic links; nil where it does not exist.
     typealias Resolving = (_ directory: String) -> String?
 
-    /// Reads a whole file and reports all independent errors in one run. `env_file` must be correct first, because all
-    /// other values may use its variables.
     static func read(
         _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile, resolving: Resolving = { _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
+        try review(bytes, environment: environment, reading: reading, resolving: resolving).configuration
+    }
+
+    /// Reads a whole file and reports all independent errors in one run. `env_file` must be correct first, because all
+    /// other values may use its variables. Warnings are in the order of the file.
+    static func review(
+        _ bytes: [UInt8], environment: [String: String], reading: Reading = noFile, resolving: Resolving = { _ in nil }
+    ) throws(ConfigurationErrors) -> (configuration: Configuration, warnings: [ConfigurationWarning]) {
         let root: JSONValue
         do {
             root = try JSONReader.read(bytes, duplicateKeys: .kept)
@@ -25,7 +31,8 @@ extension Configuration {
         let draft = decoder.configuration(node)
         let errors = decoder.errors + draft.conflicts(resolving: resolving)
         guard errors.isEmpty else { throw ConfigurationErrors(errors) }
-        return draft.configuration(variables)
+        let warnings = (decoder.warnings + draft.warnings()).sorted { $0.position < $1.position }
+        return (draft.configuration(variables), warnings)
     }
 
     /// Rejects every file; for callers that read only the configuration.

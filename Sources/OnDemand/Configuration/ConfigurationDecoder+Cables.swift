@@ -27,6 +27,10 @@ extension ConfigurationDecoder {
         }
         if let interval = fields["ping_interval"] {
             draft.cable.pingInterval = duration(interval, in: KeyRange.pingInterval) ?? draft.cable.pingInterval
+            if draft.cable.actionCable, draft.cable.pingInterval > KeyRange.longestPingOfRails {
+                let longest = KeyRange.longestPingOfRails.shortText
+                warn(interval, "Rails' client reconnects after 6s without a ping; use \(longest) or less")
+            }
         }
         if let limits = fields["limits"] { draft.cable.limits = cableLimits(limits) }
         return draft
@@ -53,7 +57,7 @@ extension ConfigurationDecoder {
         guard text != sameOrigin else { return nil }
         // A word that is almost this one is no origin with a mistake in it.
         let suggestion = Suggestion.sentence(for: text, among: [sameOrigin])
-        guard suggestion.isEmpty else { throw ValueProblem("is no origin\(suggestion)") }
+        guard suggestion.isEmpty else { throw ValueProblem("is not an origin\(suggestion)") }
         return try OriginParser.parse(text)
     }
 
@@ -68,6 +72,11 @@ extension ConfigurationDecoder {
             tokens.secret = Array(text.value.utf8)
             if tokens.secret.isEmpty {
                 report(secret, "the secret\(text.source) is empty; without \"jwt\" clients need no token")
+            } else if tokens.secret.count < KeyRange.tokenSecretBytes {
+                warn(
+                    secret,
+                    "the secret\(text.source) has \(tokens.secret.count) bytes; HS256 needs"
+                        + " \(KeyRange.tokenSecretBytes) or more (RFC 7518, 3.2)")
             }
         }
         if let parameter = fields["parameter"] {
@@ -92,7 +101,7 @@ extension ConfigurationDecoder {
         guard isPlain, KeyRange.parameterNameBytes.contains(text.utf8.count) else {
             let most = KeyRange.parameterNameBytes.upperBound
             throw ValueProblem(
-                "is no parameter; names are 1 to \(most) letters, digits, dots, dashes, underscores, tildes")
+                "is not a parameter name; names have 1 to \(most) letters, digits, dots, dashes, underscores, tildes")
         }
         return text
     }
@@ -154,6 +163,12 @@ extension ConfigurationDecoder {
                 let value = ConfigurationNode(path: node.path(of: member.key), value: member.value)
                 let template = parsed(
                     value, expected: "a stream such as \"live-scores-{database}\"", by: Self.streamTemplate)
+                if template?.value.isOpen == true {
+                    warn(
+                        value,
+                        "a client chooses the whole name, so every stream may be subscribed to; write text before the"
+                            + " first {param}")
+                }
                 return template.map { .init(name: Array(member.key.utf8), template: $0.value) }
             }
             report(path: node.path, member.keyPosition, "\(member.key.quoted) \(sentence)")
@@ -166,7 +181,7 @@ extension ConfigurationDecoder {
             return "is always served by the daemon; leave it out"
         }
         guard KeyRange.channelNameBytes.contains(name.utf8.count) else {
-            return "is no channel; a class has 1 to \(KeyRange.channelNameBytes.upperBound) bytes"
+            return "is not a channel; a class name has 1 to \(KeyRange.channelNameBytes.upperBound) bytes"
         }
         return nil
     }

@@ -2,6 +2,7 @@
 struct ConfigurationDecoder {
     let interpolation: Interpolation
     private(set) var errors: [ConfigurationError] = []
+    private(set) var warnings: [ConfigurationWarning] = []
 
     init(environment: [String: String]) { interpolation = Interpolation(environment: environment) }
 
@@ -12,6 +13,8 @@ struct ConfigurationDecoder {
     mutating func report(path: String, _ position: TextPosition, _ sentence: String) {
         errors.append(ConfigurationError(path: path, position: position, sentence: sentence))
     }
+
+    mutating func warn(_ node: ConfigurationNode, _ sentence: String) { warnings.append(node.warning(sentence)) }
 
     /// Returns a suggestion, as long as errors are still shown: finding one compares the word with every candidate.
     func suggestion(for word: String, among candidates: [String]) -> String {

@@ -4,6 +4,10 @@ extension KeyRange {
     static let cables = 64
     /// As far apart as the wake-ups for pings may be close; clients that know no longer interval than that give up.
     static let pingInterval: ClosedRange<Duration> = .milliseconds(1000 / Limits.cablePingsPerSecond)...(.seconds(60))
+    /// Action Cable's clients take a connection without a ping for 6 s for a dead one; a ping may be a second late.
+    static let longestPingOfRails: Duration = .seconds(5)
+    /// A shorter key of HS256 is weaker than the signature.
+    static let tokenSecretBytes = 32
     /// A message is assembled in memory, for each client.
     static let cableMessageBytes: ClosedRange<UInt64> = 1...16 << 20
     /// A client's are searched one by one when it leaves.
@@ -43,7 +47,7 @@ extension ConfigurationObject {
     ]
 
     static let cableTokenKeys: [ConfigurationKey] = [
-        .required("secret", .string, "the key of HS256, HS384 and HS512 signatures", isSecret: true),
+        .required("secret", .string, "the key of HS256, HS384 and HS512 signatures", secrecy: .whole),
         ConfigurationKey("parameter", .pattern("^[A-Za-z0-9._~-]{1,64}$"), "\"jid\"", "the query parameter"),
         ConfigurationKey("required", .flag, "true", "false: clients without a token are accepted too"),
     ]
@@ -65,7 +69,9 @@ extension ConfigurationObject {
     ]
 
     static let cableRedisKeys: [ConfigurationKey] = [
-        .required("url", .pattern("^(redis|unix)://"), "redis://[user:password@]host:port[/db] or unix:///path"),
+        .required(
+            "url", .pattern("^(redis|unix)://"), "redis://[user:password@]host:port[/db] or unix:///path",
+            secrecy: .password),
         ConfigurationKey("channel_prefix", .string, "\"\"", "as in Rails' config/cable.yml"),
     ]
 

@@ -7,8 +7,15 @@ struct ConfigurationKey: Sendable {
     /// Default as it would be written; nil where there is none.
     var standard: String?
     let meaning: String
-    /// No output repeats the value.
-    var isSecret = false
+    var secrecy = Secrecy.none
+
+    /// What no output repeats.
+    enum Secrecy: Sendable {
+        case none
+        /// The password in a URL.
+        case password
+        case whole
+    }
 
     indirect enum Kind: Sendable {
         case string
@@ -41,17 +48,17 @@ struct ConfigurationKey: Sendable {
     init(_ name: String, _ kind: Kind, _ meaning: String) { self.init(name, kind, nil, meaning) }
 
     static func required(
-        _ name: String, _ kind: Kind, _ meaning: String, isSecret: Bool = false
+        _ name: String, _ kind: Kind, _ meaning: String, secrecy: Secrecy = .none
     ) -> ConfigurationKey {
         var key = ConfigurationKey(name, kind, nil, meaning)
         key.isRequired = true
-        key.isSecret = isSecret
+        key.secrecy = secrecy
         return key
     }
 
     static func secret(_ name: String, kind: Kind = .string, _ meaning: String) -> ConfigurationKey {
         var key = ConfigurationKey(name, kind, nil, meaning)
-        key.isSecret = true
+        key.secrecy = .whole
         return key
     }
 }

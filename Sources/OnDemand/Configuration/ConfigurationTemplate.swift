@@ -4,6 +4,8 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
     case railsActionCable = "rails-actioncable"
     /// Any server.
     case generic
+    /// WebSockets that the daemon serves itself.
+    case cable
 
     static var words: String { allCases.map(\.rawValue).joined(separator: " nor ") }
 
@@ -11,6 +13,7 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
         switch self {
         case .railsActionCable: "a Rails application's Action Cable server on a port of its own"
         case .generic: "one server for all paths, WebSockets too"
+        case .cable: "WebSockets that the daemon serves itself, for Action Cable, AnyCable and TurboCable clients"
         }
     }
 
@@ -19,6 +22,7 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
         switch self {
         case .railsActionCable: Self.railsActionCableText
         case .generic: Self.genericText
+        case .cable: Self.cableText
         }
     }
 
@@ -46,6 +50,21 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
               command      the server to start on the first request; args do not pass a shell
               target       where that server listens
               idle_timeout how long after the last request or WebSocket it stops
+            Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
+            and from elsewhere, while it runs: ondemandd status --config FILE
+
+            """
+        case .cable:
+            """
+            What is what in this configuration:
+              listen       where browsers, or the TLS terminator in front, connect
+              path         of the WebSocket: ws://127.0.0.1:3000/cable
+              streams      "public" needs no signature; false for signed streams only. The keys of signed streams
+                           are AnyCable's and Rails'; an empty one rejects them
+              broadcast    where programs publish; without "key" only those on this machine may
+            Publish: curl -d '{"stream": "news", "data": "hello"}' http://127.0.0.1:3000/_broadcast
+            With Rails' "adapter: redis" add "redis": { "url": "redis://127.0.0.1:6379/0" }.
+            Behind a TLS terminator add "trusted_proxies": ["loopback"], so that its X-Forwarded-Proto counts.
             Next: ondemandd check --config FILE, ondemandd explain --config FILE, ondemandd --config FILE;
             and from elsewhere, while it runs: ondemandd status --config FILE
 
@@ -101,6 +120,28 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
                 "idle_timeout": "15m",
                 "stop_timeout": "10s"
               }
+            }
+          ]
+        }
+
+        """
+
+    private static let cableText = """
+        {
+          "listen": "127.0.0.1:3000",
+          "status": { "listen": "127.0.0.1:9292" },
+          "control": "unix:${RUNTIME_DIRECTORY:-/tmp}/ondemandd.sock",
+          "cables": [
+            {
+              "name": "cable",
+              "enabled": "${ENABLE_CABLE:-true}",
+              "path": "/cable",
+              "streams": {
+                "public": true,
+                "secret": "${CABLE_STREAMS_SECRET:-}",
+                "rails_secret_key_base": "${SECRET_KEY_BASE:-}"
+              },
+              "broadcast": { "path": "/_broadcast" }
             }
           ]
         }

@@ -108,7 +108,7 @@ struct EffectiveConfiguration {
         let written = rendered(node.value, of: key, &names)
         let variables = names.map { Variable(name: $0, source: source(of: $0, for: key)) }
         let isForeign = variables.contains { $0.source != .nowhere }
-        let isSecret = key.isSecret || (isForeign && ["env", "headers"].contains(key.name))
+        let isSecret = key.secrecy == .whole || (isForeign && ["env", "headers"].contains(key.name))
         return Setting(
             path: node.path, value: isSecret ? "\"***\"" : written, origin: .file(node.value.position, variables))
     }
@@ -130,7 +130,8 @@ struct EffectiveConfiguration {
                 return JSONText.quoted(template)
             }
             names += expanded.origins.filter { !names.contains($0) }
-            return JSONText.quoted(expanded.text)
+            return JSONText.quoted(
+                key.secrecy == .password ? RedisURL.hidingPassword(in: expanded.text) : expanded.text)
         case .array(let items):
             return "[\(items.map { rendered($0, of: key, &names) }.joined(separator: ", "))]"
         case .object(let members):

@@ -5,6 +5,7 @@ struct Explanation {
     var text: String {
         let parts =
             [listening] + configuration.services.map(lines) + configuration.processes.map(lines)
+            + configuration.cables.map(lines)
             + [reload, shutdown]
         return parts.joined(separator: "\n")
     }
@@ -215,7 +216,7 @@ extension Explanation {
         return "\(signals[0]) to all its processes\(later.joined())."
     }
 
-    private static func spread(_ duration: Duration) -> String {
+    static func spread(_ duration: Duration) -> String {
         duration == .zero ? "at once" : "within \(duration.shortText)"
     }
 
@@ -224,7 +225,7 @@ extension Explanation {
     private static let column = 17
     private static let width = 100
 
-    private static func lines(_ entries: [(label: String, text: String)]) -> String {
+    static func lines(_ entries: [(label: String, text: String)]) -> String {
         entries.map { entry in
             let label = "  \(entry.label)"
             let text = wrapped(entry.text, indent: column)

@@ -23,6 +23,9 @@ struct ReloadPlan: Equatable {
     /// The same for processes without routes.
     let processChanges: [Change]
     let removedProcesses: [Int]
+    /// The same for cables; all clients of a removed one are disconnected.
+    let cableChanges: [CableChange]
+    let removedCables: [Int]
     let listenerSpecs: ListenerDiff
     /// Whether global settings changed.
     let changesSettings: Bool
@@ -42,6 +45,12 @@ struct ReloadPlan: Equatable {
         }
         let names = Set(new.processes.map(\.name))
         removedProcesses = old.processes.indices.filter { !names.contains(old.processes[$0].name) }
+        let served = Dictionary(uniqueKeysWithValues: old.cables.map { ($0.name, $0) })
+        cableChanges = new.cables.map { cable in
+            served[cable.name].map { CableChange(from: $0, to: cable) } ?? .added
+        }
+        let cableNames = Set(new.cables.map(\.name))
+        removedCables = old.cables.indices.filter { !cableNames.contains(old.cables[$0].name) }
         listenerSpecs = ListenerDiff(from: old.listenerSpecs, to: new.listenerSpecs)
         var (oldStatus, newStatus) = (old.status, new.status)
         // Addresses are part of the listeners' diff.
@@ -118,6 +127,7 @@ extension Configuration {
         settings.control = nil
         settings.services = []
         settings.processes = []
+        settings.cables = []
         // Needs a restart of the daemon.
         settings.threads = 1
         return settings

@@ -221,8 +221,17 @@ extension ReloadSummary {
             case .added: added.append(name)
             }
         }
-        let remaining = Set(names)
-        removed = old.names.filter { !remaining.contains($0) }
+        for (name, change) in zip(new.cables.map(\.name), plan.cableChanges) {
+            switch change {
+            case .unchanged: break
+            case .changed: changed.append(name)
+            case .enabled: enabled.append(name)
+            case .disabled: disabled.append(name)
+            case .added: added.append(name)
+            }
+        }
+        let remaining = Set(new.allNames)
+        removed = old.allNames.filter { !remaining.contains($0) }
         opened = zip(new.listenerSpecs, plan.listenerSpecs.sources).filter { $1 == nil }.map { "\($0.0)" }
         closed = plan.listenerSpecs.closed.map { "\(old.listenerSpecs[$0])" }
         changesSettings = plan.changesSettings
@@ -232,4 +241,5 @@ extension ReloadSummary {
 
 extension Configuration {
     fileprivate var names: [String] { services.map(\.name) + processes.map(\.name) }
+    fileprivate var allNames: [String] { names + cables.map(\.name) }
 }

@@ -39,7 +39,15 @@ public enum EntryPoint {
         let paint = errors.paint
         switch command {
         case .check(let file):
-            return outcome(of: read(file, paint).map { _ in })
+            let review = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
+                try Configuration.review(
+                    bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
+                    resolving: LinuxKernel.realPath(of:))
+            }
+            return outcome(
+                of: review.map { review in
+                    for warning in review.warnings { note(warning.rendered(file: file, paint: paint) + "\n") }
+                })
         case .explain(let file):
             return outcome(of: read(file, paint).map { print(Explanation(configuration: $0).text) })
         case .start(let starting):

@@ -139,6 +139,20 @@ struct RedisURL: Equatable, Sendable {
     }
 }
 
+extension RedisURL {
+    /// A valid URL as it is written, with `***` in place of the password.
+    static func hidingPassword(in text: String) -> String {
+        let bytes = Array(text.utf8)
+        guard let scheme = ["redis://", "unix://"].first(where: { bytes.starts(with: $0.utf8) }) else { return "***" }
+        let rest = bytes[scheme.utf8.count...]
+        let authority = rest.prefix { $0 != UInt8(ascii: "/") }
+        guard let at = authority.lastIndex(of: UInt8(ascii: "@")),
+            let colon = authority.firstIndex(of: UInt8(ascii: ":")), colon < at
+        else { return text }
+        return String(decoding: bytes[...colon] + Array("***".utf8) + bytes[at...], as: UTF8.self)
+    }
+}
+
 extension RedisURL: CustomStringConvertible {
     /// Without user and password, so that it may stand in a log.
     var description: String {

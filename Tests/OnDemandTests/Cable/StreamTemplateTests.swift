@@ -80,6 +80,14 @@ struct StreamTemplateTests {
         #expect(error?.sentence.isEmpty == false)
     }
 
+    @Test("a template is printed as it was written, and is open where it begins with a parameter")
+    func text() throws {
+        for (text, isOpen) in [("x", false), ("live-{a}-{b}-{a}", false), ("{a}", true), ("{a}-x", true)] {
+            let template = try StreamTemplate(text)
+            #expect(template.text == text && template.isOpen == isOpen)
+        }
+    }
+
     private func streamName(_ template: String, _ identifier: String) throws -> String? {
         let bytes = Array(identifier.utf8)
         return try StreamTemplate(template).streamName(for: bytes.span).map { String(decoding: $0, as: UTF8.self) }

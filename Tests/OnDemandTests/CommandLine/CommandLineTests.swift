@@ -48,6 +48,15 @@ struct CommandLineTests {
         }
     }
 
+    @Test("check prints warnings to standard error and exits with 0")
+    func warnings() throws {
+        let file = try TemporaryFile(CableKeyTests.file(#""streams": {"public": true}"#))
+        let run = try Executable("check", "--config", file.path)
+        #expect(run.status == 0 && run.output.isEmpty)
+        #expect(run.errors.hasPrefix("\(file.path):2:9: warning: cables[0].name: no program can publish"))
+        #expect(run.errors.split(separator: "\n").count == 1)
+    }
+
     @Test("the configuration is expanded with the process's environment")
     func environment() throws {
         let file = try TemporaryFile(Sample.example)
@@ -182,8 +191,8 @@ struct CommandLineTests {
             (["config"], "config needs a word: schema or show"), (["config", "edit"], "unknown argument edit"),
             (["config", "schema", "now"], "unknown argument now"), (["config", "show"], "--config FILE is missing"),
             (["config", "show", "a.json"], "unknown argument a.json"),
-            (["init", "django"], "django is neither rails-actioncable nor generic"),
-            (["init", "generic", "twice"], "twice is neither rails-actioncable nor generic"),
+            (["init", "django"], "django is neither rails-actioncable nor generic nor cable"),
+            (["init", "generic", "twice"], "twice is neither rails-actioncable nor generic nor cable"),
         ])
     func configurationCommandMistakes(words: [String], sentence: String) throws {
         let run = try Executable(words)

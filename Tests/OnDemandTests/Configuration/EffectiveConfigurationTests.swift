@@ -77,6 +77,24 @@ struct EffectiveConfigurationTests {
         }
     }
 
+    @Test("secrets of cables are hidden, and of a URL its password")
+    func cableSecrets() throws {
+        let members =
+            #""jwt": {"secret": "hush-1"}, "streams": {"secret": "hush-2", "rails_secret_key_base": "${KEY}"}, "#
+            + #""broadcast": {"path": "/b", "key": "hush-4hush-4hush"}, "redis": {"url": "redis://me:hush%405@[::1]/1"}"#
+        let effective = try effective(CableKeyTests.file(members), environment: ["KEY": "hush-3"])
+        let cable = "cables[0]"
+        for path in ["jwt.secret", "streams.secret", "streams.rails_secret_key_base", "broadcast.key"] {
+            #expect(try row("\(cable).\(path)", in: effective).value == "\"***\"", "\(path)")
+        }
+        #expect(try row("\(cable).redis.url", in: effective).value == "\"redis://me:***@[::1]/1\"")
+        for text in [effective.text(file: "c.json"), effective.json(file: "c.json")] { #expect(!text.contains("hush")) }
+        #expect(try row("\(cable).broadcast.max_body_bytes", in: effective).value == "\"1MiB\"")
+        #expect(try row("\(cable).allowed_origins", in: effective).value == "\"same_origin\"")
+        #expect(try row("\(cable).limits.max_subscriptions", in: effective).value == "100")
+        #expect(try row("reverse_proxies", in: effective).value == "[]")
+    }
+
     @Test("a service's limits are its own, else those at the top with their position, else the defaults")
     func limits() throws {
         let top = ",\n\"limits\": {\"body_timeout\": \"7s\", \"send_timeout\": \"8s\", \"max_connections\": 9}"

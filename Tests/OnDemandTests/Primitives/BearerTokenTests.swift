@@ -38,4 +38,16 @@ struct BearerTokenTests {
         #expect(BearerToken(String(long.prefix(15))) == nil && BearerToken(long + "a") == nil)
         for character in [" ", "\"", ",", "é", "\n", ":"] { #expect(BearerToken(long.dropLast(9) + character) == nil) }
     }
+
+    @Test("a broadcast key has any bytes of one word, and at least 16")
+    func broadcastKeys() {
+        for key in ["0123456789abcdef", "schlüssel!{}\"16", String(repeating: "a", count: 1024)] {
+            #expect(BearerToken.broadcastKey(key)?.isNamed(by: [Array("Bearer \(key)".utf8)]) == true, "\(key)")
+        }
+        #expect(BearerToken.broadcastKey("0123456789abcde") == nil)
+        #expect(BearerToken.broadcastKey(String(repeating: "a", count: 1025)) == nil)
+        for character in [" ", "\t", "\n", "\0", "\u{7f}"] {
+            #expect(BearerToken.broadcastKey("0123456789\(character)abcdef") == nil)
+        }
+    }
 }

@@ -70,4 +70,15 @@ struct RedisURLTests {
         #expect("\(try RedisURL("unix://app:secret@/run/redis.sock?db=3"))" == "unix:///run/redis.sock?db=3")
         #expect("\(try RedisURL("unix:///run/redis.sock"))" == "unix:///run/redis.sock")
     }
+
+    @Test(
+        "a URL is printed without its password",
+        arguments: [
+            ("redis://app:secret@[::1]:7000/3", "redis://app:***@[::1]:7000/3"),
+            ("redis://:secret@127.0.0.1", "redis://:***@127.0.0.1"),
+            ("redis://:se:cr@et@127.0.0.1", "redis://:***@127.0.0.1"), ("redis://[::1]:7000", "redis://[::1]:7000"),
+            ("unix://app:secret@/run/a@b:c.sock?db=3", "unix://app:***@/run/a@b:c.sock?db=3"),
+            ("unix:///run/a:b@c.sock", "unix:///run/a:b@c.sock"), ("secret", "***"),
+        ])
+    func hiding(text: String, shown: String) { #expect(RedisURL.hidingPassword(in: text) == shown) }
 }
