@@ -61,9 +61,9 @@ import Testing
     @Test(
         "a foreign file is rejected as a whole, with a reason",
         arguments: [
-            ("", "the text is empty"), ("[]", "another version"), ("{}", "another version"),
-            (#"{"version":2}"#, "another version"), (#"{"version":1}"#, "not what this daemon writes"),
-            (#"{"version":1,"at":1,"services":[{}]}"#, "not what this daemon writes"),
+            ("", "the text is empty"), ("[]", "its version is unknown"), ("{}", "its version is unknown"),
+            (#"{"version":2}"#, "its version is unknown"), (#"{"version":1}"#, "its format is unknown"),
+            (#"{"version":1,"at":1,"services":[{}]}"#, "its format is unknown"),
             (
                 #"{"version":1,"at":1,"services":[{"name":"a","states":[["dancing",1]],"connections":null}]}"#,
                 "not what"
@@ -76,7 +76,7 @@ import Testing
                 #"{"version":1,"at":1,"services":[{"name":"a","states":[],"connections":{"step_s":300,"until":600,"peaks":[1]}}]}"#,
                 "not what"
             ),
-            (#"{"version":1,"at":1,"services":[{"name":"a","states":[]}]}"#, "not what this daemon writes"),
+            (#"{"version":1,"at":1,"services":[{"name":"a","states":[]}]}"#, "its format is unknown"),
         ])
     func foreign(text: String, reason: String) {
         let problem = #expect(throws: HistoryJSON.Problem.self) { try HistoryJSON.read(Array(text.utf8), at: 10) }
