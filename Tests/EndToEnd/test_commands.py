@@ -91,7 +91,7 @@ def test_a_name_that_was_pointed_at_us_gets_nothing_and_one_of_ours_everything(s
     open_door = start(sleeping_double())
     with Wire(processes.eventually(open_door._status_socket, what="the status address")) as connection:
         answer = connection.ask(request(path="/api/status", host="evil.example"))
-    assert answer.status == 421 and b"status.names" in answer.body and b"cable" not in answer.body
+    assert answer.status == 421 and b"status.allowed_hosts" in answer.body and b"cable" not in answer.body
 
 
 def test_without_a_token_there_are_no_orders(start):

@@ -136,7 +136,7 @@ extension ConfigurationDecoder {
     private mutating func status(_ node: ConfigurationNode, into draft: inout ConfigurationDraft) {
         guard let fields = fields(of: node, as: .status) else { return }
         if let token = fields["token"] { draft.statusToken = self.token(token) }
-        if let names = fields["names"] { draft.allowedHosts = oneOrMore(names).compactMap { hostName($0) } }
+        if let names = fields["allowed_hosts"] { draft.allowedHosts = oneOrMore(names).compactMap { hostName($0) } }
         guard let listen = required("listen", in: fields, purpose: "it says where the status page is") else { return }
         draft.status = address(listen)
         let thisMachine = TrustedProxies(networks: TrustedProxies.loopback, includesUnixSockets: true)

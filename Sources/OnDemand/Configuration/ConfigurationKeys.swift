@@ -176,7 +176,7 @@ extension ConfigurationObject {
         .secret(
             "token", kind: .pattern("^[A-Za-z0-9._~+/=-]{16,256}$"), "gives access to all facts and commands"),
         ConfigurationKey(
-            "names", .oneOrMore(.string, most: nil), "[]", "allowed hosts besides addresses and localhost"),
+            "allowed_hosts", .oneOrMore(.string, most: nil), "[]", "allowed hosts besides addresses and localhost"),
     ]
 
     private static let listenerKeys: [ConfigurationKey] = [

@@ -19,7 +19,7 @@ struct StatusAccessControl: Equatable, Sendable {
         let isCommand = resource == .service && method != "GET"
         if isCommand || token == nil, let host = disallowedHost(of: head, in: bytes) {
             return LocalReply(
-                status: 421, body: "Host \(host.visible) is not allowed; add it to status.names.")
+                status: 421, body: "Host \(host.visible) is not allowed; add it to status.allowed_hosts.")
         }
         if let token {
             let values = head.values(of: .authorization).map { range in

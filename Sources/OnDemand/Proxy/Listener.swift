@@ -6,7 +6,8 @@ struct Listener {
     var purpose: ListenerSpec.Purpose
     /// Rules for new connections.
     var rules: ExchangeRules
-    /// Opened by the service manager, which keeps it for the next daemon. The daemon closes its descriptor and keeps a socket file.
+    /// Opened by the service manager, which keeps it for the next daemon. The daemon closes its descriptor and keeps a
+    /// socket file.
     var isInherited = false
     /// Unique for the life of the daemon, unlike the index in the list.
     var number: UInt32 = 0

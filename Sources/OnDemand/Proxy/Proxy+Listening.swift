@@ -1,8 +1,8 @@
 /// Accepts connections, enforces connection limits, and drains at shutdown.
 ///
 /// States of a listener: open, paused (out of descriptors or memory, `Limits.acceptPause`), lost (reopened with a
-/// growing delay, unless the service manager opened it). An accepted connection is counted for its listener and its client prefix,
-/// rejected with a local reply, or reset after `Limits.rejectionsAtOnce` rejections at once.
+/// growing delay, unless the service manager opened it). An accepted connection is counted for its listener and its
+/// client prefix, rejected with a local reply, or reset after `Limits.rejectionsAtOnce` rejections at once.
 extension Proxy {
     /// Starts watching a listener. Returns its index.
     func open(_ listener: Listener) throws(SystemError) -> Int {
@@ -236,8 +236,8 @@ extension Proxy {
 
     // MARK: Lost listeners
 
-    /// Handles a listener whose socket was shut down. Its connections stay open. Only its opener can reopen a socket that
-    /// it opened.
+    /// Handles a listener whose socket was shut down. Its connections stay open. Only the service manager can reopen a
+    /// socket that it opened.
     private func lose(_ index: Int) {
         guard let listener = listener(at: index) else { return }
         reactor.disarm(.acceptPause(listener: index))

@@ -76,8 +76,11 @@ struct ConfigurationErrorTests {
             (#"{"status": true}"#, "1:12", "expected an object, found true"),
             (#"{"control": ":1"}"#, "1:13", #"":1" is not a Unix socket; write unix: in front of its path"#),
             (#"{"state_dir": ""}"#, "1:15", #""" is empty"#), (#"{"state_dir": 1}"#, "1:15", "expected a string"),
-            (#"{"status": {"names": "http://a"}}"#, "1:22", #""http://a" is not a host name; write it without"#),
-            (#"{"status": {"names": ["a", ".b"]}}"#, "1:28", #"".b" is not a host name"#),
+            (
+                #"{"status": {"allowed_hosts": "http://a"}}"#, "1:30",
+                #""http://a" is not a host name; write it without"#
+            ),
+            (#"{"status": {"allowed_hosts": ["a", ".b"]}}"#, "1:36", #"".b" is not a host name"#),
             (#"{"control": "unix:"}"#, "1:13", #""unix:" has no socket path"#),
             (#"{"status": {"listen": "x:1"}}"#, "1:23", #""x:1" has the host name "x"; addresses are numeric"#),
             (

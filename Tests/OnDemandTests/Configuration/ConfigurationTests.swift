@@ -152,7 +152,7 @@ struct ConfigurationTests {
     func allowedHosts() throws {
         let file = { (names: String) in
             """
-            {"listen": 80, "status": {"listen": "127.0.0.1:9", "names": \(names)}, "reverse_proxies": [{\(Sample.plain)}]}
+            {"listen": 80, "status": {"listen": "127.0.0.1:9", "allowed_hosts": \(names)}, "reverse_proxies": [{\(Sample.plain)}]}
             """
         }
         #expect(try read(file("\"Status.Example.com\"")).status?.names == ["status.example.com"])
