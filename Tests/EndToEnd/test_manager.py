@@ -193,7 +193,7 @@ def test_a_name_that_no_manager_has_opened_is_told_in_one_sentence(tmp_path):
         '{"listen": "fd:web", "reverse_proxies": [{"name": "a", "path": "/", "target": "http://127.0.0.1:1"}]}')
     run = subprocess.run([executable(), "--config", file], capture_output=True, text=True, timeout=5)
     assert run.returncode == 71
-    assert "fd:web, which no manager has opened" in run.stderr
+    assert "fd:web, not passed by the service manager" in run.stderr
 
 
 def test_sockets_for_another_process_are_left_alone(start):

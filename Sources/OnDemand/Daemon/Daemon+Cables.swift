@@ -1,4 +1,4 @@
-/// The cables of the configuration, as the proxy and the cable server are to serve them.
+/// Rules and routes of the configured cables, for the proxy and the cable server.
 extension Daemon {
     /// Brings the cable server to the configuration: cables of the same name keep their clients; removed and disabled
     /// cables disconnect theirs within `close_jitter`.

@@ -1,6 +1,6 @@
-/// The last 24 hours of all services: told when somebody asks, and with `state_dir` kept beyond the daemon's own end.
+/// The last 24 hours of all services: served on request and, with `state_dir`, kept across restarts of the daemon.
 ///
-/// It is written where the daemon is awake anyway, after a change or at its end: no timer ever is armed for it.
+/// The file is written after a change and at exit. No timer is armed for it, so it never wakes the daemon.
 extension Daemon {
     private static var fileName: String { "history.json" }
 
@@ -20,7 +20,7 @@ extension Daemon {
         return services + processes
     }
 
-    /// What an earlier daemon has kept, before anything is new.
+    /// Loads the history of an earlier daemon before the first new entry.
     func restoreHistory() {
         guard let file = historyFile else { return }
         let days: [ServiceHistory]
@@ -48,15 +48,15 @@ extension Daemon {
         }
     }
 
-    /// Something has changed. While much does, it is written now and then; once all sleep, it is written at once,
-    /// because nobody knows when the next change comes.
-    func keepHistory() {
+    /// Saves the history after a change: at most once per `Limits.historyPause`, and at once when all backends are
+    /// asleep, because no later change may come.
+    func saveHistoryIfDue() {
         let now = kernel.now()
         guard supervisor.isAllAsleep || historySaved.map({ now - $0 >= Limits.historyPause }) ?? true else { return }
         saveHistory()
     }
 
-    /// A directory that cannot be written to is told once, and not after every change.
+    /// Logs the first of consecutive write failures.
     func saveHistory() {
         guard let file = historyFile else { return }
         let days = history()
@@ -65,12 +65,12 @@ extension Daemon {
         historySaved = kernel.now()
         do throws(SystemError) {
             try kernel.replaceFile(file, with: Array((text + "\n").utf8))
-            historyIsRefused = false
+            historyWriteHasFailed = false
         } catch {
-            if !historyIsRefused {
+            if !historyWriteHasFailed {
                 log(.historyWriteFailed, LogField("file", file), LogField("reason", error.code.description))
             }
-            historyIsRefused = true
+            historyWriteHasFailed = true
         }
     }
 }

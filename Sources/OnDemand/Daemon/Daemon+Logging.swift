@@ -1,9 +1,9 @@
-/// The log's place and style, by the configuration and by who reads.
+/// Destination and style of the log, by the configuration and the kind of reader.
 extension Daemon {
-    /// Whoever rotates logs has moved the file away.
+    /// Reopens the log file after a rotation moved it away.
     func reopenLog() {
         guard logOutput.hasFile else { return log(.signalIgnored, LogField("signal", "USR1")) }
-        // What waits for room belongs into the file that is left.
+        // Pending lines belong to the old file.
         log.flush()
         do throws(SystemError) {
             try logOutput.reopen()
@@ -24,7 +24,7 @@ extension Daemon {
 extension Configuration.Log {
     var place: LogPlace? { file.map { LogPlace(path: $0, maximumBytes: maximumBytes) } }
 
-    /// A file is read by anybody, some day.
+    /// A file is plain: its readers are unknown.
     func style(for reader: LogReader) -> (format: LogFormat, paint: ANSIStyle) {
         switch reader {
         case _ where file != nil: (format, .plain)

@@ -1,9 +1,16 @@
-/// The configuration read again while the daemon runs: all of it is checked first, and then all of it applies.
+/// Reload of the configuration while the daemon runs. All of it is checked first, then all of it applies.
+///
+/// Order of a valid reload:
+///
+/// 1. Open the new log file and the new listeners. A failure here changes nothing.
+/// 2. Redefine the kept services, remove the others, register the new ones.
+/// 3. Close the listeners that are gone and apply the new rules.
+/// 4. Start, restart, enable and disable backends (`finishReload`).
 extension Daemon {
-    /// On SIGHUP, and when an operator asks for it.
+    /// On SIGHUP and by command of an operator.
     @discardableResult
     func reload() -> ReloadOutcome {
-        guard isStaying else { return .tooLate }
+        guard isRunning else { return .tooLate }
         manager.reloading()
         defer { manager.ready() }
         let outcome: ReloadOutcome
@@ -33,7 +40,7 @@ extension Daemon {
         let logFile: LogOutput<K>.Prepared
         let listeners: [[Int]]
         do throws(SystemError) {
-            // The only things that can fail.
+            // Only these steps can fail.
             logFile = try logOutput.prepare(new.log.place)
             listeners = try open(new.listenerSpecs, as: plan.listenerSpecs, orAbandon: logFile)
         } catch {
@@ -42,14 +49,14 @@ extension Daemon {
         let summary = ReloadSummary(plan, from: configuration, to: new)
         updateLog(new.log, logFile)
         supervisor.environment = new.environment
-        // At once, also for those who leave now.
+        // Also applies to services that are being removed.
         (configuration.closeJitter, configuration.drainTimeout) = (new.closeJitter, new.drainTimeout)
         supervisor.setCloseTiming(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)
         changeBackends(to: new, plan)
         for position in plan.listenerSpecs.closed { listenersOfSpecs[position].forEach(proxy.closeListener) }
         listenersOfSpecs = listeners
-        for (door, indices) in zip(new.listenerSpecs, listeners) {
-            for index in indices { proxy.listeners[index]?.purpose = door.purpose }
+        for (spec, indices) in zip(new.listenerSpecs, listeners) {
+            for index in indices { proxy.listeners[index]?.purpose = spec.purpose }
         }
         let old = configuration
         configuration = new
@@ -61,18 +68,18 @@ extension Daemon {
 
     // MARK: Listeners
 
-    /// The listeners of all doors, some of them new; where one cannot be opened, all is as it was.
+    /// Opens the new listeners and returns all, by listener specification. On failure closes those it opened.
     private func open(
         _ listenerSpecs: [ListenerSpec], as plan: ListenerDiff, orAbandon logFile: LogOutput<K>.Prepared
     ) throws(SystemError) -> [[Int]] {
         var opened: [Int] = []
         do throws(SystemError) {
             var listeners: [[Int]] = []
-            for (door, source) in zip(listenerSpecs, plan.sources) {
+            for (spec, source) in zip(listenerSpecs, plan.sources) {
                 if let source {
                     listeners.append(listenersOfSpecs[source])
                 } else {
-                    listeners.append(try open(door))
+                    listeners.append(try open(spec))
                     opened += listeners.last!
                 }
             }
@@ -86,23 +93,23 @@ extension Daemon {
 
     // MARK: Services
 
-    /// Whoever stays knows first what it is from now on, so that nobody is refused for the sake of somebody who leaves;
-    /// and nothing begins before all are there.
+    /// Redefines kept services before removing others, so that no request is rejected in between. Nothing starts before
+    /// all services are registered.
     private func changeBackends(to new: Configuration, _ plan: ReloadPlan) {
-        let places = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), backendIDs))
-        let processPlaces = Dictionary(
+        let ids = Dictionary(uniqueKeysWithValues: zip(configuration.services.map(\.name), backendIDs))
+        let processIDs = Dictionary(
             uniqueKeysWithValues: zip(configuration.processes.map(\.name), processBackendIDs))
-        let stays = zip(new.services, plan.changes).map { $1.keepsItsPlace ? places[$0.name] : nil }
-        let processStays = new.processes.map { processPlaces[$0.name] }
+        let keptIDs = zip(new.services, plan.changes).map { $1.keepsItsPlace ? ids[$0.name] : nil }
+        let keptProcessIDs = new.processes.map { processIDs[$0.name] }
         supervisor.beginChanges()
-        for (service, id) in zip(new.services, stays) { if let id { redefine(service, id) } }
-        for (process, id) in zip(new.processes, processStays) { if let id { redefine(process, id) } }
+        for (service, id) in zip(new.services, keptIDs) { if let id { redefine(service, id) } }
+        for (process, id) in zip(new.processes, keptProcessIDs) { if let id { redefine(process, id) } }
         for position in plan.leaving { remove(configuration.services[position], backendIDs[position]) }
         for position in plan.removedProcesses { supervisor.remove(processBackendIDs[position]) }
-        processBackendIDs = zip(new.processes, processStays).map { $1 ?? register($0) }
-        backendIDs = zip(new.services, stays).map { $1 ?? register($0) }
+        processBackendIDs = zip(new.processes, keptProcessIDs).map { $1 ?? register($0) }
+        backendIDs = zip(new.services, keptIDs).map { $1 ?? register($0) }
         for (service, (change, id)) in zip(new.services, zip(plan.changes, backendIDs)) where change == .replaced {
-            if let namesake = places[service.name] { proxy.inheritCounts(id, from: namesake) }
+            if let namesake = ids[service.name] { proxy.inheritCounts(id, from: namesake) }
         }
         for (position, change) in plan.changes.enumerated() {
             command(change, new.services[position], backendIDs[position])
@@ -113,14 +120,14 @@ extension Daemon {
 
     private func remove(_ service: Configuration.Service, _ id: BackendID) {
         guard service.launch == nil else { return supervisor.remove(id) }
-        proxy.closePlain(id, over: configuration.closeJitter, within: configuration.drainTimeout)
-        leaving.append(id)
+        proxy.closeUnmanaged(id, over: configuration.closeJitter, within: configuration.drainTimeout)
+        removedServices.append(id)
     }
 
     private func register(_ service: Configuration.Service) -> BackendID {
         guard let launch = service.launch else {
             let id = proxy.register(Self.upstream(of: service), atBestIn: &freeBackendIDs)
-            if service.enabled { proxy.openPlain(id) }
+            if service.enabled { proxy.openUnmanaged(id) }
             return id
         }
         if let id = supervisor.restore(service.name, .service) {
@@ -134,7 +141,7 @@ extension Daemon {
         return id
     }
 
-    /// For one that keeps its place.
+    /// For a service that keeps its backend ID.
     private func redefine(_ service: Configuration.Service, _ id: BackendID) {
         let address = service.target.address
         let generation = service.launch.flatMap { launch in
@@ -146,9 +153,9 @@ extension Daemon {
 
     private func command(_ change: ReloadPlan.Change, _ service: Configuration.Service, _ id: BackendID) {
         switch change {
-        case .enabled where service.launch == nil: proxy.openPlain(id)
+        case .enabled where service.launch == nil: proxy.openUnmanaged(id)
         case .disabled where service.launch == nil:
-            proxy.closePlain(id, over: configuration.closeJitter, within: configuration.drainTimeout)
+            proxy.closeUnmanaged(id, over: configuration.closeJitter, within: configuration.drainTimeout)
         default: command(change, id)
         }
     }
@@ -189,20 +196,20 @@ extension Daemon {
         return BackendID(index: lastProcessIndex)
     }
 
-    /// A place is free for another service in the next turn at the earliest: nothing of this turn can mean the wrong
-    /// one.
+    /// Frees the IDs of removed services. An ID is reused in the next turn at the earliest, because events of this turn
+    /// may refer to the old service.
     func forgetRemovedServices() {
-        // Every message comes by here, and hardly ever has anybody left: so this much and no more.
-        guard supervisor.removedCount > 0 || !leaving.isEmpty else { return }
+        // Runs for every message, and rarely has work.
+        guard supervisor.removedCount > 0 || !removedServices.isEmpty else { return }
         let gone = supervisor.forgetRemoved()
         gone.forEach(proxy.endFollowing)
         freeBackendIDs += gone
-        guard !leaving.isEmpty else { return }
-        for id in leaving where proxy.openCount(of: id) == 0 {
-            reactor.disarm(.leave(id))
+        guard !removedServices.isEmpty else { return }
+        for id in removedServices where proxy.openCount(of: id) == 0 {
+            reactor.disarm(.unmanagedDrain(id))
             freeBackendIDs.append(id)
         }
-        leaving.removeAll { proxy.openCount(of: $0) == 0 }
+        removedServices.removeAll { proxy.openCount(of: $0) == 0 }
     }
 }
 

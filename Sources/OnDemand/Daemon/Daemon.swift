@@ -1,16 +1,24 @@
-/// All parts of one daemon on one reactor: hands events to whom they belong and carries messages between the drivers.
+/// All parts of one daemon on one reactor: dispatches events and passes messages between the drivers.
+///
+/// - `ready` and `timerFired` dispatch an event to the proxy, the supervisor or the cable server.
+/// - `iterationEnded` delivers their messages until all mailboxes are empty.
+/// - Phases of a shutdown: `running`, `draining` (clients finish, `drain_timeout`), `stopping` (backends stop).
+/// - The first SIGTERM or SIGINT starts the drain, the second forces the shutdown, the third exits at once.
+/// - SIGHUP reloads the configuration, SIGUSR1 reopens the log file.
+///
+/// Invariant: the drivers exchange messages only through mailboxes.
 final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     var configuration: Configuration
-    /// Where each service of the configuration has its place.
+    /// Backend IDs of the services, in the order of the configuration.
     var backendIDs: [BackendID] = []
-    /// The same for its processes.
+    /// Backend IDs of the processes, in the order of the configuration.
     var processBackendIDs: [BackendID] = []
     var lastProcessIndex = BackendID.firstProcess - 1
-    /// The listeners of each door.
+    /// Listener indices of each listener specification.
     var listenersOfSpecs: [[Int]] = []
-    /// Out of the configuration, not ours to stop, and some of its clients are still there.
-    var leaving: [BackendID] = []
-    /// Places whose services are gone for good.
+    /// Removed unmanaged services that still have connections.
+    var removedServices: [BackendID] = []
+    /// IDs of removed services that no connection refers to.
     var freeBackendIDs: [BackendID] = []
     let loadConfiguration: () -> Result<Configuration, UnreadableConfiguration>
     let kernel: K
@@ -20,7 +28,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     let supervisor: Supervisor<K>
     let manager: SystemdNotifier<K>
     private var proxyWhenBuilt: Proxy<K>?
-    /// Each for a thread of its own, which is started elsewhere.
+    /// Each runs on a thread of its own, which `EntryPoint` starts.
     private(set) var workers: [Worker<K>] = []
     private let requests = Mailbox<BackendRequest>()
     private let replies = Mailbox<BackendReply>()
@@ -29,29 +37,29 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     let cableServer: CableServer<K>
     private let signals: Descriptor
     private let began: Instant
-    private var shutdownPhase = ShutdownPhase.staying
+    private var shutdownPhase = ShutdownPhase.running
     private var isForcingShutdown = false
     private var isKilling = false
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
-    private(set) var hasLeft = false
+    private(set) var hasExited = false
     var reloads = Snapshot.Reloads()
-    /// When the history was last written.
+    /// Time of the last write of the history. nil: not yet written.
     var historySaved: Instant?
-    /// It could not be written, and that has been told.
-    var historyIsRefused = false
+    /// The last write of the history failed, and the failure is logged.
+    var historyWriteHasFailed = false
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
 
     private enum ShutdownPhase {
-        case staying
-        /// Clients are told to go and may finish what they asked for.
+        case running
+        /// Clients may finish their requests.
         case draining
-        /// Nobody is served any more; the backends end.
+        /// All connections are closed, and the backends stop.
         case stopping
     }
 
-    /// `loadConfiguration` reads the configuration anew, for a reload.
+    /// `loadConfiguration` reads the configuration again for a reload.
     init(
         _ configuration: Configuration, kernel: K,
         loadConfiguration: @escaping () -> Result<Configuration, UnreadableConfiguration>
@@ -98,12 +106,12 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
         try openListeners()
         try supervisor.openSockets()
-        openPlainProxies()
+        openUnmanagedServices()
         restoreHistory()
         supervisor.begin()
         saveHistory()
         manager.ready()
-        tellStatus()
+        notifyStatus()
     }
 
     // MARK: Building
@@ -138,7 +146,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             gate: gate, isEnabled: service.enabled)
     }
 
-    /// Who carries tunnels besides this reactor.
+    /// Creates the workers that relay tunnels on other threads.
     private func startWorkers(_ reports: ThreadSafeQueue<WorkerEvent>) throws(SystemError) {
         try kernel.watch(reports.wakeup, for: .edges, as: Token(.wakeup, index: 0, generation: 0))
         for number in 0..<(configuration.threads - 1) {
@@ -148,20 +156,20 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         }
     }
 
-    private func openPlainProxies() {
+    private func openUnmanagedServices() {
         for (service, id) in zip(configuration.services, backendIDs) where service.enabled && service.launch == nil {
-            proxy.openPlain(id)
+            proxy.openUnmanaged(id)
         }
     }
 
     private func openListeners() throws(SystemError) {
         updateCables(from: Configuration())
         defer { closeUnused() }
-        for door in configuration.listenerSpecs { listenersOfSpecs.append(try open(door)) }
+        for spec in configuration.listenerSpecs { listenersOfSpecs.append(try open(spec)) }
         updateRules()
     }
 
-    /// Everybody is served by the configuration as it is now.
+    /// Applies the current configuration to all listeners.
     func updateRules() {
         let cables = (routes: cableRoutes, access: cableAccess)
         for (purpose, expectsProxyHeader) in [(ListenerSpec.Purpose.clients, false), (.proxyProtocol, true)] {
@@ -173,22 +181,23 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         updateBroadcastRules()
     }
 
-    /// Serves nothing until it is given rules. One inherited name may stand for several listeners.
-    func open(_ door: ListenerSpec) throws(SystemError) -> [Int] {
-        switch door.place {
+    /// Opens the listeners of a specification, without rules yet. An inherited name may stand for several sockets.
+    func open(_ spec: ListenerSpec) throws(SystemError) -> [Int] {
+        switch spec.place {
         case .address(let address):
-            if let socket = manager.takeListener(at: address) { return try open([socket], for: door.purpose) }
-            let listening = try kernel.listen(at: address, privately: door.purpose == .control)
+            if let socket = manager.takeListener(at: address) { return try open([socket], for: spec.purpose) }
+            let listening = try kernel.listen(at: address, privately: spec.purpose == .control)
             let text = listening.address.description
-            let index = try open(listening.descriptor, at: listening.address, for: door.purpose)
-            log(.listening, LogField("address", text), LogField("for", door.purpose.word))
+            let index = try open(listening.descriptor, at: listening.address, for: spec.purpose)
+            log(.listening, LogField("address", text), LogField("for", spec.purpose.word))
             return [index]
         case .inherited(let name):
             let sockets = manager.takeListeners(named: name)
             guard !sockets.isEmpty else {
-                throw SystemError(call: "listen", code: .noSuchFile, subject: "fd:\(name), which no manager has opened")
+                throw SystemError(
+                    call: "listen", code: .noSuchFile, subject: "fd:\(name), not passed by the service manager")
             }
-            return try open(sockets, for: door.purpose)
+            return try open(sockets, for: spec.purpose)
         }
     }
 
@@ -218,7 +227,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         for socket in manager.takeRest() {
             log(
                 .socketUnused, LogField("name", socket.name), LogField("descriptor", socket.descriptor.raw),
-                LogField("address", socket.address?.description ?? "it does not listen"))
+                LogField("address", socket.address?.description ?? "not listening"))
             kernel.close(socket.descriptor)
         }
     }
@@ -227,7 +236,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     func run() {
         kernel.trimMemory()
-        while !hasLeft { reactor.runOnce(self) }
+        while !hasExited { reactor.runOnce(self) }
     }
 
     func relayRun(from first: Int, of count: Int) -> Int { proxy.relayRun(from: first, of: count) }
@@ -258,7 +267,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .startupSlow(let id): supervisor.logSlowStartup(id)
         case .startDelay(let id): supervisor.startDelayIsOver(id)
         case .familyGuard: supervisor.settleGuard()
-        case .leave(let id): proxy.plainLeaveIsOver(id)
+        case .unmanagedDrain(let id): proxy.unmanagedDrainTimedOut(id)
         case .session(let token): cableServer.sessionTimerFired(token)
         case .cable(let id): cableServer.timerFired(id)
         case .cableDrain(let id): cableServer.drainTimerFired(id)
@@ -271,7 +280,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         }
     }
 
-    /// A reader that stopped reading is asked ever more rarely; one that is merely slow is served at once.
+    /// Flushes the log. The delay doubles while the reader is stalled, up to `Limits.logRetryLongest`.
     private func retryLog() {
         let finished = log.flush(atMost: Limits.logLinesPerFlush)
         let isSlow = log.isWorthRetrying && finished < Limits.logLinesPerFlush
@@ -285,50 +294,50 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         reactor.arm(.logRetry, at: kernel.now() + logRetryPause)
     }
 
-    /// Messages go back and forth until nobody has anything to say.
+    /// Delivers messages between the drivers until all mailboxes are empty.
     func iterationEnded() {
         var hasChanged = false
         while !requests.isEmpty || !replies.isEmpty || !cableRequests.isEmpty || !cableReplies.isEmpty {
             requests.takeAll().forEach(supervisor.handle)
             cableRequests.takeAll().forEach(cableServer.handle)
             cableReplies.takeAll().forEach(proxy.handle)
-            for answer in replies.takeAll() {
-                proxy.handle(answer)
-                guard case .stateChanged = answer else { continue }
+            for reply in replies.takeAll() {
+                proxy.handle(reply)
+                guard case .stateChanged = reply else { continue }
                 hasChanged = true
             }
         }
         if hasChanged {
-            tellStatus()
+            notifyStatus()
             if supervisor.isAllAsleep { trimMemory() }
-            keepHistory()
+            saveHistoryIfDue()
         }
         cableServer.iterationEnded()
         forgetRemovedServices()
-        proceedWithShutdownPhase()
+        advanceShutdown()
         armLogRetry()
     }
 
-    /// Before a long sleep.
+    /// Returns free memory to the system before a long sleep.
     func trimMemory() {
-        proxy.table.buffers.giveBack()
+        proxy.table.buffers.trim()
         kernel.trimMemory()
     }
 
-    private func tellStatus() {
+    private func notifyStatus() {
         let all = supervisor.inOrder
         let awake = all.count { if case .awake = $0.machine.state { true } else { false } }
         manager.status("\(awake) of \(all.count) backends awake")
     }
 
-    // MARK: Leaving
+    // MARK: Shutdown
 
     private func takeSignals() {
         while let signal = kernel.nextSignal(from: signals) {
             switch signal {
             case .childChanged:
                 supervisor.reapChildren()
-                // The guard may have been the last of them.
+                // The guard may have been the last child.
                 if supervisor.isAllAsleep { trimMemory() }
             case .terminate, .interrupt: shutDown()
             case .hangUp:
@@ -338,13 +347,13 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         }
     }
 
-    var isStaying: Bool { shutdownPhase == .staying }
+    var isRunning: Bool { shutdownPhase == .running }
 
-    /// The first signal lets clients finish, the second does not wait for them or for a step of a stop plan, and the
-    /// third waits for nothing.
+    /// The first signal starts the drain. The second does not wait for clients or for steps of stop plans. The third
+    /// exits at once.
     private func shutDown() {
         switch shutdownPhase {
-        case .staying:
+        case .running:
             shutdownPhase = .draining
             log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
             manager.stopping()
@@ -358,7 +367,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             forceShutdown()
         case .stopping:
             supervisor.killAll()
-            leave()
+            finish()
         }
     }
 
@@ -379,24 +388,24 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     private func shutdownTimerFired() {
         guard shutdownPhase == .stopping else { return stopBackends() }
-        guard !isKilling else { return leave() }
-        // Patience is over, also when it ended at once because a day went by; what is killed is still waited for.
+        guard !isKilling else { return finish() }
+        // The time is over, possibly at once after a jump of the clock. Killed processes are still reaped.
         isKilling = true
         supervisor.killAll()
         reactor.arm(.shutdown, at: kernel.now() + Limits.killGrace)
     }
 
-    /// Every message comes by here.
+    /// Inlined because it runs for every message.
     @inline(__always)
-    private func proceedWithShutdownPhase() {
+    private func advanceShutdown() {
         if shutdownPhase == .draining, proxy.isDrained, cableServer.isDrained { stopBackends() }
         supervisor.proceedWithShutdown()
-        if shutdownPhase == .stopping, supervisor.isShutDown, proxy.workerConnectionCount == 0 { leave() }
+        if shutdownPhase == .stopping, supervisor.isShutDown, proxy.workerConnectionCount == 0 { finish() }
     }
 
-    private func leave() {
-        guard !hasLeft else { return }
-        hasLeft = true
+    private func finish() {
+        guard !hasExited else { return }
+        hasExited = true
         proxy.closeEverything()
         cableServer.closeEverything()
         proxy.sendToWorkers(.end)
@@ -448,22 +457,22 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
             listening: proxy.clientAddresses.map(\.description), services: services + processes, cables: cableSnapshots,
-            isShuttingDown: !isStaying, commandsEnabled: configuration.status?.token != nil, reloads: reloads,
+            isShuttingDown: !isRunning, commandsEnabled: configuration.status?.token != nil, reloads: reloads,
             rejected: proxy.rejectedTotal,
             localReplies: proxy.localReplies.map { .init(name: "\($0.status)", count: $0.count) })
     }
 }
 
 extension Configuration {
-    /// What conversations on the public listeners have to know.
+    /// Rules of the client listeners.
     func exchangeRules(
         for backendIDs: [BackendID], expectsProxyHeader: Bool, _ cableRoutes: [Route] = [], _ cables: [CableAccess] = []
     ) -> ExchangeRules {
-        // Where nobody sits, no route leads.
+        // No route leads to an unused ID.
         let count = (backendIDs.map(\.index).max() ?? -1) + 1
         var rules = Array(repeating: ServiceRules.unknown, count: count)
-        for (service, register) in zip(services, backendIDs) {
-            rules[register.index] = ServiceRules(
+        for (service, id) in zip(services, backendIDs) {
+            rules[id.index] = ServiceRules(
                 name: service.name, targetPath: service.target.path, authority: service.target.authority,
                 webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn,
                 limits: service.limits, origins: service.origins)
@@ -474,7 +483,7 @@ extension Configuration {
             addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables)
     }
 
-    /// The status listener's own routes; they are no services and wake nothing.
+    /// Routes of the status listener. They belong to no service and wake nothing.
     var statusRules: ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
@@ -494,8 +503,8 @@ extension Configuration {
         return statusGuard
     }
 
-    /// How long it may take until all are gone: the slowest service, and then one after the other those that are ended
-    /// after somebody else.
+    /// Upper bound for stopping all backends: the longest stop plan of a service, plus the plans of those that stop
+    /// after their dependents.
     fileprivate var longestStop: Duration {
         let policies = services.map(\.policy) + processes.map(\.policy)
         let required = Set(policies.flatMap(\.requires))
@@ -505,6 +514,6 @@ extension Configuration {
 }
 
 extension Configuration.Service {
-    /// What already runs is not ours to stop, so nothing has to keep it awake.
+    /// An unmanaged service is never stopped, so no client data has to keep it awake.
     var idleWhen: IdleWhen { launch == nil ? .noConnections : policy.idleWhen }
 }

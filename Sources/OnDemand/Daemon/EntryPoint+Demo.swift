@@ -1,12 +1,12 @@
-/// `ondemandd demo`: the daemon, and the backend that it starts there.
+/// `ondemandd demo`: the daemon and its demo backend.
 extension EntryPoint {
-    /// Runs until a signal ends it; `print` gets what there is to see and where.
+    /// Runs until a signal ends it. `print` gets the introduction with the URLs.
     public static func show(_ demo: DemoCommand, print: (String) -> Void) -> Outcome {
         switch demo.role {
         case .backend(let port): return serve(at: .ipv4(octets: [127, 0, 0, 1], port: port))
         case .show(let listen, let status):
             guard let executable = LinuxKernel.ownExecutable else {
-                return .systemRefused("/proc/self/exe cannot be read, so the demo cannot start itself as its backend")
+                return .systemRefused("demo: cannot read /proc/self/exe, which is the command of its backend")
             }
             return run(DemoSetup(executable: executable, listen: listen, status: status), print)
         }

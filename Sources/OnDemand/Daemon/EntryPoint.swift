@@ -1,28 +1,28 @@
-/// The daemon as its executable sees it: a file in, an exit code out.
+/// Entry points for the executable: a configuration file in, an outcome out.
 public enum EntryPoint {
-    /// How a run, or a command about a configuration, ended.
+    /// The end of a run or of a configuration command.
     public enum Outcome: Equatable, Sendable {
-        /// As it should.
+        /// Success.
         case done
-        /// What the operator should read: the configuration is wrong, or cannot be read.
+        /// A message for the operator: the configuration is invalid or unreadable.
         case configurationIsWrong(String)
-        /// What the operator should read: the system refused something the daemon cannot be without.
+        /// A message for the operator: a system call that the daemon needs has failed.
         case systemRefused(String)
     }
 
-    /// Runs what the daemon starts its own executable for, if this is such a process, and does not return from it.
+    /// Runs a hidden mode if this process was started in one. Then it does not return.
     public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
 
-    /// The words of the command line, also where /proc is not mounted. Call before any variable is set.
+    /// Words of the command line, also if /proc is not mounted. Call before any variable is set.
     public static func commandLine() -> [String] { LinuxKernel.commandLine() }
 
-    /// Call once, before anything else: sets the process state that must not depend on the parent.
+    /// Sets process state that must not depend on the parent. Call once, before anything else.
     public static func prepareProcess() { LinuxKernel.prepareProcess() }
 
-    /// For an inherited descriptor that is non-blocking; false where waiting is no use.
+    /// Waits until a non-blocking inherited descriptor is writable. Returns false if waiting cannot help.
     public static func waitForRoom(in descriptor: Int32) -> Bool { LinuxKernel.waitForRoom(in: descriptor) }
 
-    /// What standard output or standard error is, by the word of the system and of the environment.
+    /// Properties of standard output or standard error, from the descriptor and the environment.
     public static func terminal(_ isTerminal: Bool) -> Terminal {
         Terminal(isTerminal: isTerminal, environment: variables())
     }
@@ -32,7 +32,7 @@ public enum EntryPoint {
         return Dictionary(variables, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Needs no daemon, and starts none; `note` gets what is for people only.
+    /// Executes a configuration command without a daemon. `note` gets text that is only for people.
     public static func execute(
         _ command: ConfigurationCommand, errors: Terminal = .none, print: (String) -> Void, note: (String) -> Void
     ) -> Outcome {
@@ -42,9 +42,9 @@ public enum EntryPoint {
             return outcome(of: read(file, paint).map { _ in })
         case .explain(let file):
             return outcome(of: read(file, paint).map { print(Explanation(configuration: $0).text) })
-        case .start(let starting):
-            print(starting.text)
-            note(starting.notes)
+        case .start(let template):
+            print(template.text)
+            note(template.notes)
             return .done
         case .schema:
             print(ConfigurationSchema.text)
@@ -59,7 +59,7 @@ public enum EntryPoint {
         }
     }
 
-    /// What a command says of a file, or what is wrong with it.
+    /// Converts the result of reading a file to the outcome of a command.
     private static func outcome(of reading: Result<Void, UnreadableConfiguration>) -> Outcome {
         switch reading {
         case .success: .done
@@ -86,7 +86,7 @@ public enum EntryPoint {
         }
     }
 
-    /// The main thread is the first reactor.
+    /// The main thread runs the first reactor.
     private static func startThreads(of daemon: Daemon<LinuxKernel>) throws(SystemError) -> [LinuxThread] {
         var threads: [LinuxThread] = []
         for (number, worker) in daemon.workers.enumerated() {
@@ -105,14 +105,14 @@ public enum EntryPoint {
         }
     }
 
-    /// What is made of the file and the environment, or all that is wrong with them.
+    /// Reads the file and the environment and returns the result of `meaning`, or all errors.
     private static func reading<Meaning>(
         of file: String, _ paint: ANSIStyle, from source: LinuxKernel.ReadableSource = .fileOrPipe,
         _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
     ) -> Result<Meaning, UnreadableConfiguration> {
         let bytes: [UInt8]
         do throws(SystemError) {
-            // One byte more than is allowed is enough for the reader to see that there are too many.
+            // One byte over the limit lets the reader detect a file that is too large.
             bytes = try LinuxKernel.beginning(ofFile: file, from: source, atMost: JSONReader.byteLimit + 1)
         } catch {
             return .failure(UnreadableConfiguration(lines: ["\(file): error: \(error.code)"]))
@@ -132,24 +132,24 @@ public enum EntryPoint {
 // MARK: - Control
 
 extension EntryPoint {
-    /// How a command for a running daemon ended.
+    /// The end of a control command.
     public enum CommandOutcome: Equatable, Sendable {
-        /// The daemon has done it, or told it.
+        /// The command succeeded.
         case done
-        /// The daemon's own sentence on why it could not be done.
+        /// The daemon rejected the command: its message.
         case failed(String)
-        /// The arguments make no sense.
+        /// The arguments are invalid.
         case mistake(String)
-        /// The file that was to name the control socket is wrong.
+        /// The configuration file that names the control socket is invalid.
         case configurationIsWrong(String)
-        /// No daemon answers.
+        /// No daemon listens or responds.
         case unavailable(String)
-        /// The system refused something that asking needs.
+        /// A system call that the client needs has failed.
         case systemRefused(String)
     }
 
-    /// Asks a running daemon; `print` gets what it says as it says it, and false from it ends the command. `note` gets
-    /// what a terminal shows meanwhile.
+    /// Sends a command to a running daemon. `print` gets the response in pieces. If it returns false, the command ends.
+    /// `note` gets the progress line for a terminal.
     public static func execute(
         _ command: ControlCommand, output: Terminal = .none, errors: Terminal = .none,
         print: @escaping ([UInt8]) -> Bool, note: @escaping (String) -> Void = { _ in }
@@ -168,7 +168,7 @@ extension EntryPoint {
         }
     }
 
-    /// The line on the terminal, while there is one.
+    /// The progress line on the terminal.
     private final class Display {
         private let line: ProgressLine
         private let write: (String) -> Void
@@ -190,7 +190,7 @@ extension EntryPoint {
         }
     }
 
-    /// How long the last start of the service took, for whoever waits for the next one; nil when nobody can tell.
+    /// Duration of the last start of the service, for the progress line. nil: unknown.
     private static func lastStartup(_ address: SocketAddress, _ command: ControlCommand) -> Duration? {
         guard case .order(_, let name, waits: true) = command.action else { return nil }
         var bytes: [UInt8] = []
@@ -214,7 +214,7 @@ extension EntryPoint {
         let variable = LinuxKernel.environment().first { $0.name == ControlAddress.variable }?.value
         if let text = command.socket ?? variable.flatMap({ $0.isEmpty ? nil : $0 }) {
             guard text.hasPrefix("unix:"), let address = try? AddressParser.listen(text) else {
-                return .failure(CommandEnd(outcome: .mistake("\(text) is no control socket; write unix:PATH")))
+                return .failure(CommandEnd(outcome: .mistake("\(text) is not a control socket: write unix:PATH")))
             }
             return .success(address)
         }
@@ -224,7 +224,7 @@ extension EntryPoint {
             return .failure(CommandEnd(outcome: .configurationIsWrong(message.text)))
         case .success(let configuration):
             guard let address = configuration.control else {
-                let sentence = "\(file): error: there is no \"control\", so its daemon takes no commands"
+                let sentence = "\(file): error: \"control\" is missing: this daemon accepts no commands"
                 return .failure(CommandEnd(outcome: .configurationIsWrong(sentence)))
             }
             return .success(address)

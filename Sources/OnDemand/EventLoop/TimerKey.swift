@@ -14,7 +14,7 @@ enum TimerKey: Equatable {
     /// There is something to tell the guard, or a guard to start or to let go.
     case familyGuard
     /// What is not ours to start leaves the configuration; its clients have this long.
-    case leave(BackendID)
+    case unmanagedDrain(BackendID)
     /// The end of a closing session.
     case session(Token)
     /// The next ping, or the end of a stalled client.
@@ -46,7 +46,7 @@ extension TimerKey: TimerIdentifier {
         case .probe(let id): Self.code(9, id.index)
         case .startupSlow(let id): Self.code(10, id.index)
         case .startDelay(let id): Self.code(11, id.index)
-        case .leave(let id): Self.code(12, id.index)
+        case .unmanagedDrain(let id): Self.code(12, id.index)
         case .status: Self.code(13, 0)
         case .memoryTrim: Self.code(14, 0)
         case .logRetry: Self.code(15, 0)

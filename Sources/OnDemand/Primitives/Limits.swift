@@ -52,7 +52,7 @@ enum Limits {
 
     /// When this many connections have closed, or tunnels have opened, and no more follow, freed memory is returned to
     /// the system.
-    static let crowd = 256
+    static let manyConnections = 256
     /// Time without such a number of new tunnels before that; more tunnels would need the pages again.
     static let memoryTrimPause: Duration = .seconds(1)
     /// Fields of a response head; more get 502. Twice the default of requests.

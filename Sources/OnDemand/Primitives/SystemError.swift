@@ -49,7 +49,7 @@ struct Errno: Hashable, Sendable {
     static let notRegular = Errno(number: -1)
 
     /// Whether a failed connect means that there is no listener at the moment.
-    var meansNobodyListens: Bool { [.connectionRefused, .connectionReset, .noSuchFile].contains(self) }
+    var meansNotListening: Bool { [.connectionRefused, .connectionReset, .noSuchFile].contains(self) }
 
     /// Whether a resource is exhausted that becomes free again: pause and retry.
     var isExhaustion: Bool {

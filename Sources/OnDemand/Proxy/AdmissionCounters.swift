@@ -1,6 +1,6 @@
-/// What became of a service's requests at its gate, since the daemon began.
+/// Results of a service's requests at its gate since the daemon started.
 struct AdmissionCounters: Equatable {
-    /// Had to wait for a start.
+    /// Requests that waited for a start.
     var queued = 0
     var refused = Counters<Refusal.Reason>()
 }

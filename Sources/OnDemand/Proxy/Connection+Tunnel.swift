@@ -1,41 +1,50 @@
-/// The tunnel: bytes move in both directions, frames are followed and never touched, and the daemon can take its leave.
+/// The tunnel relays bytes in both directions and tracks frames without changing them.
+///
+/// One event calls `take`, which records readiness and calls `relayOnce`:
+///
+/// - Steady state: one endpoint is readable, one read and one write move everything (`relayOnePiece`).
+/// - Otherwise `pumpUp` and `pumpDown` flush pending bytes and read at most `Limits.readsPerTurn` times each.
+/// - A frame error ends the tunnel: close code to the client, 1001 or 1011 (RFC 6455, 7.4.1).
+/// - A daemon that ends the tunnel sends a close frame between two backend frames, then discards the client's bytes.
+///
+/// Invariants: bytes after an invalid frame are never forwarded. At most one close frame reaches the client. No backend
+/// byte follows the daemon's close frame.
 extension Connection {
     enum Progress: Equatable {
-        /// Nothing more to do until a socket says so.
+        /// Waits for readiness of a socket.
         case rest
-        /// This turn's share is used up.
+        /// The share of this turn is used up. The tunnel continues in the next turn.
         case more
         case over(TerminationReason)
     }
 
-    /// What an event of one of its sockets came to.
+    /// The result of a socket event.
     enum EventOutcome {
-        /// The socket is not this link's any more.
+        /// The token belongs to an earlier connection of this slot.
         case stale
-        /// There is no tunnel yet; the conversation goes on.
+        /// There is no tunnel yet. The HTTP session handles the event.
         case http
         case relayed(RelayOutcome)
     }
 
     struct RelayOutcome {
         let progress: Progress
-        /// The client sent data through a tunnel that only that keeps a backend awake for.
+        /// The client sent data through a tunnel that is not counted as a lease.
         let sawClientData: Bool
         let sentClose: Bool
-        /// The backend has ended without a close frame, and the client is told so in its place.
+        /// The backend ended without a close frame, and the daemon sent one in its place.
         let backendBroke: Bool
-        /// Something rare: another deadline counts, a rule was broken, a client is too fast, a backend broke off.
+        /// A rare event: changed deadline, protocol violation, exceeded message rate or lost backend.
         let needsAttention: Bool
 
         static let nothing = RelayOutcome(
             progress: .rest, sawClientData: false, sentClose: false, backendBroke: false, needsAttention: false)
 
-        /// What could be moved has moved, and nobody else needs to know.
+        /// All available bytes were relayed, and the proxy has nothing to do.
         var isUneventful: Bool { progress == .rest && !sawClientData && !sentClose && !needsAttention }
     }
 
-    /// All that an event means for a tunnel, in one call: this is the way of every message, and the link stays where it
-    /// is meanwhile.
+    /// Handles one event of a tunnel in one call. Every message takes this path, and the connection is not copied.
     mutating func take(
         _ readiness: Readiness, for token: Token, through kernel: some Kernel, buffers: inout ReadBuffers,
         traffic: inout [Traffic]
@@ -49,14 +58,14 @@ extension Connection {
         }
         guard session == nil else { return .http }
         if isBusy {
-            // It has its share when it is resumed, which comes without readiness.
+            // A busy tunnel is resumed by an event without readiness.
             guard readiness.isEmpty else { return .relayed(.nothing) }
             isBusy = false
         }
         return .relayed(relayOnce(through: kernel, buffers: &buffers, traffic: &traffic))
     }
 
-    /// `traffic` is that of all services, by their index.
+    /// `traffic` holds the counters of all services by index.
     mutating func relayOnce(through kernel: some Kernel, buffers: inout ReadBuffers, traffic: inout [Traffic])
         -> RelayOutcome
     {
@@ -67,12 +76,12 @@ extension Connection {
         hasClientData = false
         let backendBroke = protocolViolation == nil && !spokeBefore && speaksForBackend
         return RelayOutcome(
-            progress: progress, sawClientData: sawClientData, sentClose: closeHandshake.isSaid,
+            progress: progress, sawClientData: sawClientData, sentClose: closeHandshake.isSent,
             backendBroke: backendBroke,
             needsAttention: backendBroke || protocolViolation != nil || up.isPaused || needsTimer)
     }
 
-    /// The client is told of a failure that is not its own.
+    /// The client gets a close frame for a failure of the backend.
     @inline(__always)
     private var speaksForBackend: Bool {
         if sentCloseForBackend { return true }
@@ -80,12 +89,12 @@ extension Connection {
         return false
     }
 
-    /// The close frame of a failed connection is with the system, and our end behind it.
+    /// The close frame of a failed connection is sent and the daemon's direction is shut down.
     var isDiscarding: Bool {
         if case .failed = closeHandshake { down.sinkEnded } else { false }
     }
 
-    /// What came in one piece with the heads goes first, and is followed from its first byte.
+    /// Starts the tunnel with the bytes that arrived after the heads. Frames are tracked from the first byte.
     mutating func openTunnel(
         _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, limits: ServiceLimits,
         _ traffic: inout Traffic
@@ -109,31 +118,31 @@ extension Connection {
         note(eager, from: .client, &traffic)
     }
 
-    /// Moves what can be moved in both directions; reads are shared out so that nobody starves.
+    /// Relays in both directions. A limit on reads per turn keeps connections from starving each other.
     private mutating func relay(
         through kernel: some Kernel, buffers: inout ReadBuffers, traffic: inout [Traffic]
     ) -> Progress {
-        if closeHandshake.isSaid { return finishClose(through: kernel, buffers: &buffers) }
+        if closeHandshake.isSent { return finishClose(through: kernel, buffers: &buffers) }
         guard let service = lease?.backend.index else { preconditionFailure("a tunnel without a lease") }
         if let progress = relayOnePiece(kernel, &buffers, &traffic[service]) { return progress }
         let upward = pumpUp(kernel, &buffers, &traffic[service])
         if case .over = upward { return upward }
         let downward = pumpDown(kernel, &buffers, &traffic[service])
         if case .over(let termination) = downward { return endAfterBackendFailure(termination, kernel, &buffers) }
-        if closeHandshake.isSaid { return finishClose(through: kernel, buffers: &buffers) }
+        if closeHandshake.isSent { return finishClose(through: kernel, buffers: &buffers) }
         let isFinished = up.isFinished && down.isFinished
         if isFinished, up.sourceEnded || !sentCloseForBackend { return .over(.done) }
         if isFinished || backendIsGone && down.pending.isEmpty && downward == .rest {
-            // Who was told in the backend's name has the same moment to answer as all others.
-            if sentCloseForBackend { closeHandshake = .said }
+            // A client that was sent a close frame for its backend gets the usual close timeout.
+            if sentCloseForBackend { closeHandshake = .sent }
             return sentCloseForBackend || sendCloseAfterBackendFailure()
                 ? finishClose(through: kernel, buffers: &buffers) : .over(.backendGone)
         }
         return upward == .more || downward == .more ? .more : .rest
     }
 
-    /// Nearly every event: one side has spoken, all of it is read and taken at once, and nothing else is going on. nil
-    /// when there is more to see to; what has been done by then stays done.
+    /// Handles the common case: one endpoint is readable, and one read and one write move everything. Returns nil if
+    /// more is to be done. Bytes moved before nil stay moved.
     private mutating func relayOnePiece(
         _ kernel: some Kernel, _ buffers: inout ReadBuffers, _ traffic: inout Traffic
     ) -> Progress? {
@@ -146,15 +155,15 @@ extension Connection {
         return isSteady && !client.hasSomething && !upstream!.hasSomething ? .rest : nil
     }
 
-    /// The backend's connection is of no use any more; its client is told so where that can be said.
+    /// Ends the tunnel after a failure of the upstream, with a close frame to the client if one can be sent.
     private mutating func endAfterBackendFailure(
         _ termination: TerminationReason, _ kernel: some Kernel, _ buffers: inout ReadBuffers
     ) -> Progress {
-        closeHandshake.isSaid || termination == .clientReset || !sendCloseAfterBackendFailure()
+        closeHandshake.isSent || termination == .clientReset || !sendCloseAfterBackendFailure()
             ? .over(termination) : finishClose(through: kernel, buffers: &buffers)
     }
 
-    /// Nothing waits, nobody leaves, and nobody is too fast.
+    /// No bytes are pending, no close handshake runs, and no rate limit applies.
     @inline(__always)
     private var isSteady: Bool {
         guard case .none = closeHandshake else { return false }
@@ -171,7 +180,7 @@ extension Connection {
             if let termination = passUp(kernel, &buffers, room, &traffic) { return .over(termination) }
             if up.readsSmall { break }
         }
-        // The close frame behind the last valid one.
+        // The close frame that follows the last valid frame.
         if protocolViolation != nil, !Self.flush(&up, to: &upstream!, kernel) { up.pending.removeAll() }
         Self.endSink(of: &up, upstream!, kernel)
         return up.wantsToRead && client.readiness.contains(.readable) ? .more : .rest
@@ -190,14 +199,14 @@ extension Connection {
             if down.readsSmall { break }
         }
         if up.isFinished, up.sourceEnded, down.wantsToEndSink {
-            down.sinkEnded = true  // Both are over, and closing says so, too.
+            down.sinkEnded = true  // Both directions have ended: closing the socket sends the FIN.
         } else {
             Self.endSink(of: &down, client, kernel)
         }
         return down.wantsToRead && upstream!.readiness.contains(.readable) ? .more : .rest
     }
 
-    /// One read of what the client says, and what follows from it.
+    /// Relays one read from the client.
     @inline(__always)
     private mutating func passUp(
         _ kernel: some Kernel, _ buffers: inout ReadBuffers, _ room: Int, _ traffic: inout Traffic
@@ -216,7 +225,7 @@ extension Connection {
         return nil
     }
 
-    /// One read of what the backend says, and what follows from it.
+    /// Relays one read from the backend.
     @inline(__always)
     private mutating func passDown(
         _ kernel: some Kernel, _ buffers: inout ReadBuffers, _ room: Int, _ traffic: inout Traffic
@@ -227,8 +236,8 @@ extension Connection {
         switch passed {
         case .piece(let piece):
             note(piece, from: .upstream, &traffic)
-            // In the middle of a frame nothing can be said any more.
-            if protocolViolation?.side == .upstream, !closeHandshake.isSaid { return .upstreamReset }
+            // A close frame cannot be sent in the middle of a frame.
+            if protocolViolation?.side == .upstream, !closeHandshake.isSent { return .upstreamReset }
         case .nothing: if down.sourceEnded { endForBackend(kernel) }
         case .sourceBroken: return .upstreamReset
         case .sinkBroken: return .clientReset
@@ -236,7 +245,7 @@ extension Connection {
         return nil
     }
 
-    /// The backend takes nothing more; what it has said before is still to be read.
+    /// The backend accepts no more bytes. Bytes it sent earlier are still read.
     private mutating func stopSending() {
         up.pending.removeAll()
         up.sinkEnded = true
@@ -244,7 +253,7 @@ extension Connection {
         upstream!.readiness.insert(.readable)
     }
 
-    /// Only where a pace is set is the clock looked at.
+    /// Applies the message rate limit. The clock is read only if a limit is set.
     @inline(__always)
     private mutating func slowDown(_ summary: FrameSummary, _ kernel: some Kernel) {
         guard rateLimiter != nil, summary.frames > 0 else { return }
@@ -264,16 +273,16 @@ extension Connection {
         case sinkBroken
     }
 
-    /// What was read in one go: how much of it may travel on, and what it held.
+    /// The result of one read: the number of bytes to forward and a summary of their frames.
     private struct Piece {
         let count: Int
         let summary: FrameSummary
         var violation: FrameViolation?
-        /// Whether what may travel on ends between two frames.
+        /// The forwarded bytes end between two frames.
         var endsAtBoundary = true
     }
 
-    /// How much is read at most: after some reads that the sink took whole, as much as it takes at once.
+    /// Returns the maximum size of a read. After `Limits.ordinaryReadsPerTurn` reads it grows to the sink's free space.
     private static func room(forRead position: Int, of pump: RelayDirection, to sink: Endpoint, _ kernel: some Kernel)
         -> Int
     {
@@ -281,7 +290,7 @@ extension Connection {
         return min(max(kernel.roomToSend(on: sink.descriptor), Limits.readBufferBytes), Limits.largeReadBytes)
     }
 
-    /// One read, and at once one write: only what the sink does not take is copied.
+    /// Performs one read and one write. Only bytes that the sink does not accept are copied.
     private static func pass(
         _ pump: inout RelayDirection, _ frames: inout FrameTracker?, from source: inout Endpoint,
         to sink: inout Endpoint,
@@ -316,7 +325,7 @@ extension Connection {
         }
     }
 
-    /// False when the sink is broken.
+    /// Writes pending bytes. Returns false if the sink is broken.
     private static func flush(_ pump: inout RelayDirection, to sink: inout Endpoint, _ kernel: some Kernel) -> Bool {
         guard pump.wantsToWrite, sink.readiness.contains(.writable) else { return true }
         let result = pump.pending.withSpan { kernel.send($0, to: sink.descriptor) }
@@ -336,8 +345,8 @@ extension Connection {
 // MARK: - Frames
 
 extension Connection {
-    /// How much of this may travel on. Of a frame that breaks the rules nothing does, except for what of its header
-    /// came in an earlier read.
+    /// Counts frames and returns how many bytes may be forwarded. Of an invalid frame nothing is forwarded except
+    /// header bytes of an earlier read.
     private static func follow(
         _ bytes: Span<UInt8>, _ frames: inout FrameTracker?, _ traffic: inout Traffic.Direction
     ) -> Piece {
@@ -361,7 +370,7 @@ extension Connection {
         if let code = piece.summary.closeCode { traffic.countClose(code.number) }
         if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
         guard let violation = piece.violation else { return }
-        // Where both sides break the rules, the first of them is what the tunnel fails of.
+        // The first violation of either endpoint is the reported one.
         protocolViolation = protocolViolation ?? ProtocolViolation(side: side, violation: violation)
         switch side {
         case .client: endClient(violation, atBoundary: piece.endsAtBoundary)
@@ -369,20 +378,21 @@ extension Connection {
         }
     }
 
-    /// The client is told why, and the backend that its client is going.
+    /// Ends a tunnel with an invalid client frame: close code to the client, 1001 to the backend.
     private mutating func endClient(_ violation: FrameViolation, atBoundary: Bool) {
-        // Whom nobody reads needs no mask that cannot be guessed: what is masked here is ours (RFC 6455, 10.3).
+        // Masking protects intermediaries from attacker-controlled bytes (RFC 6455, 10.3). These bytes are the daemon's
+        // own, so a fixed key is enough.
         if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
         up.sourceEnded = true
-        if !closeHandshake.isSaid { closeHandshake = .wanted(violation.closeCode) }
+        if !closeHandshake.isSent { closeHandshake = .pending(violation.closeCode) }
     }
 
-    /// To its client a backend that breaks the rules is a server with an unexpected condition (RFC 6455, 7.4.1).
+    /// Ends a tunnel with an invalid backend frame. The client gets 1011, an unexpected condition (RFC 6455, 7.4.1).
     private mutating func endBackend(_ violation: FrameViolation, atBoundary: Bool) {
         down.sourceEnded = true
         guard atBoundary else { return }
         down.pending.append(FrameWriter.close(.internalError))
-        closeHandshake = .init(saying: .internalError)
+        closeHandshake = .init(sending: .internalError)
     }
 }
 
@@ -396,30 +406,30 @@ extension Traffic.Direction {
     }
 }
 
-// MARK: - Taking leave
+// MARK: - Close handshake
 
 extension Connection {
-    /// Ends the tunnel with a close frame, now or as soon as the backend's current frame is through.
+    /// Ends the tunnel with a close frame, at once or after the backend's current frame.
     mutating func closeTunnels(_ code: CloseCode) {
-        guard !closeHandshake.isSaid else { return }
-        // A connection that is about to be failed is failed.
-        if case .wanted(let earlier) = closeHandshake, earlier.failsConnection { return sendCloseIfPossible() }
-        closeHandshake = .wanted(code)
+        guard !closeHandshake.isSent else { return }
+        // A pending close that fails the connection takes precedence.
+        if case .pending(let earlier) = closeHandshake, earlier.failsConnection { return sendCloseIfPossible() }
+        closeHandshake = .pending(code)
         sendCloseIfPossible()
     }
 
-    /// A close frame in the middle of another frame would be read as part of its payload.
+    /// Sends the pending close frame at a frame boundary. In the middle of a frame it would be read as payload.
     private mutating func sendCloseIfPossible() {
-        guard case .wanted(let code) = closeHandshake, let serverFrames, serverFrames.isAtBoundary else { return }
-        // Who has said goodbye already needs no second one (RFC 6455, 5.5.1).
+        guard case .pending(let code) = closeHandshake, let serverFrames, serverFrames.isAtBoundary else { return }
+        // Send at most one close frame (RFC 6455, 5.5.1).
         if !serverFrames.hasSeenClose, !sentCloseForBackend {
             down.pending.append(FrameWriter.close(code, reason: protocolViolation?.violation.reason ?? ""))
         }
-        closeHandshake = .init(saying: code)
+        closeHandshake = .init(sending: code)
         down.sourceEnded = true
     }
 
-    /// A backend that broke off has said no goodbye: we say it, where it can be read as one (RFC 6455, 7.4.1).
+    /// Sends a close frame for a backend that ended without one (RFC 6455, 7.4.1). Returns false if none can be sent.
     private mutating func sendCloseAfterBackendFailure() -> Bool {
         guard !down.sourceEnded, sendCloseForBackend() else { return false }
         down.sourceEnded = true
@@ -427,31 +437,30 @@ extension Connection {
         return true
     }
 
-    /// An end without a goodbye that the client has not asked for, most often that of a process that has crashed. What
-    /// the client says goes up as before, in case somebody still reads it.
+    /// Handles the end of a backend's direction without a close frame, usually after a crash. The client's bytes are
+    /// still relayed because the backend may still read.
     private mutating func endForBackend(_ kernel: some Kernel) {
         guard !up.sourceEnded, clientFrames?.hasSeenClose == false, sendCloseForBackend() else { return }
         sentCloseForBackend = true
         if !Self.flush(&down, to: &client, kernel) { down.pending.removeAll() }
     }
 
-    /// 1011 and not 1012: whether the backend comes back is for its next client to decide. Who was to be told something
-    /// else in a moment is told that.
+    /// Appends a close frame for the backend: 1011, because only the next request decides whether the backend restarts
+    /// (1012 would promise it). A scheduled close keeps its own code.
     private mutating func sendCloseForBackend() -> Bool {
         guard let serverFrames, serverFrames.isAtBoundary, !serverFrames.hasSeenClose else { return false }
         switch closeHandshake {
         case .none: down.pending.append(FrameWriter.close(.internalError))
-        case .planned(let code): down.pending.append(FrameWriter.close(code))
-        case .wanted, .said, .failed: return false
+        case .scheduled(let code): down.pending.append(FrameWriter.close(code))
+        case .pending, .sent, .failed: return false
         }
         return true
     }
 
-    /// The close frame goes out; what the client still sends is discarded until it has answered or gone.
+    /// Sends the close frame and discards the client's bytes until its close frame or its end.
     ///
-    /// Of a failed connection the server ends its direction first and at once (RFC 6455, 7.1.1). Closing it at once
-    /// would destroy the close frame where the client has sent more: the system answers bytes that nobody reads with a
-    /// reset.
+    /// On a failed connection the daemon ends its direction first and at once (RFC 6455, 7.1.1). Closing the socket at
+    /// once would destroy the close frame: the kernel sends a reset if unread bytes are in the receive buffer.
     private mutating func finishClose(through kernel: some Kernel, buffers: inout ReadBuffers) -> Progress {
         guard Self.flush(&down, to: &client, kernel) else { return .over(.clientReset) }
         if case .failed = closeHandshake { Self.endSink(of: &down, client, kernel) }
@@ -467,7 +476,8 @@ extension Connection {
                 }
                 var ignored = Traffic.Direction()
                 _ = Self.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
-                // Of one who broke the rules nothing is read any more; its end, or the timer, is awaited.
+                // After a protocol violation frames are no longer parsed. Only the client's end or the timer ends the
+                // tunnel.
                 if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.closeHandshake) }
             case .wouldBlock: client.readiness.remove(.readable)
             case .ended, .failed: return .over(.closeHandshake)
@@ -477,18 +487,18 @@ extension Connection {
     }
 }
 
-// MARK: - One end
+// MARK: - One endpoint
 
 extension Connection.Endpoint {
-    /// There is something to read, or an end to learn of.
+    /// A read returns bytes or the end of the stream.
     var hasSomething: Bool { readiness.contains(.readable) }
 
-    /// A short read means drained, unless the peer has ended: then the end itself is still to be read.
+    /// Clears `readable` after a short read. After the peer's end the socket stays readable until the end is read.
     mutating func recordRead(_ count: Int, of room: Int) {
         if count < room, !readiness.contains(.peerEnded) { readiness.remove(.readable) }
     }
 
-    /// How much was taken; nil when the connection is broken.
+    /// Updates readiness after a write and returns the number of bytes written. nil: the connection is broken.
     mutating func note(_ result: WriteResult, of count: Int) -> Int? {
         switch result {
         case .bytes(let sent):
@@ -504,7 +514,7 @@ extension Connection.Endpoint {
 
     mutating func learn(_ more: Readiness) {
         readiness.formUnion(more)
-        // An error or a full close shows itself in the next read, behind whatever came before it.
+        // The next read returns an error or an end, after all bytes that precede it.
         if !more.isDisjoint(with: [.broken, .peerEnded]) { readiness.insert(.readable) }
         if more.contains(.broken) { readiness.insert(.writable) }
     }

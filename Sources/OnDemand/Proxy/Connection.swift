@@ -1,48 +1,48 @@
-/// One client's connection and, while it has one, its backend's: everything the proxy keeps about it.
+/// A client's connection and its upstream: all state that the proxy keeps for it.
 ///
-/// A plain value in a slab. Before the tunnel the conversation hangs on it; in a tunnel this is all there is, so its
-/// size is what an idle WebSocket costs: the members stand in the order that leaves few gaps, and a test has the sum.
+/// A plain value in a slab. Before the tunnel it refers to an `HTTPSession`. In a tunnel it is the whole state, so its
+/// size is the cost of an idle WebSocket. The order of the members avoids padding, and a test checks the sum.
 struct Connection {
-    /// Heads, bodies and deadlines; gone once the tunnel is open.
+    /// Heads, bodies and deadlines. nil: the tunnel is open.
     var session: HTTPSession?
     /// Client to backend.
     var up = RelayDirection()
-    /// The backend ended without a goodbye, and the client has been told in its name.
+    /// The backend ended without a close frame, and the daemon sent one in its place.
     var sentCloseForBackend = false
-    /// Its share of a turn was used up, and it is resumed in the next one.
+    /// The share of a turn was used up. The connection is resumed in the next turn.
     var isBusy = false
-    /// The generation of this link's slot, for tokens.
+    /// Generation of the slot, for tokens.
     var generation: UInt32 = 0
     /// Backend to client.
     var down = RelayDirection()
-    /// The lease has been given back: the tunnel lasts no longer than the backend's own reasons to stay awake.
+    /// The lease was returned: this tunnel does not keep its backend awake.
     var isUncounted = false
-    /// What had moved when the timer was armed.
+    /// `moved` at the time the timer was armed, for comparison when it fires.
     var movedWhenArmed: UInt32 = 0
-    /// The deadline that the timer is armed for; nil while it is not.
+    /// The deadline that the timer is armed for. nil: not armed.
     var armed: Deadline?
     var closeHandshake = CloseHandshake.none
-    /// Who broke which rule, until the proxy has taken note.
+    /// The first protocol violation, until the proxy has logged it. nil: none.
     var protocolViolation: ProtocolViolation?
-    /// The backend's process is gone, or reads no more: when what it said has been passed on, the tunnel is over.
+    /// The backend's process has exited or reads no more. The tunnel ends after its last bytes are relayed.
     var backendIsGone = false
-    /// Where frames begin and end in what each side sends; nil once a side broke the rules.
+    /// Frame boundaries of each direction. nil: after a protocol violation.
     var clientFrames: FrameTracker?
-    /// The client sent a text or binary frame since the flag was last lowered: somebody is there.
+    /// The client sent a text or binary frame since the flag was last cleared.
     var hasClientData = false
     var serverFrames: FrameTracker?
-    /// Where this connection is counted.
+    /// The limits that count this connection.
     var admission = Admission.counted(listener: 0, clientPrefix: nil)
     var client: Endpoint
     var upstream: Endpoint?
-    /// What keeps the backend awake.
+    /// The generation of the backend that this connection uses. nil: none.
     var lease: Lease?
-    /// How fast the client may send, where that is limited.
+    /// Message rate limit of the client. nil: unlimited.
     var rateLimiter: RateLimiter?
 
     init(client: Endpoint) { self.client = client }
 
-    /// Makes a vacant link that of a client; the rest of it is right as it is.
+    /// Initializes a vacant slot for a client. The other members already have their initial values.
     mutating func begin(_ client: Endpoint, _ session: HTTPSession, generation: UInt32, _ admission: Admission) {
         self.client = client
         self.session = session
@@ -50,51 +50,50 @@ struct Connection {
         self.admission = admission
     }
 
-    /// Stands where there is no link.
+    /// Content of a vacant slot.
     static var empty: Connection { Connection(client: .init(descriptor: Descriptor(raw: -1))) }
 
     struct Endpoint {
         let descriptor: Descriptor
-        /// Tells the connections apart that a link has had to its backend, one after the other.
+        /// Distinguishes the successive upstreams of one connection.
         var number: UInt32 = 0
         var readiness: Readiness = []
     }
 
-    /// How the daemon takes its leave when it ends a tunnel itself (RFC 6455, 7.1).
+    /// Close handshake that the daemon starts (RFC 6455, 7.1).
     enum CloseHandshake: Equatable {
         case none
-        /// A timer will ask for it, so that many clients do not come back at one moment.
-        case planned(CloseCode)
-        /// To be said as soon as no frame of the backend's is half sent.
-        case wanted(CloseCode)
-        /// The close frame is on its way; nothing else follows it, and the client has a moment to answer.
-        case said
-        /// The connection is failed (RFC 6455, 7.1.7): the end of our direction follows right behind the close frame.
-        /// What the client sends is discarded until its own end: so many kibibytes so far, each read counting as one at
-        /// least.
+        /// A timer will start it. Random delays spread the clients' reconnects.
+        case scheduled(CloseCode)
+        /// The close frame is sent as soon as no backend frame is partially sent.
+        case pending(CloseCode)
+        /// The close frame is queued and nothing follows it. The client has `Limits.closeTimeout` to respond.
+        case sent
+        /// The connection is failed (RFC 6455, 7.1.7): the daemon's direction ends after the close frame. The client's
+        /// bytes are discarded until its end. `discarded` counts them in KiB, at least 1 per read.
         case failed(discarded: UInt16)
 
-        /// No byte of the backend's follows any more.
-        var isSaid: Bool {
+        /// No more backend bytes are relayed.
+        var isSent: Bool {
             switch self {
-            case .none, .planned, .wanted: false
-            case .said, .failed: true
+            case .none, .scheduled, .pending: false
+            case .sent, .failed: true
             }
         }
 
-        /// What a close frame with this code begins.
-        init(saying code: CloseCode) { self = code.failsConnection ? .failed(discarded: 0) : .said }
+        /// The state after a close frame with this code.
+        init(sending code: CloseCode) { self = code.failsConnection ? .failed(discarded: 0) : .sent }
     }
 
-    /// What an open tunnel waits for with a limit.
+    /// The wait of an open tunnel that has a time limit.
     enum Deadline: Equatable {
-        /// The moment that was drawn for a planned close frame.
-        case leave
-        /// From the wish for a close frame to the client's end.
+        /// The random delay of a scheduled close frame.
+        case closeDelay
+        /// From the pending close frame to the client's end.
         case closeHandshake
-        /// One side has ended: bytes have to move in either direction.
+        /// One endpoint has ended: bytes must move in some direction.
         case progress
-        /// Bytes wait for the client, which has to take some.
+        /// Bytes are pending for the client, which must accept some.
         case stall
     }
 
@@ -108,22 +107,22 @@ struct Connection {
         let generation: Generation
     }
 
-    /// What the HTTP part of a connection needs.
+    /// HTTP state of a connection.
     final class HTTPSession {
         var machine: ExchangeMachine
-        /// Of the listener that it came through.
+        /// Purpose of the listener that accepted the connection.
         let purpose: ListenerSpec.Purpose
-        /// The deadline that is armed, and for which request.
+        /// The armed deadline. nil: none.
         var armed: ArmedDeadline?
-        /// The life of a backend that the link's connection without a request belongs to; no lease is held for it.
+        /// The generation that the idle upstream belongs to. No lease is held. nil: no idle upstream.
         var idleUpstream: Lease?
-        /// While it waits for a backend.
+        /// The ticket of a queued request. nil: not queued.
         var ticket: (number: Ticket, backend: BackendID)?
 
         struct ArmedDeadline: Equatable {
             let deadline: ExchangeMachine.Deadline
             let request: Int
-            /// What had moved when it was armed; a head's deadline does not wait for it.
+            /// Bytes moved when the deadline was armed. A header timeout ignores it.
             let moved: Int
         }
 
@@ -132,21 +131,20 @@ struct Connection {
             self.purpose = purpose
         }
 
-        /// The next step, and whether something that was said before is still to be noted.
+        /// Returns the next step, and whether a local reply is still to be logged.
         func next(client: Readiness, upstream: Readiness) -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
             Self.next(&machine, client, upstream)
         }
 
-        /// The deadline that is right now, given what the client's socket allows.
+        /// The deadline that applies now, given the readiness of the client's socket.
         func wanted(client: Readiness) -> ArmedDeadline? { Self.wanted(&machine, client) }
 
         func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
 
-        /// Whether what comes back is the first answer of this life of the backend.
+        /// Whether this is the first response of this generation of the backend.
         var provesBackend: Bool { Self.provesBackend(&machine) }
 
-        // Asked in place: for a question to a property of a class the machine would be copied, and all that it holds
-        // be retained, at every step.
+        // Static functions with `inout` avoid a copy of the machine, and a retain of its contents, at every step.
 
         private static func next(
             _ machine: inout ExchangeMachine, _ client: Readiness, _ upstream: Readiness

@@ -1,14 +1,14 @@
-/// What every message of every tunnel touches, in one value: one check of exclusive access covers all of it.
+/// State that every tunnel message uses, in one value: one exclusivity check covers all of it.
 struct ConnectionTable {
     var connections = Slab(empty: Connection.empty)
-    /// By the index of the service.
+    /// By service index.
     var traffic: [Traffic]
     var buffers = ReadBuffers()
 
-    /// Carries what events in a row have to carry, up to one that says more than that messages have passed: what that
-    /// one came to, and whose it was. nil where the next event is of no connection, or there is none.
+    /// Relays consecutive connection events until one needs the proxy's attention. Returns that event and its outcome,
+    /// or nil if the next event is not a connection event or none is left.
     ///
-    /// One call for all of them: so the check of exclusive access is one, too.
+    /// One call for all events means one exclusivity check.
     mutating func relayRun(
         _ position: inout Int, of count: Int, through kernel: some Kernel
     ) -> (token: Token, outcome: Connection.EventOutcome)? {
@@ -23,7 +23,7 @@ struct ConnectionTable {
         return nil
     }
 
-    /// What an event of a connection's socket comes to.
+    /// Handles a socket event of a connection.
     mutating func take(_ readiness: Readiness, for token: Token, through kernel: some Kernel) -> Connection.EventOutcome
     {
         guard connections.isTaken(token.index) else { return .stale }
@@ -33,7 +33,7 @@ struct ConnectionTable {
 
     func session(of index: Int) -> Connection.HTTPSession? { connections.peek(at: index) { $0.session } }
 
-    /// What the sockets of a link allow; nothing where there is no backend.
+    /// Readiness of the connection's sockets. Empty for a missing upstream.
     func readiness(of index: Int) -> (client: Readiness, upstream: Readiness) {
         connections.peek(at: index) { ($0.client.readiness, $0.upstream?.readiness ?? []) }
     }
@@ -42,7 +42,7 @@ struct ConnectionTable {
         connections[index].relayOnce(through: kernel, buffers: &buffers, traffic: &traffic)
     }
 
-    /// The deadline that a tunnel's timer is to be armed for, and the tunnel's token.
+    /// Returns the deadline to arm the tunnel's timer for, with the tunnel's token.
     mutating func deadlineToArm(of index: Int) -> (deadline: Connection.Deadline, token: Token)? {
         guard let deadline = connections[index].deadlineToArm() else { return nil }
         return (deadline, Token(.client, index: index, generation: connections.peek(at: index) { $0.generation }))

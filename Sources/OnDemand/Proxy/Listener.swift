@@ -1,20 +1,20 @@
-/// A listening socket, what its clients may ask for, and whether it rests.
+/// A listening socket with its purpose and its state.
 struct Listener {
-    /// nil while the listener is lost: its socket was shut down from outside.
+    /// nil: the socket was shut down from outside.
     var descriptor: Descriptor?
     let address: SocketAddress
     var purpose: ListenerSpec.Purpose
-    /// For those who come from now on.
+    /// Rules for new connections.
     var rules: ExchangeRules
-    /// Opened by the manager, who keeps it for the next daemon: closed here, and its file is left alone.
+    /// Opened by the service manager, which keeps it for the next daemon. The daemon closes its descriptor and keeps a socket file.
     var isInherited = false
-    /// Unlike its place in the list it is nobody else's, ever.
+    /// Unique for the life of the daemon, unlike the index in the list.
     var number: UInt32 = 0
-    var crowd = ConnectionLimiter()
-    /// The process or the machine ran out of descriptors or memory; a timer ends the pause.
+    var limiter = ConnectionLimiter()
+    /// The process or the machine is out of descriptors or memory. A timer ends the pause.
     var isPaused = false
-    /// The log has told of the pause, and not yet of its end: one pause is followed by another while nothing changes.
+    /// The pause is logged, its end is not. Consecutive pauses are logged once.
     var isStarved = false
-    /// The pause before the next attempt to open a lost listener again.
+    /// Delay before the next attempt to reopen a lost listener.
     var reopenPause = Limits.reopenPauseFirst
 }

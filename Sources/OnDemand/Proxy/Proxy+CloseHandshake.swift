@@ -1,10 +1,10 @@
-/// Ending tunnels politely: a close frame at a frame boundary, and not all clients at the same moment.
+/// Ends tunnels with a close frame at a frame boundary, spread over time.
 extension Proxy {
-    /// Who is told that the daemon, or this generation of a backend, goes away; `window` spreads it, so that the
-    /// clients do not all come back at once.
+    /// Sends close frames to all tunnels, or to those of one generation, at random times within `window`. This spreads
+    /// the clients' reconnects.
     func closeTunnels(of lease: Connection.Lease?, _ code: CloseCode, over window: Duration) {
         sendToWorkers(.closeTunnels(lease, code, over: window))
-        // Clients of failed connections have been told already, and a daemon that leaves waits for none of them.
+        // These clients already have their close frame. A shutdown does not wait for their end.
         if lease == nil, reporting != nil {
             for index in connections.indices where connections[index].isDiscarding { close(index, .closeHandshake) }
         }
@@ -16,8 +16,8 @@ extension Proxy {
                 closeTunnels(of: index, code)
                 continue
             }
-            connections[index].closeHandshake = .planned(code)
-            connections[index].armed = .leave
+            connections[index].closeHandshake = .scheduled(code)
+            connections[index].armed = .closeDelay
             reactor.arm(.connection(clientToken(index)), at: kernel.now() + delay)
         }
     }
@@ -29,7 +29,7 @@ extension Proxy {
 }
 
 extension CloseCode {
-    /// To a client, 1012 and 1013 differ in whether it is worth trying at once (RFC 6455, 11.7).
+    /// 1012 and 1013 tell the client whether an immediate reconnect is useful (RFC 6455, 11.7).
     init(_ reason: CloseReason) {
         self =
             switch reason {

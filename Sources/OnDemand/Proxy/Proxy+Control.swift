@@ -1,19 +1,19 @@
-/// An operator asks, on the control socket or the status listener, and only what is ordered wakes anything.
+/// Requests of operators on the control socket and the status listener. Only commands can wake a backend.
 extension Proxy {
     func control(_ index: Int, _ session: Connection.HTTPSession) {
         do throws(ControlError) {
             let place = session.purpose == .control ? ControlRequest.Place.control : .status
-            let question = try ControlRequest(reading: session.machine.request?.line ?? "", at: place)
-            try answer(question, index, session)
+            let request = try ControlRequest(reading: session.machine.request?.line ?? "", at: place)
+            try respond(to: request, index, session)
         } catch {
             serve(error.response, session)
         }
     }
 
-    private func answer(
-        _ question: ControlRequest, _ index: Int, _ session: Connection.HTTPSession
+    private func respond(
+        to request: ControlRequest, _ index: Int, _ session: Connection.HTTPSession
     ) throws(ControlError) {
-        switch question {
+        switch request {
         case .status(.json):
             serve(.snapshot, index, session)
         case .status(let form):
@@ -47,7 +47,8 @@ extension Proxy {
             response.rendered(keepAlive: session.machine.staysOpen, headOnly: headOnly))
     }
 
-    /// Who follows and does not keep up is let go: a daemon waits for no reader.
+    /// Sends a line of output to its subscribers. A subscriber that does not keep up is closed: output is never
+    /// buffered without limit.
     func pass(_ line: String, of id: BackendID) {
         for subscriber in logSubscribers where subscriber.backend == id {
             let index = subscriber.token.index
@@ -58,13 +59,13 @@ extension Proxy {
 }
 
 extension Proxy {
-    /// It prints nothing any more, and its number may be somebody else's next.
+    /// Closes the log streams of a removed backend. Its index may be reused.
     func endFollowing(_ id: BackendID) {
         for subscriber in logSubscribers where subscriber.backend == id { close(subscriber.token.index, .done) }
     }
 }
 
-/// Somebody who is shown what a backend prints.
+/// A client that follows a backend's output.
 struct LogSubscriber {
     let token: Token
     let backend: BackendID

@@ -1,6 +1,6 @@
-/// The deadlines of conversations: one timer each, armed for what is being waited for.
+/// Deadlines of HTTP sessions: one timer per session, armed for the current phase.
 extension Proxy {
-    /// `client` is what the client's socket allows.
+    /// `client` is the readiness of the client's socket.
     func armDeadline(of index: Int, _ session: Connection.HTTPSession, client: Readiness) {
         let wanted = session.wanted(client: client)
         guard wanted != session.armed else { return }

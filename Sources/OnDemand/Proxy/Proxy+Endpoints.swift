@@ -1,6 +1,6 @@
-/// Requests for the daemon's own endpoints: each goes to the driver that answers it.
+/// Dispatches requests for local endpoints to their drivers.
 extension Proxy {
-    /// Returns false when the connection is not the proxy's any more.
+    /// Returns false if the proxy no longer owns the connection.
     func serve(_ endpoint: Endpoint, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
         switch endpoint {
         case .status(.service), .control: control(index, session)
@@ -16,9 +16,11 @@ extension Proxy {
 
     // MARK: Cables
 
-    /// Verifies the client's token and hands the connection to the cable server.
+    /// Verifies the client's token and transfers the connection to the cable server.
     private func openSession(of id: CableID, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
-        guard let upgrade = session.machine.request?.cable else { preconditionFailure("a client without a handshake") }
+        guard let upgrade = session.machine.request?.cable else {
+            preconditionFailure("a cable client without a handshake")
+        }
         let access = session.machine.rules.cables[id.index]
         guard !isDraining else {
             session.machine.respond(LocalReply(status: 503, body: "ondemandd is shutting down."), closing: true)

@@ -1,6 +1,10 @@
-/// Taking new connections, and pausing where taking more would only fail and spin.
+/// Accepts connections, enforces connection limits, and drains at shutdown.
+///
+/// States of a listener: open, paused (out of descriptors or memory, `Limits.acceptPause`), lost (reopened with a
+/// growing delay, unless the service manager opened it). An accepted connection is counted for its listener and its client prefix,
+/// rejected with a local reply, or reset after `Limits.rejectionsAtOnce` rejections at once.
 extension Proxy {
-    /// Returns the index to close it by.
+    /// Starts watching a listener. Returns its index.
     func open(_ listener: Listener) throws(SystemError) -> Int {
         let index = listeners.firstIndex { $0 == nil } ?? listeners.count
         do throws(SystemError) {
@@ -18,7 +22,7 @@ extension Proxy {
         return index
     }
 
-    /// Those who came in through it stay.
+    /// Closes a listener. Its connections stay open.
     func closeListener(_ index: Int) {
         guard let listener = listeners[index] else { preconditionFailure("a listener was closed twice") }
         reactor.disarm(.acceptPause(listener: index))
@@ -39,21 +43,21 @@ extension Proxy {
             case .accepted(let descriptor, let peer): admit(descriptor, peer.unmapped, through: listener, at: index)
             case .wouldBlock: return noteRecovery(of: index)
             case .ended: return lose(index)
-            case .failed(let code): if !makeRoom(because: code) { pause(index, because: code) }
+            case .failed(let code): if !freeDescriptors(after: code) { pause(index, because: code) }
             }
         }
     }
 
-    /// Nobody waits any more; one who was accepted now and then would not have meant that.
+    /// The accept queue is empty. A single successful accept would not prove recovery.
     private func noteRecovery(of index: Int) {
         guard let listener = listener(at: index), listener.isStarved else { return }
         listeners[index]?.isStarved = false
         log(.listenerResumed, LogField("address", listener.address.description))
     }
 
-    /// Closes connections that only wait for a next request: those to backends, which nobody misses, then clients',
-    /// as a server may at any time (RFC 9112, 9.5). False when that is no remedy, or none is left.
-    func makeRoom(because code: Errno) -> Bool {
+    /// Frees descriptors: closes idle upstreams first, then idle client connections (RFC 9112, 9.5). Returns false if
+    /// the error has another cause or nothing is idle.
+    func freeDescriptors(after code: Errno) -> Bool {
         guard code == .tooManyFiles || code == .tooManyFilesInSystem else { return false }
         guard idleUpstreams == 0 else {
             closeIdleUpstreams { _ in true }
@@ -65,7 +69,7 @@ extension Proxy {
         return !chosen.isEmpty
     }
 
-    /// Steps of the golden ratio: no two are alike, nor look alike to who reads a log.
+    /// Returns the next request identifier. Golden-ratio steps make identifiers unique and easy to tell apart in a log.
     private func nextIdentity() -> UInt64 {
         lastIdentity &+= 0x9e37_79b9_7f4a_7c15
         return lastIdentity
@@ -84,7 +88,7 @@ extension Proxy {
         let place = connections.claim()
         let client = Connection.Endpoint(descriptor: descriptor)
         connections[place.index].begin(client, session, generation: place.generation, admission)
-        if table.connections.count == Limits.crowd { hadManyConnections = true }
+        if table.connections.count == Limits.manyConnections { hadManyConnections = true }
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
             drive(place.index)
@@ -94,26 +98,26 @@ extension Proxy {
         }
     }
 
-    /// nil when there are so many that not even that can be told.
+    /// Counts a new connection or rejects it. nil: too many rejections are open, so the connection is reset.
     private func admission(
         of peer: SocketAddress, through listener: Listener, at index: Int
     ) -> Admission? {
         let limits = listener.rules.limits
-        // A proxy's own address is nobody's; whose connection it is, it has still to say.
+        // Behind a proxy the peer address is the proxy's. The client's address follows in the PROXY header.
         let isAnnounced = listener.rules.expectsProxyHeader
         let clientPrefix = limits.maximumConnectionsPerAddress == nil || isAnnounced ? nil : ClientPrefix(peer)
-        if !listeners[index]!.crowd.hasRoom(under: limits.maximumConnections) {
+        if !listeners[index]!.limiter.hasRoom(under: limits.maximumConnections) {
             let address = LogField("address", listener.address.description)
-            if listeners[index]!.crowd.isNews() { tellOfCrowd(limits.maximumConnections, address) }
+            if listeners[index]!.limiter.shouldLog() { logConnectionLimit(limits.maximumConnections, address) }
         } else if let clientPrefix,
             !clientPrefixes[clientPrefix, default: ConnectionLimiter()].hasRoom(
                 under: limits.maximumConnectionsPerAddress)
         {
-            if clientPrefixes[clientPrefix]!.isNews() {
-                tellOfCrowd(limits.maximumConnectionsPerAddress, LogField("client", peer.host))
+            if clientPrefixes[clientPrefix]!.shouldLog() {
+                logConnectionLimit(limits.maximumConnectionsPerAddress, LogField("client", peer.host))
             }
         } else {
-            listeners[index]!.crowd.enter()
+            listeners[index]!.limiter.enter()
             if let clientPrefix { clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter() }
             return .counted(listener: listener.number, clientPrefix: clientPrefix)
         }
@@ -123,15 +127,15 @@ extension Proxy {
         return .rejected
     }
 
-    /// The proxy has said who comes: now its address can be counted.
+    /// Counts a connection by the client address of its PROXY header.
     func admitAnnounced(_ index: Int, _ session: Connection.HTTPSession) {
         let limit = session.machine.rules.limits.maximumConnectionsPerAddress
         guard limit != nil, let clientPrefix = ClientPrefix(session.machine.peer),
             case .counted(let listener, nil) = connections[index].admission
         else { return session.machine.admittedToListener() }
         guard clientPrefixes[clientPrefix, default: ConnectionLimiter()].hasRoom(under: limit) else {
-            if clientPrefixes[clientPrefix]!.isNews() {
-                tellOfCrowd(limit, LogField("client", session.machine.peer.host))
+            if clientPrefixes[clientPrefix]!.shouldLog() {
+                logConnectionLimit(limit, LogField("client", session.machine.peer.host))
             }
             rejectedTotal += 1
             return session.machine.reject()
@@ -141,8 +145,8 @@ extension Proxy {
         session.machine.admittedToListener()
     }
 
-    private func tellOfCrowd(_ limit: Int?, _ who: LogField) {
-        log(.refused, LogField("reason", "too_many_connections"), LogField("limit", limit ?? 0), who)
+    private func logConnectionLimit(_ limit: Int?, _ subject: LogField) {
+        log(.refused, LogField("reason", "too_many_connections"), LogField("limit", limit ?? 0), subject)
     }
 
     func releaseAdmission(_ admission: Admission) {
@@ -151,17 +155,17 @@ extension Proxy {
             rejected -= 1
             return
         }
-        // Its listener may have been closed since.
+        // The listener may have been closed since.
         let place = listeners.firstIndex { $0?.number == number }
         let rules = place.map { listeners[$0]!.rules }
-        if let place, let rules { listeners[place]!.crowd.leave(under: rules.limits.maximumConnections) }
+        if let place, let rules { listeners[place]!.limiter.leave(under: rules.limits.maximumConnections) }
         guard let clientPrefix else { return }
         let limit = rules?.limits.maximumConnectionsPerAddress
         clientPrefixes[clientPrefix]!.leave(under: limit)
         if clientPrefixes[clientPrefix]!.count == 0 { clientPrefixes[clientPrefix] = nil }
     }
 
-    /// A listener that cannot be served is ready all the time: rest instead of spinning, and let the queue wait.
+    /// Pauses accepting. A listener that cannot accept stays readable and would spin. The kernel queues connections.
     private func pause(_ index: Int, because code: Errno) {
         guard let listener = listener(at: index) else { return }
         listeners[index]?.isPaused = true
@@ -186,7 +190,7 @@ extension Proxy {
         }
     }
 
-    /// A held client is told at once: the start it waits for will not be finished.
+    /// Rejects a queued request at shutdown, because its start will not finish.
     private func reject(from id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
         abandonTicket(of: session)
         session.machine.refused(.shuttingDown, retryAfter: Refusal.shutdownRetry)
@@ -194,8 +198,8 @@ extension Proxy {
         drive(index)
     }
 
-    /// No new clients; tunnels end with a close frame, idle connections end, requests that are being answered may
-    /// finish. Whoever asks about the daemon itself is still told.
+    /// Starts the drain: closes client listeners and idle connections, sends close frames to tunnels, rejects queued
+    /// requests. Requests in progress finish. Status and control requests are still served.
     func drain(over window: Duration) {
         for index in listeners.indices where listeners[index]?.rules.isAboutDaemon == false { closeListener(index) }
         isDraining = true
@@ -217,7 +221,7 @@ extension Proxy {
         closeTunnels(of: nil, .goingAway, over: window)
     }
 
-    /// Nobody is told anything any more.
+    /// Closes all listeners, including status and control.
     func closeListeners() {
         for index in listeners.indices where listeners[index] != nil { closeListener(index) }
     }
@@ -231,9 +235,10 @@ extension Proxy {
         }
     }
 
-    // MARK: Listeners that end
+    // MARK: Lost listeners
 
-    /// Its connections stay. One that a manager has opened only the manager can open again.
+    /// Handles a listener whose socket was shut down. Its connections stay open. Only its opener can reopen a socket that
+    /// it opened.
     private func lose(_ index: Int) {
         guard let listener = listener(at: index) else { return }
         reactor.disarm(.acceptPause(listener: index))
@@ -267,7 +272,7 @@ extension Proxy {
             listeners[index]?.reopenPause = Limits.reopenPauseFirst
             log(.listening, LogField("address", listener.address.description), LogField("for", listener.purpose.word))
         } catch {
-            // The first failure and none of those that follow it.
+            // Only the first of consecutive failures is logged.
             if listener.reopenPause == Limits.reopenPauseFirst * 2 {
                 log(.systemError, LogField("detail", error.description))
             }
@@ -275,8 +280,8 @@ extension Proxy {
         }
     }
 
-    /// Everybody who was to be served has been; who only lingers has its answer, and who comes to ask about the daemon
-    /// is not waited for.
+    /// All exchanges and tunnels have ended. Lingering connections have their response, and status requests do not
+    /// delay the shutdown.
     var isDrained: Bool {
         workerConnectionCount == 0
             && connections.indices.allSatisfy { index in
@@ -288,7 +293,7 @@ extension Proxy {
             }
     }
 
-    /// Nothing is waited for any more.
+    /// Closes all connections at once.
     func closeEverything() {
         for index in connections.indices { close(index, .shuttingDown) }
         sendToWorkers(.closeEverything)

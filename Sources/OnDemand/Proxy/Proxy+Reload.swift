@@ -1,8 +1,8 @@
-/// Services and rules that change while clients are there.
+/// Changes of services and rules while clients are connected.
 extension Proxy {
     // MARK: Rules
 
-    /// For every request that is not understood yet.
+    /// Applies to every request that is not parsed yet.
     func update(_ rules: ExchangeRules, for purpose: ListenerSpec.Purpose) {
         for index in listeners.indices where listeners[index]?.purpose == purpose { listeners[index]?.rules = rules }
         for index in connections.indices {
@@ -11,7 +11,7 @@ extension Proxy {
         }
     }
 
-    /// Where they come in, as bound.
+    /// Bound addresses of the client listeners.
     var clientAddresses: [SocketAddress] {
         listeners.compactMap { listener in
             listener.flatMap { $0.purpose.isForClients ? $0.address : nil }
@@ -20,10 +20,10 @@ extension Proxy {
 
     // MARK: Services
 
-    /// A place for one more service, at best one that nobody knows any more.
+    /// Adds a service. Reuses a free index from `empty` that no connection refers to, otherwise appends one.
     func register(_ upstream: Upstream, atBestIn empty: inout [BackendID]) -> BackendID {
         guard
-            let position = empty.firstIndex(where: { upstreams.indices.contains($0.index) && isForgotten($0) })
+            let position = empty.firstIndex(where: { upstreams.indices.contains($0.index) && isUnused($0) })
         else {
             upstreams.append(upstream)
             traffic.append(Traffic())
@@ -43,7 +43,7 @@ extension Proxy {
         return id
     }
 
-    /// Its counters go on where those of its namesake are, who leaves.
+    /// Copies the counters of a removed service to the service of the same name that replaces it.
     func inheritCounts(_ id: BackendID, from namesake: BackendID) {
         mergeTraffic()
         traffic[id.index] = traffic[namesake.index]
@@ -51,8 +51,8 @@ extension Proxy {
         connectionHistories[id.index] = connectionHistories[namesake.index]
     }
 
-    /// Whether no connection has to do with it.
-    private func isForgotten(_ id: BackendID) -> Bool {
+    /// Whether no connection refers to this service.
+    private func isUnused(_ id: BackendID) -> Bool {
         upstreams[id.index].onWorkers == 0
             && connections.indices.allSatisfy { index in
                 let session = connections[index].session
@@ -62,10 +62,10 @@ extension Proxy {
             }
     }
 
-    /// From the next connection on, or where a generation still lives by what was said before, from the next one on.
+    /// Changes the address of a service: at once, or after the current generation if `after` names it.
     func redirect(_ id: BackendID, to address: SocketAddress, idleWhen: IdleWhen, after generation: Generation?) {
         if let generation {
-            // The one that lives may have begun after an earlier change, and nobody has been admitted to it yet.
+            // The current generation may have begun after an earlier change, before any request was admitted to it.
             upstreams[id.index].move(to: generation)
             upstreams[id.index].next = .init(after: generation, address: address, idleWhen: idleWhen)
         } else {
@@ -76,36 +76,36 @@ extension Proxy {
         }
     }
 
-    /// For tunnels that open from now on, and for how long a client of one may take nothing.
+    /// Applies to new tunnels. `send_timeout` applies to open tunnels as well.
     func update(_ limits: ServiceLimits, of id: BackendID) {
         upstreams[id.index].limits = limits
         sendToWorkers(of: id)
     }
 
-    // MARK: What runs outside
+    // MARK: Unmanaged services
 
-    /// What already runs is open for as long as it is configured and enabled.
-    func openPlain(_ id: BackendID) {
-        upstreams[id.index].plainGeneration = upstreams[id.index].plainGeneration.next
-        upstreams[id.index].gate.open(upstreams[id.index].plainGeneration, leases: 0)
+    /// Opens the gate of an unmanaged service. It stays open while the service is configured and enabled.
+    func openUnmanaged(_ id: BackendID) {
+        upstreams[id.index].unmanagedGeneration = upstreams[id.index].unmanagedGeneration.next
+        upstreams[id.index].gate.open(upstreams[id.index].unmanagedGeneration, leases: 0)
     }
 
-    /// Its clients leave as those of a backend that is stopped.
-    func closePlain(_ id: BackendID, over window: Duration, within patience: Duration) {
-        let lease = Connection.Lease(backend: id, generation: upstreams[id.index].plainGeneration)
+    /// Closes the gate and the tunnels of an unmanaged service, as for a stopped backend.
+    func closeUnmanaged(_ id: BackendID, over window: Duration, within timeout: Duration) {
+        let lease = Connection.Lease(backend: id, generation: upstreams[id.index].unmanagedGeneration)
         upstreams[id.index].gate.close()
         closeIdleUpstreamsOfClosedGate(id)
-        upstreams[id.index].leaving = (lease.generation, .goingAway)
+        upstreams[id.index].closing = (lease.generation, .goingAway)
         closeTunnels(of: lease, .goingAway, over: window)
-        reactor.arm(.leave(id), at: kernel.now() + max(patience, window + Limits.closeTimeout))
+        reactor.arm(.unmanagedDrain(id), at: kernel.now() + max(timeout, window + Limits.closeTimeout))
     }
 
-    /// Who is still there has had its time.
-    func plainLeaveIsOver(_ id: BackendID) {
-        close(id, sparing: upstreams[id.index].gate.isOpen ? upstreams[id.index].plainGeneration : nil)
+    /// Closes connections that are still open after the close timeout.
+    func unmanagedDrainTimedOut(_ id: BackendID) {
+        close(id, sparing: upstreams[id.index].gate.isOpen ? upstreams[id.index].unmanagedGeneration : nil)
     }
 
-    /// Everybody who uses this service, but for one of its lives.
+    /// Closes all connections of this service except those of one generation.
     func close(_ id: BackendID, sparing generation: Generation?) {
         for index in connections.indices {
             guard let lease = connections[index].lease, lease.backend == id, lease.generation != generation else {
@@ -118,14 +118,14 @@ extension Proxy {
 }
 
 extension Proxy.Upstream {
-    /// Where and how the generations after `after` are served.
+    /// Address and idle rule of the generations after `after`.
     struct Move {
         let after: Generation
         let address: SocketAddress
         let idleWhen: IdleWhen
     }
 
-    /// Admission is what tells a new generation from the one before.
+    /// Applies a pending move when the first request of a later generation is admitted.
     mutating func move(to generation: Generation) {
         guard let next, generation > next.after else { return }
         (address, idleWhen) = (next.address, next.idleWhen)

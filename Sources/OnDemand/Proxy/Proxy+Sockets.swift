@@ -1,17 +1,17 @@
-/// The conversation's dealings with its two sockets.
+/// Socket operations of an HTTP session.
 extension Proxy {
     func connect(to id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
         if reuseIdleUpstream(index, session) { return session.machine.connected(isKept: true) }
         let address = upstreams[id.index].currentAddress
         if kernel.isOwnListener(address) { return session.machine.connectFailed(isOwnListener: true) }
-        switch connectMakingRoom(to: address) {
+        switch connectFreeingDescriptors(to: address) {
         case .failed(.tryAgain):
             session.machine.connectionStarted()
             reactor.arm(.connectRetry(clientToken(index)), at: kernel.now() + Limits.connectRetryPause)
         case .failed(let code) where code.isExhaustion:
             rejectForExhaustion(for: id, session)
         case .failed(let code):
-            if code.meansNobodyListens, waitAgain(index, session) { return }
+            if code.meansNotListening, requeue(index, session) { return }
             session.machine.connectFailed()
         case .connected(let descriptor):
             guard watchUpstream(descriptor, index, session) else { return }
@@ -22,9 +22,9 @@ extension Proxy {
         }
     }
 
-    private func connectMakingRoom(to address: SocketAddress) -> ConnectResult {
+    private func connectFreeingDescriptors(to address: SocketAddress) -> ConnectResult {
         let first = kernel.connect(to: address)
-        guard case .failed(let code) = first, makeRoom(because: code) else { return first }
+        guard case .failed(let code) = first, freeDescriptors(after: code) else { return first }
         return kernel.connect(to: address)
     }
 
@@ -60,8 +60,8 @@ extension Proxy {
         }
     }
 
-    /// Any readiness decides a connection that was on its way (connect(2)); one that failed says so, and then which
-    /// failure it was is asked for, so that the socket tells it no more.
+    /// Completes a connect. Any readiness event decides it (connect(2)). The error of a failed one is read and cleared
+    /// with `SO_ERROR`.
     func finishConnecting(_ index: Int) {
         guard let session = table.session(of: index),
             case .awaitingConnection = session.machine.phase,
@@ -70,15 +70,16 @@ extension Proxy {
         guard upstream.readiness.contains(.broken), let code = kernel.connectFailure(of: upstream.descriptor) else {
             return session.machine.connected(isProven: isProven(index))
         }
-        if code.meansNobodyListens, waitAgain(index, session) { return }
+        if code.meansNotListening, requeue(index, session) { return }
         session.machine.connectFailed()
     }
 
-    /// Whether the life of the backend that this link belongs to has answered something.
+    /// Whether this generation of the backend has sent a response.
     private func isProven(_ index: Int) -> Bool {
         guard let lease = table.connections.peek(at: index, for: { $0.lease }) else { return true }
         let service = lease.backend.index
-        return upstreams[service].proven == lease.generation || upstreams[service].plainGeneration == lease.generation
+        return upstreams[service].proven == lease.generation
+            || upstreams[service].unmanagedGeneration == lease.generation
     }
 
     private func noteProof(_ index: Int, _ session: Connection.HTTPSession) {
@@ -86,11 +87,10 @@ extension Proxy {
         upstreams[lease.backend.index].proven = lease.generation
     }
 
-    /// False where it is answered 502. While a process lives that the daemon supervises, "nobody listens" is "not ready
-    /// yet": the supervisor looks again, and the request is queued as it was before.
-    private func waitAgain(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
+    /// Queues the request again if the supervised process does not listen yet. Returns false if the client gets 502.
+    private func requeue(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
         guard session.machine.mayWaitAgain, let lease = connections[index].lease,
-            upstreams[lease.backend.index].plainGeneration != lease.generation
+            upstreams[lease.backend.index].unmanagedGeneration != lease.generation
         else { return false }
         let wasSent = session.machine.phase == .relaying
         releaseUpstream(index, session)
@@ -119,11 +119,11 @@ extension Proxy {
         case .wouldBlock: break
         case .ended:
             let isReset = session.machine.upstreamRefusesMore || !session.machine.toUpstream.isEmpty
-            if isReset, waitAgain(index, session) { return }
+            if isReset, requeue(index, session) { return }
             let isUnread = session.machine.isRetriable && hasUndelivered(to: index)
             session.machine.upstreamEnded(isUnread: isUnread)
         case .failed(.connectionReset), .failed(.brokenPipe):
-            if !waitAgain(index, session) { session.machine.upstreamWasReset() }
+            if !requeue(index, session) { session.machine.upstreamWasReset() }
         case .failed: session.machine.upstreamFailed()
         }
     }
@@ -149,7 +149,7 @@ extension Proxy {
     }
 }
 
-/// One check of exclusive access covers a call and what is learnt from it.
+/// One exclusivity check covers the call and the readiness update.
 extension ConnectionTable {
     fileprivate mutating func receiveFromClient(of index: Int, through kernel: some Kernel) -> ReadResult {
         Self.receive(from: &connections[index].client, into: &buffers.ordinary, through: kernel)
@@ -172,7 +172,7 @@ extension ConnectionTable {
         return result
     }
 
-    /// How much was taken; nil when the connection is broken.
+    /// Returns the number of bytes written. nil: the connection is broken.
     fileprivate mutating func sendToClient(of index: Int, _ queue: ByteQueue, through kernel: some Kernel) -> Int? {
         let result = queue.withSpan { kernel.send($0, to: connections[index].client.descriptor) }
         return connections[index].client.note(result, of: queue.count)

@@ -1,7 +1,7 @@
-/// The status listener's conversations: served from memory, pushed when something changed, never counted as use.
+/// Serves the status listener from memory and pushes changes to subscribers. These requests never count as use.
 extension Proxy {
     func serve(_ resource: StatusResource, _ index: Int, _ session: Connection.HTTPSession) {
-        // A connection that is kept would be one more to wait for.
+        // A kept connection would delay the shutdown.
         if isDraining { session.machine.request?.wantsKeepAlive = false }
         hasServedStatus = hasServedStatus || resource.isLarge
         let keepAlive = session.machine.staysOpen
@@ -21,10 +21,10 @@ extension Proxy {
         }
     }
 
-    /// Requests and tunnels in progress, whether they keep the backend awake or not.
+    /// Requests and tunnels in progress, including uncounted tunnels.
     func openCount(of id: BackendID) -> Int { upstreams[id.index].gate.leases + upstreams[id.index].uncounted }
 
-    /// What only the connections know about a service.
+    /// Fills in the values that only the proxy knows.
     func describe(_ id: BackendID, in service: inout Snapshot.Service) {
         service.open = openCount(of: id)
         service.traffic = traffic[id.index]
@@ -32,7 +32,7 @@ extension Proxy {
         service.refused = admissions[id.index].refused.all
     }
 
-    /// By the index of the service: those in progress that are tunnels.
+    /// Open tunnels by service index.
     func openTunnels() -> [Int] {
         var counts = upstreams.map(\.onWorkers)
         for index in connections.indices where connections[index].session == nil {
@@ -41,7 +41,8 @@ extension Proxy {
         return counts
     }
 
-    /// Something a watcher would see has changed. Without watchers this costs nothing, and a burst is told once.
+    /// Schedules a push to status subscribers. Without subscribers it costs nothing. Changes within
+    /// `Limits.statusBurst` are pushed once.
     func statusChanged() {
         guard !statusSubscribers.isEmpty, !statusIsDirty else { return }
         statusIsDirty = true
@@ -58,7 +59,7 @@ extension Proxy {
             guard let session = connections[token.index].session else { continue }
             if session.machine.push(event) { drive(token.index) } else { close(token.index, .stalled) }
         }
-        // Memory and ages change without an event; nobody watches, nobody wakes.
+        // Memory and ages change without an event. The timer runs only while there are subscribers.
         if !statusSubscribers.isEmpty { refreshLater(after: Limits.statusRefresh) }
     }
 }

@@ -1,57 +1,58 @@
-/// The limits of open tunnels: frames that break the rules, sides that have ended, clients too fast or too slow.
+/// Limits of open tunnels: protocol violations, half-closed tunnels, message rate, stalled clients.
 extension Proxy {
-    /// After a turn in which something rare happened.
+    /// Handles a turn that needs attention.
     func attend(to index: Int, after outcome: Connection.RelayOutcome) {
-        let (hasOffence, isPaused) = table.connections.peek(at: index) { ($0.protocolViolation != nil, $0.up.isPaused) }
-        if hasOffence { logViolation(of: index) }
-        if outcome.backendBroke { tell(of: index, "backend_ended", .internalError) }
+        let (hasViolation, isPaused) = table.connections.peek(at: index) {
+            ($0.protocolViolation != nil, $0.up.isPaused)
+        }
+        if hasViolation { logViolation(of: index) }
+        if outcome.backendBroke { logAbort(of: index, "backend_ended", .internalError) }
         if isPaused { armRateLimit(of: index) }
         armTunnelDeadline(of: index)
     }
 
-    /// The link has begun its goodbye already; here it is told to whoever looks for the reason.
+    /// Logs the protocol violation of a tunnel. The close handshake has already begun.
     private func logViolation(of index: Int) {
         guard let protocolViolation = connections[index].protocolViolation else { return }
         connections[index].protocolViolation = nil
         switch protocolViolation.side {
         case .client:
             let word = protocolViolation.violation == .messageTooBig ? "message_too_big" : "protocol_violation"
-            tell(of: index, word, protocolViolation.violation.closeCode, detail: protocolViolation.violation.reason)
+            logAbort(of: index, word, protocolViolation.violation.closeCode, detail: protocolViolation.violation.reason)
         case .upstream:
-            tell(of: index, protocolViolation.violation.reason, .internalError, as: .upstreamError)
+            logAbort(of: index, protocolViolation.violation.reason, .internalError, as: .upstreamError)
         }
     }
 
-    /// A tunnel is closed by the daemon itself: a line with its service, its client and the reason, within the budget
-    /// of its service.
-    private func tell(
+    /// Logs a tunnel that the daemon closes: service, client and reason, within the line budget of the service.
+    private func logAbort(
         of index: Int, _ reason: String, _ code: CloseCode?, detail: String? = nil,
         as event: LogEvent = .connectionAborted
     ) {
         guard let lease = connections[index].lease else { return }
-        tell(event, lease.backend, clientName(of: connections[index], at: index), reason, code, detail: detail)
+        logAbort(event, lease.backend, clientName(of: connections[index], at: index), reason, code, detail: detail)
     }
 
-    /// At its end, where nothing has been told of it before.
+    /// Logs the end of a tunnel unless its cause is already logged or ordinary.
     func noteAbort(
         of connection: Connection, at index: Int, _ lease: Connection.Lease, _ termination: TerminationReason
     ) {
         switch termination {
         case .stalled, .noProgress: break
         case .backendGone, .upstreamReset:
-            guard !connection.sentCloseForBackend, !connection.closeHandshake.isSaid else { return }
+            guard !connection.sentCloseForBackend, !connection.closeHandshake.isSent else { return }
         case .done, .clientClosed, .clientLeft, .clientReset, .idle, .closeHandshake, .shuttingDown: return
         }
-        tell(.connectionAborted, lease.backend, clientName(of: connection, at: index), termination.rawValue)
+        logAbort(.connectionAborted, lease.backend, clientName(of: connection, at: index), termination.rawValue)
     }
 
-    /// The same for a request whose client takes nothing of its response.
+    /// Logs a request whose client reads nothing of its response.
     func noteAbort(of session: Connection.HTTPSession, _ termination: TerminationReason) {
         guard termination == .stalled, let id = session.machine.request?.service else { return }
-        tell(.connectionAborted, id, session.machine.remoteAddress, termination.rawValue)
+        logAbort(.connectionAborted, id, session.machine.remoteAddress, termination.rawValue)
     }
 
-    private func tell(
+    private func logAbort(
         _ event: LogEvent, _ id: BackendID, _ client: String, _ reason: String, _ code: CloseCode? = nil,
         detail: String? = nil
     ) {
@@ -65,19 +66,19 @@ extension Proxy {
         log.record(event, fields)
     }
 
-    /// As `$remote_addr` shows it; of a peer that is gone already the system tells no address.
+    /// The client address as in `$remote_addr`. The kernel returns no address for a disconnected peer.
     private func clientName(of connection: Connection, at index: Int) -> String {
         announcedClient(of: index) ?? kernel.peerAddress(of: connection.client.descriptor)?.host ?? "unknown"
     }
 
     // MARK: Announced clients
 
-    /// The client's address, where a proxy has announced it; nil where it is the peer's own.
+    /// The client's address from a PROXY header. nil: the peer address applies.
     func announcedClient(of index: Int) -> String? {
         announcedClients.indices.contains(index) ? announcedClients[index] : nil
     }
 
-    /// Kept beside the links: nobody pays for it where clients are their own peers.
+    /// Stored outside the connections, so that it costs no memory without PROXY headers.
     func noteAnnounced(_ client: String?, of index: Int) {
         guard client != nil || index < announcedClients.count else { return }
         while announcedClients.count <= index { announcedClients.append(nil) }
@@ -94,7 +95,7 @@ extension Proxy {
 
     private func limit(of deadline: Connection.Deadline, _ index: Int) -> Duration {
         switch deadline {
-        case .leave, .closeHandshake: Limits.closeTimeout
+        case .closeDelay, .closeHandshake: Limits.closeTimeout
         case .progress, .stall:
             table.connections.peek(at: index) { $0.lease }.map { upstreams[$0.backend.index].limits.sendTimeout }
                 ?? Limits.sendTimeout
@@ -106,15 +107,16 @@ extension Proxy {
         connections[index].armed = nil
         let hasMoved = connections[index].moved(for: armed) != connections[index].movedWhenArmed
         switch (armed, connections[index].closeHandshake) {
-        case (.leave, .planned(let code)): closeTunnels(of: index, code)
+        case (.closeDelay, .scheduled(let code)): closeTunnels(of: index, code)
         case (.closeHandshake, _): close(index, .closeHandshake)
         case (.progress, .none) where !hasMoved: close(index, .noProgress)
         case (.stall, .none) where !hasMoved && !connections[index].down.pending.isEmpty: close(index, .stalled)
-        case (.leave, _), (.progress, _), (.stall, _): armTunnelDeadline(of: index)
+        case (.closeDelay, _), (.progress, _), (.stall, _): armTunnelDeadline(of: index)
         }
     }
 
-    /// Until it may send again nothing is read from it, and its own socket holds it back.
+    /// Stops reading from the client until the rate limit allows the next message. TCP flow control then slows the
+    /// client.
     private func armRateLimit(of index: Int) {
         guard let moment = connections[index].rateLimiter?.next(after: kernel.now()) else {
             return resumeReading(index)

@@ -1,4 +1,4 @@
-/// The end of a request's connection to its backend: closed, or kept without a lease for the same client's next one.
+/// The end of an upstream: closed, or kept idle without a lease for the client's next request.
 extension Proxy {
     func releaseUpstream(_ index: Int, _ session: Connection.HTTPSession) {
         forgetIdleUpstream(of: session)
@@ -17,9 +17,10 @@ extension Proxy {
         }
     }
 
-    // MARK: Spares
+    // MARK: Idle upstreams
 
-    /// The backend's idle clock starts as if the connection were closed; only of a life that goes on is one kept.
+    /// Keeps the upstream idle and returns the lease, so that the idle timer starts. Only upstreams of a current
+    /// generation are kept.
     func keepUpstream(_ index: Int, _ session: Connection.HTTPSession) {
         guard let lease = connections[index].lease, upstreams[lease.backend.index].gate.isOpen, !isDraining else {
             return releaseUpstream(index, session)
@@ -31,8 +32,8 @@ extension Proxy {
         endUse(of: lease, wasUncounted: false)
     }
 
-    /// True when the link has a connection from an earlier request to the life that was entered now. What has been said
-    /// on it meanwhile, or its end, may not have been told yet.
+    /// Returns true if the idle upstream belongs to the current generation. The read detects bytes or an end that epoll
+    /// has not reported yet.
     func reuseIdleUpstream(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
         guard let upstream = connections[index].upstream else { return false }
         let belongs = session.idleUpstream == connections[index].lease
@@ -49,25 +50,25 @@ extension Proxy {
         idleUpstreams -= 1
     }
 
-    /// Whoever stops a backend finds none of them open.
+    /// Closes idle upstreams before their backend is stopped.
     func closeIdleUpstreamsOfClosedGate(_ id: BackendID) {
         guard idleUpstreams > 0, upstreams.indices.contains(id.index), !upstreams[id.index].gate.isOpen else { return }
         closeIdleUpstreams { $0.backend == id }
     }
 
-    /// At once; their clients notice nothing.
-    func closeIdleUpstreams(where isMeant: (Connection.Lease) -> Bool) {
+    /// Closes idle upstreams at once. Clients do not notice.
+    func closeIdleUpstreams(where matches: (Connection.Lease) -> Bool) {
         guard idleUpstreams > 0 else { return }
         for index in connections.indices {
             guard let session = connections[index].session, let idleUpstream = session.idleUpstream,
-                isMeant(idleUpstream),
+                matches(idleUpstream),
                 let upstream = connections[index].upstream
             else { continue }
             forgetIdleUpstream(of: session)
             kernel.close(upstream.descriptor)
             connections[index].upstream = nil
             session.machine.releasedUpstream()
-            // What it waits for has another limit now.
+            // The client's deadline changes.
             reactor.resumeLater(clientToken(index))
         }
     }

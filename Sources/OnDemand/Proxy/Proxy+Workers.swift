@@ -1,28 +1,28 @@
-/// Tunnels on other threads: who carries which, what their carriers are told, and what they tell.
+/// Tunnels on worker threads: selection of a worker, commands to it and events from it.
 extension Proxy {
-    /// A carrier as the proxy that decides sees it.
+    /// A worker from the main proxy's view.
     struct WorkerHandle {
         let commands: ThreadSafeQueue<WorkerCommand>
         let counters: SharedCounters
-        /// Connections that have been handed over and have not been told to be over.
+        /// Tunnels handed over and not reported as ended.
         var connections = 0
     }
 
-    /// All that there are, here and on other threads.
+    /// Connections of this thread and of all workers.
     var connectionCount: Int { connections.count + workerConnectionCount }
 
     var workerConnectionCount: Int { workers.reduce(0) { $0 + $1.connections } }
 
-    // MARK: To a carrier
+    // MARK: Commands to a worker
 
-    /// Whoever has the fewest connections, and of several the first; nil is this reactor itself, which comes last,
-    /// because everything else is its work, too.
+    /// Returns the worker with the fewest connections, the first of several. nil: this reactor itself, which comes last
+    /// because it does all other work.
     static func lightest(own: Int, others: [Int]) -> Int? {
         guard let fewest = others.min(), fewest <= own else { return nil }
         return others.firstIndex(of: fewest)
     }
 
-    /// False where it stays.
+    /// Hands a tunnel over to a worker. Returns false if it stays on this thread.
     func handOver(_ index: Int) -> Bool {
         guard !workers.isEmpty,
             let chosen = Self.lightest(own: connections.count - 1, others: workers.map(\.connections)),
@@ -35,15 +35,15 @@ extension Proxy {
         kernel.unwatch(upstream.descriptor)
         connections.remove(index: index)
         workers[chosen].connections += 1
-        if workerConnectionCount == Limits.crowd { hadManyConnections = true }
+        if workerConnectionCount == Limits.manyConnections { hadManyConnections = true }
         upstreams[lease.backend.index].onWorkers += 1
         workers[chosen].commands.post(
             .tunnel(TunnelTransfer(connection, announcedClient: proxyProtocol)), through: kernel)
         return true
     }
 
-    func sendToWorkers(_ order: WorkerCommand) {
-        for worker in workers { worker.commands.post(order, through: kernel) }
+    func sendToWorkers(_ command: WorkerCommand) {
+        for worker in workers { worker.commands.post(command, through: kernel) }
     }
 
     func sendToWorkers(of id: BackendID) {
@@ -52,12 +52,12 @@ extension Proxy {
         sendToWorkers(.register(id, name: upstream.name, upstream.gate, upstream.limits))
     }
 
-    // MARK: From a carrier
+    // MARK: Events from a worker
 
     func handleWorkerEvents() {
-        guard let reports else { preconditionFailure("a bell rings where nobody has one") }
+        guard let reports else { preconditionFailure("a wakeup without a queue") }
         for report in reports.takeAll() { handle(report) }
-        // When the reports are gone, too: a crowd that leaves at once has many.
+        // Trim after the events are freed: many ended tunnels send many events.
         trimMemoryWhenEmpty()
     }
 
@@ -73,21 +73,21 @@ extension Proxy {
         }
     }
 
-    /// What has gone through the tunnels of others until now is counted here from now on.
+    /// Adds the workers' traffic counters to this proxy's.
     func mergeTraffic() {
         for worker in workers { worker.counters.merge(into: &traffic) }
     }
 
-    // MARK: On a carrier
+    // MARK: On a worker
 
-    /// What was known of its sockets' readiness came along, and watching them tells how they are now.
-    func update(_ connection: Connection, announcedClient: String?) {
+    /// Takes over a tunnel. Its readiness comes along, and watching the sockets reports the current readiness.
+    func takeOver(_ connection: Connection, announcedClient: String?) {
         lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         let place = connections.insert(connection)
         connections[place.index].generation = place.generation
         noteAnnounced(announcedClient, of: place.index)
         connections[place.index].upstream?.number = lastUpstreamNumber
-        if connections.count == Limits.crowd { hadManyConnections = true }
+        if connections.count == Limits.manyConnections { hadManyConnections = true }
         do throws(SystemError) {
             try kernel.watch(connection.client.descriptor, for: .edges, as: clientToken(place.index))
             if let upstream = connection.upstream {
@@ -103,7 +103,7 @@ extension Proxy {
 
     func register(_ upstream: Upstream, at id: BackendID) {
         guard upstreams.indices.contains(id.index) else {
-            precondition(id.index == upstreams.count, "services are seated in order")
+            precondition(id.index == upstreams.count, "services are registered in order of their indices")
             upstreams.append(upstream)
             traffic.append(Traffic())
             return
@@ -115,8 +115,8 @@ extension Proxy {
         if let reporting { reporting.counters.enter(&traffic) }
     }
 
-    /// True where others count. What was carried until then is entered first, so that whoever hears of an end finds all
-    /// of it.
+    /// Reports an event to the main proxy. Returns false on the main proxy itself. The traffic counters are published
+    /// first, so that an end is never seen before its bytes.
     func report(_ content: @autoclosure () -> WorkerEvent.Content) -> Bool {
         guard let reporting else { return false }
         enterTraffic()

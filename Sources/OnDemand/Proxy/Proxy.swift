@@ -1,6 +1,14 @@
-/// The driver of the conversations: performs their steps and owns the sockets of clients and backends.
+/// The driver of client connections: performs the steps of `ExchangeMachine` and owns the sockets.
 ///
-/// It knows gates and tickets, never processes.
+/// - Events: `ready` for a socket, `deadlineFired` for a timer, `handle` for a reply of the supervisor or a cable
+///   server.
+/// - `runSteps` performs the steps of an HTTP session until the machine rests or `Limits.stepsPerTurn` is reached.
+/// - `relay` moves the bytes of an open tunnel. A worker may take the tunnel over.
+/// - Admission: `gate.enter()` grants a lease, or a ticket is queued and `BackendRequest.wanted` goes to the
+///   supervisor.
+///
+/// Invariants: every lease, ticket, timer and descriptor of a connection is released in `close`. The proxy knows gates
+/// and tickets, never processes.
 final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
@@ -11,83 +19,83 @@ final class Proxy<K: Kernel> {
     var upstreams: [Upstream]
     unowned let status: any StatusSource
     unowned let controlSource: any ControlSource
-    /// By the index of their tokens; nil where one was closed.
+    /// By the index of their tokens. nil: closed.
     var listeners: [Listener?] = []
     var table: ConnectionTable
-    /// What became of those who came to its gate, by the index of the service.
+    /// Admission results, by service index.
     var admissions: [AdmissionCounters]
-    /// How many were connected when, likewise.
+    /// Connection counts over time, by service index.
     var connectionHistories: [ConnectionHistory]
-    /// Answers of our own to clients, by status, in the order in which they were first given.
+    /// Local replies to clients, by status in order of first use.
     var localReplies: [(status: Int, count: Int)] = []
-    /// Of requests with a wrong token.
+    /// Limits log lines about wrong tokens.
     private var unauthorizedLog = LogThrottle()
-    /// How many connections each address has, where that is limited.
+    /// Connections per client prefix. Empty without a limit per address.
     var clientPrefixes: [ClientPrefix: ConnectionLimiter] = [:]
-    /// Connections to backends without a request.
+    /// Upstreams without a request.
     var idleUpstreams = 0
-    /// Connections that are only told that there are too many.
+    /// Open connections that only get a rejection.
     var rejected = 0
-    /// All that there were too many of, since the daemon began.
+    /// Connections rejected since the daemon started.
     var rejectedTotal = 0
     var lastListenerNumber: UInt32 = 0
-    /// Of client connections: begins anywhere, so that two lives of the daemon name none alike.
+    /// The last request identifier. Starts at random, so that two runs of the daemon do not share identifiers.
     var lastIdentity: UInt64
-    /// There were so many links at once that what they leave behind is worth giving back.
+    /// The connection count reached `Limits.manyConnections`: memory is trimmed when it returns to zero.
     var hadManyConnections = false
-    /// The same for having made a page or a table of itself: that runs through code which sleeping does not need.
+    /// A status page or table was rendered: memory is trimmed, because a sleeping daemon does not need that code.
     var hasServedStatus = false
-    /// Tunnels opened since what opening them needed was last to be given back.
+    /// Tunnels opened since the last scheduled trim.
     private var newTunnels = 0
-    /// Those who watch the status, in the order they came.
+    /// Status event streams in order of arrival.
     var statusSubscribers: [Token] = []
     var statusIsDirty = false
-    /// Those who follow what a backend prints.
+    /// Log streams.
     var logSubscribers: [LogSubscriber] = []
-    /// The daemon is leaving: nobody is to stay longer than its request takes.
+    /// Shutdown has begun. Connections close after their current request.
     var isDraining = false
     private var queued: [Ticket: Token] = [:]
     private var lastTicket: UInt64 = 0
-    /// Addresses of tunnels' clients that a proxy has announced, by the index of their links.
+    /// Client addresses of tunnels from PROXY headers, by connection index.
     var announcedClients: [String?] = []
-    /// Of connections to backends, for their tokens.
+    /// The last upstream number, for tokens.
     var lastUpstreamNumber: UInt32 = 0
-    /// Who carries tunnels on other threads.
+    /// Worker threads that relay tunnels.
     var workers: [WorkerHandle] = []
-    /// What those tell; nil where there are none.
+    /// Events from the workers. nil: no workers.
     let reports: ThreadSafeQueue<WorkerEvent>?
-    /// Set where this proxy is a carrier's own.
+    /// Set on the proxy of a worker. nil: the main proxy.
     let reporting: WorkerContext?
 
     var kernel: K { reactor.kernel }
 
-    /// Where a service's requests go, by the index of its `BackendID`.
+    /// A service as the proxy sees it, by the index of its `BackendID`.
     struct Upstream {
         let name: String
         var address: SocketAddress
         let gate: BackendGate
         var idleWhen = IdleWhen.noConnections
         var limits = ServiceLimits()
-        /// Clients that wait for it.
+        /// Queued requests.
         var queued = 0
-        /// Where the generations after the current one will be.
+        /// Address and idle rule of later generations. nil: unchanged.
         var next: Move?
-        /// Of what runs outside: counts how often it was switched on.
-        var plainGeneration = Generation(number: 0)
-        /// The generation whose first client has been seen.
+        /// Generation of an unmanaged service: counts how often it was enabled.
+        var unmanagedGeneration = Generation(number: 0)
+        /// The generation whose first request is logged. nil: none.
         var firstRequestSeen: Generation?
-        /// The generation that has answered something.
+        /// The generation that has sent a response. nil: none.
         var proven: Generation?
         /// Tunnels that do not keep the current generation awake.
         var uncounted = 0
-        /// Tunnels that others carry, of whichever generation.
+        /// Tunnels on workers, of any generation.
         var onWorkers = 0
-        /// The generation whose clients are asked to go, and with which code; nobody is added to it.
-        var leaving: (generation: Generation, code: CloseCode)?
-        /// Log lines about connections that the daemon closes itself.
+        /// The generation whose tunnels are closing, and the close code. It admits no new requests. nil: none.
+        var closing: (generation: Generation, code: CloseCode)?
+        /// Budget of log lines about connections that the daemon closes.
         var aborts = LineBudget()
 
-        /// Where the generation that is entered listens. Written in its place: for a call all of this would be copied.
+        /// Address of the current generation. Inlined because a call would copy the whole value.
         @inline(__always)
         var currentAddress: SocketAddress { gate.port == 0 ? address : address.with(port: gate.port) }
     }
@@ -115,7 +123,7 @@ final class Proxy<K: Kernel> {
 
     // MARK: Events
 
-    /// Deals with events of connections in a row; the position of the first that is not one.
+    /// Handles consecutive connection events. Returns the position of the first other event.
     func relayRun(from first: Int, of count: Int) -> Int {
         var position = first
         while let (token, outcome) = table.relayRun(&position, of: count, through: kernel) { follow(outcome, token) }
@@ -140,7 +148,7 @@ final class Proxy<K: Kernel> {
         if table.session(of: index) == nil { relay(index) } else { runSteps(index) }
     }
 
-    /// The conversation's steps, until it has to wait.
+    /// Performs the steps of the session until it has to wait.
     private func runSteps(_ index: Int) {
         guard let session = table.session(of: index) else { return }
         var deadline: Instant?
@@ -161,7 +169,7 @@ final class Proxy<K: Kernel> {
         reactor.resumeLater(clientToken(index))
     }
 
-    /// False when the conversation is over.
+    /// Performs one step. Returns false if the session is over.
     private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
         switch step {
         case .rest: break
@@ -192,10 +200,10 @@ final class Proxy<K: Kernel> {
         Token(.client, index: index, generation: peek(at: index) { $0.generation })
     }
 
-    /// One thing about a link: asked through `connections`, the whole of it may be copied.
+    /// Reads one member of a connection. Access through `connections` may copy the whole value.
     @inline(__always)
-    private func peek<Result>(at index: Int, for thing: (Connection) -> Result) -> Result {
-        table.connections.peek(at: index, for: thing)
+    private func peek<Result>(at index: Int, for member: (Connection) -> Result) -> Result {
+        table.connections.peek(at: index, for: member)
     }
 
     // MARK: Admission
@@ -218,15 +226,15 @@ final class Proxy<K: Kernel> {
             log.record(.queued, [service(id)] + about(session))
             let request = session.machine.request
             let cause: WakeCause = request?.upgrade == .webSocket ? .upgrade : .request
-            let visitor = ClientInfo(
+            let client = ClientInfo(
                 address: session.machine.remoteAddress, path: request?.shownPath ?? "",
                 agent: request?.shownAgent)
-            requests.post(.wanted(id, ticket, cause, mayWake: request?.forwarding.mayWake ?? true, by: visitor))
+            requests.post(.wanted(id, ticket, cause, mayWake: request?.forwarding.mayWake ?? true, by: client))
             statusChanged()
         }
     }
 
-    /// The supervisor's answer will find this conversation by it.
+    /// Issues a ticket. The supervisor's reply refers to the session by it.
     func issueTicket(for id: BackendID, _ index: Int, _ session: Connection.HTTPSession) -> Ticket {
         lastTicket += 1
         let ticket = Ticket(number: lastTicket)
@@ -261,7 +269,7 @@ final class Proxy<K: Kernel> {
         log.record(.refused, [service(id)] + reasons + about(session))
     }
 
-    /// Who asks, and what this request is called everywhere.
+    /// Log fields with the client and the request identifier.
     private func about(_ session: Connection.HTTPSession) -> [LogField] {
         let client = LogField("client", session.machine.remoteAddress)
         return [client] + (session.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
@@ -269,17 +277,17 @@ final class Proxy<K: Kernel> {
 
     private func service(_ id: BackendID) -> LogField { LogField("service", upstreams[id.index].name) }
 
-    func handle(_ answer: BackendReply) {
-        switch answer {
+    func handle(_ reply: BackendReply) {
+        switch reply {
         case .admitted(let id, let ticket, let generation):
-            guard let (index, session) = answered(ticket) else {
-                // The client left after the backend was ready for it.
-                return giveBack(.init(backend: id, generation: generation))
+            guard let (index, session) = redeem(ticket) else {
+                // The client left before the admission arrived.
+                return returnLease(.init(backend: id, generation: generation))
             }
             admit(index, session, to: id, generation)
             drive(index)
         case .refused(let ticket, let refusal, let retryAfter):
-            guard let (index, session) = answered(ticket), let id = session.machine.request?.service else {
+            guard let (index, session) = redeem(ticket), let id = session.machine.request?.service else {
                 return
             }
             session.machine.refused(refusal, retryAfter: retryAfter)
@@ -288,14 +296,14 @@ final class Proxy<K: Kernel> {
         case .closeTunnels(let id, let generation, let reason, let window):
             let lease = Connection.Lease(backend: id, generation: generation)
             let code = CloseCode(reason)
-            upstreams[id.index].leaving = (generation, code)
+            upstreams[id.index].closing = (generation, code)
             closeTunnels(of: lease, code, over: window)
             reportDrained(from: lease)
         case .generationEnded(let id, let generation):
             endLinks(of: .init(backend: id, generation: generation))
             sendToWorkers(.generationEnded(.init(backend: id, generation: generation)))
         case .commandEnded(let ticket, let outcome):
-            guard let (index, session) = answered(ticket) else { return }
+            guard let (index, session) = redeem(ticket) else { return }
             serve(LocalReply(outcome), session)
             drive(index)
         case .printed(let id, let line):
@@ -306,7 +314,7 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    private func answered(_ ticket: Ticket) -> (index: Int, session: Connection.HTTPSession)? {
+    private func redeem(_ ticket: Ticket) -> (index: Int, session: Connection.HTTPSession)? {
         guard let token = queued.removeValue(forKey: ticket),
             connections.contains(index: token.index, generation: token.generation),
             let session = connections[token.index].session
@@ -315,13 +323,14 @@ final class Proxy<K: Kernel> {
         return (token.index, session)
     }
 
-    /// An operator has a ticket too, and is nobody who is held.
+    /// Operator commands have a ticket but are not queued requests.
     private func forgetTicket(of session: Connection.HTTPSession) {
         if let id = session.machine.request?.service { upstreams[id.index].queued -= 1 }
         session.ticket = nil
     }
 
-    /// The process is gone. Its sockets have told so already, or somebody else still holds them.
+    /// Handles the end of a backend's generation. Its sockets have reported their end, or another process still holds
+    /// them.
     func endLinks(of lease: Connection.Lease) {
         closeIdleUpstreams { $0 == lease }
         for index in connections.indices where connections[index].lease == lease {
@@ -337,7 +346,7 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    private func giveBack(_ lease: Connection.Lease) {
+    private func returnLease(_ lease: Connection.Lease) {
         let gate = upstreams[lease.backend.index].gate
         if gate.leave(lease.generation) {
             if gate.isOpen {
@@ -350,9 +359,9 @@ final class Proxy<K: Kernel> {
         statusChanged()
     }
 
-    // MARK: Ends
+    // MARK: End of a connection
 
-    /// The only place where a connection ends: its sockets, its lease, its ticket and its timer go together.
+    /// Ends a connection. This is the only place where its sockets, lease, ticket and timer are released.
     func close(_ index: Int, _ termination: TerminationReason) {
         let token = clientToken(index)
         let connection = connections.remove(index: index)
@@ -381,11 +390,11 @@ final class Proxy<K: Kernel> {
         trimMemoryWhenEmpty()
     }
 
-    /// What a crowd needed, whoever carried it, is given back once its end has been told everywhere, which needs some
-    /// of it again.
+    /// Trims memory after the last connection of many has ended. The trim is delayed until the end is reported
+    /// everywhere, because reporting needs memory again.
     func trimMemoryWhenEmpty() {
         guard table.connections.count == 0 else { return }
-        table.buffers.giveBack()
+        table.buffers.trim()
         guard hadManyConnections || hasServedStatus, workerConnectionCount == 0 else { return }
         if hadManyConnections, reporting == nil {
             reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
@@ -397,7 +406,7 @@ final class Proxy<K: Kernel> {
 
     func endUse(of lease: Connection.Lease, wasUncounted: Bool) {
         if report(.leaseEnded(lease, wasUncounted: wasUncounted)) { return }
-        guard wasUncounted else { return giveBack(lease) }
+        guard wasUncounted else { return returnLease(lease) }
         upstreams[lease.backend.index].uncounted -= 1
         recordConnectionCount(of: lease.backend)
         reportDrained(from: lease)
@@ -408,19 +417,19 @@ final class Proxy<K: Kernel> {
         connectionHistories[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
     }
 
-    /// Of those who are asked to go, was this the last one?
+    /// Reports that the last tunnel of a closing generation has ended.
     private func reportDrained(from lease: Connection.Lease) {
         let upstream = upstreams[lease.backend.index]
-        guard upstream.leaving?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
+        guard upstream.closing?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
         requests.post(.tunnelsDrained(lease.backend, lease.generation))
     }
 
-    /// From here on it is the client's data that keeps the backend awake, not the tunnel.
+    /// Returns the lease of a new tunnel if the backend is idle without client data: then only data keeps it awake.
     private func stopCounting(_ index: Int, _ lease: Connection.Lease) {
         guard upstreams[lease.backend.index].idleWhen == .noClientData else { return }
         connections[index].isUncounted = true
         upstreams[lease.backend.index].uncounted += 1
-        giveBack(lease)
+        returnLease(lease)
     }
 
     private func recordClientData(_ index: Int) {
@@ -428,7 +437,7 @@ final class Proxy<K: Kernel> {
         upstreams[lease.backend.index].gate.recordClientData(at: kernel.now())
     }
 
-    /// Whatever the supervisor decides about this client comes too late.
+    /// Withdraws the ticket. A later decision of the supervisor has no effect.
     func abandonTicket(of session: Connection.HTTPSession) {
         guard let (ticket, id) = session.ticket else { return }
         forgetTicket(of: session)
@@ -453,20 +462,20 @@ final class Proxy<K: Kernel> {
         noteAnnounced(session.machine.announcedAddress, of: index)
         stopCounting(index, lease)
         scheduleMemoryTrim()
-        // Whoever was still on the way to a tunnel when the others were told is told now.
+        // A tunnel that opens after the close frames were sent gets its own.
         if isDraining {
             closeTunnels(of: index, .goingAway)
-        } else if let leaving = upstreams[service].leaving, leaving.generation == lease.generation {
-            closeTunnels(of: index, leaving.code)
+        } else if let closing = upstreams[service].closing, closing.generation == lease.generation {
+            closeTunnels(of: index, closing.code)
         } else if !handOver(index) {
             relay(index)
         }
     }
 
-    /// Opening a tunnel runs through code that an open one does not need: after many, those pages are given back.
+    /// Schedules a memory trim after many new tunnels. An open tunnel does not need the pages that opening it used.
     private func scheduleMemoryTrim() {
         newTunnels += 1
-        guard newTunnels >= Limits.crowd else { return }
+        guard newTunnels >= Limits.manyConnections else { return }
         newTunnels = 0
         reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
     }
@@ -486,13 +495,13 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    // MARK: Answers of our own
+    // MARK: Local replies
 
     private func logLocalReply(of session: Connection.HTTPSession) {
         guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
-        if session.purpose.isForClients { count(answer: response.status) }
+        if session.purpose.isForClients { count(localReply: response.status) }
         guard !response.isWrongSecret else { return logWrongSecret(of: session) }
-        // 501 and 505 are about what the client sent.
+        // 501 and 505 are caused by the client's request.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
         fields.append(LogField("request", session.machine.request?.line ?? ""))
@@ -503,7 +512,7 @@ final class Proxy<K: Kernel> {
         log.record(isAboutBackend ? .upstreamError : .badRequest, fields)
     }
 
-    /// The line names the client, and never the token that it sent.
+    /// Logs a wrong token with the client's address and never with the token.
     func logWrongSecret(of session: Connection.HTTPSession) {
         guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
         var fields = [LogField("client", session.machine.remoteAddress)]
@@ -512,7 +521,7 @@ final class Proxy<K: Kernel> {
         log.record(.unauthorized, fields)
     }
 
-    private func count(answer status: Int) {
+    private func count(localReply status: Int) {
         if let position = localReplies.firstIndex(where: { $0.status == status }) {
             localReplies[position].count += 1
         } else {

@@ -1,11 +1,11 @@
-/// Where everything is read to first, whosever it is: what the other side takes at once is kept nowhere else.
+/// Read buffers shared by all connections. Bytes that the sink accepts at once are stored nowhere else.
 struct ReadBuffers {
     /// For nearly every read.
     var ordinary = Array(repeating: UInt8(0), count: Limits.readBufferBytes)
-    /// For a tunnel in full flow; empty until there is one.
+    /// For bulk transfers. Empty until the first.
     private var large: [UInt8] = []
 
-    /// Where a read of at most so many bytes goes.
+    /// The buffer for a read of at most `room` bytes.
     subscript(room room: Int) -> [UInt8] {
         _read { yield room <= Limits.readBufferBytes ? ordinary : large }
         _modify {
@@ -18,6 +18,6 @@ struct ReadBuffers {
         }
     }
 
-    /// Nobody is there any more who could be in full flow.
-    mutating func giveBack() { large = [] }
+    /// Frees the large buffer.
+    mutating func trim() { large = [] }
 }

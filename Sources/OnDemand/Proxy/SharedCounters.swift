@@ -1,15 +1,15 @@
-/// What one thread has carried and the thread that tells of it has not yet taken over.
+/// Traffic counters that a worker publishes and the main thread collects.
 final class SharedCounters: Sendable {
-    /// By the index of the service.
+    /// By service index.
     private let entries = LockedBox<[Traffic]>([])
 
-    /// What has moved since the last time is entered, and begins anew.
+    /// Adds the traffic since the last call and resets `traffic`.
     func enter(_ traffic: inout [Traffic]) {
         guard traffic.contains(where: { $0.hasMoved }) else { return }
         entries.withLock { traffic.move(into: &$0) }
     }
 
-    /// Adds it to what has been taken over before.
+    /// Adds the published traffic to `total` and resets it here.
     func merge(into total: inout [Traffic]) {
         entries.withLock { $0.move(into: &total) }
     }

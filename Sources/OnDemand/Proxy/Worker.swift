@@ -1,14 +1,14 @@
-/// Carries open tunnels on a thread of its own: a reactor, and a proxy that has neither listeners nor conversations.
+/// Relays open tunnels on a thread of its own, with a reactor and a proxy without listeners or HTTP sessions.
 ///
-/// Unchecked: until its thread runs only who made it touches it, from then on only that thread; the letterboxes and the
-/// ledger, where others reach it, are safe by themselves.
+/// Unchecked: only the creating thread touches it before its thread runs, afterwards only that thread. The thread-safe
+/// queues and the shared counters are safe by themselves.
 final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
     let reactor: Reactor<K>
     let proxy: Proxy<K>
     let commands: ThreadSafeQueue<WorkerCommand>
     private(set) var hasEnded = false
 
-    /// `proxy` is the one that decides, `kernel` the carrier's own.
+    /// `proxy` is the main proxy, `kernel` the worker's own.
     init(
         besides proxy: Proxy<K>, kernel: K, number: Int, reports: ThreadSafeQueue<WorkerEvent>
     ) throws(SystemError) {
@@ -19,7 +19,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         let log = Log { event, fields in
             reports.post(WorkerEvent(worker: number, content: .log(event, fields)), through: kernel)
         }
-        // Of who knows the status and who is controlled only conversations ask, and there are none.
+        // Only HTTP sessions use the sources of status and control, and a worker has none.
         self.proxy = Proxy(
             upstreams: proxy.upstreams, reactor: reactor, log: log, requests: Mailbox(), status: proxy.status,
             controlSource: proxy.controlSource, reporting: reporting)
@@ -36,9 +36,9 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
     func ready(_ token: Token, _ readiness: Readiness) {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)
-        case .wakeup: commands.takeAll().forEach(follow)
+        case .wakeup: commands.takeAll().forEach(perform)
         case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .redis, .delivery:
-            preconditionFailure("a carrier watches nothing but tunnels")
+            preconditionFailure("a worker watches only tunnels")
         }
     }
 
@@ -46,19 +46,20 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         switch key {
         case .connection(let token): proxy.deadlineFired(token)
         case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
-        case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .leave, .status, .memoryTrim,
+        case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .unmanagedDrain, .status,
+            .memoryTrim,
             .logRetry, .watchdog, .shutdown, .familyGuard, .session, .cable, .cableDrain, .redis:
-            preconditionFailure("a carrier has no timers but those of tunnels")
+            preconditionFailure("a worker has only timers of tunnels")
         }
     }
 
     func iterationEnded() { proxy.enterTraffic() }
 
-    private func follow(_ order: WorkerCommand) {
-        switch order {
-        case .tunnel(let passage): proxy.update(passage.connection, announcedClient: passage.announcedClient)
+    private func perform(_ command: WorkerCommand) {
+        switch command {
+        case .tunnel(let transfer): proxy.takeOver(transfer.connection, announcedClient: transfer.announcedClient)
         case .register(let id, let name, let gate, let limits):
-            // Where it is only matters to who connects.
+            // The address only matters for connects, and a worker makes none.
             let upstream = Proxy<K>.Upstream(name: name, address: .unix(path: ""), gate: gate, limits: limits)
             proxy.register(upstream, at: id)
         case .closeTunnels(let lease, let code, let window): proxy.closeTunnels(of: lease, code, over: window)

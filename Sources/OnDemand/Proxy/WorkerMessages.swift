@@ -1,31 +1,31 @@
-/// What crosses between the reactor where everything is decided and those that only carry open tunnels.
+/// Messages between the main reactor and the workers that relay open tunnels.
 ///
-/// Each carrier has one letterbox, so that it hears of a tunnel before it hears what becomes of it.
+/// Each worker has one command queue, so commands about a tunnel arrive after the tunnel itself.
 
-/// To a carrier.
+/// Command to a worker.
 enum WorkerCommand: Sendable {
     case tunnel(TunnelTransfer)
-    /// What its tunnels have to know of a service: a new one, or one that has changed.
+    /// A new or changed service.
     case register(BackendID, name: String, BackendGate, ServiceLimits)
-    /// All clients, or those of one life of a backend, are to be told to go.
+    /// Closes all tunnels, or those of one generation.
     case closeTunnels(Connection.Lease?, CloseCode, over: Duration)
     case generationEnded(Connection.Lease)
-    /// Whoever uses this service, but for one of its lives.
+    /// Closes the connections of a service except those of one generation.
     case close(BackendID, sparing: Generation?)
     case closeEverything
-    /// Nobody is to be carried any more.
+    /// Closes all connections and ends the thread.
     case end
 }
 
-/// From a carrier: what is counted, decided and told elsewhere.
+/// Event from a worker: counted, decided and logged on the main thread.
 struct WorkerEvent: Sendable {
-    /// Its position among the carriers.
+    /// Index of the worker.
     let worker: Int
     let content: Content
 
     enum Content: Sendable {
         case log(LogEvent, [LogField])
-        /// A tunnel has let go of its backend; its client may still be saying goodbye.
+        /// A tunnel released its upstream. The client's close handshake may still run.
         case leaseEnded(Connection.Lease, wasUncounted: Bool)
         case connectionEnded(Admission)
     }
@@ -33,20 +33,20 @@ struct WorkerEvent: Sendable {
 
 /// An open tunnel on its way to another thread.
 ///
-/// Unchecked: the only reference in a link is its conversation, which an open tunnel has no more.
+/// Unchecked: the only reference in a connection is its HTTP session, which an open tunnel does not have.
 struct TunnelTransfer: @unchecked Sendable {
     let connection: Connection
-    /// Where a proxy has said who the client is.
+    /// Client address from a PROXY header. nil: the peer address applies.
     let announcedClient: String?
 
     init(_ connection: Connection, announcedClient: String? = nil) {
-        precondition(connection.session == nil, "a conversation stays where it is")
+        precondition(connection.session == nil, "an HTTP session stays on its thread")
         self.connection = connection
         self.announcedClient = announcedClient
     }
 }
 
-/// How a carrier's proxy tells what it does not count itself.
+/// How a worker's proxy reports to the main proxy.
 struct WorkerContext {
     let worker: Int
     let queue: ThreadSafeQueue<WorkerEvent>

@@ -105,7 +105,8 @@ struct CommandLineTests {
         #expect(run.status == 64)
         #expect(run.errors.hasPrefix("ondemandd: start needs the name of a service\n\nUsage: ondemandd start NAME"))
         let port = try Executable("status", "--control", "127.0.0.1:80")
-        #expect(port.status == 64 && port.errors == "ondemandd: 127.0.0.1:80 is no control socket; write unix:PATH\n")
+        #expect(
+            port.status == 64 && port.errors == "ondemandd: 127.0.0.1:80 is not a control socket: write unix:PATH\n")
         #expect(try Executable("logs", "--help").output.hasPrefix("Usage: ondemandd logs NAME [-f]"))
     }
 

@@ -50,7 +50,7 @@ struct TimerIndexTests {
             [.connection(token), .connectRetry(token), .rateLimiter(token), .acceptPause(listener: 0), .status]
             + [.memoryTrim, .logRetry, .watchdog, .shutdown, .familyGuard]
             + backends.flatMap { id in
-                timers.map { .backend(id, $0) } + [.probe(id), .startupSlow(id), .startDelay(id), .leave(id)]
+                timers.map { .backend(id, $0) } + [.probe(id), .startupSlow(id), .startDelay(id), .unmanagedDrain(id)]
             }
         #expect(Set(keys.map(\.code)).count == keys.count)
         #expect(!keys.map(\.code).contains(0))

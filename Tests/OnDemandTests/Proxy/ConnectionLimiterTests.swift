@@ -5,24 +5,24 @@ import Testing
 struct ConnectionLimiterTests {
     @Test("a connection is allowed below the limit, and always without one")
     func room() {
-        var crowd = ConnectionLimiter()
-        #expect(crowd.hasRoom(under: 1) && crowd.hasRoom(under: nil))
-        crowd.enter()
-        #expect(!crowd.hasRoom(under: 1) && crowd.hasRoom(under: nil))
-        crowd.leave(under: 1)
-        #expect(crowd.hasRoom(under: 1))
+        var limiter = ConnectionLimiter()
+        #expect(limiter.hasRoom(under: 1) && limiter.hasRoom(under: nil))
+        limiter.enter()
+        #expect(!limiter.hasRoom(under: 1) && limiter.hasRoom(under: nil))
+        limiter.leave(under: 1)
+        #expect(limiter.hasRoom(under: 1))
     }
 
     @Test("a full limiter is reported once, until its count has dropped clearly")
     func summary() {
-        var crowd = ConnectionLimiter()
-        for _ in 0..<8 { crowd.enter() }
-        let (first, second) = (crowd.isNews(), crowd.isNews())
+        var limiter = ConnectionLimiter()
+        for _ in 0..<8 { limiter.enter() }
+        let (first, second) = (limiter.shouldLog(), limiter.shouldLog())
         #expect(first && !second)
-        crowd.leave(under: 8)
-        let afterOne = crowd.isNews()
-        crowd.leave(under: 8)
-        let afterTwo = crowd.isNews()
+        limiter.leave(under: 8)
+        let afterOne = limiter.shouldLog()
+        limiter.leave(under: 8)
+        let afterTwo = limiter.shouldLog()
         #expect(!afterOne && afterTwo)
     }
 

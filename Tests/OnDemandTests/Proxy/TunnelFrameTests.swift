@@ -69,7 +69,7 @@ struct TunnelFrameTests {
         bench.backendSays(Array(frame[..<4]))
         bench.clientSays(FrameWriter.text("plain"))
         #expect(bench.heardByClient == Array(frame[..<4]))
-        #expect(bench.connection.closeHandshake == .wanted(.protocolError) && !bench.client.peerHasEnded)
+        #expect(bench.connection.closeHandshake == .pending(.protocolError) && !bench.client.peerHasEnded)
         bench.backendSays(Array(frame[4...]))
         #expect(bench.heardByClient == Array(frame[4...]) + close(.unmaskedFromClient))
         #expect(bench.connection.closeHandshake == .failed(discarded: 0) && bench.client.peerHasEnded)
@@ -172,7 +172,7 @@ struct TunnelFrameTests {
         bench.clientSays(hello)
         #expect(bench.heardByBackend == hello, "a direction that is open stays open")
         bench.connection.backendIsGone = true
-        #expect(bench.run() == .rest && bench.connection.closeHandshake == .said, "its client has a moment to answer")
+        #expect(bench.run() == .rest && bench.connection.closeHandshake == .sent, "its client has a moment to answer")
         _ = bench.client.send(FrameWriter.close(.internalError, key: key)[...])
         #expect(bench.run() == .over(.closeHandshake) && bench.heardByClient == [])
         let inFrame = TunnelHarness()
@@ -213,13 +213,13 @@ struct TunnelFrameTests {
     @Test("a backend that ends while its tunnels are to be closed has that reason in its close frames")
     func plannedGoodbye() {
         let bench = TunnelHarness()
-        bench.connection.closeHandshake = .planned(.serviceRestart)
+        bench.connection.closeHandshake = .scheduled(.serviceRestart)
         bench.backend.end()
         bench.run()
         #expect(bench.heardByClient == FrameWriter.close(.serviceRestart))
         bench.connection.closeTunnels(.serviceRestart)
         bench.run()
-        #expect(bench.heardByClient == [] && bench.connection.closeHandshake == .said, "once is enough")
+        #expect(bench.heardByClient == [] && bench.connection.closeHandshake == .sent, "once is enough")
     }
 
     @Test("a backend's own close frame is forwarded, and no second one is sent")

@@ -67,11 +67,11 @@ extension Simulation {
                 if case .connectionEnded = report.content { connections += 1 }
             }
             let counted = daemon.proxy.workers[position].connections
-            if connections != counted, !daemon.hasLeft {
+            if connections != counted, !daemon.hasExited {
                 kernel.complain("worker \(position) has \(connections) connections; \(counted) are counted")
             }
         }
-        for (index, upstream) in daemon.proxy.upstreams.enumerated() where !daemon.hasLeft {
+        for (index, upstream) in daemon.proxy.upstreams.enumerated() where !daemon.hasExited {
             let there = onWorkers[BackendID(index: index), default: 0]
             if upstream.onWorkers != there {
                 kernel.complain(
@@ -86,7 +86,7 @@ extension Simulation {
         let gate = daemon.proxy.upstreams[lease.backend.index].gate
         guard !gate.isOpen else { return lease.generation == gate.openGeneration }
         let backend = daemon.supervisor.inOrder.first { $0.id == lease.backend }
-        let plain = daemon.proxy.upstreams[lease.backend.index].plainGeneration
+        let plain = daemon.proxy.upstreams[lease.backend.index].unmanagedGeneration
         // For a removed backend, the gate still counts the last generation.
         guard let backend else { return plain.number == 0 || lease.generation == plain }
         return lease.generation == backend.machine.generation
@@ -118,7 +118,7 @@ extension Simulation {
     // MARK: At rest
 
     func judgeQuiet() {
-        guard let daemon, !daemon.hasLeft else { return }
+        guard let daemon, !daemon.hasExited else { return }
         for client in clients where !client.isOver { kernel.complain("\(client.name) never gets a response") }
         let left = daemon.proxy.connectionCount
         if left != 0 { kernel.complain("\(left) connections are left") }
@@ -166,7 +166,7 @@ extension Simulation {
 
     func judgeDeparture() {
         guard let daemon else { return }
-        guard daemon.hasLeft else { return kernel.complain("the daemon was asked to exit and is still there") }
+        guard daemon.hasExited else { return kernel.complain("the daemon was asked to exit and is still there") }
         let left = kernel.files.values.count { file in
             switch file {
             // The channel's end belongs to the daemon.

@@ -67,7 +67,7 @@ final class Simulation {
         kernel.scenario(after: .seconds(120)) { [kernel] in kernel.descriptorLimit = 1024 }
         arrange()
         runUntilQuiet()
-        if scenario.terminates == nil, daemon?.hasLeft == false {
+        if scenario.terminates == nil, daemon?.hasExited == false {
             judgeQuiet()
             if scenario.asksAgain { retry() }
             kernel.raise(.terminate)
@@ -157,7 +157,7 @@ final class Simulation {
 
     private func runUntilQuiet() {
         guard let daemon else { return }
-        while !daemon.hasLeft || !daemon.workers.allSatisfy(\.hasEnded), !kernel.isQuiet {
+        while !daemon.hasExited || !daemon.workers.allSatisfy(\.hasEnded), !kernel.isQuiet {
             runOnce(daemon)
             turns += 1
             judgeTurn(daemon)
@@ -174,7 +174,7 @@ final class Simulation {
             if let deadline { deadlines.append(deadline) }
             if kernel.hasEvents(for: view) || deadline.map({ $0 <= kernel.clock }) ?? false { turns.append(turn) }
         }
-        if !daemon.hasLeft { consider(0, daemon.reactor.deadline) { daemon.reactor.runOnce(daemon) } }
+        if !daemon.hasExited { consider(0, daemon.reactor.deadline) { daemon.reactor.runOnce(daemon) } }
         for (position, worker) in daemon.workers.enumerated() where !worker.hasEnded {
             consider(position + 1, worker.reactor.deadline) { worker.reactor.runOnce(worker) }
         }

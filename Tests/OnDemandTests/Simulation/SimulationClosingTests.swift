@@ -104,7 +104,7 @@ struct SimulationClosingTests {
         let tunnels = try (0..<50).map { _ in try bench.openTunnel(eager: FrameWriter.text("plain")) }
         let began = bench.kernel.now()
         bench.kernel.raise(.terminate)
-        bench.run(for: .seconds(20)) { bench.daemon.hasLeft }
+        bench.run(for: .seconds(20)) { bench.daemon.hasExited }
         #expect(bench.kernel.now() - began < .milliseconds(100))
         #expect(tunnels.allSatisfy { $0.client.isClosed && $0.backend.isClosed })
     }

@@ -115,7 +115,7 @@ struct SimulationStopTests {
         let clients = [ClientScript.chat(endless), .get(), ClientScript(requests: []), .get(at: .milliseconds(1100))]
         let simulation = try Simulation.run(Scenario(services: [service], clients: clients, terminates: .seconds(1)))
         #expect(simulation.complaints == [])
-        #expect(simulation.daemon?.hasLeft == true)
+        #expect(simulation.daemon?.hasExited == true)
     }
 
     @Test("D5 the daemon may get SIGTERM at any time of a start")
