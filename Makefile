@@ -50,7 +50,7 @@ simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or on
 		-Xswiftc -enable-testing --scratch-path .build/simulation --filter SimulationSwarm
 
 .PHONY: fuzz
-fuzz: ## inputs nobody thought of, for every parser (FUZZER=name, RUNS=n or SECONDS=60 each)
+fuzz: ## random inputs for every parser (FUZZER=name, RUNS=n or SECONDS=60 each)
 	@scripts/fuzz $(FUZZER) $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(or $(SECONDS),60))
 
 .PHONY: e2e
@@ -58,7 +58,7 @@ e2e: $(BENCH) ## real processes, real clients, the real Rails application
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
 
 .PHONY: picture
-picture: build ## the picture in README.md anew: a day of a Rails server in fast motion
+picture: build ## redraw the picture in README.md: a day of a Rails server in fast motion
 	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest test_day.py
 	cp artefacts/status-page-day.png docs/images/status-page.png
 

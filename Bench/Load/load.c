@@ -1,5 +1,5 @@
 // The load: clients on one side of a proxy, the backend on the other, in one process and thread, so that the proxy has
-// a core to itself and what its neighbours cost is the same for everybody.
+// a core to itself and what its neighbours cost is the same for every program.
 #include "bench.h"
 
 #include <dirent.h>
@@ -247,11 +247,11 @@ static void run_for(double seconds) {
 }
 
 static void open_all(void) {
-    uint64_t patience = now_ns() + 30000000000ull;
+    uint64_t deadline = now_ns() + 30000000000ull;
     while (open_count < options.connections && errors == 0) {
         while (begun < options.connections && begun < open_count + IN_FLIGHT) open_client(begun++);
         loop_turn(100);
-        if (now_ns() > patience) fail("only %u of %u connections opened", open_count, options.connections);
+        if (now_ns() > deadline) fail("only %u of %u connections opened", open_count, options.connections);
     }
     if (errors) fail("not all connections opened");
 }
@@ -272,8 +272,8 @@ static void echo_once_each(void) {
         say(clients[index]);
         if (index % IN_FLIGHT == 0) loop_turn(0);
     }
-    uint64_t patience = now_ns() + 30000000000ull;
-    while (messages < options.connections && errors == 0 && now_ns() < patience) loop_turn(100);
+    uint64_t deadline = now_ns() + 30000000000ull;
+    while (messages < options.connections && errors == 0 && now_ns() < deadline) loop_turn(100);
     if (messages < options.connections) note_error("only %llu echoes came", (unsigned long long)messages);
     message_goal = 0;
     is_counting = false;
@@ -292,7 +292,7 @@ static void begin_bulk(void) {
         }
         loop_change(&client->waiter, EPOLLIN | (sends ? EPOLLOUT : 0));
     }
-    // The backend must have answered everybody before it sends anything else.
+    // The backend must have answered every client before it sends anything else.
     backend_start_bulk();
 }
 
@@ -330,8 +330,8 @@ static void work(void) {
     } else if (options.messages) {
         message_goal = options.messages;
         for (uint32_t index = 0; index < options.connections; index++) say(clients[index]);
-        uint64_t patience = now_ns() + 120000000000ull;
-        while (messages < message_goal && errors == 0 && now_ns() < patience) loop_turn(1000);
+        uint64_t deadline = now_ns() + 120000000000ull;
+        while (messages < message_goal && errors == 0 && now_ns() < deadline) loop_turn(1000);
     } else {
         run_for(options.seconds);
     }
@@ -355,7 +355,7 @@ static void warm_up(void) {
 static void end(void) {
     is_stopping = true;
     if (is_bulk) {
-        // In the middle of a stream there is nobody to say goodbye to.
+        // In the middle of a stream no close frame is sent.
         for (uint32_t index = 0; index < options.connections; index++)
             if (clients[index]) close_client(clients[index]);
         backend_stop_bulk();
@@ -365,8 +365,8 @@ static void end(void) {
     run_for(0.03);
     for (uint32_t index = 0; index < options.connections; index++)
         if (clients[index]) close_client(clients[index]);
-    uint64_t patience = now_ns() + 10000000000ull;
-    while (backend.open > 0 && now_ns() < patience) loop_turn(20);
+    uint64_t deadline = now_ns() + 10000000000ull;
+    while (backend.open > 0 && now_ns() < deadline) loop_turn(20);
     if (backend.open > 0) note_error("%llu connections to the backend stayed", (unsigned long long)backend.open);
 }
 

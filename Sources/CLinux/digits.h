@@ -1,8 +1,9 @@
-// Numbers as text where nothing may be allocated, or where even snprintf(3) would be felt.
+// Decimal text without allocation, and cheaper than snprintf(3).
 #ifndef ONDEMANDD_DIGITS_H
 #define ONDEMANDD_DIGITS_H
 
-// In decimal and ended by a zero byte; the place of that byte. There must be room for 21.
+// Writes a number in decimal with a terminating zero byte and returns the position of that byte. Needs room for 21
+// bytes.
 static inline char *ondemandd_write_number(char *place, unsigned long number) {
     char digits[20];
     int count = 0;

@@ -1,4 +1,4 @@
-// Starting a program with posix_spawn(3), and the few calls about processes that the toolchain's Glibc module leaves out.
+// Starting a program with posix_spawn(3), and process calls that the toolchain's Glibc module does not declare.
 #ifndef ONDEMANDD_LAUNCH_H
 #define ONDEMANDD_LAUNCH_H
 
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// What <spawn.h> declares to programs with _GNU_SOURCE only (linux.h says why that is not defined here).
+// Declared by <spawn.h> only with _GNU_SOURCE (see linux.h).
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
 #ifndef POSIX_SPAWN_SETSID
@@ -29,28 +29,28 @@ struct ondemandd_launch {
     const char *path;
     char *const *arguments, *const *environment;
     const char *directory;
-    // Descriptors 0, 1, 2 and 3 of the child; a negative fourth is none.
+    // Descriptors 0, 1, 2 and 3 of the child. A negative fourth: none.
     int descriptors[4];
     struct rlimit file_limit;
-    // Signals that the daemon ignores, as a set of bits from signal 1 on; execve resets all others.
+    // Ignored signals of the daemon as bits from signal 1 on. execve resets all others.
     unsigned long ignored_signals;
     // Tolerance of the child's timeouts in nanoseconds (prctl(2), PR_SET_TIMERSLACK).
     unsigned long timer_slack;
-    // The soft limit of file locks, which nothing enforces and every descendant inherits; zero leaves it as it is.
+    // The soft limit of file locks, which is not enforced and inherited by every descendant. 0: unchanged.
     uint64_t mark;
-    // Whether all signals are blocked in the child from its beginning.
+    // Whether the child starts with all signals blocked.
     int blocks_signals;
 };
 
 static inline unsigned long ondemandd_signal_bit(int number) { return 1UL << (number - 1); }
 
-// The signals that this process ignores, as it was told to by who started it (nohup(1)) or by itself. What it ignores
-// from here on has to be added.
+// Returns the signals that this process ignores, from its parent (nohup(1)) or by itself. Signals ignored later must be
+// added.
 static inline unsigned long ondemandd_ignored_signals(void) {
     unsigned long ignored = 0;
     for (int number = 1; number < _NSIG; number++) {
         unsigned long action[4] = {0};
-        // The first word is the handler. Of signals that cannot be ignored nothing is said.
+        // The first word is the handler. The call fails for signals that cannot be ignored.
         if (syscall(SYS_rt_sigaction, number, NULL, action, _NSIG / 8) == 0 && action[0] == (unsigned long)SIG_IGN)
             ignored |= ondemandd_signal_bit(number);
     }
@@ -63,7 +63,7 @@ static inline int ondemandd_add_actions(posix_spawn_file_actions_t *actions, con
     for (int fd = 0; fd < count && failure == 0; fd++)
         failure = posix_spawn_file_actions_adddup2(actions, launch->descriptors[fd], fd);
     if (failure == 0) failure = posix_spawn_file_actions_addclosefrom_np(actions, count);
-    // Descriptors come first: the directory of a program is allowed to be on a file system that hangs.
+    // Descriptors first, because the directory of a program may be on a file system that hangs.
     return failure != 0 ? failure : posix_spawn_file_actions_addchdir_np(actions, launch->directory);
 }
 
@@ -73,7 +73,7 @@ static inline int ondemandd_set_attributes(posix_spawnattr_t *attributes, const 
     for (int number = 1; number < _NSIG; number++) {
         if (launch->ignored_signals & ondemandd_signal_bit(number)) sigaddset(&usual, number);
     }
-    // Two signals belong to the C library: sigaddset(3) leaves them out, and posix_spawn(3) has a child ignore them.
+    // Signals 32 and 33 belong to the C library: sigaddset(3) omits them, and posix_spawn(3) makes a child ignore them.
     unsigned long own = ondemandd_signal_bit(32) | ondemandd_signal_bit(33), bits;
     memcpy(&bits, &usual, sizeof bits);
     bits |= own;
@@ -86,7 +86,7 @@ static inline int ondemandd_set_attributes(posix_spawnattr_t *attributes, const 
     return failure != 0 ? failure : posix_spawnattr_setsigmask(attributes, &mask);
 }
 
-// Sets a soft limit and returns the former one.
+// Sets a soft limit and returns the previous one.
 static inline rlim_t ondemandd_swap_soft_limit(__rlimit_resource_t resource, rlim_t soft) {
     struct rlimit limit;
     getrlimit(resource, &limit);
@@ -96,10 +96,10 @@ static inline rlim_t ondemandd_swap_soft_limit(__rlimit_resource_t resource, rli
     return before;
 }
 
-// The number of the process, or an errno value below zero.
+// Returns the pid or a negative errno value.
 //
-// posix_spawn(3) has no attribute for limits and for the tolerance of timeouts, so both are this thread's for a moment.
-// No other thread of the daemon opens descriptors meanwhile; open ones stay open under a lower limit (getrlimit(2)).
+// posix_spawn(3) has no attribute for limits and the tolerance of timeouts, so this thread sets both during the call.
+// No other thread of the daemon opens descriptors, and open ones stay open under a lower limit (getrlimit(2)).
 static inline int ondemandd_spawn(const struct ondemandd_launch *launch) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -128,13 +128,13 @@ static inline int ondemandd_spawn(const struct ondemandd_launch *launch) {
     return failure != 0 ? -failure : process;
 }
 
-// Whether a soft limit of file locks can be chosen freely.
+// Whether any soft limit of file locks can be set.
 static inline int ondemandd_can_mark_by_limit(void) {
     struct rlimit limit;
     return getrlimit(RLIMIT_LOCKS, &limit) == 0 && limit.rlim_max == RLIM_INFINITY;
 }
 
-// Becomes the program, told its own number (sd_listen_fds(3)); returns an errno value when that fails.
+// Executes the program with its own pid in LISTEN_PID (sd_listen_fds(3)). Returns an errno value on failure.
 static inline int ondemandd_become(const char *path, char *const *arguments, char **environment, int count) {
     char own[32] = "LISTEN_PID=";
     ondemandd_write_number(own + 11, (unsigned long)getpid());
@@ -146,19 +146,19 @@ static inline int ondemandd_become(const char *path, char *const *arguments, cha
     return errno;
 }
 
-// The arguments of this process as the kernel laid them out, before the variables: the count, the words, NULL, the
-// variables. The toolchain reads them from /proc, which is not mounted everywhere. Only while no variable was set yet.
+// Returns the arguments from the initial stack, where they precede the variables: count, words, NULL, variables. The
+// toolchain reads them from /proc, which may not be mounted. Valid only before any variable is set.
 static inline char **ondemandd_initial_arguments(char **environment, int *count) {
     char **word = environment - 2;
-    // Below the first word is the count, and no address is that small.
+    // The count precedes the first word, and no address is that small.
     for (*count = 0; (uintptr_t)*word != (uintptr_t)*count; word--) ++*count;
     return word + 1;
 }
 
-// The path that this program was started by, as the kernel keeps it; NULL when it is not told.
+// The path of the executable at the start, from the kernel. NULL: unknown.
 static inline const char *ondemandd_started_path(void) { return (const char *)getauxval(AT_EXECFN); }
 
-// A descriptor that means this process and no later one with its number (pidfd_open(2)), or -1.
+// Returns a pidfd, which later processes with this pid do not share (pidfd_open(2)), or -1.
 static inline int ondemandd_open_process(int process) {
     int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
     if (descriptor >= 0) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
@@ -169,8 +169,8 @@ static inline int ondemandd_signal_process(int descriptor, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
 }
 
-// Whether a child of this process, ended ones included, is in that process group: as long as it was not waited for, the
-// number is not given to anything else.
+// Whether a child of this process, including exited ones, is in that process group. Until it is reaped the number is
+// not reused.
 static inline int ondemandd_has_child_in_group(int group) {
     siginfo_t information;
     int status;
@@ -179,11 +179,11 @@ static inline int ondemandd_has_child_in_group(int group) {
     return status == 0;
 }
 
-// The user and group this thread opens files as, /proc included (setfsuid(2)). False when they could not be had.
+// Sets the user and group for file access of this thread, including /proc (setfsuid(2)). Returns false on failure.
 static inline int ondemandd_open_files_as(unsigned user, unsigned group) {
     syscall(SYS_setfsgid, group);
     syscall(SYS_setfsuid, user);
-    // Each call answers with the identity before it, and an impossible one changes nothing.
+    // Each call returns the previous identity, and an invalid one changes nothing.
     return (unsigned)syscall(SYS_setfsuid, ~0U) == user && (unsigned)syscall(SYS_setfsgid, ~0U) == group;
 }
 

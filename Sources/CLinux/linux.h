@@ -1,6 +1,5 @@
-// The Linux calls that the toolchain's Glibc module leaves out: epoll and its relatives, and the
-// GNU-only functions, whose prototypes are repeated here because defining _GNU_SOURCE in a second
-// module next to Glibc does not build (fd_set differs between the two).
+// Linux calls that the toolchain's Glibc module does not declare: epoll and related calls, and GNU functions. Their
+// prototypes are repeated here because a second module with _GNU_SOURCE next to Glibc does not build (fd_set differs).
 #ifndef ONDEMANDD_LINUX_H
 #define ONDEMANDD_LINUX_H
 
@@ -24,14 +23,14 @@ static inline int ondemandd_become_child_subreaper(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-// How late the kernel may be for this thread's timeouts, in nanoseconds; it is 50,000 unless somebody has set it.
+// Tolerance of this thread's timeouts in nanoseconds. The default is 50,000.
 static inline unsigned long ondemandd_timer_slack(void) { return (unsigned long)prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0); }
 static inline void ondemandd_set_timer_slack(unsigned long nanoseconds) {
     prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
 }
 
-// One datagram, and the number of the process that sent it, as the kernel vouches for (SCM_CREDENTIALS is 2; its first
-// word is the number). There is room for nothing else: descriptors that come along are closed by the kernel.
+// Receives a datagram and the pid of its sender, verified by the kernel (SCM_CREDENTIALS is 2, its first word is the
+// pid). There is no room for other control data, so the kernel closes attached descriptors.
 static inline ssize_t ondemandd_receive_with_sender(int socket, void *buffer, size_t size, int *sender) {
     union {
         char room[CMSG_SPACE(3 * sizeof(int))];

@@ -1,4 +1,4 @@
-// Who listens at an address of this machine, asked without knocking: sock_diag(7) looks it up as a connection would.
+// Lookup of listeners without a connection: sock_diag(7) finds a listener as a connection would.
 #ifndef ONDEMANDD_LISTENERS_H
 #define ONDEMANDD_LISTENERS_H
 
@@ -21,7 +21,7 @@
 
 struct ondemandd_listener {
     uint32_t inode;
-    // Connections that nobody has accepted yet, and how many may wait.
+    // Connections in the accept queue, and its limit.
     uint32_t queue, backlog;
 };
 
@@ -29,7 +29,7 @@ static inline int ondemandd_open_diagnosis(void) {
     return socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
 }
 
-// 1 for somebody, 0 for nobody, -1 when the system does not say. The port is in network order.
+// Returns 1 for a listener, 0 for none, -1 if unsupported. The port is in network order.
 static inline int ondemandd_find_listener(
     int diagnosis, uint32_t number, int family, const void *address, uint16_t port, struct ondemandd_listener *found) {
     struct {
@@ -46,7 +46,7 @@ static inline int ondemandd_find_listener(
         struct nlmsghdr header;
         char room[1024];
     } answer;
-    // The kernel has answered when send returns. What does not have our number belongs to an earlier question.
+    // The reply is available when send returns. A reply with another number belongs to an earlier request.
     do {
         ssize_t count = recv(diagnosis, &answer, sizeof answer, 0);
         if (count < (ssize_t)sizeof answer.header) return -1;
@@ -57,31 +57,31 @@ static inline int ondemandd_find_listener(
     }
     const struct inet_diag_msg *socket = (const struct inet_diag_msg *)NLMSG_DATA(&answer.header);
     if (answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || answer.header.nlmsg_len < NLMSG_LENGTH(sizeof *socket)) return -1;
-    // 10 is TCP_LISTEN, in the kernel's own headers.
+    // 10 is TCP_LISTEN, defined only in kernel headers.
     if (socket->idiag_state != 10) return -1;
     *found = (struct ondemandd_listener){socket->idiag_inode, socket->idiag_rqueue, socket->idiag_wqueue};
     return 1;
 }
 
-// The listener that is bound to this file, whatever it calls it: 1 for one, 0 for none in this network namespace, -1
-// when the system does not say (sock_diag(7), UDIAG_SHOW_VFS). The table has 32 bits of a file's number.
+// Finds the listener bound to this file, independent of its name. Returns 1 for a listener, 0 for none in this network
+// namespace, -1 if unsupported (sock_diag(7), UDIAG_SHOW_VFS). The table has 32 bits of the inode.
 static inline int ondemandd_find_unix_listener(int diagnosis, uint32_t number, dev_t device, ino_t file, uint32_t *found) {
     struct {
         struct nlmsghdr header;
         struct unix_diag_req request;
     } question = {
         .header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, number, 0},
-        // 10 is TCP_LISTEN, in the kernel's own headers.
+        // 10 is TCP_LISTEN, defined only in kernel headers.
         .request = {.sdiag_family = AF_UNIX, .udiag_states = 1U << 10, .udiag_show = UDIAG_SHOW_VFS}};
     if (send(diagnosis, &question, sizeof question, 0) != sizeof question) return -1;
-    // The kernel's own form of a device number: 12 bits and 20 bits.
+    // The kernel's format of a device number: 12 bits and 20 bits.
     uint32_t kernel_device = (uint32_t)(major(device) << 20 | minor(device));
     union {
         struct nlmsghdr header;
         char room[8192];
     } answer;
     int count = 0;
-    // Read to its end, because a dump that goes on keeps the socket from the next question.
+    // Read to the end, because an unfinished dump blocks the next request.
     while (1) {
         ssize_t size = recv(diagnosis, &answer, sizeof answer, 0);
         if (size < (ssize_t)sizeof answer.header) return -1;
@@ -106,7 +106,7 @@ static inline int ondemandd_find_unix_listener(int diagnosis, uint32_t number, d
     }
 }
 
-// Of getdents64(2), whose name the C library declares only with _GNU_SOURCE.
+// Entry of getdents64(2), declared by the C library only with _GNU_SOURCE.
 struct ondemandd_entry {
     uint64_t inode;
     int64_t offset;
@@ -120,7 +120,7 @@ struct ondemandd_socket_name {
     size_t length;
 };
 
-// 1 when that is the socket, 0 when it is something else or has just been closed, -1 when nobody lets us look.
+// Returns 1 for that socket, 0 for another file or a closed one, -1 if access is denied.
 static inline int ondemandd_is_socket(int directory, const char *path, const struct ondemandd_socket_name *socket) {
     char target[sizeof socket->text];
     ssize_t size = readlinkat(directory, path, target, sizeof target);
@@ -148,10 +148,10 @@ static inline int ondemandd_is_in_directory(const char *path, const struct ondem
     return found;
 }
 
-// 1 when the process holds that socket, 0 when it does not, -1 when it does not let us look (proc(5), /proc/PID/fd).
+// Returns 1 if the process holds that socket, 0 if not, -1 if access is denied (proc(5), /proc/PID/fd).
 //
-// While a backend boots every client waits for this. Most servers listen on one of their first descriptors, and asking
-// for those by name takes half the time that it takes to list them all.
+// Queued clients wait for this lookup. Most servers listen on one of their first descriptors, and checking these by
+// name takes half the time of listing all.
 static inline int ondemandd_holds_socket(int process, uint32_t inode) {
     struct ondemandd_socket_name socket = {.text = "socket:["};
     char *end = ondemandd_write_number(socket.text + strlen(socket.text), inode);

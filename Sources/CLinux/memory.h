@@ -1,4 +1,4 @@
-// Which parts of memory are clean copies of the program's own files, and giving them back.
+// Finding and releasing memory that is a clean copy of the program's files.
 #ifndef ONDEMANDD_MEMORY_H
 #define ONDEMANDD_MEMORY_H
 
@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// What <link.h> declares to programs with _GNU_SOURCE only (linux.h says why that is not defined here).
+// Declared by <link.h> only with _GNU_SOURCE (see linux.h).
 #include <elf.h>
 #if UINTPTR_MAX > 0xffffffff
 typedef Elf64_Phdr ondemandd_segment;
@@ -20,20 +20,20 @@ struct dl_phdr_info {
     const char *dlpi_name;
     const ondemandd_segment *dlpi_phdr;
     uint16_t dlpi_phnum;
-    // More follows, of no interest here.
+    // The rest of the structure is not used.
 };
 int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *object, size_t size, void *argument), void *argument);
 
 static inline int ondemandd_give_back_object(struct dl_phdr_info *object, size_t size, void *argument) {
     (void)size, (void)argument;
     const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
-    // The program itself has an empty name; what has another without a path is the kernel's (vdso(7)).
+    // The program itself has an empty name. A name without a path is the kernel's (vdso(7)).
     if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
-    // The headers that are read here lie in the first segment, and reading them again would bring back pages around them.
+    // The headers are in the first segment. Reading them last would map the pages around them again.
     for (int number = object->dlpi_phnum - 1; number >= 0; number--) {
         const ondemandd_segment *segment = &object->dlpi_phdr[number];
         if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
-        // Whole pages only: what lies beside them on a page is somebody else's.
+        // Whole pages only: the rest of a partial page belongs to another mapping.
         uintptr_t begin = object->dlpi_addr + segment->p_vaddr;
         uintptr_t first = (begin + in_page) & ~in_page, end = (begin + segment->p_memsz) & ~in_page;
         if (first < end) madvise((void *)first, end - first, MADV_DONTNEED);
@@ -41,8 +41,8 @@ static inline int ondemandd_give_back_object(struct dl_phdr_info *object, size_t
     return 0;
 }
 
-// Unmaps what is mapped from the files of the program and its libraries and can never have been written to: PT_LOAD
-// without PF_W (elf(5)). What is needed again comes back from the page cache.
+// Unmaps read-only segments of the program and its libraries: PT_LOAD without PF_W (elf(5)). Needed pages return from
+// the page cache.
 static inline void ondemandd_give_back_clean_pages(void) { dl_iterate_phdr(ondemandd_give_back_object, NULL); }
 
 struct ondemandd_clean_parts {
@@ -69,8 +69,8 @@ static inline int ondemandd_note_object(struct dl_phdr_info *object, size_t size
     return 0;
 }
 
-// Waits for a packet with next to nothing in memory: behind the last page that is given back only this function and one
-// of the C library run, and each page that is touched brings fifteen more (the kernel maps 64 KiB around a fault).
+// Waits for a packet with minimal memory. After the release only this function and one of the C library run. Each
+// touched page maps 15 more, because the kernel maps 64 KiB around a fault.
 static inline ssize_t ondemandd_receive_with_little_memory(int socket, void *buffer, size_t size) {
     struct ondemandd_clean_parts noted = {0};
     dl_iterate_phdr(ondemandd_note_object, &noted);

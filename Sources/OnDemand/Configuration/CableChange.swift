@@ -59,7 +59,7 @@ struct CableParts: OptionSet {
 }
 
 extension Configuration.Cable {
-    /// What is in none of the other parts; so a new field belongs here until it is given a part of its own.
+    /// Every field outside of the other parts. A new field belongs here until it gets a part of its own.
     fileprivate var admission: Configuration.Cable {
         var cable = self
         cable.enabled = true

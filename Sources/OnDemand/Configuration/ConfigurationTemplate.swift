@@ -56,7 +56,7 @@ public enum ConfigurationTemplate: String, CaseIterable, Sendable {
             """
         case .cable:
             """
-            What is what in this configuration:
+            The keys of this configuration:
               listen       where browsers, or the TLS terminator in front, connect
               path         of the WebSocket: ws://127.0.0.1:3000/cable
               streams      "public" needs no signature; false for signed streams only. The keys of signed streams

@@ -1,6 +1,6 @@
-/// Messages between the two drivers, delivered between events and never from inside one.
+/// Messages between two drivers on one thread, delivered between events.
 ///
-/// Neither driver ever runs inside the other's call, so neither sees the other half-way through a change.
+/// No driver runs inside another driver's call, so none sees a half-finished change.
 final class Mailbox<Message> {
     private var messages: [Message] = []
 
@@ -8,7 +8,7 @@ final class Mailbox<Message> {
 
     func post(_ message: Message) { messages.append(message) }
 
-    /// Everything posted so far, in order; what is posted meanwhile waits for the next call.
+    /// Returns all messages in order. Messages posted meanwhile wait for the next call.
     func takeAll() -> [Message] {
         guard !messages.isEmpty else { return [] }
         defer { messages.removeAll(keepingCapacity: true) }

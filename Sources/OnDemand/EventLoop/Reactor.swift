@@ -1,4 +1,14 @@
-/// Waits, fires timers and tells its tenant what happened: the one place where the daemon sleeps.
+/// The event loop: the only place where the daemon sleeps.
+///
+/// One turn (`runOnce`):
+///
+/// 1. Wait in `epoll_wait` until an event or the next timer. Without timers the wait has no timeout.
+/// 2. Dispatch the events. `relayRun` takes consecutive tunnel events in one call.
+/// 3. Resume connections that used up their share of the last turn, within a share of this one.
+/// 4. Fire the timers that are due.
+/// 5. `iterationEnded`: deliver messages between the drivers.
+///
+/// Invariant: a connection with more to do is in `unfinished`, so the next wait returns at once.
 final class Reactor<K: Kernel> {
     let kernel: K
     private var timers = TimerQueue<TimerKey>()
@@ -12,23 +22,22 @@ final class Reactor<K: Kernel> {
     func isArmed(_ key: TimerKey) -> Bool { timers.contains(key) }
     var hasTimers: Bool { !timers.isEmpty }
 
-    /// Asks for another turn for this token, after everybody else had theirs.
-    ///
-    /// One turn each, however often it is asked for: both sockets of a busy tunnel ask, and so do those turns again.
+    /// Schedules another turn for this token, after all others had theirs. Several requests in one turn count once.
     func resumeLater(_ token: Token) {
-        // Few are busy at one moment; a set would make the runtime read every conformance, megabytes, on first use.
+        // An array, because few are busy at once. A `Set` would make the runtime load megabytes of conformances on
+        // first use.
         if !unfinished.contains(token) { unfinished.append(token) }
     }
 
     private func takeUnfinished() -> [Token] {
-        // Mostly nobody: then there is nothing to exchange, and nothing to allocate.
+        // Usually empty: then nothing is exchanged or allocated.
         guard !unfinished.isEmpty else { return [] }
         defer { unfinished = [] }
         return unfinished
     }
 
-    /// The turns that were asked for, within a share of this one: what just became ready goes first, and so waits no
-    /// longer for all of those who are busy than for one. The rest is first in the next turn.
+    /// Resumes connections within a share of this turn, so that new events do not wait for all busy connections. The
+    /// rest comes first in the next turn.
     private func resume(_ tokens: [Token], _ tenant: some EventHandler) {
         var share = WorkShare(
             items: Limits.resumedPerTurn, time: Limits.resumedTimePerTurn, from: kernel.now(), itemsPerLook: 1)
@@ -43,11 +52,11 @@ final class Reactor<K: Kernel> {
         asked.forEach(resumeLater)
     }
 
-    /// When it turns without an event; nil is never. Every message comes by here.
+    /// Time of the next turn without an event. nil: never. Inlined because it runs for every message.
     @inline(__always)
     var deadline: Instant? { unfinished.isEmpty ? timers.next : kernel.now() }
 
-    /// One turn: wait, events, timers that are due, and the turns that were asked for.
+    /// Runs one turn.
     func runOnce(_ tenant: some EventHandler) {
         let count = kernel.wait(until: deadline)
         let resumed = takeUnfinished()
@@ -66,13 +75,13 @@ final class Reactor<K: Kernel> {
     }
 }
 
-/// Who lives on a reactor and is told what happens there.
+/// The owner of a reactor.
 protocol EventHandler: AnyObject {
-    /// Deals with as many events in a row as it can at once; the position of the first that is left.
+    /// Handles consecutive events at once. Returns the position of the first that is left.
     func relayRun(from first: Int, of count: Int) -> Int
     func ready(_ token: Token, _ readiness: Readiness)
     func timerFired(_ key: TimerKey)
-    /// Everything that was ready has been told: time to deliver messages.
+    /// All events and timers of the turn are handled.
     func iterationEnded()
 }
 

@@ -1,23 +1,24 @@
-/// Numbered slots for plain values; each reuse of a number is another generation, so a stale token finds nobody.
+/// Numbered slots for plain values. Each reuse of a slot has another generation, so a stale token matches nothing.
 ///
-/// Slots live in chunks that never move and are given back when they are empty, so that ten thousand connections cost
-/// memory while they last and not afterwards.
+/// - Slots live in chunks of 64 that never move. An empty chunk is freed, except for one.
+/// - `claim` takes the lowest free slot of an existing chunk, or adds a chunk. `remove` frees the slot.
+/// - `free` holds free slots of existing chunks only.
+/// - A generation is a 24-bit counter over all slots, without 0.
 struct Slab<Element> {
     private static var slotsPerChunk: Int { 64 }
 
-    /// The generation of every slot, 0 while nobody has it. Beside the elements, so that who only asks whether a token
-    /// is still good copies no element.
+    /// Generation of every slot, 0 if free. Separate from the elements, so that a validity check copies no element.
     private var generations: [UInt32] = []
-    /// Without slots where a chunk was given back. No optionals: what looks at one field of an element would copy it
-    /// whole to see whether it is there.
+    /// Empty where a chunk was freed. Elements are not optional: reading one member of an optional would copy the whole
+    /// value.
     private var chunks: [ContiguousArray<Element>] = []
-    /// Stands in every slot that nobody has.
+    /// Content of a free slot.
     private let empty: Element
-    /// Taken slots, by chunk.
+    /// Taken slots per chunk.
     private var used: [Int] = []
-    /// Free slots, the lowest last; only of chunks that exist.
+    /// Free slots of existing chunks, the lowest last.
     private var free: [Int] = []
-    /// Generations go on counting where a chunk was given back.
+    /// Continues after a chunk was freed.
     private var nextGeneration: UInt32 = 1
     private(set) var count = 0
 
@@ -29,7 +30,7 @@ struct Slab<Element> {
         return place
     }
 
-    /// A slot as it is while nobody has it, for who fills it where it stands.
+    /// Takes a slot with empty content. The caller fills it in place.
     mutating func claim() -> (index: Int, generation: UInt32) {
         if free.isEmpty { grow() }
         let index = free.removeLast()
@@ -47,7 +48,7 @@ struct Slab<Element> {
 
     func isTaken(_ index: Int) -> Bool { index < generations.count && generations[index] != 0 }
 
-    /// The element of a slot that is known to be taken.
+    /// The element of a taken slot.
     subscript(index: Int) -> Element {
         _read {
             let (chunk, offset) = Self.place(index)
@@ -59,7 +60,7 @@ struct Slab<Element> {
         }
     }
 
-    /// One thing about an element: the rest of it is not copied, as it would be by the subscript.
+    /// Reads one member of an element. The subscript would copy the whole element.
     @inline(__always)
     func peek<Result>(at index: Int, for thing: (Element) -> Result) -> Result {
         let (chunk, offset) = Self.place(index)
@@ -80,7 +81,7 @@ struct Slab<Element> {
         return element
     }
 
-    /// The numbers of all taken slots, in order.
+    /// Numbers of all taken slots in ascending order.
     var indices: [Int] { generations.indices.filter { generations[$0] != 0 } }
 
     private static func place(_ index: Int) -> (chunk: Int, offset: Int) {
@@ -98,7 +99,7 @@ struct Slab<Element> {
         free += (0..<Self.slotsPerChunk).reversed().map { chunk * Self.slotsPerChunk + $0 }
     }
 
-    /// One empty chunk is kept, so that a lone connection that comes and goes does not allocate each time.
+    /// Frees an empty chunk. One stays, so that a single connection does not allocate each time.
     private mutating func release(_ chunk: Int) {
         if count == 0, chunks.count > 1 { return reset() }
         guard free.count > 2 * Self.slotsPerChunk else { return }
@@ -111,7 +112,7 @@ struct Slab<Element> {
         }
     }
 
-    /// After a crowd, whoever of it was the last to leave: arrays that get shorter keep the room that they had.
+    /// Frees all memory: arrays keep their capacity when they shrink.
     private mutating func reset() {
         let next = nextGeneration
         self = Slab(empty: empty)

@@ -1,8 +1,8 @@
-/// Messages to a reactor on another thread: the one place, with the gates and the ledgers, where threads meet.
+/// Messages to a reactor on another thread. Threads share only these queues, the gates and the shared counters.
 ///
-/// In order, and with one wake-up for all that comes in before the owner looks.
+/// Messages stay in order. One wakeup covers all messages that arrive before the owner takes them.
 final class ThreadSafeQueue<Message: Sendable>: Sendable {
-    /// The owner's reactor watches it for edges.
+    /// An eventfd that the owner's reactor watches edge-triggered.
     let wakeup: Descriptor
     private let messages = LockedBox<[Message]>([])
 
@@ -17,7 +17,7 @@ final class ThreadSafeQueue<Message: Sendable>: Sendable {
         if isFirst { kernel.signalWakeup(wakeup) }
     }
 
-    /// Everything posted so far, in order; the next message rings again.
+    /// Returns all messages in order. The next message signals again.
     func takeAll() -> [Message] {
         messages.withLock { messages in
             defer { messages = [] }

@@ -1,17 +1,20 @@
-/// Where each armed timer stands in the heap: a hash table of plain numbers.
+/// The position of each armed timer in the heap: an open-addressing hash table of plain numbers.
 ///
-/// Every connection arms and cancels several timers, and each of these moves entries of the heap. A `Dictionary` guards
-/// against keys chosen by an enemy; these are our own, and looking one up here takes a sixth of the instructions.
+/// Every connection arms and disarms several timers, and each operation moves heap entries. `Dictionary` protects
+/// against chosen keys. These keys are the daemon's own, and a lookup here takes a sixth of the instructions.
+///
+/// - Linear probing, at most half of the slots taken, size a power of two.
+/// - `remove` shifts later entries back, so that no tombstones remain.
+/// - An empty table frees its memory.
 struct TimerIndex {
-    /// A code and the position that belongs to it, side by side: who finds the one has the other.
+    /// Code and position together, for one memory access.
     private struct Slot {
-        /// Zero where there is nobody.
+        /// 0: free.
         var code: UInt64 = 0
         var position = 0
     }
 
-    /// At most half of them are taken, and whoever finds its place taken goes to the next one that is free (linear
-    /// probing).
+    /// At most half are taken.
     private var slots: [Slot] = []
     private var count = 0
 
@@ -31,7 +34,7 @@ struct TimerIndex {
         slots[place] = Slot(code: code, position: position)
     }
 
-    /// Another position for a code that has one.
+    /// Changes the position of a code in the table.
     @inline(__always)
     mutating func move(_ code: UInt64, to position: Int) {
         let place = place(of: code)
@@ -39,13 +42,13 @@ struct TimerIndex {
         slots[place].position = position
     }
 
-    /// Where it was, if it was there.
+    /// Removes a code. Returns its position, or nil if absent.
     mutating func remove(_ code: UInt64) -> Int? {
         guard count > 0 else { return nil }
         var hole = place(of: code)
         guard slots[hole].code == code else { return nil }
         let position = slots[hole].position
-        // Whoever would not be found past the hole moves into it, and leaves another one.
+        // Backward shift: an entry that the hole would hide moves into it.
         var next = following(hole)
         while slots[next].code != 0 {
             if distance(from: slot(of: slots[next].code), to: next) >= distance(from: hole, to: next) {
@@ -56,12 +59,12 @@ struct TimerIndex {
         }
         slots[hole].code = 0
         count -= 1
-        // A crowd's table is given back when the crowd has gone.
+        // Free the memory of a large table.
         if count == 0, slots.count > Self.smallest { self = TimerIndex() }
         return position
     }
 
-    /// The place of a code, or the free one where it would go.
+    /// Returns the slot of a code, or the free slot where it would go.
     @inline(__always)
     private func place(of code: UInt64) -> Int {
         var place = slot(of: code)
@@ -69,7 +72,7 @@ struct TimerIndex {
         return place
     }
 
-    /// Multiplied by the golden ratio, so that codes in a row do not land in a row (Knuth, volume 3, 6.4).
+    /// Fibonacci hashing spreads consecutive codes (Knuth, volume 3, 6.4).
     private func slot(of code: UInt64) -> Int {
         Int((code &* 0x9e37_79b9_7f4a_7c15) >> 32) & (slots.count - 1)
     }

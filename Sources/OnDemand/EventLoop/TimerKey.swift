@@ -1,19 +1,19 @@
-/// The owner and the purpose of a timer; each has one.
+/// Owner and purpose of a timer. Each key has at most one timer.
 enum TimerKey: Equatable {
-    /// A conversation's current deadline, whatever it is.
+    /// The current deadline of a connection.
     case connection(Token)
-    /// The next attempt to connect to a backend whose queue was full.
+    /// The next connect attempt to a backend whose accept queue was full.
     case connectRetry(Token)
-    /// A client that sent too fast may be read from again.
+    /// The end of a pause by the message rate limit.
     case rateLimiter(Token)
     case acceptPause(listener: Int)
     case backend(BackendID, BackendTimer)
     case probe(BackendID)
     case startupSlow(BackendID)
     case startDelay(BackendID)
-    /// There is something to tell the guard, or a guard to start or to let go.
+    /// The guard is to be started, updated or released.
     case familyGuard
-    /// What is not ours to start leaves the configuration; its clients have this long.
+    /// The drain timeout of a removed or disabled unmanaged service.
     case unmanagedDrain(BackendID)
     /// The end of a closing session.
     case session(Token)
@@ -21,7 +21,7 @@ enum TimerKey: Equatable {
     case cable(CableID)
     /// The next clients of a cable to disconnect.
     case cableDrain(CableID)
-    /// A timer of a cable's Redis connections; the number is theirs.
+    /// A timer of a cable's Redis connections, with a number of their own.
     case redis(CableID, UInt8)
     case status
     case memoryTrim
@@ -31,8 +31,7 @@ enum TimerKey: Equatable {
 }
 
 extension TimerKey: TimerIdentifier {
-    /// The kind in the highest byte, and whose it is in the others: a token's own highest byte only says that it is a
-    /// client's.
+    /// The kind in the highest byte, the owner in the others. The highest byte of a token only holds its role.
     var code: UInt64 {
         switch self {
         case .connection(let token): Self.code(1, token)

@@ -1,19 +1,19 @@
-/// Whose deadline a timer is.
+/// Identity of a timer as a number.
 protocol TimerIdentifier {
-    /// No two names share it, and none has zero.
+    /// Unique per key and never 0.
     var code: UInt64 { get }
 }
 
-/// Deadlines in order of time: arming, moving and cancelling cost O(log n), and a cancelled one leaves nothing behind.
+/// Deadlines in order of time. Arming, moving and disarming cost O(log n), and a disarmed timer leaves nothing behind.
 ///
-/// Nothing left behind is the point: with every timer cancelled `next` is nil and the reactor sleeps without a timeout.
+/// Therefore `next` is nil when all timers are disarmed, and the reactor sleeps without a timeout.
 struct TimerQueue<Key: TimerIdentifier> {
     private struct Entry {
         let key: Key
-        /// The key's own, which whoever moves an entry asks for.
+        /// Code of the key, cached for heap moves.
         let code: UInt64
         let instant: Instant
-        /// Equal instants fire in the order they were armed, so that a simulation replays.
+        /// Equal instants fire in the order of arming, so that a simulation is repeatable.
         let order: UInt64
 
         func precedes(_ other: Entry) -> Bool {
@@ -21,7 +21,7 @@ struct TimerQueue<Key: TimerIdentifier> {
         }
     }
 
-    /// Timers for which there is always room.
+    /// Capacity that is never freed, in timers.
     private static var roomKept: Int { 64 }
 
     /// A binary heap, earliest first.
@@ -31,11 +31,11 @@ struct TimerQueue<Key: TimerIdentifier> {
 
     var next: Instant? { heap.first?.instant }
     var isEmpty: Bool { heap.isEmpty }
-    /// For how many timers there is memory already.
+    /// Capacity in timers.
     var room: Int { heap.capacity }
     func contains(_ key: Key) -> Bool { positions[key.code] != nil }
 
-    /// Arms the timer of `key`, moving it when it is armed already.
+    /// Arms the timer of `key`, or moves it if it is armed.
     mutating func arm(_ key: Key, at instant: Instant) {
         armed += 1
         let entry = Entry(key: key, code: key.code, instant: instant, order: armed)
@@ -52,18 +52,18 @@ struct TimerQueue<Key: TimerIdentifier> {
         guard let position = positions.remove(key.code) else { return }
         let last = heap.removeLast()
         if position < heap.count { sift(last, at: position) }
-        // A crowd's room is given back when the crowd has gone.
+        // Free the memory of a large heap.
         if heap.isEmpty, room > Self.roomKept { heap = [] }
     }
 
-    /// The earliest timer that is due, disarmed; nil when none is.
+    /// Disarms and returns the earliest timer that is due. nil: none.
     mutating func popDue(at now: Instant) -> Key? {
         guard let first = heap.first, first.instant <= now else { return nil }
         disarm(first.key)
         return first.key
     }
 
-    /// Puts an entry where it belongs, from a place that is free; whoever is in its way makes one step.
+    /// Puts an entry at its position in the heap, starting at a free one.
     private mutating func sift(_ entry: Entry, at start: Int) {
         var position = start
         while position > 0, entry.precedes(heap[(position - 1) / 2]) {

@@ -1,38 +1,38 @@
 import CLinux
 import Glibc
 
-/// The guard: a process that waits until its daemon dies and then ends what the daemon has left running.
+/// The guard: a process that waits until its daemon dies and then stops the process trees that the daemon has left.
 ///
-/// States: *listening* (it reads messages and keeps the last one of each launch) and *ending* (the channel has ended,
-/// so the daemon is dead; each family gets the signals of its stop plan, from the first step on, all families at once).
-/// It exits when nothing is left, at once if it was told that every family has ended.
+/// States: *listening* (reads messages and keeps the last one of each launch) and *ending* (the channel has ended, so
+/// the daemon is dead; all trees get the signals of their stop plans at the same time). It exits when no process is
+/// left, at once if every tree was reported as ended.
 ///
-/// It is a sibling of the backends, not their parent, so it waits for none and looks at /proc again and again. A family
-/// is signalled process by process, each one identified by number and start time; the group's number is used only while
-/// the leader is shown to live.
+/// It is a sibling of the backends, not their parent, so it cannot wait for them and polls /proc every 20 ms. A tree is
+/// signalled process by process, each identified by pid and start time. The group's number is used only while the
+/// leader is proven to be alive.
 struct FamilyGuard {
     private var identity: (mark: LaunchMark, marksByLimit: Bool)?
     private var families: [LockedBox] = []
 
     private struct LockedBox {
         var family: GuardedFamily
-        /// A descriptor that means the leader and no later process with its number (pidfd_open(2)); -1 for none.
+        /// A pidfd of the leader (pidfd_open(2)). -1: none.
         var leader: Int32 = -1
         var known: Set<ProcessIdentity> = []
-        /// Processes that were looked at and bear no mark of this launch.
+        /// Processes without a mark of this launch. They are not checked again.
         var foreign: Set<ProcessIdentity> = []
-        /// The step whose signal was sent last, and when, in milliseconds since the daemon's death.
+        /// The step whose signal was sent last, and its time in milliseconds since the daemon's death.
         var sent: (position: Int?, at: UInt64)?
-        /// Looks in a row that found nothing; one alone may have missed a process that was being started.
+        /// Consecutive scans without a member. A single scan may miss a process that is being started.
         var emptyLooks = 0
     }
 
-    /// Between two looks.
+    /// Pause between two scans in microseconds.
     private static let pause: UInt32 = 20_000
-    /// After its stop plan a family is sent KILL for so long; what is left then cannot be killed.
+    /// Time of repeated SIGKILL after the stop plan, in milliseconds. A process that survives it cannot be killed.
     private static let longestKill: UInt64 = 60_000
 
-    /// Its channel is descriptor 0.
+    /// The channel is descriptor 0.
     static func run() -> Never {
         var all = sigset_t()
         unsafe sigfillset(&all)
@@ -47,7 +47,7 @@ struct FamilyGuard {
     private mutating func listen() {
         var buffer = [UInt8](repeating: 0, count: GuardMessage.byteLimit)
         while true {
-            // Whatever starting and the last message have touched is not needed to wait.
+            // Free the memory of the last message: waiting does not need it.
             malloc_trim(0)
             let count = unsafe ondemandd_receive_with_little_memory(STDIN_FILENO, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
@@ -96,7 +96,7 @@ struct FamilyGuard {
         }
     }
 
-    /// Signals one family, if it is time for that; leaves it without known members when none is left.
+    /// Signals a tree if its next signal is due, and updates its known members.
     private mutating func step(_ index: Int, _ census: [ProcessFacts], _ elapsed: UInt64) {
         var guarded = families[index]
         let told = guarded.known.isEmpty ? Set(guarded.family.members) : guarded.known
@@ -124,7 +124,7 @@ struct FamilyGuard {
 
     private static func signal(_ signal: Int32, _ guarded: LockedBox, _ members: [ProcessFacts]) {
         let leader = guarded.family.leader.number
-        // As long as the leader lives its number is the group's.
+        // While the leader lives, its number is the group's.
         let reachesGroup = guarded.leader >= 0 && leader > 1 && isRunning(guarded.leader)
         if reachesGroup { kill(-leader, signal) }
         for member in members where !(reachesGroup && member.group == leader) { LinuxKernel.send(signal, to: member) }

@@ -1,17 +1,17 @@
-/// A message from the daemon to its guard: one packet of text, words with a space between them.
+/// A message from the daemon to its guard: one packet of text, words separated by a space.
 ///
 ///     daemon NAMESPACE PID START BY_LIMIT
 ///     family LAUNCH LEADER START STEPS SIGNAL MILLISECONDS... PID START...
 ///     ended LAUNCH
 ///
-/// A family replaces what was said of the same launch before. START is 0 where the system did not tell it.
+/// A `family` message replaces the earlier one of the same launch. START is 0 if unknown.
 enum GuardMessage: Equatable {
-    /// What marks its processes, and whether the limit does so, too.
+    /// The mark of the daemon's processes, and whether the file lock limit carries it too.
     case daemon(LaunchMark, marksByLimit: Bool)
     case family(GuardedFamily)
     case ended(launch: UInt64)
 
-    /// What fits into the guard's buffer. A family of more processes is cut, and found by its marks.
+    /// Size of the guard's buffer. The members of a larger tree are cut and found by their marks.
     static let byteLimit = 16 * 1024
 
     var text: String {
@@ -32,7 +32,7 @@ enum GuardMessage: Equatable {
         }
     }
 
-    /// nil for what is no such message.
+    /// nil: not a valid message.
     init?(text: String) {
         let words = text.split(separator: " ")
         let numbers = words.dropFirst().compactMap { UInt64($0) }
@@ -52,21 +52,21 @@ enum GuardMessage: Equatable {
     }
 }
 
-/// One family, as the guard knows it.
+/// A process tree as the guard knows it.
 struct GuardedFamily: Equatable {
     struct Step: Equatable {
         let signal: Int32
-        /// How long the family may take to be gone before the next step.
+        /// Time for the tree to exit before the next step.
         let milliseconds: UInt64
     }
 
     let launch: UInt64
     let leader: ProcessIdentity
     var steps: [Step]
-    /// Descendants that were known when it was told.
+    /// Known descendants at the time of the message.
     var members: [ProcessIdentity]
 
-    /// The step after so many milliseconds: its position, or nil when only KILL is left, again each second.
+    /// The step at this time after the daemon's death. nil: only SIGKILL is left, once per second.
     func position(after milliseconds: UInt64) -> Int? {
         var end: UInt64 = 0
         for (position, step) in steps.enumerated() {
@@ -76,8 +76,8 @@ struct GuardedFamily: Equatable {
         return nil
     }
 
-    /// All of its processes among those of the machine. A member's session was begun by a member, because the leader
-    /// began in one of its own: whatever else is in it, or was started by a member, is one.
+    /// Returns the members of the tree among all processes. The leader starts a session, so every process in a member's
+    /// session, and every child of a member, is a member.
     func members(
         in census: [ProcessFacts], known: Set<ProcessIdentity>, isMarked: (ProcessFacts) -> Bool
     ) -> [ProcessFacts] {
@@ -106,7 +106,7 @@ struct GuardedFamily: Equatable {
 }
 
 extension GuardedFamily {
-    /// The numbers of a message.
+    /// Decodes the numbers of a message.
     fileprivate init?(_ numbers: [UInt64]) {
         let identities = { (numbers: ArraySlice<UInt64>) in
             stride(from: numbers.startIndex, to: numbers.endIndex - 1, by: 2).map {

@@ -1,16 +1,16 @@
 import CLinux
 import Glibc
 
-/// What the executable is besides a daemon and a command: words that only the daemon itself says.
+/// Modes of the executable that only the daemon itself starts.
 enum HiddenMode: String {
-    /// Become another program, which is told its own number (sd_listen_fds(3)).
+    /// Executes another program with its own pid in LISTEN_PID (sd_listen_fds(3)).
     case inheriting = "--become-inheriting"
-    /// End the families of a daemon that has died.
+    /// Runs the guard.
     case guardian = "--guard-families"
 }
 
 extension LinuxKernel {
-    /// Runs a hidden mode if this process was started for one, and does not return from it.
+    /// Runs a hidden mode if this process was started in one. Then it does not return.
     static func runHiddenMode() {
         let (arguments, count) = unsafe initialArguments()
         guard count > 1, let word = unsafe arguments[1] else { return }
@@ -21,13 +21,13 @@ extension LinuxKernel {
         }
     }
 
-    /// The words of the command line behind the program's name. Call before any variable is set.
+    /// Words of the command line after the program's name. Call before any variable is set.
     static func commandLine() -> [String] {
         let (arguments, count) = unsafe initialArguments()
         return (1..<max(1, Int(count))).compactMap { unsafe arguments[$0].map { unsafe String(cString: $0) } }
     }
 
-    /// As the toolchain tells them, which reads /proc/self/cmdline, or else as the kernel laid them out.
+    /// The arguments from the toolchain, which reads /proc/self/cmdline, or from the initial stack.
     private static func initialArguments() -> (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int32) {
         var count = CommandLine.argc
         guard count == 0 else { return (unsafe CommandLine.unsafeArgv, count) }
@@ -35,7 +35,7 @@ extension LinuxKernel {
         return unsafe (arguments!, count)
     }
 
-    /// `ondemandd WORD PATH NAME ARGUMENT...`: the program at PATH, called NAME.
+    /// Executes `ondemandd WORD PATH NAME ARGUMENT...`: the program at PATH, named NAME.
     private static func becomeInheriting(
         _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     ) -> Never {

@@ -1,133 +1,130 @@
-/// The verbs of the system, and nothing that decides: the one seam between the daemon and the world.
+/// System calls without decisions: the only interface between the daemon and the system.
 ///
-/// Two conformers: `LinuxKernel`, and the simulated one of the tests. EINTR never leaves it; EBADF and EFAULT are ours
-/// and trap there.
+/// Implementations: `LinuxKernel`, and the simulated kernel of the tests. EINTR is never returned. EBADF and EFAULT are
+/// programming errors and trap.
 protocol Kernel: AnyObject {
-    // MARK: Time and chance
+    // MARK: Time and random numbers
 
-    /// CLOCK_MONOTONIC: never runs backwards, and a suspended machine does not age (clock_gettime(2)).
+    /// CLOCK_MONOTONIC: never runs backwards and stops during suspend (clock_gettime(2)).
     func now() -> Instant
-    /// For log lines and the status page only; no decision may depend on it.
+    /// For log lines and the status only. No decision may depend on it.
     func wallClock() -> WallClock
     func random() -> UInt64
 
     // MARK: Sockets
 
-    /// Binds and listens; the address in the answer has the port the kernel chose when 0 was asked for. A Unix socket
-    /// is for everybody who may enter its directory, or from its first moment for the daemon's own user only.
+    /// Binds and listens. Returns the address with the chosen port for port 0. A Unix socket is open to all users that
+    /// can enter its directory, or, with `privately`, only to the daemon's user from the start.
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     )
-    /// The same for a backend that will inherit the socket: without the options that only our own clients need.
+    /// The same for a socket that a backend inherits, without the options for client connections.
     func listenForChild(at address: SocketAddress) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
     )
-    /// Ends the connections that nobody has taken from its queue, at most `limit`. Only while no child holds it.
+    /// Closes at most `limit` connections in the accept queue. Only while no child holds the socket.
     func drainAcceptQueue(of listener: Descriptor, limit: Int)
-    /// The address with a port that nobody uses at the moment.
+    /// Returns the address with a port that is free at the moment.
     func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress
-    /// Closes it, and removes its file when the daemon has made it, and it is not a successor's.
+    /// Closes the socket and removes its file, unless the file belongs to a successor.
     func stopListening(_ listener: Descriptor, at address: SocketAddress)
-    /// Removes a socket file that refuses connections, as a killed server leaves it; no other file.
+    /// Removes a socket file that refuses connections, and no other file.
     func removeStaleSocket(at address: SocketAddress)
     func accept(from listener: Descriptor) -> AcceptResult
-    /// Whether a connection to this address would reach a listener of this daemon, inherited ones included. A Unix
-    /// socket is recognised by device and inode of its file: through a link, from another directory, or under another
-    /// name. A TCP listener is recognised by its port and address. Costs a call only where there are Unix sockets, or a
-    /// wildcard listener with the same port.
+    /// Whether this address leads to a Unix socket of this daemon, by device and inode: also through a link, another
+    /// directory or another name. Makes no system call if there are no such sockets.
     func isOwnListener(_ address: SocketAddress) -> Bool
     func connect(to address: SocketAddress) -> ConnectResult
-    /// A connection that is made to find out whether somebody accepts, with nothing that only long ones need.
+    /// Connects for a probe, without the options of long connections.
     func connectProbe(at address: SocketAddress) -> ConnectResult
-    /// Whether who listens there is of this family, without knocking.
+    /// Looks up the listener and its owner without connecting.
     func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup
-    /// How a connect that was in progress ended: nil is success (connect(2), SO_ERROR).
+    /// Result of a connect in progress. nil: success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult
-    /// How many more bytes would be taken at once, about; zero where the system does not tell (SO_MEMINFO, Linux 4.12).
+    /// Free space of the send buffer in bytes, approximately. 0 if unknown (SO_MEMINFO, Linux 4.12).
     func roomToSend(on descriptor: Descriptor) -> Int
-    /// Bytes sent that the peer's system has not taken, by its own account (tcp(7), SIOCOUTQ).
+    /// Bytes sent that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
     func undeliveredBytes(to descriptor: Descriptor) -> Int
     /// Ends our direction; the other stays open (shutdown(2), SHUT_WR).
     func endSending(on descriptor: Descriptor)
     func close(_ descriptor: Descriptor)
-    /// Closes so that the peer sees a reset and not an end (socket(7), SO_LINGER).
+    /// Closes with a reset instead of an end (socket(7), SO_LINGER).
     func reset(_ descriptor: Descriptor)
 
     // MARK: Readiness
 
     func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError)
     func unwatch(_ descriptor: Descriptor)
-    /// Sleeps until something is ready or the deadline; nil is for as long as it takes. Returns how many events wait.
+    /// Waits until an event or the deadline. nil: no timeout. Returns the number of events.
     func wait(until deadline: Instant?) -> Int
     /// An event of the last wait.
     func event(at position: Int) -> ReadinessEvent
 
     // MARK: Threads
 
-    /// The same system for a thread of its own: what it watches is its own affair, all else is shared.
+    /// The same kernel for another thread, with an epoll instance of its own. All else is shared.
     func forWorkerThread() throws(SystemError) -> Self
-    /// What one thread watches and any thread may ring (eventfd(2)). Watched for edges, it is never read: each ring is
-    /// told. It lasts as long as the daemon.
+    /// Opens a wakeup that one thread watches and any thread signals (eventfd(2)). Watched edge-triggered, it is never
+    /// read: each signal is an event. It is never closed.
     func openWakeup() throws(SystemError) -> Descriptor
     func signalWakeup(_ wakeup: Descriptor)
 
     // MARK: Processes
 
-    /// The command in a new session and process group, with default signals, an empty mask and descriptors 0 to 2 only;
-    /// a listening socket that it is to inherit is its descriptor 3 (sd_listen_fds(3)).
+    /// Starts the command in a new session and process group, with default signals, an empty mask and descriptors 0 to
+    /// 2. An inherited listening socket is descriptor 3 (sd_listen_fds(3)).
     func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess
-    /// A socket for the messages of one child, which hears who sent them, and what NOTIFY_SOCKET calls it.
+    /// Opens a notify socket for one child, with credentials of senders. Returns its value for NOTIFY_SOCKET.
     func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String)
-    /// The next message and its sender; nil when none waits. What else came with it, such as descriptors, is dropped.
+    /// Returns the next message and its sender, or nil. Attached descriptors are dropped.
     func nextNotification(
         from descriptor: Descriptor, into buffer: inout [UInt8]
     ) -> (count: Int, sender: ProcessID?)?
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool
     func description(of process: ProcessID) -> ProcessDescription
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
-    /// To the process group that `leader` was spawned into, and to those of its descendants that left it (kill(2)).
-    /// Returns the errno of a process that may not be signalled; nil when each one was, or is gone.
+    /// Signals the process group of `leader` and the descendants that left it (kill(2)). Returns the errno of a process
+    /// that may not be signalled. nil: all were signalled or have exited.
     @discardableResult
     func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno?
-    /// The processes of the family that are alive, at most `limit` of them, for people.
+    /// Living processes of the tree, at most `limit`, for display.
     func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
-    /// Whether anybody of them is left. Asked after a reap; once it says no, it may not be asked again.
+    /// Whether a process of the tree is left. Call after a reap. After false it must not be called again.
     func familyExists(of leader: ProcessID) -> Bool
-    /// Starts the process that ends the families it was told of when this process dies: the other end of `channel` is
-    /// its own, and the end of that is the daemon's death.
+    /// Starts the guard, which kills the reported process trees when this process dies. The end of `channel` tells it
+    /// so.
     func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor)
-    /// Tells it a family as far as it is known now, with how to end it; without steps the family has ended. False when
-    /// it does not take the message.
+    /// Reports a process tree with its stop plan to the guard. nil steps: the tree has ended. Returns false if the
+    /// guard does not accept the message.
     func tellGuard(
         _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
     ) -> Bool
-    /// What this system does not let the daemon prove about processes, in sentences for the log.
+    /// Limits of this system for tracking processes, as sentences for the log.
     var processTreeLimits: [String] { get }
-    /// Stops what a killed predecessor left behind, and waits for it. Only for the time before the reactor turns.
+    /// Kills the processes of a killed predecessor and waits for them. Only before the event loop runs.
     func killOrphans(within patience: Duration) -> [ProcessDescription]
-    /// A child, or an orphan we inherited, that has exited and still holds its number, so that nobody else is meant by
-    /// it; the same one again until it is reaped.
+    /// Returns an exited child or adopted orphan. It keeps its pid, and is returned again, until it is reaped.
     func nextExited() -> ExitedProcess?
-    /// Now it is gone for good.
+    /// Releases the pid of an exited child.
     func reap(_ process: ProcessID)
-    /// Who listens there, as far as /proc tells.
+    /// Owner of the listener at this address, if /proc shows it.
     func listenerOwner(at address: SocketAddress) -> ProcessDescription?
-    /// Whose the listener is that accepted this connection, or that has this address: `somebody` when nothing shows it,
-    /// `nobody` when no socket of this machine listens there.
+    /// Owner of the listener that accepted this connection or has this address. `unknownOwner`: not provable.
+    /// `noListener`: no socket of this machine listens there.
     func listener(
         at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> SocketLookup
-    /// Where the processes of this family listen, at most `limit` addresses, for people.
+    /// Addresses at which the tree listens, at most `limit`, for display.
     func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
-    /// Whether earlier connections to this address still keep a server from binding it (tcp(7), TIME_WAIT).
+    /// Whether connections in TIME_WAIT keep a server from binding this address (tcp(7)).
     func hasTimeWait(at address: SocketAddress) -> Bool
     func residentBytes(of process: ProcessID?) -> Int?
 
     // MARK: Files
 
-    /// The daemon's own directory, as an absolute path (getcwd(3)); nil when it has been removed.
+    /// Absolute path of the daemon's working directory (getcwd(3)). nil: removed.
     var workingDirectory: String? { get }
     /// The first bytes of the file that a command runs, at most `limit`; nil when they cannot be read.
     func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]?
@@ -135,40 +132,40 @@ protocol Kernel: AnyObject {
     func isSameFile(_ path: String, _ other: String) -> Bool
     /// A regular file, whole.
     func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8]
-    /// Whoever reads it meanwhile finds all of the old or all of the new; nobody else may (rename(2)).
+    /// Replaces a file atomically (rename(2)). Only the daemon's user can read it.
     func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError)
 
     // MARK: The daemon itself
 
-    /// From now on the daemon's signals arrive as readiness of this descriptor.
+    /// Delivers the daemon's signals through this descriptor from now on.
     func openSignals() throws(SystemError) -> Descriptor
     func nextSignal(from descriptor: Descriptor) -> DaemonSignal?
-    /// Lets the manager that started the daemon know; nothing happens where there is none (sd_notify(3)).
+    /// Notifies the service manager, if there is one (sd_notify(3)).
     func notifyServiceManager(_ message: String)
-    /// How often it wants to hear that the daemon lives; nil is never (sd_watchdog_enabled(3)).
+    /// Watchdog interval of the service manager. nil: none (sd_watchdog_enabled(3)).
     var watchdogInterval: Duration? { get }
-    /// The sockets that it opened for the daemon, told once (sd_listen_fds(3)).
+    /// Sockets passed by the service manager, returned once (sd_listen_fds(3)).
     func inheritedListeners() -> [InheritedListener]
-    /// Before a long sleep: whatever can be had back without asking anybody.
+    /// Returns free memory to the system before a long sleep.
     func trimMemory()
 
     // MARK: The log
 
-    /// To standard error, as much as its reader takes without making us wait; returns how many bytes that were.
+    /// Writes to standard error without blocking. Returns the number of bytes written.
     func log(_ line: Span<UInt8>) -> Int
     var logReader: LogReader { get }
-    /// A file to add lines to; made for its owner and group when it is not there.
+    /// Opens a log file for appending, with mode 0640 if it is new.
     func openLogFile(_ path: String) throws(SystemError) -> LogFile
-    /// Adds to such a file; returns how many bytes it took, which on a full disk are fewer.
+    /// Appends to a log file. Returns the number of bytes written, which are fewer on a full disk.
     func append(_ line: Span<UInt8>, to file: Descriptor) -> Int
-    /// Appends `suffix` to the file's name, in place of whatever had that name (rename(2)). Does nothing where the path
-    /// names another file by now.
+    /// Appends `suffix` to the file's name and replaces a file of that name (rename(2)). No effect if the path names
+    /// another file by now.
     func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError)
 }
 
 extension Kernel {
-    /// Whether the peer's system has not even taken all that was sent; asked of a connection that is over, nobody can
-    /// have read that.
+    /// Whether the peer's kernel has not acknowledged all bytes. On a closed connection these bytes cannot have been
+    /// read.
     func hasUndelivered(to descriptor: Descriptor) -> Bool { undeliveredBytes(to: descriptor) > 0 }
 
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {

@@ -1,6 +1,6 @@
-/// What goes into and comes out of the kernel's verbs: plain values, so that a simulation can make them too.
+/// Parameters and results of `Kernel`: plain values, so that a simulation can create them.
 
-/// An open file of this process. Whoever holds it in a table closes it, exactly once.
+/// An open file of this process. The table that holds it closes it exactly once.
 struct Descriptor: Hashable, Sendable {
     let raw: Int32
 }
@@ -8,8 +8,7 @@ struct Descriptor: Hashable, Sendable {
 enum AcceptResult: Equatable {
     case accepted(Descriptor, from: SocketAddress)
     case wouldBlock
-    /// The socket does not listen any more: another process that shares it has shut it down, or the system has closed
-    /// it (`ss --kill`).
+    /// The socket does not listen any more: a process that shares it has shut it down, or the system has (`ss --kill`).
     case ended
     case failed(Errno)
 }
@@ -46,9 +45,9 @@ enum WriteResult: Equatable {
 
 /// How a descriptor is watched.
 enum Interest: Equatable {
-    /// Told again while there is something to read: listeners, pipes, signals.
+    /// Level-triggered, for reading: listeners, pipes, signals.
     case readable
-    /// Both directions and the peer's end, told once per change and never re-registered (epoll(7), EPOLLET).
+    /// Edge-triggered for both directions and the peer's end, registered once (epoll(7), EPOLLET).
     case edges
 }
 
@@ -57,19 +56,19 @@ struct ReadinessEvent: Equatable {
     let readiness: Readiness
 }
 
-/// A process in a session and group of its own, its output on two pipes of ours.
+/// A process in its own session and group, with its output on two pipes.
 struct SpawnedProcess: Equatable {
     let process: ProcessID
     let output: Descriptor
     let errors: Descriptor
 }
 
-/// A socket that was open when the daemon began, meant for it.
+/// A socket passed to the daemon at its start.
 struct InheritedListener: Equatable {
     let descriptor: Descriptor
-    /// What its socket unit calls it.
+    /// Name from the socket unit.
     let name: String
-    /// nil when it does not listen for connections.
+    /// nil: it does not listen for connections.
     let address: SocketAddress?
 }
 
@@ -82,7 +81,7 @@ struct ProcessDescription: Equatable {
     let process: ProcessID
     let name: String
 
-    /// For people: `1234 (ruby)`.
+    /// For display: `1234 (ruby)`.
     var shown: String { "\(process.number) (\(name))" }
 }
 
@@ -91,25 +90,25 @@ enum DaemonSignal: Equatable {
     case interrupt
     case childChanged
     case hangUp
-    /// Somebody has moved the log's file away (SIGUSR1).
+    /// The log file was moved away (SIGUSR1).
     case reopenLog
 }
 
-/// Who reads standard error.
+/// Kind of reader of standard error.
 enum LogReader: Equatable {
     case journal
     case terminal(Terminal)
     case anybody
 }
 
-/// A file that log lines are added to.
+/// A file opened for log lines.
 struct LogFile: Equatable {
     let descriptor: Descriptor
-    /// nil for what is never renamed: a device, a pipe, or a link to one of them.
+    /// Size in bytes. nil: never renamed, because it is a device, a pipe or a link to one.
     let byteCount: UInt64?
 }
 
-/// Seconds since 1970 and the nanoseconds within, UTC.
+/// Seconds since 1970 and nanoseconds within the second, UTC.
 struct WallClock: Equatable {
     let seconds: Int64
     let nanoseconds: Int64

@@ -1,26 +1,27 @@
-/// The known processes of one launch: the leader, and every descendant that was ever shown to be one.
+/// The known processes of one launch: the leader and every descendant that was proven to be one.
 ///
-/// A process is a member if it was one before (number and start time), if it bears the mark of this launch, or if it is
-/// in the session or process group of the leader. The last counts only while that number cannot be anything else's:
+/// A process is a member if it was one before (pid and start time), if it has the mark of this launch, or if it is in
+/// the session or process group of the leader. The last rule holds only while that number cannot belong to another
+/// process:
 ///
-///     ledByLeader   the leader was not waited for, so its number is its own
-///     heldByOthers  the leader was waited for; a member of its group or session keeps the number
-///     givenBack     the group has answered ESRCH; the number may be a foreign process's and says nothing any more
+///     ledByLeader   the leader is not reaped, so it keeps its number
+///     heldByOthers  the leader is reaped; a member of its group or session keeps the number
+///     givenBack     the group has returned ESRCH; the number may belong to a foreign process and proves nothing
 ///
-/// What none of this shows is not a member.
+/// All other processes are not members.
 struct Launch: Equatable {
     enum GroupNumber { case ledByLeader, heldByOthers, givenBack }
 
-    /// What the mark of a process says.
+    /// The mark of a process.
     enum Mark: Equatable {
         case own(launch: UInt64)
-        /// Another daemon's, none, or one that cannot be read.
+        /// Another daemon's mark, none, or an unreadable one.
         case untold
     }
 
     let number: UInt64
     let leader: Int32
-    /// nil when the system did not tell it.
+    /// nil: unknown.
     let start: UInt64?
     private(set) var groupNumber = GroupNumber.ledByLeader
     private(set) var known: Set<ProcessIdentity> = []
@@ -31,15 +32,15 @@ struct Launch: Equatable {
         self.start = start
     }
 
-    /// Whether a child that the daemon has not started, but adopted, is a member.
+    /// Whether an adopted child is a member.
     func isMember(_ process: ProcessFacts, mark: @autoclosure () -> Mark) -> Bool {
         if known.contains(process.identity) { return true }
         if case .own(let launch) = mark() { return launch == number & LaunchMark.lowBits }
         return groupNumber != .givenBack && (process.session == leader || process.group == leader)
     }
 
-    /// Whether a signal to the group's number reaches nothing but members: the leader was not waited for, or one of the
-    /// daemon's own children is in it and was not waited for either.
+    /// Whether a signal to the group reaches only members: the leader, or a child of the daemon in this group, is not
+    /// reaped.
     func mayBeSignalledAsGroup(_ family: [ProcessFacts], by daemon: Int32) -> Bool {
         switch groupNumber {
         case .ledByLeader: true
@@ -58,11 +59,11 @@ struct Launch: Equatable {
 
     mutating func remember(_ family: [ProcessFacts]) { known = Set(family.map(\.identity)) }
 
-    /// A process that was waited for; its start was not told, so that only its number names it.
+    /// Removes a reaped process whose start time is unknown, so that only its pid identifies it.
     mutating func forget(hidden number: Int32) { known.remove(ProcessIdentity(number: number, start: 0)) }
 }
 
-/// The launches of this daemon that have not ended.
+/// Launches of this daemon that have not ended.
 struct LaunchRegistry {
     private(set) var nextNumber: UInt64 = 1
     private var byNumber: [UInt64: Launch] = [:]
@@ -76,7 +77,7 @@ struct LaunchRegistry {
 
     mutating func ended(_ process: ProcessID) { byNumber[process.launch] = nil }
 
-    /// Of a process that was not waited for, and so of at most one launch.
+    /// The launch that this unreaped process leads. At most one.
     func leader(_ number: Int32) -> ProcessID? {
         byNumber.values.first { $0.leader == number && $0.groupNumber == .ledByLeader }
             .map { ProcessID(number: number, launch: $0.number) }

@@ -1,13 +1,13 @@
-/// The mark that every process of one launch inherits: the daemon that started it, and which of its launches it was.
+/// The mark that every process of a launch inherits: the daemon and the number of the launch.
 ///
-/// It is written twice. The environment carries all of it as text. The soft limit of file locks (RLIMIT_LOCKS, which no
-/// kernel since 2.4.25 enforces) carries a shorter form: a process keeps it when it changes its user, clears its
-/// environment or writes its title over it, and /proc/PID/limits shows it to every user.
+/// It is written twice. The environment holds the full mark as text. The soft limit of file locks (RLIMIT_LOCKS, not
+/// enforced since Linux 2.4.25) holds a short form. A process keeps that limit when it changes its user, clears its
+/// environment or overwrites it with a title, and every user can read it in /proc/PID/limits.
 struct LaunchMark: Equatable {
-    /// The pid namespace in which `daemon` is a number: the inode of /proc/PID/ns/pid. nil when it cannot be read.
+    /// The pid namespace of `daemon`: the inode of /proc/PID/ns/pid. nil: unreadable.
     let namespace: UInt64?
     let daemon: Int32
-    /// When the daemon began, in clock ticks since the system did (proc(5), starttime).
+    /// Start time of the daemon in clock ticks since boot (proc(5), starttime).
     let start: UInt64
     let launch: UInt64
 
@@ -16,8 +16,7 @@ struct LaunchMark: Equatable {
     /// `namespace:pid:start:launch`.
     var text: String { "\(namespace ?? 0):\(daemon):\(start):\(launch)" }
 
-    /// As a limit: bit 62, then 22 bits of the number (the most that a kernel gives), 20 of the start and 20 of the
-    /// launch.
+    /// As a limit: bit 62, then 22 bits of the pid (the kernel's maximum), 20 of the start time and 20 of the launch.
     var limit: UInt64 {
         1 << 62 | UInt64(UInt32(bitPattern: daemon) & 0x3f_ffff) << 40 | (start & Self.lowBits) << 20
             | (launch & Self.lowBits)
@@ -27,7 +26,7 @@ struct LaunchMark: Equatable {
 }
 
 extension LaunchMark {
-    /// nil for what no daemon of this version wrote.
+    /// nil: not written by a daemon of this version.
     init?(text: Substring) {
         let parts = text.split(separator: ":").map { UInt64($0) }
         guard parts.count == 4, let namespace = parts[0], let daemon = parts[1].flatMap({ Int32(exactly: $0) }),
@@ -37,13 +36,13 @@ extension LaunchMark {
     }
 }
 
-/// The short form of a mark, as a limit shows it.
+/// The short form of a mark, from a limit.
 struct ShortMark: Equatable {
     let daemon: Int32
     let start: UInt64
     let launch: UInt64
 
-    /// nil for a limit that is no mark.
+    /// nil: not a mark.
     init?(limit: UInt64) {
         guard limit >> 62 == 1 else { return nil }
         daemon = Int32(limit >> 40 & 0x3f_ffff)
@@ -55,8 +54,8 @@ struct ShortMark: Equatable {
 extension ShortMark {
     private static let rowName = Array("Max file locks ".utf8)
 
-    /// From the contents of /proc/PID/limits: the soft limit in the row of file locks. As bytes, because a daemon that
-    /// begins looks at every process of the system, and splitting text takes far longer.
+    /// Parses /proc/PID/limits: the soft limit in the row of file locks. It works on bytes, because a starting daemon
+    /// reads the limits of every process, and splitting text takes far longer.
     init?(limits: [UInt8]) {
         guard let behindName = Self.placeBehindName(in: limits),
             let start = limits[behindName...].firstIndex(where: { $0 != UInt8(ascii: " ") })

@@ -1,4 +1,4 @@
-/// Addresses in the tables of /proc/net, for people who wonder where something listens (proc(5)).
+/// Addresses from the tables of /proc/net, for hints to the operator (proc(5)).
 extension LinuxKernel {
     func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
         let inodes = Set(([leader.number] + family(of: leader).map(\.number)).flatMap(Self.socketInodes))
@@ -6,7 +6,7 @@ extension LinuxKernel {
         let internet = ["tcp", "tcp6"].flatMap { Self.rows(of: $0) }
             .filter { $0.count > 9 && $0[3] == "0A" && inodes.contains($0[9]) }
             .compactMap { Self.address($0[1]) }
-        // A listener has the flag of one that accepts (unix(7), __SO_ACCEPTCON).
+        // A listener has the flag __SO_ACCEPTCON (unix(7)).
         let local = Self.rows(of: "unix")
             .filter { $0.count == 8 && $0[3] == "00010000" && inodes.contains($0[6]) }
             .map { SocketAddress.unix(path: String($0[7])) }
@@ -32,7 +32,7 @@ extension LinuxKernel {
         }
     }
 
-    /// Four octets at a time are one number of this machine, in hexadecimal; the port is an ordinary one.
+    /// Parses an address: each 4 octets are a hexadecimal number in host order, the port is in normal order.
     private static func address(_ text: Substring) -> SocketAddress? {
         let parts = text.split(separator: ":")
         guard parts.count == 2, let port = UInt16(parts[1], radix: 16), parts[0].utf8.count.isMultiple(of: 8) else {

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// The few files that the daemon keeps for itself.
+/// Files of the daemon.
 extension LinuxKernel {
     var workingDirectory: String? {
         guard let path = unsafe getcwd(nil, 0) else { return nil }
@@ -30,7 +30,7 @@ extension LinuxKernel {
         try Self.contents(ofFile: path, from: .file, atMost: limit)
     }
 
-    /// A file that the configuration names.
+    /// Reads a file that the configuration names.
     static func contents(ofFile path: String) throws(SystemError) -> [UInt8] {
         try contents(ofFile: path, from: .file, atMost: Limits.environmentFileBytes)
     }
@@ -43,16 +43,15 @@ extension LinuxKernel {
         return bytes
     }
 
-    /// What a path may name.
+    /// Kinds of files that a path may name.
     enum ReadableSource {
-        /// A regular file, or a device without contents such as `/dev/null`.
+        /// A regular file, or an empty device such as `/dev/null`.
         case file
-        /// Also what the operator hands over once: `/dev/stdin`, or a pipe of the shell such as `<(command)`.
+        /// Also a stream that is read once: `/dev/stdin`, or a pipe of the shell such as `<(command)`.
         case fileOrPipe
     }
 
-    /// As much of the file as `limit` allows. Nothing that the path may name makes the call block: a pipe is given
-    /// `Limits.pipePatience` for each piece.
+    /// Reads at most `limit` bytes without blocking. Each read from a pipe has its own timeout.
     static func beginning(
         ofFile path: String, from source: ReadableSource, atMost limit: Int
     ) throws(SystemError) -> [UInt8] {
@@ -86,7 +85,7 @@ extension LinuxKernel {
         return unsafe Glibc.read(raw, &byte, 1) == 0
     }
 
-    /// Bytes, or the end.
+    /// Whether bytes or the end are available.
     private static func hasSomething(_ raw: Int32, within patience: Duration) -> Bool {
         var readable = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
         let count = unsafe poll(&readable, 1, Int32(patience.wholeMilliseconds))

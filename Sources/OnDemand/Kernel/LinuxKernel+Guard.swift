@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// The daemon's side of the guard: starting it, and telling it what there is to end.
+/// The daemon's side of the guard: start and messages.
 extension LinuxKernel {
     func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor) {
         var ends: [Int32] = [-1, -1]
@@ -10,7 +10,8 @@ extension LinuxKernel {
             throw SystemError(call: "socketpair", code: .current, subject: "for the guard")
         }
         _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-        // Nothing of the daemon's: no variable, no directory, no other descriptor, no signal of its group or terminal.
+        // The guard inherits no variable, directory or other descriptor, and no signal of the daemon's group or
+        // terminal.
         let settings = SpawnSettings(
             directory: "/", descriptors: [ends[1], nullDevice, nullDevice], mark: 0, blocksSignals: true)
         let process = unsafe withCStrings(["ondemandd", HiddenMode.guardian.rawValue]) { arguments in
@@ -33,7 +34,7 @@ extension LinuxKernel {
         _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
     ) -> Bool {
         guard let steps, let launch = launches[leader] else { return tell(channel, .ended(launch: leader.launch)) }
-        // A leader that was waited for is no process any more, and its number says nothing to the guard.
+        // The pid of a reaped leader is meaningless to the guard.
         let isLed = launch.groupNumber == .ledByLeader
         let members = family(of: leader).map(\.identity)
         let family = GuardedFamily(

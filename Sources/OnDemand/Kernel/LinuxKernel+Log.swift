@@ -1,10 +1,10 @@
 import CLinux
 import Glibc
 
-/// Where the log goes: standard error, whoever reads it, or a file.
+/// Log output to standard error or a file.
 extension LinuxKernel {
-    /// Asks before it writes, so that a stalled reader of standard error never costs the daemon's time: a pipe that is
-    /// writable takes PIPE_BUF bytes at once (pipe(7)). Who closed standard error hears nothing and costs nothing.
+    /// Polls before each write, so that a stalled reader never blocks the daemon: a writable pipe accepts PIPE_BUF
+    /// bytes at once (pipe(7)). Lines to a closed standard error are dropped.
     func log(_ line: Span<UInt8>) -> Int {
         var taken = 0
         while taken < line.count {
@@ -19,8 +19,8 @@ extension LinuxKernel {
         return taken
     }
 
-    /// journald says by device and inode which stream it reads: whoever inherits the variable and not the stream is not
-    /// misled (systemd.exec(5), JOURNAL_STREAM).
+    /// journald names the device and inode of its stream. A process that inherits only the variable is not mistaken for
+    /// one with the stream (systemd.exec(5), JOURNAL_STREAM).
     var logReader: LogReader {
         let variables = Dictionary(
             Self.environment().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -34,7 +34,7 @@ extension LinuxKernel {
         return .terminal(Terminal(isTerminal: true, environment: variables))
     }
 
-    /// Not to wait for a reader where the path names something that has one.
+    /// O_NONBLOCK: opening a pipe must not wait for its reader.
     func openLogFile(_ path: String) throws(SystemError) -> LogFile {
         let raw = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: path) }
@@ -48,8 +48,9 @@ extension LinuxKernel {
         return LogFile(descriptor: Descriptor(raw: raw), byteCount: isRenamed ? UInt64(max(0, status.st_size)) : nil)
     }
 
-    /// The name under which an open regular file can be renamed: the path itself, or what it links to. nil for every
-    /// other kind of file, for a link to a link such as `/dev/stdout`, and where the name is another file's by now.
+    /// The name under which an open regular file can be renamed: the path itself, or the target of a link. nil for
+    /// other kinds of files, for a link to a link such as `/dev/stdout`, and if the name belongs to another file by
+    /// now.
     private static func name(of raw: Int32, openedAs path: String) -> String? {
         var opened = stat()
         guard unsafe fstat(raw, &opened) == 0 else { return nil }

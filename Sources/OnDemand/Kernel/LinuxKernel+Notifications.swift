@@ -1,11 +1,11 @@
 import CLinux
 import Glibc
 
-/// Notify sockets: how a child says that it is ready (sd_notify(3)).
+/// Notify sockets: readiness messages of children (sd_notify(3)).
 extension LinuxKernel {
-    /// In the abstract namespace, under a name that the kernel finds (unix(7), autobind): nothing is left in the file
-    /// system when the daemon is killed, and no directory has to be writable. Anybody of this machine may send to it,
-    /// which is why each message brings its sender's number, and the kernel vouches for that.
+    /// Uses an abstract name chosen by the kernel (unix(7), autobind): no file is left after a kill, and no directory
+    /// has to be writable. Any local user may send to it. Therefore each message has the sender's pid, verified by the
+    /// kernel.
     func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) {
         let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw SystemError(call: "socket", code: .current, subject: "for notifications") }
@@ -19,7 +19,7 @@ extension LinuxKernel {
         return (Descriptor(raw: raw), name)
     }
 
-    /// The name as variables write it, with `@` for the zero byte in front.
+    /// The name for NOTIFY_SOCKET, with `@` for the leading zero byte.
     private static func autobind(_ raw: Int32) -> String? {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -42,7 +42,7 @@ extension LinuxKernel {
             let count = unsafe buffer.withUnsafeMutableBytes { bytes in
                 unsafe ondemandd_receive_with_sender(descriptor.raw, bytes.baseAddress, bytes.count, &sender)
             }
-            // Zero is somebody of another namespace of processes.
+            // 0: a process of another pid namespace.
             if count >= 0 { return (count, sender > 0 ? ProcessID(number: sender) : nil) }
             guard errno == EINTR else { return nil }
         }

@@ -2,8 +2,8 @@ import Glibc
 
 /// Processes that a killed daemon and its guard left behind, found by their mark.
 ///
-/// Only a process of this pid namespace is looked at, and only a daemon that is shown to be gone makes an orphan of it.
-/// A daemon that cannot be seen (another namespace, another user, hidepid) is not shown to be gone.
+/// Only processes of this pid namespace count, and only if their daemon is proven to be dead. An invisible daemon
+/// (another namespace, another user, hidepid) is not proven to be dead.
 extension LinuxKernel {
     func killOrphans(within patience: Duration) -> [ProcessDescription] {
         guard identity.namespace != nil, Self.seesProcesses else { return [] }
@@ -14,7 +14,7 @@ extension LinuxKernel {
         }
         for orphan in orphans { Self.send(SIGTERM, to: orphan) }
         let deadline = now() + patience
-        // Before there is a reactor there is nothing else to do than to wait here.
+        // The event loop does not run yet, so waiting here is safe.
         while now() < deadline, !self.orphans().isEmpty { usleep(10_000) }
         for orphan in self.orphans() { Self.send(SIGKILL, to: orphan) }
         return descriptions
@@ -33,12 +33,12 @@ extension LinuxKernel {
         if let mark = Self.environmentMark(of: process) {
             return mark.namespace == identity.namespace && Self.isGone(mark.daemon) { $0 == mark.start }
         }
-        // The short form names no namespace: a process that has numbers in others may have been marked there.
+        // The short form has no namespace. A process with pids in other namespaces may have been marked there.
         guard let mark = Self.shortMark(of: process), Self.isOfThisNamespace(process) else { return false }
         return Self.isGone(mark.daemon) { $0 & LaunchMark.lowBits == mark.start }
     }
 
-    /// One number means one namespace (proc(5), NSpid), which is that of /proc and so this one.
+    /// One pid means one namespace (proc(5), NSpid): that of /proc, and so this one.
     private static func isOfThisNamespace(_ process: Int32) -> Bool {
         guard let status = contents(of: "/proc/\(process)/status"),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("NSpid:") })
@@ -46,7 +46,7 @@ extension LinuxKernel {
         return line.dropFirst(6).split(whereSeparator: { $0 == "\t" || $0 == " " }).count == 1
     }
 
-    /// Shown to be gone: there is no such number, it is a zombie's, or a process has it that began at another time.
+    /// Whether the daemon is proven to be dead: its pid is free, a zombie, or has another start time.
     private static func isGone(_ daemon: Int32, _ isStart: (UInt64) -> Bool) -> Bool {
         if kill(daemon, 0) != 0, errno == ESRCH { return true }
         guard let facts = facts(of: daemon) else { return false }

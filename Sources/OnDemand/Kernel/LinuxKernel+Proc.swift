@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// What /proc tells about processes and their sockets (proc(5)).
+/// Processes and their sockets from /proc (proc(5)).
 extension LinuxKernel {
     func residentBytes(of process: ProcessID?) -> Int? {
         let name = process.map { "\($0.number)" } ?? "self"
@@ -11,7 +11,7 @@ extension LinuxKernel {
         return pages * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// False when the process or the system has run out of descriptors.
+    /// Returns false if the process or the system is out of descriptors.
     static func canOpenFiles() -> Bool {
         let raw = unsafe open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else { return errno != EMFILE && errno != ENFILE }
@@ -19,14 +19,14 @@ extension LinuxKernel {
         return true
     }
 
-    /// Everybody's, by number.
+    /// All pids.
     static func processes() -> [Int32] { entries(of: "/proc").compactMap { Int32($0) } }
 
     static func name(of process: Int32) -> String {
         contents(of: "/proc/\(process)/comm")?.split(separator: "\n").first.map { String($0) } ?? "?"
     }
 
-    /// Reads no further than to the row that is wanted.
+    /// Returns the first matching row and reads no further.
     static func firstRow(of path: String, where isWanted: ([Substring]) -> Bool) -> [Substring]? {
         var unfinished: [UInt8] = []
         var found: [Substring]?
@@ -42,7 +42,7 @@ extension LinuxKernel {
         return found
     }
 
-    /// A file of /proc has no size to ask for, so it is read until it ends.
+    /// Reads to the end, because a file of /proc reports no size.
     static func contents(of path: String) -> String? {
         bytes(of: path).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -56,7 +56,7 @@ extension LinuxKernel {
         return isComplete ? all : nil
     }
 
-    /// Until the end, or until `take` has had enough; false when the file cannot be read.
+    /// Reads until the end, or until `take` returns false. Returns false if the file is unreadable.
     @discardableResult
     private static func readPieces(of path: String, _ take: (ArraySlice<UInt8>) -> Bool) -> Bool {
         let raw = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -84,21 +84,21 @@ extension LinuxKernel {
         return names
     }
 
-    /// The file that this process runs (proc(5), /proc/PID/exe); nil when it is not told.
+    /// The executable of this process (proc(5), /proc/PID/exe). nil: unknown.
     static var ownExecutable: String? {
         let path = linkTarget(of: "/proc/self/exe", atMost: Int(PATH_MAX))
         return path.isEmpty ? nil : path
     }
 
-    /// What starts this program once more: the link that also names a file that was replaced or removed, or, where
-    /// /proc is not mounted, the path that the program was started by.
+    /// A path that starts this program again: the link, which survives a replaced or removed file, or, without /proc,
+    /// the path of this start.
     static func ownProgramPath() -> String {
         let connection = "/proc/self/exe"
         guard ownExecutable == nil, let started = unsafe ondemandd_started_path() else { return connection }
         return unsafe realPath(of: String(cString: started)) ?? connection
     }
 
-    /// The absolute path without links and dots (realpath(3)); nil when there is no such file.
+    /// The absolute path without links and dots (realpath(3)). nil: no such file.
     static func realPath(of path: String) -> String? {
         guard let real = unsafe realpath(path, nil) else { return nil }
         defer { unsafe free(real) }

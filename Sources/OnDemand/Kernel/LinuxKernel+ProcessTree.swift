@@ -1,15 +1,15 @@
 import CLinux
 import Glibc
 
-/// The processes of a launch: the group of its leader, and the descendants that left it (setsid(2)), the classic double
-/// fork included. How a process is shown to be one of them: docs/decisions/0009.
+/// The process tree of a launch: the group of its leader and the descendants that left it (setsid(2)), including double
+/// forks. How membership is proven: docs/decisions/0009.
 extension LinuxKernel {
-    /// What marks the processes of one launch.
+    /// The mark of a launch.
     func mark(ofLaunch launch: UInt64) -> LaunchMark {
         LaunchMark(namespace: identity.namespace, daemon: identity.daemon, start: identity.start, launch: launch)
     }
 
-    /// The mark of this daemon, without a launch.
+    /// The mark of this daemon without a launch.
     static func ownIdentity() -> LaunchMark {
         LaunchMark(namespace: ownNamespace(), daemon: getpid(), start: facts(of: getpid())?.start ?? 0, launch: 0)
     }
@@ -17,7 +17,7 @@ extension LinuxKernel {
     @discardableResult
     func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
         guard let launch = launches[leader] else { return nil }
-        // Found before the group is signalled, because the end of a parent hides them.
+        // Found before the group is signalled, because the exit of a parent hides its descendants.
         let family = family(of: leader)
         let reachesGroup =
             launch.mayBeSignalledAsGroup(family, by: getpid())
@@ -43,7 +43,8 @@ extension LinuxKernel {
         if launch.groupNumber == .heldByOthers, kill(-leader.number, 0) != 0, errno == ESRCH {
             launches.groupAnsweredGone(leader)
         }
-        // Without a descriptor to look with, nothing shows that they are gone; the next step of the stop asks again.
+        // Without a free descriptor /proc is unreadable and the exit not provable. The next step of the stop checks
+        // again.
         guard Self.canOpenFiles() else { return true }
         if family(of: leader).contains(where: \.isAlive) { return true }
         if !Self.seesProcesses, ondemandd_has_child_in_group(leader.number) != 0 { return true }
@@ -51,8 +52,8 @@ extension LinuxKernel {
         return false
     }
 
-    /// The leader until it was waited for, and its descendants: those below it, and those that this process adopted
-    /// (PR_SET_CHILD_SUBREAPER). Zombies are among them.
+    /// The leader until it is reaped, and its descendants: those below it and those adopted by this process
+    /// (PR_SET_CHILD_SUBREAPER). Includes zombies.
     func family(of leader: ProcessID) -> [ProcessFacts] {
         guard let launch = launches[leader] else { return [] }
         var unseen = Self.children(of: getpid()).compactMap { child -> ProcessFacts? in
@@ -74,10 +75,10 @@ extension LinuxKernel {
         return family
     }
 
-    /// To exactly this process: a later one with its number is left alone. Returns the errno of a refusal.
+    /// Signals exactly this process and not a later one with its pid. Returns the errno of a denial.
     @discardableResult
     static func send(_ signal: Int32, to process: ProcessFacts) -> Errno? {
-        // A child of this process keeps its number until it is waited for.
+        // A child keeps its pid until it is reaped.
         let isOwnChild = process.parent == getpid()
         let descriptor = isOwnChild ? -1 : ondemandd_open_process(process.number)
         defer { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
@@ -86,7 +87,7 @@ extension LinuxKernel {
             if ondemandd_signal_process(descriptor, signal) == 0 || errno == ESRCH { return nil }
             guard errno == ENOSYS else { return .current }
         }
-        // Systems before Linux 5.3, and those that forbid it, have numbers only.
+        // Before Linux 5.3, or if forbidden, only pids are available.
         return kill(process.number, signal) == 0 || errno == ESRCH ? nil : .current
     }
 
@@ -104,12 +105,12 @@ extension LinuxKernel {
         return .own(launch: mark.launch & LaunchMark.lowBits)
     }
 
-    /// From the limits, which every user may read.
+    /// From the limits, which every user can read.
     static func shortMark(of process: Int32) -> ShortMark? {
         bytes(of: "/proc/\(process)/limits").flatMap { ShortMark(limits: $0) }
     }
 
-    /// From the environment; empty for a zombie.
+    /// From the environment. Empty for a zombie.
     static func environmentMark(of process: Int32) -> LaunchMark? {
         let path = "/proc/\(process)/environ"
         guard let environment = bytes(of: path) ?? asOwner(of: process, { bytes(of: path) }) else { return nil }
@@ -118,8 +119,8 @@ extension LinuxKernel {
         return entry.flatMap { LaunchMark(text: String(decoding: $0, as: UTF8.self).dropFirst(marker.utf8.count)) }
     }
 
-    /// Looks at another user's process as that user would. Without CAP_SYS_PTRACE root may not look into a process that
-    /// has changed its user, and with CAP_SETUID it may do so as that user (ptrace(2), PTRACE_MODE_READ_FSCREDS).
+    /// Reads as the owner of a process. Without CAP_SYS_PTRACE root may not read a process that has changed its user.
+    /// With CAP_SETUID it may do so as that user (ptrace(2), PTRACE_MODE_READ_FSCREDS).
     static func asOwner<Result>(of process: Int32, _ read: () -> Result?) -> Result? {
         var information = stat()
         let (user, group) = (geteuid(), getegid())
@@ -132,7 +133,7 @@ extension LinuxKernel {
 
     // MARK: /proc
 
-    /// Where this process's own numbers are the numbers of /proc.
+    /// Whether /proc shows this pid namespace.
     static var seesProcesses: Bool { linkTarget(of: "/proc/self", atMost: 16) == "\(getpid())" }
 
     static var isProcMounted: Bool { unsafe access("/proc/self", F_OK) == 0 || !processes().isEmpty }
@@ -146,7 +147,7 @@ extension LinuxKernel {
         bytes(of: "/proc/\(process)/stat").flatMap { ProcessFacts(process, stat: $0) }
     }
 
-    /// Also of a child that /proc hides (proc(5), hidepid); the start of such a one is 0.
+    /// Also works for a child that /proc hides (proc(5), hidepid). Its start time is 0.
     private static func factsOfChild(_ child: Int32) -> ProcessFacts? {
         if let facts = facts(of: child) { return facts }
         let (group, session) = (getpgid(child), getsid(child))
@@ -155,8 +156,7 @@ extension LinuxKernel {
             number: child, state: UInt8(ascii: "?"), parent: getpid(), group: group, session: session, start: 0)
     }
 
-    /// All threads may have children (proc(5), /proc/PID/task/TID/children). Systems without that file are asked for
-    /// every process.
+    /// Children of all threads (proc(5), /proc/PID/task/TID/children). Without that file every process is checked.
     static func children(of process: Int32) -> [Int32] {
         var isTold = false
         let children = entries(of: "/proc/\(process)/task").flatMap { thread in

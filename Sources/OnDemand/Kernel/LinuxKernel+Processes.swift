@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// The process verbs. A spawn costs the same whatever the daemon's size: no page table is copied for it.
+/// Starting, reaping and signals. The cost of a spawn does not depend on the daemon's size, because no page table is
+/// copied.
 extension LinuxKernel {
     func spawn(
         _ command: LaunchCommand, inheriting listener: Descriptor? = nil
@@ -38,8 +39,8 @@ extension LinuxKernel {
     ) throws(SystemError) -> Int32 {
         let mark = mark(ofLaunch: launch)
         let variables = command.environment.map { "\($0.name)=\($0.value)" } + ["\(LaunchMark.variable)=\(mark.text)"]
-        // LISTEN_PID is the number of the process itself, which only the process can write: a stub of this executable
-        // does, and becomes the program. A daemon's own LISTEN_FDS never gets here.
+        // LISTEN_PID is the pid of the process itself, so only that process can write it: a stub of this executable
+        // sets it and executes the program. The daemon's own LISTEN_FDS is not inherited.
         let stub = listener == nil ? nil : ownProgram
         if stub != nil { try checkExecutable(executable, from: command.workingDirectory) }
         let words = (stub == nil ? [] : ["ondemandd", HiddenMode.inheriting.rawValue, executable]) + [command.command]
@@ -60,22 +61,22 @@ extension LinuxKernel {
         throw failure(Errno(number: -process), executable, in: command.workingDirectory)
     }
 
-    /// What the caller of posix_spawn(3) chooses besides the program.
+    /// Parameters of posix_spawn(3) besides the program.
     struct SpawnSettings {
         let directory: String
-        /// Descriptors 0, 1, 2 and perhaps 3.
+        /// Descriptors 0, 1, 2 and optionally 3.
         let descriptors: [Int32]
-        /// The soft limit that marks the process; 0 for none.
+        /// The soft limit that marks the process. 0: none.
         let mark: UInt64
         var blocksSignals = false
     }
 
-    /// The number of the process, or an errno value below zero. The steps are in CLinux/launch.h.
+    /// Returns the pid or a negative errno value. The steps are in CLinux/launch.h.
     func spawn(
         _ path: String, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         _ environment: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, _ settings: SpawnSettings
     ) -> Int32 {
-        // Sources among the numbers that are overwritten step aside first.
+        // Sources among the target numbers are duplicated first.
         let copies = settings.descriptors.map { $0 < 4 ? fcntl($0, F_DUPFD_CLOEXEC, 4) : $0 }
         defer {
             for (copy, original) in zip(copies, settings.descriptors) where copy != original && copy >= 0 {
@@ -101,7 +102,8 @@ extension LinuxKernel {
         }
     }
 
-    /// posix_spawn(3) does not say which step failed, so the directory is looked at again.
+    /// Returns the error of a failed spawn. posix_spawn(3) does not name the failed step, so the directory is checked
+    /// again.
     private func failure(_ code: Errno, _ executable: String, in directory: String) -> SystemError {
         if code.isExhaustion || code == .tryAgain {
             return SystemError(call: "posix_spawn", code: code, subject: executable)
@@ -119,7 +121,7 @@ extension LinuxKernel {
         return SystemError(call: "execve", code: code, subject: executable)
     }
 
-    /// What execve would say at once, for a program that only a stub executes.
+    /// Checks a program that a stub executes, with the errors of execve.
     private func checkExecutable(_ executable: String, from directory: String) throws(SystemError) {
         var information = stat()
         if unsafe stat(directory, &information) != 0 || information.st_mode & S_IFMT != S_IFDIR {
@@ -131,7 +133,7 @@ extension LinuxKernel {
         }
     }
 
-    /// With the nil that ends such a list.
+    /// Passes the strings with a terminating null pointer.
     func withCStrings<Result>(
         _ strings: [String], _ body: (UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
@@ -140,7 +142,7 @@ extension LinuxKernel {
         return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body($0) }
     }
 
-    /// This process's own variables, where they lie: those that the command does not set, and that are not ours alone.
+    /// The daemon's variables that the command does not set and that are not the daemon's alone, without copies.
     private func inheritedVariables(
         besides changes: [LaunchCommand.Variable]
     ) -> [UnsafeMutablePointer<CChar>?] {
@@ -170,7 +172,7 @@ extension LinuxKernel {
         guard unsafe pipe2(&ends, O_CLOEXEC) == 0 else {
             throw SystemError(call: "pipe2", code: .current, subject: "for a child's output")
         }
-        // Only our end: a child that finds its standard output non-blocking loses lines.
+        // Only the daemon's end: a child with non-blocking standard output loses lines.
         _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
         return (ends[0], ends[1])
     }
@@ -180,17 +182,16 @@ extension LinuxKernel {
         _ = Glibc.close(pipe.write)
     }
 
-    // MARK: What to run
+    // MARK: Command lookup
 
-    /// What a manager told this daemon, or a daemon above it, is not for its children; nor is the port that a platform
-    /// has given to the daemon, nor are the directories of the daemon's own shell. A child's PWD is in its command.
+    /// Variables of the service manager, of a daemon above this one, and the platform's port are not inherited.
     private static let variablesOfOurs = [
         "PORT", "PWD", "OLDPWD",
         "ONDEMANDD_SUPERVISOR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",
         "WATCHDOG_PID",
     ]
 
-    /// This process's environment, in its order.
+    /// The environment of this process in its order.
     static func environment() -> [LaunchCommand.Variable] {
         var variables: [LaunchCommand.Variable] = []
         var position = unsafe environ
@@ -209,7 +210,7 @@ extension LinuxKernel {
         unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
-    /// The shell's rule: a name with a slash is a path (from the child's directory), any other is looked up on the
+    /// Follows the shell: a name with a slash is a path from the child's directory, any other is searched in the
     /// child's PATH.
     func findExecutable(_ launch: LaunchCommand) throws(SystemError) -> String {
         let (command, directory) = (launch.command, launch.workingDirectory)
@@ -229,12 +230,12 @@ extension LinuxKernel {
         throw SystemError(call: "find", code: .noSuchFile, subject: "\(command) on PATH \(path)")
     }
 
-    // MARK: Ending and reaping
+    // MARK: Exits and reaping
 
     func nextExited() -> ExitedProcess? {
         var information = unsafe siginfo_t()
         while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 {
-            guard errno == EINTR else { return nil }  // ECHILD: no children at all.
+            guard errno == EINTR else { return nil }  // ECHILD: no children.
         }
         let child = unsafe information._sifields._sigchld
         guard child.si_pid != 0 else { return nil }
@@ -253,7 +254,7 @@ extension LinuxKernel {
     // MARK: Signals to the daemon
 
     func openSignals() throws(SystemError) -> Descriptor {
-        // Orphans of a backend come to us instead of to init, so that none is forgotten (PR_SET_CHILD_SUBREAPER).
+        // Adopt orphans of backends instead of leaving them to init (PR_SET_CHILD_SUBREAPER).
         _ = ondemandd_become_child_subreaper()
         var signals = sigset_t()
         unsafe sigemptyset(&signals)

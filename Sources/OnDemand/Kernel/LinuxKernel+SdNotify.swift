@@ -1,14 +1,14 @@
 import CLinux
 import Glibc
 
-/// The few words between a daemon and the manager that started it, without its library (sd_notify(3),
-/// sd_listen_fds(3), sd_watchdog_enabled(3)). Where the variables are missing there is no manager.
+/// The protocol of the service manager without its library (sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3)).
+/// Missing variables mean that there is no service manager.
 extension LinuxKernel {
     private static func variable(_ name: String) -> String? { unsafe getenv(name).map { unsafe String(cString: $0) } }
 
-    /// A datagram socket for what the manager wants to hear, and where that goes.
+    /// Opens the socket for notifications.
     static func openManager() -> ManagerSocket? {
-        // Other kinds of address are for managers of virtual machines.
+        // Other address kinds are for managers of virtual machines.
         guard let path = variable("NOTIFY_SOCKET"), path.hasPrefix("/") || path.hasPrefix("@") else { return nil }
         let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         return raw >= 0 ? ManagerSocket(raw: raw, path: path) : nil
@@ -16,7 +16,7 @@ extension LinuxKernel {
 
     struct ManagerSocket {
         let raw: Int32
-        /// An `@` in front stands for the zero byte of an abstract name (unix(7)).
+        /// A leading `@` stands for the zero byte of an abstract name (unix(7)).
         let path: String
     }
 
@@ -30,7 +30,7 @@ extension LinuxKernel {
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
         let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
         let bytes = Array(message.utf8)
-        // A manager that does not listen is none of our troubles.
+        // Errors are ignored: a service manager that does not read is not the daemon's failure.
         unsafe withUnsafeBytes(of: &address) { address in
             let target = unsafe address.baseAddress!.assumingMemoryBound(to: sockaddr.self)
             _ = unsafe sendto(manager.raw, bytes, bytes.count, Int32(MSG_NOSIGNAL), target, length)
@@ -45,7 +45,7 @@ extension LinuxKernel {
         return .microseconds(microseconds)
     }
 
-    /// The variables are for this process only, and only once: whoever asks again has nothing to find.
+    /// The variables are valid for this process and once only.
     func inheritedListeners() -> [InheritedListener] {
         guard Self.announcedDescriptors() != nil else { return [] }
         unsafe unsetenv("LISTEN_PID")
@@ -58,7 +58,7 @@ extension LinuxKernel {
         }
     }
 
-    /// Where it listens; nil for anything else than a socket that does. Made ready for use on the way.
+    /// Returns the address of a listening socket and prepares it for use. nil: not a listening socket.
     private func listenerAddress(of raw: Int32) -> SocketAddress? {
         guard option(SO_ACCEPTCONN, of: raw) == 1, option(SO_TYPE, of: raw) == Int32(SOCK_STREAM.rawValue),
             let address = localAddress(of: raw)

@@ -1,16 +1,17 @@
 import CLinux
 import Glibc
 
-/// Who listens where: asked of sock_diag(7), which finds a listener as a connection would, and else read from /proc.
+/// Lookup of listeners and their owners: with sock_diag(7), which finds a listener as a connection would, or from
+/// /proc.
 extension LinuxKernel {
     private enum Find {
-        /// `isFull` when the next connection would have to wait for somebody to accept one.
+        /// `isFull`: the accept queue has no free entry.
         case listener(inode: UInt32, isFull: Bool)
         case noListener, unsupported
     }
 
-    /// A socket to ask with, or -1. Some systems open it and know nothing about TCP, so it has to find a listener that
-    /// is there for certain.
+    /// Opens a sock_diag socket, or returns -1. Some systems open it but do not support TCP, so it must find an
+    /// existing listener first.
     static func openDiagnosis() -> Int32 {
         let diagnosis = ondemandd_open_diagnosis()
         guard diagnosis >= 0 else { return -1 }
@@ -46,7 +47,7 @@ extension LinuxKernel {
     }
 
     func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
-        // At an address of another machine a listener of this one means nothing.
+        // At an address of another machine a local listener proves nothing.
         guard address.isLoopback else { return .unsupported }
         switch find(address) {
         case .noListener: return .noListener
@@ -65,24 +66,24 @@ extension LinuxKernel {
         return listenerInode(at: address).map { owner(of: $0, leader) } ?? .noListener
     }
 
-    /// The kernel keeps which process began to listen on a Unix socket, and tells it to each client (unix(7),
-    /// SO_PEERCRED). Where that process proves nothing, the socket itself has to be held by the family: it is found by
-    /// the file that it is bound to, never by its name, which is only how its owner spelled it.
+    /// Finds the owner of a Unix socket. The kernel stores the process that called listen and returns it to each client
+    /// (unix(7), SO_PEERCRED). If that process proves nothing, the tree must hold the socket itself. It is found by its
+    /// file, never by its name, whose spelling is the owner's choice.
     private func unixListener(
         at path: String, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
     ) -> SocketLookup {
         if let connection, let process = listeningProcess(behind: connection) {
             if self.process(process, belongsToFamilyOf: leader) { return .ownProcess }
-            // One that has ended has left its socket to others; only then they are looked for.
+            // A process that has exited may have passed the socket on. Only then other holders are searched.
             guard kill(process.number, 0) != 0, errno == ESRCH else { return .foreignProcess }
             return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .unknownOwner
         }
-        // A process of another pid namespace has no number here, and what other processes hold is not seen there.
+        // A process of another pid namespace has no pid here, and its descriptors are invisible.
         guard let inode = unixListenerInode(at: path) else { return .unknownOwner }
         return memberHolds(inode, leader).isShown ? .ownProcess : .unknownOwner
     }
 
-    /// By device and inode of the file; nil where the system does not say, or nobody of this network namespace listens.
+    /// By device and inode of the file. nil: unsupported, or no listener in this network namespace.
     private func unixListenerInode(at path: String) -> UInt32? {
         guard diagnosis >= 0, let file = SocketFile(behind: path) else { return nil }
         questions &+= 1
@@ -106,7 +107,7 @@ extension LinuxKernel {
         return number.map { ProcessDescription(process: ProcessID(number: $0), name: Self.name(of: $0)) }
     }
 
-    /// nil when nothing shows it.
+    /// nil: not provable.
     private func family(of leader: ProcessID, dependencies inode: UInt32) -> Bool? {
         switch memberHolds(inode, leader) {
         case .yes: true
@@ -115,17 +116,17 @@ extension LinuxKernel {
         }
     }
 
-    /// Whether a member of a family was seen to hold a socket.
+    /// Whether a member of a tree holds a socket.
     private enum Holding {
         case yes, no
-        /// Some of these members do not let us look.
+        /// Some of these members are unreadable.
         case unknown(members: Set<Int32>)
 
         var isShown: Bool { if case .yes = self { true } else { false } }
     }
 
     private func memberHolds(_ inode: UInt32, _ leader: ProcessID) -> Holding {
-        // Most often it is the leader itself: then nobody else has to be found.
+        // Usually the leader holds it. Then no descendant has to be found.
         let isLed = launches[leader].map { $0.groupNumber == .ledByLeader } ?? true
         let leaderHolds = isLed ? Self.dependencies(leader.number, inode) : false
         if leaderHolds == true { return .yes }
@@ -135,8 +136,8 @@ extension LinuxKernel {
         return replies.contains(nil) ? .unknown(members: Set([leader.number] + others)) : .no
     }
 
-    /// Whether only the processes of a family are left to hold a socket, because every other one can be looked into and
-    /// does not: true then, false when another one holds it, nil when another one cannot be looked into either.
+    /// Whether only the tree can hold the socket because every other process is readable and does not. false: another
+    /// process holds it. nil: another process is unreadable too.
     private func isHeldByNobody(but family: Set<Int32>, _ inode: UInt32) -> Bool? {
         var isShown = true
         for process in Self.processes() where !family.contains(process) {
@@ -146,14 +147,14 @@ extension LinuxKernel {
             case false?: break
             }
         }
-        // With hidepid some processes are not even listed.
+        // With hidepid some processes are not listed.
         return isShown && Self.listsEveryProcess ? true : nil
     }
 
-    /// Whether /proc lists the processes of other users, as far as it can be told from the first one.
+    /// Whether /proc lists the processes of other users, judged by pid 1.
     static var listsEveryProcess: Bool { unsafe access("/proc/1/stat", R_OK) == 0 && seesProcesses }
 
-    /// nil when that process does not let us look, not even as its own user.
+    /// nil: the process is unreadable, even as its own user.
     private static func dependencies(_ process: Int32, _ inode: UInt32) -> Bool? {
         switch ondemandd_holds_socket(process, inode) {
         case 1: true
@@ -166,8 +167,8 @@ extension LinuxKernel {
         }
     }
 
-    /// A socket in state LISTEN on this path, or on this address and port; only where nobody has the very address does
-    /// a wildcard listener take what is sent there, and others on the same port never do.
+    /// The inode of a socket in state LISTEN at this path, or at this address and port. A wildcard listener counts only
+    /// if no listener has the exact address.
     private func listenerInode(at address: SocketAddress) -> UInt32? {
         switch find(address) {
         case .listener(let inode, _): return inode
@@ -176,13 +177,13 @@ extension LinuxKernel {
         }
         guard let port = address.port else {
             guard case .unix(let path) = address else { return nil }
-            // For people only: where the system does not say, the name is all there is.
+            // For display only. Without sock_diag only the name is known.
             return unixListenerInode(at: path)
                 ?? Self.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
         }
         for place in Self.localAddresses(taking: address) {
             let local = "\(place):\(Self.hexadecimal(UInt32(port), digits: 4))"
-            // Listeners come first: what follows may be ten thousand connections that are not worth reading.
+            // Listeners come first. The rows after them may be 10,000 connections.
             let row = Self.firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
                 $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
             }
@@ -191,7 +192,7 @@ extension LinuxKernel {
         return nil
     }
 
-    /// As the tables write them: four octets at a time as one number of this machine, the most specific first.
+    /// Addresses in the format of the tables, each 4 octets a number in host order, the most specific first.
     private static func localAddresses(taking address: SocketAddress) -> [String] {
         let written = { (octets: [UInt8]) in
             stride(from: 0, to: octets.count, by: 4).map { first in

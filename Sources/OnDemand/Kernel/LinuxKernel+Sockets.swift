@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// The socket verbs: every socket is born non-blocking and close-on-exec.
+/// Socket operations. Every socket is created non-blocking and close-on-exec.
 extension LinuxKernel {
     func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
         descriptor: Descriptor, address: SocketAddress
@@ -16,7 +16,8 @@ extension LinuxKernel {
         let raw = try openSocket(for: address)
         do throws(SystemError) {
             try prepareListener(raw, for: address, isForChild: isForChild)
-            // The mask is the process's, and nobody else runs in it; a mode that is set afterwards leaves a gap.
+            // The umask is per process, and no other thread creates files here. Setting the mode afterwards would leave
+            // a gap.
             let mask = privately ? umask(0o177) : nil
             let bound = unsafe address.withSockaddr { unsafe Glibc.bind(raw, $0, $1) }
             if let mask { umask(mask) }
@@ -37,7 +38,7 @@ extension LinuxKernel {
         }
     }
 
-    /// Options of a listener are inherited by what it accepts (tcp(7)), so an accept needs no further call.
+    /// Accepted connections inherit the options of their listener (tcp(7)), so accept needs no further call.
     private func prepareListener(_ raw: Int32, for address: SocketAddress, isForChild: Bool) throws(SystemError) {
         switch address {
         case .unix: return
@@ -48,17 +49,16 @@ extension LinuxKernel {
         if !isForChild { setStreamOptions(raw) }
     }
 
-    /// A client that vanished without a FIN is noticed within half a minute, also while data is on its way to it. The
-    /// same time ends the connection of one that takes nothing at all for so long (tcp(7), TCP_USER_TIMEOUT).
+    /// Detects a client that vanished without a FIN within 30 s, also with data in flight. The same limit ends a
+    /// connection that accepts no data (tcp(7), TCP_USER_TIMEOUT).
     func setStreamOptions(_ raw: Int32) {
-        // No delay for small frames.
+        // Send small frames without delay.
         set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setKeepAlive(raw)
         set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(Limits.peerSilence.wholeMilliseconds))
     }
 
-    /// Quiet connections are probed. A backend may be busy for longer than a client may be silent, and its process is
-    /// watched anyhow.
+    /// Probes idle connections. A backend may stay silent for longer than a client, and its process is watched anyway.
     private func setKeepAlive(_ raw: Int32) {
         let tcp = Int32(IPPROTO_TCP)
         set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -80,29 +80,29 @@ extension LinuxKernel {
         return raw
     }
 
-    /// A socket file that nobody listens on is left over from a crash; one that answers is somebody's.
+    /// Removes a socket file that refuses connections, which a crash leaves. One that accepts belongs to a process.
     private func removeStaleSocket(at path: String, _ address: SocketAddress) throws(SystemError) {
         switch connect(to: address) {
         case .connected(let descriptor), .inProgress(let descriptor):
             close(descriptor)
             throw SystemError(call: "bind", code: .addressInUse, subject: "\(address)")
         case .failed(.connectionRefused):
-            // An ordinary file refuses too (unix(7)), and it is precious to somebody.
+            // A regular file refuses connections too (unix(7)) and must not be removed.
             if SocketFile(at: path) != nil { unsafe unlink(path) }
         case .failed:
-            break  // No such file, most often; bind(2) has the last word.
+            break  // Usually there is no such file. bind(2) reports other errors.
         }
     }
 
     func listenForChild(
         at address: SocketAddress
     ) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
-        // A port that was asked for stays with its socket, also when a child shuts that down (tcp(7)).
+        // A fixed port stays with its socket, also after a child shuts that down (tcp(7)).
         try listen(at: address.port == 0 ? freeAddress(at: address) : address, privately: false, isForChild: true)
     }
 
-    /// Whatever a child did to the socket that it shared: one that shut it down has ended it for everybody, and
-    /// listening again mends that (listen(2)).
+    /// Empties the accept queue and listens again. A child that shut the shared socket down has ended it for all
+    /// processes, and listen(2) repairs that.
     func drainAcceptQueue(of listener: Descriptor, limit: Int) {
         setBlocking(listener, false)
         for _ in 0..<limit {
@@ -112,8 +112,7 @@ extension LinuxKernel {
         _ = Glibc.listen(listener.raw, Int32(SOMAXCONN))
     }
 
-    /// A mode of the socket itself, which everybody shares who holds it: children expect that it blocks
-    /// (sd_listen_fds(3)).
+    /// Sets the mode of the socket, which all its holders share. Children expect a blocking socket (sd_listen_fds(3)).
     func setBlocking(_ descriptor: Descriptor, _ blocks: Bool) {
         let flags = fcntl(descriptor.raw, F_GETFL)
         precondition(flags >= 0, "the mode of a descriptor that is not ours")
@@ -139,19 +138,19 @@ extension LinuxKernel {
         close(listener)
     }
 
-    /// Which file a socket is, whatever it is called.
+    /// Identity of a socket file, independent of its name.
     struct SocketFile: Equatable {
         let device: UInt
         let inode: UInt
 
-        /// nil when there is no socket of that name.
+        /// nil: no socket with this name.
         init?(at path: String) {
             var information = stat()
             guard unsafe lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
             (device, inode) = (UInt(information.st_dev), UInt(information.st_ino))
         }
 
-        /// The socket that a connection to this path finds, links followed; nil when there is none.
+        /// The socket that a connection to this path reaches, with links followed. nil: none.
         init?(behind path: String) {
             var information = stat()
             guard unsafe stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFSOCK else { return nil }
@@ -165,7 +164,7 @@ extension LinuxKernel {
     }
 
     func listeningProcess(behind descriptor: Descriptor) -> ProcessID? {
-        // struct ucred: the process, its user and its group.
+        // struct ucred: pid, uid and gid.
         var credentials: [Int32] = [0, 0, 0]
         var length = socklen_t(credentials.count * MemoryLayout<Int32>.size)
         guard unsafe getsockopt(descriptor.raw, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0,
@@ -189,7 +188,7 @@ extension LinuxKernel {
             if raw >= 0 { return .accepted(Descriptor(raw: raw), from: peer ?? .unix(path: "")) }
             if let result = AcceptResult(failure: errno) { return result }
         }
-        // Nothing but connections that had ended already: the rest of them waits for the next turn.
+        // Only aborted connections so far. The rest waits for the next turn.
         return .wouldBlock
     }
 
@@ -197,13 +196,13 @@ extension LinuxKernel {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
         if address.port != nil { set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
-        // Nobody vanishes without a word from a machine that we are on ourselves.
+        // A peer on the same machine cannot vanish silently.
         if address.port != nil, !address.isLoopback { setKeepAlive(raw) }
         return connect(raw, to: address)
     }
 
-    /// On the loopback the answer is there when the call returns, only not in what it returns: nobody has to be woken
-    /// for it then.
+    /// Connects for a probe. On the loopback interface the result is available when connect returns, but not as its
+    /// return value, so one poll decides.
     func connectProbe(at address: SocketAddress) -> ConnectResult {
         let raw: Int32
         do throws(SystemError) { raw = try openSocket(for: address) } catch { return .failed(error.code) }
@@ -270,7 +269,7 @@ extension LinuxKernel {
         var memory = [UInt32](repeating: 0, count: SK_MEMINFO_VARS)
         var length = socklen_t(memory.count * MemoryLayout<UInt32>.size)
         guard unsafe getsockopt(descriptor.raw, SOL_SOCKET, SO_MEMINFO, &memory, &length) == 0 else { return 0 }
-        // TCP counts what it has queued, a Unix socket what it has allocated.
+        // TCP counts queued bytes, a Unix socket allocated bytes.
         let taken = max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC])
         let limit = memory[SK_MEMINFO_SNDBUF]
         return Int(limit - min(limit, taken))
@@ -284,7 +283,7 @@ extension LinuxKernel {
     }
 
     func endSending(on descriptor: Descriptor) {
-        // ENOTCONN: the peer reset first, and there is nobody to tell.
+        // ENOTCONN: the peer has reset the connection.
         let status = shutdown(descriptor.raw, Int32(SHUT_WR))
         precondition(status == 0 || errno != EBADF, "shutdown on a descriptor that is not ours")
     }
@@ -303,7 +302,7 @@ extension LinuxKernel {
 }
 
 extension AcceptResult {
-    /// What an accept that failed means; nil when the next connection may be better (accept(2), error handling).
+    /// Classifies a failed accept. nil: accept the next connection (accept(2), error handling).
     init?(failure code: Int32) {
         switch code {
         case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH: return nil
@@ -316,7 +315,7 @@ extension AcceptResult {
 }
 
 extension ReadResult {
-    /// What a read that returned `count` means; nil when a signal interrupted it and it is to be called again.
+    /// Classifies the result of a read. nil: interrupted, call again.
     init?(count: Int) {
         switch count {
         case 1...: self = .bytes(count)
@@ -333,7 +332,7 @@ extension ReadResult {
 }
 
 extension WriteResult {
-    /// What a send that returned `count` means; nil when a signal interrupted it and it is to be called again.
+    /// Classifies the result of a send. nil: interrupted, call again.
     init?(count: Int) {
         if count >= 0 {
             self = .bytes(count)

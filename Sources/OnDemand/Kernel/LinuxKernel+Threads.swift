@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// What threads need of each other: readiness apart, and a way to wake.
+/// Kernel of a further thread: its own readiness, and wakeups between threads.
 extension LinuxKernel {
     func forWorkerThread() throws(SystemError) -> LinuxKernel { try LinuxKernel(besides: self) }
 
@@ -11,11 +11,11 @@ extension LinuxKernel {
         return Descriptor(raw: raw)
     }
 
-    /// Its counter is nobody's concern, and would be full after as many rings as no machine has time for.
+    /// The counter's value is ignored. It cannot overflow in practice.
     func signalWakeup(_ wakeup: Descriptor) {
         var one: UInt64 = 1
         while unsafe Glibc.write(wakeup.raw, &one, MemoryLayout<UInt64>.size) < 0 {
-            precondition(errno == EINTR, "a bell cannot be rung: \(Errno.current)")
+            precondition(errno == EINTR, "a wakeup cannot be signalled: \(Errno.current)")
         }
     }
 }

@@ -1,30 +1,31 @@
 import CLinux
 import Glibc
 
-/// The real system: each verb is one or two calls, each error a value, and the errno values that can only be our own
-/// mistakes trap.
+/// The Linux implementation: one or two system calls per operation, errors as values. Errno values that only a
+/// programming error can cause trap.
 @safe final class LinuxKernel: Kernel {
     private let epoll: Int32
     /// Filled by each wait and read in place.
     private let events: UnsafeMutableBufferPointer<epoll_event>
     private var hasNanosecondWait = true
-    /// What children get back: ours is raised, and a child that uses select(2) must not see descriptors over 1024.
+    /// Restored in children: the daemon raises the limit, and a child that uses select(2) must not get descriptors over
+    /// 1024.
     let originalFileLimit: rlimit
-    /// The same for how late timeouts may be, in nanoseconds.
+    /// Restored in children: tolerance of timeouts in nanoseconds.
     let originalTimerSlack: UInt
-    /// What children must not inherit, by the bits of `launch.h`.
+    /// Reset in children, as a bit set of `launch.h`.
     let ignoredSignals: UInt
     let nullDevice: Int32
-    /// Descriptors from 3 on that were open at the start, up to what `LISTEN_FDS` says.
+    /// Open descriptors from 3 on at startup, at most `LISTEN_FDS`.
     let inheritedDescriptors: Int32
 
-    /// More per wait would delay the first of them; fewer would pay for more waits under load.
+    /// A larger number would delay the first event, a smaller one would need more waits under load.
     private static let eventsPerWait = 512
 
     var launches = LaunchRegistry()
-    /// The socket files that listeners of this process have made, by their descriptors.
+    /// Socket files of this process's listeners, by descriptor.
     var socketFiles: [Int32: SocketFile] = [:]
-    /// Those of them that backends inherit (`readiness` of `socket`): the daemon accepts no connection there.
+    /// Socket files that backends inherit (`readiness` of `socket`). The daemon accepts no connections there.
     var childSocketFiles: [SocketFile] = []
     /// Of sockets that a manager opened for the daemon, by their descriptors: never removed, because they are not the
     /// daemon's.
@@ -33,25 +34,25 @@ import Glibc
     var tcpListeners: [(raw: Int32, address: ListenerAddress)] = []
     /// The process that ends the families of this daemon when it dies; no member of any.
     var guardProcess: Int32?
-    /// Opened at the beginning, so that a daemon without descriptors can still say that it lives.
+    /// Opened at startup, so that a daemon out of descriptors can still notify.
     let manager: ManagerSocket?
-    /// What marks this daemon's launches; it never changes.
+    /// The mark of this daemon. Constant.
     let identity: LaunchMark
-    /// Whether launches are also marked by a limit, which needs no look into an environment.
+    /// Whether a limit marks launches too. It is readable without access to the environment.
     let marksByLimit: Bool
-    /// The program that is this one: its stub and its guard.
+    /// This program, for its stub and its guard.
     let ownProgram: String
 
-    /// To ask who listens (sock_diag(7)); -1 where the system does not say.
+    /// sock_diag(7) socket. -1: unsupported.
     let diagnosis: Int32
-    /// How often that was asked: an answer bears the number of its question.
+    /// Number of the last sock_diag request. A reply has the number of its request.
     var questions: UInt32 = 0
 
-    /// Made for a thread of its own: what does not concern readiness belongs to the first one.
+    /// Created for a further thread: shared descriptors belong to the first kernel.
     private let isFurther: Bool
 
-    /// `asksSystem` is false where tests want to know what happens on a system that does not say who listens, and
-    /// `ownProgram` names the daemon's executable where the process is another one.
+    /// `asksSystem` is false in tests of a system without sock_diag. `ownProgram` names the daemon's executable if the
+    /// process is another one.
     init(asksSystem: Bool = true, ownProgram: String = LinuxKernel.ownProgramPath()) throws(SystemError) {
         isFurther = false
         inheritedDescriptors = Self.countInheritedDescriptors()
@@ -67,13 +68,13 @@ import Glibc
         unsafe events.initialize(repeating: epoll_event())
         originalFileLimit = Self.raiseFileLimit()
         originalTimerSlack = ondemandd_timer_slack()
-        // Looks at a starting backend are a tenth of a millisecond apart, and half of that is the usual tolerance.
+        // Lookups during a start are 0.1 ms apart. The default tolerance is 0.05 ms.
         ondemandd_set_timer_slack(1)
         Self.ignoreErrorSignals()
         ignoredSignals = ondemandd_ignored_signals()
     }
 
-    /// For another thread of the same process.
+    /// Creates the kernel of another thread of the same process.
     init(besides first: LinuxKernel) throws(SystemError) {
         isFurther = true
         epoll = try Self.openEpoll()
@@ -101,7 +102,7 @@ import Glibc
         if let manager { _ = Glibc.close(manager.raw) }
     }
 
-    /// Two descriptors per WebSocket: the hard limit is what the operator granted.
+    /// Raises the limit to the hard limit: a WebSocket needs two descriptors.
     private static func raiseFileLimit() -> rlimit {
         var limit = rlimit()
         unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -111,7 +112,7 @@ import Glibc
         return limit
     }
 
-    // MARK: Time and chance
+    // MARK: Time and random numbers
 
     func now() -> Instant {
         var time = timespec()
@@ -150,7 +151,7 @@ import Glibc
             switch errno {
             case EINTR: continue
             case EBADF, EFAULT, EINVAL: preconditionFailure("epoll reported \(Errno.current)")
-            // ENOSYS before Linux 5.11; EPERM or another value from a filter of system calls (seccomp(2)).
+            // ENOSYS before Linux 5.11. EPERM or another value from a seccomp filter (seccomp(2)).
             case _ where hasNanosecondWait: hasNanosecondWait = false
             default: preconditionFailure("epoll reported \(Errno.current)")
             }
@@ -166,7 +167,7 @@ import Glibc
         return unsafe epoll_pwait2(epoll, events.baseAddress!, Int32(Self.eventsPerWait), &timeout, nil)
     }
 
-    /// Milliseconds rounded up: woken a little late, never early and then again.
+    /// Waits with a timeout rounded up to milliseconds, so that it never ends early.
     private func waitRoundedUp(until deadline: Instant?) -> Int32 {
         let left = deadline.map { max(0, ($0 - now()).wholeNanoseconds) }
         let milliseconds = left.map { min(($0 + 999_999) / 1_000_000, Int64(Int32.max)) } ?? -1
@@ -181,7 +182,7 @@ import Glibc
 }
 
 extension Errno {
-    /// The calling thread's errno, read at once: the next call may change it.
+    /// The calling thread's errno. Read it at once, because the next call may change it.
     static var current: Errno { Errno(number: errno) }
 }
 

@@ -1,13 +1,13 @@
 import CLinux
 import Glibc
 
-/// A thread of this process, with a name that tools show (ps -L, top -H).
+/// A thread of this process with a name for tools (ps -L, top -H).
 ///
-/// Signals that the daemon waits for are blocked before there is any (signalfd(2)), and a thread inherits that.
+/// The daemon's signals are blocked before the first thread starts, and threads inherit the mask (signalfd(2)).
 struct LinuxThread {
     private let thread: pthread_t
 
-    /// Runs `body` on a thread of its own; a name is cut off after 15 bytes (pthread_setname_np(3)).
+    /// Runs `body` on a new thread. The name is cut at 15 bytes (pthread_setname_np(3)).
     static func start(named name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) -> LinuxThread {
         var attributes = pthread_attr_t()
         unsafe pthread_attr_init(&attributes)
@@ -29,7 +29,7 @@ struct LinuxThread {
         return LinuxThread(thread: thread)
     }
 
-    /// Waits until its work is done.
+    /// Waits until the thread has ended.
     func join() { pthread_join(thread, nil) }
 
     private final class Work: Sendable {

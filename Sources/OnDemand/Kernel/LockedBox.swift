@@ -1,9 +1,9 @@
 import Glibc
 
-/// A value that several threads touch, one at a time.
+/// A value protected by a lock.
 ///
-/// What `Mutex` of the Synchronization module is, around a lock that the thread sanitizer knows: that other one is none
-/// to it. Unchecked: the value is reached with the lock only.
+/// Replaces `Mutex` of the Synchronization module, whose lock the thread sanitizer does not recognize. Unchecked: the
+/// value is only accessed with the lock.
 @safe final class LockedBox<Value: Sendable>: @unchecked Sendable {
     private var value: Value
     private let lock: UnsafeMutablePointer<pthread_mutex_t>

@@ -1,27 +1,27 @@
-/// What /proc/PID/stat tells about one process, to every user (proc(5)).
+/// Fields of /proc/PID/stat, readable by every user (proc(5)).
 struct ProcessFacts: Equatable {
     let number: Int32
     let state: UInt8
     let parent: Int32
     let group: Int32
     let session: Int32
-    /// In clock ticks since the system began. Number and start together name a process for good.
+    /// Clock ticks since boot. Pid and start time identify a process uniquely.
     let start: UInt64
 
-    /// A zombie only waits for its parent to look.
+    /// A zombie is not alive.
     var isAlive: Bool { state != UInt8(ascii: "Z") && state != UInt8(ascii: "X") }
 
     var identity: ProcessIdentity { ProcessIdentity(number: number, start: start) }
 }
 
-/// A process that no later one with its number is mistaken for.
+/// Unique identity of a process, also after reuse of its pid.
 struct ProcessIdentity: Hashable {
     let number: Int32
     let start: UInt64
 }
 
 extension ProcessFacts {
-    /// From the contents of the file; nil when it is cut off. The name in the second field contains anything.
+    /// Parses the file. nil: truncated. The name in the second field may contain any byte.
     init?(_ number: Int32, stat: [UInt8]) {
         guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "), maxSplits: 21)
@@ -35,7 +35,7 @@ extension ProcessFacts {
     }
 }
 
-/// Digits of a file of /proc.
+/// Decimal digits of a /proc file.
 private struct DecimalField {
     let value: UInt64?
 

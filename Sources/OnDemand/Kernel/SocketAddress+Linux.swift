@@ -1,6 +1,6 @@
 import Glibc
 
-/// Addresses as the socket calls want them (ip(7), ipv6(7), unix(7)).
+/// Conversion to and from socket addresses (ip(7), ipv6(7), unix(7)).
 extension SocketAddress {
     var family: Int32 {
         switch self {
@@ -27,7 +27,7 @@ extension SocketAddress {
         case .unix(let path):
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)
-            // One byte stays zero: the configuration refuses longer paths with a sentence of its own.
+            // One byte stays zero. The configuration rejects longer paths.
             let room = MemoryLayout.size(ofValue: address.sun_path) - 1
             unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8.prefix(room)) }
             return unsafe Self.view(&address, body)
@@ -42,7 +42,7 @@ extension SocketAddress {
         }
     }
 
-    /// The address that a call such as accept4 wrote; nil when it failed or wrote a family we do not speak.
+    /// Returns the address written by a call such as accept4. nil: the call failed or the family is unsupported.
     static func filled(
         by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
     ) -> SocketAddress? {

@@ -1,16 +1,19 @@
-/// Where the lines of the log go: standard error, or a file that stays below its bound by beginning anew, with one
-/// predecessor beside it.
+/// The destination of the log: standard error, or a file with a size limit and one predecessor.
 ///
-/// Nothing that becomes of a disk ends the daemon or makes it wait. What a full one does not take is kept and counted
-/// like the lines of a slow reader; where a file cannot be begun anew, the lines go to standard error meanwhile.
+/// - A file that would exceed its limit is renamed to `NAME.1` and a new one is opened.
+/// - A line that began in a file is finished in that file.
+/// - Lines that a full disk does not accept stay queued, like those of a slow reader.
+/// - If no new file can be opened, lines go to standard error, and each later line tries again.
+///
+/// No failure of a disk ends or blocks the daemon.
 final class LogOutput<K: Kernel> {
     private struct File {
         var place: LogPlace
-        /// nil while it cannot be opened.
+        /// nil: the file cannot be opened.
         var descriptor: Descriptor?
-        /// nil where no bound is kept, because the path names no regular file.
+        /// Size in bytes. nil: not a regular file, so no limit applies.
         var byteCount: UInt64? = 0
-        /// The rest of a line is still to come; it stays in the file in which the line began.
+        /// A line is partially written and continues in this file.
         var isInLine = false
     }
 
@@ -24,7 +27,7 @@ final class LogOutput<K: Kernel> {
 
     // MARK: Opening
 
-    /// A place with an open file, not yet in use: everything that can fail about a change has been tried.
+    /// An opened file that is not in use yet. All steps that can fail are done.
     struct Prepared {
         fileprivate let place: LogPlace?
         fileprivate let opened: LogFile?
@@ -49,7 +52,7 @@ final class LogOutput<K: Kernel> {
         if let opened = prepared.opened { kernel.close(opened.descriptor) }
     }
 
-    /// Somebody has moved the file away; the one in use stays until there is another.
+    /// Reopens the file after it was moved away. On failure the old one stays in use.
     func reopen() throws(SystemError) {
         guard let place = file?.place else { return }
         let opened = try kernel.openLogFile(place.path)
@@ -57,7 +60,7 @@ final class LogOutput<K: Kernel> {
         file = File(place: place, descriptor: opened.descriptor, byteCount: opened.byteCount)
     }
 
-    /// From here on standard error gets the lines.
+    /// Closes the file. Later lines go to standard error.
     func close() {
         if let descriptor = file?.descriptor { kernel.close(descriptor) }
         file = nil
@@ -66,7 +69,7 @@ final class LogOutput<K: Kernel> {
 
     // MARK: Writing
 
-    /// How many bytes were taken.
+    /// Writes a line. Returns the number of bytes accepted.
     func write(_ line: [UInt8]) -> Int {
         guard let file else { return kernel.log(line.span) }
         if file.descriptor == nil || (!file.isInLine && isFull(for: line.count)) { beginAnew() }
@@ -79,7 +82,7 @@ final class LogOutput<K: Kernel> {
         return taken
     }
 
-    /// A line that alone is longer than the bound has a file to itself.
+    /// A line longer than the limit gets a file of its own.
     private func isFull(for count: Int) -> Bool {
         guard let file, let byteCount = file.byteCount else { return false }
         return byteCount > 0 && byteCount + UInt64(count) > file.place.maximumBytes
@@ -97,18 +100,18 @@ final class LogOutput<K: Kernel> {
             file = File(place: place, descriptor: opened.descriptor, byteCount: opened.byteCount)
             hasComplained = false
         } catch {
-            // Told where the lines go meanwhile, once.
+            // Reported once on standard error, where the lines go until a file can be opened.
             if !hasComplained { _ = kernel.log(Array("ondemandd: \(error); the log goes on here\n".utf8).span) }
             hasComplained = true
         }
     }
 }
 
-/// A log's file and how large it may become.
+/// A log file and its size limit.
 struct LogPlace: Equatable {
     let path: String
     let maximumBytes: UInt64
 
-    /// Of the one generation that is kept.
+    /// Suffix of the predecessor.
     static var predecessorSuffix: String { ".1" }
 }

@@ -1,7 +1,6 @@
-/// What a backend says through its notify socket: assignments, one a line (sd_notify(3)).
+/// A message on a notify socket: assignments, one per line (sd_notify(3)).
 ///
-/// Only READY=1 means something here. STATUS=, STOPPING=1, WATCHDOG=1 and their kind are what managers of other habits
-/// want to know.
+/// Only READY=1 has an effect. STATUS=, STOPPING=1, WATCHDOG=1 and others are ignored.
 enum Notification {
     static func saysReady(_ message: Span<UInt8>) -> Bool {
         let ready = Array("READY=1".utf8)

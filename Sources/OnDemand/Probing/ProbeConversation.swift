@@ -1,16 +1,20 @@
-/// What a probe says to a backend that accepts, and what it makes of the answer.
+/// The exchange of a readiness probe: a request to send, bytes received, a verdict.
 ///
-/// Pure: bytes come in, a verdict comes out. It holds one head at a time, and reads no more than a bounded answer.
+/// Pure: it holds one head at a time and reads at most `Limits.probeAnswerBytes`.
+///
+/// - `http`: ready if the status is expected.
+/// - `websocket`: ready after a 101 with the right `Sec-WebSocket-Accept`. The probe then sends a close frame.
+/// - Interim responses are skipped. The end of the connection before a response is a failure.
 struct ProbeConversation {
     enum Verdict: Equatable {
         case undecided
-        /// It serves; `closeHandshake` is still to be said.
+        /// Ready. `closeHandshake` is still to be sent.
         case ready(closeHandshake: [UInt8])
-        /// Not yet, and in a few words why.
+        /// Not ready, with a short reason.
         case notReady(String)
     }
 
-    /// What is said first.
+    /// The request.
     let opening: [UInt8]
     private let expectation: Expectation
     private var answer: [UInt8] = []
@@ -22,7 +26,7 @@ struct ProbeConversation {
         case webSocket(accept: String, mask: MaskingKey)
     }
 
-    /// nil where being accepted says it all. `dice` make the key of a handshake, which nobody is to guess.
+    /// Returns nil if an accepted connection is proof enough. `dice` returns random bits for the handshake key.
     init?(_ check: ReadinessCheck, host: String, dice: () -> UInt64) {
         switch check {
         case .tcp, .notify, .socket: return nil
@@ -34,7 +38,7 @@ struct ProbeConversation {
             let mask = Self.bytes(dice())
             expectation = .webSocket(
                 accept: Handshake.acceptValue(forKey: key), mask: MaskingKey(mask[0], mask[1], mask[2], mask[3]))
-            // The origin is the host's own, as a browser's would be: Action Cable refuses any other, and none at all.
+            // The origin is the host's own, as in a browser. Action Cable rejects any other, and a missing one.
             opening = Self.request(
                 path, host,
                 fields: [
@@ -53,7 +57,7 @@ struct ProbeConversation {
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
 
-    // MARK: The answer
+    // MARK: Response
 
     mutating func hear(_ bytes: ArraySlice<UInt8>) -> Verdict {
         received += bytes.count
@@ -70,11 +74,11 @@ struct ProbeConversation {
         return received < Limits.probeAnswerBytes ? .undecided : .notReady("its answer has no end")
     }
 
-    /// The backend ended or broke the connection first.
+    /// The backend closed the connection first.
     func ended() -> Verdict { .notReady("it closed the connection without an answer") }
 
     private mutating func nextHead() throws(HeadError) -> ResponseHead? {
-        let unread = answer  // A second reference, not a copy: the parser changes while it looks at the bytes.
+        let unread = answer  // A second reference, not a copy: the parser changes while it reads the bytes.
         return try parser.examine(unread.span)
     }
 

@@ -66,7 +66,7 @@ extension Proxy {
         log.record(event, fields)
     }
 
-    /// As `$remote_addr` shows it.
+    /// The client address as in `$remote_addr`. The kernel returns no address for a disconnected peer.
     private func clientName(of connection: Connection, at index: Int) -> String {
         announcedClient(of: index) ?? connection.admission.address.text
     }

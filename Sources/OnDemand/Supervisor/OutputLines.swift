@@ -1,13 +1,12 @@
-/// Cuts a child's output into lines of bounded length, however the bytes arrive.
+/// Splits a child's output into lines of bounded length, however the bytes arrive.
 ///
-/// Bytes are handed over at once and taken out line by line, so that a read with very many lines can wait for later
-/// turns.
+/// Bytes are added at once and taken line by line, so that a read with many lines can be processed over several turns.
 struct OutputLines {
     private var unfinished: [UInt8] = []
     private var unread: [UInt8] = []
     private var position = 0
 
-    /// Bytes that have been handed over and not been looked at.
+    /// Bytes added and not yet split.
     var unreadCount: Int { unread.count - position }
 
     mutating func add(_ bytes: Span<UInt8>) {
@@ -19,18 +18,18 @@ struct OutputLines {
         for index in bytes.indices { unread.append(bytes[index]) }
     }
 
-    /// The next line that is complete, or a piece of a line that is longer than the limit; nil when there is none.
+    /// Returns the next complete line, or a piece of a line that exceeds the limit. nil: none.
     mutating func next() -> String? {
         while position < unread.count {
             let byte = unread[position]
             position += 1
             guard byte != 0x0a else { return takeUnfinished() }
             unfinished.append(byte)
-            // One carriage return more may still turn out to be the end of the line.
+            // A carriage return beyond the limit may be part of the line end.
             let excess = unfinished.count - Limits.outputLineBytes
             if excess > 1 || (excess == 1 && byte != 0x0d) { return takePiece() }
         }
-        // A child that has been quiet since its flood holds no memory for it.
+        // Free the memory after a burst of output.
         if !unread.isEmpty {
             unread = []
             position = 0
@@ -38,7 +37,7 @@ struct OutputLines {
         return nil
     }
 
-    /// The lines that these bytes complete; a line longer than the limit comes in pieces.
+    /// Adds bytes and returns all lines that they complete. A line that exceeds the limit comes in pieces.
     mutating func take(_ bytes: Span<UInt8>) -> [String] {
         add(bytes)
         var lines: [String] = []
@@ -46,7 +45,7 @@ struct OutputLines {
         return lines
     }
 
-    /// As much as the limit allows without cutting a character in two (RFC 3629, 3).
+    /// Cuts at the limit without splitting a UTF-8 character (RFC 3629, 3).
     private mutating func takePiece() -> String {
         let limit = Limits.outputLineBytes
         let cut = (limit - 3...limit).last { unfinished[$0] & 0xc0 != 0x80 } ?? limit
@@ -54,7 +53,7 @@ struct OutputLines {
         return String(decoding: unfinished[..<cut], as: UTF8.self)
     }
 
-    /// What the child printed last without ending the line; nil when there is nothing.
+    /// Returns the last line without a line end. nil: none.
     mutating func takeRest() -> String? {
         unfinished.isEmpty ? nil : takeUnfinished()
     }
@@ -65,7 +64,7 @@ struct OutputLines {
         return String(decoding: unfinished, as: UTF8.self)
     }
 
-    /// The last lines of what is unread, at most so many; what is unread stays so.
+    /// Returns the last `count` lines of the unread bytes without consuming them.
     func lastLines(_ count: Int) -> [String] {
         var rest = self
         var begin = unread.count
@@ -74,7 +73,7 @@ struct OutputLines {
             begin -= 1
             if unread[begin] == 0x0a { lines += 1 }
         }
-        // Behind a line's end nothing is unfinished.
+        // After a line end nothing is unfinished.
         if begin > position, unread[begin] == 0x0a {
             rest.position = begin + 1
             rest.unfinished = []

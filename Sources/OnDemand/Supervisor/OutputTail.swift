@@ -1,8 +1,8 @@
-/// The last lines that a backend printed, for an operator who asks; bounded in lines and in bytes.
+/// The last lines of a backend's output, limited by lines and bytes.
 struct OutputTail {
     private(set) var lines: [String] = []
     private var byteCount = 0
-    /// How many of them the current process has printed.
+    /// Lines printed by the current process.
     private var linesOfThisGeneration = 0
 
     mutating func add(_ line: String) {
@@ -14,10 +14,10 @@ struct OutputTail {
         }
     }
 
-    /// What is printed from here on is another process's.
+    /// Marks the start of another process's output.
     mutating func beginGeneration() { linesOfThisGeneration = 0 }
 
-    /// What the current process said last, without line ends: what explains a failure.
+    /// The last lines of the current process without line ends, for a failure report.
     var recentOutput: [String] {
         var words: [String] = []
         var room = Limits.failureOutputBytes

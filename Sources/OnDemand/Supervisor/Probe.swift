@@ -1,41 +1,41 @@
-/// Asking one backend's address: an attempt, the pause before the next one, or what follows a successful one.
+/// The probe of one backend's address: an attempt, the pause before the next, or the close handshake after success.
 struct Probe {
     enum Purpose { case checkAddress, readiness }
 
     enum Stage {
         case connecting
-        /// Connected, and an answer is expected.
+        /// Connected and waiting for a response.
         case talking
-        /// In the queue of the socket that the backend inherited, until it takes the connection and finds it ended.
+        /// In the accept queue of the inherited socket, until the backend accepts the connection and reads its end.
         case queued
-        /// Ready: what is left of the conversation ends politely, and nobody waits for it.
+        /// Ready. The rest of the close handshake runs without delaying the start.
         case leaving
     }
 
-    /// nil when nothing is asked.
+    /// nil: no probe.
     var purpose: Purpose?
     var descriptor: Descriptor?
     var stage = Stage.connecting
     var conversation: ProbeConversation?
-    /// What the socket has not taken yet.
+    /// Bytes not yet written to the socket.
     var unsent: ArraySlice<UInt8> = []
-    /// Counts attempts, so that a late answer of an earlier one finds nobody.
+    /// Number of the attempt. A late event of an earlier attempt is ignored.
     var attempt: UInt32 = 0
-    /// The last look told something, so it is worth looking often.
+    /// The last socket lookup gave a result, so frequent lookups are useful.
     var canLookUp = false
-    /// So long after the spawn the address is knocked at, even if a look finds nobody.
+    /// Time after the spawn at which the probe connects although a lookup finds no listener.
     var nextConnect: Duration = .zero
-    /// Told once per start.
+    /// A foreign listener was logged in this start.
     var sawForeignListener = false
-    /// The attempt at which the listener was last shown to be the backend's own; nil before it was in this start.
+    /// The attempt at which the listener was last confirmed as the backend's own. nil: not yet in this start.
     var confirmedAttempt: UInt32?
-    /// The backend has said that it is ready (sd_notify(3)).
+    /// The backend has sent READY=1 (sd_notify(3)).
     var isNotified = false
-    /// Processes that said so in its place, the last ones: they are not looked up again in this start.
+    /// The last foreign processes that sent READY=1. They are not looked up again in this start.
     var foreignSenders: [ProcessID] = []
 
-    /// Whether its word would change anything.
+    /// Whether a READY=1 would have an effect.
     var awaitsWord: Bool { purpose == .readiness && !isNotified }
-    /// Why the last attempt that got an answer was not enough.
+    /// Why the last attempt with a response failed. nil: no response yet.
     var localReply: String?
 }

@@ -1,45 +1,44 @@
-/// One backend as the supervisor sees it: its machine, its gate, and the process that is alive for it, if any.
+/// One backend as the supervisor sees it: its machine, its gate and its current process.
 final class SupervisedBackend {
     enum Kind: String {
-        /// It has clients of the proxy.
+        /// Serves clients of the proxy.
         case service
-        /// Only other backends need it.
+        /// Serves only other backends.
         case process
     }
 
     let id: BackendID
     let kind: Kind
     let name: String
-    /// Where it accepts connections, as it was configured: with port 0 each start has another one, and without an
-    /// address it is ready as soon as it runs.
+    /// Configured address. Port 0: another port for each start. nil: ready as soon as it runs.
     private(set) var target: SocketAddress?
-    /// Where the current generation listens, or the last one did.
+    /// Address of the current or last generation.
     var address: SocketAddress?
-    /// The listening socket that its processes inherit; ours from the beginning to the end.
+    /// The listening socket that its processes inherit, owned by the daemon for its whole life.
     var listener: Descriptor?
-    /// What is always on is started this long after the daemon.
+    /// Delay of an always-on start after the start of the daemon.
     let startDelay: Duration
     private(set) var command: LaunchCommand
-    /// What it is from its next start on, when that differs.
+    /// Definition from the next start on. nil: unchanged.
     var next: Definition?
-    /// It starts, and another backend's process still has to leave the address.
+    /// Its start waits until another backend's process has released the address.
     var waitsForAddress = false
-    /// Taken out of the configuration.
+    /// Removed from the configuration.
     var isRemoved = false
     let gate: BackendGate
     var machine: BackendMachine
     var child: Child?
     var probe = Probe()
     var history = History()
-    /// What it holds on to while it lives: one for each name in `requires`.
+    /// Leases on required backends while it runs, one per name in `requires`.
     var dependencies: [DependencyLease] = []
-    /// At a shutdown each has its turn.
+    /// `shutdownRequested` was dispatched.
     var shutdownSent = false
     var tail = OutputTail()
-    /// Orders whose end somebody waits for, each with a connection of its own.
+    /// Commands whose result a connection waits for.
     var commands: [PendingCommand] = []
 
-    /// What a process is started from; it keeps what it was started with.
+    /// Parameters of a start. A process keeps those it was started with.
     struct Definition {
         let target: SocketAddress?
         let command: LaunchCommand
@@ -49,63 +48,63 @@ final class SupervisedBackend {
     struct Child {
         let process: ProcessID
         let spawnedAt: Instant
-        /// When it was ready for the first time.
+        /// Time of the first readiness. nil: not ready yet.
         var readyAt: Instant?
-        /// When its listener was found gone for the last time.
+        /// Time at which its listener was last found missing. nil: never.
         var lostListenerAt: Instant?
         var output: OutputPipe
         var errors: OutputPipe
-        /// Where it says that it is ready, if that is what is waited for.
+        /// Socket for READY=1. nil: another readiness check applies.
         var notifySocket: Descriptor?
-        /// Its family has changed since the guard was told of it.
+        /// The process tree has changed since the last message to the guard.
         var isNewsForGuard = true
-        /// Set once it was reaped; others of its group may live on.
+        /// Exit of the leader once it is reaped. Other processes of the tree may still run.
         var exit: Exit?
         var lastSignal: StopSignal?
-        /// What had been sent when it ended; nil when it ended by itself.
+        /// The last signal before the exit. nil: the process ended by itself.
         var endedBy: StopSignal?
-        /// Set once a process of the family may not be signalled.
+        /// A signal to a process of the tree was denied.
         var refusesSignals = false
-        /// The processes that are left when the stop is overdue, as of the last retry; nil before that.
+        /// Processes that are alive when the stop is overdue, as of the last retry. nil: not overdue.
         var remaining: [ProcessDescription]?
     }
 
     struct OutputPipe {
-        /// nil once it ended.
+        /// nil: closed.
         var descriptor: Descriptor?
         var lines = OutputLines()
-        /// It has something, and its share of a turn is still to come.
+        /// The pipe is readable and waits for its share of a turn.
         var isQueued = false
     }
 
-    /// The wish of one backend that another one be ready; once that is so, it is a lease like a client's.
+    /// A lease of one backend on another that it requires. Requested with a ticket, like a client's.
     struct DependencyLease {
         enum State: Equatable {
             case asked
             case held(Generation)
-            /// It ended or could not be had, and is not awaited.
+            /// Ended or refused. The backend does not wait for it.
             case lost
         }
         let required: SupervisedBackend
-        /// Of this wish alone; an answer to an earlier one finds nobody.
+        /// Ticket of this request. A reply with an earlier ticket is ignored.
         var ticket: Ticket
         var state = State.asked
     }
 
-    /// What it is started for, and if that is a client, which.
+    /// The cause of a start, with the client if there is one.
     struct Wake {
         let cause: WakeCause
         let visitor: ClientInfo?
         let at: Instant
     }
 
-    /// For people who ask later.
+    /// Counters and last events for the status.
     struct History {
         var starts = 0
         var wakes = Counters<WakeCause>()
         var failedStarts = Counters<Refusal.Reason>()
         var crashes = 0
-        /// Who wanted the next start first, while there is one to come.
+        /// The first cause of the next start. nil: none is expected.
         var nextWake: Wake?
         var lastWake: Wake?
         var memory = MemoryAccount()
@@ -116,7 +115,7 @@ final class SupervisedBackend {
         var startupHistogram = StartupHistogram()
         var lastExit: String?
         var lastExitCause: String?
-        /// Why its present or last stop began.
+        /// Cause of the current or last stop.
         var stopCause: BackendMachine.StopCause?
         var lastFailure: FailureReport?
 
@@ -126,7 +125,7 @@ final class SupervisedBackend {
         }
     }
 
-    /// Whether each start has a port of its own.
+    /// Whether each start gets another port.
     var picksPort: Bool { target?.port == 0 }
 
     init(
@@ -144,11 +143,11 @@ final class SupervisedBackend {
         machine = BackendMachine(policy: policy, standing: isEnabled ? .usual : .disabled)
     }
 
-    /// Between two lives.
+    /// Applies the pending definition between two generations.
     func applyPendingDefinition() {
         guard let next else { return }
         self.next = nil
-        // Where it was last is where a socket of ours still is.
+        // The daemon's own socket may still be at the last address.
         if next.target != target { address = next.target }
         (target, command) = (next.target, next.command)
         machine.update(next.policy)
@@ -162,17 +161,17 @@ final class SupervisedBackend {
     }
 }
 
-/// What a backend's sleep is worth: how long it had a process, and the memory it would have held while it had none.
+/// Accounts for the effect of sleep: time with a process, and memory saved without one.
 struct MemoryAccount: Equatable {
-    /// Of its lives that have ended.
+    /// Time with a process in ended generations.
     private var alive = Duration.zero
     private var savedByteSeconds = 0.0
     private var bornAt: Instant?
     private var endedAt: Instant?
-    /// What it held when it was last looked at.
+    /// Last measured value in bytes. nil: never measured.
     private(set) var lastResidentBytes: Int?
 
-    /// A process that has exited and is not reaped yet holds nothing, and that is not what sleeping saves.
+    /// An exited process that is not reaped yet reports 0 bytes, which is not its usual size.
     mutating func recordResidentBytes(_ bytes: Int?) {
         if let bytes, bytes > 0 { lastResidentBytes = bytes }
     }
@@ -187,10 +186,10 @@ struct MemoryAccount: Equatable {
         (bornAt, endedAt) = (nil, now)
     }
 
-    /// Since the daemon began.
+    /// Time with a process since the daemon started.
     func timeAlive(at now: Instant) -> Duration { alive + (bornAt.map { now - $0 } ?? .zero) }
 
-    /// Bytes times seconds; what was never measured saves nothing.
+    /// Saved memory in byte-seconds. 0 without a measurement.
     func saved(at now: Instant) -> Double {
         guard let endedAt, let lastResidentBytes else { return savedByteSeconds }
         return savedByteSeconds + Double(lastResidentBytes) * Double((now - endedAt).wholeMilliseconds) / 1000

@@ -1,6 +1,7 @@
-/// Carrying out what an operator asks for, and telling when it is done.
+/// Executes operator commands and reports their results.
 extension Supervisor {
-    /// Answered exactly once: at once when nobody wants to wait, when there is nothing to wait for, or it is refused.
+    /// Executes a command and sends exactly one result: at once if the client does not wait, if nothing is to be done,
+    /// or if the command is refused.
     func execute(_ command: BackendCommand, for ticket: Ticket, waits: Bool, on backend: SupervisedBackend) {
         if let reason = denial(to: command, on: backend) {
             return replies.post(.commandEnded(ticket, .refused("\(backend.name) \(reason)")))
@@ -17,7 +18,7 @@ extension Supervisor {
         }
     }
 
-    /// Why it must not even be tried; the machine would ignore it.
+    /// Returns why the command is refused. nil: allowed. The machine would ignore a refused command.
     private func denial(to command: BackendCommand, on backend: SupervisedBackend) -> String? {
         if backend.machine.isShuttingDown { return "is shutting down" }
         switch command {
@@ -33,9 +34,9 @@ extension Supervisor {
         }
     }
 
-    /// Two backends cannot listen at one address; entries for alternatives, of which one is enabled, can.
+    /// Two enabled backends cannot listen at one address. Alternatives, of which one is enabled, can share it.
     private func neighbour(of backend: SupervisedBackend, at target: SocketAddress) -> SupervisedBackend? {
-        // With a port of its own for each start nobody is in the way, even where two lives had the same one.
+        // With a port per start there is no conflict.
         guard !backend.picksPort else { return nil }
         return inOrder.first { other in
             let mayListen = other.machine.standing != .disabled || other.machine.state != .asleep
@@ -43,7 +44,7 @@ extension Supervisor {
         }
     }
 
-    /// After each step of a life: whoever waited for it is told.
+    /// Sends the results of the commands that the last event has completed.
     func answerCommands(on backend: SupervisedBackend) {
         guard !backend.commands.isEmpty else { return }
         backend.commands.removeAll { pending in
@@ -65,7 +66,7 @@ extension Supervisor {
         case .hasEnded: return .done("\(name) is \(command == .disable ? "disabled" : "stopped")")
         case .isNoted: return .done("\(name) \(command.acknowledgement)")
         case .hasFailed:
-            guard let report = backend.history.lastFailure else { return .failed("\(name) did not start: it rests") }
+            guard let report = backend.history.lastFailure else { return .failed("\(name) did not start: in backoff") }
             return .failed((["\(name) did not start: \(report.detail)"] + report.lines).joined(separator: "\n"))
         case .wasStopped: return .failed("\(name) was stopped before it was ready")
         case .stopTimedOut:
@@ -78,7 +79,7 @@ extension Supervisor {
 }
 
 extension BackendCommand {
-    /// What is true as soon as the order is given.
+    /// The result of a command that does not wait.
     fileprivate var acknowledgement: String {
         switch self {
         case .start: "is asked to start"
@@ -93,7 +94,7 @@ extension BackendCommand {
 }
 
 extension BackendMachine {
-    /// Nothing that is asked of it counts any more.
+    /// Commands have no effect any more.
     fileprivate var isShuttingDown: Bool {
         switch state {
         case .shuttingDown: true

@@ -1,17 +1,24 @@
-/// Backends that require others: they wait for them as clients do, with a ticket and then a lease, so that idleness,
-/// generations and refusals need no rules of their own.
+/// Dependencies between backends. A dependent uses a ticket and a lease like a client, so idleness, generations and
+/// refusals need no rules of their own.
+///
+/// States of a `DependencyLease`: `asked` (ticket queued), `held` (lease of a generation), `lost` (refused or ended).
+///
+/// - A start waits in phase `awaitingDependencies` until every dependency is held, or lost and not restarting.
+/// - A required backend whose gate closes loses its leases. They are requested again if it restarts.
+/// - Effects on other backends are deferred until the current event is finished (`DeferredEvent`).
+/// - At shutdown a backend stops after its dependents, and a process after everything that started later.
 extension Supervisor {
-    /// What is still to be told to a backend that is not the one whose effects are carried out just now.
+    /// An effect on another backend, deferred until the current event is finished.
     enum DeferredEvent {
         case event(SupervisedBackend, BackendMachine.Event)
-        /// The answers to a wish of one backend for another.
+        /// Replies to a dependency request.
         case granted(Ticket, Generation, by: SupervisedBackend)
-        /// A process is gone, and others may have waited for its address.
+        /// A process has exited and may have released its address.
         case roomMade
         case refused(Ticket, Refusal, retryAfter: Duration)
     }
 
-    /// Asks for what is not held yet; an answer at once where there is nothing to wait for.
+    /// Requests the leases that are missing. Returns an event if nothing is to be waited for.
     func acquireDependencies(of backend: SupervisedBackend) -> BackendMachine.Event? {
         for name in backend.machine.policy.requires
         where !backend.dependencies.contains(where: { $0.required.name == name }) {
@@ -75,16 +82,16 @@ extension Supervisor {
         return nil
     }
 
-    // MARK: What became of a wish
+    // MARK: Replies to dependency requests
 
     func granted(_ ticket: Ticket, _ generation: Generation, by required: SupervisedBackend) {
-        // Whoever wished for it may have been stopped meanwhile.
+        // The requesting backend may have been stopped meanwhile.
         guard let (backend, position) = wish(ticket) else { return giveBack(generation, of: required) }
         backend.dependencies[position].state = .held(generation)
         if isAwaiting(backend), hasAllDependencies(backend) { dispatchNested(.dependenciesReady, to: backend) }
     }
 
-    /// Who runs already is left alone, and its wish is renewed when that may help.
+    /// Marks the lease as lost. A running backend continues without it.
     func refused(_ ticket: Ticket, _ refusal: Refusal, retryAfter: Duration) {
         guard let (backend, position) = wish(ticket) else { return }
         backend.dependencies[position].state = .lost
@@ -93,13 +100,13 @@ extension Supervisor {
         dispatchNested(.dependencyRefused(name, refusal, retryAfter: retryAfter), to: backend)
     }
 
-    /// Its gate was closed although others are inside: they go on, and it has to come back for them.
+    /// Drops the leases on a backend whose gate was closed. Its dependents keep running and request it again.
     func loseDependencyLeases(on required: SupervisedBackend) {
         guard anyRequires else { return }
         for backend in inOrder {
             for position in backend.dependencies.indices where backend.dependencies[position].required === required {
                 guard case .held(let generation) = backend.dependencies[position].state else { continue }
-                // A gate that is closed to newcomers only would wait for it.
+                // Otherwise a gate that is only closed to new leases would wait for it.
                 _ = required.gate.leave(generation)
                 backend.dependencies[position].state = .lost
                 if required.machine.policy.restarts { ask(for: position, of: backend) }
@@ -107,7 +114,7 @@ extension Supervisor {
         }
     }
 
-    /// It could be had again, and somebody who runs may have gone without it.
+    /// Requests the lost leases again after a required backend has changed its state.
     func renewDependencyLeases(on required: SupervisedBackend) {
         guard anyRequires, required.machine.policy.restarts else { return }
         for backend in inOrder {
@@ -119,11 +126,11 @@ extension Supervisor {
         }
     }
 
-    /// It may be had again: whoever would be up by itself, were it not for this, begins now.
+    /// Starts dependents that would run by themselves, after a required backend is enabled.
     func startDependents(_ required: SupervisedBackend) {
         guard anyRequires else { return }
         var missed: Set = [required.name]
-        // In the order in which they start, so that one may have missed it for another's sake.
+        // In start order, because a dependent may have missed it through another.
         for backend in inOrder where !missed.isDisjoint(with: backend.machine.policy.requires) {
             missed.insert(backend.name)
             let isToBegin = backend.machine.comesBack && !reactor.isArmed(.startDelay(backend.id))
@@ -132,10 +139,10 @@ extension Supervisor {
         }
     }
 
-    // MARK: Leaving in order
+    // MARK: Shutdown order
 
-    /// Tells those to stop whom nobody needs any more: a service when all that require it are gone, a process when
-    /// everything that started after it is gone.
+    /// Stops every backend that is no longer required: a service after its dependents, a process after everything that
+    /// started later.
     func proceedWithShutdown() {
         guard isShuttingDown else { return }
         for (position, backend) in inOrder.enumerated().reversed() where !backend.shutdownSent {
@@ -146,7 +153,7 @@ extension Supervisor {
         }
     }
 
-    /// Without a process of its own it serves nobody, so nobody has to go first.
+    /// A backend without a process can stop at once.
     private func mayLeave(_ backend: SupervisedBackend, before others: ArraySlice<SupervisedBackend>) -> Bool {
         switch backend.machine.state {
         case .asleep, .backoff, .shuttingDown: return true

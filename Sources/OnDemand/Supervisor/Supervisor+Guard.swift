@@ -1,17 +1,17 @@
-/// The guard of the families: started with the first backend, let go with the last, told of each family, and replaced
-/// when it ends on its own. What it does when the daemon dies: Kernel/FamilyGuard.swift.
+/// The process that kills the process trees if the daemon dies. It runs while any backend has a process, knows every
+/// tree, and is replaced after an unexpected exit. Its own side: Kernel/FamilyGuard.swift.
 ///
-/// The channel is closed only once every family was told to have ended: its end means that the daemon is dead.
+/// The channel is closed only after every tree was reported as ended: to the guard its end means that the daemon died.
 struct FamilyGuardState {
     enum Phase: Equatable {
         case none
         case running(ProcessID, channel: Descriptor, since: Instant)
-        /// It was let go and has not ended yet.
+        /// Released and not yet exited.
         case leaving(ProcessID)
     }
 
     var phase = Phase.none
-    /// A failure was logged, and none is again before a guard has run.
+    /// A failure was logged. The next one is logged only after a guard has run.
     var hasComplained = false
 
     var process: ProcessID? {
@@ -23,8 +23,8 @@ struct FamilyGuardState {
 }
 
 extension Supervisor {
-    /// It was started, or more of its processes may be known by now. The guard is started or told `guardDelay` later,
-    /// so that no client waits for that.
+    /// Schedules a message to the guard after a start or a change of the tree. The `guardDelay` keeps it off the path
+    /// of a client.
     func noteForGuard(_ backend: SupervisedBackend) {
         guard backend.child != nil else { return }
         backend.child?.isNewsForGuard = true
@@ -36,7 +36,7 @@ extension Supervisor {
         if case .running(_, let channel, _) = familyGuard.phase,
             !kernel.tellGuard(channel, of: child.process, steps: nil)
         {
-            // It ends what it believes to be there only when the daemon dies, and finds nothing then.
+            // The guard only kills processes that still exist.
             armGuard(after: Limits.guardPause)
         }
         let isLast = !inOrder.contains { $0 !== backend && $0.child != nil }
@@ -48,7 +48,7 @@ extension Supervisor {
         reactor.arm(.familyGuard, at: kernel.now() + delay)
     }
 
-    /// Starts it, tells it what is new, or lets it go.
+    /// Starts, informs or releases the guard.
     func settleGuard() {
         let families = inOrder.filter { $0.child != nil }
         switch familyGuard.phase {
@@ -62,7 +62,7 @@ extension Supervisor {
         }
     }
 
-    /// Unless there is something left for it to end when this process does.
+    /// Releases the guard if no process tree is left.
     func letGuardGo() {
         guard case .running(let process, let channel, _) = familyGuard.phase,
             !inOrder.contains(where: { $0.child != nil })
@@ -93,7 +93,7 @@ extension Supervisor {
         return true
     }
 
-    /// It was let go, or something has ended it.
+    /// Handles the exit of the guard.
     func guardEnded(_ exit: Exit) {
         defer { if inOrder.contains(where: { $0.child != nil }) { armGuard(after: Limits.guardDelay) } }
         guard case .running(let process, let channel, let since) = familyGuard.phase else {
@@ -103,7 +103,7 @@ extension Supervisor {
         familyGuard.phase = .none
         kernel.close(channel)
         log(.guardFailed, LogField("pid", process.number), LogField("exit", exit.word))
-        // One that cannot live is not started again and again.
+        // A guard that exits at once is restarted after a pause.
         if kernel.now() - since < Limits.guardPause { armGuard(after: Limits.guardPause) }
     }
 }

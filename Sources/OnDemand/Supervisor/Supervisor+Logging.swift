@@ -1,4 +1,4 @@
-/// The log and the history of a backend's life: what is worth a line when its state has changed.
+/// Log lines and history entries for the state changes of a backend.
 extension Supervisor {
     func note(_ event: BackendMachine.Event, from before: BackendState, of backend: SupervisedBackend) {
         logFailure(event, before, backend)
@@ -29,26 +29,26 @@ extension Supervisor {
         replies.post(.stateChanged(backend.id))
     }
 
-    /// Only a change is worth a look at the clock.
+    /// The clock is read only after a change.
     func recordState(of backend: SupervisedBackend) {
         let state = backend.publicState
         guard backend.history.day.intervals.last?.state != state else { return }
         backend.history.day.entered(state, at: kernel.wallClock().seconds)
     }
 
-    /// Somebody wants it; if that leads to a start, sooner or later, this is what it was started for.
+    /// Records the cause of a start that may follow.
     func recordStartCause(of cause: WakeCause, by visitor: ClientInfo? = nil, for backend: SupervisedBackend) {
         let wake = SupervisedBackend.Wake(cause: cause, visitor: visitor, at: kernel.now())
         switch backend.machine.state {
         case .asleep, .stopping: backend.history.nextWake = backend.history.nextWake ?? wake
-        case .backoff where cause == .operator: backend.history.nextWake = wake  // Nobody else ends a rest.
+        case .backoff where cause == .operator: backend.history.nextWake = wake  // Other causes do not end a backoff.
         case .backoff(let rest) where rest.queues(at: wake.at):
             backend.history.nextWake = backend.history.nextWake ?? wake
         case .starting, .awake, .backoff, .shuttingDown: break
         }
     }
 
-    /// What comes back without being wanted is always on, or an operator has pinned it.
+    /// Records the cause of the start. A start without a recorded cause is always-on or pinned.
     private func recordWake(of backend: SupervisedBackend) {
         if case .starting = backend.machine.state {
             let itself: WakeCause = backend.machine.standing == .pinned ? .operator : .alwaysOn
@@ -56,13 +56,13 @@ extension Supervisor {
             backend.history.wakes[wake.cause] += 1
             backend.history.lastWake = wake
         }
-        // A wish counts for the start that it led to.
+        // A cause counts for the start that it led to.
         if backend.machine.state.name != .stopping, backend.machine.queueLength == 0 || backend.isStarting {
             backend.history.nextWake = nil
         }
     }
 
-    /// Logged once per generation; a stop may take many signals.
+    /// Logs a denied signal once per generation. A stop may send many.
     func noteRefusedSignal(_ signal: StopSignal, _ code: Errno, _ backend: SupervisedBackend) {
         guard let child = backend.child, !child.refusesSignals else { return }
         backend.child?.refusesSignals = true
@@ -71,7 +71,7 @@ extension Supervisor {
             LogField("signal", signal.name), LogField("detail", "\(code)"))
     }
 
-    /// Names what is left at each retry, and logs it once.
+    /// Updates the remaining processes of an overdue stop at each retry, and logs them once.
     private func noteOverdueStop(_ backend: SupervisedBackend) {
         guard backend.machine.isStopOverdue, let child = backend.child else { return }
         let remaining = kernel.members(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
@@ -128,7 +128,7 @@ extension Supervisor {
     }
 
     private func logStopped(_ backend: SupervisedBackend) {
-        // The child is forgotten by an effect that follows; it is still here.
+        // A later effect clears the child.
         guard let child = backend.child, let exit = child.exit else { return }
         backend.history.lastExit = exit.description
         backend.history.lastExitCause = backend.history.stopCause?.word
@@ -143,7 +143,7 @@ extension Supervisor {
         switch (before, event) {
         case (.starting, .addressTaken):
             logAddressConflict(backend)
-            let what = backend.probe.localReply ?? "something already accepts connections"
+            let what = backend.probe.localReply ?? "another process accepts connections"
             failed(backend, .addressTaken, detail: "\(what) on \(addressText(backend))")
         case (.starting, .dependencyRefused(let name, let refusal, _)):
             let refusal = Refusal.dependencyFailed(name, refusal)
@@ -157,13 +157,13 @@ extension Supervisor {
                     + timeWaitHint(backend))
         case (.starting, .timerFired(.startup)):
             let limit = backend.machine.policy.startupTimeout
-            let why = backend.probe.localReply.map { "; when it was asked for the last time, \($0)" }
+            let why = backend.probe.localReply.map { "; last probe: \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
                 detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
                     + " within \(limit.shortText)\(why ?? "")" + listenerHint(backend))
         case (.awake, .exited(.status(0))) where !backend.machine.policy.restarts:
-            break  // It has done its work; `stopped` says so.
+            break  // The process has finished its work. The `stopped` line reports it.
         case (.awake, .exited(let exit)), (.starting, .exited(let exit)):
             let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
             backend.history.crashes += 1
@@ -178,7 +178,7 @@ extension Supervisor {
         }
     }
 
-    /// Why a command could not be run, where that can be seen.
+    /// Returns a hint why a command could not be executed. Empty: no hint.
     private func hint(about error: SystemError, _ backend: SupervisedBackend) -> String {
         guard error.code == .noSuchFile else { return "" }
         let hint =
@@ -217,8 +217,8 @@ extension Supervisor {
             }),
             kernel.listenerOwner(at: address) == nil, kernel.hasTimeWait(at: address)
         else { return "" }
-        return "; nobody listens at \(address), but earlier connections to it are in TIME_WAIT for up to a minute: the"
-            + " server has to set SO_REUSEADDR"
+        return "; no process listens at \(address), but earlier connections to it are in TIME_WAIT for up to 60 s: the"
+            + " server must set SO_REUSEADDR"
     }
 
     private func failed(_ backend: SupervisedBackend, _ refusal: Refusal, detail: String) {
@@ -229,7 +229,7 @@ extension Supervisor {
             [service(backend), LogField("reason", refusal.word), LogField("detail", detail)] + evidence(report))
     }
 
-    /// Kept for those who ask later. What an earlier process has printed explains nothing.
+    /// Creates the failure report and stores it for the status. Output of an earlier process is left out.
     private func report(of backend: SupervisedBackend, detail: String) -> FailureReport {
         let report = FailureReport(
             detail: detail, command: backend.command.shown, directory: backend.command.workingDirectory,
@@ -245,7 +245,7 @@ extension Supervisor {
 
     private func addressText(_ backend: SupervisedBackend) -> String { backend.address?.description ?? "no address" }
 
-    /// Told once per start.
+    /// Logs a foreign listener once per start.
     func logAddressConflict(_ backend: SupervisedBackend) {
         guard !backend.probe.sawForeignListener else { return }
         backend.probe.sawForeignListener = true
@@ -256,7 +256,7 @@ extension Supervisor {
                 + (owner.map { [LogField("pid", $0.process.number), LogField("process", $0.name)] } ?? []))
     }
 
-    /// Somebody else said READY=1; told once per start, because nobody is to fill the log.
+    /// Logs READY=1 from a foreign process once per start, so that it cannot flood the log.
     func logForeignNotification(from sender: ProcessID?, of backend: SupervisedBackend) {
         guard !backend.probe.sawForeignListener else { return }
         backend.probe.sawForeignListener = true

@@ -1,4 +1,4 @@
-/// Listening to what children say through their notify sockets (sd_notify(3)).
+/// Receives READY=1 on the notify sockets of backends (sd_notify(3)).
 extension Supervisor {
     func notificationReady(_ token: Token) {
         guard let backend = backends[BackendID(index: token.index)], let child = backend.child,
@@ -9,8 +9,8 @@ extension Supervisor {
             itemsPerLook: 1)
         while share.takeItem(kernel.now) {
             guard let (count, sender) = kernel.nextNotification(from: socket, into: &buffers) else { return }
-            // Any user of this machine may send here, so what costs least is asked first: whether an answer would
-            // change anything, then the text, then whose process it is.
+            // Any local user may send to this socket. The cheapest check comes first: need, text, then the sender's
+            // process.
             guard backend.probe.awaitsWord, Notification.saysReady(buffers.span.extracting(0..<count)) else { continue }
             guard let sender, isOfFamily(sender, of: backend, child) else {
                 logForeignNotification(from: sender, of: backend)
@@ -20,11 +20,11 @@ extension Supervisor {
         }
     }
 
-    /// A process that has spoken in the backend's place is not looked up again.
+    /// A foreign sender is not looked up again in this start.
     private func isOfFamily(
         _ sender: ProcessID, of backend: SupervisedBackend, _ child: SupervisedBackend.Child
     ) -> Bool {
-        // A leader's number is its own until the daemon reaps it.
+        // The pid of the leader cannot be reused before the daemon reaps it.
         if child.exit == nil, sender.number == child.process.number { return true }
         guard !backend.probe.foreignSenders.contains(sender) else { return false }
         if kernel.process(sender, belongsToFamilyOf: child.process) { return true }
@@ -35,7 +35,7 @@ extension Supervisor {
         return false
     }
 
-    /// It is ready as far as it can tell; whether it can be reached where it should be is seen as for the others.
+    /// The backend reports readiness. Its address is still probed.
     private func acceptNotification(of backend: SupervisedBackend) {
         guard backend.probe.awaitsWord else { return }
         backend.probe.isNotified = true

@@ -1,20 +1,20 @@
-/// What children print becomes log lines; nothing they do with their pipes can block them or the daemon.
+/// Turns the output of children into log lines without blocking the children or the daemon.
 ///
-/// Pipes that have something are queued, and read in the next turn in that order, within one share of the turn for
-/// all of them: lines cost far more than bytes, so a child that prints empty lines must not hold up clients. A pipe
-/// with more to read goes to the end of the queue. At a process's end its output is read at once; lines beyond a share
-/// are kept, and logged in later turns.
+/// - Readable pipes are queued and read in the next turn within one share for all of them. Lines cost far more than
+///   bytes, so a child that prints empty lines must not delay clients.
+/// - A pipe with more to read goes to the end of the queue.
+/// - At the end of a process its output is read at once. Lines beyond a share are logged in later turns.
 extension Supervisor {
     typealias PipePath = WritableKeyPath<SupervisedBackend.Child, SupervisedBackend.OutputPipe>
 
-    /// Lines of a process that has ended, for later turns.
+    /// Lines of an ended process that are still to be logged.
     struct LateOutput {
         let backend: SupervisedBackend
         let path: PipePath
         var lines: OutputLines
     }
 
-    /// With an event of a pipe, and resumed by the reactor when there is something in the queue.
+    /// Handles an event of a pipe, and the resumption of the queue.
     func outputReady(_ token: Token, isResumed: Bool) {
         guard !isResumed else { return readOutputs() }
         guard let backend = backend(of: token), let child = backend.child else { return }
@@ -25,7 +25,7 @@ extension Supervisor {
         askForOutputTurn()
     }
 
-    /// One turn for all of them.
+    /// Schedules one turn for all pipes.
     private func askForOutputTurn() {
         guard !isOutputTurnAsked,
             let token = outputQueue.first ?? lateOutput.first.map({ Self.token(of: $0) })
@@ -34,7 +34,7 @@ extension Supervisor {
         reactor.resumeLater(token)
     }
 
-    /// The share of one turn, for all children together.
+    /// Reads the share of one turn for all children.
     private func readOutputs() {
         isOutputTurnAsked = false
         var share = WorkShare(items: Limits.outputLinesPerTurn, time: Limits.outputTimePerTurn, from: kernel.now())
@@ -74,14 +74,14 @@ extension Supervisor {
         }
         let hasMore = !logLines(of: backend, path, &share)
         childPrinted(backend)
-        // Its pipe may be empty already, and say nothing more.
+        // The pipe may be empty, so that no further event comes.
         if hasMore, backend.child?[keyPath: path].isQueued == false {
             backend.child?[keyPath: path].isQueued = true
             outputQueue.append(token)
         }
     }
 
-    /// Logs what has been read; false when the share ended before the lines did.
+    /// Logs complete lines. Returns false if the share ended first.
     private func logLines(of backend: SupervisedBackend, _ path: PipePath, _ share: inout WorkShare) -> Bool {
         while backend.child?[keyPath: path].lines.unreadCount ?? 0 > 0 {
             guard share.takeItem(kernel.now) else { return false }
@@ -91,13 +91,13 @@ extension Supervisor {
         return true
     }
 
-    /// One read; false when there is nothing more for now.
+    /// Reads once. Returns false if the pipe is empty or closed.
     private func fillPipeLines(of backend: SupervisedBackend, _ path: PipePath) -> Bool {
         guard let descriptor = backend.child?[keyPath: path].descriptor else { return false }
         switch kernel.read(fromPipe: descriptor, into: &buffers) {
         case .bytes(let count):
             backend.child?[keyPath: path].lines.add(buffers.span.extracting(0..<count))
-            // The pipe holds more, or says that it has ended.
+            // The pipe has more bytes or has ended.
             return count == buffers.count
         case .wouldBlock:
             return false
@@ -112,13 +112,13 @@ extension Supervisor {
         backend.tail.add(record)
     }
 
-    /// As an operator reads it.
+    /// Logs a line and passes it to log subscribers. Returns the record as an operator reads it.
     @discardableResult
     private func logOutput(_ line: String, of backend: SupervisedBackend, _ path: PipePath) -> String {
         let stream = path == \.errors ? "stderr" : "stdout"
         log(.output, LogField("service", backend.name), LogField("stream", stream), LogField("line", line))
         let record = outputRecord(line, path)
-        // Its place may be another service's by now.
+        // The ID may be another service's by now.
         if backends[backend.id] === backend { replies.post(.printed(backend.id, record)) }
         return record
     }
@@ -129,7 +129,7 @@ extension Supervisor {
         return "\(time) \(path == \.errors ? "stderr" : "stdout") \(line.withoutControls)\n"
     }
 
-    /// Whatever has been read before stays in its lines.
+    /// Closes a pipe. Bytes read earlier stay in its lines.
     private func closePipe(of backend: SupervisedBackend, _ path: PipePath) {
         guard let descriptor = backend.child?[keyPath: path].descriptor else { return }
         kernel.close(descriptor)
@@ -138,20 +138,20 @@ extension Supervisor {
         finishLines(of: backend, path, &share)
     }
 
-    /// The group is gone; whoever else still holds its pipes is not waited for.
+    /// Closes both pipes although other processes may still hold them.
     func closeOutput(of backend: SupervisedBackend) {
         drainOutput(of: backend)
         closePipe(of: backend, \.output)
         closePipe(of: backend, \.errors)
     }
 
-    // MARK: At a process's end
+    // MARK: End of a process
 
     private func endShare() -> WorkShare {
         WorkShare(items: Limits.outputLinesAtEnd, time: Limits.outputTimePerTurn, from: kernel.now())
     }
 
-    /// What a process printed last belongs in the log before the word that it ended.
+    /// Logs the last output of a process before its end.
     func drainOutput(of backend: SupervisedBackend) {
         var share = endShare()
         for path: PipePath in [\.output, \.errors] {
@@ -169,7 +169,7 @@ extension Supervisor {
         if let rest = backend.child?[keyPath: path].lines.takeRest() { record(rest, of: backend, path) }
     }
 
-    /// An operator who asks, and the report of a failure, get its last lines at once; the log gets all of them later.
+    /// Keeps lines for later turns. The tail and the failure report get the last lines at once.
     private func keepLate(_ backend: SupervisedBackend, _ path: PipePath) {
         guard let lines = backend.child?[keyPath: path].lines else { return }
         backend.child?[keyPath: path].lines = OutputLines()
@@ -194,7 +194,7 @@ extension Supervisor {
         }
     }
 
-    /// At the daemon's own end nobody else is waited for.
+    /// Logs the remaining lines at the end of the daemon.
     func finishOutput() {
         var share = WorkShare(items: .max, time: Limits.killGrace, from: kernel.now())
         logLateOutput(&share)

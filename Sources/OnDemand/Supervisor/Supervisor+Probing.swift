@@ -1,21 +1,30 @@
-/// Asking an address whether somebody serves there: before a start to find strangers, during it to find readiness.
+/// Probes of an address: before a start for foreign listeners, during it for readiness.
+///
+/// An attempt looks up the listening socket and its owner, then connects if the lookup cannot decide, then runs the
+/// `readiness` check.
+///
+/// - `checkAddress`: any listener makes the start fail with `addressTaken`.
+/// - `readiness`: only a listener of the backend's process tree counts. Foreign or unknown owners never get a client.
+/// - `socket`: the first connection of a generation is the daemon's. The backend is ready once it has accepted it.
+/// - `notify`: the first attempt follows READY=1.
+///
+/// Pauses between attempts come from `ProbeSchedule`. `Probe.attempt` filters events of earlier attempts.
 extension Supervisor {
     func startProbe(of backend: SupervisedBackend, _ purpose: Probe.Purpose) -> BackendMachine.Event? {
         beginProbe(of: backend, purpose)
         switch (purpose, backend.machine.policy.readiness) {
         case (.checkAddress, _) where backend.listener != nil || backend.picksPort:
-            // Nobody can be where we listen ourselves, or where nobody was a moment ago.
+            // The daemon holds this address itself, or has just found it free.
             backend.probe.purpose = nil
             return .addressFree
         case (.readiness, .notify):
-            return nil  // Its word comes first.
+            return nil  // READY=1 comes first.
         default:
             return attemptProbe(of: backend)
         }
     }
 
-    /// Of a process that was ready: its word was given, and a listener that is there at this moment has just been found
-    /// wanting, so the first attempt waits.
+    /// Probes a backend that has lost its listener. The first attempt is delayed, because a listener has just failed.
     func probeAgain(of backend: SupervisedBackend) {
         beginProbe(of: backend, .readiness)
         let now = kernel.now()
@@ -51,7 +60,7 @@ extension Supervisor {
     }
 
     func attemptProbe(of backend: SupervisedBackend) -> BackendMachine.Event? {
-        // Without an address nobody can be in its way, and it is ready as soon as it runs.
+        // Without an address there is no conflict, and the backend is ready as soon as it runs.
         guard let address = backend.address else {
             return probeEnded(of: backend, accepted: backend.probe.purpose == .readiness)
         }
@@ -66,14 +75,14 @@ extension Supervisor {
             return probeEnded(of: backend, accepted: false)
         case .ownProcess:
             backend.probe.confirmedAttempt = backend.probe.attempt
-            // The kernel accepts for who listens: there is nothing that a connection would add.
+            // The kernel accepts connections for a listener, so a connect would prove nothing more.
             if conversation(with: backend) == nil { return probeEnded(of: backend, accepted: true) }
         case .unsupported: break
         }
         return connectProbe(at: address, of: backend)
     }
 
-    /// A look costs a sixth of a knock, makes no connection, and tells whose the socket is.
+    /// Looks the listening socket up. A lookup costs a sixth of a connect, makes no connection and names the owner.
     private func lookUpSocket(at address: SocketAddress, of backend: SupervisedBackend) -> SocketLookup {
         guard backend.probe.purpose == .readiness, let process = backend.child?.process, backend.listener == nil else {
             return .unsupported
@@ -81,7 +90,7 @@ extension Supervisor {
         let listening = kernel.lookUpSocket(at: address, forFamilyOf: process)
         backend.probe.canLookUp = listening != .unsupported
         guard listening == .noListener else { return listening }
-        // Where the system passes connections on, as into a container, only a knock finds who takes them.
+        // Behind forwarded ports, such as a container's, only a connect finds the listener.
         let elapsed = elapsed(of: backend)
         guard elapsed >= backend.probe.nextConnect else { return .noListener }
         backend.probe.nextConnect = elapsed + ProbeSchedule.connectPause(after: elapsed)
@@ -93,7 +102,7 @@ extension Supervisor {
         return now - (backend.child?.lostListenerAt ?? backend.child?.spawnedAt ?? now)
     }
 
-    /// Servers print that they listen at the moment they do, so what they print is worth a look.
+    /// Probes after output, because servers print a line when they begin to listen.
     func childPrinted(_ backend: SupervisedBackend) {
         let probe = backend.probe
         guard probe.purpose == .readiness, probe.canLookUp, probe.descriptor == nil, probe.localReply == nil,
@@ -112,10 +121,10 @@ extension Supervisor {
             backend.probe.descriptor = descriptor
             return probeConnected(of: backend, isWatched: false)
         case .failed(.tryAgain) where backend.probe.purpose == .checkAddress:
-            // A Unix socket whose queue is full says so at once (unix(7)): somebody listens there.
+            // A Unix socket with a full queue fails at once (unix(7)): a process listens there.
             return probeEnded(of: backend, accepted: true)
         case .failed(.connectionRefused) where backend.probe.purpose == .checkAddress:
-            // The file of a killed server would keep the next one from binding its address.
+            // The socket file of a killed server would make the next bind fail.
             kernel.removeStaleSocket(at: address)
             return probeEnded(of: backend, accepted: false)
         case .failed:
@@ -130,7 +139,7 @@ extension Supervisor {
         }
     }
 
-    /// False when nobody would hear of it: then it is closed.
+    /// Watches the probe's socket. Returns false, and closes it, if it cannot be watched.
     private func watchProbe(of backend: SupervisedBackend, for patience: Duration?) -> Bool {
         guard let descriptor = backend.probe.descriptor else { preconditionFailure("there is no probe to watch") }
         let token = Token(.probe, index: backend.id.index, generation: backend.probe.attempt)
@@ -144,7 +153,7 @@ extension Supervisor {
         return true
     }
 
-    /// Something about the attempt's socket has changed.
+    /// Handles an event of the probe's socket.
     func probeReady(_ token: Token) {
         guard let backend = backends[BackendID(index: token.index)], let descriptor = backend.probe.descriptor,
             backend.probe.attempt & 0xff_ffff == token.generation
@@ -168,21 +177,21 @@ extension Supervisor {
         }
     }
 
-    /// Either the pause before the next attempt is over, or an attempt got no answer at all.
+    /// Handles the end of a pause or the timeout of an attempt.
     func probeTimerFired(_ id: BackendID) {
         guard let backend = backends[id] else { return }
         let wasUnanswered = backend.probe.descriptor != nil
-        if backend.probe.conversation != nil { backend.probe.localReply = "it did not answer in time" }
+        if backend.probe.conversation != nil { backend.probe.localReply = "no response in time" }
         closeProbe(of: backend)
-        guard let purpose = backend.probe.purpose else { return }  // The farewell took too long.
-        // Somebody's queue of connections is full; whoever that is, the address is not free.
+        guard let purpose = backend.probe.purpose else { return }  // The close handshake timed out.
+        // A full queue means that the address is taken.
         let isTaken = wasUnanswered && purpose == .checkAddress
         let event = isTaken ? probeEnded(of: backend, accepted: true) : attemptProbe(of: backend)
         if let event { dispatch(backend, event) }
     }
 
-    /// A stranger that took the address after we had looked must not get our clients either. It is looked at again at
-    /// the next attempt; our own process will most likely have ended by then, because the address is in use.
+    /// Checks that the connection was accepted by the backend's own process tree. A foreign listener that took the
+    /// address after the lookup must not get clients. The next attempt checks again.
     private func isAcceptedByOurs(_ backend: SupervisedBackend) -> Bool {
         guard backend.probe.purpose == .readiness, let child = backend.child, let address = backend.address else {
             return true
@@ -191,7 +200,7 @@ extension Supervisor {
         switch kernel.listener(
             at: address, accepting: backend.probe.descriptor, belongsToFamilyOf: child.process)
         {
-        // A socket of another machine, or behind translated addresses, cannot be taken by a process of this one.
+        // A socket of another machine, or behind address translation, cannot belong to a process of this one.
         case .ownProcess, .noListener, .unsupported:
             backend.probe.confirmedAttempt = backend.probe.attempt
             return true
@@ -201,7 +210,7 @@ extension Supervisor {
         return false
     }
 
-    /// What cannot be shown to be the backend's does not count as the backend.
+    /// A listener with an unknown owner does not count as the backend.
     private func noteUnknownOwner(_ backend: SupervisedBackend) {
         logAddressConflict(backend)
         backend.probe.localReply = "a process listened that could not be shown to be the backend's"
@@ -224,12 +233,12 @@ extension Supervisor {
             reactor.arm(.probe(backend.id), at: kernel.now() + pause)
             return nil
         case (nil, _):
-            preconditionFailure("a probe nobody asked for")
+            preconditionFailure("a result without a probe")
         }
     }
 }
 
-// MARK: - Conversations
+// MARK: - Exchanges
 
 extension Supervisor {
     private func probeConnected(of backend: SupervisedBackend, isWatched: Bool) -> BackendMachine.Event? {
@@ -241,7 +250,7 @@ extension Supervisor {
             closeProbe(of: backend)
             return probeEnded(of: backend, accepted: isOurs)
         }
-        // A stranger is not even spoken to; who has once been shown to be ours is looked at again before it counts.
+        // Sends no bytes to a foreign listener. A confirmed listener is confirmed again before it counts.
         guard backend.probe.confirmedAttempt != nil || isAcceptedByOurs(backend) else {
             closeProbe(of: backend)
             return probeEnded(of: backend, accepted: false)
@@ -257,9 +266,9 @@ extension Supervisor {
         return converse(with: backend)
     }
 
-    /// The kernel accepts for who inherits our socket, so being connected says nothing. The first connection of a
-    /// generation is therefore ours, and has ended before it is taken: once the backend ends it, too, it has taken it.
-    /// Nothing is asked twice, and no clock runs but that of the start.
+    /// Probes an inherited socket. The kernel accepts connections before the backend does, so a connect proves nothing.
+    /// Therefore the first connection of a generation is the daemon's, with its direction already ended. The backend is
+    /// ready once it has accepted and closed it. Only the startup timeout applies.
     private func queueProbe(of backend: SupervisedBackend, isWatched: Bool) -> BackendMachine.Event? {
         guard let descriptor = backend.probe.descriptor else { return nil }
         backend.probe.stage = .queued
@@ -274,7 +283,7 @@ extension Supervisor {
         return ProbeConversation(backend.machine.policy.readiness, host: host, dice: kernel.random)
     }
 
-    /// Says and hears what it can, until there is a verdict.
+    /// Sends and receives until there is a verdict or the socket would block.
     private func converse(with backend: SupervisedBackend) -> BackendMachine.Event? {
         guard let descriptor = backend.probe.descriptor else { return nil }
         sendUnsent(of: backend)
@@ -302,7 +311,7 @@ extension Supervisor {
             closeProbe(of: backend)
             return probeEnded(of: backend, accepted: false)
         }
-        // A close with unread bytes is a reset, and looks like a mistake of ours in the backend's log.
+        // Closing with unread bytes would send a reset, which a backend may log as an error.
         backend.probe.stage = .leaving
         backend.probe.conversation = nil
         backend.probe.unsent = closeHandshake[...]
@@ -311,11 +320,11 @@ extension Supervisor {
         return probeEnded(of: backend, accepted: true)
     }
 
-    /// Says the last word and waits for the backend's.
+    /// Sends the last bytes and waits for the backend's end.
     private func closeTunnels(of backend: SupervisedBackend) {
         guard let descriptor = backend.probe.descriptor else { return }
         sendUnsent(of: backend)
-        // What a chatty backend says beyond this is cut off in a moment.
+        // Further output is cut off by the timeout.
         for _ in 0..<Limits.readsPerTurn {
             switch kernel.receive(from: descriptor, into: &buffers) {
             case .bytes: continue
@@ -327,7 +336,7 @@ extension Supervisor {
         }
     }
 
-    /// A socket that fails here says so when it is read.
+    /// A failed socket reports its error at the next read.
     private func sendUnsent(of backend: SupervisedBackend) {
         guard let descriptor = backend.probe.descriptor else { return }
         while !backend.probe.unsent.isEmpty {

@@ -1,6 +1,6 @@
-/// Backends that come, change and go while the daemon runs.
+/// Backends that are added, changed and removed while the daemon runs.
 extension Supervisor {
-    /// Changes follow, and then `settle`.
+    /// Starts a series of changes that `finishReload` completes.
     func beginChanges() { isChanging = true }
 
     func add(_ backend: SupervisedBackend) {
@@ -10,8 +10,7 @@ extension Supervisor {
         pendingChanges.append(.init(backend: backend, isNew: true))
     }
 
-    /// Whoever is to be there is there, and finds what it requires: now that begins which runs by itself, and what was
-    /// about to start looks again.
+    /// Completes a reload: all services are registered. Starts always-on backends and re-checks pending starts.
     func finishReload() {
         isChanging = false
         arrange()
@@ -23,14 +22,14 @@ extension Supervisor {
             guard let change = byBackend[backend.id] else { continue }
             switch backend.machine.state {
             case .starting(let start) where start.isBeforeProcess: dispatch(backend, .dependenciesChanged)
-            // One that has done its work is not asked to do it again.
+            // A process that has finished its work is not started again.
             case .asleep where change.isNew || backend.machine.comesBack: beginIfAlwaysOn(backend)
             case .asleep, .starting, .awake, .stopping, .backoff, .shuttingDown: break
             }
         }
     }
 
-    /// What it is started from, from its next start on. What it held on to belongs to the life that is over.
+    /// Applies the definition of the next start. Dependency leases belong to the ended generation.
     func applyPendingDefinition(of backend: SupervisedBackend) {
         guard let next = backend.next else { return }
         if next.policy.requires != backend.machine.policy.requires { releaseDependencies(of: backend) }
@@ -39,7 +38,8 @@ extension Supervisor {
         arrange()
     }
 
-    /// Somebody who leaves may still hold its address: then it is opened with the next start, which waits for that.
+    /// Opens the inherited socket. On failure the next start opens it, after the previous owner has released the
+    /// address.
     func openSocketIfFree(of backend: SupervisedBackend) {
         do throws(SystemError) {
             try openSocket(of: backend)
@@ -48,18 +48,18 @@ extension Supervisor {
         }
     }
 
-    /// How clients are asked to leave is no matter of their process: it counts at once.
+    /// Applies at once, because it does not depend on the process.
     func setCloseTiming(closeJitter: Duration, drainTimeout: Duration) {
         for backend in inOrder { backend.machine.update(closeJitter: closeJitter, drainTimeout: drainTimeout) }
     }
 
-    /// Counts for the next start. Returns the generation that still lives by what was said before, if one does.
+    /// Sets the definition of the next start. Returns the generation that still uses the old one, or nil.
     func redefine(_ id: BackendID, as definition: SupervisedBackend.Definition) -> Generation? {
         let backend = known(id)
         backend.next = definition
         switch backend.machine.state {
         case .starting(let start) where start.isBeforeProcess:
-            // Nothing is bound to what it was: in `settle` it looks for its requirements and its address once more.
+            // The start has not used the old definition yet. `finishReload` checks dependencies and address again.
             stopProbe(of: backend)
             backend.waitsForAddress = false
             applyPendingDefinition(of: backend)
@@ -75,10 +75,10 @@ extension Supervisor {
         }
     }
 
-    /// A new one, or one that is another from now on.
+    /// A new or changed backend of the current reload.
     struct PendingChange {
         let backend: SupervisedBackend
-        /// What is always on is so from now on.
+        /// Always-on starts with this reload.
         let isNew: Bool
     }
 
@@ -94,11 +94,11 @@ extension Supervisor {
         }
     }
 
-    // MARK: Orders
+    // MARK: Commands
 
     func command(_ command: BackendCommand, _ id: BackendID) { dispatch(known(id), .command(command)) }
 
-    /// Where a process runs, another one takes its place.
+    /// Replaces a running process.
     func restart(_ id: BackendID) {
         switch known(id).machine.state {
         case .starting, .awake: command(.restart, id)
@@ -106,24 +106,24 @@ extension Supervisor {
         }
     }
 
-    /// It leaves for good: nobody asks for it any more, and once nothing is left of it, it is forgotten.
+    /// Removes a backend: disables it, and forgets it once its processes have exited.
     func remove(_ id: BackendID) {
         known(id).isRemoved = true
         dismissals[Dismissal(known(id))] = known(id)
         reactor.disarm(.startDelay(id))
         command(.disable, id)
-        // Otherwise it is closed when the process is gone.
+        // Otherwise it is closed after the process has exited.
         if known(id).child == nil { closeSocket(of: known(id)) }
     }
 
-    /// One that is still leaving stays after all.
+    /// Restores a backend that is being removed. Returns nil if there is none.
     func restore(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
         guard let backend = dismissals.removeValue(forKey: Dismissal(name: name, kind: kind)) else { return nil }
         backend.isRemoved = false
         return backend.id
     }
 
-    /// No two that leave share it: the second would have recalled the first.
+    /// Key of a backend that is being removed. Unique, because a second removal of the same name restores the first.
     struct Dismissal: Hashable {
         let name: String
         let kind: SupervisedBackend.Kind
@@ -133,7 +133,7 @@ extension Supervisor {
         init(_ backend: SupervisedBackend) { self.init(name: backend.name, kind: backend.kind) }
     }
 
-    /// Those that were dismissed and of which nothing is left.
+    /// Forgets removed backends without processes and returns their IDs.
     func forgetRemoved() -> [BackendID] {
         guard removedCount > 0 else { return [] }
         let gone = remove { $0.isRemoved && $0.isAtRest }
@@ -141,9 +141,9 @@ extension Supervisor {
         return gone.map(\.id)
     }
 
-    // MARK: Two backends, one address
+    // MARK: Two backends at one address
 
-    /// Who had the address before may have to leave it yet: its successor waits for that instead of finding a stranger.
+    /// Checks the address of a start. Waits until the previous owner of this address has exited, if that is a backend.
     func checkAddress(of backend: SupervisedBackend) -> BackendMachine.Event? {
         backend.waitsForAddress = inOrder.contains { other in
             other !== backend && other.child != nil && other.address == backend.target && other.address != nil
@@ -151,7 +151,7 @@ extension Supervisor {
         return backend.waitsForAddress ? nil : startProbe(of: backend, .checkAddress)
     }
 
-    /// A process is gone.
+    /// Resumes starts that wait for an address, after a process has exited.
     func resumeStarts() {
         for backend in inOrder where backend.waitsForAddress {
             if let event = checkAddress(of: backend) { dispatchNested(event, to: backend) }
@@ -160,6 +160,6 @@ extension Supervisor {
 }
 
 extension BackendMachine.Start {
-    /// There is nothing yet that was made from what was configured.
+    /// Nothing has used the definition yet.
     fileprivate var isBeforeProcess: Bool { phase == .awaitingDependencies || phase == .checkingAddress }
 }

@@ -1,6 +1,6 @@
-/// What the status page wants to know of a backend; read when somebody asks.
+/// Values of a backend for the status, read on request.
 extension Supervisor {
-    /// Of what is not ours to run there are none.
+    /// Empty for an unmanaged service.
     func states(of id: BackendID) -> StateHistory { backends[id]?.history.day ?? StateHistory() }
 
     func restore(_ day: StateHistory, of id: BackendID) { backends[id]?.history.day = day }
@@ -16,7 +16,7 @@ extension Supervisor {
         service.process = backend.child?.process
         service.remaining = (backend.child?.remaining ?? []).map(\.shown)
         service.residentBytes = backend.child.flatMap { kernel.residentBytes(of: $0.process) }
-        // Nobody but other backends is inside of a process.
+        // Only other backends have leases on a process.
         if backend.kind == .process { service.open = backend.gate.leases }
         backend.history.memory.recordResidentBytes(service.residentBytes)
         service.timeAlive = memory.timeAlive(at: now)
@@ -47,7 +47,7 @@ extension Supervisor {
 extension SupervisedBackend {
     var isStarting: Bool { if case .starting = machine.state { true } else { false } }
 
-    /// The state that the status, the metrics and the history show.
+    /// State shown by the status, the metrics and the history.
     var publicState: BackendState {
         machine.standing == .disabled && machine.state == .asleep ? .disabled : machine.state.name
     }

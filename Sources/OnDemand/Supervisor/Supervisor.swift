@@ -1,34 +1,41 @@
-/// The driver of the backends' machines: performs their effects, owns their processes, and reports what happened.
+/// The driver of the backend machines: performs their effects and owns their processes.
 ///
-/// It knows tickets, never client sockets.
+/// - Input: requests of the proxy (`handle`), exits (`reapChildren`), timers, probe and notification events, output.
+/// - `dispatch` applies one event and performs its effects. An effect may report a further event, which is applied
+///   next.
+/// - Effects on other backends are deferred until the event is finished (`DeferredEvent`).
+/// - Output: replies to the proxy (`BackendReply`), log lines, history.
+///
+/// Invariants: `dispatch` is never entered twice. A child is reaped after all signals that its exit causes. The
+/// supervisor knows tickets, never client sockets.
 final class Supervisor<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let replies: Mailbox<BackendReply>
     private(set) var backends: [BackendID: SupervisedBackend] = [:]
-    /// In the order in which they start, and a list, because no decision may depend on the order of a dictionary.
+    /// Backends in start order. Iteration uses this list, because no decision may depend on the order of a dictionary.
     private(set) var inOrder: [SupervisedBackend]
-    /// Those of them that leave for good.
+    /// Backends that are being removed.
     var dismissals: [Dismissal: SupervisedBackend] = [:]
     var removedCount: Int { dismissals.count }
-    /// A reload is under way: the order in which backends start is found once, at its end.
+    /// A reload is in progress. The start order is computed at its end.
     var isChanging = false
     /// Whether any backend requires another one.
     private(set) var anyRequires = false
-    /// Come or changed in the reload that is under way.
+    /// Backends added or changed in the current reload.
     var pendingChanges: [PendingChange] = []
     var buffers: [UInt8]
-    /// What every process gets besides its own variables.
+    /// Variables of every process besides its own.
     var environment: [LaunchCommand.Variable] = []
     var deferredEvents: [DeferredEvent] = []
-    /// Pipes that have something, in the order in which they are read.
+    /// Readable pipes in read order.
     var outputQueue: [Token] = []
     var isOutputTurnAsked = false
-    /// What processes that have ended printed last, and the log has still to get.
+    /// Output of ended processes that is still to be logged.
     var lateOutput: [LateOutput] = []
     private var isDeliveringDeferredEvents = false
     private var lastTicket: UInt64 = 0
-    /// The process that ends the families when the daemon dies.
+    /// The process that kills the process trees if the daemon dies.
     var familyGuard = FamilyGuardState()
     private(set) var isShuttingDown = false
     private(set) var isForcingShutdown = false
@@ -45,7 +52,7 @@ final class Supervisor<K: Kernel> {
         arrange()
     }
 
-    /// Those first who are required by others.
+    /// Sorts the backends so that required ones come first.
     func arrange() {
         guard !isChanging else { return }
         anyRequires = inOrder.contains { !$0.machine.policy.requires.isEmpty }
@@ -60,7 +67,7 @@ final class Supervisor<K: Kernel> {
         arrange()
     }
 
-    /// Those for which `isGone` holds.
+    /// Removes the backends for which `isGone` returns true.
     func remove(where isGone: (SupervisedBackend) -> Bool) -> [SupervisedBackend] {
         let gone = inOrder.filter(isGone)
         guard !gone.isEmpty else { return [] }
@@ -69,15 +76,14 @@ final class Supervisor<K: Kernel> {
         return gone
     }
 
-    // MARK: From outside
+    // MARK: Input
 
-    /// The sockets that backends inherit are the daemon's from the beginning, so that nobody else can have their
-    /// addresses.
+    /// Opens the sockets that backends inherit at startup, so that no other process can take their addresses.
     func openSockets() throws(SystemError) {
         for backend in inOrder { try openSocket(of: backend) }
     }
 
-    /// Where there is none yet and one is to be.
+    /// Opens the inherited socket if it is missing.
     func openSocket(of backend: SupervisedBackend) throws(SystemError) {
         guard backend.machine.policy.readiness == .socket, backend.listener == nil, let target = backend.target else {
             return
@@ -96,7 +102,7 @@ final class Supervisor<K: Kernel> {
         backend.listener = nil
     }
 
-    /// Starts what is always on.
+    /// Starts the always-on backends.
     func begin() {
         for backend in inOrder {
             backend.history.stateSince = kernel.now()
@@ -117,7 +123,7 @@ final class Supervisor<K: Kernel> {
     func handle(_ request: BackendRequest) {
         switch request {
         case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
-            // Its last word was on the way when the service left the configuration.
+            // The request was on its way when the service was removed.
             guard let backend = backends[id] else {
                 return replies.post(.refused(ticket, .disabled, retryAfter: nil))
             }
@@ -135,7 +141,7 @@ final class Supervisor<K: Kernel> {
         case .command(let id, let command, let ticket, let waits):
             execute(command, for: ticket, waits: waits, on: known(id))
         case .lastLeaseReturned(let id, let generation):
-            // A plain proxy has leases too, and nobody to stop.
+            // Unmanaged services have leases but no process.
             if let backend = backends[id] { dispatch(backend, .lastLeaseReturned(generation)) }
         case .tunnelsDrained(let id, let generation):
             if let backend = backends[id] { dispatch(backend, .tunnelsDrained(generation)) }
@@ -144,10 +150,11 @@ final class Supervisor<K: Kernel> {
 
     func timerFired(_ id: BackendID, _ timer: BackendTimer) { dispatch(known(id), .timerFired(timer)) }
 
-    /// A child, or an orphan that became ours, has ended (SIGCHLD; one signal may stand for many).
+    /// Handles the exit of children and adopted orphans. One SIGCHLD may stand for many exits.
     func reapChildren() {
         while let ended = kernel.nextExited() {
-            // Whatever is signalled because of this must not reach a stranger with the same number (trap P6).
+            // Reap last: until then no other process can get the pid, so signals cannot reach a foreign process (trap
+            // P6).
             defer { kernel.reap(ended.process) }
             if familyGuard.process == ended.process {
                 guardEnded(ended.exit)
@@ -158,11 +165,11 @@ final class Supervisor<K: Kernel> {
             backend.child?.exit = ended.exit
             let lastSignal = backend.child?.lastSignal
             backend.child?.endedBy = lastSignal
-            // Nothing is started again for a daemon that leaves.
+            // No restart during a shutdown.
             if isShuttingDown { backend.shutdownSent = true }
             dispatch(backend, [.exited(ended.exit)] + (isShuttingDown ? [.shutdownRequested] : []))
         }
-        // An orphan may have been the last of a group.
+        // An orphan may have been the last process of a tree.
         for backend in inOrder where groupIsGone(backend) { dispatch(backend, .groupGone) }
     }
 
@@ -171,7 +178,7 @@ final class Supervisor<K: Kernel> {
         proceedWithShutdown()
     }
 
-    /// The operator is in a hurry: the next step of each stop plan, now, and nobody waits for another one's end.
+    /// Forces the shutdown: each stop plan advances to its next step, and no backend waits for another.
     func forceShutdown() {
         isForcingShutdown = true
         for backend in inOrder {
@@ -180,17 +187,17 @@ final class Supervisor<K: Kernel> {
         proceedWithShutdown()
     }
 
-    /// Without any patience: whoever is still there ends now.
+    /// Sends SIGKILL to all process trees.
     func killAll() {
         for backend in inOrder {
             if let child = backend.child { kernel.signal(familyOf: child.process, .kill) }
         }
     }
 
-    /// How long the slowest backend may take to be gone.
+    /// The longest stop plan.
     var longestStop: Duration { inOrder.map(\.machine.policy.stopPlan.length).max() ?? .zero }
 
-    /// Nobody is awake but those who always are.
+    /// All backends are asleep, except idle always-on ones.
     var isAllAsleep: Bool {
         inOrder.allSatisfy { backend in
             guard case .awake = backend.machine.state else { return backend.machine.state == .asleep }
@@ -205,11 +212,11 @@ final class Supervisor<K: Kernel> {
         return backend
     }
 
-    // MARK: The machine's driver
+    // MARK: Effects
 
     func dispatch(_ backend: SupervisedBackend, _ event: BackendMachine.Event) { dispatch(backend, [event]) }
 
-    /// What the others have to be told because of it comes after, one by one.
+    /// Applies events, then the deferred events that they caused.
     private func dispatch(_ backend: SupervisedBackend, _ events: [BackendMachine.Event]) {
         precondition(!isDeliveringDeferredEvents, "an event in the middle of another one")
         isDeliveringDeferredEvents = true
@@ -229,12 +236,13 @@ final class Supervisor<K: Kernel> {
         dispatchNested([event], to: backend)
     }
 
-    /// Brings events in and carries the effects out; what they report is told in turn, never in between.
+    /// Applies events and performs their effects. Events reported by effects are applied after all effects of the
+    /// current one.
     private func dispatchNested(_ events: [BackendMachine.Event], to backend: SupervisedBackend) {
         var events = events
         while !events.isEmpty {
             let event = events.removeFirst()
-            // What follows belongs to the next life already.
+            // From here on the next generation begins.
             if event == .groupGone, backend.next != nil {
                 applyPendingDefinition(of: backend)
                 openSocketIfFree(of: backend)
@@ -259,7 +267,7 @@ final class Supervisor<K: Kernel> {
         return !kernel.familyExists(of: child.process)
     }
 
-    /// Carries one effect out; what it reports at once, if anything.
+    /// Performs one effect. Returns the event that it reports at once, if any.
     private func perform(
         _ effect: BackendMachine.Effect, for backend: SupervisedBackend
     ) -> BackendMachine.Event? {
@@ -322,7 +330,7 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    /// For the wish of a backend.
+    /// Returns a ticket for a dependency request.
     func nextTicket() -> Ticket {
         lastTicket += 1
         return Ticket(ofBackend: lastTicket)
@@ -337,7 +345,7 @@ final class Supervisor<K: Kernel> {
         return backend.gate.closeIfEmpty() ? .gateClosed : .gateBusy
     }
 
-    /// Who finds the queue full comes back when this start is usually over.
+    /// Returns the retry time for a full queue: the usual end of this start.
     private func learnedRetry(of backend: SupervisedBackend, after refusal: Refusal) -> Duration? {
         guard case .queueFull = refusal, let child = backend.child else { return nil }
         return backend.history.startups.retryAfter(elapsed: kernel.now() - child.spawnedAt)
@@ -348,7 +356,7 @@ final class Supervisor<K: Kernel> {
     private func spawn(_ backend: SupervisedBackend) -> BackendMachine.Event {
         backend.tail.beginGeneration()
         do throws(SystemError) {
-            // A predecessor may have held its address when it was opened for the first time.
+            // At the first attempt another process may have held the address.
             try openSocket(of: backend)
             try pickPort(for: backend)
             let notify = backend.machine.policy.readiness == .notify ? try kernel.openNotifySocket() : nil
@@ -375,7 +383,7 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    /// What is run this time.
+    /// Returns the command of this start with its environment.
     private func command(of backend: SupervisedBackend, notifySocket: String?) -> LaunchCommand {
         var command = backend.command
         if command.isToldItsPort, let port = backend.address?.port { command = command.told(port) }
@@ -390,8 +398,8 @@ final class Supervisor<K: Kernel> {
         return command.over(environment)
     }
 
-    /// As an absolute path without dot components (POSIX, 8.3). Programs trust PWD to see a symbolic link as it was
-    /// written. nil where no such path is shown to be the directory.
+    /// Returns the working directory as an absolute path for PWD. Programs trust PWD to keep symbolic links, and would
+    /// otherwise inherit the daemon's.
     private func directory(of command: LaunchCommand) -> String? {
         let directory = command.workingDirectory
         guard let own = directory.hasPrefix("/") ? "/" : kernel.workingDirectory else { return nil }
@@ -400,8 +408,8 @@ final class Supervisor<K: Kernel> {
         return plain == directory || kernel.isSameFile(plain, directory) ? plain : nil
     }
 
-    /// One that nobody listens on, and that no sibling was told and has not bound yet. Whoever takes it before the
-    /// backend does is a stranger like any other, and the next start has another one (trap S1).
+    /// Picks a free port that no other backend was given. A process that takes the port first is a foreign listener,
+    /// and the next start picks another port (trap S1).
     private func pickPort(for backend: SupervisedBackend) throws(SystemError) {
         guard let target = backend.target, backend.picksPort, backend.listener == nil else { return }
         for _ in 0..<Limits.portChoices {
@@ -413,7 +421,7 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    /// Unwatched output would block the child once the pipe is full, yet its clients matter more than its chatter.
+    /// Unwatched output blocks the child when the pipe is full. The start continues nevertheless.
     private func watchOutput(_ descriptor: Descriptor, as token: Token) {
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .readable, as: token)
@@ -426,11 +434,11 @@ final class Supervisor<K: Kernel> {
         stopProbe(of: backend)
         closeOutput(of: backend)
         backend.history.memory.processEnded(at: kernel.now())
-        // Whoever was to leave and has not is no longer counted.
+        // Drop leases that were never returned.
         backend.gate.closeByForce()
         tellGuardOfEnd(backend)
         if let socket = backend.child?.notifySocket { kernel.close(socket) }
-        // What this generation has not taken is nobody's: the next one must not find ghosts in its queue.
+        // Drain the accept queue so that the next generation gets no stale connections.
         if let listener = backend.listener { kernel.drainAcceptQueue(of: listener, limit: Limits.queueLeftovers) }
         backend.child = nil
         if backend.isRemoved { closeSocket(of: backend) }

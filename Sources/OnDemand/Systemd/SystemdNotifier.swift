@@ -1,9 +1,9 @@
-/// The manager that started the daemon, if one did: what it is told and what it has opened for us.
+/// The interface to the service manager: notifications and inherited sockets.
 ///
-/// systemd, or anybody who sets its variables; without them every call does nothing and costs nothing.
+/// systemd, or any program that sets its variables. Without them every call does nothing.
 final class SystemdNotifier<K: Kernel> {
     private let reactor: Reactor<K>
-    /// Nobody has taken these yet.
+    /// Inherited sockets that no listener has claimed.
     private var sockets: [InheritedListener]
     private var lastStatus = ""
 
@@ -14,50 +14,50 @@ final class SystemdNotifier<K: Kernel> {
         sockets = reactor.kernel.inheritedListeners()
     }
 
-    // MARK: What it is told
+    // MARK: Notifications
 
-    /// Everything is open that clients can come in by; said again after a reload.
+    /// All listeners are open. Sent again after a reload.
     func ready() {
         kernel.notifyServiceManager("READY=1")
         notifyWatchdog()
     }
 
-    /// What comes until `ready` is not a hang, and not over (sd_notify(3)).
+    /// A reload begins and ends with `ready` (sd_notify(3)).
     func reloading() {
         kernel.notifyServiceManager("RELOADING=1\nMONOTONIC_USEC=\(kernel.now().nanoseconds / 1000)")
     }
 
     func stopping() { kernel.notifyServiceManager("STOPPING=1") }
 
-    /// One line for `systemctl status`, when it is another one than the last.
+    /// Sends the status line of `systemctl status` if it has changed.
     func status(_ line: String) {
         guard line != lastStatus else { return }
         lastStatus = line
         kernel.notifyServiceManager("STATUS=\(line)")
     }
 
-    /// Said twice as often as it wants to be heard. Without a watchdog no timer is armed.
+    /// Sends the watchdog signal at twice the required rate. Without a watchdog no timer is armed.
     func notifyWatchdog() {
         guard let interval = kernel.watchdogInterval else { return }
         kernel.notifyServiceManager("WATCHDOG=1")
         reactor.arm(.watchdog, at: kernel.now() + interval / 2)
     }
 
-    // MARK: What it has opened
+    // MARK: Inherited sockets
 
-    /// The socket that listens at this very address.
+    /// Claims the socket that listens at this address.
     func takeListener(at address: SocketAddress) -> InheritedListener? {
         sockets.firstIndex { $0.address == address }.map { sockets.remove(at: $0) }
     }
 
-    /// All that listen under this name; one socket unit may open several.
+    /// Claims all sockets with this name. One socket unit may open several.
     func takeListeners(named name: String) -> [InheritedListener] {
         let isMeant = { (socket: InheritedListener) in socket.name == name && socket.address != nil }
         defer { sockets.removeAll(where: isMeant) }
         return sockets.filter(isMeant)
     }
 
-    /// What nobody wants: left open, it would let clients in whom nobody ever serves.
+    /// Claims the rest for closing. Left open, they would accept clients that no listener serves.
     func takeRest() -> [InheritedListener] {
         defer { sockets = [] }
         return sockets
