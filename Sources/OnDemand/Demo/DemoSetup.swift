@@ -1,12 +1,12 @@
-/// What `ondemandd demo` runs, and what it says about it.
+/// Configuration and introduction of the demo.
 struct DemoSetup {
     let executable: String
     let listen: SocketAddress
     let status: SocketAddress
 
-    /// As an operator would write it.
+    /// The configuration as an operator writes it.
     var configuration: String {
-        // What looks like a variable in the name of a directory is none.
+        // `${` in a directory name is not a variable.
         let command = executable.replacing("${", by: "$${")
         return """
             {
@@ -52,7 +52,7 @@ struct DemoSetup {
         """
     }
 
-    /// Why it cannot begin, and what to do.
+    /// Returns the error with a remedy.
     func sentence(on error: SystemError) -> String {
         for (option, address) in [("--listen", listen), ("--status", status)]
         where error.code == .addressInUse && error.subject == "\(address)" {
