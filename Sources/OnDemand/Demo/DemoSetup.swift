@@ -40,9 +40,9 @@ struct DemoSetup {
           Open    http://\(status)/    in a browser.
 
           Watch   1. The backend is asleep: no process, no memory.
-                  2. Press "Open a WebSocket". The daemon holds your connection and starts the backend,
-                     which takes 1.5 seconds to boot; then your connection opens as if it had always been there.
-                  3. Press "Close it". Eight seconds later the backend is stopped, and all is quiet again.
+                  2. Press "Open a WebSocket". The daemon queues your request and starts the backend,
+                     which takes 1.5 seconds. Then the WebSocket opens.
+                  3. Press "Close it". Eight seconds later the backend is stopped.
 
           Or, without a browser, in a second terminal:   curl http://\(listen)/
 
