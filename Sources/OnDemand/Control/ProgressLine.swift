@@ -15,7 +15,7 @@ struct ProgressLine: Equatable {
     }
 
     func text(after elapsed: Duration) -> String {
-        let last = lastStartup.map { ", the last time it took \(Self.seconds($0))" } ?? ""
+        let last = lastStartup.map { ", last start \(Self.seconds($0))" } ?? ""
         return "\(Self.wipe)\(service) is \(order.doing): \(Self.seconds(elapsed))\(last)"
     }
 
