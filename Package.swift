@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every target reads the same rules: Swift 6, warnings are errors, unsafe code is spelled out.
+/// Settings of every target: Swift 6, warnings are errors, unsafe code is marked.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -11,12 +11,12 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// What only regular expressions need is 1.3 MB of an executable, and nothing here uses them.
+/// Regular expressions are not used, and their support takes 1.3 MB of an executable.
 let withoutRegularExpressions: SwiftSetting = .unsafeFlags([
     "-Xfrontend", "-disable-implicit-string-processing-module-import",
 ])
 
-/// A released executable carries the Swift runtime in itself: one file to copy to another machine.
+/// A release executable includes the Swift runtime, so that it is one file to copy.
 let selfContained: [LinkerSetting] = [
     .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
 ]
@@ -40,7 +40,7 @@ let package = Package(
     ]
 )
 
-// `make fuzz` builds the promises of the tests once more, around libFuzzer; nothing else sees these targets.
+// `make fuzz` builds the properties of the tests for libFuzzer. No other build has these targets.
 if Context.environment["FUZZ"] != nil {
     package.products.append(.executable(name: "fuzz", targets: ["fuzz"]))
     package.targets.removeAll { $0.isTest }

@@ -1,4 +1,4 @@
-// What libFuzzer calls: the target that FUZZER names, with one input after the other.
+// Entry point of libFuzzer: checks the target named by FUZZER with one input.
 
 import Glibc
 

@@ -29,7 +29,7 @@ static inline int ondemandd_give_back_object(struct dl_phdr_info *object, size_t
     const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
     // The program itself has an empty name. A name without a path is the kernel's (vdso(7)).
     if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
-    // The headers are in the first segment. Reading them last would map the pages around them again.
+    // The headers are in the first segment, so it is released last. A later read would map the pages around them again.
     for (int number = object->dlpi_phnum - 1; number >= 0; number--) {
         const ondemandd_segment *segment = &object->dlpi_phdr[number];
         if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;

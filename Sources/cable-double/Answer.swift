@@ -1,20 +1,20 @@
 import OnDemand
 
-/// What a request gets, decided by the end of its path.
+/// The reaction to a request, selected by the end of its path.
 enum Answer {
     case response(Response)
-    /// The same request again, after a while.
+    /// The same request again after a delay.
     case later(Duration)
-    /// Nothing, for as long as the client likes.
+    /// No response until the client closes.
     case silence
-    /// Bytes that are no answer; then the connection closes.
+    /// Bytes that are not HTTP, then the connection closes.
     case noise(String)
     case upgrade(Upgrade)
 
     struct Upgrade {
         let response: Response
         let isCable: Bool
-        /// Whether the first frames travel in the same write as the 101.
+        /// Whether the first frames are in the same write as the 101.
         let framesComeEarly: Bool
     }
 
@@ -57,7 +57,7 @@ enum Answer {
         Array((["\(head.method) \(head.target) \(head.version)"] + head.fieldLines).map { $0 + "\n" }.joined().utf8)
     }
 
-    /// RFC 6455, 4.2.
+    /// Handshake of RFC 6455, 4.2.
     private static func upgrade(_ head: RequestHead) -> Answer {
         guard head.values("sec-websocket-version") == ["13"] else {
             return .response(Response(status: 426, fields: ["Sec-WebSocket-Version: 13"]))

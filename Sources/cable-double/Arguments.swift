@@ -1,4 +1,4 @@
-/// The command line, and what is assumed where it is silent.
+/// The command line with its defaults.
 struct Arguments {
     enum Flood {
         case lines(Int)

@@ -1,6 +1,6 @@
-/// Collects a request's body, whichever way its length is told (RFC 9112, 6 and 7.1).
+/// Collects a request body of either framing (RFC 9112, 6 and 7.1).
 struct BodyReader {
-    /// More than any test sends; a mistaken length must not eat the machine.
+    /// More than any test sends. It bounds the memory for a wrong length.
     static let byteLimit = 64 << 20
 
     private enum Stage {
@@ -15,7 +15,7 @@ struct BodyReader {
     private let chunked: Bool
     private(set) var body: [UInt8] = []
 
-    /// Nil for a length that is no number, or too large.
+    /// nil: the length is invalid or too large.
     init?(_ head: RequestHead) {
         chunked = head.tokens("transfer-encoding").last == "chunked"
         guard !chunked else {
@@ -32,7 +32,7 @@ struct BodyReader {
         if case .done = stage { true } else { false }
     }
 
-    /// Takes what belongs to the body; false when its framing makes no sense.
+    /// Takes the bytes of the body. Returns false if the framing is invalid.
     mutating func read(_ input: inout ByteQueue) -> Bool {
         while true {
             switch stage {

@@ -1,6 +1,6 @@
 import OnDemand
 
-/// Bytes in order: appended at the end, taken from the front.
+/// A queue of bytes: appended at the end, taken from the front.
 struct ByteQueue {
     private var storage: [UInt8] = []
     private var start = 0
@@ -13,7 +13,7 @@ struct ByteQueue {
 
     mutating func append(_ text: String) { append(text.utf8) }
 
-    /// Forgets bytes; moves the rest only when it is the smaller half, so taking many small pieces stays cheap.
+    /// Removes bytes. The rest moves only when it is the smaller half, so that many small pieces stay cheap.
     mutating func consume(_ count: Int) {
         precondition(count <= self.count, "more was taken than was there")
         start += count
@@ -28,14 +28,14 @@ struct ByteQueue {
         return taken
     }
 
-    /// Takes a line without its ending; nil while the ending is missing.
+    /// Takes a line without its end. nil: incomplete.
     mutating func takeLine() -> [UInt8]? {
         guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
         let line = take(end - start + 1).dropLast()
         return Array(line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
     }
 
-    /// Where `pattern` ends, counted from the front; `from` tells how much was searched before.
+    /// Returns the end of `pattern` from the front. `from` is the number of bytes already searched.
     func end(of pattern: [UInt8], from searched: Int) -> Int? {
         let first = max(0, searched - pattern.count + 1)
         guard count >= pattern.count, first <= count - pattern.count else { return nil }

@@ -1,14 +1,14 @@
 import OnDemand
 
-/// One client's conversation in Action Cable's protocol.
+/// The session of one client in Action Cable's protocol.
 struct CableSession {
     static let subprotocol = "actioncable-v1-json"
     static let rejectingChannel = "RejectingChannel"
-    /// As Action Cable's own server does; its client gives up after twice that.
+    /// The interval of Action Cable's own server. Its client reconnects after twice that.
     static let pingInterval = Duration.seconds(3)
 
     static let welcome = FrameWriter.text(#"{"type":"welcome"}"#)
-    static let goodbye = FrameWriter.text(#"{"type":"disconnect","reason":"server_restart","reconnect":true}"#)
+    static let disconnection = FrameWriter.text(#"{"type":"disconnect","reason":"server_restart","reconnect":true}"#)
     static var ping: [UInt8] { FrameWriter.text(#"{"type":"ping","message":\#(Process.unixSeconds)}"#) }
 
     struct Broadcast {
@@ -22,7 +22,7 @@ struct CableSession {
 
     init(nextPing: ContinuousClock.Instant) { self.nextPing = nextPing }
 
-    /// Takes one data frame; `reply` goes to this client only.
+    /// Handles one data frame. `reply` goes to this client only.
     mutating func receive(_ frame: FrameReader.Frame, reply: inout [UInt8]) -> Broadcast? {
         message += frame.payload
         guard frame.isFinal else { return nil }
@@ -41,7 +41,7 @@ struct CableSession {
             subscriptions.remove(identifier)
             return nil
         case "message":
-            // As in Action Cable, speaking needs a subscription; the echo reaches the speaker as one of the listeners.
+            // As in Action Cable, a message needs a subscription, and its sender gets the echo as a subscriber.
             guard subscriptions.contains(identifier), let data = command.token("data") else { return nil }
             let echo = String(decoding: data, as: UTF8.self)
             let frame = FrameWriter.text(#"{"identifier":\#(token),"message":{"echo":\#(echo)}}"#)

@@ -1,6 +1,6 @@
 import OnDemand
 
-/// One client, from its first byte to its last.
+/// One client connection.
 final class Connection {
     private enum Phase {
         case readingHead(searched: Int)
@@ -13,9 +13,9 @@ final class Connection {
     }
 
     private static let headLimit = 64 << 10
-    /// Above this many unsent bytes nothing more is read: a client that does not listen is not answered either.
+    /// Bytes of unsent output above which nothing is read.
     private static let outputLimit = 1 << 20
-    /// A listener that has fallen this far behind the broadcasts is cut off.
+    /// Bytes of unsent broadcasts above which a client is disconnected.
     private static let backlogLimit = 64 << 20
 
     let socket: Descriptor
@@ -30,7 +30,7 @@ final class Connection {
     var wantsToRead: Bool { !inputEnded && output.count < Self.outputLimit }
     var wantsToWrite: Bool { !output.isEmpty }
 
-    /// A client may have ended its side and still wait for an answer.
+    /// A client may have ended its direction and still wait for a response.
     var isFinished: Bool {
         if outputFailed { return true }
         guard output.isEmpty else { return false }
@@ -41,9 +41,9 @@ final class Connection {
         }
     }
 
-    /// When something happens that no byte announces.
+    /// Time of the next event without input.
     var deadline: ContinuousClock.Instant? {
-        // A client that does not listen gets no pings either; without this its overdue ping would keep the loop turning.
+        // A client that does not read gets no pings. Otherwise its overdue ping would keep the loop spinning.
         guard output.count < Self.outputLimit else { return nil }
         return switch phase {
         case .delayed(_, _, let until): until
@@ -53,7 +53,7 @@ final class Connection {
     }
 
     func receive() {
-        // Nothing more was asked for, so only a hang-up of both directions can have brought us here.
+        // No event was requested, so both directions have ended (POLLHUP).
         if inputEnded { outputFailed = true }
         if Sockets.receive(from: socket, into: &input) == .ended { inputEnded = true }
     }
@@ -68,7 +68,7 @@ final class Connection {
         if output.count > Self.backlogLimit { outputFailed = true }
     }
 
-    /// Does everything that the bytes and the time allow.
+    /// Performs all steps that the input and the time allow.
     func advance(at now: ContinuousClock.Instant) -> [CableSession.Broadcast] {
         var broadcasts: [CableSession.Broadcast] = []
         while output.count < Self.outputLimit, step(at: now, &broadcasts) {}
@@ -76,10 +76,10 @@ final class Connection {
         return broadcasts
     }
 
-    /// The server goes: says so where the protocol has words for it.
-    func sayGoodbye() {
+    /// Sends a close frame or message before the server exits, if the protocol has one.
+    func sendClose() {
         switch phase {
-        case .cable: output.append(CableSession.goodbye + FrameWriter.close(.goingAway))
+        case .cable: output.append(CableSession.disconnection + FrameWriter.close(.goingAway))
         case .echoing: output.append(FrameWriter.close(.goingAway))
         case .readingHead, .readingBody, .delayed, .silent, .flushing: break
         }
@@ -90,7 +90,7 @@ final class Connection {
 // MARK: - HTTP
 
 extension Connection {
-    /// One step forward; false when it takes more bytes or more time.
+    /// Performs one step. Returns false if more input or time is needed.
     private func step(at now: ContinuousClock.Instant, _ broadcasts: inout [CableSession.Broadcast]) -> Bool {
         switch phase {
         case .readingHead(let searched):

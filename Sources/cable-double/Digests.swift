@@ -1,6 +1,6 @@
-/// What the library makes of bytes, line by line, for a test that compares it with another implementation:
-/// `hash sha256 MESSAGE`, `hmac sha256 KEY MESSAGE`, `pbkdf2 sha1 PASSWORD SALT ITERATIONS BYTES`,
-/// `encode standard|url-safe padded|bare BYTES` and `decode ...`. Bytes are hexadecimal, and `-` for none.
+/// Results of the library's digests, line by line, for a test that compares them with another implementation: `hash
+/// sha256 MESSAGE`, `hmac sha256 KEY MESSAGE`, `pbkdf2 sha1 PASSWORD SALT ITERATIONS BYTES`, `encode standard|url-safe
+/// padded|bare BYTES` and `decode ...`. Bytes are hexadecimal, and `-` for none.
 import OnDemand
 
 enum Digests {

@@ -1,6 +1,6 @@
-/// More output than anybody wants to read, in numbered lines, to stdout and stderr in turns.
+/// A large output in numbered lines, alternating between stdout and stderr.
 struct Flood {
-    /// At most PIPE_BUF (pipe(7)), so that a pipe reported writable takes a line without making us wait.
+    /// At most PIPE_BUF (pipe(7)), so that a writable pipe accepts a line without blocking.
     private static let lineBytes = 2000
     private var number = 0
 

@@ -1,8 +1,8 @@
 import OnDemand
 
-/// Takes a client's frames, whole and unmasked, from a queue of bytes (RFC 6455, 5).
+/// Takes complete client frames from a queue and unmasks them (RFC 6455, 5).
 enum FrameReader {
-    /// The largest frame that is echoed.
+    /// Size of the largest frame that is echoed, in bytes.
     static let payloadLimit: UInt64 = 16 << 20
 
     struct Frame {
@@ -16,7 +16,7 @@ enum FrameReader {
         let reason: String
     }
 
-    /// Nil while the frame is not complete.
+    /// nil: the frame is incomplete.
     static func next(_ input: inout ByteQueue) throws(Refusal) -> Frame? {
         guard let header = input.frameHeader else { return nil }
         guard let opcode = header.start.opcode, header.start.reservedBits == 0, let key = header.maskingKey else {

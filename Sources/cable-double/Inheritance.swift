@@ -1,6 +1,6 @@
-/// What this process was given at birth, as lines a test can compare.
+/// State that this process inherited, as lines for tests.
 enum Inheritance {
-    /// Looks no further than this; a launcher that leaks descriptors leaks small numbers.
+    /// The highest descriptor that is checked. A leak has small numbers.
     private static let descriptorLimit = 1024
 
     static func write(to path: String) {
@@ -9,7 +9,7 @@ enum Inheritance {
         Process.exit(1)
     }
 
-    /// `name value`, one fact a line; a newline inside a value is written as `\n`.
+    /// One `name value` per line. A newline inside a value is written as `\n`.
     private static var lines: [String] {
         let process = [
             "process \(Process.number)", "parent \(Process.parent)", "group \(Process.group)",
@@ -19,7 +19,7 @@ enum Inheritance {
         return process + signals + arguments + descriptors + environment
     }
 
-    /// The masks of proc(5), in hexadecimal: signals blocked and ignored from the start.
+    /// The masks of proc(5) in hexadecimal: signals blocked and ignored at startup.
     private static var signals: [String] {
         let status = String(decoding: Files.read("/proc/self/status") ?? [], as: UTF8.self)
         return status.split(separator: "\n").compactMap { line in

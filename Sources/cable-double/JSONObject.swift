@@ -1,8 +1,7 @@
-/// The members of one JSON object, as they were written.
+/// The members of one JSON object, as written.
 ///
-/// Just enough for the messages of an Action Cable client: it finds where values begin and end, but accepts much that
-/// is not JSON (numbers and words are not checked, nor is nesting matched by kind), and of a repeated name it
-/// returns the first.
+/// Sufficient for the messages of an Action Cable client. It finds where values begin and end, but accepts invalid
+/// JSON: numbers and words are not checked, nor are brackets matched by kind. Of a repeated name it returns the first.
 struct JSONObject {
     private var members: [(name: String, value: ArraySlice<UInt8>)] = []
 
@@ -17,10 +16,10 @@ struct JSONObject {
         }
     }
 
-    /// The value as it was written, with its quotes and escapes, ready to stand in another JSON text.
+    /// The value as written, with quotes and escapes, for use in another JSON text.
     func token(_ name: String) -> ArraySlice<UInt8>? { members.first { $0.name == name }?.value }
 
-    /// The value of a string; nil for anything else.
+    /// The value of a string. nil: another type.
     func text(_ name: String) -> String? { token(name).flatMap(Self.text) }
 
     private static func text(_ token: ArraySlice<UInt8>) -> String? {
@@ -38,7 +37,7 @@ struct JSONObject {
         return String(decoding: units, as: UTF16.self)
     }
 
-    /// What follows a backslash (RFC 8259, 7); the halves of a surrogate pair meet again in UTF-16.
+    /// The character of an escape (RFC 8259, 7). Surrogate pairs are joined in UTF-16.
     private static func unescape(_ rest: inout ArraySlice<UInt16>) -> UInt16? {
         guard let letter = rest.popFirst().flatMap(Unicode.Scalar.init) else { return nil }
         switch letter {
@@ -56,13 +55,13 @@ struct JSONObject {
     }
 }
 
-/// Walks over a JSON text, value by value.
+/// Reads a JSON text value by value.
 private struct JSONScanner {
     private var rest: ArraySlice<UInt8>
 
     init(_ text: [UInt8]) { rest = text[...] }
 
-    /// Goes past a mark if it comes next.
+    /// Skips a mark if it comes next.
     mutating func skip(_ mark: Unicode.Scalar) -> Bool {
         guard isAt(mark) else { return false }
         rest = rest.dropFirst()
@@ -74,7 +73,7 @@ private struct JSONScanner {
         return rest.first == UInt8(ascii: mark)
     }
 
-    /// The next value: a string, something in brackets, or a word.
+    /// Returns the next value: a string, a bracketed value or a word.
     mutating func value() -> ArraySlice<UInt8>? {
         if isAt("\"") { return string() }
         guard isAt("{") || isAt("[") else {

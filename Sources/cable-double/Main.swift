@@ -1,4 +1,4 @@
-/// A stand-in for an Action Cable server, for the demo and the tests: what it misbehaves at is a switch.
+/// A stand-in for an Action Cable server, for the demo and the tests, with switches for misbehaviour.
 @main
 struct Main {
     static func main() {
@@ -18,7 +18,7 @@ struct Main {
         Server(arguments).run()
     }
 
-    /// What happens before anything listens.
+    /// Misbehaviour before the server listens.
     private static func misbehave(_ arguments: Arguments) {
         if let path = arguments.environmentFile { Inheritance.write(to: path) }
         if let code = arguments.exitAtOnce { Process.exit(code) }

@@ -1,4 +1,4 @@
-/// A request's first line and fields, kept as they arrived. Lenient on purpose: it reports, it does not judge.
+/// First line and fields of a request as received. Lenient: it reports and does not validate.
 struct RequestHead {
     let raw: [UInt8]
     let method: String
@@ -6,7 +6,7 @@ struct RequestHead {
     let version: String
     let fieldLines: [String]
 
-    /// `raw` ends with the empty line; nil when the first line has not three words.
+    /// `raw` ends with the empty line. nil: the first line does not have three words.
     init?(_ raw: [UInt8]) {
         self.raw = raw
         let text = String(decoding: raw, as: UTF8.self)
@@ -19,7 +19,7 @@ struct RequestHead {
         fieldLines = lines
     }
 
-    /// Every value of a field, in order.
+    /// All values of a field in order.
     func values(_ name: String) -> [String] {
         fieldLines.compactMap { line in
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -28,12 +28,12 @@ struct RequestHead {
         }
     }
 
-    /// The comma-separated members of a field, in lower case (RFC 9110, 5.6.1).
+    /// The comma-separated members of a field in lower case (RFC 9110, 5.6.1).
     func tokens(_ name: String) -> [String] {
         values(name).flatMap { $0.split(separator: ",") }.map { $0.trimmed.lowercased() }
     }
 
-    /// RFC 9112, 9.3.
+    /// Persistence of the connection (RFC 9112, 9.3).
     var keepsAlive: Bool {
         let options = tokens("connection")
         return version == "HTTP/1.0" ? options.contains("keep-alive") : !options.contains("close")
@@ -45,7 +45,7 @@ struct RequestHead {
 
     var asksForCable: Bool { tokens("sec-websocket-protocol").contains(CableSession.subprotocol) }
 
-    /// The path's segments. Only the last ones decide an answer, because a proxy may put others before them.
+    /// Segments of the path. Only the last ones select the reaction, because a proxy may add a prefix.
     var segments: [String] {
         target.split(separator: "?", omittingEmptySubsequences: false)[0].split(separator: "/").map { String($0) }
     }

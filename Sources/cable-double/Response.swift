@@ -1,4 +1,4 @@
-/// An answer over HTTP, and how its end is told.
+/// An HTTP response and its framing.
 struct Response {
     enum Framing { case length, chunked, untilClose }
 
@@ -7,7 +7,7 @@ struct Response {
     var body: [UInt8] = []
     var framing = Framing.length
 
-    /// The bytes to send. `closes` becomes true when the connection must end after them.
+    /// Returns the bytes to send. `closes` becomes true if the connection must end after them.
     func rendered(for head: RequestHead, closes: inout Bool) -> [UInt8] {
         closes = closes || !head.keepsAlive || framing == .untilClose
         var lines = ["HTTP/1.1 \(status) \(Self.reason(status))"] + fields
@@ -27,7 +27,7 @@ struct Response {
         return text + (framing == .chunked ? chunks : body)
     }
 
-    /// Small chunks, so that even a short body has several (RFC 9112, 7.1).
+    /// Small chunks, so that a short body has several (RFC 9112, 7.1).
     private var chunks: [UInt8] {
         let size = 10
         var bytes: [UInt8] = []

@@ -1,4 +1,4 @@
-/// One loop around poll(2): waits for a client, a deadline or SIGTERM, and never for anything else.
+/// A loop around poll(2): waits for clients, deadlines and SIGTERM.
 final class Server {
     private let arguments: Arguments
     private let started = ContinuousClock.now
@@ -49,7 +49,7 @@ final class Server {
             descriptor: connection.socket, reads: connection.wantsToRead, writes: connection.wantsToWrite)
     }
 
-    /// `ready` stands in the order of the connections; those accepted since come behind.
+    /// `ready` is in the order of the connections. Connections accepted since follow.
     private func serve(_ ready: [Interest]) {
         for (connection, interest) in zip(connections, ready) where interest.canRead || interest.canWrite {
             if interest.canRead { connection.receive() }
@@ -112,7 +112,7 @@ extension Server {
     }
 
     private func leave(saying word: String) -> Never {
-        for connection in connections { connection.sayGoodbye() }
+        for connection in connections { connection.sendClose() }
         if case .unix(let path) = arguments.address, listener != nil { Sockets.remove(path) }
         Console.say(word)
         Process.exit(0)

@@ -1,12 +1,12 @@
-/// Sockets, and the few other things that only the system can do: the one file here with unsafe code.
+/// Sockets and other system calls: the only file of this target with unsafe code.
 import Glibc
 
-/// An open file as the kernel numbers it. Whoever opened it closes it.
+/// An open file of this process. The code that opened it closes it.
 struct Descriptor: Hashable {
     let number: Int32
 }
 
-/// What we would like to do with a descriptor, and after waiting, what can be done.
+/// Requested readiness of a descriptor, and after the wait the actual one.
 struct Interest {
     let descriptor: Descriptor
     var reads = false
@@ -24,10 +24,10 @@ struct SocketError: Error {
 }
 
 enum Sockets {
-    /// Enough for every client of a test that comes at once.
+    /// Enough for all clients of a test at once.
     private static let backlog: Int32 = 511
 
-    /// Listens on the loopback address; returns the port, which the system chose if 0 was asked for.
+    /// Listens on the loopback address. Returns the port, which the kernel chose for 0.
     static func listen(port: UInt16) throws(SocketError) -> (Descriptor, UInt16) {
         let listener = try open(AF_INET)
         var one: Int32 = 1
@@ -60,7 +60,7 @@ enum Sockets {
         }
         errno = ENAMETOOLONG
         guard fits else { throw SocketError("listen on unix:\(path)") }
-        remove(path)  // A socket left behind by an earlier life would make bind fail.
+        remove(path)  // A socket file of an earlier process would make bind fail.
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 unsafe bind(listener.number, address, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -79,7 +79,7 @@ enum Sockets {
         return Descriptor(number: number)
     }
 
-    /// Nobody waits in a read or write, and no grandchild inherits a socket.
+    /// Makes a socket non-blocking and close-on-exec.
     private static func prepare(_ number: Int32) {
         _ = fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK)
         _ = fcntl(number, F_SETFD, FD_CLOEXEC)
@@ -89,7 +89,7 @@ enum Sockets {
         let number = Glibc.accept(listener.number, nil, nil)
         guard number >= 0 else { return nil }
         prepare(number)
-        var one: Int32 = 1  // Fails on a Unix socket, which never delays anything anyway.
+        var one: Int32 = 1  // Fails on a Unix socket, which has no delay.
         unsafe setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
         return Descriptor(number: number)
     }
@@ -106,7 +106,7 @@ enum Sockets {
         return .bytes
     }
 
-    /// Sends what fits now; false when the other side is gone.
+    /// Sends the bytes that fit. Returns false if the peer is gone.
     static func send(_ queue: inout ByteQueue, to socket: Descriptor) -> Bool {
         while !queue.isEmpty {
             let count = unsafe queue.bytes.withUnsafeBytes { bytes in
@@ -122,7 +122,7 @@ enum Sockets {
 
     static func remove(_ path: String) { _ = unsafe unlink(path) }
 
-    /// Waits for the first thing to become possible; nil waits for ever.
+    /// Waits until an event or the timeout. nil: no timeout.
     static func wait(for interests: inout [Interest], timeout: Duration?) {
         var entries = interests.map { interest in
             let events = (interest.reads ? POLLIN : 0) | (interest.writes ? POLLOUT : 0)
@@ -131,7 +131,7 @@ enum Sockets {
         let status = unsafe poll(&entries, nfds_t(entries.count), milliseconds(timeout))
         for index in interests.indices {
             let happened = status > 0 ? Int32(entries[index].revents) : 0
-            // A hang-up is learned by reading or writing, so it counts as what was asked for.
+            // A broken connection is detected by reading or writing, so POLLHUP counts as the requested event.
             let broken = happened & (POLLHUP | POLLERR | POLLNVAL) != 0
             interests[index].canRead = happened & POLLIN != 0 || broken
             interests[index].canWrite = happened & POLLOUT != 0 || (broken && interests[index].writes)
@@ -146,7 +146,7 @@ enum Sockets {
     }
 }
 
-/// Whole texts to the first two descriptors; unlike print(), nothing waits in a buffer when the process dies.
+/// Writes complete texts to standard output and error. Unlike print(), no buffer is lost when the process dies.
 enum Console {
     static let output = Descriptor(number: 1)
     static let errors = Descriptor(number: 2)
@@ -165,11 +165,11 @@ enum Console {
     }
 }
 
-/// This process: its inheritance, its signals, its end.
+/// This process: inheritance, signals, exit.
 enum Process {
     static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
 
-    /// Ends as a crash does, whatever handlers the runtime installed.
+    /// Exits as in a crash, regardless of signal handlers.
     static func crash() -> Never {
         signal(SIGABRT, SIG_DFL)
         abort()
@@ -177,7 +177,7 @@ enum Process {
 
     static func ignoreTermination() { signal(SIGTERM, SIG_IGN) }
 
-    /// Becomes readable when SIGTERM arrives, so that waiting and noticing cannot miss each other.
+    /// Becomes readable when SIGTERM arrives, without a race between check and wait.
     static func watchTermination() throws(SocketError) -> Descriptor {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw SocketError("pipe") }
@@ -190,12 +190,12 @@ enum Process {
         return Descriptor(number: ends[0])
     }
 
-    /// Starts a program that shares everything but this program's sockets; returns its process number.
+    /// Starts a program that inherits everything except the sockets. Returns its pid.
     static func spawn(_ program: String, _ arguments: [String], ownSession: Bool) -> Int32? {
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
-        // POSIX_SPAWN_SETSID, which glibc shows to GNU sources only.
+        // POSIX_SPAWN_SETSID, declared only with _GNU_SOURCE.
         if ownSession { unsafe posix_spawnattr_setflags(&attributes, 0x80) }
 
         var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
@@ -219,7 +219,7 @@ enum Process {
 
 nonisolated(unsafe) private var terminationPipe: Int32 = -1
 
-/// Small files, read and written whole.
+/// Small files, read and written as a whole.
 enum Files {
     static func read(_ path: String) -> [UInt8]? {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -234,7 +234,7 @@ enum Files {
         }
     }
 
-    /// Appears complete or not at all, so that a test may wait for it to exist.
+    /// Replaces a file atomically, so that a test may wait for it to exist.
     static func write(_ content: [UInt8], to path: String) -> Bool {
         let draft = path + ".draft"
         let file = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)

@@ -1,19 +1,19 @@
 import OnDemand
 
-/// What the command line asks for.
+/// The parsed command line.
 enum Arguments: Equatable {
     case run(configurationFile: String)
-    /// About a configuration, without a daemon.
+    /// A configuration command, without a daemon.
     case configuration(ConfigurationCommand)
-    /// For a daemon that runs already.
+    /// A command for a running daemon.
     case control(ControlCommand)
-    /// See it work.
+    /// The demo.
     case demo(DemoCommand)
-    /// What to print.
+    /// A text to print.
     case help(String)
     case version
     /// One sentence on the error, and the usage.
-    case mistake(String, usage: String = Self.synopsis + "\nondemandd --help tells what each is for.\n")
+    case mistake(String, usage: String = Self.synopsis + "\nondemandd --help lists all commands.\n")
 
     private static let synopsis = """
         Usage: ondemandd --config FILE [--check]
@@ -23,21 +23,21 @@ enum Arguments: Equatable {
 
     private static let usage = """
         \(synopsis)
-        Starts a server when the first request or WebSocket upgrade for it arrives, joins the
-        two, and stops the server again when nobody has needed it for a while.
+        Starts a server for the first request or WebSocket upgrade, relays bytes in both directions,
+        and stops the server after a period of inactivity.
 
           --config FILE  the configuration (JSON); see docs/CONFIGURATION.md
           --check        as "check" below
           --help         this text
           --version      the version
 
-        Commands about a configuration; ondemandd COMMAND --help says more:
+        Configuration commands; see ondemandd COMMAND --help:
 
         \(ConfigurationCommand.list)
-        To see it work:
+        Demo:
 
         \(DemoCommand.list)
-        Commands for a daemon that runs already:
+        Commands for a running daemon:
 
         \(ControlCommand.list)
         """
@@ -102,14 +102,14 @@ enum Arguments: Equatable {
         self = check ? .configuration(.check(file: file)) : .run(configurationFile: file)
     }
 
-    /// What was meant is a command of the list, or the file that belongs to a flag.
+    /// Suggests a similar command, or `--config` for a file.
     private static func unknown(_ word: String) -> String {
         guard !word.contains("."), !word.contains("/") else {
-            return "\(word) is no command; a configuration is named by --config \(word)"
+            return "unknown command \(word); name a configuration with --config \(word)"
         }
         let commands = usage.split(separator: "\n").filter { $0.hasPrefix("  ") }.map { line in
             String(line.dropFirst(2).prefix { $0.isLetter })
         }
-        return "\(word) is no command\(Suggestion.sentence(for: word, among: commands.filter { !$0.isEmpty }))"
+        return "unknown command \(word)\(Suggestion.sentence(for: word, among: commands.filter { !$0.isEmpty }))"
     }
 }

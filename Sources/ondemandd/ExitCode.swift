@@ -1,14 +1,14 @@
-/// How the daemon ends, in the words of sysexits.h.
+/// Exit codes, named after sysexits.h.
 enum ExitCode: Int32 {
     case success = 0
-    /// A command was understood and could not be carried out.
+    /// A command was valid but failed.
     case failed = 1
-    /// EX_USAGE: the arguments make no sense.
+    /// EX_USAGE: invalid arguments.
     case usage = 64
-    /// EX_UNAVAILABLE: no daemon answers.
+    /// EX_UNAVAILABLE: no daemon responds.
     case unavailable = 69
-    /// EX_OSERR: the system refused something, such as a listening address.
+    /// EX_OSERR: a system call failed, such as a bind.
     case system = 71
-    /// EX_CONFIG: the configuration is wrong.
+    /// EX_CONFIG: invalid configuration.
     case configuration = 78
 }

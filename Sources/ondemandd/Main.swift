@@ -1,7 +1,7 @@
 import Glibc
 import OnDemand
 
-/// The executable: arguments in, exit code out, nothing else.
+/// The executable: arguments in, exit code out.
 @main
 struct Main {
     static func main() {
@@ -77,7 +77,7 @@ struct Main {
 
     private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
 
-    /// False when nobody reads it any more.
+    /// Returns false if the reader has closed the descriptor.
     @discardableResult
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var rest = bytes

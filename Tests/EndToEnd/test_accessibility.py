@@ -72,7 +72,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     page.until("Awake", ".word")
     page.until('{"type":"welcome"}', ".messages")
     control(page, "Pin: talker").click()
-    page.until("talker is pinned and ready", ".command-outcome")
+    page.until("talker is pinned and awake", ".command-outcome")
     time.sleep(1.2)  # Colours change slowly here.
     assert_right("awake, and failed")
     browser.execute_script("sessionStorage.clear(); location.reload()")
@@ -102,7 +102,7 @@ def test_a_life_is_told_in_a_few_sentences_and_no_log_is_read_out(page, browser)
     control(page, "Output: talker").click()
     browser.execute_script(LISTEN)
     control(page, "Start: talker").click()
-    page.until("talker is ready", ".command-outcome")
+    page.until("talker is awake (pid ", ".command-outcome")
     processes.eventually(lambda: page.text(".service[data-service=talker] .output pre").count("a line") >= 100,
                          within=15, what="a hundred lines")
     page.daemon.ask(wire.request(path="/broken"))
@@ -111,7 +111,7 @@ def test_a_life_is_told_in_a_few_sentences_and_no_log_is_read_out(page, browser)
     heard = browser.execute_script("return heard")
     assert len(heard) <= 6, heard
     told = " ".join(heard)
-    assert "talker is starting." in told and "talker is awake." in told and "talker is ready (pid " in told
+    assert "talker is starting." in told and "talker is awake." in told and "talker is awake (pid " in told
     assert "broken is backoff: ended with status 3 " in told
     assert "a line of the log" not in told and "no such gem" not in told
 
@@ -141,7 +141,7 @@ def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(
     browser.execute_script("arguments[0].focus()", control(page, "Start: cable"))
     time.sleep(0.35)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
-    page.until("cable is ready (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".command-outcome")
     with page.daemon.open_tunnel():
         processes.eventually(lambda: page.has_focus() == "Stop: cable", what="the focus on the button as it was")
         page.until("1 connection is open", ".meaning")

@@ -43,8 +43,8 @@ def state(daemon, name="cable"):
 def test_a_whole_life_by_orders_over_http(start):
     daemon = guarded(start, sleeping_double(idle_timeout="300ms"))
     for order, sentence, states in [
-        ("start", b"cable is ready (pid ", {"awake"}), ("pin", b"cable is pinned and ready", {"awake"}),
-        ("restart", b"cable is ready (pid ", {"awake"}), ("unpin", b"cable is no longer pinned", None),
+        ("start", b"cable is awake (pid ", {"awake"}), ("pin", b"cable is pinned and awake", {"awake"}),
+        ("restart", b"cable is awake (pid ", {"awake"}), ("unpin", b"cable is no longer pinned", None),
         ("stop", b"cable is stopped", {"asleep"}), ("disable", b"cable is disabled", {"disabled"}),
         ("enable", b"cable is enabled", {"asleep"}),
     ]:

@@ -92,7 +92,7 @@ def test_trap_p9_what_is_started_by_hand_and_never_visited_goes_to_sleep(begin, 
     daemon = begin(sleeping_double(idle_timeout="500ms"))
     result = order("start", "cable")
     assert result.returncode == 0, result.stderr
-    assert re.fullmatch(r"cable is ready \(pid \d+, boot \d+ ms\)\n", result.stdout)
+    assert re.fullmatch(r"cable is awake \(pid \d+, startup \d+ ms\)\n", result.stdout)
     ready = daemon.wait_for("ready")
     assert 0.5 <= daemon.wait_for("stopping")["at"] - ready["at"] <= 0.9
     daemon.wait_for("stopped")
@@ -201,7 +201,7 @@ def test_restart_tells_clients_that_it_is_one_and_holds_those_who_come(begin, co
 def test_pin_keeps_it_awake_until_unpin(begin, order):
     daemon = begin(sleeping_double(idle_timeout="300ms"))
     result = order("pin", "cable")
-    assert result.returncode == 0 and result.stdout.startswith("cable is pinned and ready (pid ")
+    assert result.returncode == 0 and result.stdout.startswith("cable is pinned and awake (pid ")
     time.sleep(0.9)
     assert daemon.status()["state"] == "awake" and daemon.status()["pinned"]
     assert order("unpin", "cable").stdout == "cable is no longer pinned\n"

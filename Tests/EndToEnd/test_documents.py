@@ -323,7 +323,7 @@ def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, she
     following = shell(logs.replace("NAME", "cable"), TOKEN=token)
     processes.eventually(lambda: "stdout listening on " in following.said(), what="the lines that it printed")
     started = shell(order.replace("NAME", "cable").replace("curl", "curl --fail --silent"), TOKEN=token)
-    assert started.wait(10) == 0 and "cable is ready (pid " in started.said()
+    assert started.wait(10) == 0 and "cable is awake (pid " in started.said()
     processes.eventually(lambda: following.said().count("listening on ") == 2, what="the lines of the next start")
 
     def asked(path):

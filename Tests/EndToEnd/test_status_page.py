@@ -110,12 +110,12 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     page.enter()
     page.order("Start")
     page.until("Starting", ".word")
-    page.until("cable is ready (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".command-outcome")
     page.until("Asleep", ".word")
     page.until("idle timeout", "[data-fact=exit]")
 
     page.order("Pin")
-    page.until("cable is pinned and ready", ".command-outcome")
+    page.until("cable is pinned and awake", ".command-outcome")
     time.sleep(1)
     assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
     assert page.text("[data-fact=wake]").startswith("an operator, ")
@@ -127,7 +127,7 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     assert asked.text == "Restart? 1 open" and page.daemon.starts() == 2, "who sends clients away is asked once more"
     page.picture("6-orders")
     page.order("Restart? 1 open")
-    page.until("cable is ready (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".command-outcome")
     tunnel.close()
     assert page.daemon.starts() == 3
 
@@ -159,9 +159,9 @@ def test_what_was_said_of_an_order_is_gone_once_the_service_has_gone_on(browser,
     assert page.text(".command-outcome") == "cable is stopped", "a reader has a moment to read it"
     processes.eventually(lambda: page.text(".command-outcome") == "", what="an end of what is no longer so")
     page.order("Pin")
-    page.until("cable is pinned and ready", ".command-outcome")
+    page.until("cable is pinned and awake", ".command-outcome")
     time.sleep(4.5)
-    assert "cable is pinned and ready" in page.text(".command-outcome"), "this is still so"
+    assert "cable is pinned and awake" in page.text(".command-outcome"), "this is still so"
 
 
 def test_what_the_backend_prints_can_be_read_along(browser, start):

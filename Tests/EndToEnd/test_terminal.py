@@ -51,20 +51,20 @@ def test_a_wait_at_a_terminal_is_one_line_that_is_wiped_away_before_the_answer(d
     code, heard = at_terminal("start", "cable", "--control", daemon.control)
     assert code == 0
     shown = heard.split(WIPE)
-    assert shown[0] == "" and shown[-1].startswith("cable is ready (pid "), heard
+    assert shown[0] == "" and shown[-1].startswith("cable is awake (pid "), heard
     waited = [float(re.fullmatch(r"cable is starting: ([0-9.]+) s", line)[1]) for line in shown[1:-1] if line]
     assert len(waited) >= 3 and waited == sorted(waited)
 
     assert at_terminal("stop", "cable", "--control", daemon.control)[0] == 0
     _, again = at_terminal("start", "cable", "--control", daemon.control)
-    assert re.search(r"cable is starting: [0-9.]+ s, the last time it took [0-9.]+ s", again)
+    assert re.search(r"cable is starting: [0-9.]+ s, last start [0-9.]+ s", again)
 
 
 def test_a_pipe_and_a_dumb_terminal_get_the_answer_alone(daemon):
     run = subprocess.run([executable(), "start", "cable", "--control", daemon.control], capture_output=True, text=True)
-    assert run.stderr == "" and re.fullmatch(r"cable is ready \(pid \d+, boot \d+ ms\)\n", run.stdout)
+    assert run.stderr == "" and re.fullmatch(r"cable is awake \(pid \d+, startup \d+ ms\)\n", run.stdout)
     code, heard = at_terminal("restart", "cable", "--control", daemon.control, TERM="dumb")
-    assert code == 0 and re.fullmatch(r"cable is ready \(pid \d+, boot \d+ ms\)\r\n", heard)
+    assert code == 0 and re.fullmatch(r"cable is awake \(pid \d+, startup \d+ ms\)\r\n", heard)
 
 
 def test_colours_are_for_terminals_whose_users_want_them(daemon, tmp_path):

@@ -1,22 +1,22 @@
-/// The other end of the control socket: asks one question and passes the answer on as it comes.
+/// The client of the control socket: sends one request and passes the response on in pieces.
 ///
-/// It waits in place. A command line has nothing else to do.
+/// It blocks while it waits.
 final class ControlClient<K: Kernel> {
     enum Failure: Error, Equatable {
-        /// Nobody listens, or nobody may be asked.
+        /// No listener, or no permission to connect.
         case nobodyThere(Errno)
-        /// Not a word within the time a daemon takes at most.
+        /// No response within the timeout.
         case silent
-        /// The connection was over before the answer was.
+        /// The connection ended before the response did.
         case brokeOff
-        /// Somebody else listens there.
+        /// The response is not valid HTTP.
         case noSense
     }
 
     private let kernel: K
     private let descriptor: Descriptor
     private let patience: Duration?
-    /// Is told now and then how long it has waited.
+    /// Called at intervals of `Limits.progressPause` with the time waited.
     private let progress: ((Duration) -> Void)?
     private let began: Instant
     private var buffers = Array(repeating: UInt8(0), count: Limits.readBufferBytes)
@@ -42,7 +42,8 @@ final class ControlClient<K: Kernel> {
 
     deinit { kernel.close(descriptor) }
 
-    /// Returns the answer's status. `take` gets that status and a piece of the body; false ends it.
+    /// Returns the status of the response. `take` gets that status and a piece of the body. If it returns false, the
+    /// request ends.
     func ask(
         _ method: String, _ target: String, body: [UInt8]? = nil, take: (Int, ArraySlice<UInt8>) -> Bool
     ) throws(Failure) -> Int {
@@ -86,7 +87,7 @@ final class ControlClient<K: Kernel> {
         }
     }
 
-    /// nil while the head is not complete.
+    /// nil: the head is incomplete.
     private static func begin(_ bytes: [UInt8]) throws(Failure) -> (head: ResponseHead, body: BodyReader)? {
         do {
             var parser = ResponseHeadParser()
@@ -95,7 +96,7 @@ final class ControlClient<K: Kernel> {
         } catch { throw .noSense }
     }
 
-    /// How many bytes lie in `buffers`; nil at the end.
+    /// Returns the number of bytes in `buffers`. nil: the end.
     private func read() throws(Failure) -> Int? {
         while true {
             switch kernel.receive(from: descriptor, into: &buffers) {
@@ -119,20 +120,20 @@ final class ControlClient<K: Kernel> {
 }
 
 extension ControlClient.Failure {
-    /// For the operator, naming the socket.
+    /// The message for the operator, with the socket.
     func sentence(_ address: SocketAddress) -> String {
         switch self {
-        case .nobodyThere(.permissionDenied): "the control socket \(address) may not be used by this user"
+        case .nobodyThere(.permissionDenied): "control socket \(address): permission denied"
         case .nobodyThere(let code) where address == ControlAddress.usual:
             """
             no daemon answers at \(address): \(code)
-            Which daemon is meant is said by --config FILE, --control unix:PATH or the variable \
+            Select the daemon with --config FILE, --control unix:PATH or the variable \
             \(ControlAddress.variable).
             """
         case .nobodyThere(let code): "no daemon answers at \(address): \(code)"
-        case .silent: "the daemon at \(address) does not answer"
-        case .brokeOff: "the daemon at \(address) ended before it had answered"
-        case .noSense: "what answers at \(address) is not ondemandd"
+        case .silent: "the daemon at \(address) timed out"
+        case .brokeOff: "the daemon at \(address) closed the connection before its response"
+        case .noSense: "invalid response at \(address): not ondemandd"
         }
     }
 }

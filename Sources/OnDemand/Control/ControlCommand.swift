@@ -1,4 +1,4 @@
-/// What a command line asks of a daemon that runs already: `ondemandd status`, `ondemandd start NAME` and their kind.
+/// A command for a running daemon: `ondemandd status`, `ondemandd start NAME` and others.
 public struct ControlCommand: Equatable, Sendable {
     enum Action: Equatable {
         case status(ControlRequest.StatusForm)
@@ -9,11 +9,11 @@ public struct ControlCommand: Equatable, Sendable {
     }
 
     var action: Action
-    /// `unix:PATH` as it was given.
+    /// `unix:PATH` as given.
     var socket: String?
     var configurationFile: String?
 
-    /// What words on a command line mean.
+    /// The result of parsing a command line.
     public enum Reading: Equatable, Sendable {
         /// A complete command.
         case command(ControlCommand)
@@ -23,19 +23,19 @@ public struct ControlCommand: Equatable, Sendable {
         case mistake(String, usage: String)
     }
 
-    /// All commands and what they are for, a line each.
+    /// All commands with their purpose, one per line.
     public static var list: String { ControlHelp.list }
 
     static let verbs = ["status", "logs", "reload", "broadcast"] + BackendCommand.allCases.map(\.rawValue)
 
-    /// nil where the words begin with no command.
+    /// Returns nil for another command.
     public static func read(_ words: [String]) -> Reading? {
         guard let verb = words.first, verbs.contains(verb) else { return nil }
         var reader = ControlCommandReader(verb: verb)
         return reader.read(words.dropFirst())
     }
 
-    /// Method and target of the request that asks for it.
+    /// Method and target of the request.
     var request: (method: String, target: String) {
         switch action {
         case .status(let form): ("GET", "/v1/status?format=\(form.rawValue)")
@@ -48,13 +48,13 @@ public struct ControlCommand: Equatable, Sendable {
         }
     }
 
-    /// The body of that request; nil without one.
+    /// Body of the request. nil: none.
     var body: [UInt8]? {
         guard case .broadcast(_, let stream, let data) = action else { return nil }
         return Array("{\"stream\":\(JSONText.quoted(stream)),\"data\":\(JSONText.quoted(data))}".utf8)
     }
 
-    /// For a terminal that shows colours.
+    /// The command for a terminal with colours.
     func painted(_ paint: ANSIStyle) -> ControlCommand {
         guard action == .status(.text), paint == .colours else { return self }
         var command = self
@@ -62,8 +62,8 @@ public struct ControlCommand: Equatable, Sendable {
         return command
     }
 
-    /// How long the daemon may be silent. An order may take as long as a start and a stop take, which the daemon
-    /// limits, and whoever follows waits for as long as there is nothing to say.
+    /// Maximum time without a response. nil: unlimited, for commands that wait for a start or stop, which the daemon
+    /// limits, and for `logs --follow`.
     var patience: Duration? {
         switch action {
         case .order(_, _, waits: true), .logs(_, _, follows: true): nil
@@ -72,7 +72,7 @@ public struct ControlCommand: Equatable, Sendable {
     }
 }
 
-/// Reads the words behind a verb.
+/// Parses the words after the command.
 private struct ControlCommandReader {
     let verb: String
     private var name: String?
@@ -131,9 +131,9 @@ private struct ControlCommandReader {
         guard verb != "status" else { return .command(command(.status(isJSON ? .json : .text))) }
         let kind = verb == "broadcast" ? "cable" : "service"
         guard let name else { return mistake("\(verb) needs the name of a \(kind)") }
-        // A name with anything else would ask for something else.
+        // Other characters would change the request target.
         guard name.utf8.allSatisfy(HTTPByte.isNameByte), !name.isEmpty else {
-            return mistake("\"\(name.withoutControls)\" is no name of a \(kind)")
+            return mistake("invalid \(kind) name \"\(name.withoutControls)\"")
         }
         if verb == "broadcast" {
             guard operands.count == 2 else { return mistake("broadcast needs a cable, a stream and data") }
@@ -151,7 +151,7 @@ private struct ControlCommandReader {
 }
 
 extension HTTPByte {
-    /// What names of services consist of.
+    /// Characters of service names.
     fileprivate static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -162,23 +162,23 @@ extension HTTPByte {
     }
 }
 
-/// What `--help` says behind each command.
+/// Help texts of the commands.
 enum ControlHelp {
     private static let purposes: [(verb: String, synopsis: String, purpose: String)] = [
-        ("status", "[--json]", "what every service is doing; --json for machines"),
-        ("start", "NAME [--no-wait]", "starts it without a client, and waits until it is ready or has failed"),
-        ("stop", "NAME [--no-wait]", "puts it to sleep, whoever is connected; the next client wakes it"),
-        ("restart", "NAME [--no-wait]", "stops it and starts it again; who comes meanwhile is held"),
-        ("pin", "NAME [--no-wait]", "starts it and keeps it awake"),
-        ("unpin", "NAME", "lets it idle out again"),
-        ("disable", "NAME [--no-wait]", "answers 503 to everybody, and stops it"),
-        ("enable", "NAME", "lets it be woken again"),
-        ("reload", "", "reads the configuration again; with a mistake in it nothing changes"),
-        ("logs", "NAME [-f] [-n LINES]", "the last lines it printed; -f goes on with what it prints"),
+        ("status", "[--json]", "show the state of each service; --json for programs"),
+        ("start", "NAME [--no-wait]", "start a service; wait until it is awake or has failed"),
+        ("stop", "NAME [--no-wait]", "stop a service and close its connections; the next request wakes it"),
+        ("restart", "NAME [--no-wait]", "restart a service; new requests are queued"),
+        ("pin", "NAME [--no-wait]", "start a service and keep it awake"),
+        ("unpin", "NAME", "let a service become idle again"),
+        ("disable", "NAME [--no-wait]", "stop a service and reject its requests with 503"),
+        ("enable", "NAME", "let requests wake a service again"),
+        ("reload", "", "load the configuration again; an invalid file changes nothing"),
+        ("logs", "NAME [-f] [-n LINES]", "print the last output lines; -f follows the output"),
         ("broadcast", "CABLE STREAM DATA", "send a message to the subscribers of a stream"),
     ]
 
-    /// All commands, a line each.
+    /// All commands, one per line.
     static var list: String {
         purposes.map { "  \(padded("\($0.verb) \($0.synopsis)", 28))\($0.purpose)\n" }.joined()
     }
@@ -190,11 +190,11 @@ enum ControlHelp {
 
             \(entry.verb): \(entry.purpose).
 
-            The daemon is found at --control unix:PATH, else at what the variable ONDEMANDD_CONTROL says, else at
-            the "control" of the configuration in FILE, else at \(ControlAddress.usual).
+            The control socket is --control unix:PATH, else the variable ONDEMANDD_CONTROL, else "control" in the
+            configuration FILE, else \(ControlAddress.usual).
 
-            Exit codes: 0 done, 1 it could not be done, 64 these arguments make no sense, 69 no daemon answers,
-            78 the configuration is wrong.
+            Exit codes: 0 success, 1 the command failed, 64 invalid arguments, 69 no daemon responds,
+            78 invalid configuration.
 
             """
     }

@@ -1,26 +1,26 @@
-/// What can be asked over the control socket: a small HTTP interface, so that `curl --unix-socket` speaks it too.
+/// Requests on the control socket: a small HTTP interface, usable with `curl --unix-socket`.
 enum ControlRequest: Equatable {
     case status(StatusForm)
-    /// Unless it says otherwise, whoever asks waits for the outcome.
+    /// Waits for the result by default.
     case command(BackendCommand, service: String, waits: Bool)
     case logs(service: String, lines: Int, follows: Bool)
     case reload
 
     enum StatusForm: String {
         case json, text
-        /// Text for a terminal that shows colours.
+        /// Text for a terminal with colours.
         case coloured
     }
 
-    /// Where it is asked, which is also what its paths begin with.
+    /// The listener of the request and the first segment of its paths.
     enum Place: String {
-        /// On the control socket.
+        /// The control socket.
         case control = "v1"
-        /// On the status listener, which leads here what is about one service.
+        /// The status listener, for requests about one service.
         case status = "api"
     }
 
-    /// Method and target as they came: `POST /v1/services/cable/start?wait=0`.
+    /// Method and target, such as `POST /v1/services/cable/start?wait=0`.
     init(reading line: String, at place: Place = .control) throws(ControlError) {
         let words = line.split(separator: " ", maxSplits: 1)
         let (method, target) = (words.first ?? "", words.last ?? "")
@@ -48,7 +48,7 @@ enum ControlRequest: Equatable {
             let others = place == .control ? "/v1/status, /v1/reload, " : ""
             throw ControlError(
                 404,
-                "Nothing is here; there are \(others)/\(root)/services/NAME/logs and /\(root)/services/NAME/(\(words))."
+                "Not found. Available: \(others)/\(root)/services/NAME/logs and /\(root)/services/NAME/(\(words))."
             )
         }
     }
@@ -56,7 +56,7 @@ enum ControlRequest: Equatable {
     private static func expect(_ method: Substring, _ expected: String) throws(ControlError) {
         guard method != expected else { return }
         let allow = LocalReply.Field(name: "Allow", value: expected)
-        throw ControlError(405, "This is asked with \(expected).", [allow])
+        throw ControlError(405, "Method not allowed; use \(expected).", [allow])
     }
 
     private static func options(_ query: Substring) throws(ControlError) -> [String: String] {
@@ -64,7 +64,7 @@ enum ControlRequest: Equatable {
         for pair in query.split(separator: "&") {
             let halves = pair.split(separator: "=", maxSplits: 1).map { String($0) }
             guard halves.count == 2, ["format", "wait", "lines", "follow"].contains(halves[0]) else {
-                throw ControlError(400, "The options are format=text, wait=0, lines=NUMBER and follow=1.")
+                throw ControlError(400, "Invalid query. Allowed: format=text, wait=0, lines=NUMBER and follow=1.")
             }
             options[halves[0]] = halves[1]
         }
@@ -74,13 +74,13 @@ enum ControlRequest: Equatable {
     private static func lineCount(_ text: String?) throws(ControlError) -> Int {
         guard let text else { return Limits.keptOutputLines }
         guard let count = Int(text), (0...Limits.keptOutputLines).contains(count) else {
-            throw ControlError(400, "lines is a number up to \(Limits.keptOutputLines); no more are kept.")
+            throw ControlError(400, "Invalid lines; use a number from 0 to \(Limits.keptOutputLines).")
         }
         return count
     }
 }
 
-/// A question that has no answer, and what is said instead.
+/// A rejected request, with its response.
 struct ControlError: Error, Equatable {
     let response: LocalReply
 
@@ -93,24 +93,24 @@ struct ControlError: Error, Equatable {
     }
 
     static func cannotBeRun(_ name: String) -> ControlError {
-        ControlError(409, "\(name) has no command: ondemandd passes requests on to it and does not run it.")
+        ControlError(409, "\(name) has no command: the service is unmanaged.")
     }
 }
 
-/// Who knows what the control socket is asked about.
+/// Source of the data for control requests.
 protocol ControlSource: AnyObject {
     /// In the order of the configuration.
     var serviceNames: [String] { get }
-    /// nil where there is nothing to start and stop.
+    /// nil: unmanaged or unknown.
     func backend(named name: String) -> BackendID?
-    /// The last lines that it printed, each with its line end.
+    /// The last output lines, each with its line end.
     func lastOutput(of id: BackendID) -> [String]
-    /// Reads the configuration again.
+    /// Loads the configuration again.
     func reload() -> ReloadOutcome
 }
 
 extension LocalReply {
-    /// What is said of an order.
+    /// The response to a command.
     init(_ outcome: CommandResult) {
         switch outcome {
         case .done(let sentence): self.init(status: 200, body: sentence)
@@ -119,7 +119,7 @@ extension LocalReply {
         }
     }
 
-    /// What is said of a reload.
+    /// The response to a reload.
     init(_ outcome: ReloadOutcome) {
         switch outcome {
         case .done(let summary):
@@ -130,7 +130,7 @@ extension LocalReply {
         }
     }
 
-    /// Of lines that come as they are printed, until the connection ends.
+    /// Head of a response with a stream of lines until the connection closes.
     static let lineStreamHead = Array(
         """
         HTTP/1.1 200 OK\r

@@ -1,13 +1,13 @@
-/// What a terminal shows while a command waits: one line, written anew, and wiped away before the answer.
+/// The progress line on a terminal while a command waits. It is rewritten in place and erased before the result.
 struct ProgressLine: Equatable {
     let service: String
     let order: BackendCommand
-    /// How long the last start took, where that is known and counts.
+    /// Duration of the last start. nil: unknown or irrelevant.
     let lastStartup: Duration?
 
     static let wipe = "\r\u{1b}[K"
 
-    /// nil where there is nothing to wait for.
+    /// nil: the command does not wait.
     init?(of action: ControlCommand.Action, lastStartup: Duration?) {
         guard case .order(let order, let service, waits: true) = action else { return nil }
         (self.service, self.order) = (service, order)
@@ -15,7 +15,7 @@ struct ProgressLine: Equatable {
     }
 
     func text(after elapsed: Duration) -> String {
-        let last = lastStartup.map { ", the last time it took \(Self.seconds($0))" } ?? ""
+        let last = lastStartup.map { ", last start \(Self.seconds($0))" } ?? ""
         return "\(Self.wipe)\(service) is \(order.doing): \(Self.seconds(elapsed))\(last)"
     }
 

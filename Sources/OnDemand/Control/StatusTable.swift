@@ -1,4 +1,4 @@
-/// A snapshot for people who read it in a terminal: a table, and below it what does not fit into one.
+/// A snapshot as text for a terminal: a table, and notes below it.
 enum StatusTable {
     static func text(of snapshot: Snapshot, paint: ANSIStyle = .plain) -> String {
         let memory = snapshot.residentBytes.map { ", \(megabytes(Double($0))) MB" } ?? ""
@@ -59,7 +59,8 @@ enum StatusTable {
         return life + ["\(service.name): \(title) \(failure.detail.withoutControls)"] + failure.lines
     }
 
-    /// Two spaces between columns, none at the end of a line; the state by itself, because a colour takes no column.
+    /// Two spaces between columns, none at the end of a line. The state is separate, because escape sequences have no
+    /// width.
     private static func aligned(_ rows: [[String]]) -> [(before: String, state: String, behind: String)] {
         let widths = titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
@@ -86,6 +87,6 @@ enum StatusTable {
 }
 
 extension String {
-    /// What is missing to this width.
+    /// Spaces to this width.
     fileprivate func spaces(to width: Int) -> String { String(repeating: " ", count: max(0, width - count)) }
 }

@@ -1,4 +1,4 @@
-/// The small server of the demonstration: drives its conversations until a signal ends the process.
+/// The demo's backend: serves its connections until a signal ends the process.
 final class DemoBackend<K: Kernel>: EventHandler {
     private struct Connection {
         let descriptor: Descriptor
@@ -14,7 +14,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
     private var accepted = 0
     private var buffers = Array(repeating: UInt8(0), count: Limits.demoMessageBytes)
 
-    /// Listens only after a while, like a server that has an application to load.
+    /// Listens after `Limits.demoStartup`, like a server that loads an application.
     init(kernel: K, address: SocketAddress) throws(SystemError) {
         self.kernel = kernel
         reactor = Reactor(kernel: kernel)
@@ -38,13 +38,13 @@ final class DemoBackend<K: Kernel>: EventHandler {
         switch key {
         case .connection(let token): deadlineReached(token)
         case .acceptPause: resumeAccepting()
-        default: preconditionFailure("nobody armed \(key)")
+        default: preconditionFailure("unexpected timer \(key)")
         }
     }
 
     func iterationEnded() {}
 
-    // MARK: Coming
+    // MARK: Accepting
 
     private func watchListener() throws(SystemError) {
         try kernel.watch(listener, for: .readable, as: Token(.listener, index: 0, generation: 0))
@@ -73,7 +73,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
 
     private func admit(_ descriptor: Descriptor) {
         guard connections.count < Limits.demoConnections else {
-            let refusal = LocalReply(status: 503, body: "The demonstration has no room for more connections.")
+            let refusal = LocalReply(status: 503, body: "The demo has too many connections.")
             _ = kernel.send(refusal.rendered(keepAlive: false, headOnly: false).span, to: descriptor)
             return kernel.close(descriptor)
         }
@@ -89,9 +89,9 @@ final class DemoBackend<K: Kernel>: EventHandler {
         serve(token)
     }
 
-    // MARK: Talking
+    // MARK: Exchanges
 
-    /// Nothing is read while something waits to be sent, so a client that does not listen costs one answer.
+    /// Reads only after all output is sent, so a client that does not read costs one response.
     private func serve(_ token: Token) {
         for _ in 0..<Limits.readsPerTurn {
             guard flush(token), let connection = connections[token] else { return }
@@ -116,7 +116,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
         }
     }
 
-    /// False when there is nothing more to do for now.
+    /// Returns false if nothing is to be done at the moment.
     private func flush(_ token: Token) -> Bool {
         guard var connection = connections[token] else { return false }
         while !connection.unsent.isEmpty {
@@ -138,7 +138,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
         return true
     }
 
-    /// Of a head, of a farewell, or of a client that did not take what was said last; else it is time to say something.
+    /// Closes a connection after a header timeout, a close timeout or a stall. Otherwise sends a ping.
     private func deadlineReached(_ token: Token) {
         guard let connection = connections[token] else { return }
         guard connection.conversation.phase == .webSocket, connection.unsent.isEmpty else { return close(token) }

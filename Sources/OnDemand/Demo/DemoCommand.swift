@@ -1,15 +1,15 @@
-/// `ondemandd demo`: a backend's whole life on a machine that has nothing but this executable.
+/// `ondemandd demo`: a self-contained demo with this executable as its backend.
 public struct DemoCommand: Equatable, Sendable {
     enum Role: Equatable {
-        /// The daemon, in front of a backend that is this executable again.
+        /// The daemon with its demo backend.
         case show(listen: SocketAddress, status: SocketAddress)
-        /// That backend.
+        /// The demo backend.
         case backend(port: UInt16)
     }
 
     let role: Role
 
-    /// What words on a command line mean.
+    /// The result of parsing a command line.
     public enum Reading: Equatable, Sendable {
         /// A complete command.
         case command(DemoCommand)
@@ -19,13 +19,13 @@ public struct DemoCommand: Equatable, Sendable {
         case mistake(String, usage: String)
     }
 
-    /// What it is for, as it stands in the list of commands.
-    public static let list = "  demo                        shows a backend wake and fall asleep; needs nothing else\n"
+    /// The line in the list of commands.
+    public static let list = "  demo                        run a self-contained demo\n"
 
     static let usualListen = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3000)
     static let usualStatus = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 9292)
 
-    /// nil where the words begin with no such command.
+    /// Returns nil for another command.
     public static func read(_ words: [String]) -> Reading? {
         guard words.first == "demo" else { return nil }
         if words.contains(where: { $0 == "--help" || $0 == "-h" }) { return .help(usage) }
@@ -67,7 +67,7 @@ public struct DemoCommand: Equatable, Sendable {
         return .show(listen: listen, status: status)
     }
 
-    /// A demonstration is for this machine: nobody else is let in, and so the page needs no token.
+    /// Only loopback addresses are allowed, so the status page needs no token.
     private static func address(_ text: String, of option: String) throws(Mistake) -> SocketAddress {
         let address: SocketAddress
         do throws(ValueProblem) {
@@ -84,17 +84,17 @@ public struct DemoCommand: Equatable, Sendable {
     private static let usage = """
         Usage: ondemandd demo [--listen ADDRESS] [--status ADDRESS]
 
-        demo: shows a backend wake and fall asleep; needs nothing else.
+        demo: run a self-contained demo.
 
-        The daemon runs in front of a small server, which is this executable again, and tells which page to open:
-        there a WebSocket can be opened and closed. Ctrl-C ends it. Nothing is written to any file.
+        The daemon runs in front of a small server, which is this executable again, and prints the address of the
+        status page. There a WebSocket can be opened and closed. Ctrl-C ends the demo. No file is written.
 
-          --listen ADDRESS   where clients connect, instead of \(usualListen)
-          --status ADDRESS   where the page is, instead of \(usualStatus)
+          --listen ADDRESS   address for clients; default \(usualListen)
+          --status ADDRESS   address of the status page; default \(usualStatus)
 
-        The small server is "ondemandd demo --as-backend PORT"; nobody else needs to call it that.
+        The demo starts its server with "ondemandd demo --as-backend PORT".
 
-        Exit codes: 0 ended by a signal, 64 these arguments make no sense, 71 an address is in use.
+        Exit codes: 0 ended by a signal, 64 invalid arguments, 71 an address is in use.
 
         """
 }

@@ -1,6 +1,6 @@
-/// One client of the demonstration's backend: it is welcomed, and what it says is said back to it.
+/// One client of the demo backend: gets a welcome message, then an echo of every message.
 ///
-/// Pure: bytes come in, bytes go out. It holds no more than one head or one message, within their limits.
+/// Pure: bytes in, bytes out. It holds at most one head or one message, within their limits.
 struct DemoConversation {
     enum Phase { case head, webSocket, over }
 
@@ -10,7 +10,7 @@ struct DemoConversation {
     private var assembler = MessageAssembler()
     private var unread: [UInt8] = []
 
-    /// What to answer.
+    /// Returns the bytes to send.
     mutating func hear(_ bytes: [UInt8]) -> [UInt8] {
         switch phase {
         case .over: return []
@@ -21,7 +21,7 @@ struct DemoConversation {
         }
     }
 
-    /// What Action Cable says now and then.
+    /// A ping of Action Cable.
     func ping(at seconds: Int64) -> [UInt8] {
         phase == .webSocket ? FrameWriter.text("{\"type\":\"ping\",\"message\":\(seconds)}") : []
     }
@@ -29,7 +29,7 @@ struct DemoConversation {
     // MARK: The head
 
     private mutating func answerHead() -> [UInt8] {
-        let bytes = unread  // A second reference, not a copy: the parser changes while it looks at the bytes.
+        let bytes = unread  // A second reference, not a copy: the parser changes while it reads the bytes.
         do throws(HeadError) {
             guard let head = try parser.examine(bytes.span) else { return [] }
             guard try UpgradeIntent.of(head, in: bytes.span) == .webSocket else {
@@ -40,7 +40,7 @@ struct DemoConversation {
             phase = .webSocket
             unread = []
             let key = head.text(of: .secWebSocketKey, in: bytes.span) ?? ""
-            // A browser that offers protocols ends the connection unless one of them is chosen.
+            // A browser that offers subprotocols closes the connection unless one is selected.
             let chosen = head.elements(of: .secWebSocketProtocol, in: bytes.span).first
             return UpgradeResponse.accepting(key: key, subprotocol: chosen.map { String(bytes.span, $0) })
                 + FrameWriter.text("{\"type\":\"welcome\"}") + hearFrames(Array(bytes[head.byteCount...]))

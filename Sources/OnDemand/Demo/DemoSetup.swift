@@ -1,12 +1,12 @@
-/// What `ondemandd demo` runs, and what it says about it.
+/// Configuration and introduction of the demo.
 struct DemoSetup {
     let executable: String
     let listen: SocketAddress
     let status: SocketAddress
 
-    /// As an operator would write it.
+    /// The configuration as an operator writes it.
     var configuration: String {
-        // What looks like a variable in the name of a directory is none.
+        // `${` in a directory name is not a variable.
         let command = executable.replacing("${", by: "$${")
         return """
             {
@@ -40,9 +40,9 @@ struct DemoSetup {
           Open    http://\(status)/    in a browser.
 
           Watch   1. The backend is asleep: no process, no memory.
-                  2. Press "Open a WebSocket". The daemon holds your connection and starts the backend,
-                     which takes 1.5 seconds to boot; then your connection opens as if it had always been there.
-                  3. Press "Close it". Eight seconds later the backend is stopped, and all is quiet again.
+                  2. Press "Open a WebSocket". The daemon queues your request and starts the backend,
+                     which takes 1.5 seconds. Then the WebSocket opens.
+                  3. Press "Close it". Eight seconds later the backend is stopped.
 
           Or, without a browser, in a second terminal:   curl http://\(listen)/
 
@@ -52,7 +52,7 @@ struct DemoSetup {
         """
     }
 
-    /// Why it cannot begin, and what to do.
+    /// Returns the error with a remedy.
     func sentence(on error: SystemError) -> String {
         for (option, address) in [("--listen", listen), ("--status", status)]
         where error.code == .addressInUse && error.subject == "\(address)" {

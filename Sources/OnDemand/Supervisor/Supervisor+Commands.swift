@@ -60,19 +60,19 @@ extension Supervisor {
         let name = backend.name
         switch verdict {
         case .isReady:
-            let startup = backend.history.lastStartup.map { ", boot \($0.wholeMilliseconds) ms" } ?? ""
+            let startup = backend.history.lastStartup.map { ", startup \($0.wholeMilliseconds) ms" } ?? ""
             let process = backend.child.map { " (pid \($0.process.number)\(startup))" } ?? ""
-            return .done("\(name) is \(command == .pin ? "pinned and " : "")ready\(process)")
+            return .done("\(name) is \(command == .pin ? "pinned and " : "")awake\(process)")
         case .hasEnded: return .done("\(name) is \(command == .disable ? "disabled" : "stopped")")
         case .isNoted: return .done("\(name) \(command.acknowledgement)")
         case .hasFailed:
             guard let report = backend.history.lastFailure else { return .failed("\(name) did not start: in backoff") }
             return .failed((["\(name) did not start: \(report.detail)"] + report.lines).joined(separator: "\n"))
-        case .wasStopped: return .failed("\(name) was stopped before it was ready")
+        case .wasStopped: return .failed("\(name) was stopped before it was awake")
         case .stopTimedOut:
             let remaining = (backend.child?.remaining ?? []).map(\.shown).joined(separator: ", ")
             let why = backend.child?.refusesSignals == true ? "; the daemon is not permitted to signal them" : ""
-            return .failed("\(name) is not stopped: these processes do not end: \(remaining)\(why)")
+            return .failed("\(name) is not stopped: still running: \(remaining)\(why)")
         case .daemonLeaves: return .failed("\(name) is shutting down")
         }
     }
@@ -82,9 +82,9 @@ extension BackendCommand {
     /// The result of a command that does not wait.
     fileprivate var acknowledgement: String {
         switch self {
-        case .start: "is asked to start"
-        case .stop: "is asked to stop"
-        case .restart: "is asked to restart"
+        case .start: "received the start command"
+        case .stop: "received the stop command"
+        case .restart: "received the restart command"
         case .pin: "is pinned"
         case .unpin: "is no longer pinned"
         case .enable: "is enabled"

@@ -25,10 +25,10 @@ struct CommandLineTests {
             (["--colour"], "unknown argument --colour"), (["--config"], "--config needs a file"),
             (["--config="], "--config FILE is missing"), (["--check"], "--config FILE is missing"),
             ([], "--config FILE is missing"),
-            (["file.json"], "file.json is no command; a configuration is named by --config file.json"),
-            (["statu"], "statu is no command; did you mean \"status\"?"),
-            (["sotp"], "sotp is no command; did you mean \"stop\"?"),
-            (["frobnicate"], "frobnicate is no command"),
+            (["file.json"], "unknown command file.json; name a configuration with --config file.json"),
+            (["statu"], "unknown command statu; did you mean \"status\"?"),
+            (["sotp"], "unknown command sotp; did you mean \"stop\"?"),
+            (["frobnicate"], "unknown command frobnicate"),
             (["--config", "a.json", "extra"], "unknown argument extra"),
         ])
     func mistakes(arguments: [String], sentence: String) throws {

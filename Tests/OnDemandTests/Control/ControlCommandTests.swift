@@ -69,8 +69,8 @@ import Testing
         #expect(mistake("logs", "a", "-n") == "-n needs a number of lines, up to 200")
         #expect(mistake("stop", "a", "--control") == "--control needs unix:PATH")
         #expect(mistake("stop", "a", "--config") == "--config needs a file")
-        #expect(mistake("stop", "../status") == "\"../status\" is no name of a service")
-        #expect(mistake("stop", "a?wait=0") == "\"a?wait=0\" is no name of a service")
+        #expect(mistake("stop", "../status") == "invalid service name \"../status\"")
+        #expect(mistake("stop", "a?wait=0") == "invalid service name \"a?wait=0\"")
     }
 
     @Test("every command has its own help, and is in the list of all")

@@ -12,7 +12,7 @@ struct ProgressLineTests {
         let begin = ProgressLine.wipe
         #expect(
             line(.start, lastStartup: .milliseconds(1512))?.text(after: .milliseconds(340))
-                == begin + "cable is starting: 0.3 s, the last time it took 1.5 s")
+                == begin + "cable is starting: 0.3 s, last start 1.5 s")
         #expect(line(.restart)?.text(after: .seconds(12)) == begin + "cable is restarting: 12.0 s")
         #expect(line(.stop, lastStartup: .seconds(1))?.text(after: .seconds(1)) == begin + "cable is stopping: 1.0 s")
     }

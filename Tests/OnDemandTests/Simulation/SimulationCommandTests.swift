@@ -14,7 +14,7 @@ struct SimulationCommandTests {
         let simulation = try Simulation.run(scenario([(.zero, .start)]))
         #expect(simulation.complaints == [])
         #expect(simulation.operators[0].status == 200)
-        #expect(simulation.operators[0].text.contains("s0 is ready (pid "))
+        #expect(simulation.operators[0].text.contains("s0 is awake (pid "))
         #expect(simulation.kernel.logged(.idle).count == 2, "once after the order, once after the last question")
     }
 

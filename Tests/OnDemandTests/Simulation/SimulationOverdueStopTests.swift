@@ -33,7 +33,7 @@ struct SimulationOverdueStopTests {
         #expect(simulation.outcomes(of: 3) == [.answered(200)])
         for virtual in simulation.operators.prefix(2) {
             #expect(virtual.status == 502, "\(virtual.text)")
-            #expect(virtual.text.contains("these processes do not end: 201 (child)"), "\(virtual.text)")
+            #expect(virtual.text.contains("still running: 201 (child)"), "\(virtual.text)")
         }
         let overdue = simulation.kernel.logged(.stopTimedOut)
         #expect(overdue.count == 1 && overdue[0].contains("201 (child)"), "\(overdue)")
