@@ -195,7 +195,7 @@ def test_plain_requests_get_426_and_a_disabled_cable_503(serve):
     assert post(daemon, {"stream": "s", "data": "1"}, path="/off/broadcast")[0] == 503
 
 
-# Who may connect
+# Admission
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_what_another_page_could_send_is_refused_and_wakes_nobody(start, extra, 
 
 
 def test_a_name_that_was_pointed_at_us_gets_nothing_and_one_of_ours_everything(start):
-    daemon = guarded(start, sleeping_double(), names="status.example.com")
+    daemon = guarded(start, sleeping_double(), allowed_hosts="status.example.com")
     assert ordered(daemon, "start", host="evil.example").status == 421
     page = "Origin: https://status.example.com"
     assert ordered(daemon, "start", page, host="status.example.com").status == 200

@@ -309,7 +309,7 @@ def test_the_socket_is_found_by_variable_and_by_configuration(begin, control):
 def test_a_configuration_without_control_says_so(start):
     daemon = start(sleeping_double())
     result = run("status", "--config", daemon.file)
-    assert result.returncode == 78 and 'there is no "control"' in result.stderr
+    assert result.returncode == 78 and '"control" is missing' in result.stderr
 
 
 def test_status_as_table_and_as_json(begin, order):

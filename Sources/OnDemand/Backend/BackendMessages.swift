@@ -2,6 +2,9 @@
 
 /// From the proxy: requests on behalf of clients.
 enum BackendRequest: Equatable, Sendable {
+    /// The cable server has messages or unfinished work. It shares this mailbox, so that an iteration without any looks
+    /// at one mailbox only: looking at another costs each relayed message 150 instructions.
+    case cableWork
     /// A client waits; it is answered exactly once, unless it is abandoned first. A client that may not wake the
     /// backend is refused where a new start would be needed.
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: ClientInfo)

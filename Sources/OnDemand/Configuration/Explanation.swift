@@ -210,8 +210,8 @@ extension Explanation {
     /// Describes the stop plan, such as `TERM to all its processes; 10s later KILL.`
     private static func stop(_ plan: StopPlan) -> String {
         let signals = plan.steps.map(\.signal.name) + ["KILL"]
-        let later = zip(plan.steps.map(\.patience), signals.dropFirst()).map { patience, signal in
-            patience == .zero ? "; at once \(signal)" : "; \(patience.shortText) later \(signal)"
+        let later = zip(plan.steps.map(\.patience), signals.dropFirst()).map { timeout, signal in
+            timeout == .zero ? "; at once \(signal)" : "; \(timeout.shortText) later \(signal)"
         }
         return "\(signals[0]) to all its processes\(later.joined())."
     }

@@ -82,7 +82,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             write: { output.write($0) })
         reactor = Reactor(kernel: kernel)
         manager = SystemdNotifier(reactor: reactor)
-        cableServer = CableServer(reactor: reactor, log: log, replies: cableReplies)
+        cableServer = CableServer(reactor: reactor, log: log, replies: cableReplies, work: requests)
         let upstreams = configuration.services.map { Self.upstream(of: $0) }
         backendIDs = upstreams.indices.map { BackendID(index: $0) }
         processBackendIDs = configuration.processes.indices.map { BackendID(index: BackendID.firstProcess + $0) }
@@ -254,7 +254,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .notification: supervisor.notificationReady(token)
         case .session: cableServer.ready(token, readiness)
         case .redis: cableServer.redisReady(token, readiness)
-        case .delivery: break
+        case .delivery: requests.post(.cableWork)
         case .signals: takeSignals()
         case .wakeup: proxy.handleWorkerEvents()
         }
@@ -300,11 +300,24 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     /// Delivers messages between the drivers until all mailboxes are empty.
     func iterationEnded() {
-        var hasChanged = false
-        while !requests.isEmpty || !replies.isEmpty || !cableRequests.isEmpty || !cableReplies.isEmpty {
-            requests.takeAll().forEach(supervisor.handle)
-            cableRequests.takeAll().forEach(cableServer.handle)
-            cableReplies.takeAll().forEach(proxy.handle)
+        if !requests.isEmpty || !replies.isEmpty { exchangeMessages() }
+        forgetRemovedServices()
+        advanceShutdown()
+        armLogRetry()
+    }
+
+    /// Delivers the drivers' messages until none is left. Apart from `iterationEnded`, which every message passes.
+    @inline(never)
+    private func exchangeMessages() {
+        var (hasChanged, hasCableWork) = (false, false)
+        while !requests.isEmpty || !replies.isEmpty {
+            for request in requests.takeAll() {
+                if request == .cableWork { hasCableWork = true } else { supervisor.handle(request) }
+            }
+            if hasCableWork {
+                cableRequests.takeAll().forEach(cableServer.handle)
+                cableReplies.takeAll().forEach(proxy.handle)
+            }
             for reply in replies.takeAll() {
                 proxy.handle(reply)
                 guard case .stateChanged = reply else { continue }
@@ -316,10 +329,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             if supervisor.isAllAsleep { trimMemory() }
             saveHistoryIfDue()
         }
-        cableServer.iterationEnded()
-        forgetRemovedServices()
-        advanceShutdown()
-        armLogRetry()
+        if hasCableWork {
+            cableServer.iterationEnded()
+            cableReplies.takeAll().forEach(proxy.handle)
+        }
     }
 
     /// Returns free memory to the system before a long sleep.

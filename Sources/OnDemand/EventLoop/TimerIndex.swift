@@ -38,7 +38,7 @@ struct TimerIndex {
     @inline(__always)
     mutating func move(_ code: UInt64, to position: Int) {
         let place = place(of: code)
-        precondition(slots[place].code == code, "what is not in the table was moved in it")
+        precondition(slots[place].code == code, "a code that is not in the table was moved")
         slots[place].position = position
     }
 

@@ -57,21 +57,9 @@ extension ExchangeMachine {
             forwarding.refusedOrigin = refusedOrigin(of: head, asking: requested, for: id)
         }
         var (denial, cable): (LocalReply?, CableUpgrade?)
-        switch match?.destination {
-        case .local(.status(let resource)):
-            denial = rules.statusGuard.denial(
-                to: resource, asking: String(inbound.span, head.method), head, in: inbound.span)
-        case .local(.cable(let id)):
-            do throws(CableUpgradeDenied) {
-                cable = try CableUpgrade(
-                    of: head, in: inbound.span, upgrade: upgrade, from: provenance, access: rules.cables[id.index])
-            } catch {
-                denial = error.response
-                forwarding.refusedOrigin = error.origin
-            }
-        case .local(.broadcast(let id)):
-            denial = rules.cables[id.index].denialOfBroadcast(head, in: inbound.span, from: peer)
-        case .local(.control), .backend, .disabled, nil: break
+        if case .local(let endpoint) = match?.destination {
+            (denial, cable, forwarding.refusedOrigin) = Self.admission(
+                to: endpoint, head, in: inbound.span, upgrade, provenance, from: peer, rules)
         }
         let waitsForContinue = match?.destination.isBroadcast == true && head.has(.expect)
         // Built in one piece, because copying it is expensive.
@@ -117,6 +105,32 @@ extension ExchangeMachine {
             phase = .acquiringBackend(id)
         case .local(let endpoint):
             proceed(to: endpoint)
+        }
+    }
+
+    /// The response to a request that an endpoint does not admit, the handshake of a cable's client, and an origin that
+    /// was rejected. Apart from `accept`, in which it would make the compiler copy the machine.
+    @inline(never)
+    private static func admission(
+        to endpoint: Endpoint, _ head: RequestHead, in bytes: Span<UInt8>, _ upgrade: UpgradeIntent,
+        _ provenance: ForwardedHeaders, from peer: SocketAddress, _ rules: ExchangeRules
+    ) -> (denial: LocalReply?, cable: CableUpgrade?, origin: String?) {
+        switch endpoint {
+        case .status(let resource):
+            let denial = rules.statusGuard.denial(
+                to: resource, asking: String(bytes, head.method), head, in: bytes)
+            return (denial, nil, nil)
+        case .control: return (nil, nil, nil)
+        case .broadcast(let id):
+            return (rules.cables[id.index].denialOfBroadcast(head, in: bytes, from: peer), nil, nil)
+        case .cable(let id):
+            do throws(CableUpgradeDenied) {
+                let cable = try CableUpgrade(
+                    of: head, in: bytes, upgrade: upgrade, from: provenance, access: rules.cables[id.index])
+                return (nil, cable, nil)
+            } catch {
+                return (error.response, nil, error.origin)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ extension Proxy {
             let body = session.machine.takeEndpointBody()
             session.machine.commandAccepted()
             cableRequests.post(.broadcast(id, body: body, requester: clientToken(index)))
+            requests.post(.cableWork)
         }
         return true
     }
@@ -71,6 +72,7 @@ extension Proxy {
         kernel.unwatch(connection.client.descriptor)
         while sessionCounts.count <= id.index { sessionCounts.append(0) }
         sessionCounts[id.index] += 1
+        requests.post(.cableWork)
         cableRequests.post(
             .open(
                 SessionTransfer(

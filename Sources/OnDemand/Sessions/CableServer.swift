@@ -15,6 +15,8 @@ final class CableServer<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let replies: Mailbox<CableReply>
+    /// Where the daemon is told that there is work at the end of this iteration.
+    private let work: Mailbox<BackendRequest>
     /// By the index of their `CableID`; nil where no cable has the number.
     var cables: [Cable?] = []
     var sessions = Slab(empty: Session.empty)
@@ -53,7 +55,8 @@ final class CableServer<K: Kernel> {
         }
     }
 
-    init(reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>) {
+    init(reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>, work: Mailbox<BackendRequest>) {
+        self.work = work
         self.reactor = reactor
         self.log = log
         self.replies = replies
@@ -315,6 +318,7 @@ final class CableServer<K: Kernel> {
         if !cables[id.index]!.isTouched {
             cables[id.index]!.isTouched = true
             touched.append(id)
+            work.post(.cableWork)
         }
         while cables[id.index]?.machine.hasActions == true {
             for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
@@ -367,6 +371,7 @@ final class CableServer<K: Kernel> {
             settle(session.cable)
         }
         replies.post(.sessionEnded(session.cable, session.admission))
+        work.post(.cableWork)
         release(session.cable)
     }
 

@@ -122,6 +122,7 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
+        case .cableWork: preconditionFailure("the daemon handles the cable server's work")
         case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
             // The request was on its way when the service was removed.
             guard let backend = backends[id] else {

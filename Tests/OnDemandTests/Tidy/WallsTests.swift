@@ -25,7 +25,7 @@ struct WallsTests {
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
         "Sessions": [
             "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis",
-            "Fabric",
+            "Fabric", "Backend",
         ],
         "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
         "Proxy": [
