@@ -16,9 +16,14 @@ let withoutRegularExpressions: SwiftSetting = .unsafeFlags([
     "-Xfrontend", "-disable-implicit-string-processing-module-import",
 ])
 
+/// A section for each function, so that the linker can leave out the unused ones and merge those with equal code.
+let separateFunctions: SwiftSetting = .unsafeFlags(
+    ["-Xfrontend", "-function-sections"], .when(configuration: .release))
+
 /// A release executable includes the Swift runtime, so that it is one file to copy.
 let selfContained: [LinkerSetting] = [
-    .unsafeFlags(["-static-stdlib"], .when(configuration: .release))
+    .unsafeFlags(
+        ["-static-stdlib", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all"], .when(configuration: .release))
 ]
 
 let package = Package(
@@ -29,7 +34,9 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
-        .target(name: "OnDemand", dependencies: ["CLinux"], swiftSettings: strict + [withoutRegularExpressions]),
+        .target(
+            name: "OnDemand", dependencies: ["CLinux"],
+            swiftSettings: strict + [withoutRegularExpressions, separateFunctions]),
         .executableTarget(
             name: "ondemandd", dependencies: ["OnDemand"], swiftSettings: strict + [withoutRegularExpressions],
             linkerSettings: selfContained),

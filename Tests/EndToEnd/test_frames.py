@@ -135,7 +135,7 @@ def test_more_connections_than_a_listener_may_have_are_told_and_wake_nothing(sta
     first, second = daemon.connect(), daemon.connect()
     for _ in range(3):
         answer = daemon.ask(wire.request())
-        assert answer.status == 503 and b"too many connections" in answer.body
+        assert answer.status == 503 and b"Too many connections" in answer.body
     daemon.wait_for("refused", reason="too_many_connections")
     assert daemon.starts() == 0
     first.close()

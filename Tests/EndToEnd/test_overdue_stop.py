@@ -41,7 +41,7 @@ def test_a_backend_that_may_not_be_signalled_holds_up_neither_clients_nor_operat
     # The request is queued until the stop plan and five seconds are over.
     queued = daemon.ask(request(path="/"), timeout=10)
     assert queued.status == 503 and queued.value("Retry-After")
-    assert "is still being stopped" in queued.body.decode()
+    assert "is still stopping" in queued.body.decode()
     _, error = stopping.communicate(timeout=5)
     assert stopping.returncode == 1
     assert f"{backend} (" in error and "not permitted to signal" in error

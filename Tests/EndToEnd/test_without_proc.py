@@ -78,4 +78,4 @@ def test_the_command_line_is_read(tmp_path):
 
 def test_the_demo_says_why_it_does_not_start():
     demo = run("demo")
-    assert demo.returncode > 0 and "/proc/self/exe cannot be read" in demo.stdout + demo.stderr
+    assert demo.returncode > 0 and "cannot read /proc/self/exe" in demo.stdout + demo.stderr
