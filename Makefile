@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 # The released daemon carries the Swift runtime in itself: one file to copy to another machine.
-RELEASE := swift build -c release
+# Each function gets a section of its own, for the linker to leave out or to merge.
+RELEASE := swift build -c release -Xswiftc -Xfrontend -Xswiftc -function-sections
 STATIC := .build/static
 BENCH := .build/bench/bench
 
@@ -85,7 +86,7 @@ sanitize: ## the Swift tests with the address sanitizer, then with the thread sa
 
 .PHONY: release
 release: build ## a stripped executable, and one that needs no library at all
-	swift build -c release -Xswiftc -static-executable --product ondemandd --scratch-path $(STATIC)
+	$(RELEASE) -Xswiftc -static-executable --product ondemandd --scratch-path $(STATIC)
 	mkdir -p .build/dist
 	strip -o .build/dist/ondemandd .build/release/ondemandd
 	strip -o .build/dist/ondemandd-static $(STATIC)/release/ondemandd

@@ -16,11 +16,8 @@ let withoutRegularExpressions: SwiftSetting = .unsafeFlags([
     "-Xfrontend", "-disable-implicit-string-processing-module-import",
 ])
 
-/// A section for each function, so that the linker can leave out the unused ones and merge those with equal code.
-let separateFunctions: SwiftSetting = .unsafeFlags(
-    ["-Xfrontend", "-function-sections"], .when(configuration: .release))
-
-/// A release executable includes the Swift runtime, so that it is one file to copy.
+/// A release executable includes the Swift runtime, so that it is one file to copy. The linker leaves out unused
+/// sections and merges those with equal code.
 let selfContained: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-stdlib", "-Xlinker", "--gc-sections", "-Xlinker", "--icf=all"], .when(configuration: .release))
@@ -34,9 +31,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLinux"),
-        .target(
-            name: "OnDemand", dependencies: ["CLinux"],
-            swiftSettings: strict + [withoutRegularExpressions, separateFunctions]),
+        .target(name: "OnDemand", dependencies: ["CLinux"], swiftSettings: strict + [withoutRegularExpressions]),
         .executableTarget(
             name: "ondemandd", dependencies: ["OnDemand"], swiftSettings: strict + [withoutRegularExpressions],
             linkerSettings: selfContained),

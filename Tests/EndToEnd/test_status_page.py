@@ -44,7 +44,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     closed = time.monotonic()
     page.until("You closed it after", ".outcome")
     page.until("No connection is open. It stops in", ".meaning")
-    page.until("asleep in 5 s", ".meaning")
+    page.until("It stops in 5 s", ".meaning")
     page.picture("4-idle")
     # Stopping is over in an instant with a backend that ends at once, so this test does not wait for it.
     page.until("Asleep", ".word")

@@ -4,12 +4,13 @@
 /// the message. So a step is a function of values: `read` finds command and identifier, the caller looks up where the
 /// identifier *stands* with this client, and `step` decides.
 ///
-/// | command | not subscribed | pending | confirmed |
-/// |---|---|---|---|
-/// | subscribe | resolved: subscribe, forward or reject; over the limit: reject | ignore | confirm again |
-/// | unsubscribe | forward if there is a backend, else ignore | unsubscribe | unsubscribe |
-/// | message | forward if there is a backend, else ignore | ignore | ignore |
+/// | command | not subscribed | pending | confirmed | relayed |
+/// |---|---|---|---|---|
+/// | subscribe | resolved: subscribe, forward or reject; over the limit: reject | ignore | confirm again | forward |
+/// | unsubscribe | forward if there is a backend, else ignore | unsubscribe | unsubscribe | forward |
+/// | message | forward if there is a backend, else ignore | ignore | ignore | forward |
 ///
+/// *Relayed* is a subscription of the backend whose streams the cable delivers while the backend sleeps.
 /// *Pending* is a subscription whose stream the source (Redis) has not confirmed yet: its confirmation follows.
 /// A duplicate subscription is confirmed again, because Rails' client repeats a subscription until it is confirmed. It
 /// is delivered once, because nothing is added. A message on a subscription that the cable serves has no receiver.
@@ -27,7 +28,7 @@ enum ActionCableSession {
     }
 
     /// Where an identifier stands with its client.
-    enum SubscriptionState: CaseIterable, Sendable { case notSubscribed, pending, confirmed }
+    enum SubscriptionState: CaseIterable, Sendable { case notSubscribed, pending, confirmed, relayed }
 
     enum Step: Equatable {
         case confirm
@@ -71,6 +72,7 @@ enum ActionCableSession {
             case .forward: return .forward
             case .reject(let reason): return .reject(reason)
             }
+        case (.subscribe, .relayed), (.unsubscribe, .relayed), (.message, .relayed): return .forward
         case (.subscribe, .pending): return .ignore(.alreadyPending)
         case (.subscribe, .confirmed): return .confirm
         case (.unsubscribe, .pending), (.unsubscribe, .confirmed): return .unsubscribe

@@ -41,7 +41,13 @@ extension CableMachine {
                     takeTurboCable(text, from: client, &replies)
                 }
             }
-        case .binary: counters.count(.binary)
+        case .binary(let content):
+            guard rules.resolver.hasBackend, clients.slots[client].cableProtocol == .actionCable else {
+                counters.count(.binary)
+                break
+            }
+            actions.append(
+                .forwardBinary(connection: clients.slots[client].connection, content.bytes(in: buffer)))
         case .ping(let payload): replies += FrameWriter.pong(payload)
         case .pong: break
         case .close(let code, _): return .clientClosed(code)
@@ -56,7 +62,10 @@ extension CableMachine {
         do throws(IgnoredReason) {
             request = try ActionCableSession.read(text)
         } catch {
-            return counters.count(error)
+            counters.count(error)
+            // A backend that is awake says itself what it thinks of it.
+            if rules.resolver.hasBackend, error != .pong { forward(text, of: client) }
+            return
         }
         let token = text.extracting(request.identifier.range.indices)
         let identifier = stored(request.identifier, in: text, of: client)
@@ -77,10 +86,13 @@ extension CableMachine {
             guard subscribe(client, identifier, .actionCable, to: stream) else { return }
             ActionCableFrame.appendConfirmation(of: token, to: &replies)
         case .unsubscribe: unsubscribe(client, identifier)
-        case .forward:
-            actions.append(.forward(connection: clients.slots[client].connection, [UInt8](copying: text)))
+        case .forward: forward(text, of: client)
         case .ignore(let reason): counters.count(reason)
         }
+    }
+
+    private mutating func forward(_ text: Span<UInt8>, of client: UInt32) {
+        actions.append(.forward(connection: clients.slots[client].connection, [UInt8](copying: text)))
     }
 
     private mutating func takeTurboCable(_ text: Span<UInt8>, from client: UInt32, _ replies: inout [UInt8]) {
@@ -145,6 +157,7 @@ extension CableMachine {
         guard let subscription = table.subscriptions(of: client, identifier: identifier).first else {
             return .notSubscribed
         }
+        guard !table.isRelayed(subscription) else { return .relayed }
         return table.isLive(subscription) ? .confirmed : .pending
     }
 
@@ -156,17 +169,14 @@ extension CableMachine {
     private mutating func subscribe(
         _ client: UInt32, _ identifier: [UInt8], _ cableProtocol: CableProtocol, to stream: [UInt8]
     ) -> Bool {
-        let isLive = !rules.hasSource || isSourceAway
         let opened = table.subscribe(
-            client: client, identifier: identifier, cableProtocol, to: stream, isLive: isLive)
-        if opened == .streamOpened { actions.append(.listen(stream)) }
+            client: client, identifier: identifier, cableProtocol, to: stream, isLive: isLive(stream))
+        if opened == .streamOpened { listen(stream) }
         return table.stream(named: stream).map { table.streams[$0].isLive } ?? false
     }
 
     private mutating func unsubscribe(_ client: UInt32, _ identifier: [UInt8]) {
-        for stream in table.unsubscribe(client: client, identifier: identifier) {
-            actions.append(.stopListening(stream))
-        }
+        for stream in table.unsubscribe(client: client, identifier: identifier) { stopListening(stream) }
     }
 }
 
@@ -201,6 +211,7 @@ extension CableMachine {
 extension CableMachine {
     /// The source delivers this stream from now on: its subscriptions are confirmed.
     mutating func sourceConfirmed(_ stream: [UInt8], at now: Instant, _ writer: inout some ClientWriter) {
+        listened.set(stream, isLive: !isSourceAway)
         var confirmations: [(UInt32, [UInt8])] = []
         table.becomeLive(stream) { client, identifier, cableProtocol in
             var frame: [UInt8] = []
@@ -217,6 +228,7 @@ extension CableMachine {
     /// The source cannot be reached: what waits for it is confirmed, and will have a gap.
     mutating func sourceLost(at now: Instant, _ writer: inout some ClientWriter) {
         isSourceAway = true
+        listened.sourceLost()
         for stream in table.waitingStreams { sourceConfirmed(stream, at: now, &writer) }
     }
 

@@ -40,6 +40,7 @@ struct CableMachine {
         case stopListening([UInt8])
         /// A message for the backend, as the client sent it.
         case forward(connection: UInt64, [UInt8])
+        case forwardBinary(connection: UInt64, [UInt8])
     }
 
     private(set) var rules: Rules
@@ -49,6 +50,8 @@ struct CableMachine {
     var pings: PingSchedule
     /// Deadlines of TurboCable clients; every third round they are pinged.
     var turboPings = PingSchedule(interval: Limits.turboCableLookInterval)
+    /// Streams of the backend's clients.
+    var listened = ListenedStreams()
     /// While the source is away, streams count as confirmed.
     var isSourceAway = false
     var counters = CableCounters()
@@ -112,6 +115,12 @@ enum EndReason: Hashable, Sendable {
     case gap
     /// By the `disconnect` command.
     case remote(reconnect: Bool)
+    /// The backend has ended the connection, after its own `disconnect`.
+    case byBackend
+    /// The client must reconnect, because the backend cannot be reached as before.
+    case backendLost
+    /// Connected for `hibernate.max_age`.
+    case tooOld
 }
 
 /// What a cable has done, for metrics.
@@ -134,10 +143,10 @@ struct CableCounters: Equatable, Sendable {
 
 extension CableMachine {
     /// A client whose upgrade was accepted. `identifiers` are those of its token. `response` is the HTTP response that
-    /// accepts it, and leaves in one write with the first frame.
+    /// accepts it, and leaves in one write with the first frame. `isWelcomed`: by the daemon, and not by the backend.
     mutating func open(
         _ connection: UInt64, _ cableProtocol: CableProtocol, secret: SIDSecret, identifiers text: [UInt8]? = nil,
-        response: [UInt8] = [], at now: Instant, _ writer: inout some ClientWriter
+        response: [UInt8] = [], isWelcomed: Bool = true, at now: Instant, _ writer: inout some ClientWriter
     ) -> UInt32 {
         let client = clients.slots.insert(
             CableClient(
@@ -147,7 +156,8 @@ extension CableMachine {
         switch cableProtocol {
         case .actionCable:
             pings.join(client, at: now)
-            send(response + ActionCableFrame.welcome(sid: secret.sid(of: client)), to: client, at: now, &writer)
+            let welcome = isWelcomed ? ActionCableFrame.welcome(sid: secret.sid(of: client)) : []
+            send(response + welcome, to: client, at: now, &writer)
         case .turboCable:
             turboPings.join(client, at: now)
             if !response.isEmpty { send(response, to: client, at: now, &writer) }
@@ -218,7 +228,7 @@ extension CableMachine {
         case .actionCable: pings.leave(client)
         case .turboCable: turboPings.leave(client)
         }
-        for stream in table.leave(client: client) { actions.append(.stopListening(stream)) }
+        for stream in table.leave(client: client) { stopListening(stream) }
     }
 
     /// What a client is told before its connection ends; nil when it cannot be told anything.
@@ -232,10 +242,11 @@ extension CableMachine {
             return (isActionCable ? ActionCableFrame.disconnect(.tooSlow, reconnect: true) : [])
                 + FrameWriter.close(.tryAgainLater)
         case .silent: return FrameWriter.close(.goingAway)
-        case .serverRestart:
+        case .byBackend: return FrameWriter.close(.normal)
+        case .serverRestart, .tooOld:
             return (isActionCable ? ActionCableFrame.disconnect(.serverRestart, reconnect: true) : [])
                 + FrameWriter.close(.goingAway)
-        case .gap:
+        case .gap, .backendLost:
             return (isActionCable ? ActionCableFrame.disconnect(.serverRestart, reconnect: true) : [])
                 + FrameWriter.close(.serviceRestart)
         case .remote(let reconnect):
@@ -263,7 +274,7 @@ extension EndReason {
     /// Messages that were accepted before are sent first; otherwise the client is told at once.
     fileprivate var keepsQueue: Bool {
         switch self {
-        case .serverRestart, .gap, .remote: true
+        case .serverRestart, .gap, .remote, .byBackend, .backendLost, .tooOld: true
         case .clientClosed, .violation, .connectionLost, .tooSlow, .stalled, .silent: false
         }
     }

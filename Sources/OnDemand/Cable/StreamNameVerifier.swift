@@ -65,6 +65,15 @@ struct StreamNameVerifier: Sendable {
         return Self.read(json, at: now)
     }
 
+    /// The name in a signed text whose signature another server has checked; nil where there is none.
+    static func unverifiedName(in signed: Span<UInt8>) -> [UInt8]? {
+        let end = signed.count - digestCharacters - 2
+        guard end > 0, signed.count <= Limits.signedStreamNameBytes, let json = decode(signed.extracting(0..<end)),
+            case .valid(let name) = read(json, at: 0)
+        else { return nil }
+        return name
+    }
+
     private static let digestCharacters = 64
 
     private static func decode(_ text: Span<UInt8>) -> [UInt8]? {

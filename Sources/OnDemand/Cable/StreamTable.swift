@@ -35,6 +35,8 @@ struct StreamTable {
         let stream: UInt32
         let identifier: UInt32
         let cableProtocol: CableProtocol
+        /// Its subscriptions are the backend's, and are delivered here while the backend sleeps.
+        let isRelayed: Bool
         /// In its stream's list.
         var position: UInt32
         /// Subscriptions.
@@ -62,7 +64,7 @@ struct StreamTable {
     static let none = UInt32.max
 
     var subscriptions = Pool(empty: Subscription(client: 0, group: 0, position: 0, next: Self.none))
-    var groups = Pool(empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, position: 0))
+    var groups = Pool(empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, isRelayed: false, position: 0))
     var streams = Pool(empty: Stream(name: [], isLive: false))
     var identifiers = Interner()
     /// The newest subscription of each client, by number.
@@ -79,6 +81,7 @@ struct StreamTable {
         let stream: UInt32
         let identifier: UInt32
         let cableProtocol: CableProtocol
+        let isRelayed: Bool
     }
 
     var streamCount: Int { streamsByName.count }
@@ -107,12 +110,13 @@ extension StreamTable {
     ///
     /// `isLive` counts for a new stream: whether messages can arrive already.
     mutating func subscribe(
-        client: UInt32, identifier: [UInt8], _ cableProtocol: CableProtocol, to name: [UInt8], isLive: Bool = true
+        client: UInt32, identifier: [UInt8], _ cableProtocol: CableProtocol, to name: [UInt8], isLive: Bool = true,
+        isRelayed: Bool = false
     ) -> Subscribed {
         let known = streamsByName[name]
         let stream = known ?? streams.insert(Stream(name: name, isLive: isLive))
         if known == nil { streamsByName[name] = stream }
-        let group = group(stream, identifier, cableProtocol)
+        let group = group(stream, identifier, cableProtocol, isRelayed)
         mark(group, of: stream)
         let place = Int(client)
         while newest.count <= place { newest.append(Self.none) }
@@ -132,16 +136,19 @@ extension StreamTable {
         groups[group].marks.append(Mark(batch: batch, end: groups[group].members.end))
     }
 
-    private mutating func group(_ stream: UInt32, _ bytes: [UInt8], _ cableProtocol: CableProtocol) -> UInt32 {
+    private mutating func group(
+        _ stream: UInt32, _ bytes: [UInt8], _ cableProtocol: CableProtocol, _ isRelayed: Bool
+    ) -> UInt32 {
         let identifier = identifiers.retain(bytes)
-        let key = GroupKey(stream: stream, identifier: identifier, cableProtocol: cableProtocol)
+        let key = GroupKey(
+            stream: stream, identifier: identifier, cableProtocol: cableProtocol, isRelayed: isRelayed)
         if let group = groupsByKey[key] {
             identifiers.release(identifier)
             return group
         }
         let group = groups.insert(
             Group(
-                stream: stream, identifier: identifier, cableProtocol: cableProtocol,
+                stream: stream, identifier: identifier, cableProtocol: cableProtocol, isRelayed: isRelayed,
                 position: streams[stream].groups.end))
         groupsByKey[key] = group
         _ = streams[stream].groups.append(group)
@@ -173,6 +180,9 @@ extension StreamTable {
         return count
     }
 
+    /// Whether the backend has this subscription.
+    func isRelayed(_ subscription: UInt32) -> Bool { groups[subscriptions[subscription].group].isRelayed }
+
     /// Whether messages reach this subscription already.
     func isLive(_ subscription: UInt32) -> Bool { streams[groups[subscriptions[subscription].group].stream].isLive }
 }
@@ -181,8 +191,8 @@ extension StreamTable {
 
 extension StreamTable {
     /// Ends the subscriptions of a client under an identifier; returns the streams that have no subscription any more.
-    mutating func unsubscribe(client: UInt32, identifier: [UInt8]) -> [[UInt8]] {
-        let ended = subscriptions(of: client, identifier: identifier)
+    mutating func unsubscribe(client: UInt32, identifier: [UInt8], relayed: Bool = false) -> [[UInt8]] {
+        let ended = subscriptions(of: client, identifier: identifier).filter { isRelayed($0) == relayed }
         return ended.compactMap { remove($0) }
     }
 
@@ -225,7 +235,9 @@ extension StreamTable {
         let (stream, identifier, position) = (
             groups[group].stream, groups[group].identifier, groups[group].position
         )
-        let key = GroupKey(stream: stream, identifier: identifier, cableProtocol: groups[group].cableProtocol)
+        let key = GroupKey(
+            stream: stream, identifier: identifier, cableProtocol: groups[group].cableProtocol,
+            isRelayed: groups[group].isRelayed)
         groupsByKey.removeValue(forKey: key)
         groupsByKey.shrinkIfSparse()
         identifiers.release(identifier)
@@ -269,11 +281,11 @@ extension StreamTable {
 
 extension StreamTable {
     /// The source delivers this stream from now on; `confirm` gets every client that waits, with identifier and
-    /// protocol, in order of arrival within each identifier.
+    /// protocol, in order of arrival within each identifier. The backend confirms its own subscriptions.
     mutating func becomeLive(_ name: [UInt8], _ confirm: (UInt32, [UInt8], CableProtocol) -> Void) {
         guard let stream = streamsByName[name], !streams[stream].isLive else { return }
         streams[stream].isLive = true
-        forEachSubscriber(of: name, confirm)
+        forEachSubscriber(of: name, relayed: false, confirm)
     }
 
     /// Names of the streams that the source has not confirmed, in order of number.
@@ -281,9 +293,12 @@ extension StreamTable {
         (0..<UInt32(streams.end)).filter { streams.contains($0) && !streams[$0].isLive }.map { streams[$0].name }
     }
 
-    func forEachSubscriber(of name: [UInt8], _ body: (UInt32, [UInt8], CableProtocol) -> Void) {
+    func forEachSubscriber(
+        of name: [UInt8], relayed: Bool = true, _ body: (UInt32, [UInt8], CableProtocol) -> Void
+    ) {
         guard let stream = streamsByName[name] else { return }
-        for group in streams[stream].groups.slots where group != ArrivalList.gap {
+        for group in streams[stream].groups.slots
+        where group != ArrivalList.gap && (relayed || !groups[group].isRelayed) {
             let identifier = identifiers[groups[group].identifier]
             let cableProtocol = groups[group].cableProtocol
             for member in groups[group].members.slots where member != ArrivalList.gap {

@@ -51,6 +51,8 @@ enum TurboCableSession {
             return isFull ? .ignore(.tooMany) : .subscribe
         case (.subscribe, .pending): return .ignore(.alreadyPending)
         case (.subscribe, .confirmed): return .confirm
+        // A TurboCable client has no subscriptions at the backend.
+        case (.subscribe, .relayed), (.unsubscribe, .relayed): return .ignore(.notSubscribed)
         case (.unsubscribe, .pending), (.unsubscribe, .confirmed): return .unsubscribe
         case (.unsubscribe, .notSubscribed): return .ignore(.notSubscribed)
         }

@@ -12,6 +12,8 @@ final class RedisConnection<K: Kernel> {
         case request([UInt8])
         case confirmed([UInt8])
         case gap([UInt8])
+        case fenced
+        case fenceFailed
         case away
         case returned
     }
@@ -62,6 +64,7 @@ final class RedisConnection<K: Kernel> {
     func listen(_ stream: [UInt8]) { apply(.listen(stream)) }
     func stopListening(_ stream: [UInt8]) { apply(.stopListening(stream)) }
     func publish(_ text: [UInt8], to stream: [UInt8]) { apply(.publish(stream: stream, text)) }
+    func fence() { apply(.fence) }
 
     /// The outputs since the last call, in order.
     func takeOutputs() -> [Output] {
@@ -170,6 +173,8 @@ final class RedisConnection<K: Kernel> {
         case .gap(let stream):
             gaps += 1
             outputs.append(.gap(stream))
+        case .fenced: outputs.append(.fenced)
+        case .fenceFailed: outputs.append(.fenceFailed)
         case .away: outputs.append(.away)
         case .returned: outputs.append(.returned)
         case .report(let report): record(report)

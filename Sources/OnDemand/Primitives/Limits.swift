@@ -275,6 +275,30 @@ enum Limits {
     /// How long `broadcast.key` is: what cannot be guessed, and fits into any head.
     static let broadcastKeyBytes = 16...1024
 
+    // MARK: Hibernation
+
+    /// A client's request head as it is kept for later connections to the backend; the daemon's default for a head. A
+    /// client with a longer one is connected to the backend without the daemon between them.
+    static let storedRequestBytes = 16 * 1024
+    /// Commands of one client that wait while the backend starts. Beyond it the client is asked to reconnect.
+    static let queuedCommands = 64
+    static let queuedCommandBytes = 256 * 1024
+    /// From a command that needs the backend until it is delivered. Beyond it the client is asked to reconnect.
+    static let wakeTimeout: Duration = .seconds(30)
+    /// Connections to one backend that are made again at the same time: accepting a client often costs it a query.
+    static let restoresAtOnce = 50
+    /// Between two attempts to connect to a backend that has just started.
+    static let redialPause: Duration = .milliseconds(250)
+    /// Unsent bytes in front of a backend or a client; beyond it the other side is not read.
+    static let relayQueueBytes = 64 * 1024
+    /// One message of a backend. Beyond it the client is asked to reconnect.
+    static let upstreamMessageBytes = 16 * 1024 * 1024
+    /// The response head of a backend to a connection that is made again.
+    static let upstreamResponseBytes = 64 * 1024
+    /// A backend that has pinged and then sends nothing for three of its intervals, and at least for this long, is gone
+    /// (Action Cable pings every 3 s).
+    static let upstreamSilence: Duration = .seconds(9)
+
     // MARK: Redis
 
     /// One reply, however many parts it has: far above any message that a browser is sent. Beyond it the connection is

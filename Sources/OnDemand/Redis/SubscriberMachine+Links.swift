@@ -62,7 +62,9 @@ extension SubscriberMachine {
         }
         set(connection, .closed)
         failures[Int(connection.rawValue)] = 0
-        if connection == .listening { comeBack() }
+        guard connection == .listening else { return }
+        failFences()
+        comeBack()
     }
 
     private mutating func comeBack() {
@@ -86,6 +88,7 @@ extension SubscriberMachine {
         }
         switch connection {
         case .listening:
+            failFences()
             for number in channelNumbers {
                 guard channels[number].isWanted else {
                     forget(number)
@@ -153,8 +156,9 @@ extension SubscriberMachine {
     /// AnyCable's channel for broadcasts; it has no prefix.
     static let broadcaster = Array("__anycable__".utf8)
     private static let message = Array("message".utf8)
-    private static let subscribed = Array("subscribe".utf8)
-    private static let unsubscribed = Array("unsubscribe".utf8)
+    private static let patternMessage = Array("pmessage".utf8)
+    private static let pong = Array("pong".utf8)
+    private static let acknowledgements = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe"].map { Array($0.utf8) }
 
     mutating func take(_ reply: RESPValue, from connection: Connection, at now: Instant, _ jitter: Double) {
         switch state(of: connection) {
@@ -200,23 +204,33 @@ extension SubscriberMachine {
     }
 
     private mutating func takePush(_ kind: [UInt8], _ items: [RESPValue]) {
-        guard items.count == 3, case .string(let name?) = items[1] else { return }
+        guard items.count > 1, case .string(let name?) = items[1] else { return }
         switch kind {
-        case Self.subscribed, Self.unsubscribed: acknowledged(name)
+        case Self.pong:
+            guard name == Self.fenceName, fences > 0 else { return }
+            fences -= 1
+            actions.append(.fenced)
+        case Self.patternMessage:
+            guard items.count == 4, case .string(let text?) = items[3] else { return }
+            actions.append(.deliver(stream: Self.remoteDisconnects, text))
+        case _ where Self.acknowledgements.contains(kind): acknowledged(name)
         case Self.message:
-            guard case .string(let text?) = items[2] else { return }
+            guard items.count == 3, case .string(let text?) = items[2] else { return }
             guard name != Self.broadcaster else { return actions.append(.request(text)) }
             guard let stream = stream(of: name), let number = numbers[stream], channels[number].isWanted else { return }
             actions.append(.deliver(stream: stream, text))
-        default: break  // `pong`, and what later versions push.
+        default: break  // What later versions push.
         }
     }
 
     private static let auth = Array("AUTH".utf8)
     private static let select = Array("SELECT".utf8)
-    private static let ping = Array("PING".utf8)
+    static let ping = Array("PING".utf8)
+    static let fenceName = Array("fence".utf8)
     static let subscribe = Array("SUBSCRIBE".utf8)
     static let unsubscribe = Array("UNSUBSCRIBE".utf8)
+    static let subscribePattern = Array("PSUBSCRIBE".utf8)
+    static let unsubscribePattern = Array("PUNSUBSCRIBE".utf8)
     static let publish = Array("PUBLISH".utf8)
 
     mutating func send(_ connection: Connection, _ command: [[UInt8]]) {

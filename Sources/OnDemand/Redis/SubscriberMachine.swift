@@ -13,6 +13,8 @@
 /// A *channel* is a stream with the prefix. It is *live* when as many acknowledgements have arrived as SUBSCRIBE and
 /// UNSUBSCRIBE commands were sent for it, and it is still wanted.
 ///
+/// A *fence* is a PING behind which the messages of a moment have arrived: `Action.fenced`. It fails with its link.
+///
 /// Invariants:
 /// - A published message is delivered when it comes back, once. While the publishing link is in backoff it is delivered
 ///   here, and to nothing else.
@@ -50,6 +52,8 @@ struct SubscriberMachine {
         case stopListening([UInt8])
         /// A JSON text for a stream.
         case publish(stream: [UInt8], [UInt8])
+        /// Answered by `fenced` or `fenceFailed`, in order.
+        case fence
         case connected(Connection)
         /// The attempt failed, or the connection ended. Never after `Action.close`.
         case lost(Connection)
@@ -70,6 +74,9 @@ struct SubscriberMachine {
         /// Messages of this stream arrive from now on.
         case confirmed([UInt8])
         case gap([UInt8])
+        /// Every message that the server sent before the fence has been delivered.
+        case fenced
+        case fenceFailed
         /// New streams count as confirmed, and will have a gap, until `returned`.
         case away
         case returned
@@ -120,6 +127,8 @@ struct SubscriberMachine {
     var waiting: [Message] = []
     var waitingBytes = 0
     var sent: [Message] = []
+    /// Fences without an answer.
+    var fences = 0
     var isLingering = false
     /// Between `Action.away` and `Action.returned`.
     var isAway = false
@@ -145,6 +154,7 @@ struct SubscriberMachine {
         case .listen(let stream): listen(stream, at: now)
         case .stopListening(let stream): stopListening(stream, at: now)
         case .publish(let stream, let text): publish(Message(stream: stream, text: text), at: now)
+        case .fence: fence()
         case .connected(let connection): connected(connection, at: now)
         case .lost(let connection): lost(connection, at: now, jitter)
         case .reply(let connection, let reply): take(reply, from: connection, at: now, jitter)
@@ -185,7 +195,8 @@ extension SubscriberMachine {
         wanted -= 1
         if state(of: .listening) == .ready {
             channels[number].missing += 1
-            send(.listening, [Self.unsubscribe, channel(of: stream)])
+            let command = stream == Self.remoteDisconnects ? Self.unsubscribePattern : Self.unsubscribe
+            send(.listening, [command, channel(of: stream)])
         } else {
             forget(number)
         }
@@ -214,11 +225,14 @@ extension SubscriberMachine {
     }
 
     mutating func subscribe(_ numbers: [UInt32]) {
-        for begin in stride(from: 0, to: numbers.count, by: Limits.redisChannelsPerCommand) {
-            let some = numbers[begin..<min(begin + Limits.redisChannelsPerCommand, numbers.count)]
-            for number in some { channels[number].missing += 1 }
-            send(.listening, [Self.subscribe] + some.map { channel(of: channels[$0].stream) })
+        for number in numbers { channels[number].missing += 1 }
+        let names = numbers.map { channels[$0].stream }.filter { $0 != Self.remoteDisconnects }
+        for begin in stride(from: 0, to: names.count, by: Limits.redisChannelsPerCommand) {
+            let some = names[begin..<min(begin + Limits.redisChannelsPerCommand, names.count)]
+            send(.listening, [Self.subscribe] + some.map { channel(of: $0) })
         }
+        guard names.count < numbers.count else { return }
+        send(.listening, [Self.subscribePattern, channel(of: Self.remoteDisconnects)])
     }
 
     /// An acknowledgement for a channel.
@@ -231,6 +245,28 @@ extension SubscriberMachine {
         guard channels[number].hasGap else { return }
         channels[number].hasGap = false
         actions.append(.gap(stream))
+    }
+}
+
+// MARK: - Fences
+
+extension SubscriberMachine {
+    /// Channels on which Rails' `remote_connections` disconnect clients, as a pattern of Redis.
+    static let remoteDisconnects = Array("action_cable/*".utf8)
+
+    private mutating func fence() {
+        switch state(of: .listening) {
+        case .ready:
+            fences += 1
+            send(.listening, [Self.ping, Self.fenceName])
+        case .closed: actions.append(.fenced)
+        case .connecting, .greeting, .backoff: actions.append(.fenceFailed)
+        }
+    }
+
+    mutating func failFences() {
+        for _ in 0..<fences { actions.append(.fenceFailed) }
+        fences = 0
     }
 }
 

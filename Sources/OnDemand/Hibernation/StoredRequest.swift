@@ -1,0 +1,53 @@
+/// The request with which a client was accepted, as the backend got it. Later connections repeat it: path, query,
+/// cookies and forwarding fields are the client's own, and only the WebSocket's key is new (RFC 6455, 4.1, item 7).
+///
+/// It holds cookies and tokens. It is kept in memory only, never written to a log, and overwritten when the client
+/// leaves.
+struct StoredRequest {
+    /// The head with the key of the connection that it was made for.
+    private var head: [UInt8]
+    /// Of the key's value.
+    private let keyStart: Int
+
+    private static let field = Array("sec-websocket-key:".utf8)
+    /// Sixteen bytes in Base64.
+    static let keyByteCount = 24
+
+    /// nil: the head has no key of the usual length, or is too long to be kept.
+    init?(head: [UInt8]) {
+        guard head.count <= Limits.storedRequestBytes, let start = Self.keyStart(in: head) else { return nil }
+        self.head = head
+        keyStart = start
+    }
+
+    var byteCount: Int { head.count }
+
+    /// The head for another connection. `key` is in Base64, without line breaks.
+    func head(withKey key: [UInt8]) -> [UInt8] {
+        precondition(key.count == Self.keyByteCount, "a key of another length")
+        var head = head
+        head.replaceSubrange(keyStart..<keyStart + key.count, with: key)
+        return head
+    }
+
+    /// Overwrites cookies and tokens.
+    mutating func wipe() {
+        for index in head.indices { head[index] = 0 }
+        head = []
+    }
+
+    private static func keyStart(in head: [UInt8]) -> Int? {
+        var lineStart = 0
+        while let end = head[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
+            let line = head[lineStart..<end]
+            if line.count > field.count, zip(line, field).allSatisfy({ HTTPByte.folded($0) == $1 }) {
+                var start = lineStart + field.count
+                while start < end, head[start] == HTTPByte.space || head[start] == HTTPByte.tab { start += 1 }
+                let value = head[start..<end].prefix { $0 > HTTPByte.space }
+                return value.count == keyByteCount ? start : nil
+            }
+            lineStart = end + 1
+        }
+        return nil
+    }
+}
