@@ -42,6 +42,9 @@ struct CableParts: OptionSet {
     static let broadcast = CableParts(rawValue: 1 << 5)
     /// The Redis server, or the names of its channels.
     static let redis = CableParts(rawValue: 1 << 6)
+    /// The backend, what accepts clients, and hibernation. Clients that are connected stay, with the values they
+    /// connected with; new values count for new clients.
+    static let backend = CableParts(rawValue: 1 << 7)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -55,6 +58,9 @@ struct CableParts: OptionSet {
         if old.pingInterval != new.pingInterval { insert(.pingInterval) }
         if old.broadcast != new.broadcast { insert(.broadcast) }
         if old.redis != new.redis { insert(.redis) }
+        if old.backend != new.backend || old.connect != new.connect || old.hibernation != new.hibernation {
+            insert(.backend)
+        }
     }
 }
 
@@ -68,6 +74,7 @@ extension Configuration.Cable {
         cable.limits = Configuration.CableLimits()
         cable.pingInterval = .zero
         (cable.broadcast, cable.redis) = (nil, nil)
+        (cable.backend, cable.connect, cable.hibernation) = (nil, .local, nil)
         return cable
     }
 }

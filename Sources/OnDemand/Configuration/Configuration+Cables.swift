@@ -16,6 +16,12 @@ extension Configuration {
         /// nil: programs broadcast through Redis and the control socket only.
         var broadcast: Broadcast?
         var redis: Redis?
+        /// Name of the service that serves what the cable does not; nil without one.
+        var backend: String?
+        /// Without a backend always `local`. The default of the key is `backend` if there is one.
+        var connect = Connect.local
+        /// nil: an open upstream keeps the backend awake.
+        var hibernation: Hibernation?
         var pingInterval: Duration = .seconds(3)
         var limits = CableLimits()
 
@@ -57,6 +63,25 @@ extension Configuration {
             var url: RedisURL
             /// In front of each stream's name, joined with a colon; nil without.
             var channelPrefix: String?
+        }
+
+        /// What accepts a new client.
+        enum Connect: String, CaseIterable, Sendable {
+            /// The backend: it gets the client's upgrade, and its response is relayed.
+            case backend
+            /// The daemon: it opens the upstream when a client first needs the backend.
+            case local
+        }
+
+        /// The sleep of the backend while clients are connected (`hibernate`).
+        struct Hibernation: Equatable, Sendable {
+            /// Besides `Turbo::StreamsChannel`, which is always replayable.
+            var channels: [ReplayableChannel] = []
+            /// A client that has been connected for longer is asked to reconnect, so that its cookies are checked
+            /// again; nil is no limit.
+            var maximumAge: Duration? = .seconds(12 * 60 * 60)
+            /// Whether clients get a second `welcome` after a wake.
+            var sendsNotice = false
         }
     }
 

@@ -30,7 +30,7 @@ struct CableChangeTests {
         #expect(plan([a], []).removedCables == [0])
     }
 
-    @Test("limits, streams, keys, origins, tokens, pings and broadcasts keep the clients")
+    @Test("limits, streams, keys, origins, tokens, pings, broadcasts and the backend keep the clients")
     func kept() throws {
         let edits: [(CableParts, (inout Configuration.Cable) -> Void)] = [
             (.paths, { $0.paths = [] }), (.admission, { $0.turboCable = false }),
@@ -41,6 +41,8 @@ struct CableChangeTests {
             (.streams, { $0.streams.channels = [.init(name: [1], template: try! StreamTemplate("x"))] }),
             (.limits, { $0.limits.maximumSubscriptions = 1 }), (.limits, { $0.limits.sendTimeout = .seconds(1) }),
             (.pingInterval, { $0.pingInterval = .seconds(1) }), (.broadcast, { $0.broadcast = .init() }),
+            (.backend, { $0.backend = "b" }), (.backend, { $0.connect = .backend }),
+            (.backend, { $0.hibernation = .init() }),
         ]
         for (part, edit) in edits {
             let change = try change(edit)
@@ -50,6 +52,20 @@ struct CableChangeTests {
             ($0.pingInterval, $0.broadcast) = (.seconds(1), .init())
         }
         #expect(several == .changed([.pingInterval, .broadcast]))
+    }
+
+    @Test("each setting of hibernation is a change of the backend's part")
+    func hibernation() throws {
+        let edits: [(inout Configuration.Cable.Hibernation) -> Void] = [
+            { $0.channels = [ReplayableChannel(name: [1])] }, { $0.maximumAge = nil }, { $0.sendsNotice = true },
+        ]
+        for edit in edits {
+            var hibernation = Configuration.Cable.Hibernation()
+            edit(&hibernation)
+            let new = try Self.cable { $0.hibernation = hibernation }
+            let plan = plan([try Self.cable { $0.hibernation = .init() }], [new])
+            #expect(plan.cableChanges == [.changed(.backend)])
+        }
     }
 
     @Test("another Redis server or channel prefix disconnects the clients")

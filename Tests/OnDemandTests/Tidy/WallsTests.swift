@@ -11,6 +11,7 @@ struct WallsTests {
         "WebSocket": ["Primitives", "Crypto"],
         "Routing": ["Primitives"],
         "Cable": ["Primitives", "JSON", "WebSocket", "Crypto"],
+        "Hibernation": ["Primitives", "JSON", "HTTP", "WebSocket", "Cable"],
         "Redis": ["Primitives"],
         "JSON": ["Primitives"],
         "Kernel": ["Primitives"],
@@ -25,7 +26,7 @@ struct WallsTests {
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
         "Sessions": [
             "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis",
-            "Fabric", "Backend",
+            "Fabric", "Backend", "Hibernation",
         ],
         "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
         "Proxy": [
@@ -33,7 +34,7 @@ struct WallsTests {
             "Observability", "Status", "Control", "Cable", "Sessions",
         ],
         "Control": ["Primitives", "HTTP", "Backend", "Kernel", "Observability"],
-        "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Redis"],
+        "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis"],
         "Demo": ["Primitives", "JSON", "Kernel", "EventLoop", "HTTP", "WebSocket", "Configuration"],
     ]
 
