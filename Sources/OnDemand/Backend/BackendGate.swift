@@ -109,5 +109,7 @@ final class BackendGate: Sendable {
 
     /// Number of leases, for the status page.
     var leases: Int { Int(Self.leases(of: word.load(ordering: .relaxed))) }
+    /// The generation that the gate is or was open for.
+    var generation: Generation { Self.generation(of: word.load(ordering: .relaxed)) }
     var isOpen: Bool { word.load(ordering: .relaxed) & Self.openBit != 0 }
 }

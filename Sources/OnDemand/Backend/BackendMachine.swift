@@ -459,7 +459,7 @@ struct BackendMachine {
             return []  // A client has entered; the last returned lease restarts the timeout.
         case .clientDataSeen(let instant):
             return armIdle(from: instant, readySince: since)
-        case .gateClosed where policy.idleWhen == .noClientData:
+        case .gateClosed where policy.hasUncountedConnections:
             let reason = policy.minimumSleep > .zero ? CloseReason.staysAway : .goingAway
             return closeTunnels(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
         case .gateClosed:

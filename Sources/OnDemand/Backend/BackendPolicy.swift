@@ -16,6 +16,10 @@ struct BackendPolicy: Equatable, Sendable {
     /// From the end of the last connection or request to the stop; nil never stops it.
     var idleTimeout: Duration? = .seconds(15 * 60)
     var idleWhen = IdleWhen.noConnections
+    /// A cable's clients stay connected while it sleeps, and hold no lease while they can be restored.
+    var isBehindHibernatingCable = false
+    /// Tunnels or upstreams without a lease may be open: data keeps it awake, and they are closed before it stops.
+    var hasUncountedConnections: Bool { idleWhen == .noClientData || isBehindHibernatingCable }
     /// Minimum time from ready to an idle stop.
     var minimumUptime: Duration = .zero
     /// Minimum time from an idle stop to the next start by a request.

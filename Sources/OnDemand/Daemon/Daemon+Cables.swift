@@ -12,11 +12,12 @@ extension Daemon {
         }
         for cable in configuration.cables {
             guard let id = cableServer.id(named: cable.name) else {
+                var served = CableServer<K>.Cable(
+                    name: cable.name, machine: CableMachine(rules: cable.rules, pingInterval: cable.pingInterval),
+                    hasActionCable: cable.actionCable)
+                served.serve(behind: backendSettings(of: cable))
                 cableServer.add(
-                    .init(
-                        name: cable.name, machine: CableMachine(rules: cable.rules, pingInterval: cable.pingInterval),
-                        hasActionCable: cable.actionCable),
-                    redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) })
+                    served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) })
                 continue
             }
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.
@@ -24,6 +25,7 @@ extension Daemon {
                 cableServer.update(
                     id, cable.rules, pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
             }
+            cableServer.update(id, backendSettings(of: cable))
             if !cable.enabled { cableServer.drain(id, over: configuration.closeJitter, isRemoval: false) }
         }
     }
@@ -31,8 +33,29 @@ extension Daemon {
     /// By the index of their `CableID`.
     var cableAccess: [CableAccess] {
         var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.count)
-        for (cable, id) in servedCables { access[id.index] = cable.access }
+        for (cable, id) in servedCables {
+            access[id.index] = cable.access
+            access[id.index].backend = backend(of: cable)?.id
+        }
         return access
+    }
+
+    private func backend(of cable: Configuration.Cable) -> (id: BackendID, service: Configuration.Service)? {
+        zip(backendIDs, configuration.services).first { $1.name == cable.backend }.map { ($0, $1) }
+    }
+
+    private func backendSettings(of cable: Configuration.Cable) -> CableServer<K>.BackendSettings? {
+        backend(of: cable).map { id, service in
+            var rules = RelayMachine.Rules()
+            rules.backendAccepts = cable.connect == .backend
+            rules.hibernates = cable.hibernation != nil
+            rules.channels = BackendChannels(listed: cable.hibernation?.channels ?? [])
+            rules.hasSource = cable.redis != nil
+            rules.maximumSubscriptions = cable.limits.maximumSubscriptions
+            rules.clientsKeepAwake = service.idleWhen == .noConnections
+            rules.sendsNotice = cable.hibernation?.sendsNotice ?? false
+            return .init(backend: id, rules: rules, maximumAge: cable.hibernation?.maximumAge)
+        }
     }
 
     var cableRoutes: [Route] {
@@ -89,7 +112,7 @@ extension Configuration.Cable {
             resolver: SubscriptionResolver(
                 publicStreams: streams.publicStreams,
                 verifier: StreamNameVerifier(secret: streams.secret, railsSecretKeyBase: streams.railsSecretKeyBase),
-                channels: streams.channels),
+                channels: streams.channels, hasBackend: backend != nil),
             maximumMessageBytes: limits.maximumMessageBytes, maximumSubscriptions: limits.maximumSubscriptions,
             maximumQueuedBytes: limits.maximumQueuedBytes, sendTimeout: limits.sendTimeout, hasSource: redis != nil)
     }
@@ -109,6 +132,7 @@ extension Configuration.Cable {
         access.publishers = broadcast?.key.map { .holders(of: $0) } ?? .local
         access.maximumBodyBytes = broadcast?.maximumBodyBytes ?? access.maximumBodyBytes
         access.maximumConnections = limits.maximumConnections
+        access.backendAccepts = connect == .backend
         access.isEnabled = enabled
         return access
     }

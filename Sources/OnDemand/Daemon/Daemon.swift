@@ -98,6 +98,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             status: self,
             controlSource: self,
             reports: reports)
+        cableServer.backendAccess = proxy
         if let reports { try startWorkers(reports) }
         for orphan in kernel.killOrphans(within: Limits.orphanTimeout) {
             log(.orphanKilled, LogField("pid", orphan.process.number), LogField("process", orphan.name))
@@ -253,6 +254,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .probe: supervisor.probeReady(token)
         case .notification: supervisor.notificationReady(token)
         case .session: cableServer.ready(token, readiness)
+        case .relay: cableServer.upstreamReady(token, readiness)
         case .redis: cableServer.redisReady(token, readiness)
         case .delivery: requests.post(.cableWork)
         case .signals: takeSignals()
@@ -273,6 +275,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .familyGuard: supervisor.settleGuard()
         case .unmanagedDrain(let id): proxy.unmanagedDrainTimedOut(id)
         case .session(let token): cableServer.sessionTimerFired(token)
+        case .relay(let token): cableServer.relayTimerFired(token)
         case .cable(let id): cableServer.timerFired(id)
         case .cableDrain(let id): cableServer.drainTimerFired(id)
         case .redis(let id, let number): cableServer.redisTimerFired(number, of: id)
@@ -319,7 +322,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
                 cableReplies.takeAll().forEach(proxy.handle)
             }
             for reply in replies.takeAll() {
-                proxy.handle(reply)
+                deliver(reply)
                 guard case .stateChanged = reply else { continue }
                 hasChanged = true
             }
@@ -332,6 +335,20 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         if hasCableWork {
             cableServer.iterationEnded()
             cableReplies.takeAll().forEach(proxy.handle)
+        }
+    }
+
+    /// Tickets tell which driver has asked; the end of a backend is told to both.
+    private func deliver(_ reply: BackendReply) {
+        switch reply {
+        case .admitted(_, let ticket, _) where ticket.isOfSession: cableServer.handle(reply)
+        case .refused(let ticket, _, _) where ticket.isOfSession: cableServer.handle(reply)
+        case .admitted, .refused, .commandEnded, .printed: proxy.handle(reply)
+        case .closeTunnels, .generationEnded, .stateChanged:
+            // The upstreams of sessions are counted before the proxy looks whether any is left.
+            cableServer.handle(reply)
+            cableReplies.takeAll().forEach(proxy.handle)
+            proxy.handle(reply)
         }
     }
 

@@ -17,6 +17,8 @@ enum TimerKey: Equatable {
     case unmanagedDrain(BackendID)
     /// The end of a closing session.
     case session(Token)
+    /// The upstream of a session: the next attempt, or the end of a wait.
+    case relay(Token)
     /// The next ping, or the end of a stalled client.
     case cable(CableID)
     /// The next clients of a cable to disconnect.
@@ -55,6 +57,7 @@ extension TimerKey: TimerIdentifier {
         case .session(let token): Self.code(19, token)
         case .cable(let id): Self.code(20, id.index)
         case .cableDrain(let id): Self.code(21, id.index)
+        case .relay(let token): Self.code(23, token)
         case .redis(let id, let number): Self.code(22, id.index << 8 | Int(number))
         }
     }
@@ -62,7 +65,7 @@ extension TimerKey: TimerIdentifier {
     private static func code(_ kind: UInt64, _ index: Int) -> UInt64 { kind << 56 | UInt64(index) }
 
     private static func code(_ kind: UInt64, _ token: Token) -> UInt64 {
-        precondition(token.role == .client || token.role == .session, "a timer's token names a client")
+        precondition([.client, .session, .relay].contains(token.role), "a timer's token names a client")
         return kind << 56 | token.rawValue & 0xff_ffff_ffff_ffff
     }
 }

@@ -24,6 +24,10 @@ struct CableAccess: Sendable {
     }
 
     let name: String
+    /// The service that serves what the cable does not; nil without one.
+    var backend: BackendID?
+    /// The backend accepts each new client; otherwise the daemon does.
+    var backendAccepts = false
     /// The ENABLE flag: off answers 503.
     var isEnabled = true
     var actionCable = true

@@ -10,14 +10,18 @@ struct CableUpgrade: Equatable {
     let echoesSubprotocol: Bool
     /// A JSON Web Token from `X-JID`, from `anycable-token.TOKEN` or from the query; nil without one.
     let token: [UInt8]?
+    /// The request's head for the backend, where the client may need one; otherwise empty.
+    var backendHead: [UInt8] = []
 
-    /// Throws the response to a request that is not accepted.
-    init(
+    /// Throws the response to a request that is not accepted. nil: a request for the cable's backend, which is not a
+    /// client of the cable: plain HTTP, or a WebSocket with unknown subprotocols only.
+    init?(
         of head: RequestHead, in bytes: Span<UInt8>, upgrade: UpgradeIntent, from: ForwardedHeaders,
         access: CableAccess
     ) throws(CableUpgradeDenied) {
         guard access.isEnabled else { throw CableUpgradeDenied(response: access.disabled) }
         guard upgrade == .webSocket, let key = head.onlyValue(of: .secWebSocketKey) else {
+            guard access.backend == nil else { return nil }
             throw CableUpgradeDenied(
                 response: LocalReply(
                     status: 426, body: "This is a WebSocket endpoint.",
@@ -35,6 +39,7 @@ struct CableUpgrade: Equatable {
         case .actionCable where access.actionCable: (cableProtocol, echoesSubprotocol) = (.actionCable, true)
         case .none where access.turboCable: (cableProtocol, echoesSubprotocol) = (.turboCable, false)
         case .none where access.actionCable: (cableProtocol, echoesSubprotocol) = (.actionCable, false)
+        case .unknown where access.backend != nil: return nil
         case .none, .actionCable, .unknown:
             throw CableUpgradeDenied(
                 response: LocalReply(status: 400, body: "None of the offered subprotocols is served here."))

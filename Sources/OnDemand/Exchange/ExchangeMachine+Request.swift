@@ -34,43 +34,45 @@ extension ExchangeMachine {
         let isAboutServer = isAboutServer(head)
         let path = path(of: head)
         let match = isAboutServer ? nil : rules.routes.find(path.span)
-        var limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination))
+        let backend = match?.destination.backend(rules)
+        var limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination, backend))
         let framing = try BodyFraming.ofRequest(head, in: inbound.span, limits: limits)
-        if framing == .chunked { limits.removedTrailers = removedTrailers(of: head, for: match?.destination) }
+        if framing == .chunked { limits.removedTrailers = removedTrailers(of: head, for: backend) }
         let requested = try UpgradeIntent.of(head, in: inbound.span)
         let provenance = ForwardedHeaders(
             of: head, in: inbound.span, from: peer, isEncrypted: isEncrypted, trusting: rules.trustedProxies)
         let upgrade = mayUpgrade(to: match?.destination) ? requested : requested == .none ? .none : .ignored
         let identity = RequestIdentity(of: head, in: inbound.span, connection: identity, request: requestCount)
         var forwarding = Forwarding()
-        if case .backend(let id) = match?.destination {
+        var (denial, cable): (LocalReply?, CableUpgrade?)
+        if case .local(let endpoint) = match?.destination {
+            (denial, cable, forwarding.refusedOrigin) = Self.admission(
+                to: endpoint, head, in: inbound.span, upgrade, provenance, from: peer, rules)
+        }
+        if let id = backend, denial == nil {
             forwarding.isSafe = isSafe(head)
             forwarding.keepsUpstream = timeout(for: head, asking: requested, at: id)
             forwarding.head = upstreamHead(
                 of: head, target: target(of: head, path, match!, rules.services[id.index].targetPath),
                 authority: rules.services[id.index].authority,
                 own: addedFields(on: head, identity, provenance, configured: rules.services[id.index].headers),
-                upgrade: upgrade, keepAlive: forwarding.keepsUpstream != nil)
+                upgrade: upgrade, keepAlive: forwarding.keepsUpstream != nil, isCableClient: cable != nil)
             forwarding.mayWake = rules.services[id.index].wakeOn.allows(
                 path: path.span, isUpgrade: upgrade == .webSocket
             ) { !head.values(of: $0, in: inbound.span).isEmpty }
             forwarding.refusedOrigin = refusedOrigin(of: head, asking: requested, for: id)
-        }
-        var (denial, cable): (LocalReply?, CableUpgrade?)
-        if case .local(let endpoint) = match?.destination {
-            (denial, cable, forwarding.refusedOrigin) = Self.admission(
-                to: endpoint, head, in: inbound.span, upgrade, provenance, from: peer, rules)
+            cable?.backendHead = forwarding.head
         }
         let waitsForContinue = match?.destination.isBroadcast == true && head.has(.expect)
         // Built in one piece, because copying it is expensive.
         request = RequestInFlight(
-            head: StoredHead(head, takenFrom: &inbound), service: match?.destination.service,
+            head: StoredHead(head, takenFrom: &inbound), service: backend ?? match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket,
             wantsKeepAlive: head.wantsKeepAlive,
             body: BodyReader(
                 framing, limits: limits, output: match?.destination.isBroadcast == true ? .content : .chunks),
-            forwarding: forwarding, denial: denial, cable: cable)
+            forwarding: forwarding, denial: denial, cable: cable, endpointCable: match?.destination.cable)
         if waitsForContinue, denial == nil, inbound.isEmpty, request?.body.isFinished == false {
             toClient.append(LocalReply.continueResponse)
         }
@@ -134,6 +136,15 @@ extension ExchangeMachine {
         }
     }
 
+    /// A client of a cable whose backend accepts clients itself, or a request that only the backend can serve.
+    mutating func proceedToBackend() {
+        guard let service = request?.service else { preconditionFailure("a cable without a backend") }
+        guard request!.forwarding.refusedOrigin == nil else {
+            return respond(LocalReply(status: 403, body: "This Origin is not allowed to open a WebSocket."))
+        }
+        phase = .acquiringBackend(service)
+    }
+
     private mutating func proceed(to endpoint: Endpoint) {
         switch endpoint {
         case .status(let resource):
@@ -146,7 +157,7 @@ extension ExchangeMachine {
         case .control: phase = .serving(endpoint)
         case .cable:
             if let denial = request!.denial { return respond(denial) }
-            phase = .serving(endpoint)
+            if request!.cable == nil { proceedToBackend() } else { phase = .serving(endpoint) }
         case .broadcast:
             if let denial = request!.denial { return respond(denial) }
             endpointBody.removeAll()
@@ -187,14 +198,15 @@ extension ExchangeMachine {
     }
 
     /// Returns the names that trailers must not have: hop-by-hop fields and fields that the operator sets.
-    private func removedTrailers(of head: RequestHead, for destination: Destination?) -> [[UInt8]] {
-        let configured = destination?.service.map { rules.services[$0.index].headers } ?? []
+    private func removedTrailers(of head: RequestHead, for backend: BackendID?) -> [[UInt8]] {
+        let configured = backend.map { rules.services[$0.index].headers } ?? []
         return HopByHop.names(head, in: inbound.span) + configured.map { $0.name.utf8.map(HTTPByte.folded) }
     }
 
-    private func maximumBodyBytes(of destination: Destination?) -> UInt64? {
+    private func maximumBodyBytes(of destination: Destination?, _ backend: BackendID?) -> UInt64? {
         if case .local(.broadcast(let id)) = destination { return rules.cables[id.index].maximumBodyBytes }
-        let limits = destination?.service.map { rules.services[$0.index].limits } ?? rules.limits.service
+        let service = backend ?? destination?.service
+        let limits = service.map { rules.services[$0.index].limits } ?? rules.limits.service
         return limits.maximumBodyBytes
     }
 
@@ -215,17 +227,22 @@ extension ExchangeMachine {
 
     private func upstreamHead(
         of head: RequestHead, target: ArraySlice<UInt8>, authority: String, own: AddedHeaders, upgrade: UpgradeIntent,
-        keepAlive: Bool
+        keepAlive: Bool, isCableClient: Bool
     ) -> [UInt8] {
         var output: [UInt8] = []
+        var removed = rules.trustedProxies.includes(peer) ? [] : ForwardedHeaders.spoofable
+        // The daemon reads the messages of a cable's client, and knows no extension.
+        if isCableClient { removed.append(Self.extensions) }
         HeadRewriter.request(
             head, in: inbound, target: target, own: own,
-            without: rules.trustedProxies.includes(peer) ? [] : ForwardedHeaders.spoofable, authority: authority,
+            without: removed, authority: authority,
             upgrade: upgrade, keepAlive: keepAlive,
             // An HTTP/1.0 client cannot read chunks, so its backend must not write any.
             version: head.version, into: &output)
         return output
     }
+
+    private static let extensions = Array("sec-websocket-extensions".utf8)
 
     /// Returns the target for the backend; usually a slice of the original, without a copy.
     private func target(
@@ -284,6 +301,17 @@ extension Destination {
         switch self {
         case .backend(let id), .disabled(let id): id
         case .local: nil
+        }
+    }
+
+    fileprivate var cable: CableID? { if case .local(.cable(let id)) = self { id } else { nil } }
+
+    /// The service that may get the request: of a cable its backend.
+    fileprivate func backend(_ rules: ExchangeRules) -> BackendID? {
+        switch self {
+        case .backend(let id): id
+        case .local(.cable(let id)): rules.cables[id.index].backend
+        case .local, .disabled: nil
         }
     }
 

@@ -97,6 +97,7 @@ extension ExchangeMachine {
             return failUpstream(LocalReply(status: 502, body: sentence))
         }
         extensionsNegotiated = head.has(.secWebSocketExtensions)
+        switchesToActionCable = switchesToActionCable(head)
         // The head is usually forwarded byte for byte. Frames that came with it follow; usually there are none, and
         // nothing is copied.
         if responseHead.count > head.byteCount {
@@ -114,6 +115,13 @@ extension ExchangeMachine {
         }
         responseHead = []
         phase = .tunnel
+    }
+
+    /// Whether the messages behind this 101 are those of Action Cable: no other subprotocol was chosen.
+    private func switchesToActionCable(_ head: ResponseHead) -> Bool {
+        guard request!.cable?.cableProtocol == .actionCable, !extensionsNegotiated else { return false }
+        let chosen = head.values(of: .secWebSocketProtocol)
+        return chosen.allSatisfy { responseHead.span.equals(ActionCableFrame.subprotocol, in: $0) }
     }
 
     private mutating func forwardInterim(_ head: ResponseHead) {

@@ -84,6 +84,8 @@ struct ExchangeMachine {
     var earlyFrames: [UInt8] = []
     /// Whether the 101 named an extension, which gives frames' reserved bits a meaning (RFC 6455, 5.2).
     var extensionsNegotiated = false
+    /// The 101 was for a cable's client, whose messages the daemon understands.
+    var switchesToActionCable = false
     /// Counts requests, so that each wait has its own deadline.
     var requestCount = 0
     /// Bytes relayed in both directions; progress distinguishes a slow client from a stalled one.
@@ -113,6 +115,8 @@ struct ExchangeMachine {
         let denial: LocalReply?
         /// The handshake of a client of a cable.
         let cable: CableUpgrade?
+        /// The cable of that client.
+        let endpointCable: CableID?
 
         /// Method and target as received, for the log.
         var line: String { head.line }

@@ -61,6 +61,8 @@ struct RelayMachine {
         /// Messages of streams come from Redis, and reach the backend too.
         var hasSource = false
         var maximumSubscriptions = 100
+        /// A client that cannot be restored keeps the backend awake; otherwise only data does (`idle_when`).
+        var clientsKeepAwake = true
         /// A second `welcome` after a wake, which makes Rails' client fire `connected()` again.
         var sendsNotice = false
     }
@@ -93,6 +95,8 @@ struct RelayMachine {
         /// A text message to the backend.
         case send([UInt8])
         case sendBinary([UInt8])
+        /// A ping of the backend, which is not for the client.
+        case pinged
         /// A text message to the client.
         case deliver([UInt8])
         case deliverBinary([UInt8])
@@ -155,9 +159,33 @@ struct RelayMachine {
     private(set) var journal = SubscriptionJournal()
     /// The connection has had binary messages, a session identifier or extensions: a second one would not be like it.
     private(set) var isOpaque = false
+    /// The backend has known this client.
+    private(set) var hadUpstream: Bool
 
     /// A client whose upgrade the backend has accepted, or one without an upstream so far.
-    init(isAttached: Bool) { state = isAttached ? .attached(Attachment()) : .hibernating }
+    init(isAttached: Bool) {
+        state = isAttached ? .attached(Attachment()) : .hibernating
+        hadUpstream = isAttached
+    }
+
+    var isAttached: Bool { if case .attached = state { true } else { false } }
+
+    /// The backend delivers the messages of this subscription.
+    func isServed(_ identifier: [UInt8]) -> Bool {
+        switch state {
+        case .replaying, .restored, .attached:
+            journal.subscriptions.first { $0.identifier == identifier }?.progress == .confirmed
+        case .hibernating, .waking, .detaching, .over: false
+        }
+    }
+
+    /// Commands wait for the backend.
+    var hasQueuedCommand: Bool {
+        switch state {
+        case .waking(let queue), .replaying(let queue), .restored(let queue), .detaching(let queue): !queue.isEmpty
+        case .hibernating, .attached, .over: false
+        }
+    }
 
     /// A new connection and the journal restore everything.
     func isRestorable(_ rules: Rules) -> Bool {
@@ -205,7 +233,7 @@ struct RelayMachine {
     /// A client that cannot be restored holds a lease, and no other one does.
     private mutating func settleLease(_ rules: Rules, _ effects: inout [Effect]) {
         guard case .attached(var attachment) = state else { return }
-        let isNeeded = !isRestorable(rules)
+        let isNeeded = rules.clientsKeepAwake && !isRestorable(rules)
         guard attachment.isCounted != isNeeded else { return }
         attachment.isCounted = isNeeded
         state = .attached(attachment)
@@ -351,7 +379,7 @@ extension RelayMachine {
 extension RelayMachine {
     private mutating func message(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
         switch UpstreamMessage.read(text.span) {
-        case .ping: break  // The cable sends the client's pings itself.
+        case .ping: effects.append(.pinged)  // The cable sends the client's pings itself.
         case .welcome(let isPlain): welcome(text, isPlain, rules, &effects)
         case .confirmation(let identifier): confirmation(identifier, text, rules, &effects)
         case .rejection(let identifier): rejection(identifier, text, &effects)
@@ -566,6 +594,7 @@ extension RelayMachine {
     private mutating func commandsMayLeave(_ rules: Rules, _ effects: inout [Effect]) {
         guard case .restored(let queue) = state else { return }
         state = .attached(Attachment())
+        hadUpstream = true
         if rules.sendsNotice, !journal.isEmpty { effects.append(.notify) }
         for text in queue.commands { send(text, rules, &effects) }
     }

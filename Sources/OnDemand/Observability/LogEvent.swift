@@ -43,6 +43,8 @@ enum LogEvent: String, CaseIterable, Sendable {
     case tunnelOpened = "tunnel_opened"
     case tunnelClosed = "tunnel_closed"
     case connectionAborted = "connection_aborted"
+    /// A cable's client was asked to reconnect, because its backend cannot be reached as before.
+    case clientDisconnected = "client_disconnected"
     case badRequest = "bad_request"
     case unauthorized
     case upstreamError = "upstream_error"
@@ -57,7 +59,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .forcedShutdown, .exited, .reloaded, .command,
             .started,
             .ready,
-            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted, .redisConnected:
+            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted, .clientDisconnected,
+            .redisConnected:
             .info
         case .queued, .tunnelOpened, .tunnelClosed, .badRequest: .debug
         }

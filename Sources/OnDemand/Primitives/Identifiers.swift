@@ -31,7 +31,13 @@ struct Ticket: Hashable, Sendable {
 
     init(ofBackend count: UInt64) { number = Self.firstOfBackends + count }
 
+    /// For a client of a cable.
+    init(ofSession count: UInt64) { number = Self.firstOfSessions + count }
+
+    private static let firstOfSessions: UInt64 = 1 << 62
+
     var isOfBackend: Bool { number > Self.firstOfBackends }
+    var isOfSession: Bool { number > Self.firstOfSessions && number < Self.firstOfBackends }
 }
 
 /// The number of a cable, stable across reloads. A number is used again after the last client of its cable has left.

@@ -295,6 +295,11 @@ enum Limits {
     static let upstreamMessageBytes = 16 * 1024 * 1024
     /// The response head of a backend to a connection that is made again.
     static let upstreamResponseBytes = 64 * 1024
+    /// How often the age of clients and the silence of backends are looked at.
+    static let cableRelayLook: Duration = .seconds(3)
+    /// A backend that crashes has delivered what Redis had published this long before. What came later may be missing,
+    /// and its clients are asked to reconnect.
+    static let crashGap: Duration = .seconds(2)
     /// A backend that has pinged and then sends nothing for three of its intervals, and at least for this long, is gone
     /// (Action Cable pings every 3 s).
     static let upstreamSilence: Duration = .seconds(9)

@@ -6,6 +6,8 @@ struct Token: Hashable, Sendable {
         case listener, client, upstream, childOutput, childErrors, probe, notification, signals, wakeup
         /// A client of a cable.
         case session
+        /// The upstream of a client of a cable.
+        case relay
         /// A connection to a Redis server.
         case redis
         /// Messages of cables that are left to deliver; no socket.

@@ -44,8 +44,68 @@ extension Proxy {
             }
             if upgrade.token != nil { logWrongSecret(of: session) }
         }
-        handOver(index, session, upgrade, verdict, to: id)
+        guard case .accepted = verdict, access.backend != nil, upgrade.cableProtocol == .actionCable else {
+            handOver(index, session, upgrade, verdict, to: id)
+            return false
+        }
+        guard !access.backendAccepts else {
+            session.machine.proceedToBackend()
+            return true
+        }
+        guard let transfer = backendTransfer(of: session, upgrade, upstream: nil) else {
+            session.machine.respond(LocalReply(status: 431, body: "The request header is too long."), closing: true)
+            return true
+        }
+        handOver(index, session, upgrade, verdict, to: id, transfer)
         return false
+    }
+
+    /// The way to the backend of a cable's client; nil where the request cannot be repeated later.
+    private func backendTransfer(
+        of session: Connection.HTTPSession, _ upgrade: CableUpgrade, upstream: UpstreamTransfer?
+    ) -> BackendTransfer? {
+        guard let id = session.machine.request?.service, let request = StoredRequest(head: upgrade.backendHead) else {
+            return nil
+        }
+        let client = ClientInfo(
+            address: session.machine.remoteAddress, path: session.machine.request?.shownPath ?? "",
+            agent: session.machine.request?.shownAgent)
+        return BackendTransfer(id: id, request: request, client: client, upstream: upstream)
+    }
+
+    /// The backend has accepted a client of a cable: both sockets move to the cable server. Returns false for a
+    /// connection that is a tunnel: another subprotocol was chosen, or the request cannot be repeated.
+    func openSession(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
+        guard session.machine.switchesToActionCable, let upgrade = session.machine.request?.cable,
+            let id = session.machine.request?.endpointCable,
+            let lease = table.connections.peek(at: index, for: { $0.lease }),
+            let descriptor = table.connections.peek(at: index, for: { $0.upstream?.descriptor }),
+            StoredRequest(head: upgrade.backendHead) != nil
+        else { return false }
+        let bytes = session.machine.takeTunnelBytes()
+        var (response, unsent) = (bytes.head, bytes.restOfHead)
+        let upstream = UpstreamTransfer(
+            descriptor: descriptor, generation: lease.generation, unsent: unsent.takeAll(), received: bytes.earlyFrames)
+        guard let transfer = backendTransfer(of: session, upgrade, upstream: upstream) else { return false }
+        if let service = session.machine.request?.service {
+            log.record(
+                .tunnelOpened, [LogField("service", upstreams[service.index].name)])
+        }
+        kernel.unwatch(descriptor)
+        connections[index].upstream = nil
+        connections[index].lease = nil
+        handOver(
+            index, session, upgrade, .accepted(identifiers: identifiers(of: upgrade, id, session)), to: id, transfer,
+            response: response.takeAll(), earlyBytes: bytes.toUpstream)
+        return true
+    }
+
+    /// The connection identifiers of the client's token, which was accepted before the backend was asked.
+    private func identifiers(of upgrade: CableUpgrade, _ id: CableID, _ session: Connection.HTTPSession) -> [UInt8]? {
+        guard case .accepted(let identifiers) = verdict(on: upgrade, session.machine.rules.cables[id.index]) else {
+            return nil
+        }
+        return identifiers
     }
 
     private func verdict(on upgrade: CableUpgrade, _ access: CableAccess) -> SessionTransfer.Verdict {
@@ -62,12 +122,12 @@ extension Proxy {
 
     private func handOver(
         _ index: Int, _ session: Connection.HTTPSession, _ upgrade: CableUpgrade, _ verdict: SessionTransfer.Verdict,
-        to id: CableID
+        to id: CableID, _ backend: BackendTransfer? = nil, response: [UInt8]? = nil, earlyBytes: [UInt8]? = nil
     ) {
         reactor.disarm(.connection(clientToken(index)))
         noteAnnounced(nil, of: index)
         let address = session.machine.remoteAddress
-        let earlyBytes = session.machine.takeEarlyBytes()
+        let earlyBytes = earlyBytes ?? session.machine.takeEarlyBytes()
         let connection = connections.remove(index: index)
         kernel.unwatch(connection.client.descriptor)
         while sessionCounts.count <= id.index { sessionCounts.append(0) }
@@ -77,7 +137,8 @@ extension Proxy {
             .open(
                 SessionTransfer(
                     cable: id, descriptor: connection.client.descriptor, admission: connection.admission,
-                    upgrade: upgrade, verdict: verdict, earlyBytes: earlyBytes, address: address)))
+                    upgrade: upgrade, response: response ?? upgrade.response, verdict: verdict,
+                    earlyBytes: earlyBytes, address: address, backend: backend)))
     }
 
     func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
@@ -93,6 +154,14 @@ extension Proxy {
         case .sessionEnded(let id, let admission):
             sessionCounts[id.index] -= 1
             releaseAdmission(admission)
+        case .upstreamEnded(let id, let generation, let wasUncounted):
+            endUse(of: .init(backend: id, generation: generation), wasUncounted: wasUncounted)
+        case .upstreamUncounted(let id, let generation):
+            upstreams[id.index].uncounted += 1
+            returnLease(.init(backend: id, generation: generation))
+        case .upstreamCounted(let id, _):
+            upstreams[id.index].uncounted -= 1
+            recordConnectionCount(of: id)
         }
     }
 }

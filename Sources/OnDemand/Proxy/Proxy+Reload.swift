@@ -132,3 +132,12 @@ extension Proxy.Upstream {
         self.next = nil
     }
 }
+
+extension Proxy: BackendAccess {
+    func gate(of backend: BackendID) -> BackendGate { upstreams[backend.index].gate }
+
+    func address(of backend: BackendID, _ generation: Generation) -> SocketAddress {
+        upstreams[backend.index].move(to: generation)
+        return upstreams[backend.index].currentAddress
+    }
+}

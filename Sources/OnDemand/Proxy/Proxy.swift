@@ -413,7 +413,7 @@ final class Proxy<K: Kernel> {
         statusChanged()
     }
 
-    private func recordConnectionCount(of id: BackendID) {
+    func recordConnectionCount(of id: BackendID) {
         connectionHistories[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
     }
 
@@ -450,6 +450,7 @@ final class Proxy<K: Kernel> {
 
     private func openTunnel(_ index: Int, _ session: Connection.HTTPSession) {
         reactor.disarm(.connection(clientToken(index)))
+        if session.machine.switchesToActionCable, openSession(index, session) { return }
         let bytes = session.machine.takeTunnelBytes()
         if let id = session.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(session))

@@ -11,6 +11,33 @@ enum CableReply {
     case response(LocalReply, requester: Token)
     /// A client's socket is closed; it is not counted any more.
     case sessionEnded(CableID, Admission)
+    /// A connection to a backend is closed, or was never made with the lease that was held for it. `wasUncounted`: its
+    /// lease had been returned.
+    case upstreamEnded(BackendID, Generation, wasUncounted: Bool)
+    /// A connection does not keep its backend awake any more: return the lease.
+    case upstreamUncounted(BackendID, Generation)
+    /// It keeps the backend awake again; the lease is taken.
+    case upstreamCounted(BackendID, Generation)
+}
+
+/// A client of a cable with a backend.
+struct BackendTransfer {
+    let id: BackendID
+    /// The request as the backend gets it.
+    let request: StoredRequest
+    let client: ClientInfo
+    /// The connection over which the backend has accepted the client; nil where the daemon accepts it.
+    let upstream: UpstreamTransfer?
+}
+
+/// A connection to a backend on its way from the proxy to the cable server, with its lease.
+struct UpstreamTransfer {
+    let descriptor: Descriptor
+    let generation: Generation
+    /// Bytes of the request that the backend has not read yet.
+    let unsent: [UInt8]
+    /// Frames that arrived with the 101.
+    let received: [UInt8]
 }
 
 /// A connection on its way from the proxy to the cable server.
@@ -26,9 +53,13 @@ struct SessionTransfer {
     let descriptor: Descriptor
     let admission: Admission
     let upgrade: CableUpgrade
+    /// The HTTP response that accepts the client: the backend's own, where it accepts.
+    let response: [UInt8]
     let verdict: Verdict
     /// Frames that arrived in one piece with the request head.
     let earlyBytes: [UInt8]
     /// The client's address, for the log.
     let address: String
+    /// nil: the cable serves the client alone.
+    var backend: BackendTransfer?
 }

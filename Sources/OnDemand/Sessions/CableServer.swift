@@ -16,17 +16,30 @@ final class CableServer<K: Kernel> {
     let log: Log
     let replies: Mailbox<CableReply>
     /// Where the daemon is told that there is work at the end of this iteration.
-    private let work: Mailbox<BackendRequest>
+    let work: Mailbox<BackendRequest>
     /// By the index of their `CableID`; nil where no cable has the number.
     var cables: [Cable?] = []
     var sessions = Slab(empty: Session.empty)
     /// Cables whose machine was called since the last look at its deadline and its undelivered messages.
     var touched: [CableID] = []
     private var buffer: [UInt8] = []
-    private var deliveryIsDue = false
+    /// Like `buffer`, for what backends send; taken out while it is read from.
+    var upstreamBuffer: [UInt8] = []
+    /// Clients that wait for a backend.
+    var tickets: [Ticket: Token] = [:]
+    var lastTicket: UInt64 = 0
+    var lastUpstreamNumber: UInt32 = 0
+    /// Set once, before the first client.
+    weak var backendAccess: (any BackendAccess)?
 
     var kernel: K { reactor.kernel }
-    private var writer: SessionWriter<K> { SessionWriter(kernel: kernel) }
+    var writer: SessionWriter<K> { SessionWriter(kernel: kernel) }
+    var backends: any BackendAccess {
+        guard let backendAccess else { preconditionFailure("a backend before the proxy") }
+        return backendAccess
+    }
+
+    func requests(_ request: BackendRequest) { work.post(request) }
 
     /// One cable as it runs.
     struct Cable {
@@ -44,15 +57,49 @@ final class CableServer<K: Kernel> {
         var drain: Drain?
         /// Log lines about clients that the cable disconnects itself.
         var aborts = LineBudget()
+        /// The service that serves what the cable does not; nil without one.
+        var backend: BackendID?
+        /// For the machines of the clients that the backend serves too.
+        var relayRules = RelayMachine.Rules()
+        /// Clients are asked to reconnect after this time; nil without a limit.
+        var maximumAge: Duration?
+        /// Clients with a way to the backend.
+        var relayCount = 0
+        /// Of them those that are being connected again.
+        var restoring = 0
+        /// The next session to restore; nil while none is to be.
+        var restore: Int?
+        /// Deliveries that end behind a fence of the source, in order.
+        var fences: [(session: Token, identifier: [UInt8])] = []
+        /// When the source last had a message for a stream.
+        var lastDelivered: Instant?
+        /// When ages and silences are looked at next.
+        var nextLook = Instant(nanoseconds: 0)
+        var hibernation = HibernationCounters()
         /// Messages that programs posted, and those that were refused, since the cable was opened.
         var publications: UInt64 = 0
         var refusedPublications: UInt64 = 0
+
+        var hasBackend: Bool { backend != nil }
+
+        mutating func serve(behind settings: BackendSettings?) {
+            backend = settings?.backend
+            relayRules = settings?.rules ?? RelayMachine.Rules()
+            maximumAge = settings?.maximumAge
+        }
 
         struct Drain {
             let until: Instant
             /// The number is free when the last client has left: the cable is out of the configuration.
             let isRemoval: Bool
         }
+    }
+
+    /// What a cable with a backend needs to know of it.
+    struct BackendSettings: Equatable {
+        let backend: BackendID
+        let rules: RelayMachine.Rules
+        let maximumAge: Duration?
     }
 
     init(reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>, work: Mailbox<BackendRequest>) {
@@ -88,6 +135,20 @@ final class CableServer<K: Kernel> {
         cables[id.index]!.drain = nil
         reactor.disarm(.cableDrain(id))
         settle(id)
+    }
+
+    /// The backend, or what is said of it. Clients of another backend are asked to reconnect.
+    func update(_ id: CableID, _ settings: BackendSettings?) {
+        let isSame = cables[id.index]!.backend == settings?.backend
+        cables[id.index]!.serve(behind: settings)
+        guard !isSame else { return }
+        for index in sessions.indices
+        where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) && sessions.isTaken(index) {
+            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { continue }
+            var writer = writer
+            cables[id.index]!.machine.end(client, .backendLost, at: kernel.now(), &writer)
+            settle(id)
+        }
     }
 
     /// Disconnects all clients within `window`, spread evenly: of one cable that is removed or disabled, or of every
@@ -170,15 +231,19 @@ final class CableServer<K: Kernel> {
     }
 
     private func accept(_ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?) {
+        let isWelcomed = transfer.backend?.upstream == nil
         let id = transfer.cable
         let place = sessions.peek(at: index) { $0.generation }
         var writer = writer
         let client = cables[id.index]!.machine.open(
             SessionWriter<K>.name(of: index, transfer.descriptor), transfer.upgrade.cableProtocol,
             secret: SIDSecret(high: kernel.random(), low: kernel.random()), identifiers: identifiers,
-            response: transfer.upgrade.response, at: kernel.now(), &writer)
+            response: transfer.response, isWelcomed: isWelcomed, at: kernel.now(), &writer)
         sessions[index].stage = .open(client: client)
         settle(id)
+        if let backend = transfer.backend, sessions.contains(index: index, generation: place) {
+            attach(index, transfer, backend)
+        }
         if !transfer.earlyBytes.isEmpty, sessions.contains(index: index, generation: place) {
             var early = transfer.earlyBytes
             receive(&early, early.count, for: index)
@@ -187,7 +252,7 @@ final class CableServer<K: Kernel> {
     }
 
     private func refuse(_ index: Int, _ transfer: SessionTransfer, _ reason: ActionCableFrame.DisconnectReason) {
-        let bytes = transfer.upgrade.response + ActionCableFrame.refusal(reason)
+        let bytes = transfer.response + ActionCableFrame.refusal(reason)
         // A new socket takes a few hundred bytes at once.
         _ = kernel.send(bytes.span, to: transfer.descriptor)
         kernel.endSending(on: transfer.descriptor)
@@ -237,7 +302,7 @@ final class CableServer<K: Kernel> {
 
     // MARK: Sockets
 
-    private func token(_ index: Int) -> Token {
+    func token(_ index: Int) -> Token {
         Token(.session, index: index, generation: sessions.peek(at: index) { $0.generation })
     }
 
@@ -261,12 +326,15 @@ final class CableServer<K: Kernel> {
         var writer = writer
         cables[id.index]!.machine.writable(client, at: kernel.now(), &writer)
         settle(id)
+        // What the client did not take was not read from the backend.
+        guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream else { return }
+        if upstream.stage != .connecting { read(upstream, of: index, relay) }
     }
 
     private func read(_ index: Int) {
         let generation = sessions.peek(at: index) { $0.generation }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
-        for _ in 0..<Limits.sessionReadsPerTurn {
+        for _ in 0..<Limits.sessionReadsPerTurn where !sessions.peek(at: index, for: { $0.isPaused }) {
             let (descriptor, stage) = sessions.peek(at: index) { ($0.descriptor, $0.stage) }
             let count: Int
             switch kernel.receive(from: descriptor, into: &buffer) {
@@ -293,7 +361,7 @@ final class CableServer<K: Kernel> {
                 return
             }
         }
-        reactor.resumeLater(token(index))
+        if !sessions.peek(at: index, for: { $0.isPaused }) { reactor.resumeLater(token(index)) }
     }
 
     /// nil: the limit of discarded bytes is reached.
@@ -314,15 +382,19 @@ final class CableServer<K: Kernel> {
     // MARK: Actions
 
     /// Performs what a machine has decided, and notes that its deadline may have changed.
-    private func settle(_ id: CableID) {
-        if !cables[id.index]!.isTouched {
-            cables[id.index]!.isTouched = true
-            touched.append(id)
-            work.post(.cableWork)
-        }
+    func settle(_ id: CableID) {
+        touch(id)
         while cables[id.index]?.machine.hasActions == true {
             for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
         }
+    }
+
+    /// The end of this iteration looks at the cable.
+    func touch(_ id: CableID) {
+        guard !cables[id.index]!.isTouched else { return }
+        cables[id.index]!.isTouched = true
+        touched.append(id)
+        work.post(.cableWork)
     }
 
     private func perform(_ action: CableMachine.Action, _ id: CableID) {
@@ -331,6 +403,7 @@ final class CableServer<K: Kernel> {
             let index = SessionWriter<K>.index(of: connection)
             guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
             sessions[index].stage = .closing(client: client)
+            endRelay(index)
             reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
             logEnd(of: index, id, reason)
         case .flushed(let connection):
@@ -351,7 +424,9 @@ final class CableServer<K: Kernel> {
             guard let source = cables[id.index]?.source else { return }
             source.stopListening(stream)
             takeOutputs(of: id, source)
-        case .forward: preconditionFailure("a cable without a backend forwarded a message")
+        case .forward(let connection, let text): relay(.command(text), of: SessionWriter<K>.index(of: connection))
+        case .forwardBinary(let connection, let payload):
+            relay(.clientSentBinary(payload), of: SessionWriter<K>.index(of: connection))
         }
     }
 
@@ -362,6 +437,7 @@ final class CableServer<K: Kernel> {
 
     /// Releases everything that a session holds.
     private func close(_ index: Int) {
+        endRelay(index)
         let token = token(index)
         let session = sessions.remove(index: index)
         if session.stage != .open(client: session.client ?? 0) { reactor.disarm(.session(token)) }
@@ -384,7 +460,8 @@ final class CableServer<K: Kernel> {
         case .violation(let violation):
             word = violation.closeCode == .messageTooBig ? "message_too_big" : "protocol_violation"
             (code, detail) = (violation.closeCode, violation.reason)
-        case .clientClosed, .connectionLost, .silent, .serverRestart, .gap, .remote: return
+        case .clientClosed, .connectionLost, .silent, .serverRestart, .gap, .remote, .byBackend, .backendLost, .tooOld:
+            return
         }
         guard let leftOut = cables[id.index]!.aborts.spend(at: kernel.now()) else { return }
         let address = sessions.peek(at: index) { $0.address }
@@ -407,6 +484,7 @@ final class CableServer<K: Kernel> {
         cables[id.index]!.machine.ping(at: now, unixSeconds: Int(kernel.wallClock().seconds), &writer)
         cables[id.index]!.machine.endStalled(at: now, &writer)
         settle(id)
+        lookAfterRelays(of: id, at: now)
     }
 
     // MARK: Redis
@@ -424,7 +502,7 @@ final class CableServer<K: Kernel> {
         takeOutputs(of: id, source)
     }
 
-    private func takeOutputs(of id: CableID, _ source: RedisConnection<K>) {
+    func takeOutputs(of id: CableID, _ source: RedisConnection<K>) {
         // Performing an output may cause others: a client that is disconnected ends a stream.
         while cables[id.index] != nil {
             let outputs = source.takeOutputs()
@@ -437,7 +515,12 @@ final class CableServer<K: Kernel> {
         var writer = writer
         let now = kernel.now()
         switch output {
+        case .deliver(SubscriberMachine.remoteDisconnects, _): return remoteDisconnect(id, isGap: false)
+        case .gap(SubscriberMachine.remoteDisconnects): return remoteDisconnect(id, isGap: true)
+        case .fenced: return fenced(id, hasFailed: false)
+        case .fenceFailed: return fenced(id, hasFailed: true)
         case .deliver(let stream, let text):
+            cables[id.index]!.lastDelivered = now
             guard let message = StreamMessage(published: text) else {
                 cables[id.index]!.refusedPublications += 1
                 break
@@ -471,6 +554,7 @@ final class CableServer<K: Kernel> {
     private func finishIteration() {
         let deadline = kernel.now() + Limits.cableDeliveryTime
         var isLate = false
+        for id in touched where cables[id.index]?.restore != nil { continueRestoring(id) }
         for id in touched where cables[id.index]?.hasUndelivered == true {
             while !isLate {
                 var writer = writer
@@ -493,7 +577,7 @@ final class CableServer<K: Kernel> {
         }
         touched = unfinished
         // Here and not where the last session ends: that may be inside of a read into this buffer.
-        if sessions.count == 0 { buffer = [] }
+        if sessions.count == 0 { (buffer, upstreamBuffer) = ([], []) }
         for id in unfinished { cables[id.index]!.isTouched = true }
         if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
     }

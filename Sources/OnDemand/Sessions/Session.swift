@@ -22,6 +22,10 @@ struct Session {
     let admission: Admission
     /// The client's address for the log, as a trusted proxy has announced it.
     let address: String
+    /// The client's way to the backend; nil for a client that the cable serves alone.
+    var relay: Relay?
+    /// The backend reads too slowly: the client is not read meanwhile.
+    var isPaused = false
 
     static var empty: Session {
         Session(

@@ -339,7 +339,7 @@ final class Supervisor<K: Kernel> {
 
     private func tryCloseGate(of backend: SupervisedBackend) -> BackendMachine.Event {
         let policy = backend.machine.policy
-        if policy.idleWhen == .noClientData, let idle = policy.idleTimeout {
+        if policy.hasUncountedConnections, let idle = policy.idleTimeout {
             let last = backend.gate.lastClientData
             guard last + idle <= kernel.now() else { return .clientDataSeen(at: last) }
         }

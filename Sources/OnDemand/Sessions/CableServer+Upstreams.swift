@@ -1,0 +1,329 @@
+// The connections to backends: asked for, made, read, written and closed.
+
+extension CableServer {
+    // MARK: Asking
+
+    func acquire(_ index: Int, _ relay: Relay, _ trigger: RelayMachine.WakeTrigger) {
+        reactor.disarm(.relay(token(index)))
+        if let generation = backends.gate(of: relay.backend).enter() { return connect(index, relay, generation) }
+        lastTicket += 1
+        let ticket = Ticket(ofSession: lastTicket)
+        tickets[ticket] = token(index)
+        relay.link = .queued(ticket)
+        let cause: WakeCause = trigger == .subscription ? .subscription : .command
+        // A client without a command is connected to a backend that is awake, and wakes none.
+        requests(.wanted(relay.backend, ticket, cause, mayWake: trigger != .restore, by: relay.client))
+        reactor.arm(.relay(token(index)), at: relay.wakeDeadline ?? kernel.now() + Limits.wakeTimeout)
+    }
+
+    func pause(_ index: Int, _ relay: Relay, _ pause: Duration) {
+        let next = kernel.now() + pause
+        guard let deadline = relay.wakeDeadline, next < deadline else {
+            relay.link = .none
+            return apply(.wakeFailed, to: relay, of: index)
+        }
+        relay.link = .paused
+        reactor.arm(.relay(token(index)), at: next)
+    }
+
+    func relayTimerFired(_ token: Token) {
+        guard sessions.contains(index: token.index, generation: token.generation),
+            let relay = sessions[token.index].relay
+        else { return }
+        switch relay.link {
+        case .none: break
+        case .queued(let ticket):
+            tickets[ticket] = nil
+            requests(.abandoned(relay.backend, ticket))
+            relay.link = .none
+            apply(.wakeFailed, to: relay, of: token.index)
+        case .paused:
+            relay.link = .none
+            acquire(token.index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
+        // No connection, no response, or no end within its time.
+        case .connected: upstreamClosed(token.index, relay)
+        }
+    }
+
+    // MARK: Replies of the supervisor
+
+    func handle(_ reply: BackendReply) {
+        switch reply {
+        case .admitted(let id, let ticket, let generation):
+            guard ticket.isOfSession else { return }
+            guard let (index, relay) = redeem(ticket) else {
+                return report(.upstreamEnded(id, generation, wasUncounted: false))
+            }
+            connect(index, relay, generation)
+        case .refused(let ticket, let refusal, let retryAfter):
+            guard ticket.isOfSession, let (index, relay) = redeem(ticket) else { return }
+            guard let retryAfter, !refusal.needsOperator, relay.machine.hasQueuedCommand else {
+                return apply(.wakeFailed, to: relay, of: index)
+            }
+            pause(index, relay, retryAfter)
+        case .closeTunnels(let id, let generation, _, _):
+            forEachUpstream(of: id, generation) { index, relay, upstream in
+                if upstream.stage == .open { stopRelaying(index, relay) } else { upstreamClosed(index, relay) }
+            }
+        case .generationEnded(let id, let generation):
+            forEachUpstream(of: id, generation) { index, relay, _ in upstreamClosed(index, relay) }
+        case .stateChanged(let id):
+            for cable in cables.indices where cables[cable]?.backend == id {
+                beginRestoring(CableID(index: cable))
+            }
+        case .commandEnded, .printed: break
+        }
+    }
+
+    private func redeem(_ ticket: Ticket) -> (Int, Relay)? {
+        guard let token = tickets.removeValue(forKey: ticket),
+            sessions.contains(index: token.index, generation: token.generation),
+            let relay = sessions[token.index].relay, case .queued(ticket) = relay.link
+        else { return nil }
+        relay.link = .none
+        reactor.disarm(.relay(token))
+        return (token.index, relay)
+    }
+
+    private func forEachUpstream(
+        of id: BackendID, _ generation: Generation, _ body: (Int, Relay, Upstream) -> Void
+    ) {
+        for index in sessions.indices where sessions.peek(at: index, for: { $0.relay?.backend == id }) {
+            guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream,
+                upstream.generation == generation
+            else { continue }
+            body(index, relay, upstream)
+        }
+    }
+
+    // MARK: Connecting
+
+    /// A lease of this generation is held.
+    private func connect(_ index: Int, _ relay: Relay, _ generation: Generation) {
+        let now = kernel.now()
+        let key = webSocketKey()
+        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
+        let (descriptor, isConnected): (Descriptor, Bool)
+        switch kernel.connect(to: backends.address(of: relay.backend, generation)) {
+        case .connected(let made): (descriptor, isConnected) = (made, true)
+        case .inProgress(let made): (descriptor, isConnected) = (made, false)
+        case .failed:
+            report(.upstreamEnded(relay.backend, generation, wasUncounted: false))
+            return apply(.upstreamEnded(hasGap: false), to: relay, of: index)
+        }
+        let upstream = Upstream(
+            descriptor, number: lastUpstreamNumber, generation: generation, stage: .connecting,
+            unsent: ByteQueue(relay.request.head(withKey: key)), key: key, heard: now)
+        relay.link = .connected(upstream)
+        guard watch(upstream, of: index) else { return upstreamClosed(index, relay) }
+        reactor.arm(.relay(token(index)), at: relay.wakeDeadline ?? now + Limits.wakeTimeout)
+        if isConnected { beginHandshake(index, relay, upstream) }
+    }
+
+    func watch(_ upstream: Upstream, of index: Int) -> Bool {
+        do throws(SystemError) {
+            let token = Token(.relay, index: index, generation: upstream.number)
+            try kernel.watch(upstream.descriptor, for: .edges, as: token)
+            return true
+        } catch {
+            log(.systemError, LogField("detail", error.description))
+            return false
+        }
+    }
+
+    private func beginHandshake(_ index: Int, _ relay: Relay, _ upstream: Upstream) {
+        upstream.stage = .handshaking([])
+        flush(upstream, of: index, relay)
+    }
+
+    func upstreamReady(_ token: Token, _ readiness: Readiness) {
+        let index = token.index
+        guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream,
+            upstream.number == token.generation
+        else { return }
+        upstream.readiness.formUnion(readiness)
+        if upstream.stage == .connecting {
+            guard !readiness.contains(.broken), kernel.connectFailure(of: upstream.descriptor) == nil else {
+                return upstreamClosed(index, relay)
+            }
+            beginHandshake(index, relay, upstream)
+        } else if readiness.contains(.writable) {
+            flush(upstream, of: index, relay)
+        }
+        guard isCurrent(upstream, relay, index) else { return }
+        read(upstream, of: index, relay)
+    }
+
+    private func isCurrent(_ upstream: Upstream, _ relay: Relay, _ index: Int) -> Bool {
+        sessions.isTaken(index) && sessions[index].relay === relay && relay.upstream === upstream
+    }
+
+    // MARK: Bytes
+
+    func send(_ opcode: FrameOpcode, _ payload: [UInt8], to relay: Relay, of index: Int) {
+        guard let upstream = relay.upstream else { preconditionFailure("a message without an upstream") }
+        upstream.unsent.append(FrameWriter.frame(opcode, payload, key: maskingKey()))
+        flush(upstream, of: index, relay)
+    }
+
+    /// Sixteen random bytes in Base64 (RFC 6455, 4.1, item 7).
+    private func webSocketKey() -> [UInt8] {
+        let words = [kernel.random(), kernel.random()]
+        return Base64.encode(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
+    }
+
+    func maskingKey() -> MaskingKey {
+        let random = kernel.random()
+        return MaskingKey(
+            UInt8(random & 0xff), UInt8(random >> 8 & 0xff), UInt8(random >> 16 & 0xff), UInt8(random >> 24 & 0xff))
+    }
+
+    func flush(_ upstream: Upstream, of index: Int, _ relay: Relay) {
+        while !upstream.unsent.isEmpty {
+            switch upstream.unsent.withSpan({ kernel.send($0, to: upstream.descriptor) }) {
+            case .bytes(let count): upstream.unsent.removeFirst(count)
+            case .wouldBlock: return
+            // What the backend has sent before is still read; its end follows.
+            case .failed: return upstream.unsent.removeAll()
+            }
+        }
+        if sessions[index].isPaused {
+            sessions[index].isPaused = false
+            reactor.resumeLater(token(index))
+        }
+    }
+
+    /// Reads what the client can take.
+    func read(_ upstream: Upstream, of index: Int, _ relay: Relay) {
+        if upstreamBuffer.isEmpty { upstreamBuffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
+        for _ in 0..<Limits.sessionReadsPerTurn {
+            guard isCurrent(upstream, relay, index), mayRead(for: index) else { return }
+            switch kernel.receive(from: upstream.descriptor, into: &upstreamBuffer) {
+            case .wouldBlock: return
+            case .ended, .failed: return upstreamClosed(index, relay)
+            case .bytes(let count):
+                upstream.heard = kernel.now()
+                var bytes = upstreamBuffer
+                upstreamBuffer = []
+                take(&bytes, count, from: upstream, of: index, relay)
+                upstreamBuffer = bytes
+            }
+        }
+        reactor.resumeLater(Token(.relay, index: index, generation: upstream.number))
+    }
+
+    private func mayRead(for index: Int) -> Bool {
+        guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return true }
+        let id = sessions.peek(at: index) { $0.cable }
+        return cables[id.index]!.machine.clients.queues.byteCount(client) <= Limits.relayQueueBytes
+    }
+
+    func take(_ bytes: inout [UInt8], _ count: Int, from upstream: Upstream, of index: Int, _ relay: Relay) {
+        var unread = 0..<count
+        if case .handshaking(let head) = upstream.stage {
+            guard let length = answered(upstream, head, bytes[..<count], index, relay) else { return }
+            unread = max(0, length - head.count)..<count
+        }
+        let rules = MessageRules(role: .fromServer, maximumMessageBytes: Limits.upstreamMessageBytes)
+        while isCurrent(upstream, relay, index) {
+            let message: IncomingMessage?
+            do throws(MessageViolation) {
+                message = try upstream.assembler.next(in: &bytes, &unread, rules)
+            } catch {
+                return upstreamClosed(index, relay)
+            }
+            guard let message else { return }
+            switch message {
+            case .text(let content): apply(.message(content.bytes(in: bytes)), to: relay, of: index)
+            case .binary(let content): apply(.upstreamSentBinary(content.bytes(in: bytes)), to: relay, of: index)
+            case .ping(let payload):
+                upstream.unsent.append(FrameWriter.pong(payload, key: maskingKey()))
+                flush(upstream, of: index, relay)
+            case .pong: break
+            case .close:
+                if upstream.stage == .open {
+                    _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
+                }
+                return upstreamClosed(index, relay)
+            }
+        }
+    }
+
+    /// Checks the response to a connection that was made again. Returns the length of its head; nil when it is not
+    /// complete, or when it is no 101 that fits.
+    private func answered(
+        _ upstream: Upstream, _ earlier: [UInt8], _ bytes: ArraySlice<UInt8>, _ index: Int, _ relay: Relay
+    ) -> Int? {
+        let response = earlier + bytes
+        var parser = ResponseHeadParser(
+            limits: HeadLimits(maximumHeaderBytes: Limits.upstreamResponseBytes, maximumFields: Limits.responseFields))
+        let head: ResponseHead?
+        do throws(HeadError) {
+            head = try parser.examine(response.span)
+        } catch {
+            refused(index, relay, isFinal: false)
+            return nil
+        }
+        guard let head else {
+            upstream.stage = .handshaking(response)
+            return nil
+        }
+        guard head.status == 101 else {
+            // The backend has looked at the request and does not want this client, or cannot serve now.
+            refused(index, relay, isFinal: (400..<500).contains(head.status))
+            return nil
+        }
+        let chosen = head.values(of: .secWebSocketProtocol)
+        guard UpgradeIntent.isSwitchToWebSocket(head, in: response.span),
+            let accept = head.onlyValue(of: .secWebSocketAccept),
+            Handshake.accepts(response.span.extracting(accept.indices), key: upstream.key.span),
+            !head.has(.secWebSocketExtensions),
+            chosen.allSatisfy({ response.span.equals(ActionCableFrame.subprotocol, in: $0) })
+        else {
+            refused(index, relay, isFinal: true)
+            return nil
+        }
+        upstream.stage = .open
+        return head.byteCount
+    }
+
+    private func refused(_ index: Int, _ relay: Relay, isFinal: Bool) {
+        abortUpstream(index, relay)
+        apply(.upstreamRefused(isFinal: isFinal), to: relay, of: index)
+    }
+
+    // MARK: Closing
+
+    func closeUpstream(_ index: Int, _ relay: Relay) {
+        guard let upstream = relay.upstream else { return }
+        upstream.unsent.append(FrameWriter.close(.normal, key: maskingKey()))
+        upstream.stage = .closing
+        reactor.arm(.relay(token(index)), at: kernel.now() + Limits.closeTimeout)
+        flush(upstream, of: index, relay)
+    }
+
+    /// Closes the connection and returns its lease; the machine has decided it, and is told nothing.
+    func abortUpstream(_ index: Int, _ relay: Relay) {
+        switch relay.link {
+        case .none: break
+        case .paused: reactor.disarm(.relay(token(index)))
+        case .queued(let ticket):
+            tickets[ticket] = nil
+            requests(.abandoned(relay.backend, ticket))
+            reactor.disarm(.relay(token(index)))
+        case .connected(let upstream):
+            reactor.disarm(.relay(token(index)))
+            kernel.close(upstream.descriptor)
+            report(.upstreamEnded(relay.backend, upstream.generation, wasUncounted: !upstream.isCounted))
+        }
+        relay.link = .none
+    }
+
+    /// The connection is over: by the backend, by the network, or because a wait was too long.
+    func upstreamClosed(_ index: Int, _ relay: Relay) {
+        abortUpstream(index, relay)
+        let id = sessions.peek(at: index) { $0.cable }
+        let hasGap = cables[id.index]!.lastDelivered.map { kernel.now() - $0 < Limits.crashGap } ?? false
+        apply(.upstreamEnded(hasGap: hasGap), to: relay, of: index)
+    }
+}
