@@ -78,7 +78,7 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
 
 def test_every_example_is_a_valid_configuration():
     names = sorted(path.stem for path in EXAMPLES.glob("*.json"))
-    assert {"actioncable", "asgi", "demo", "development", "websocketd"} <= set(names)
+    assert {"actioncable", "asgi", "demo", "development", "hibernate", "websocketd"} <= set(names)
     for name in names:
         checked = subprocess.run(
             [executable(), "--check", "--config", str(EXAMPLES / f"{name}.json")], cwd=REPOSITORY,

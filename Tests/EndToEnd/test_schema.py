@@ -36,6 +36,12 @@ def cable(**keys):
     return {"listen": "127.0.0.1:3000", "cables": [{"name": "c", "path": "/c", **keys}]}
 
 
+def backed(**keys):
+    """A cable with a backend, which has no path of its own."""
+    backend = {"name": "b", "target": "http://127.0.0.1:1", "websocket": True, "on_demand": {"command": "x"}}
+    return {**cable(backend="b", **keys), "reverse_proxies": [backend]}
+
+
 def on_demand(**keys):
     return service(on_demand={"command": "x", **keys})
 
@@ -51,6 +57,8 @@ def right():
     yield "a stop plan", json.dumps(on_demand(stop=["INT", "5s", "SIGTERM", "1m30s", "KILL"]))
     yield "a way to be ready", json.dumps(on_demand(readiness={"kind": "http", "path": "/up", "status": "2xx"}))
     yield "a cable", json.dumps(cable(streams={"public": ["a-*"], "channels": {"A": "a-{b}"}}, limits={"max_connections": 5}))
+    channels = [{"name": "A", "streams": ["a-{b}"]}, {"name": "B", "actions": "stateless", "streams": []}]
+    yield "a backend of a cable", json.dumps(backed(connect="local", hibernate={"channels": channels, "max_age": "off"}))
     yield "a listener for broadcasts", json.dumps(cable(broadcast={"listen": "fd:x", "max_body_bytes": 99}))
     yield "conditions", json.dumps(on_demand(wake_on=[{"path": "/a"}, {"header": "X-Wake"}]))
 
@@ -84,7 +92,11 @@ WRONG = {
     "a limit that only the top has": service(limits={"header_timeout": "1s"}),
     "neither services nor cables": {"listen": "127.0.0.1:3000"},
     "a cable without a path": {"listen": "127.0.0.1:3000", "cables": [{"name": "c"}]},
-    "a key of a later version": cable(hibernate={}),
+    "hibernation without a backend": cable(hibernate={}),
+    "another side that accepts clients": backed(connect="daemon"),
+    "another word for actions": backed(hibernate={"channels": [{"name": "A", "actions": "none"}]}),
+    "a channel without a name": backed(hibernate={"channels": [{"streams": []}]}),
+    "an age without a unit": backed(hibernate={"max_age": "12"}),
     "another protocol": cable(protocols=["socket.io"]),
     "no place for broadcasts": cable(broadcast={"key": "0123456789abcdef"}),
     "a token without a secret": cable(jwt={"parameter": "jid"}),

@@ -4,7 +4,7 @@ extension ConfigurationDraft {
     func conflicts(resolving: Configuration.Resolving) -> [ConfigurationError] {
         repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners(resolving)
             + loops(resolving) + sharedTargets(resolving) + reversedBackoffs() + vainUpgrades()
-            + unreachableTargets() + impossibleRequirements()
+            + unreachableTargets() + impossibleRequirements() + impossibleBackends()
     }
 
     private func repeatedNames() -> [ConfigurationError] {

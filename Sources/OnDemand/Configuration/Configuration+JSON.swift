@@ -59,7 +59,8 @@ extension ConfigurationDecoder {
         let hasCables = fields["cables"]?.value.isEmptyList == false
         if let proxies = fields["reverse_proxies"] {
             let limits = draft.limits?.value.service ?? ServiceLimits()
-            draft.services = services(proxies, mayBeEmpty: hasCables, limits: limits)
+            draft.services = services(
+                proxies, mayBeEmpty: hasCables, limits: limits, withoutPath: draft.namedBackends)
         } else if !hasCables {
             _ = required("reverse_proxies", in: fields, purpose: "it lists the services")
         }
@@ -202,23 +203,28 @@ extension ConfigurationDecoder {
 // MARK: - Services
 
 extension ConfigurationDecoder {
+    /// `withoutPath`: names of services that may leave out `path`, because a cable forwards to them.
     private mutating func services(
-        _ node: ConfigurationNode, mayBeEmpty: Bool, limits: ServiceLimits
+        _ node: ConfigurationNode, mayBeEmpty: Bool, limits: ServiceLimits, withoutPath: Set<String>
     ) -> [ServiceDraft] {
         guard let items = items(of: node, expected: "a list of services") else { return [] }
         if items.isEmpty, !mayBeEmpty { report(node, "the list is empty; it needs at least one service") }
-        return items.map { service($0, limits: limits) }
+        return items.map { service($0, limits: limits, withoutPath: withoutPath) }
     }
 
-    private mutating func service(_ node: ConfigurationNode, limits: ServiceLimits) -> ServiceDraft {
+    private mutating func service(
+        _ node: ConfigurationNode, limits: ServiceLimits, withoutPath: Set<String>
+    ) -> ServiceDraft {
         var draft = ServiceDraft(limits: limits)
         guard let fields = fields(of: node, as: .service) else { return draft }
         if let name = required("name", in: fields, purpose: "every log line of the service begins with it") {
             draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
         }
         if let enabled = fields["enabled"] { draft.enabled = flag(enabled) ?? draft.enabled }
-        if let path = required("path", in: fields, purpose: "it says which requests are meant") {
+        if let path = fields["path"] {
             draft.paths = oneOrMore(path).compactMap { pattern($0) }
+        } else if draft.name.map({ withoutPath.contains($0.value) }) != true {
+            _ = required("path", in: fields, purpose: "it says which requests are meant")
         }
         if let target = required("target", in: fields, purpose: "it says where the requests go") {
             draft.target = parsed(

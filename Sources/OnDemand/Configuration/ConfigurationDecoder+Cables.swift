@@ -16,7 +16,6 @@ extension ConfigurationDecoder {
         if let path = required("path", in: fields, purpose: "it says where clients connect") {
             draft.paths = oneOrMore(path).compactMap { pattern($0) }
         }
-        if let protocols = fields["protocols"] { self.protocols(protocols, into: &draft.cable) }
         if let origins = fields["allowed_origins"] { draft.cable.origins = cableOrigins(origins) }
         if let tokens = fields["jwt"] { draft.cable.tokens = self.tokens(tokens) }
         if let streams = fields["streams"] { draft.cable.streams = self.streams(streams) }
@@ -25,6 +24,8 @@ extension ConfigurationDecoder {
             draft.redis = self.redis(redis)
             draft.cable.redis = draft.redis?.value
         }
+        backend(fields, into: &draft)
+        protocols(fields["protocols"], into: &draft.cable)
         if let interval = fields["ping_interval"] {
             draft.cable.pingInterval = duration(interval, in: KeyRange.pingInterval) ?? draft.cable.pingInterval
             if draft.cable.actionCable, draft.cable.pingInterval > KeyRange.longestPingOfRails {
@@ -36,10 +37,21 @@ extension ConfigurationDecoder {
         return draft
     }
 
-    private mutating func protocols(_ node: ConfigurationNode, into cable: inout Configuration.Cable) {
+    /// The default depends on what accepts clients.
+    private mutating func protocols(_ node: ConfigurationNode?, into cable: inout Configuration.Cable) {
+        guard let node else {
+            cable.turboCable = cable.connect == .local
+            return
+        }
         let words = oneOrMore(node).compactMap { choice($0, of: CableProtocolWord.self) }
         cable.actionCable = words.contains(.actionCable)
         cable.turboCable = words.contains(.turboCable)
+        if cable.turboCable, cable.connect == .backend {
+            warn(
+                node,
+                "TurboCable clients are accepted without the check of the backend, which they never reach; leave out"
+                    + " \"turbo_cable\" if that check protects the streams")
+        }
     }
 
     private mutating func cableOrigins(_ node: ConfigurationNode) -> Configuration.Cable.Origins {
@@ -186,7 +198,7 @@ extension ConfigurationDecoder {
         return nil
     }
 
-    private static func streamTemplate(_ text: String) throws(ValueProblem) -> StreamTemplate {
+    static func streamTemplate(_ text: String) throws(ValueProblem) -> StreamTemplate {
         guard text.utf8.count <= Limits.streamNameBytes else { throw tooLongForStream }
         guard !StreamName.isReserved(Array(text.utf8)) else {
             throw ValueProblem("is a name that Action Cable or AnyCable use themselves, so no client may have it")
@@ -299,7 +311,7 @@ extension ConfigurationDecoder {
         return limits
     }
 
-    private mutating func duration(_ node: ConfigurationNode, in range: ClosedRange<Duration>) -> Duration? {
+    mutating func duration(_ node: ConfigurationNode, in range: ClosedRange<Duration>) -> Duration? {
         guard let duration = duration(node)?.value else { return nil }
         guard range.contains(duration) else {
             report(node, "expected a duration from \(range.lowerBound.shortText) to \(range.upperBound.shortText)")
@@ -343,6 +355,8 @@ struct CableDraft {
     var broadcastPath: Located<PathPattern>?
     var broadcastListen: Located<ListenerSpec.Place>?
     var redis: Located<Configuration.Cable.Redis>?
+    var backend: Located<String>?
+    var hibernation: Located<Configuration.Cable.Hibernation>?
 
     func finished() -> Configuration.Cable {
         guard let name else { preconditionFailure("a missing name has been reported") }

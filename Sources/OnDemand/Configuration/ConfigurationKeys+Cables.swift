@@ -24,6 +24,12 @@ extension KeyRange {
     /// A prefix is sent with each subscription and broadcast.
     static let channelPrefixBytes = 256
     static let parameterNameBytes = 1...64
+    /// Names are tried one by one, as in `streams.channels`.
+    static let replayableChannels = 256
+    /// Each is a stream of the daemon for every subscription of the channel.
+    static let channelStreams = 64
+    /// A reconnection per minute is more than a page should have; cookies of 30 days are rare.
+    static let hibernationAge: ClosedRange<Duration> = .seconds(60)...(.seconds(30 * 24 * 60 * 60))
 }
 
 extension ConfigurationObject {
@@ -33,7 +39,8 @@ extension ConfigurationObject {
         .required("path", .oneOrMore(.path, most: nil), "where clients connect: /cable, /x/{y}/cable"),
         ConfigurationKey(
             "protocols", .oneOrMore(.words(CableProtocolWord.allCases.map(\.rawValue)), most: nil),
-            "[\"action_cable\", \"turbo_cable\"]", "what clients may speak"),
+            "[\"action_cable\", \"turbo_cable\"]",
+            "what clients may speak; with connect: backend the default is action_cable alone"),
         ConfigurationKey(
             "allowed_origins", .oneOrMore(.string, most: nil), "\"same_origin\"",
             "the pages that may connect: origins as for a service, or the word same_origin"),
@@ -41,6 +48,12 @@ extension ConfigurationObject {
         ConfigurationKey("streams", .object(.cableStreams), "{}", "which streams clients may subscribe to"),
         ConfigurationKey("broadcast", .object(.cableBroadcast), "where programs publish by HTTP"),
         ConfigurationKey("redis", .object(.cableRedis), "a Redis server whose messages reach the clients"),
+        ConfigurationKey("backend", .name, "the service that serves what the cable does not; it needs no path"),
+        ConfigurationKey(
+            "connect", .words(Configuration.Cable.Connect.allCases.map(\.rawValue)), "\"backend\"",
+            "what accepts new clients: the backend, or the daemon (local)"),
+        ConfigurationKey(
+            "hibernate", .object(.cableHibernation), "lets the backend sleep while clients are connected"),
         ConfigurationKey(
             "ping_interval", .span, "\"3s\"", "between two pings to an Action Cable client: 125ms to 1m"),
         ConfigurationKey("limits", .object(.cableLimits), "{}", "what each client may send, hold and delay"),
@@ -73,6 +86,26 @@ extension ConfigurationObject {
             "url", .pattern("^(redis|unix)://"), "redis://[user:password@]host:port[/db] or unix:///path",
             secrecy: .password),
         ConfigurationKey("channel_prefix", .string, "\"\"", "as in Rails' config/cable.yml"),
+    ]
+
+    static let cableHibernationKeys: [ConfigurationKey] = [
+        ConfigurationKey(
+            "channels", .list(.object(.replayableChannel), most: KeyRange.replayableChannels), "[]",
+            "channels whose subscriptions can be replayed, besides Turbo::StreamsChannel"),
+        ConfigurationKey(
+            "max_age", .bound(.span), "\"12h\"",
+            "the time after which a client is asked to reconnect: 1m to 30d"),
+        ConfigurationKey("notice", .flag, "false", "whether clients get a second welcome after a wake"),
+    ]
+
+    static let replayableChannelKeys: [ConfigurationKey] = [
+        .required("name", .string, "the class of the channel"),
+        ConfigurationKey(
+            "actions", .words(ChannelActionsWord.allCases.map(\.rawValue)),
+            "stateless: performing an action leaves no state behind"),
+        ConfigurationKey(
+            "streams", .list(.string, most: KeyRange.channelStreams),
+            "the streams of the channel, such as \"chat-{room}\"; required beside redis"),
     ]
 
     static let cableLimitKeys: [ConfigurationKey] = [

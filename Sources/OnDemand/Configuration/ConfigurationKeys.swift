@@ -100,6 +100,8 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
     case cableStreams = "cable_streams"
     case cableBroadcast = "cable_broadcast"
     case cableRedis = "cable_redis"
+    case cableHibernation = "cable_hibernate"
+    case replayableChannel = "cable_hibernate_channel"
     case cableLimits = "cable_limits"
 
     var keys: [ConfigurationKey] {
@@ -121,6 +123,8 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
         case .cableStreams: Self.cableStreamKeys
         case .cableBroadcast: Self.cableBroadcastKeys
         case .cableRedis: Self.cableRedisKeys
+        case .cableHibernation: Self.cableHibernationKeys
+        case .replayableChannel: Self.replayableChannelKeys
         case .cableLimits: Self.cableLimitKeys
         }
     }
@@ -188,7 +192,9 @@ extension ConfigurationObject {
     private static let serviceKeys: [ConfigurationKey] = [
         .required("name", .name, "its name in log lines and commands"),
         ConfigurationKey("enabled", .flag, "true", "off: requests get 503, and it is never started"),
-        .required("path", .oneOrMore(.path, most: nil), "the paths of its requests: /cable, /x/{y}/cable, /api/*"),
+        ConfigurationKey(
+            "path", .oneOrMore(.path, most: nil),
+            "the paths of its requests: /cable, /x/{y}/cable, /api/*; required unless a cable names it as backend"),
         .required(
             "target", .pattern("^(http://|unix:)"), "where the requests go, such as \"http://127.0.0.1:28080/cable\""),
         ConfigurationKey("websocket", .boolean, "false", "whether WebSocket upgrades pass"),

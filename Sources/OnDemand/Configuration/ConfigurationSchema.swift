@@ -35,6 +35,7 @@ enum ConfigurationSchema {
         case .wakeCondition: #" "minProperties": 1, "maxProperties": 1,"#
         case .configuration: #" "anyOf": [{ "required": ["reverse_proxies"] }, { "required": ["cables"] }],"#
         case .cableBroadcast: #" "anyOf": [{ "required": ["path"] }, { "required": ["listen"] }],"#
+        case .cable: #" "dependentRequired": { "connect": ["backend"], "hibernate": ["backend"] },"#
         default: ""
         }
     }

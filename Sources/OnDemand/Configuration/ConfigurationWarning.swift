@@ -29,17 +29,19 @@ extension ConfigurationDraft {
     private func warnings(about cable: CableDraft) -> [ConfigurationWarning] {
         guard let name = cable.name else { return [] }
         var warnings: [ConfigurationWarning] = []
-        if !cable.cable.streams.allowSubscriptions {
+        if !cable.cable.streams.allowSubscriptions, cable.backend == nil {
             warnings.append(
                 name.warning(
                     "every subscription is rejected; set \"public\", \"secret\", \"rails_secret_key_base\" or"
                         + " \"channels\" in \"streams\""))
         }
-        if cable.cable.broadcast == nil, cable.redis == nil {
+        // A backend without such streams publishes to its own channels.
+        let servesStreams = cable.cable.streams.allowSubscriptions || cable.backend == nil
+        if servesStreams, cable.cable.broadcast == nil, cable.redis == nil {
             let how = control == nil ? "no program can publish" : "only `ondemandd broadcast` can publish"
             warnings.append(name.warning("\(how); set \"broadcast\" or \"redis\""))
         }
-        return warnings + keyWarnings(about: cable)
+        return warnings + keyWarnings(about: cable) + hibernationWarnings(about: cable)
     }
 
     /// Without a key the address of the peer is all that tells publishers from others.

@@ -66,9 +66,23 @@ struct EffectiveConfiguration {
             } else if object == .serviceLimits, let shared = shared[key.name] {
                 settings.append(Setting(path: path, value: shared.value, origin: shared.origin))
             } else {
-                settings.append(Setting(path: path, value: key.standard))
+                settings.append(Setting(path: path, value: standard(of: key, beside: members, in: object)))
             }
         }
+    }
+
+    /// Returns the default where it depends on other keys.
+    private func standard(
+        of key: ConfigurationKey, beside members: [JSONMember], in object: ConfigurationObject
+    ) -> String? {
+        guard object == .cable, key.name == "protocols", members.contains(where: { $0.key == "backend" }) else {
+            return key.standard
+        }
+        var connect = Configuration.Cable.Connect.backend.rawValue
+        if let member = members.first(where: { $0.key == "connect" }), case .string(let text) = member.value.content {
+            connect = (try? interpolation.expand(text).text) ?? connect
+        }
+        return connect == Configuration.Cable.Connect.backend.rawValue ? "[\"action_cable\"]" : key.standard
     }
 
     private mutating func tell(_ node: ConfigurationNode, of key: ConfigurationKey, as kind: ConfigurationKey.Kind) {
@@ -167,6 +181,7 @@ extension ConfigurationKey {
         case (.onDemand, "stop_timeout"), (.process, "stop_timeout"): return !members.contains { $0.key == "stop" }
         // A process that starts with the daemon never idles out.
         case (.process, "idle_timeout"): return says("start", "when_required")
+        case (.cable, "connect"), (.cable, "hibernate"): return members.contains { $0.key == "backend" }
         // A condition has one key only.
         case (.wakeCondition, _): return members.contains { $0.key == name }
         default: return true

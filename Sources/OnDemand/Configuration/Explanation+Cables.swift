@@ -4,11 +4,11 @@ extension Explanation {
         let title = "\(cable.name): \(cable.paths.map(\.text).joined(separator: ", "))\n"
         guard cable.enabled else { return title + Self.lines([("requests", "get 503: it is not enabled.")]) }
         var entries: [(String, String)] = [
-            ("clients", Self.clients(cable)), ("streams", Self.streams(cable.streams)),
+            ("clients", Self.clients(cable)), ("streams", Self.streams(cable)),
             ("broadcasts", Self.broadcasts(cable)),
         ]
         if let redis = cable.redis { entries.append(("redis", Self.redis(redis))) }
-        entries += [("limits", Self.limits(cable)), ("changed file", changes())]
+        entries += backendEntries(of: cable) + [("limits", Self.limits(cable)), ("changed file", changes(cable))]
         return title + Self.lines(entries)
     }
 
@@ -43,7 +43,8 @@ extension Explanation {
         return "They present a token (\(places)). \(without), \(refused.joined(separator: ", and "))."
     }
 
-    private static func streams(_ streams: Configuration.Cable.Streams) -> String {
+    private static func streams(_ cable: Configuration.Cable) -> String {
+        let (streams, hasBackend) = (cable.streams, cable.backend != nil)
         var sentences: [String] = []
         switch streams.publicStreams {
         case .none: break
@@ -62,13 +63,14 @@ extension Explanation {
         ].compactMap(\.self)
         sentences.append(
             keys.isEmpty
-                ? "There is no key, so every signed name is rejected."
+                ? "There is no key, so every signed name\(hasBackend ? " of $pubsub" : "") is rejected."
                 : "Signed names are verified with \(keys.joined(separator: " and "))")
         if streams.railsSecretKeyBase != nil, streams.secret == nil {
             sentences[sentences.count - 1] += " (Turbo only)"
         }
         if !keys.isEmpty { sentences[sentences.count - 1] += "." }
-        return (sentences + ["All other subscriptions are rejected."]).joined(separator: " ")
+        if !hasBackend { sentences.append("All other subscriptions are rejected.") }
+        return sentences.joined(separator: " ")
     }
 
     private static func broadcasts(_ cable: Configuration.Cable) -> String {
@@ -100,9 +102,12 @@ extension Explanation {
             + " \(limits.sendTimeout.shortText), is disconnected as too slow.\(clients)"
     }
 
-    private func changes() -> String {
-        "A reload keeps the clients. Without the cable, or with another \"redis\", they are closed with 1001"
-            + " \(Self.spread(configuration.closeJitter))."
+    private func changes(_ cable: Configuration.Cable) -> String {
+        let backend =
+            cable.backend == nil
+            ? "" : " Other values of \"backend\", \"connect\" and \"hibernate\" count for new clients."
+        return "A reload keeps the clients.\(backend) Without the cable, or with another \"redis\", they are closed"
+            + " with 1001 \(Self.spread(configuration.closeJitter))."
     }
 
     /// In the largest unit that divides it.

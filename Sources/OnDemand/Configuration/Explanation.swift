@@ -38,14 +38,15 @@ struct Explanation {
     // MARK: - A service
 
     private func lines(of service: Configuration.Service) -> String {
-        let title = "\(service.name): \(service.paths.map(\.text).joined(separator: ", "))\n"
+        let places = service.paths.map(\.text) + cables(before: service).map { "the cable \"\($0.name)\"" }
+        let title = "\(service.name): \(places.joined(separator: ", "))\n"
         guard let launch = service.launch else { return title + Self.lines(forwarding(service)) }
         let policy = service.policy
         let entries: [(String, String)] = [
             ("at the start", atStart(service)),
             ("first request", firstRequest(service, launch)),
             ("failed start", Self.failedStart(policy)),
-            ("idle", idle(policy)),
+            ("idle", idle(service)),
             ("crash", Self.crash(policy)),
             ("stop", "\(Self.stop(policy.stopPlan)) New requests are queued for the next start."),
             ("changed file", changes(service)),
@@ -104,7 +105,10 @@ struct Explanation {
     }
 
     private func waking(_ service: Configuration.Service) -> String {
-        let request = service.websocket ? "A request or WebSocket upgrade" : "A request"
+        let request =
+            if service.paths.isEmpty { "A client of the cable that needs it" } else if service.websocket {
+                "A request or WebSocket upgrade"
+            } else { "A request" }
         guard let conditions = service.wakeOn.conditions else { return "\(request) starts it and is queued." }
         let causes = conditions.map { condition in
             switch condition {
@@ -116,16 +120,25 @@ struct Explanation {
         return "Only \(causes.joined(separator: " or ")) starts it and is queued; others get 503 while it sleeps."
     }
 
-    private func idle(_ policy: BackendPolicy) -> String {
+    private func idle(_ service: Configuration.Service) -> String {
+        let policy = service.policy
         guard !policy.alwaysOn, let timeout = policy.idleTimeout else { return "It is never stopped when idle." }
         let use: String =
             switch policy.idleWhen {
             case .noConnections: "after the last request and WebSocket ended"
             case .noClientData: "after the last request ended and a WebSocket's client last sent data"
             }
-        var sentences = ["\(timeout.shortText) \(use) it is stopped."]
+        let hibernates = cables(before: service).contains { $0.hibernation != nil }
+        var sentences = ["\(timeout.shortText) \(hibernates ? "after its last use" : use) it is stopped."]
+        if hibernates {
+            sentences.append(
+                "Messages of the cable's clients are use, and so are clients that cannot be replayed; all others stay"
+                    + " connected.")
+        }
         if policy.idleWhen == .noClientData {
-            sentences.append("WebSockets that are open then get close frame 1001 \(Self.spread(policy.closeJitter)).")
+            let sockets = hibernates ? "Tunnels" : "WebSockets"
+            sentences.append(
+                "\(sockets) that are open then get close frame 1001 \(Self.spread(policy.closeJitter)).")
         }
         if policy.minimumUptime > .zero {
             sentences.append("Not before it has been ready for \(policy.minimumUptime.shortText).")

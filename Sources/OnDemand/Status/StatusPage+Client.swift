@@ -19,13 +19,15 @@ extension StatusPage {
             this.address = WebSocketClient.address(service, listening);
             if (this.socket) return;
             this.button.disabled = this.address === null;
-            say(this.addressLine, this.address ?? (service.websocket
-              ? "Browsers cannot connect: no listener has a TCP port."
-              : "This service does not allow WebSockets."));
+            say(this.addressLine, this.address ?? (!service.websocket
+              ? "This service does not allow WebSockets."
+              : service.paths.length === 0
+                ? "This service has no path; its clients connect to a cable."
+                : "Browsers cannot connect: no listener has a TCP port."));
           }
 
           static address(service, listening) {
-            if (!service.websocket) return null;
+            if (!service.websocket || service.paths.length === 0) return null;
             const port = listening.find((text) => !text.startsWith("unix:"))?.split(":").at(-1);
             if (!port) return null;
             const plain = service.paths.find((path) => !path.includes("{"));

@@ -67,6 +67,79 @@ struct CableExplanationTests {
         #expect(try words(#""allowed_origins": "https://a.example""#).contains("not among the allowed_origins"))
     }
 
+    /// The words of a cable with these members, whose service has these settings of `on_demand`.
+    private func words(_ members: String, onDemand: String) throws -> String {
+        let service = HibernationKeyTests.service.replacing(#""command": "x""#, with: #""command": "x"\#(onDemand)"#)
+        let text = try explained(HibernationKeyTests.file(members, service: service))
+        return text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+    }
+
+    @Test("each channel has a line that says what happens to it")
+    func channels() throws {
+        let text = try explained(
+            HibernationKeyTests.file(
+                #"""
+                "streams": {"secret": "x", "channels": {"ScoresChannel": "scores-{game}"}},
+                "redis": {"url": "redis://127.0.0.1:6379/0"}, "backend": "puma",
+                "hibernate": {"notice": true, "channels": [
+                  {"name": "ChatChannel", "streams": ["chat-{room}", "all"]},
+                  {"name": "CursorChannel", "actions": "stateless", "streams": []}]}
+                """#))
+        #expect(
+            text.contains(
+                """
+                  backend        puma accepts or rejects each new client: the upgrade is queued while it starts, and
+                                 its response is relayed. Plain requests, and WebSockets with other subprotocols,
+                                 are forwarded to it.
+                  hibernation    While puma sleeps, its clients stay connected. The first message of a client that
+                                 needs it starts it, and all subscriptions are replayed. Clients then get a second
+                                 welcome. A client that has been connected for 12h is asked to reconnect.
+                  channels       $pubsub is served by the daemon.
+                                 ScoresChannel is served by the daemon.
+                                 Turbo::StreamsChannel is served by the daemon if a key verifies the name; otherwise
+                                 it is replayed after a sleep.
+                                 ChatChannel is replayed after a sleep. A client that has performed an action keeps
+                                 the backend awake. While the backend sleeps, the daemon delivers messages of
+                                 chat-{room}, all.
+                                 CursorChannel is replayed after a sleep, also when a client has performed actions.
+                                 Every other channel keeps the backend awake.
+                  limits
+                """), "\(text)")
+        #expect(!text.contains("All other subscriptions are rejected."))
+        #expect(text.contains("\npuma: the cable \"c\"\n"))
+    }
+
+    @Test("without hibernation each forwarded subscription keeps the backend awake, if it sleeps at all")
+    func withoutHibernation() throws {
+        let awake = try words(#""backend": "puma""#, onDemand: "")
+        #expect(
+            awake.contains("Turbo::StreamsChannel is forwarded and keeps the backend awake. Every other channel is"))
+        #expect(awake.contains("15m after the last request and WebSocket ended it is stopped."))
+        #expect(awake.contains("every signed name of $pubsub is rejected") && !awake.contains("hibernation"))
+        let never = try words(
+            #""backend": "puma", "hibernate": {"max_age": "off"}"#, onDemand: #", "idle_timeout": "0""#)
+        #expect(never.contains("puma is never stopped when idle, so no client hibernates. channels $pubsub"))
+        #expect(never.contains("Turbo::StreamsChannel is forwarded. Every other channel is forwarded. limits"))
+    }
+
+    @Test("each setting of a backend has its sentence")
+    func backendSentences() throws {
+        let local = try words(#""backend": "puma", "connect": "local", "hibernate": {"max_age": "30d"}"#, onDemand: "")
+        #expect(local.contains("The daemon accepts each client. It connects to puma for a client at the first"))
+        #expect(local.contains("TurboCable clients never need it."))
+        #expect(local.contains("Without \"redis\" the daemon does not hear"))
+        #expect(local.contains("connected for 720h is asked to reconnect."))
+        #expect(local.contains("15m after its last use it is stopped. Messages of the cable's clients are use"))
+        #expect(local.contains("A client of the cable that needs it starts it and is queued."))
+        #expect(local.contains("Other values of \"backend\", \"connect\" and \"hibernate\" count for new clients."))
+        let both = try words(
+            #""backend": "puma", "protocols": ["action_cable", "turbo_cable"], "hibernate": {}"#,
+            onDemand: #", "idle_when": "no_client_data""#)
+        #expect(both.contains("puma accepts or rejects each new Action Cable client"))
+        #expect(both.contains("TurboCable clients are accepted without it."))
+        #expect(both.contains("Tunnels that are open then get close frame 1001"))
+    }
+
     @Test("no explanation has a secret")
     func secrets() throws {
         let redis = #""redis": {"url": "redis://user:hush@127.0.0.1", "channel_prefix": "app"}"#

@@ -156,8 +156,7 @@ import Testing
     @Test(
         "an invalid value is an error with a sentence",
         arguments: [
-            (#""backend": "a""#, "unknown key \"backend\""), (#""connect": "local""#, "unknown key \"connect\""),
-            (#""hibernate": {}"#, "unknown key \"hibernate\""), (#""stream": {}"#, "did you mean \"streams\"?"),
+            (#""stream": {}"#, "did you mean \"streams\"?"),
             (#""protocols": []"#, "the list is empty"),
             (#""protocols": ["actioncable"]"#, "did you mean \"action_cable\"?"),
             (#""allowed_origins": "same-origin""#, "did you mean \"same_origin\"?"),

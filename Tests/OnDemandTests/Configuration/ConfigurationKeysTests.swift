@@ -14,6 +14,10 @@ struct ConfigurationKeysTests {
         func file(cable: String) -> String {
             file(top: ", \"cables\": [{\"name\": \"c\", \"path\": \"/c\"\(cable)}]")
         }
+        func file(backed cable: String) -> String {
+            let cables = ", \"cables\": [{\"name\": \"c\", \"path\": \"/c\", \"backend\": \"a\"\(cable)}]"
+            return file(service: ", \"websocket\": true, \"on_demand\": {\(command)}", top: cables)
+        }
         switch object {
         // A cable stands for the service that is left out.
         case .configuration where key == "reverse_proxies":
@@ -35,12 +39,17 @@ struct ConfigurationKeysTests {
             return file(top: ", \"managed_processes\": [{\"name\": \"p\", \(command)\(address)\(more)}]")
         case .readiness:
             return file(service: ", \"on_demand\": {\(command), \"readiness\": {\"kind\": \"http\"\(more)}}")
+        // The default of a cable with a backend; without one the key is an error.
+        case .cable where key == "connect": return file(backed: more)
         case .cable: return file(cable: more)
         case .cableTokens: return file(cable: ", \"jwt\": {\"secret\": \"x\"\(more)}")
         case .cableStreams: return file(cable: ", \"streams\": {\(member)}")
         case .cableBroadcast: return file(cable: ", \"broadcast\": {\"path\": \"/b\"\(more)}")
         case .cableRedis: return file(cable: ", \"redis\": {\"url\": \"redis://127.0.0.1\"\(more)}")
         case .cableLimits: return file(cable: ", \"limits\": {\(member)}")
+        case .cableHibernation: return file(backed: ", \"hibernate\": {\(member)}")
+        case .replayableChannel:
+            return file(backed: ", \"hibernate\": {\"channels\": [{\"name\": \"A\"\(more)}]}")
         case .listener, .status, .wakeCondition: return nil
         }
     }

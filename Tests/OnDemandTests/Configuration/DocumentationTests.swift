@@ -14,7 +14,7 @@ struct DocumentationTests {
     @Test("every complete example is a valid configuration")
     func examples() throws {
         let examples = blocks("json")
-        #expect(examples.count == 6)
+        #expect(examples.count == 7)
         #expect(examples.first == Sample.example)
         for example in examples {
             #expect(throws: Never.self) { try Configuration.read(Array(example.utf8), environment: [:]) }

@@ -95,6 +95,38 @@ struct EffectiveConfigurationTests {
         #expect(try row("reverse_proxies", in: effective).value == "[]")
     }
 
+    @Test("the keys of a backend are printed where there is one, and protocols with the default that counts")
+    func cableBackend() throws {
+        func settings(_ members: String, _ environment: [String: String] = [:]) throws -> EffectiveConfiguration {
+            try effective(HibernationKeyTests.file(members), environment: environment)
+        }
+        let cable = "cables[0]"
+        let action = try settings(
+            #""backend": "puma", "hibernate": {"channels": [{"name": "A", "actions": "${A}", "streams": ["a"]}]}"#,
+            ["A": "stateless"])
+        #expect(
+            try row("\(cable).backend", in: action)
+                == Setting(path: "\(cable).backend", value: "\"puma\"", origin: at(2, 37)))
+        #expect(try row("\(cable).connect", in: action) == Setting(path: "\(cable).connect", value: "\"backend\""))
+        #expect(try row("\(cable).protocols", in: action).value == "[\"action_cable\"]")
+        #expect(try row("\(cable).hibernate.max_age", in: action).value == "\"12h\"")
+        #expect(try row("\(cable).hibernate.notice", in: action).value == "false")
+        let channel = "\(cable).hibernate.channels[0]"
+        #expect(try row("\(channel).name", in: action).value == "\"A\"")
+        #expect(try row("\(channel).actions", in: action).value == "\"stateless\"")
+        #expect(try row("\(channel).streams", in: action).value == "[\"a\"]")
+        #expect(try row("reverse_proxies[0].path", in: action).value == nil)
+        let local = try settings(#""backend": "puma", "connect": "${C}""#, ["C": "local"])
+        let both = "[\"action_cable\", \"turbo_cable\"]"
+        #expect(try row("\(cable).protocols", in: local).value == both)
+        #expect(try row("\(cable).hibernate", in: local).value == nil)
+        let none = try effective(CableKeyTests.file(""))
+        #expect(try row("\(cable).protocols", in: none).value == both)
+        #expect(try row("\(cable).backend", in: none).value == nil)
+        let paths = none.settings.map(\.path)
+        #expect(!paths.contains("\(cable).connect") && !paths.contains("\(cable).hibernate"))
+    }
+
     @Test("a service's limits are its own, else those at the top with their position, else the defaults")
     func limits() throws {
         let top = ",\n\"limits\": {\"body_timeout\": \"7s\", \"send_timeout\": \"8s\", \"max_connections\": 9}"
