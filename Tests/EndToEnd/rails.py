@@ -25,11 +25,19 @@ class Redis:
         need("redis-server")
         self.port = wire.free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.folder = folder
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen(
             ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no",
-             "--dir", str(folder)],
+             "--dir", str(self.folder)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         seconds_until_accepting(self.port)
+
+    def restart(self):
+        self.stop()
+        self.start()
 
     def stop(self):
         self.process.terminate()

@@ -56,7 +56,8 @@ extension CableMachine {
     }
 
     /// `identifier` is a JSON string.
-    mutating func confirm(_ identifier: [UInt8], to client: UInt32, at now: Instant, _ writer: inout some ClientWriter) {
+    mutating func confirm(_ identifier: [UInt8], to client: UInt32, at now: Instant, _ writer: inout some ClientWriter)
+    {
         var frame: [UInt8] = []
         ActionCableFrame.appendConfirmation(of: identifier.span, to: &frame)
         send(frame, to: client, at: now, &writer)

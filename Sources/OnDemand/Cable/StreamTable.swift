@@ -64,7 +64,8 @@ struct StreamTable {
     static let none = UInt32.max
 
     var subscriptions = Pool(empty: Subscription(client: 0, group: 0, position: 0, next: Self.none))
-    var groups = Pool(empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, isRelayed: false, position: 0))
+    var groups = Pool(
+        empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, isRelayed: false, position: 0))
     var streams = Pool(empty: Stream(name: [], isLive: false))
     var identifiers = Interner()
     /// The newest subscription of each client, by number.

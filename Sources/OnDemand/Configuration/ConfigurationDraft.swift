@@ -74,7 +74,13 @@ extension ConfigurationDraft {
             announcedNames: announcedNames,
             status: status.map { Configuration.Status(listen: $0.value, token: statusToken, names: allowedHosts) },
             stateDirectory: stateDirectory, control: control?.value,
-            services: services.map { $0.service(closeJitter: closeJitter, drainTimeout: drainTimeout) },
+            services: services.map { draft in
+                let hibernates = cables.contains {
+                    $0.cable.hibernation != nil && $0.cable.backend == draft.name?.value
+                }
+                return draft.service(
+                    closeJitter: closeJitter, drainTimeout: drainTimeout, isBehindHibernatingCable: hibernates)
+            },
             processes: processes.map { $0.process() }, cables: cables.map { $0.finished() },
             log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
             threads: threads, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
@@ -82,9 +88,12 @@ extension ConfigurationDraft {
 }
 
 extension ServiceDraft {
-    fileprivate func service(closeJitter: Duration, drainTimeout: Duration) -> Configuration.Service {
+    fileprivate func service(
+        closeJitter: Duration, drainTimeout: Duration, isBehindHibernatingCable: Bool
+    ) -> Configuration.Service {
         guard let name, let target else { preconditionFailure("a missing name or target has been reported") }
         var policy = policy
+        policy.isBehindHibernatingCable = isBehindHibernatingCable
         policy.closeJitter = closeJitter
         policy.drainTimeout = drainTimeout
         policy.requires = requires.map(\.value)

@@ -121,7 +121,7 @@ extension ExchangeMachine {
     private func switchesToActionCable(_ head: ResponseHead) -> Bool {
         guard request!.cable?.cableProtocol == .actionCable, !extensionsNegotiated else { return false }
         let chosen = head.values(of: .secWebSocketProtocol)
-        return chosen.allSatisfy { responseHead.span.equals(ActionCableFrame.subprotocol, in: $0) }
+        return chosen.allSatisfy { responseHead[$0.indices].elementsEqual(ActionCableFrame.subprotocol.utf8) }
     }
 
     private mutating func forwardInterim(_ head: ResponseHead) {

@@ -346,7 +346,7 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    private func returnLease(_ lease: Connection.Lease) {
+    func returnLease(_ lease: Connection.Lease) {
         let gate = upstreams[lease.backend.index].gate
         if gate.leave(lease.generation) {
             if gate.isOpen {

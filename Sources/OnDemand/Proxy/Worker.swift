@@ -37,7 +37,8 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         switch token.role {
         case .client, .upstream: proxy.ready(token, readiness)
         case .wakeup: commands.takeAll().forEach(perform)
-        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .redis, .delivery:
+        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .relay, .redis,
+            .delivery:
             preconditionFailure("a worker watches only tunnels")
         }
     }
@@ -48,7 +49,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
         case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .unmanagedDrain, .status,
             .memoryTrim,
-            .logRetry, .watchdog, .shutdown, .familyGuard, .session, .cable, .cableDrain, .redis:
+            .logRetry, .watchdog, .shutdown, .familyGuard, .session, .relay, .cable, .cableDrain, .redis:
             preconditionFailure("a worker has only timers of tunnels")
         }
     }

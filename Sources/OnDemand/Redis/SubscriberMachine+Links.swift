@@ -158,7 +158,9 @@ extension SubscriberMachine {
     private static let message = Array("message".utf8)
     private static let patternMessage = Array("pmessage".utf8)
     private static let pong = Array("pong".utf8)
-    private static let acknowledgements = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe"].map { Array($0.utf8) }
+    private static let acknowledgements = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe"].map {
+        Array($0.utf8)
+    }
 
     mutating func take(_ reply: RESPValue, from connection: Connection, at now: Instant, _ jitter: Double) {
         switch state(of: connection) {

@@ -69,7 +69,9 @@ extension CableServer {
         var isActive = false
         for effect in effects {
             // An effect before may have ended the client.
-            guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else { return }
+            guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else {
+                return
+            }
             switch effect {
             case .send, .sendBinary, .deliver, .deliverBinary: isActive = true
             default: break

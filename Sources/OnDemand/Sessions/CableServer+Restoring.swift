@@ -11,7 +11,9 @@ extension CableServer {
         guard cables[id.index]?.hasBackend == true else { return }
         guard cables[id.index]!.restore == nil else { return touch(id) }
         let needed = sessions.indices.contains { index in
-            sessions.peek(at: index) { $0.cable == id && $0.relay?.machine.needsRestoring(cables[id.index]!.relayRules) == true }
+            sessions.peek(at: index) {
+                $0.cable == id && $0.relay?.machine.needsRestoring(cables[id.index]!.relayRules) == true
+            }
         }
         guard needed else { return }
         cables[id.index]!.restore = 0
@@ -43,7 +45,8 @@ extension CableServer {
     private func endRestoring(_ id: CableID) {
         cables[id.index]!.restore = nil
         for index in sessions.indices where sessions.peek(at: index, for: { $0.cable == id }) {
-            guard sessions.isTaken(index), let relay = sessions[index].relay, case .restored = relay.machine.state else {
+            guard sessions.isTaken(index), let relay = sessions[index].relay, case .restored = relay.machine.state
+            else {
                 continue
             }
             apply(.commandsMayLeave, to: relay, of: index)

@@ -274,11 +274,12 @@ extension CableServer {
             return nil
         }
         let chosen = head.values(of: .secWebSocketProtocol)
+        let key = upstream.key
         guard UpgradeIntent.isSwitchToWebSocket(head, in: response.span),
             let accept = head.onlyValue(of: .secWebSocketAccept),
-            Handshake.accepts(response.span.extracting(accept.indices), key: upstream.key.span),
+            Handshake.accepts(response.span.extracting(accept.indices), key: key.span),
             !head.has(.secWebSocketExtensions),
-            chosen.allSatisfy({ response.span.equals(ActionCableFrame.subprotocol, in: $0) })
+            chosen.allSatisfy({ response[$0.indices].elementsEqual(ActionCableFrame.subprotocol.utf8) })
         else {
             refused(index, relay, isFinal: true)
             return nil

@@ -1,0 +1,595 @@
+"""Hibernation: the backend sleeps while its clients stay connected (docs/HIBERNATION.md)."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+import processes
+import wire
+from daemon import executable
+from test_cables import ACTION_CABLE, Client, post
+
+SERVER = Path(__file__).with_name("action_cable_server.py")
+
+
+class Backend:
+    """The scripted Action Cable server as the daemon starts it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = wire.free_port()
+
+    def service(self, **keys):
+        on_demand = {
+            "command": sys.executable, "args": [str(SERVER), str(self.port), str(self.folder)], "idle_timeout": "1s",
+            "stop_timeout": "3s", **keys}
+        return {"name": "backend", "target": f"http://127.0.0.1:{self.port}/cable", "websocket": True,
+                "on_demand": on_demand}
+
+    def behave(self, **behaviour):
+        (self.folder / "behaviour.json").write_text(json.dumps(behaviour))
+
+    def events(self, event=None, **members):
+        try:
+            lines = (self.folder / "journal.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        found = [json.loads(line) for line in lines]
+        return [one for one in found if (event is None or one["event"] == event)
+                and all(one.get(name) == value for name, value in members.items())]
+
+    def commands(self, command=None):
+        return [one for one in self.events("command") if command is None or one["command"] == command]
+
+
+@pytest.fixture
+def backend(tmp_path):
+    folder = tmp_path / "backend"
+    folder.mkdir()
+    return Backend(folder)
+
+
+HIBERNATE = {"channels": [
+    {"name": "ChatChannel", "streams": ["chat-{room}"]},
+    {"name": "CursorChannel", "actions": "stateless", "streams": []},
+    {"name": "LateChannel", "streams": []},
+    {"name": "GreetingChannel", "streams": []},
+]}
+
+
+@pytest.fixture
+def serve(start, backend):
+    """serve(cable keys..., service keys) gives a daemon with a cable in front of the scripted backend."""
+
+    def begin(on_demand=None, top=None, redis=None, **keys):
+        cable = {"name": "cable", "path": "/cable", "backend": "backend", "hibernate": HIBERNATE,
+                 "broadcast": {"path": "/_broadcast"}, **keys}
+        if redis:
+            cable["redis"] = {"url": redis.url}
+        return start(backend.service(**(on_demand or {})), top={"cables": [cable], **(top or {})})
+
+    return begin
+
+
+def identifier(channel, **parameters):
+    return json.dumps({"channel": channel, **parameters})
+
+
+class CableClient(Client):
+    def join(self, channel, **parameters):
+        name = identifier(channel, **parameters)
+        self.send(command="subscribe", identifier=name)
+        assert self.next() == {"identifier": name, "type": "confirm_subscription"}
+        return name
+
+    def ping(self, within=10):
+        while True:
+            message = json.loads(self.socket.recv(timeout=within))
+            if message.get("type") == "ping":
+                return message["message"]
+
+    def perform(self, name, action, **data):
+        self.send(command="message", identifier=name, data=json.dumps({"action": action, **data}))
+
+
+def connected(daemon, **options):
+    client = CableClient(daemon, **options)
+    assert client.next()["type"] == "welcome"
+    return client
+
+
+def asleep(daemon, generation=1):
+    daemon.wait_for("stopped", generation=generation, within=10)
+    assert processes.childless(daemon.pid)
+
+
+def test_the_backend_sleeps_and_wakes_while_its_client_stays_connected(serve, backend):
+    daemon = serve()
+    with connected(daemon, headers={"Cookie": "session=1"}) as client:
+        cursor = client.join("CursorChannel", page=7)
+        client.perform(cursor, "echo", text="one")
+        first = client.next()["message"]
+        assert first["echo"] == "one"
+        asleep(daemon)
+        assert backend.events("closed")[-1]["code"] == 1000, "the backend could end the subscriptions"
+        assert client.ping(), "the daemon pings"
+        client.perform(cursor, "echo", text="two")
+        second = client.next()["message"]
+        assert second["echo"] == "two" and second["pid"] != first["pid"]
+    requests = backend.events("request")
+    assert [one["cookie"] for one in requests] == ["session=1", "session=1"]
+    assert requests[0]["key"] != requests[1]["key"] and requests[1]["extensions"] is None
+    performed = [json.loads(one["data"])["text"] for one in backend.commands("message")]
+    assert performed == ["one", "two"], "each action is performed once"
+    assert len(backend.commands("subscribe")) == 2, "the daemon has made the subscription again"
+
+
+# Accepting
+
+
+@pytest.mark.parametrize("status", [404, 401, 503])
+def test_a_refusal_of_the_backend_reaches_the_client_unchanged(serve, backend, status):
+    backend.behave(status=status)
+    daemon = serve()
+    with pytest.raises(InvalidStatus) as refusal:
+        connected(daemon)
+    assert refusal.value.response.status_code == status
+    assert refusal.value.response.body == f"refused with {status}\n".encode()
+
+
+def test_the_backend_gets_the_clients_own_request_and_no_extension(serve, backend):
+    daemon = serve(allowed_origins="https://app.example")
+    with CableClient(daemon, path="/cable?token=7", origin="https://app.example", headers={
+            "Cookie": "session=1", "Sec-WebSocket-Extensions": "permessage-deflate"}) as client:
+        assert client.next()["type"] == "welcome"
+        assert client.socket.subprotocol == ACTION_CABLE
+    request = backend.events("request")[0]
+    assert request["path"] == "/cable?token=7" and request["origin"] == "https://app.example"
+    assert request["cookie"] == "session=1" and request["extensions"] is None
+    assert request["host"] == f"127.0.0.1:{daemon.port}"
+
+
+def test_a_foreign_page_wakes_nothing(serve):
+    daemon = serve()
+    with pytest.raises(InvalidStatus) as refusal:
+        connected(daemon, origin="https://evil.example")
+    assert refusal.value.response.status_code == 403
+    assert daemon.starts() == 0
+
+
+def test_plain_requests_and_unknown_subprotocols_go_to_the_backend_as_before(serve, backend):
+    backend.behave(subprotocols=["other"])
+    daemon = serve()
+    with Client(daemon, subprotocol="other") as client:
+        assert client.socket.subprotocol == "other"
+        assert client.next()["type"] == "welcome"
+        client.socket.send("not json")
+        processes.eventually(lambda: backend.events("invalid"), what="the message of a tunnel")
+    status, _ = get(daemon, "/cable")
+    assert status == 426, "the answer of the backend's own library"
+
+
+def get(daemon, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}{path}", timeout=10) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+# What the cable serves itself
+
+
+def test_streams_of_the_cable_are_never_forwarded(serve, backend):
+    daemon = serve(streams={"public": ["news"], "channels": {"ScoresChannel": "scores-{game}"}})
+    with connected(daemon) as client:
+        for name in [identifier("$pubsub", stream_name="news"), identifier("ScoresChannel", game=7)]:
+            client.send(command="subscribe", identifier=name)
+            assert client.next() == {"identifier": name, "type": "confirm_subscription"}
+        asleep(daemon)
+        assert post(daemon, {"stream": "scores-7", "data": "\"3:0\""})[0] == 201
+        assert client.next()["message"] == "3:0"
+    assert backend.commands() == [] and daemon.starts() == 1
+
+
+def test_clients_of_the_cable_alone_start_nothing_with_connect_local(serve, backend):
+    daemon = serve(connect="local", protocols=["action_cable"], streams={"public": True})
+    with connected(daemon) as client:
+        assert client.subscribe("news") == "confirm_subscription"
+        assert daemon.starts() == 0
+        chat = client.join("ChatChannel", room=1)
+        client.perform(chat, "echo", text="now")
+        assert client.next()["message"]["echo"] == "now"
+        assert daemon.starts() == 1
+        request = backend.events("request")[0]
+        assert request["host"] == f"127.0.0.1:{daemon.port}"
+
+
+def test_a_backend_that_refuses_a_client_of_connect_local_rejects_what_needed_it(serve, backend):
+    backend.behave(status=403)
+    daemon = serve(connect="local", protocols=["action_cable"], streams={"public": True})
+    with connected(daemon) as client:
+        name = identifier("ChatChannel", room=1)
+        client.send(command="subscribe", identifier=name)
+        assert client.next() == {"identifier": name, "type": "reject_subscription"}
+        assert client.subscribe("news") == "confirm_subscription", "the connection stays"
+
+
+# Sleeping
+
+
+@pytest.mark.parametrize("channel,action", [("OtherChannel", None), ("ChatChannel", "quiet")])
+def test_a_client_with_state_that_cannot_be_restored_keeps_the_backend_awake(serve, channel, action):
+    daemon = serve(on_demand={"idle_timeout": "500ms"})
+    with connected(daemon) as client:
+        name = client.join(channel, room=1)
+        if action:
+            client.perform(name, action)
+        time.sleep(1.5)
+        assert daemon.status("backend")["state"] == "awake"
+        client.send(command="unsubscribe", identifier=name)
+        asleep(daemon)
+
+
+def test_a_subscription_that_is_not_confirmed_keeps_the_backend_awake(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "200ms"})
+    with connected(daemon) as client:
+        client.send(command="subscribe", identifier=identifier("LateChannel"))
+        assert client.next()["type"] == "confirm_subscription"
+        asleep(daemon)
+
+
+def test_messages_of_either_side_keep_the_backend_awake(serve):
+    daemon = serve(on_demand={"idle_timeout": "700ms"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        for number in range(8):
+            client.perform(cursor, "echo", text=number)
+            assert client.next()["message"]["echo"] == number
+            time.sleep(0.2)
+        assert daemon.starts() == 1 and daemon.events("stopped") == []
+        asleep(daemon)
+
+
+def test_what_needs_no_backend_wakes_none(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client, connected(daemon) as other:
+        chat = client.join("ChatChannel", room=1)
+        asleep(daemon)
+        client.send(command="subscribe", identifier=chat)
+        assert client.next() == {"identifier": chat, "type": "confirm_subscription"}
+        client.socket.send("no json")
+        client.send(command="message", identifier=identifier("Unknown"), data="{}")
+        client.send(command="unsubscribe", identifier=chat)
+        client.socket.ping()
+        other.socket.close()
+        assert client.ping()
+        time.sleep(0.5)
+        assert daemon.starts() == 1
+        # Unsubscribed while asleep: not made again.
+        cursor = identifier("CursorChannel")
+        client.send(command="subscribe", identifier=cursor)
+        assert client.next()["type"] == "confirm_subscription"
+        pid = daemon.wait_for("ready", generation=2)["pid"]
+        assert [one["identifier"] for one in backend.commands("subscribe") if one["pid"] == pid] == [cursor]
+
+
+def test_pings_arrive_in_time_while_the_backend_boots(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        client.perform(cursor, "echo", text="late")
+        times, seen = [time.monotonic()], []
+        while len(times) < 4:
+            message = json.loads(client.socket.recv(timeout=7))
+            if message.get("type") == "ping":
+                times.append(time.monotonic())
+            else:
+                seen.append(message["message"]["echo"])
+        assert max(after - before for before, after in zip(times, times[1:])) < 5
+        assert seen == ["late"]
+
+
+def test_a_client_is_asked_to_reconnect_after_max_age(serve):
+    daemon = serve(hibernate={**HIBERNATE, "max_age": "1m"}, ping_interval="1s")
+    with connected(daemon) as client:
+        client.join("ChatChannel", room=1)
+        asleep(daemon)
+        begun = time.monotonic()
+        messages, code = client.closing(within=80)
+        assert 50 < time.monotonic() - begun < 75
+        assert messages[-1] == {"type": "disconnect", "reason": "server_restart", "reconnect": True} and code == 1001
+
+
+# Waking
+
+
+def test_commands_are_delivered_once_and_in_order_after_a_wake(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        for number in range(20):
+            client.perform(cursor, "echo", text=number)
+        name = identifier("LateChannel")
+        client.send(command="subscribe", identifier=name)
+        client.send(command="subscribe", identifier=name)
+        assert [client.next()["message"]["echo"] for _ in range(20)] == list(range(20))
+        assert client.next() == {"identifier": name, "type": "confirm_subscription"}
+    performed = [json.loads(one["data"])["text"] for one in backend.commands("message")]
+    assert performed == list(range(20)) and daemon.starts() == 2
+
+
+def test_more_commands_than_may_wait_end_in_a_reconnect(serve):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        for number in range(65):
+            client.perform(cursor, "echo", text=number)
+        messages, code = client.closing()
+        assert messages[-1] == {"type": "disconnect", "reason": "server_restart", "reconnect": True} and code == 1012
+
+
+def test_every_client_hears_what_a_woken_backend_broadcasts(serve, backend):
+    daemon = serve()
+    clients = [connected(daemon) for _ in range(30)]
+    name = [client.join("CursorChannel", page=1) for client in clients][0]
+    asleep(daemon)
+    clients[17].perform(name, "broadcast", text="hello all")
+    for client in clients:
+        assert client.next() == {"identifier": name, "message": "hello all"}
+    assert daemon.starts() == 2
+    for client in clients:
+        client.socket.close()
+
+
+def test_messages_before_the_confirmation_and_late_confirmations(serve):
+    daemon = serve()
+    with connected(daemon) as client:
+        late = client.join("LateChannel")
+        name = identifier("GreetingChannel")
+        client.send(command="subscribe", identifier=name)
+        assert client.next() == {"identifier": name, "message": "hello"}
+        assert client.next()["type"] == "confirm_subscription"
+        asleep(daemon)
+        client.perform(late, "echo", text="after")
+        assert client.next() == {"identifier": name, "message": "hello"}
+        assert client.next()["message"]["echo"] == "after"
+
+
+def test_a_second_welcome_is_the_notice_of_a_wake(serve):
+    daemon = serve(hibernate={**HIBERNATE, "notice": True})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        client.perform(cursor, "echo", text=1)
+        assert client.next() == {"type": "welcome"}
+        client.send(command="subscribe", identifier=cursor)
+        answers = [client.next(), client.next()]
+        assert {"identifier": cursor, "type": "confirm_subscription"} in answers
+
+
+RECONNECT = {"type": "disconnect", "reason": "server_restart", "reconnect": True}
+
+
+@pytest.mark.parametrize("behaviour", [
+    {"status": 404}, {"status": 401}, {"disconnect": "unauthorized"}, {"reject": ["CursorChannel"]},
+], ids=lambda behaviour: str(behaviour))
+def test_a_client_that_the_backend_does_not_take_back_reconnects(serve, backend, behaviour):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        backend.behave(**behaviour)
+        client.perform(cursor, "echo", text="lost")
+        messages, code = client.closing()
+        assert messages[-1] == RECONNECT and code == 1012
+    assert backend.commands("message") == []
+
+
+def test_a_backend_that_cannot_serve_yet_is_asked_again(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        backend.behave(status=503)
+        client.perform(cursor, "echo", text="patient")
+        processes.eventually(lambda: len(backend.events("request")) >= 3, what="a second attempt")
+        backend.behave()
+        assert client.next()["message"]["echo"] == "patient"
+    assert len(backend.commands("message")) == 1
+
+
+def test_a_remote_disconnect_of_a_woken_client_is_passed_on(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        backend.behave(disconnect="remote")
+        client.perform(cursor, "echo", text="x")
+        messages, _ = client.closing()
+        assert {"type": "disconnect", "reason": "remote", "reconnect": False} in messages
+
+
+# Broadcasts
+
+
+def test_broadcasts_to_a_listed_channel_arrive_without_a_wake(serve):
+    daemon = serve()
+    with connected(daemon) as client, connected(daemon) as other:
+        chat, away = client.join("ChatChannel", room=1), other.join("ChatChannel", room=2)
+        asleep(daemon)
+        assert post(daemon, {"stream": "chat-1", "data": {"text": "hi"}})[0] == 201
+        assert client.next() == {"identifier": chat, "message": {"text": "hi"}}
+        assert daemon.starts() == 1
+        other.perform(away, "echo", text="awake")
+        assert other.next()["message"]["echo"] == "awake"
+        assert post(daemon, {"stream": "chat-1", "data": "again"})[0] == 201
+        assert client.next() == {"identifier": chat, "message": "again"}
+
+
+# Crashes, commands of operators
+
+
+def test_a_crash_is_a_sleep_for_clients_that_can_be_restored(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "echo", text="before")
+        client.next()
+        os.kill(daemon.wait_for("ready")["pid"], signal.SIGKILL)
+        daemon.wait_for("stopped")
+        client.perform(cursor, "echo", text="after")
+        assert client.next()["message"]["echo"] == "after"
+
+
+def test_a_crash_with_a_command_in_flight_is_told(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "die")
+        messages, code = client.closing()
+        assert messages[-1] == RECONNECT and code == 1012
+    assert len(backend.commands("message")) == 1
+
+
+def test_a_crash_is_told_to_clients_with_state(serve):
+    daemon = serve()
+    with connected(daemon) as client:
+        client.join("OtherChannel")
+        os.kill(daemon.wait_for("ready")["pid"], signal.SIGKILL)
+        messages, code = client.closing()
+        assert messages[-1] == RECONNECT and code == 1012
+
+
+def test_a_backend_killed_during_the_wake_is_started_again(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        late = client.join("LateChannel")
+        asleep(daemon)
+        client.perform(late, "echo", text="twice woken")
+        os.kill(daemon.wait_for("ready", generation=2)["pid"], signal.SIGKILL)
+        assert client.next(within=20)["message"]["echo"] == "twice woken"
+    assert len(backend.commands("message")) == 1
+
+
+def test_a_restart_by_an_operator_is_a_sleep_and_a_wake(serve, backend, tmp_path):
+    daemon = serve(top={"control": f"unix:{tmp_path}/control.sock"})
+    with connected(daemon) as client, connected(daemon) as stateful:
+        cursor = client.join("CursorChannel", page=1)
+        stateful.join("OtherChannel")
+        command(daemon, tmp_path, "restart")
+        messages, _ = stateful.closing()
+        assert messages[-1] == RECONNECT
+        daemon.wait_for("ready", generation=2)
+        client.perform(cursor, "echo", text="still here")
+        assert client.next()["message"]["echo"] == "still here"
+
+
+def test_a_disabled_backend_is_told_to_clients_that_need_it(serve, tmp_path):
+    daemon = serve(top={"control": f"unix:{tmp_path}/control.sock"})
+    with connected(daemon) as client, connected(daemon) as quiet:
+        cursor = client.join("CursorChannel", page=1)
+        quiet.join("ChatChannel", room=1)
+        command(daemon, tmp_path, "disable")
+        asleep(daemon)
+        client.perform(cursor, "echo", text="no")
+        messages, _ = client.closing()
+        assert messages[-1] == RECONNECT
+        assert quiet.ping(), "a client that needs no backend stays"
+
+
+def command(daemon, folder, word):
+    done = subprocess.run(
+        [executable(), word, "backend", "--control", f"unix:{folder}/control.sock"], capture_output=True, text=True,
+        timeout=20)
+    assert done.returncode == 0, done.stderr
+
+
+def test_min_sleep_delays_the_command_and_does_not_lose_it(serve):
+    daemon = serve(on_demand={"min_sleep": "2s"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        client.perform(cursor, "echo", text="after the sleep")
+        assert client.next(within=15)["message"]["echo"] == "after the sleep"
+
+
+def test_a_failing_start_is_told_within_the_limit(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        with socket.create_server(("127.0.0.1", backend.port)):
+            client.perform(cursor, "echo", text="no")
+            messages, code = client.closing(within=40)
+        assert messages[-1] == RECONNECT and code == 1012
+
+
+def test_a_shutdown_disconnects_hibernating_clients(serve):
+    daemon = serve()
+    with connected(daemon) as client:
+        client.join("ChatChannel", room=1)
+        asleep(daemon)
+        daemon.process.send_signal(signal.SIGTERM)
+        messages, code = client.closing()
+        assert messages[-1] == RECONNECT and code == 1001
+        assert daemon.stop() == 0
+
+
+# Redis
+
+
+def publish(redis, channel, text):
+    with socket.create_connection(("127.0.0.1", redis.port)) as link:
+        words = ["PUBLISH", channel, text]
+        link.sendall(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
+        return int(link.recv(100)[1:])
+
+
+def test_messages_of_redis_reach_hibernating_clients_and_are_not_doubled_when_awake(serve, redis):
+    daemon = serve(redis=redis)
+    with connected(daemon) as client:
+        chat = client.join("ChatChannel", room=1)
+        # The scripted backend does not listen to Redis: while it is awake nothing arrives.
+        assert publish(redis, "chat-1", '"awake"') == 1
+        asleep(daemon)
+        assert publish(redis, "chat-1", '"asleep"') == 1
+        assert client.next() == {"identifier": chat, "message": "asleep"}
+        client.perform(chat, "echo", text="up")
+        assert client.next()["message"]["echo"] == "up"
+        publish(redis, "chat-1", '"the backend delivers this"')
+        client.perform(chat, "echo", text="end")
+        assert client.next()["message"]["echo"] == "end"
+
+
+def test_remote_disconnects_reach_clients_whose_backend_sleeps(serve, redis):
+    daemon = serve(redis=redis)
+    with connected(daemon) as client:
+        client.join("ChatChannel", room=1)
+        asleep(daemon)
+        assert publish(redis, "action_cable/Z2lkOi8vYXBwL1VzZXIvMQ", '{"type":"disconnect"}') == 1
+        messages, _ = client.closing()
+        assert messages[-1] == {"type": "disconnect", "reason": "remote", "reconnect": True}
+
+
+def test_a_gap_of_redis_is_told_to_hibernating_clients(serve, redis):
+    daemon = serve(redis=redis)
+    with connected(daemon) as client:
+        client.join("ChatChannel", room=1)
+        asleep(daemon)
+        redis.restart()
+        messages, code = client.closing(within=15)
+        assert messages[-1] == RECONNECT and code == 1012
