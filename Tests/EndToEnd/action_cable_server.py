@@ -15,6 +15,7 @@ import asyncio
 import http
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ def behaviour():
 
 def respond(connection, request):
     status = behaviour().get("status")
-    note(event="request", path=request.path, cookie=request.headers.get("Cookie"), key=request.headers["Sec-WebSocket-Key"],
+    note(event="request", path=request.path, cookie=request.headers.get("Cookie"), key=request.headers.get("Sec-WebSocket-Key"),
          extensions=request.headers.get("Sec-WebSocket-Extensions"), origin=request.headers.get("Origin"),
          host=request.headers.get("Host"))
     if status:
@@ -106,7 +107,10 @@ async def main():
     subprotocols = behaviour().get("subprotocols", ["actioncable-v1-json"])
     async with serve(converse, "127.0.0.1", PORT, process_request=respond, subprotocols=subprotocols, ping_interval=None):
         note(event="listening")
-        await asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        # Like Puma it finishes what it is doing.
+        loop.add_signal_handler(signal.SIGTERM, loop.call_later, 0.1, os._exit, 0)
+        await loop.create_future()
 
 
 asyncio.run(main())

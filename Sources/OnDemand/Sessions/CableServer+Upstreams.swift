@@ -241,9 +241,9 @@ extension CableServer {
                 flush(upstream, of: index, relay)
             case .pong: break
             case .close:
-                if upstream.stage == .open {
-                    _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
-                }
+                // The answer to our own close frame; the server ends the connection when it is done (RFC 6455, 7.1.1).
+                guard upstream.stage == .open else { return }
+                _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
                 return upstreamClosed(index, relay)
             }
         }
