@@ -27,7 +27,7 @@ ELSEWHERE = {
     ("docs/LIFECYCLE.md", "mermaid", 0): "LifecycleDocumentTests",
     ("docs/CONFIGURATION.md", "json wrong", 0): "DocumentationTests",
     ("docs/CONFIGURATION.md", "text", 0): "DocumentationTests",
-    **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(6)},
+    **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(7)},
     ("docs/CABLE.md", "json", 0): "test_cables.py",
     # Drawings of what can only be read.
     ("README.md", "", 0): "the picture of a life",

@@ -191,6 +191,15 @@ def test_a_process_that_a_service_requires_has_a_card_of_its_own(browser, start)
     page.until("Asleep", "[data-service=helper] .word")
 
 
+def test_a_service_behind_a_cable_has_no_path_for_a_websocket_of_the_page(browser, start):
+    backend = sleeping_double()
+    del backend["path"]
+    page = GuardedPage(browser, start, backend, cables=[{"name": "hub", "path": "/hub", "backend": "cable"}])
+    page.enter()
+    page.until("This service has no path; its clients connect to a cable.", ".address")
+    assert not browser.find_element(By.CSS_SELECTOR, ".client button").is_enabled()
+
+
 def test_an_overdue_stop_names_the_processes_that_are_left(browser, start):
     port = free_port()
     page = GuardedPage(
