@@ -346,6 +346,34 @@ def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, she
     assert "/metrics" in document and asked("/api/nothing").status == 404
 
 
+# examples/rails-hub
+
+
+def welcome(client):
+    assert client.message()["type"] == "welcome"
+
+
+@pytest.mark.timeout(90)
+@shows("examples/rails-hub/README.md", "sh", 0)
+def test_the_rails_hub_runs_by_hand_as_it_is_written(shell):
+    rails.need("puma", "ruby", "redis-server", "openssl")
+    text = example("examples/rails-hub/README.md", "sh", 0)
+    assert ".build/release/ondemandd" in text
+    ports = {"PORT": wire.free_port(), "STATUS_PORT": wire.free_port()}
+    redis = free_ports(26380)
+    environment = {name: str(port) for name, port in ports.items()}
+    running = shell(
+        moved(text, redis).replace(".build/release/ondemandd", "ondemandd"), REPOSITORY,
+        REDIS_URL=f"redis://127.0.0.1:{redis[26380]}/0", **environment)
+    processes.eventually(lambda: "for=clients" in running.said(), what="the daemon")
+    address = ("127.0.0.1", ports["PORT"])
+    page = wire.Wire(address, 30).ask(wire.request(path="/", extra=["Connection: close"]))
+    assert page.status == 200 and b"Rails without a WebSocket server" in page.body
+    with Cable(address) as client:
+        welcome(client)
+        assert client.subscribe("NewsChannel", topic="weather")[1] == "confirm_subscription"
+
+
 # docs/RAILS.md
 
 
