@@ -2,17 +2,21 @@
 
 import json
 import secrets
+import shutil
 
 import pytest
 from axe_core_python.selenium import Axe
 
 import processes
 import rails
+import wire
 from daemon import REPOSITORY
 from page import Windows
 from test_cables import Client, facts
+from test_documents import example
 
 HUB = REPOSITORY / "examples" / "rails-hub"
+ADAPTER = REPOSITORY / "examples" / "ondemandd_adapter.rb"
 
 
 def serve(start, root=HUB, cable=None, **environment):
@@ -53,6 +57,23 @@ def update_each_other(browser, daemon):
 @pytest.mark.timeout(120)
 def test_two_windows_update_each_other_through_redis(browser, start, redis):
     update_each_other(browser, serve(start, REDIS_URL=redis.url, IDLE_TIMEOUT="2s"))
+
+
+@pytest.mark.timeout(120)
+def test_two_windows_update_each_other_with_the_adapter_and_without_redis(browser, start, tmp_path):
+    """The application of the example after the steps of docs/CABLE.md."""
+    root = shutil.copytree(HUB, tmp_path / "hub")
+    adapters = root / "lib" / "action_cable" / "subscription_adapter"
+    adapters.mkdir(parents=True)
+    shutil.copy(ADAPTER, adapters / "ondemandd.rb")
+    port, key = wire.free_port(), secrets.token_hex(16)
+    (root / "config" / "cable.yml").write_text(
+        example("docs/CABLE.md", "yaml").replace("127.0.0.1:3001", f"127.0.0.1:{port}"))
+    part = json.loads(example("docs/CABLE.md", "json fragment").replace("127.0.0.1:3001", f"127.0.0.1:{port}"))
+    daemon = serve(
+        start, root, cable={"redis": None, **part}, CABLE_BROADCAST_KEY=key, IDLE_TIMEOUT="2s")
+    update_each_other(browser, daemon)
+    assert facts(daemon)["redis"] is None
 
 
 def test_a_stream_needs_its_topic_and_a_signature_of_this_application(start, redis):
