@@ -17,6 +17,11 @@ help: ## this list
 demo: ## watch a backend wake and fall asleep again; needs the Swift toolchain and nothing else
 	@scripts/demo
 
+.PHONY: demo-cable
+demo-cable: ## two browser windows that update each other through a cable; needs the Swift toolchain and nothing else
+	swift build -c release
+	@exec .build/release/ondemandd demo --listen 127.0.0.1:$(or $(PORT),3000) --status 127.0.0.1:$(or $(STATUS_PORT),9292)
+
 .PHONY: example
 example: build ## the same with a real Rails Action Cable server (Debian packages)
 	@scripts/install-rails-example

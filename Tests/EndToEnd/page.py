@@ -52,6 +52,43 @@ class Demo:
         return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
 
 
+class Windows:
+    """Two windows of one browser with the same page: a form, and what each window shows."""
+
+    def __init__(self, browser, url, field="#text"):
+        self.browser, self.field = browser, field
+        browser.get(url)
+        self.handles = [browser.current_window_handle]
+        browser.switch_to.new_window("window")
+        browser.get(url)
+        self.handles.append(browser.current_window_handle)
+
+    def send(self, number, text):
+        self.browser.switch_to.window(self.handles[number])
+        field = self.browser.find_element(By.CSS_SELECTOR, self.field)
+        field.clear()
+        field.send_keys(text + "\n")
+
+    def text(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+
+    def both(self, selector, text, seconds=30):
+        """Waits until both windows show this text there."""
+        for number, handle in enumerate(self.handles):
+            self.browser.switch_to.window(handle)
+            WebDriverWait(self.browser, seconds, 0.05).until(
+                lambda _: self.text(selector) == text,
+                f"{selector} of window {number} never was {text!r}: {self.text(selector)!r}")
+
+    def errors(self):
+        """Errors in the console of either window."""
+        found = []
+        for handle in self.handles:
+            self.browser.switch_to.window(handle)
+            found += [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] != "INFO"]
+        return found
+
+
 class Page:
     def __init__(self, browser, demo):
         self.browser = browser

@@ -7,10 +7,13 @@ import subprocess
 import uuid
 
 import pytest
+from axe_core_python.selenium import Axe
+from selenium.webdriver.common.by import By
 
 import processes
 import wire
 from daemon import executable
+from page import Windows
 
 CLOSE = 8
 
@@ -74,3 +77,33 @@ def test_a_websocket_wakes_it_is_talked_to_and_it_sleeps_again_and_leaves_nothin
     assert demo.wait(10) == 0, demo.output.read_text()
     assert processes.with_environment(demo.marker) == []
     assert os.listdir(tmp_path) == ["output"]
+
+
+@pytest.mark.timeout(90)
+def test_two_windows_update_each_other_through_the_cable_while_the_backend_sleeps(demo, browser):
+    processes.eventually(lambda: "Ctrl-C" in demo.output.read_text(), what="the introduction")
+    assert f"http://127.0.0.1:{demo.listen}/    in two browser windows" in demo.output.read_text()
+
+    windows = Windows(browser, f"http://127.0.0.1:{demo.listen}/")
+    windows.both("#state", "Connected.")
+
+    windows.send(0, "<b>one</b>")
+    windows.both("#messages", "<b>one</b>")
+    windows.send(1, "two")
+    windows.both("#messages", "two\n<b>one</b>")
+
+    processes.eventually(lambda: state(demo) == "asleep", within=20, what="the backend asleep")
+    assert processes.with_environment(demo.marker) == [demo.pid], "only the daemon serves the windows"
+    windows.send(0, "three")
+    windows.both("#messages", "three\ntwo\n<b>one</b>")
+    assert state(demo) == "asleep"
+    assert windows.errors() == []
+    assert Axe().run(browser)["violations"] == []
+
+    # A stopped daemon: the windows say so, and a message is not lost in silence.
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(10) == 0, demo.output.read_text()
+    windows.both("#state", "Disconnected. The next attempt follows within three seconds.")
+    windows.send(1, "four")
+    processes.eventually(lambda: windows.text("#state").startswith("Not sent: "), what="the error")
+    assert browser.find_element(By.CSS_SELECTOR, "#text").get_attribute("value") == "four"

@@ -1,5 +1,8 @@
 """Every example in the documents is run, or held against what it shows; every link leads somewhere."""
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -7,8 +10,11 @@ import shutil
 import signal
 import subprocess
 import textwrap
+import time
 
+import jwt
 import pytest
+import websockets.sync.client
 import yaml
 
 import processes
@@ -16,7 +22,7 @@ import rails
 import wire
 from cable import Cable
 from daemon import REPOSITORY, executable, on_demand, service, sleeping_double
-from page import GuardedPage
+from page import GuardedPage, Windows
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -28,7 +34,7 @@ ELSEWHERE = {
     ("docs/CONFIGURATION.md", "json wrong", 0): "DocumentationTests",
     ("docs/CONFIGURATION.md", "text", 0): "DocumentationTests",
     **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(7)},
-    ("docs/CABLE.md", "json", 0): "test_cables.py",
+    **{("docs/CABLE.md", language, 0): "test_rails_hub.py" for language in ("yaml", "json fragment")},
     # Drawings of what can only be read.
     ("README.md", "", 0): "the picture of a life",
     ("docs/ARCHITECTURE.md", "", 0): "WallsTests",
@@ -344,6 +350,194 @@ def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, she
         if path != "/events":
             assert asked(path).status == 200, path
     assert "/metrics" in document and asked("/api/nothing").status == 404
+
+
+# docs/CABLE.md
+
+
+@pytest.mark.timeout(1500)
+@shows("docs/CABLE.md", "", 0)
+def test_make_demo_cable_shows_two_windows_that_update_each_other(browser, shell, up_to_date):
+    ports = {"PORT": wire.free_port(), "STATUS_PORT": wire.free_port()}
+    environment = {name: str(port) for name, port in ports.items()}
+    demo = shell("exec " + example("docs/CABLE.md", "", 0), REPOSITORY, **environment)
+    processes.eventually(lambda: "for=clients" in demo.said(), within=90, what="the daemon of the demo")
+    assert f"http://127.0.0.1:{ports['PORT']}/    in two browser windows" in demo.said()
+    windows = Windows(browser, f"http://127.0.0.1:{ports['PORT']}/")
+    windows.both("#state", "Connected.")
+    windows.send(0, "hello")
+    windows.both("#messages", "hello")
+    interrupt(demo)
+
+
+@pytest.mark.timeout(120)
+@shows("docs/CABLE.md", "sh", 0, 1)
+def test_two_browsers_update_each_other_as_it_is_written(browser, shell, tmp_path):
+    rails.need("python3", "curl")
+    (port,) = free_ports(3000).values()
+
+    def written(number):
+        text = example("docs/CABLE.md", "sh", number).replace("/tmp/news.sock", f"{tmp_path}/news.sock")
+        return moved(text, {3000: port}).replace('"30s"', '"3s"')
+
+    daemon = shell(written(0))
+    processes.eventually(lambda: "for=clients" in daemon.said(), what="the daemon")
+    windows = Windows(browser, f"http://127.0.0.1:{port}/", field="[name=text]")
+
+    def status():
+        run = shell(f"ondemandd status --control unix:{tmp_path}/news.sock")
+        assert run.wait(10) == 0, run.said()
+        return run.said()
+
+    processes.eventually(lambda: "2 subscriptions to 1 streams" in status(), what="both subscribed")
+    windows.send(0, "hello")
+    windows.both("ul", "hello")
+    publisher = shell(written(1))
+    assert publisher.wait(10) == 0
+    assert publisher.said().count("Accepted.\n") == 2
+    windows.both("ul", "hello\nsunny\nrain")
+    processes.eventually(lambda: "stopped service=pages" in daemon.said(), within=20, what="the end of Python")
+    windows.send(1, "still here")
+    windows.both("ul", "hello\nsunny\nrain\nstill here")
+    assert daemon.said().count("started service=pages") == 1
+    assert windows.errors() == []
+
+
+class Migrated:
+    """A daemon with a configuration of the document, on a free port."""
+
+    def __init__(self, shell, tmp_path, number, change=lambda configuration: configuration, **environment):
+        configuration = json.loads(example("docs/CABLE.md", "json", number))
+        port = wire.free_port()
+        self.address = ("127.0.0.1", port)
+        self.cable = configuration["cables"][0]
+        text = json.dumps(change(configuration)).replace(configuration["listen"], f"127.0.0.1:{port}")
+        (tmp_path / "ondemandd.json").write_text(text)
+        asked = shell("ondemandd check --config ondemandd.json", **environment)
+        assert asked.wait(10) == 0 and "warning" not in asked.said(), asked.said()
+        self.process = shell("exec ondemandd --config ondemandd.json", **environment)
+        processes.eventually(lambda: "for=clients" in self.process.said(), what="the daemon")
+
+    def post(self, body, *fields):
+        return wire.Wire(self.address).ask(wire.request(
+            method="POST", path=self.cable["broadcast"]["path"], body=json.dumps(body).encode(),
+            extra=["Content-Type: application/json", *fields])).status
+
+
+def welcome(client):
+    assert client.message()["type"] == "welcome"
+
+
+@pytest.mark.timeout(90)
+@shows("docs/CABLE.md", "json", 0)
+@shows("docs/CABLE.md", "sh", 2)
+@shows("docs/CABLE.md", "ruby", 0)
+def test_an_application_leaves_action_cable_as_it_is_written(shell, redis, tmp_path):
+    rails.need("ruby")
+    script = example("docs/CABLE.md", "ruby") + 'puts cable_token({ user_id: 15 }), cable_token({}, expires_in: -1)'
+    secret = "a-secret-of-tokens-with-32-bytes"
+    made = shell(f"ruby -e '{script}'", CABLE_JWT_SECRET=secret)
+    assert made.wait(10) == 0, made.said()
+    token, expired = made.said().split()
+
+    def with_tokens(configuration):
+        cable = configuration["cables"][0]
+        cable["redis"]["url"] = cable["redis"]["url"].replace("127.0.0.1:26380", f"127.0.0.1:{redis.port}")
+        cable["jwt"] = {"secret": "${CABLE_JWT_SECRET}"}
+        return configuration
+
+    migrated = Migrated(shell, tmp_path, 0, with_tokens, SECRET_KEY_BASE="0" * 64, CABLE_JWT_SECRET=secret)
+    with Cable(migrated.address, f"/cable?jid={token}") as client:
+        welcome(client)
+        identifier, answer = client.subscribe("NewsChannel", topic="weather")
+        assert answer == "confirm_subscription"
+        assert client.subscribe("NewsChannel")[1] == client.subscribe("MembersChannel")[1] == "reject_subscription"
+        published = shell(example("docs/CABLE.md", "sh", 2), rails.APPLICATION, REDIS_URL=redis.url, RAILS_ENV="production")
+        assert published.wait(30) == 0, published.said()
+        assert client.payload(identifier)["text"] == "sunny"
+    with Cable(migrated.address, f"/cable?jid={expired}") as client:
+        assert client.message() == {"type": "disconnect", "reason": "token_expired", "reconnect": False}
+
+
+@shows("docs/CABLE.md", "json", 1)
+@shows("docs/CABLE.md", "sh", 3)
+def test_an_application_leaves_anycable_as_it_is_written(shell, tmp_path):
+    rails.need("openssl")
+    # The key that the tests of anycable-rb have for this secret, and a signed stream and a token of another tool.
+    derived = shell(example("docs/CABLE.md", "sh", 3), ANYCABLE_SECRET="qwerty")
+    assert derived.wait(10) == 0
+    assert derived.said() == "42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485\n"
+
+    secret = "a-secret-of-anycable-of-32-bytes"
+    derived = shell(example("docs/CABLE.md", "sh", 3), ANYCABLE_SECRET=secret)
+    assert derived.wait(10) == 0
+    key = derived.said().strip()
+    migrated = Migrated(shell, tmp_path, 1, ANYCABLE_SECRET=secret, ANYCABLE_BROADCAST_KEY=key)
+    name = base64.b64encode(b'"room"').decode()
+    signed = f"{name}--{hmac.new(secret.encode(), name.encode(), hashlib.sha256).hexdigest()}"
+    token = jwt.encode({"ext": "{}", "exp": int(time.time()) + 60}, secret, algorithm="HS256")
+    with Cable(migrated.address, f"/cable?jid={token}") as client:
+        welcome(client)
+        identifier, answer = client.subscribe("$pubsub", signed_stream_name=signed)
+        assert answer == "confirm_subscription"
+        assert client.subscribe("$pubsub", stream_name="room")[1] == "reject_subscription"
+        message = {"stream": "room", "data": json.dumps({"text": "hello"})}
+        assert migrated.post(message) == 401
+        assert migrated.post(message, f"Authorization: Bearer {key}") == 201
+        assert client.payload(identifier) == {"text": "hello"}
+    with Cable(migrated.address) as client:
+        assert client.message() == {"type": "disconnect", "reason": "unauthorized", "reconnect": False}
+
+
+@shows("docs/CABLE.md", "json", 2)
+def test_an_application_leaves_turbo_cable_as_it_is_written(shell, tmp_path):
+    """`bundle` is a stand-in for Rails; it broadcasts to the URL in its environment, as the gem does."""
+    bundle = shell.commands / "bundle"
+    bundle.write_text("""#!/bin/sh
+port=${4##*:}
+cat > page.py <<END
+import http.server, os, urllib.request
+class Rails(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"stream":"live-scores","data":"<turbo-stream></turbo-stream>"}'
+        with urllib.request.urlopen(os.environ["TURBO_CABLE_BROADCAST_URL"], body) as response:
+            self.send_response(response.status)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", $port), Rails).serve_forever()
+END
+exec python3 page.py
+""")
+    bundle.chmod(0o755)
+
+    migrated = Migrated(shell, tmp_path, 2)
+    with websockets.sync.client.connect("ws://{}:{}/cable".format(*migrated.address), proxy=None) as client:
+        client.send(json.dumps({"type": "subscribe", "stream": "live-scores"}))
+        assert json.loads(client.recv(timeout=10)) == {"type": "subscribed", "stream": "live-scores"}
+        answer = wire.Wire(migrated.address, 20).ask(wire.request(path="/scores", extra=["Connection: close"]))
+        assert answer.status == 200
+        assert json.loads(client.recv(timeout=10)) == {
+            "type": "message", "stream": "live-scores", "data": "<turbo-stream></turbo-stream>"}
+
+
+@pytest.mark.timeout(90)
+@shows("examples/rails-hub/README.md", "sh", 0)
+def test_the_rails_hub_runs_by_hand_as_it_is_written(shell):
+    rails.need("puma", "ruby", "redis-server", "openssl")
+    text = example("examples/rails-hub/README.md", "sh", 0)
+    assert ".build/release/ondemandd" in text
+    ports = {"PORT": wire.free_port(), "STATUS_PORT": wire.free_port()}
+    redis = free_ports(26380)
+    environment = {name: str(port) for name, port in ports.items()}
+    running = shell(
+        moved(text, redis).replace(".build/release/ondemandd", "ondemandd"), REPOSITORY,
+        REDIS_URL=f"redis://127.0.0.1:{redis[26380]}/0", **environment)
+    processes.eventually(lambda: "for=clients" in running.said(), what="the daemon")
+    address = ("127.0.0.1", ports["PORT"])
+    page = wire.Wire(address, 30).ask(wire.request(path="/", extra=["Connection: close"]))
+    assert page.status == 200 and b"Rails without a WebSocket server" in page.body
+    with Cable(address) as client:
+        welcome(client)
+        assert client.subscribe("NewsChannel", topic="weather")[1] == "confirm_subscription"
 
 
 # docs/RAILS.md

@@ -87,7 +87,8 @@ public struct DemoCommand: Equatable, Sendable {
         demo: run a self-contained demo.
 
         The daemon runs in front of a small server, which is this executable again, and prints the address of the
-        status page. There a WebSocket can be opened and closed. Ctrl-C ends the demo. No file is written.
+        status page. There a WebSocket can be opened and closed. The page at the address for clients updates itself in
+        all browser windows, through a cable of the daemon. Ctrl-C ends the demo. No file is written.
 
           --listen ADDRESS   address for clients; default \(usualListen)
           --status ADDRESS   address of the status page; default \(usualStatus)

@@ -1,4 +1,5 @@
-/// One client of the demo backend: gets a welcome message, then an echo of every message.
+/// One client of the demo backend: a WebSocket gets a welcome message, then an echo of every message. Other requests
+/// get a page or a line of text.
 ///
 /// Pure: bytes in, bytes out. It holds at most one head or one message, within their limits.
 struct DemoConversation {
@@ -34,8 +35,7 @@ struct DemoConversation {
             guard let head = try parser.examine(bytes.span) else { return [] }
             guard try UpgradeIntent.of(head, in: bytes.span) == .webSocket else {
                 phase = .over
-                let text = LocalReply(status: 200, body: "The backend of ondemandd demo is awake.")
-                return text.rendered(keepAlive: false, headOnly: head.isHead)
+                return Self.response(to: head, in: bytes.span)
             }
             phase = .webSocket
             unread = []
@@ -48,6 +48,15 @@ struct DemoConversation {
             phase = .over
             return LocalReply(refusing: error).rendered(keepAlive: false, headOnly: false)
         }
+    }
+
+    /// The page of the cable for browsers, a line of text for other clients.
+    private static func response(to head: RequestHead, in bytes: Span<UInt8>) -> [UInt8] {
+        var reader = AcceptReader()
+        for value in head.values(of: .accept) { reader.read(value, in: bytes) }
+        if reader.preferred == .html { return DemoPage.response(headOnly: head.isHead) }
+        let text = LocalReply(status: 200, body: "The backend of ondemandd demo is awake.")
+        return text.rendered(keepAlive: false, headOnly: head.isHead)
     }
 
     // MARK: Frames

@@ -12,6 +12,14 @@ struct DemoSetup {
             {
               "listen": "\(listen)",
               "status": { "listen": "\(status)" },
+              "cables": [
+                {
+                  "name": "demo-cable",
+                  "path": "\(DemoPage.cablePath)",
+                  "streams": { "public": ["\(DemoPage.stream)"] },
+                  "broadcast": { "path": "\(DemoPage.broadcastPath)" }
+                }
+              ],
               "reverse_proxies": [
                 {
                   "name": "demo",
@@ -45,6 +53,10 @@ struct DemoSetup {
                   3. Press "Close it". Eight seconds later the backend is stopped.
 
           Or, without a browser, in a second terminal:   curl http://\(listen)/
+
+          Cable   Open    http://\(listen)/    in two browser windows, and send a message from one of them.
+                  It appears in both. Eight seconds later the backend, which served the page, is stopped.
+                  The daemon itself serves the WebSockets, so the windows still update each other.
 
           Ctrl-C ends the demo. What follows is the daemon's own log.
 

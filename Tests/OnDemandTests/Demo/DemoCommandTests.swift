@@ -63,6 +63,10 @@ struct DemoCommandTests {
             let configuration = try Configuration.read(Array(show.configuration.utf8), environment: [:])
             #expect(configuration.services.first?.launch?.command == path)
             #expect(show.introduction.contains("http://127.0.0.1:9292/ ") && !show.introduction.contains("${"))
+            let cable = try #require(configuration.cables.first)
+            #expect(cable.paths.map(\.text) == [DemoPage.cablePath] && cable.turboCable)
+            #expect(cable.broadcast?.path?.text == DemoPage.broadcastPath && cable.broadcast?.key == nil)
+            #expect(show.introduction.contains("http://127.0.0.1:3000/    in two browser windows"))
         }
     }
 

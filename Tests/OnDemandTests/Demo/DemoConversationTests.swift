@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import OnDemand
@@ -65,6 +66,21 @@ struct DemoConversationTests {
         #expect(answer.hasSuffix("\r\n\r\nThe backend of ondemandd demo is awake.\n"))
         #expect(conversation.phase == .over)
         #expect(conversation.hear([1, 2, 3]) == [] && conversation.ping(at: 1) == [])
+    }
+
+    @Test("a browser gets the page of the cable, and HEAD its head only")
+    func page() throws {
+        let accept = "Host: a\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\r\n"
+        var (whole, head) = (DemoConversation(), DemoConversation())
+        let answer = String(decoding: whole.hear(Array("GET / HTTP/1.1\r\n\(accept)".utf8)), as: UTF8.self)
+        let end = try #require(answer.range(of: "\r\n\r\n")?.upperBound)
+        let body = answer[end...]
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nConnection: close\r\n"))
+        #expect(answer.contains("\r\nContent-Length: \(body.utf8.count)\r\n") && body.hasSuffix("</html>\n"))
+        #expect(body.contains("\(DemoPage.cablePath)`") && body.contains("\"\(DemoPage.broadcastPath)\""))
+        #expect(body.contains("stream: \"\(DemoPage.stream)\""))
+        #expect(head.hear(Array("HEAD / HTTP/1.1\r\n\(accept)".utf8)) == Array(answer[..<end].utf8))
+        #expect(whole.phase == .over && head.phase == .over)
     }
 
     @Test(
