@@ -213,7 +213,9 @@ extension SubscriberMachine {
             fences -= 1
             actions.append(.fenced)
         case Self.patternMessage:
-            guard items.count == 4, case .string(let text?) = items[3] else { return }
+            guard items.count == 4, case .string(let text?) = items[3], stream(of: name) == Self.remoteDisconnects,
+                let number = numbers[Self.remoteDisconnects], channels[number].isWanted
+            else { return }
             actions.append(.deliver(stream: Self.remoteDisconnects, text))
         case _ where Self.acknowledgements.contains(kind): acknowledged(name)
         case Self.message:

@@ -65,12 +65,13 @@ struct ActionCableSessionTests {
                 case (.subscribe, .confirmed): .confirm
                 case (.subscribe, .pending): .ignore(.alreadyPending)
                 case (.unsubscribe, .confirmed), (.unsubscribe, .pending): .unsubscribe
+                case (_, .relayed): .forward
                 case (_, .notSubscribed): hasBackend ? .forward : .ignore(.notSubscribed)
                 case (.message, _): .ignore(.actionOnStream)
                 }
             #expect(step == expected)
         }
-        #expect(runs == 3 * 3 * 2 * 2 * 3)
+        #expect(runs == 3 * 4 * 2 * 2 * 3)
     }
 
     @Test("a disconnect message always contains reconnect, because Rails' client stops without it")
@@ -121,11 +122,11 @@ struct TurboCableSessionTests {
                     !isPublic ? .ignore(.notAllowed) : isFull ? .ignore(.tooMany) : .subscribe
                 case (.subscribe, .pending): .ignore(.alreadyPending)
                 case (.subscribe, .confirmed): .confirm
-                case (.unsubscribe, .notSubscribed): .ignore(.notSubscribed)
+                case (.unsubscribe, .notSubscribed), (_, .relayed): .ignore(.notSubscribed)
                 case (.unsubscribe, _): .unsubscribe
                 }
             #expect(step == expected)
         }
-        #expect(runs == 2 * 3 * 2 * 2)
+        #expect(runs == 2 * 4 * 2 * 2)
     }
 }

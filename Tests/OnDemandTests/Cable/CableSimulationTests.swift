@@ -140,7 +140,7 @@ struct CableSimulationTests {
                 guard let index = world.clients.firstIndex(where: { $0.connection == connection }) else { continue }
                 world.expect(world.cable.machine.clients.queues.isEmpty(world.clients[index].number), "not flushed")
                 leave(index, &world)
-            case .listen, .stopListening, .forward: break
+            case .listen, .stopListening, .forward, .forwardBinary: break
             }
         }
     }

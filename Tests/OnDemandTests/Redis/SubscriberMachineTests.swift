@@ -29,15 +29,15 @@ struct SubscriberMachineTests {
     private static let away = confirmed + [.lose(.listening), .fire(.retry(.listening))]
 
     @Test(
-        "no sequence of five events loses a message silently, delivers one twice or waits endlessly",
-        arguments: [([], "a new machine"), (confirmed, "a confirmed stream"), (away, "an outage")])
-    func everyWay(beginning: [SubscriberWalk.Move], name: String) {
+        "no sequence of events loses a message silently, delivers one twice or waits endlessly",
+        arguments: [([], "a new machine"), (confirmed, "a confirmed stream"), (away, "an outage")], [false, true])
+    func everyWay(_ beginning: (moves: [SubscriberWalk.Move], name: String), hasPattern: Bool) {
         var count = 0
-        var here = SubscriberWalk()
-        for move in beginning { here.make(move) }
-        let failure = walk(here, depth: 5, &count)
-        #expect(failure == nil, "\(name): \(String(describing: failure))")
-        #expect(count > 500)
+        var here = SubscriberWalk(hasPattern: hasPattern)
+        for move in beginning.moves { here.make(move) }
+        let failure = walk(here, depth: hasPattern ? 4 : 5, &count)
+        #expect(failure == nil, "\(beginning.name): \(String(describing: failure))")
+        #expect(count > 300)
     }
 
     @Test("no long random sequence does so either", arguments: 0..<10)
@@ -46,7 +46,7 @@ struct SubscriberMachineTests {
             var random = Seeded(seed: UInt64(seed))
             var settings = SubscriberMachine.Settings()
             if seed % 2 == 1 { settings = .init(password: [0x70], database: 3, prefix: Array("app".utf8)) }
-            var walk = SubscriberWalk(settings: settings)
+            var walk = SubscriberWalk(settings: settings, hasPattern: seed % 4 > 1)
             var moves: [SubscriberWalk.Move] = []
             for _ in 0..<(10 + random.below(90)) where walk.localReply == nil {
                 moves.append(random.one(of: walk.moves))
@@ -107,6 +107,49 @@ struct SubscriberMachineTests {
         ])
         #expect(
             machine.apply(.reply(.listening, request), at: start, jitter: 0) == [.request(Array("{}".utf8))])
+    }
+
+    private func push(_ items: String...) -> SubscriberMachine.Event {
+        .reply(.listening, .array(items.map { SubscriberWalk.bulk($0) }))
+    }
+
+    @Test("a pattern has commands of its own, its messages are delivered as its stream, and not when it has ended")
+    func pattern() {
+        var machine = SubscriberMachine(settings: .init(prefix: Array("app".utf8)))
+        let pattern = SubscriberMachine.remoteDisconnects
+        for stream in [pattern, chat] { _ = machine.apply(.listen(stream), at: start, jitter: 0) }
+        _ = machine.apply(.connected(.listening), at: start, jitter: 0)
+        let ready = sent(ok(&machine, .listening, 1), .listening)
+        #expect(ready.first == ["SUBSCRIBE", "__anycable__"])
+        #expect(ready.dropFirst() == [["SUBSCRIBE", "app:chat"], ["PSUBSCRIBE", "app:action_cable/*"]])
+        let acknowledged = push("psubscribe", "app:action_cable/*")
+        #expect(machine.apply(acknowledged, at: start, jitter: 0) == [.confirmed(pattern)])
+        let message = push("pmessage", "app:action_cable/*", "app:action_cable/Z2lk", "1")
+        #expect(machine.apply(message, at: start, jitter: 0) == [.deliver(stream: pattern, [0x31])])
+        let other = push("pmessage", "app:*", "app:action_cable/Z2lk", "1")
+        #expect(machine.apply(other, at: start, jitter: 0) == [])
+        let ended = machine.apply(.stopListening(pattern), at: start, jitter: 0)
+        #expect(sent(ended, .listening) == [["PUNSUBSCRIBE", "app:action_cable/*"]])
+        #expect(machine.apply(message, at: start, jitter: 0) == [])
+        #expect(machine.apply(push("punsubscribe", "app:action_cable/*"), at: start, jitter: 0) == [])
+    }
+
+    @Test("a fence is answered in order, at once without a connection, and fails with its connection")
+    func fences() {
+        var machine = SubscriberMachine(settings: .init())
+        #expect(machine.apply(.fence, at: start, jitter: 0) == [.fenced])
+        _ = machine.apply(.listen(chat), at: start, jitter: 0)
+        #expect(machine.apply(.fence, at: start, jitter: 0) == [.fenceFailed])
+        _ = machine.apply(.connected(.listening), at: start, jitter: 0)
+        _ = ok(&machine, .listening, 1)
+        for _ in 0..<2 {
+            #expect(sent(machine.apply(.fence, at: start, jitter: 0), .listening) == [["PING", "fence"]])
+        }
+        // The answer to a sign of life is none to a fence.
+        #expect(machine.apply(push("pong", ""), at: start, jitter: 0) == [])
+        #expect(machine.apply(push("pong", "fence"), at: start, jitter: 0) == [.fenced])
+        let lost = machine.apply(.lost(.listening), at: start, jitter: 0)
+        #expect(lost.filter { $0 == .fenceFailed }.count == 1)
     }
 
     @Test("a wrong password is reported once, and the connection is retried")

@@ -12,6 +12,9 @@ struct SubscriberWalk {
         case serve(SubscriberMachine.Connection)
         case hear(SubscriberMachine.Connection)
         case fire(SubscriberMachine.Timer)
+        case fence
+        /// Rails disconnects a client through Redis.
+        case disconnectRemotely
     }
 
     private struct Connection {
@@ -19,6 +22,7 @@ struct SubscriberWalk {
         var commands: [[String]] = []
         var replies: [RESPValue] = []
         var channels: Set<String> = []
+        var patterns: Set<String> = []
     }
 
     /// A message that was published while its stream was confirmed.
@@ -40,12 +44,19 @@ struct SubscriberWalk {
     private var owed: [Owed] = []
     private var delivered: [String: Int] = [:]
     private var published = 0
+    /// Fences without an answer, each with the messages that the server had sent before it.
+    private var fences: [Set<String>] = []
+    private let hasPattern: Bool
 
-    init(settings: SubscriberMachine.Settings = SubscriberMachine.Settings()) {
+    /// `hasPattern`: the second stream is the pattern on which Rails disconnects clients.
+    init(settings: SubscriberMachine.Settings = SubscriberMachine.Settings(), hasPattern: Bool = false) {
         machine = SubscriberMachine(settings: settings)
+        self.hasPattern = hasPattern
     }
 
-    static func name(_ stream: Int) -> [UInt8] { Array("s\(stream)".utf8) }
+    private func name(_ stream: Int) -> [UInt8] {
+        hasPattern && stream == 1 ? SubscriberMachine.remoteDisconnects : Array("s\(stream)".utf8)
+    }
 
     private mutating func expect(_ dependencies: Bool, _ promise: @autoclosure () -> String) {
         if !dependencies, localReply == nil { localReply = promise() }
@@ -57,6 +68,8 @@ struct SubscriberWalk {
             moves.append(listened.contains(stream) ? .stopListening(stream) : .listen(stream))
         }
         moves.append(.publish(0))
+        moves.append(.fence)
+        if hasPattern { moves.append(.disconnectRemotely) }
         for connection in SubscriberMachine.Connection.allCases {
             let index = Int(connection.rawValue)
             if isConnecting[index] { moves.append(.accept(connection)) }
@@ -77,17 +90,17 @@ struct SubscriberWalk {
         case .listen(let stream):
             listened.insert(stream)
             if isAway { confirmed.insert(stream) }
-            tell(.listen(Self.name(stream)))
+            tell(.listen(name(stream)))
         case .stopListening(let stream):
             listened.remove(stream)
             confirmed.remove(stream)
             owed.removeAll { $0.stream == stream }
-            tell(.stopListening(Self.name(stream)))
+            tell(.stopListening(name(stream)))
         case .publish(let stream):
             published += 1
             let text = "m\(published)"
             if confirmed.contains(stream) { owed.append(Owed(stream: stream, text: text)) }
-            tell(.publish(stream: Self.name(stream), Array(text.utf8)))
+            tell(.publish(stream: name(stream), Array(text.utf8)))
         case .accept(let connection):
             isConnecting[Int(connection.rawValue)] = false
             connections[Int(connection.rawValue)].isOpen = true
@@ -101,6 +114,14 @@ struct SubscriberWalk {
         case .fire(let timer):
             now = max(now, timers.removeValue(forKey: timer)!)
             tell(.fired(timer))
+        case .fence:
+            fences.append(Set(connections[0].replies.compactMap { Self.message(in: $0) }))
+            tell(.fence)
+        case .disconnectRemotely:
+            published += 1
+            let text = "m\(published)"
+            if confirmed.contains(1) { owed.append(Owed(stream: 1, text: text)) }
+            pushToPatterns(channel(of: "action_cable/Z2lk"), text)
         }
         check()
     }
@@ -124,10 +145,24 @@ struct SubscriberWalk {
                     connections[index].replies.append(
                         .array([Self.bulk(command[0].lowercased()), Self.bulk(channel), .integer(count)]))
                 }
+            case "PSUBSCRIBE", "PUNSUBSCRIBE":
+                for pattern in command.dropFirst() {
+                    if command[0] == "PSUBSCRIBE" {
+                        connections[index].patterns.insert(pattern)
+                    } else {
+                        connections[index].patterns.remove(pattern)
+                    }
+                    let count = connections[index].channels.count + connections[index].patterns.count
+                    connections[index].replies.append(
+                        .array([Self.bulk(command[0].lowercased()), Self.bulk(pattern), .integer(count)]))
+                }
             case "PING":
-                let isSubscribed = !connections[index].channels.isEmpty
+                let isSubscribed = !connections[index].channels.isEmpty || !connections[index].patterns.isEmpty
+                let word = command.count > 1 ? command[1] : nil
                 connections[index].replies.append(
-                    isSubscribed ? .array([Self.bulk("pong"), Self.bulk("")]) : .status(Array("PONG".utf8)))
+                    isSubscribed
+                        ? .array([Self.bulk("pong"), Self.bulk(word ?? "")])
+                        : word.map { Self.bulk($0) } ?? .status(Array("PONG".utf8)))
             case "PUBLISH":
                 let isHeard = connections[0].channels.contains(command[1])
                 if isHeard {
@@ -138,6 +173,26 @@ struct SubscriberWalk {
             default: connections[index].replies.append(.status(Array("OK".utf8)))
             }
         }
+    }
+
+    private func channel(of name: String) -> String {
+        String(decoding: machine.channel(of: Array(name.utf8)), as: UTF8.self)
+    }
+
+    /// All patterns end with their only `*`.
+    private mutating func pushToPatterns(_ channel: String, _ text: String) {
+        for pattern in connections[0].patterns where channel.hasPrefix(pattern.dropLast()) {
+            connections[0].replies.append(
+                .array([Self.bulk("pmessage"), Self.bulk(pattern), Self.bulk(channel), Self.bulk(text)]))
+        }
+    }
+
+    /// The text of a message that the server pushes.
+    private static func message(in reply: RESPValue) -> String? {
+        guard case .array(let items?) = reply, items.first == bulk("message") || items.first == bulk("pmessage"),
+            case .string(let text?)? = items.last
+        else { return nil }
+        return String(decoding: text, as: UTF8.self)
     }
 
     static func bulk(_ text: String) -> RESPValue { .string(Array(text.utf8)) }
@@ -178,13 +233,25 @@ struct SubscriberWalk {
             let text = String(decoding: text, as: UTF8.self)
             delivered[text, default: 0] += 1
             expect(delivered[text] == 1, "\(text) was delivered twice")
-            owed.removeAll { $0.text == text && Self.name($0.stream) == stream }
+            if stream == SubscriberMachine.remoteDisconnects {
+                expect(listened.contains(1), "\(text) arrived on a pattern that is not listened to")
+            }
+            owed = owed.filter { $0.text != text || name($0.stream) != stream }
         case .request: break
-        case .confirmed(let name):
-            if let stream = listened.first(where: { Self.name($0) == name }) { confirmed.insert(stream) }
-            let isListened = listened.contains { Self.name($0) == name }
+        case .confirmed(let found):
+            if let stream = listened.first(where: { name($0) == found }) { confirmed.insert(stream) }
+            let isListened = listened.contains { name($0) == found }
             expect(isListened, "a stream is confirmed that is not listened to")
-        case .gap(let name): owed.removeAll { Self.name($0.stream) == name }
+        case .gap(let found): owed = owed.filter { name($0.stream) != found }
+        case .fenced:
+            let (before, owed) = (fences.first, owed)
+            expect(before != nil, "an answer without a fence")
+            let isMissing = owed.contains { before?.contains($0.text) == true }
+            expect(!isMissing, "a fence passed \(owed)")
+            if !fences.isEmpty { fences.removeFirst() }
+        case .fenceFailed:
+            expect(!fences.isEmpty, "a failure without a fence")
+            if !fences.isEmpty { fences.removeFirst() }
         case .away:
             isAway = true
             confirmed = listened
@@ -247,9 +314,11 @@ struct SubscriberWalk {
         expect(owed.isEmpty, "lost in silence: \(owed)")
         for stream in listened.sorted() {
             let isConfirmed = confirmed.contains(stream)
-            expect(machine.isLive(Self.name(stream)) && isConfirmed, "stream \(stream) is not live")
+            let isLive = machine.isLive(name(stream))
+            expect(isLive && isConfirmed, "stream \(stream) is not live")
         }
         expect(!isAway, "still away")
+        expect(fences.isEmpty, "a fence without an answer")
         let open = reports.filter { $0 == .unreachable }.count - reports.filter { $0 == .reachable }.count
         expect(listened.isEmpty || open == 0, "an outage without an end: \(reports)")
         expect(machine.unpublishedCount == 0, "messages wait for ever")
