@@ -44,7 +44,7 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     closed = time.monotonic()
     page.until("You closed it after", ".outcome")
     page.until("No connection is open. It stops in", ".meaning")
-    page.until("asleep in 5 s", ".meaning")
+    page.until("It stops in 5 s", ".meaning")
     page.picture("4-idle")
     # Stopping is over in an instant with a backend that ends at once, so this test does not wait for it.
     page.until("Asleep", ".word")
@@ -90,7 +90,7 @@ def test_it_finds_a_restarted_daemon_again_and_says_so_meanwhile(browser, demo):
 def test_it_asks_for_the_token_once(browser, start):
     page = GuardedPage(browser, start, sleeping_double())
     entry = browser.find_element(By.CSS_SELECTOR, "#token")
-    assert browser.switch_to.active_element == entry and "name the token" in entry.accessible_name
+    assert browser.switch_to.active_element == entry and "Bearer token" in entry.accessible_name
     entry.send_keys("not the token at all\n")
     page.until("Invalid token.", "#entrance .trouble")
     entry.send_keys("0123456789abcdef\n")
@@ -186,7 +186,7 @@ def test_a_process_that_a_service_requires_has_a_card_of_its_own(browser, start)
     assert page.text("[data-service=helper] .paths") == ""
     with page.daemon.open_tunnel():
         page.until("1 backend requires it now.", "[data-service=helper] .meaning")
-        page.until("another service that requires it, ", "[data-service=helper] [data-fact=wake]")
+        page.until("a service that requires it, ", "[data-service=helper] [data-fact=wake]")
         assert not browser.find_element(By.CSS_SELECTOR, "[data-service=helper] .client").is_displayed()
     page.until("Asleep", "[data-service=helper] .word")
 
@@ -220,7 +220,7 @@ def test_the_links_for_machines_work_with_a_token_too(browser, start):
 
 def test_without_a_token_there_are_no_buttons_and_the_page_says_why(browser, demo):
     page = Page(browser, demo)
-    page.until("set status.token", "#hint")
+    page.until("Set status.token", "#hint")
     assert not browser.find_element(By.CSS_SELECTOR, ".commands").is_displayed()
 
 
