@@ -31,7 +31,13 @@ extension Daemon {
     /// By the index of their `CableID`.
     var cableAccess: [CableAccess] {
         var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.count)
-        for (cable, id) in servedCables { access[id.index] = cable.access }
+        let statusPage = configuration.status.map { status in
+            StatusPageOrigins(listener: proxy.statusAddress ?? status.listen, names: status.names)
+        }
+        for (cable, id) in servedCables {
+            access[id.index] = cable.access
+            access[id.index].statusPage = statusPage
+        }
         return access
     }
 

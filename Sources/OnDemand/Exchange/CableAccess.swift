@@ -29,6 +29,8 @@ struct CableAccess: Sendable {
     var actionCable = true
     var turboCable = true
     var origins = Origins.sameOrigin
+    /// nil: no status listener is configured.
+    var statusPage: StatusPageOrigins?
     /// nil: every client is accepted without a token.
     var tokens: Tokens?
     var publishers = Publishers.local
