@@ -14,6 +14,8 @@ struct CableAccess: Sendable {
         /// Programs of this machine: peers on loopback or a Unix socket whose request passed no proxy.
         case local
         case holders(of: BearerToken)
+        /// Operators on the status listener: a broadcast is a command.
+        case operators(StatusAccessControl)
     }
 
     struct Tokens: Sendable {
@@ -47,9 +49,15 @@ struct CableAccess: Sendable {
 extension CableAccess {
     /// The response to a request that may not broadcast; nil for one that may. The body has not been read yet.
     func denialOfBroadcast(_ head: RequestHead, in bytes: Span<UInt8>, from peer: SocketAddress) -> LocalReply? {
+        // An operator's token first: without it no response says which cables there are.
+        if case .operators(let control) = publishers,
+            let denial = control.denial(to: .service, asking: String(bytes, head.method), head, in: bytes)
+        {
+            return denial
+        }
         guard isEnabled else { return disabled }
         switch publishers {
-        case .all: break
+        case .all, .operators: break
         case .local:
             guard Self.isLocal(peer), !Self.passedProxy(head, in: bytes) else {
                 return LocalReply(
