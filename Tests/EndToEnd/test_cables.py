@@ -114,6 +114,20 @@ def facts(daemon, name="cable"):
 # Protocols
 
 
+@pytest.mark.parametrize("origin,host,status", [
+    (None, "127.0.0.1:{port}", 201), ("http://127.0.0.1:{port}", "127.0.0.1:{port}", 201),
+    ("http://localhost:{port}", "localhost:{port}", 201), ("http://evil.example", "127.0.0.1:{port}", 403),
+    ("http://evil.example", "evil.example", 403), ("null", "127.0.0.1:{port}", 403),
+    ("http://127.0.0.1:1", "127.0.0.1:{port}", 403)])
+def test_a_page_of_another_origin_cannot_broadcast_without_the_key(serve, origin, host, status):
+    """A browser on the machine of the daemon sends what any site tells it to."""
+    daemon = serve()
+    headers = {"Host": host.format(port=daemon.port), "Content-Type": "text/plain"}
+    if origin:
+        headers["Origin"] = origin.format(port=daemon.port)
+    assert post(daemon, {"stream": "news", "data": "x"}, **headers)[0] == status
+
+
 def test_clients_of_both_protocols_get_each_broadcast_once_and_in_order(serve):
     daemon = serve()
     action, _ = welcomed(daemon)

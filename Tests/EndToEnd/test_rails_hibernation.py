@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -49,7 +50,7 @@ def page(tmp_path):
     server = subprocess.Popen(
         ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    processes.eventually(lambda: wire.accepts(port), what="the page's server")
+    processes.eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="the page's server")
     yield service(port, name="page", path="/*", websocket=False)
     server.terminate()
     server.wait()
