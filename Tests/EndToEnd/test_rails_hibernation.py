@@ -56,7 +56,7 @@ def page(tmp_path):
     server.wait()
 
 
-def begin(start, redis, page, idle_timeout, **cable_keys):
+def begin(start, redis, page, idle_timeout, without_origin=False, **cable_keys):
     """The daemon with the cable and the service of examples/hibernate.json."""
     example = json.loads(EXAMPLE.read_text())
     [cable], [backend] = example["cables"], example["reverse_proxies"]
@@ -66,6 +66,7 @@ def begin(start, redis, page, idle_timeout, **cable_keys):
     backend = json.loads(text.replace("${RAILS_ROOT:-examples/rails-cable}", str(rails.APPLICATION)))
     backend["on_demand"].update(idle_timeout=idle_timeout, stop_timeout="3s")
     backend["on_demand"]["env"]["REDIS_URL"] = redis.url
+    backend["headers"] = {"Origin": "http://$host"} if without_origin else {}
     return start(backend, page, top={"cables": [cable]}, listen=f"127.0.0.1:{wire.free_port()}")
 
 
@@ -142,13 +143,13 @@ def of_tabs(browser, member):
 
 @pytest.mark.timeout(120)
 def test_a_native_client_stays_connected_while_rails_sleeps(start, redis, page):
-    """PyPI aioactioncable offers no subprotocol."""
-    daemon = begin(start, redis, page, idle_timeout="2s", protocols=["action_cable"])
+    """PyPI aioactioncable offers no subprotocol and no Origin, which Rails asks for."""
+    daemon = begin(start, redis, page, idle_timeout="2s", without_origin=True)
     script = """
 import asyncio, json, sys
 import aioactioncable
 async def main():
-    async with aioactioncable.connect(sys.argv[1], origin=sys.argv[2]) as client:
+    async with aioactioncable.connect(sys.argv[1]) as client:
         subscription = await client.subscribe({"channel": "EchoChannel"})
         print("subscribed", flush=True)
         for line in iter(sys.stdin.readline, ""):
@@ -159,7 +160,7 @@ asyncio.run(main())
     python = REPOSITORY / ".build" / "venv" / "bin" / "python"
     host = f"127.0.0.1:{daemon.port}"
     client = subprocess.Popen(
-        [str(python), "-c", script, f"ws://{host}/cable", f"http://{host}"], stdin=subprocess.PIPE,
+        [str(python), "-c", script, f"ws://{host}/cable"], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, text=True)
     try:
         assert client.stdout.readline() == "subscribed\n"
