@@ -542,6 +542,26 @@ struct CableServerTests {
         }
     }
 
+    @Test("the last client may leave in the moment in which Redis goes away")
+    func lastClientAndLoss() throws {
+        for crashesFirst in [false, true] {
+            let bench = try CableBench(hasRedis: true)
+            let client = bench.subscribed("s")
+            if crashesFirst { bench.redis.crash() }
+            client.peer.socket.close()
+            bench.redis.crash()
+            bench.run(for: .seconds(20))
+            expectEmpty(bench)
+            bench.redis.start()
+            let next = bench.subscribed("s")
+            bench.publish(1)
+            #expect(next.numbers == [1])
+            next.close()
+            bench.run(for: .seconds(20))
+            expectEmpty(bench)
+        }
+    }
+
     @Test("a cable with another Redis prefix disconnects its clients, and the next ones use the new names")
     func prefix() throws {
         let bench = try CableBench(hasRedis: true)
