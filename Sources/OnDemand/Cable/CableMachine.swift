@@ -147,10 +147,12 @@ extension CableMachine {
         switch cableProtocol {
         case .actionCable:
             pings.join(client, at: now)
-            send(response + ActionCableFrame.welcome(sid: secret.sid(of: client)), to: client, at: now, &writer)
+            send(
+                response + ActionCableFrame.welcome(sid: secret.sid(of: client)), headBytes: response.count, to: client,
+                at: now, &writer)
         case .turboCable:
             turboPings.join(client, at: now)
-            if !response.isEmpty { send(response, to: client, at: now, &writer) }
+            if !response.isEmpty { send(response, headBytes: response.count, to: client, at: now, &writer) }
         }
         settle(at: now, &writer)
         return client
@@ -247,9 +249,10 @@ extension CableMachine {
     static func seconds(_ now: Instant) -> UInt32 { UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000_000) }
 
     mutating func send(
-        _ frames: [UInt8], to client: UInt32, at now: Instant, _ writer: inout some ClientWriter
+        _ frames: [UInt8], headBytes: Int = 0, to client: UInt32, at now: Instant, _ writer: inout some ClientWriter
     ) {
-        clients.send(frames, to: client, at: now, maximumBytes: rules.maximumQueuedBytes, &writer)
+        clients.send(
+            frames, headBytes: headBytes, to: client, at: now, maximumBytes: rules.maximumQueuedBytes, &writer)
     }
 
     /// Ends the clients that sending has found slow or gone.
