@@ -69,9 +69,10 @@ final class CableServer<K: Kernel> {
         cables.firstIndex { $0?.name == name && $0?.drain?.isRemoval != true }.map { CableID(index: $0) }
     }
 
-    /// `redis`: where broadcasts come from; nil without.
-    func add(_ cable: Cable, redis: (url: RedisURL, prefix: [UInt8]?)?) {
-        let index = cables.firstIndex { $0 == nil } ?? cables.count
+    /// `redis`: where broadcasts come from; nil without. A number is used again only if it `isUnused`: no request or
+    /// client of its earlier cable is on its way.
+    func add(_ cable: Cable, redis: (url: RedisURL, prefix: [UInt8]?)?, isUnused: (CableID) -> Bool) {
+        let index = cables.indices.first { cables[$0] == nil && isUnused(CableID(index: $0)) } ?? cables.count
         if index == cables.count { cables.append(nil) }
         cables[index] = cable
         cables[index]!.source = redis.map { redis in

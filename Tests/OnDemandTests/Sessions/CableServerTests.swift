@@ -401,6 +401,92 @@ struct CableServerTests {
         expectEmpty(bench)
     }
 
+    @Test("a message posted to a cable is not delivered to the clients of a cable that replaced it meanwhile")
+    func replacement() throws {
+        let request = CableBench.request("{\"stream\":\"s\",\"data\":\"1\"}")
+        // The head has arrived when the configuration changes, or only a part of it.
+        for count in [40, request.count - 5] {
+            let bench = try CableBench()
+            let publisher = bench.connect()
+            publisher.send(Array(request[..<count]))
+            bench.run(for: .milliseconds(5))
+            bench.reload { $0.cables = [try! CableBench.cable("other")] }
+            let client = bench.subscribed("s", to: "other")
+            #expect(client.confirmations(of: "s") == 1)
+            publisher.send(Array(request[count...]))
+            bench.run(for: .milliseconds(5))
+            #expect(String(decoding: publisher.heard, as: UTF8.self).hasPrefix("HTTP/1.1 404 "))
+            #expect(client.numbers == [])
+            publisher.socket.close()
+            client.close()
+            expectEmpty(bench)
+        }
+    }
+
+    @Test("a connection to the listener of a removed cable does not reach the cable that takes its number")
+    func replacedListener() throws {
+        let address = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 3002)
+        let bench = try CableBench { $0.cables[0].broadcast?.listen = .address(address) }
+        let publisher = bench.connect(to: address)
+        publisher.send(CableBench.request("{\"stream\":\"s\",\"data\":\"1\"}"))
+        bench.run(for: .milliseconds(5))
+        #expect(String(decoding: publisher.heard, as: UTF8.self).hasPrefix("HTTP/1.1 201 "))
+        bench.reload { $0.cables = [try! CableBench.cable("other")] }
+        let client = bench.subscribed("s", to: "other")
+        let before = publisher.heard.count
+        publisher.send(CableBench.request("{\"stream\":\"s\",\"data\":\"2\"}"))
+        bench.run(for: .milliseconds(5))
+        #expect(client.numbers == [])
+        #expect(!String(decoding: publisher.heard.dropFirst(before), as: UTF8.self).contains(" 201 "))
+        publisher.socket.close()
+        client.close()
+        bench.run(for: .milliseconds(5))
+        #expect(bench.server.sessions.count == 0 && bench.daemon.proxy.connectionCount == 0)
+        #expect(bench.kernel.complaints == [])
+    }
+
+    @Test("a client whose cable is replaced in the same turn as its request is not given to the new cable")
+    func replacementWhileOpening() throws {
+        for offset in 0..<60 {
+            let bench = try CableBench(seed: UInt64(offset + 1)) { $0.cables[0].origins = .listed([.any]) }
+            bench.configuration.cables = [try CableBench.cable("other")]
+            let peer = bench.connect()
+            bench.kernel.scenario(after: .microseconds(8) + .microseconds(offset) / 2) {
+                peer.send(
+                    CableBench.upgrade()
+                        + FrameWriter.text(
+                            CableBench.command("subscribe", "s", isTurbo: false), key: CableBench.mask))
+            }
+            bench.reload { _ in }
+            let client = CableBench.Client(peer, bench, isTurbo: false)
+            bench.publish(1, of: "other")
+            #expect(client.numbers == [], "\(offset)")
+            #expect([nil, 101, 404].contains(client.status), "\(offset)")
+            if client.status == 101 { #expect(client.news.last == "close 1001", "\(offset)") }
+            client.close()
+            expectEmpty(bench)
+        }
+    }
+
+    @Test("a refused client of a removed cable does not count for the cable that takes its number")
+    func countAfterReplacement() throws {
+        let bench = try guarded()
+        let refused = bench.open()
+        #expect(refused.status == 101)
+        bench.reload { configuration in
+            configuration.cables = [try! CableBench.cable("other")]
+            configuration.cables[0].limits.maximumConnections = 1
+        }
+        let client = bench.open("other")
+        #expect(client.status == 101)
+        refused.close()
+        let second = bench.open("other")
+        #expect(second.status == 503)
+        second.close()
+        client.close()
+        expectEmpty(bench)
+    }
+
     @Test("new limits, streams and ping intervals apply to present clients, whose subscriptions stay")
     func changes() throws {
         let bench = try CableBench { $0.cables[0].pingInterval = .seconds(3) }
