@@ -96,7 +96,9 @@ final class CableServer<K: Kernel> {
     func drain(_ id: CableID? = nil, over window: Duration, isRemoval: Bool = false) {
         let now = kernel.now()
         for index in cables.indices where cables[index] != nil && (id == nil || id == CableID(index: index)) {
-            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval)
+            // A shutdown does not bring a removed cable back.
+            let isRemoved = cables[index]!.drain?.isRemoval == true
+            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval || isRemoved)
             drainStep(CableID(index: index))
         }
     }
@@ -137,8 +139,10 @@ final class CableServer<K: Kernel> {
             }
     }
 
+    /// Closes all sessions, and the connections to Redis, which may outlive them.
     func closeEverything() {
         for index in sessions.indices { close(index) }
+        for cable in cables { cable?.source?.close() }
     }
 
     // MARK: Messages

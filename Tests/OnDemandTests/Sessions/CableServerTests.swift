@@ -376,6 +376,40 @@ struct CableServerTests {
         #expect(bench.daemon.hasExited && bench.kernel.complaints == [])
     }
 
+    @Test("a shutdown while a removed cable disconnects its clients leaves no descriptor open")
+    func shutdownDuringRemoval() throws {
+        for delay in [Duration.milliseconds(1), .milliseconds(300), .seconds(3)] {
+            let bench = try CableBench(hasRedis: true) { $0.closeJitter = .seconds(1) }
+            let clients = (0..<5).map { _ in bench.subscribed("s") }
+            #expect(bench.publish(1) == 201)
+            bench.reload { $0.cables = [try! CableBench.cable("other")] }
+            bench.run(for: delay)
+            bench.shutDown()
+            bench.run(for: .seconds(20))
+            #expect(bench.daemon.hasExited && bench.kernel.complaints == [])
+            #expect(clients.allSatisfy { $0.news.suffix(2) == [Self.restart, "close 1001"] })
+            #expect(sockets(bench) == 0, "\(delay)")
+        }
+    }
+
+    @Test("a shutdown closes the connections to Redis, also that of publishers, which outlives the clients")
+    func shutdownWithRedis() throws {
+        for hasClient in [true, false] {
+            let bench = try CableBench(hasRedis: true)
+            let client = hasClient ? bench.subscribed("s") : nil
+            #expect(bench.publish(1) == 201)
+            #expect(bench.redis.connections.count == (hasClient ? 2 : 1))
+            bench.shutDown()
+            bench.run(for: .seconds(5))
+            #expect(bench.daemon.hasExited && bench.kernel.complaints == [])
+            #expect(client?.news.last ?? "close 1001" == "close 1001")
+            #expect(sockets(bench) == 0)
+        }
+    }
+
+    private func sockets(_ bench: CableBench) -> Int {
+        bench.kernel.files.values.count { if case .socket = $0 { true } else { false } }
+    }
 
     // MARK: Reloads
 
