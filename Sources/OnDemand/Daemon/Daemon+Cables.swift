@@ -3,6 +3,7 @@ extension Daemon {
     /// Brings the cable server to the configuration: cables of the same name keep their clients; removed and disabled
     /// cables disconnect theirs within `close_jitter`.
     func updateCables(from old: Configuration) {
+        endBroadcastRules(of: old)
         let redis = Dictionary(uniqueKeysWithValues: configuration.cables.map { ($0.name, $0.redis) })
         for cable in old.cables where redis[cable.name] != .some(cable.redis) {
             // Clients of a cable with another Redis server reconnect, because messages may have been missed.
@@ -17,7 +18,8 @@ extension Daemon {
                     hasActionCable: cable.actionCable)
                 served.serve(behind: backendSettings(of: cable))
                 cableServer.add(
-                    served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) })
+                    served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) },
+                    isUnused: proxy.isUnused)
                 continue
             }
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.
@@ -66,6 +68,17 @@ extension Daemon {
         servedCables.flatMap { cable, id in
             cable.paths.map { Route(pattern: $0, destination: .local(.cable(id))) }
                 + (cable.broadcast?.path.map { [Route(pattern: $0, destination: .local(.broadcast(id)))] } ?? [])
+        }
+    }
+
+    /// Connections to a broadcast listener outlive it. Their next requests lead nowhere.
+    private func endBroadcastRules(of old: Configuration) {
+        for cable in old.cables where cable.broadcast?.listen != nil {
+            let namesake = configuration.cables.first { $0.name == cable.name }
+            guard namesake?.broadcast?.listen == nil else { continue }
+            proxy.update(
+                ExchangeRules(routes: RouteTable([]), services: [], limits: configuration.limits),
+                for: .broadcast(cable: cable.name))
         }
     }
 
