@@ -34,11 +34,12 @@ def talkative(port):
 
 @pytest.fixture
 def page(browser, start):
-    """Two services and a failed one, behind a token, with something to see in all of them."""
+    """Two services, a failed one and a cable, behind a token, with something to see in all of them."""
     broken = on_demand("sh", "-c", "echo no such gem >&2; exit 3", restart_backoff={"min": "1m", "max": "1m"})
     page = GuardedPage(
         browser, start, sleeping_double(idle_timeout="500ms"), talkative(wire.free_port()),
-        service(wire.free_port(), name="broken", path="/broken", on_demand=broken))
+        service(wire.free_port(), name="broken", path="/broken", on_demand=broken),
+        cables=[{"name": "live", "path": "/live", "streams": {"public": ["scores"]}}])
     page.enter()
     page.until("asleep for 100 %", ".service[data-service=broken] .sum")
     return page
@@ -47,6 +48,21 @@ def page(browser, start):
 def control(page, name):
     return next(one for one in page.browser.find_elements(By.CSS_SELECTOR, "button, summary, a")
                 if one.accessible_name == name)
+
+
+def field(page, name):
+    return next(one for one in page.browser.find_elements(By.TAG_NAME, "input") if one.accessible_name == name)
+
+
+def subscribe(page, stream):
+    field(page, "Stream: live").clear()
+    field(page, "Stream: live").send_keys(stream)
+    control(page, "Subscribe: live").click()
+
+
+def broadcast(page, text):
+    field(page, "Message: live").clear()
+    field(page, "Message: live").send_keys(text + Keys.ENTER)
 
 
 @pytest.mark.parametrize("width", [1000, 360])
@@ -73,6 +89,14 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     page.until('{"type":"welcome"}', ".messages")
     control(page, "Pin: talker").click()
     page.until("talker is pinned and awake", ".command-outcome")
+    subscribe(page, "hidden")
+    page.until("Rejected: ", ".cable .outcome")
+    assert_right("a rejected subscription")
+    subscribe(page, "scores")
+    page.until("Subscribed to scores", ".cable .outcome")
+    broadcast(page, "a goal")
+    page.until("a goal", ".cable .messages")
+    page.until("Accepted for scores.", ".cable .command-outcome")
     time.sleep(1.2)  # Colours change slowly here.
     assert_right("awake, and failed")
     browser.execute_script("sessionStorage.clear(); location.reload()")
@@ -83,7 +107,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
 def test_everything_has_a_name_that_says_what_it_is_and_of_which_service(page):
     tree = page.tree()
     names = [node.name for node in tree if node.role in CONTROLS]
-    assert len(names) == len(set(names)) == 3 * 6
+    assert len(names) == len(set(names)) == 3 * 6 + 2
     for name in ("cable", "talker", "broken"):
         assert {f"Start: {name}", f"Restart: {name}", f"Pin: {name}", f"Disable: {name}",
                 f"Open a WebSocket to {name}", f"Output: {name}"} <= set(names)
@@ -91,9 +115,13 @@ def test_everything_has_a_name_that_says_what_it_is_and_of_which_service(page):
         assert len(pictures) == 2 and pictures[0].startswith(f"The last 24 hours of {name}: asleep for 100 %")
         assert pictures[1].startswith(f"The last minute of {name}: asleep ")
         assert [node.role for node in tree if node.name == name] == ["region", "heading", "StaticText", "InlineTextBox"]
+    assert {"Subscribe: live", "Broadcast: live"} <= set(names)
+    assert [node.name for node in tree if node.role == "textbox"] == ["Stream: live", "Message: live"]
+    assert [node.role for node in tree if node.name == "live" and node.role in ("region", "heading")] == [
+        "region", "heading"]
     assert all(node.name for node in tree if node.role in ("image", "link", "textbox", "list"))
     assert [(node.level, node.name) for node in tree if node.role == "heading"] == [
-        (1, "ondemandd"), (2, "cable"), (2, "talker"), (2, "broken")]
+        (1, "ondemandd"), (2, "cable"), (2, "talker"), (2, "broken"), (2, "live")]
     assert {"banner", "main", "contentinfo"} <= {node.role for node in tree}
     assert {node.live for node in tree if hasattr(node, "live")} == {"polite"}
 
@@ -127,6 +155,8 @@ def test_the_focus_can_be_seen_everywhere_and_stays_where_it_is(page, browser):
             break
         assert browser.execute_script(style) == ["solid", "3px"], seen[-1]
     assert {"Start: cable", "Open a WebSocket to cable", "Output: talker", "/metrics"} <= set(seen)
+    assert [name for name in seen if name.endswith(": live")] == [
+        "Stream: live", "Subscribe: live", "Message: live", "Broadcast: live"]
 
     for name in ["Start: cable", "Open a WebSocket to cable", "Output: cable"]:
         browser.execute_script("arguments[0].focus()", control(page, name))
@@ -135,6 +165,35 @@ def test_the_focus_can_be_seen_everywhere_and_stays_where_it_is(page, browser):
         page.daemon.wait_for("stopped", generation=starts + 1, service="cable")
         page.until("Asleep", ".service[data-service=cable] .word")
         assert page.has_focus() == name
+
+
+def test_a_subscription_works_by_keyboard_and_is_announced_without_a_flood(page, browser):
+    browser.execute_script(LISTEN)
+    heard = lambda: browser.execute_script("return heard")
+    stream = field(page, "Stream: live")
+    stream.send_keys("hidden" + Keys.ENTER)
+    processes.eventually(lambda: "Rejected: hidden is not a public stream" in " ".join(heard()), what="the rejection")
+    assert page.has_focus() == "Stream: live"
+    stream.clear()
+    stream.send_keys("scores" + Keys.ENTER)
+    processes.eventually(lambda: "live: Subscribed to scores after " in " ".join(heard()), what="the confirmation")
+    stream.send_keys(Keys.ENTER)
+    assert page.has_focus() == "Stream: live" and page.text(".cable .subscribe button") == "Unsubscribe"
+    broadcast(page, "goal 1")
+    processes.eventually(lambda: "Message from scores: goal 1" in " ".join(heard()), what="the first message")
+    processes.eventually(lambda: "Accepted for scores." in heard(), what="the outcome of the broadcast")
+    browser.execute_script("heard.length = 0")
+    for number in range(2, 12):
+        text = page.text(".cable .messages")
+        broadcast(page, f"goal {number}")
+        processes.eventually(lambda: page.text(".cable .messages") != text, what="the next message")
+    processes.eventually(lambda: "more messages from scores." in " ".join(heard()), within=15, what="a count of messages")
+    assert sum("from scores" in sentence for sentence in heard()) <= 3, heard()
+    assert page.has_focus() == "Message: live"
+    button = control(page, "Unsubscribe: live")
+    button.send_keys(" ")
+    processes.eventually(lambda: "live: You unsubscribed after " in " ".join(heard()), what="the end")
+    assert page.has_focus() == "Subscribe: live"
 
 
 def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(page, browser):

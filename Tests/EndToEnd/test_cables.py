@@ -3,16 +3,20 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jwt
@@ -112,6 +116,20 @@ def facts(daemon, name="cable"):
 
 
 # Protocols
+
+
+@pytest.mark.parametrize("origin,host,status", [
+    (None, "127.0.0.1:{port}", 201), ("http://127.0.0.1:{port}", "127.0.0.1:{port}", 201),
+    ("http://localhost:{port}", "localhost:{port}", 201), ("http://evil.example", "127.0.0.1:{port}", 403),
+    ("http://evil.example", "evil.example", 403), ("null", "127.0.0.1:{port}", 403),
+    ("http://127.0.0.1:1", "127.0.0.1:{port}", 403)])
+def test_a_page_of_another_origin_cannot_broadcast_without_the_key(serve, origin, host, status):
+    """A browser on the machine of the daemon sends what any site tells it to."""
+    daemon = serve()
+    headers = {"Host": host.format(port=daemon.port), "Content-Type": "text/plain"}
+    if origin:
+        headers["Origin"] = origin.format(port=daemon.port)
+    assert post(daemon, {"stream": "news", "data": "x"}, **headers)[0] == status
 
 
 def test_clients_of_both_protocols_get_each_broadcast_once_and_in_order(serve):
@@ -524,21 +542,66 @@ def test_connections_over_the_limit_get_503(serve):
     welcomed(daemon)[0].socket.close()
 
 
-def test_stable_clients_miss_nothing_while_others_come_and_go(serve):
+def test_stable_clients_miss_nothing_while_ten_thousand_others_connect_and_leave(serve):
+    """Clients leave with a close frame, an end or a reset; with their request in part, unanswered, or subscribed."""
     daemon = serve()
-    stable = [welcomed(daemon)[0] for _ in range(5)]
+    stable = [welcomed(daemon)[0] for _ in range(4)]
     for client in stable:
         client.subscribe("s")
-    for number in range(300):
-        passing = raw(daemon)
-        passing.send(wire.text_frame(json.dumps(
-            {"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "s"})})))
-        assert post(daemon, {"stream": "s", "data": str(number)})[0] == 201
-        passing.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", number % 2, 0))
-        passing.close()
+    turbo = Client(daemon, subprotocol=None)
+    turbo.send(type="subscribe", stream="s")
+    assert turbo.next()["type"] == "subscribed"
+    request = wire.upgrade(extra=[f"Sec-WebSocket-Protocol: {ACTION_CABLE}"])
+    subscription = wire.text_frame(json.dumps(
+        {"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "s"})}))
+    close_frame = wire.masked_frame(8, struct.pack("!H", 1000))
+    is_over = threading.Event()
+
+    def publish_until_over():
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=10)
+        published = 0
+        while not is_over.is_set():
+            connection.request("POST", "/_broadcast", json.dumps({"stream": "s", "data": str(published)}))
+            response = connection.getresponse()
+            assert response.status == 201 and response.read() == b"Accepted.\n"
+            published += 1
+            time.sleep(0.002)
+        connection.close()
+        return published
+
+    def come_and_go(seed):
+        dice = random.Random(seed)
+        for _ in range(2500):
+            passing = socket.create_connection(daemon.address, timeout=10)
+            stage = dice.randrange(4)
+            passing.sendall(request[:dice.randrange(len(request))] if stage == 0 else request)
+            if stage >= 2:
+                passing.sendall(subscription)
+            if stage == 3:
+                assert passing.recv(4096).startswith(b"HTTP/1.1 101 ")
+            if stage and dice.random() < 0.3:
+                passing.sendall(close_frame)
+            if dice.random() < 0.5:
+                passing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            passing.close()
+        return 2500
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(5) as threads:
+        publisher = threads.submit(publish_until_over)
+        try:
+            assert sum(churn.result() for churn in [threads.submit(come_and_go, seed) for seed in range(4)]) == 10_000
+        finally:
+            is_over.set()
+        published = publisher.result()
+    assert time.monotonic() - begun < 30 and published > 100
+    processes.eventually(lambda: facts(daemon)["clients"] == 5, what="all others being gone")
+    assert facts(daemon)["subscriptions"] == 5 and facts(daemon)["slow_clients"] == 0
     for client in stable:
-        assert [client.next()["message"] for _ in range(300)] == list(range(300))
+        assert [client.next()["message"] for _ in range(published)] == list(range(published))
         client.socket.close()
+    assert [turbo.next()["data"] for _ in range(published)] == [str(number) for number in range(published)]
+    turbo.socket.close()
 
 
 # Redis

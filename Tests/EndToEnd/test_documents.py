@@ -316,10 +316,11 @@ def shape(value):
 
 
 @shows("docs/API.md", "json", 0, 1)
-@shows("docs/API.md", "sh", 0)
+@shows("docs/API.md", "sh", 0, 1)
 def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, shell):
     broken = service(wire.free_port(), name="broken", path="/broken", on_demand=on_demand("sh", "-c", "echo no; exit 1"))
-    page = GuardedPage(browser, start, sleeping_double(), broken)
+    cable = {"name": "live", "path": "/live", "redis": {"url": f"redis://127.0.0.1:{wire.free_port()}/0"}}
+    page = GuardedPage(browser, start, sleeping_double(), broken, cables=[cable])
     daemon, token = page.daemon, page.token
     daemon.open_tunnel().close()
     daemon.ask(wire.request(path="/broken"))
@@ -331,6 +332,9 @@ def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, she
     processes.eventually(lambda: "stdout listening on " in following.said(), what="the lines that it printed")
     started = shell(order.replace("NAME", "cable").replace("curl", "curl --fail --silent"), TOKEN=token)
     assert started.wait(10) == 0 and "cable is awake (pid " in started.said()
+    posted = example("docs/API.md", "sh", 1).replace("127.0.0.1:9292", f"127.0.0.1:{port}").replace("NAME", "live")
+    posted = shell(posted.replace("curl", "curl --fail --silent"), TOKEN=token)
+    assert posted.wait(10) == 0 and posted.said() == "Accepted.\n"
     processes.eventually(lambda: following.said().count("listening on ") == 2, what="the lines of the next start")
 
     def asked(path):

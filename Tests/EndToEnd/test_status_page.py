@@ -1,8 +1,12 @@
 """The status page in a real browser: a client watches the whole lifecycle of the demo's backend, and takes part in it."""
 
+import json
 import os
 import signal
 import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -231,6 +235,223 @@ def test_without_a_token_there_are_no_buttons_and_the_page_says_why(browser, dem
     page = Page(browser, demo)
     page.until("Set status.token", "#hint")
     assert not browser.find_element(By.CSS_SELECTOR, ".commands").is_displayed()
+
+
+# Cables
+
+
+def live(**keys):
+    return {"name": "live", "path": "/live", "streams": {"public": ["scores", "news-*"]},
+            "broadcast": {"path": "/_broadcast"}, **keys}
+
+
+def open_page(browser, daemon, host="127.0.0.1"):
+    """The page of a daemon without a token."""
+    return Page(browser, SimpleNamespace(url=f"http://{host}:{daemon.status_address[1]}/"))
+
+
+def field(page, name):
+    return next(one for one in page.browser.find_elements(By.CSS_SELECTOR, ".cable input") if one.accessible_name == name)
+
+
+def press(page, name):
+    next(one for one in page.browser.find_elements(By.CSS_SELECTOR, ".cable button") if one.accessible_name == name).click()
+
+
+def subscribe(page, stream, cable="live"):
+    field(page, f"Stream: {cable}").clear()
+    field(page, f"Stream: {cable}").send_keys(stream)
+    press(page, f"Subscribe: {cable}")
+
+
+def reload(daemon, **keys):
+    daemon.file.write_text(json.dumps({**json.loads(daemon.file.read_text()), **keys}))
+    daemon.signal(signal.SIGHUP)
+
+
+def publish(daemon, body, port=None, path="/_broadcast", **headers):
+    """The status of the response."""
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port or daemon.port}{path}", data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **headers})
+    try:
+        return urllib.request.urlopen(asked, timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_client_subscribes_to_a_stream_broadcasts_to_it_and_sees_the_message(browser, start):
+    page = GuardedPage(browser, start, cables=[live()])
+    page.enter()
+    page.complaints()  # Takes the 401 of the time before the token out of the browser's log.
+    assert browser.title == "0 clients · live · ondemandd"
+    assert page.text(".word") == "No clients" and page.text(".paths") == "/live"
+    assert not browser.find_element(By.CSS_SELECTOR, ".broadcast-hint").is_displayed()
+    page.picture("cable-1-quiet")
+
+    subscribe(page, "scores")
+    page.until("Subscribed to scores after ", ".outcome")
+    page.until("1 client", ".word")
+    page.until("It has 1 subscription to 1 stream.", ".meaning")
+    assert browser.title == "1 client · live · ondemandd"
+    assert (page.fact("clients"), page.fact("subscriptions"), page.fact("streams")) == ("1", "1", "1")
+    assert field(page, "Stream: live").get_attribute("readonly")
+
+    field(page, "Message: live").send_keys('{"home": 2, "away": 1.50}')
+    press(page, "Broadcast: live")
+    page.until("Accepted for scores.", ".command-outcome")
+    page.until('{"home": 2, "away": 1.50}', ".messages")
+    field(page, "Message: live").clear()
+    field(page, "Message: live").send_keys("half time\n")
+    page.until("half time", ".messages")
+    assert publish(page.daemon, {"stream": "scores", "data": {"n": 12345678901234567890}}) == 201
+    page.until('{"n": 12345678901234567890}', ".messages")
+    publish(page.daemon, {"stream": "elsewhere", "data": 1})
+    page.until("4, 1 without a subscriber", "[data-fact=published]")
+    page.until("0 B", "[data-fact=queue]")
+    assert page.fact("redis") == "none" and page.fact("refused") == page.fact("rejected") == "0"
+    processes.eventually(lambda: float(page.fact("rate")) > 0, what="a rate of deliveries")
+    page.whole_picture("cable-2-subscribed")
+
+    press(page, "Unsubscribe: live")
+    page.until("You unsubscribed after ", ".outcome")
+    page.until(", 3 messages received.", ".outcome")
+    page.until("No clients", ".word")
+    publish(page.daemon, {"stream": "scores", "data": "too late"})
+    page.until("5, 2 without a subscriber", "[data-fact=published]")
+    processes.eventually(lambda: page.fact("rate") == "0", within=15, what="a rate of zero")
+    assert "too late" not in page.text(".messages") and not field(page, "Stream: live").get_attribute("readonly")
+    subscribe(page, "news-1")
+    page.until("Subscribed to news-1 after ", ".outcome")
+    assert page.text(".messages") == "", "a new subscription begins with an empty list"
+    assert page.complaints() == []
+
+
+def test_without_a_token_a_cable_has_no_form_to_broadcast_and_the_page_says_why(browser, start):
+    daemon = start(top={"cables": [live()]})
+    page = open_page(browser, daemon)
+    page.until("Set status.token in the configuration to broadcast", ".broadcast-hint")
+    assert not browser.find_element(By.CSS_SELECTOR, ".broadcast").is_displayed()
+    assert not browser.find_element(By.CSS_SELECTOR, "#hint").is_displayed(), "there is no service to command"
+    subscribe(page, "scores")
+    page.until("Subscribed to scores after ", ".outcome")
+    publish(daemon, {"stream": "scores", "data": "<b>goal</b>"})
+    page.until("<b>goal</b>", ".messages")
+    status_port = daemon.status_address[1]
+    body = {"stream": "scores", "data": "forged"}
+    assert publish(daemon, body, status_port, "/api/cables/live/broadcast") == 403
+    assert page.complaints() == []
+
+
+def test_a_broadcast_over_the_status_listener_needs_the_token_like_a_command(start):
+    port, token = free_port(), GuardedPage.token
+    daemon = start(top={"cables": [live()], "status": {"listen": f"127.0.0.1:{port}", "token": token}})
+    path, body, bearer = "/api/cables/live/broadcast", {"stream": "s", "data": 1}, {"Authorization": f"Bearer {token}"}
+    daemon.wait_for("listening", **{"for": "status"})
+    assert publish(daemon, body, port, path, **bearer) == 201
+    assert publish(daemon, body, port, path) == 401
+    assert publish(daemon, body, port, path, Authorization=f"Bearer {token}x") == 401
+    assert daemon.wait_for("unauthorized")["client"] == "127.0.0.1"
+    assert publish(daemon, body, port, path, Origin="http://evil.example", **bearer) == 403
+    assert publish(daemon, body, port, path, Host="evil.example", **bearer) == 421
+    assert publish(daemon, body, port, path, **bearer, **{"Content-Type": "text/plain"}) == 415
+    assert publish(daemon, {"data": 1}, port, path, **bearer) == 400
+    assert publish(daemon, {"stream": "s", "data": "x" * 1024 * 1024}, port, path, **bearer) == 413
+    for other in ("/api/cables/nothing/broadcast", "/api/cables/live/explode"):
+        assert publish(daemon, body, port, other, **bearer) == 404 and publish(daemon, body, port, other) == 401
+    reload(daemon, cables=[live(name="other")])
+    daemon.wait_for("reloaded")
+    assert publish(daemon, body, port, path, **bearer) == 404
+    assert publish(daemon, body, port, "/api/cables/other/broadcast", **bearer) == 201
+
+
+def test_a_subscription_that_is_rejected_or_ended_says_why(browser, start):
+    rejecting = live(name="private", path="/private", broadcast={"path": "/_private"},
+                     jwt={"secret": "a secret of thirty-two bytes: ok"})
+    daemon = start(top={"cables": [live(limits={"max_connections": 1}), rejecting], "close_jitter": "0"})
+    page = open_page(browser, daemon)
+    subscribe(page, "hidden")
+    page.until("Rejected: hidden is not a public stream of live.", ".outcome")
+    page.until("1: not public 1", "[data-fact=rejected]")
+    subscribe(page, "scores", "private")
+    page.until("The cable needs a client token, which this page does not have.", "[data-cable=private] .outcome")
+    subscribe(page, "scores")
+    page.until("Subscribed to scores", ".outcome")
+    page.until("1 client", "[data-cable=live] .word")
+    assert browser.title == "1 client of 2 cables · ondemandd"
+    reload(daemon, cables=[live(enabled=False), rejecting])
+    page.until("The daemon is shutting down, or the cable was removed.", "[data-cable=live] .outcome")
+    page.until("Disabled: requests get 503.", "[data-cable=live] .meaning")
+    assert not browser.find_element(By.CSS_SELECTOR, "[data-cable=live] .subscribe button").is_enabled()
+
+
+def test_the_page_speaks_turbo_cable_where_only_that_is_served(browser, start):
+    daemon = start(top={"cables": [live(protocols=["turbo_cable"])]})
+    page = open_page(browser, daemon)
+    subscribe(page, "hidden")
+    page.until("TurboCable has no rejections: is the stream public?", ".outcome")
+    press(page, "Cancel: live")
+    page.until("Cancelled after ", ".outcome")
+    subscribe(page, "scores")
+    page.until("Subscribed to scores after ", ".outcome")
+    publish(daemon, {"stream": "scores", "data": {"n": 1.50}})
+    page.until('{"n": 1.5}', ".messages")
+    publish(daemon, {"stream": "scores", "data": "<turbo-stream>"})
+    page.until("<turbo-stream>", ".messages")
+
+
+@pytest.mark.parametrize("origins, accepted", [("same_origin", True), ("https://example.com", False)])
+def test_the_page_is_an_accepted_origin_under_each_name_of_the_listener(browser, start, origins, accepted):
+    daemon = start(top={"cables": [live(allowed_origins=origins)]})
+    for host in ("127.0.0.1", "localhost"):
+        page = open_page(browser, daemon, host)
+        subscribe(page, "scores")
+        page.until("Subscribed to scores" if accepted else f"add http://{host}:{daemon.status_address[1]}.", ".outcome")
+
+
+def test_a_cable_beside_services_keeps_its_place_and_leaves_with_a_reload(browser, start):
+    daemon = start(sleeping_double(), top={"cables": [live()]})
+    page = open_page(browser, daemon)
+    page.until("No clients", ".word")
+    assert [one.text for one in browser.find_elements(By.TAG_NAME, "h2")] == ["cable", "live"]
+    assert browser.title == "asleep · cable · ondemandd"
+    services = json.loads(daemon.file.read_text())["reverse_proxies"]
+    reload(daemon, reverse_proxies=[*services, sleeping_double(name="later", path="/later")])
+    processes.eventually(
+        lambda: [one.text for one in browser.find_elements(By.TAG_NAME, "h2")] == ["cable", "later", "live"],
+        what="cables behind the services")
+    reload(daemon, cables=[])
+    processes.eventually(lambda: page.browser.find_elements(By.CSS_SELECTOR, ".cable") == [], what="no cable")
+
+
+def test_a_redis_server_that_is_unreachable_is_shown(browser, start):
+    daemon = start(top={"cables": [live(redis={"url": f"redis://127.0.0.1:{free_port()}/0"})]})
+    page = open_page(browser, daemon)
+    page.until("idle", "[data-fact=redis]")
+    subscribe(page, "scores")
+    page.until("unreachable", "[data-fact=redis]")
+    page.until("The Redis server is unreachable.", ".now .trouble")
+    publish(daemon, {"stream": "scores", "data": "local"})
+    page.until("local", ".messages")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_cable_fits_a_phone(browser, start, scheme):
+    long = "stream-" + "with-a-long-name" * 12
+    page = GuardedPage(browser, start, cables=[live(name="n" * 40, streams={"public": True})])
+    page.enter()
+    page.colours(scheme)
+    page.narrow(360, height=1400)
+    subscribe(page, long, "n" * 40)
+    page.until("Subscribed to ", ".outcome")
+    field(page, "Message: " + "n" * 40).send_keys("m" * 300 + "\n")
+    page.until("mmmm", ".messages")
+    page.until("Accepted for ", ".command-outcome")
+    overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(overflow) == 0
+    page.picture(f"cable-phone-{scheme}")
+    page.narrow(320, height=1400)
+    assert browser.execute_script(overflow) == 0
 
 
 def test_nobody_watching_means_nothing_happening(browser, demo):

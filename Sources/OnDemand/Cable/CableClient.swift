@@ -70,7 +70,8 @@ struct CableClients {
     /// Sends frames to a client; what the socket does not take is queued. Clients that are ending get nothing more.
     @inline(__always)
     mutating func send(
-        _ frames: [UInt8], to client: UInt32, at now: Instant, maximumBytes: Int, _ writer: inout some ClientWriter
+        _ frames: [UInt8], headBytes: Int = 0, to client: UInt32, at now: Instant, maximumBytes: Int,
+        _ writer: inout some ClientWriter
     ) {
         guard !slots[client].isEnding else { return }
         var offset = 0
@@ -81,7 +82,9 @@ struct CableClients {
             guard count < frames.count else { return }
             offset = count
         }
-        if !queues.append(frames, from: offset, to: client, at: now, maximumBytes: maximumBytes) {
+        let isWithinLimit = queues.append(
+            frames, from: offset, headBytes: headBytes, to: client, at: now, maximumBytes: maximumBytes)
+        if !isWithinLimit {
             tooSlow.append(client)
         }
     }

@@ -157,10 +157,10 @@ extension CableMachine {
         case .actionCable:
             pings.join(client, at: now)
             let welcome = isWelcomed ? ActionCableFrame.welcome(sid: secret.sid(of: client)) : []
-            send(response + welcome, to: client, at: now, &writer)
+            send(response + welcome, headBytes: response.count, to: client, at: now, &writer)
         case .turboCable:
             turboPings.join(client, at: now)
-            if !response.isEmpty { send(response, to: client, at: now, &writer) }
+            if !response.isEmpty { send(response, headBytes: response.count, to: client, at: now, &writer) }
         }
         settle(at: now, &writer)
         return client
@@ -258,9 +258,10 @@ extension CableMachine {
     static func seconds(_ now: Instant) -> UInt32 { UInt32(truncatingIfNeeded: now.nanoseconds / 1_000_000_000) }
 
     mutating func send(
-        _ frames: [UInt8], to client: UInt32, at now: Instant, _ writer: inout some ClientWriter
+        _ frames: [UInt8], headBytes: Int = 0, to client: UInt32, at now: Instant, _ writer: inout some ClientWriter
     ) {
-        clients.send(frames, to: client, at: now, maximumBytes: rules.maximumQueuedBytes, &writer)
+        clients.send(
+            frames, headBytes: headBytes, to: client, at: now, maximumBytes: rules.maximumQueuedBytes, &writer)
     }
 
     /// Ends the clients that sending has found slow or gone.

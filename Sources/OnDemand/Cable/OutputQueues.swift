@@ -18,6 +18,8 @@ struct OutputQueues {
         var first = 0
         /// Of `frames[first]`, so many bytes are sent.
         var offset = 0
+        /// `frames[first]` begins with so many bytes of an HTTP response, which are no frames.
+        var headBytes = 0
         var byteCount = 0
         var client: UInt32 = 0
         /// When the socket took something, or when the queue was made.
@@ -59,17 +61,20 @@ struct OutputQueues {
 
     func byteCount(_ client: UInt32) -> Int { isEmpty(client) ? 0 : queues[places[Int(client)] - 1].byteCount }
 
-    /// Queues `frames` from `offset` on; false when the client is too slow, which `end` answers.
+    /// Queues `frames` from `offset` on; false when the client is too slow, which `end` answers. The first buffer of a
+    /// client may begin with the HTTP response that accepts it.
     mutating func append(
-        _ frames: [UInt8], from offset: Int = 0, to client: UInt32, at now: Instant, maximumBytes: Int
+        _ frames: [UInt8], from offset: Int = 0, headBytes: Int = 0, to client: UInt32, at now: Instant,
+        maximumBytes: Int
     ) -> Bool {
         precondition(offset < frames.count, "nothing to queue")
         while places.count <= Int(client) { places.append(0) }
         if places[Int(client)] == 0 {
-            places[Int(client)] = queues.insert(Queue(offset: offset, client: client, progress: now)) + 1
+            let queue = Queue(offset: offset, headBytes: headBytes, client: client, progress: now)
+            places[Int(client)] = queues.insert(queue) + 1
             earliestProgress = earliestProgress.map { min($0, now) } ?? now
         } else {
-            precondition(offset == 0, "a frame was sent in front of those that wait")
+            precondition(offset == 0 && headBytes == 0, "something was sent in front of the frames that wait")
         }
         let queue = places[Int(client)] - 1
         queues[queue].frames.append(frames)
@@ -101,6 +106,7 @@ struct OutputQueues {
         queues[queue].frames[queues[queue].first] = []
         queues[queue].first += 1
         queues[queue].offset = 0
+        queues[queue].headBytes = 0
         guard queues[queue].first > 32, queues[queue].first > queues[queue].frames.count / 2 else { return }
         queues[queue].frames.removeSubrange(..<queues[queue].first)
         queues[queue].first = 0
@@ -113,7 +119,8 @@ struct OutputQueues {
             let queue = places[Int(client)] - 1
             let frames = queues[queue].frames[queues[queue].first]
             let offset = queues[queue].offset
-            rest = Array(frames[offset..<MessageWriter.boundary(in: frames, atOrAfter: offset)])
+            let boundary = MessageWriter.boundary(in: frames, from: queues[queue].headBytes, atOrAfter: offset)
+            rest = Array(frames[offset..<boundary])
             remove(client)
         }
         guard !rest.isEmpty || !closingFrames.isEmpty else { return }

@@ -3,6 +3,7 @@ extension Daemon {
     /// Brings the cable server to the configuration: cables of the same name keep their clients; removed and disabled
     /// cables disconnect theirs within `close_jitter`.
     func updateCables(from old: Configuration) {
+        endBroadcastRules(of: old)
         let redis = Dictionary(uniqueKeysWithValues: configuration.cables.map { ($0.name, $0.redis) })
         for cable in old.cables where redis[cable.name] != .some(cable.redis) {
             // Clients of a cable with another Redis server reconnect, because messages may have been missed.
@@ -17,7 +18,8 @@ extension Daemon {
                     hasActionCable: cable.actionCable)
                 served.serve(behind: backendSettings(of: cable))
                 cableServer.add(
-                    served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) })
+                    served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) },
+                    isUnused: proxy.isUnused)
                 continue
             }
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.
@@ -33,8 +35,12 @@ extension Daemon {
     /// By the index of their `CableID`.
     var cableAccess: [CableAccess] {
         var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.count)
+        let statusPage = configuration.status.map { status in
+            StatusPageOrigins(listener: proxy.statusAddress ?? status.listen, names: status.names)
+        }
         for (cable, id) in servedCables {
             access[id.index] = cable.access
+            access[id.index].statusPage = statusPage
             access[id.index].backend = backend(of: cable)?.id
         }
         return access
@@ -65,20 +71,29 @@ extension Daemon {
         }
     }
 
-    /// Rules of the control socket and of the broadcast listeners.
+    /// Connections to a broadcast listener outlive it. Their next requests lead nowhere.
+    private func endBroadcastRules(of old: Configuration) {
+        for cable in old.cables where cable.broadcast?.listen != nil {
+            let namesake = configuration.cables.first { $0.name == cable.name }
+            guard namesake?.broadcast?.listen == nil else { continue }
+            proxy.update(
+                ExchangeRules(routes: RouteTable([]), services: [], limits: configuration.limits),
+                for: .broadcast(cable: cable.name))
+        }
+    }
+
+    /// Rules of the control socket, of the status listener and of the broadcast listeners.
     func updateBroadcastRules() {
-        let all = cableAccess.map { access in
-            var access = access
-            access.publishers = .all
-            return access
-        }
-        let routes = servedCables.compactMap { cable, id in
-            (try? PathPattern(parsing: "/v1/cables/\(cable.name)/broadcast"))
-                .map { Route(pattern: $0, destination: .local(.broadcast(id))) }
-        }
         let control = Route(pattern: .fixed("/*"), destination: .local(.control))
         proxy.update(
-            ExchangeRules(routes: RouteTable(routes + [control]), services: [], cables: all), for: .control)
+            ExchangeRules(
+                routes: RouteTable(broadcastRoutes(below: .control) + [control]), services: [],
+                cables: cableAccess(for: .all)),
+            for: .control)
+        proxy.update(
+            configuration.statusRules(
+                broadcastRoutes(below: .status), cableAccess(for: .operators(configuration.statusGuard))),
+            for: .status)
         for (cable, id) in servedCables where cable.broadcast?.listen != nil {
             let route = Route(pattern: .fixed("/*"), destination: .local(.broadcast(id)))
             proxy.update(
@@ -86,6 +101,22 @@ extension Daemon {
                     routes: RouteTable([route]), services: [], limits: configuration.limits,
                     trustedProxies: configuration.trustedProxies, cables: cableAccess),
                 for: .broadcast(cable: cable.name))
+        }
+    }
+
+    private func cableAccess(for publishers: CableAccess.Publishers) -> [CableAccess] {
+        cableAccess.map { access in
+            var access = access
+            access.publishers = publishers
+            return access
+        }
+    }
+
+    /// Where operators broadcast, by the name of the cable.
+    private func broadcastRoutes(below place: ControlRequest.Place) -> [Route] {
+        servedCables.compactMap { cable, id in
+            (try? PathPattern(parsing: "/\(place.rawValue)/cables/\(cable.name)/broadcast"))
+                .map { Route(pattern: $0, destination: .local(.broadcast(id))) }
         }
     }
 

@@ -178,7 +178,6 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
                 for: backendIDs, expectsProxyHeader: expectsProxyHeader, cables.routes, cables.access)
             proxy.update(rules, for: purpose)
         }
-        proxy.update(configuration.statusRules, for: .status)
         updateBroadcastRules()
     }
 
@@ -517,21 +516,22 @@ extension Configuration {
             addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables)
     }
 
-    /// Routes of the status listener. They belong to no service and wake nothing.
-    var statusRules: ExchangeRules {
+    /// Rules of the status listener. Its routes belong to no service and wake nothing.
+    func statusRules(_ broadcastRoutes: [Route], _ cables: [CableAccess]) -> ExchangeRules {
         let resources: [(StaticString, StatusResource)] = [
             ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
-            ("/api/history", .history), ("/api/services/*", .service),
+            ("/api/history", .history), ("/api/services/*", .service), ("/api/cables/*", .service),
             ("/healthz", .health), ("/readyz", .readiness),
         ]
         let routes = resources.map { path, resource in
             Route(pattern: .fixed(path), destination: .local(.status(resource)))
         }
         return ExchangeRules(
-            routes: RouteTable(routes), services: [], limits: limits, isAboutDaemon: true, statusGuard: statusGuard)
+            routes: RouteTable(routes + broadcastRoutes), services: [], limits: limits, isAboutDaemon: true,
+            statusGuard: statusGuard, cables: cables)
     }
 
-    private var statusGuard: StatusAccessControl {
+    var statusGuard: StatusAccessControl {
         var statusGuard = StatusAccessControl(token: status?.token, names: status?.names ?? [])
         if case .unix? = status?.listen { statusGuard.isUnixSocket = true }
         return statusGuard

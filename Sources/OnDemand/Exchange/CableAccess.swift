@@ -14,6 +14,8 @@ struct CableAccess: Sendable {
         /// Programs of this machine: peers on loopback or a Unix socket whose request passed no proxy.
         case local
         case holders(of: BearerToken)
+        /// Operators on the status listener: a broadcast is a command.
+        case operators(StatusAccessControl)
     }
 
     struct Tokens: Sendable {
@@ -33,6 +35,8 @@ struct CableAccess: Sendable {
     var actionCable = true
     var turboCable = true
     var origins = Origins.sameOrigin
+    /// nil: no status listener is configured.
+    var statusPage: StatusPageOrigins?
     /// nil: every client is accepted without a token.
     var tokens: Tokens?
     var publishers = Publishers.local
@@ -49,14 +53,24 @@ struct CableAccess: Sendable {
 extension CableAccess {
     /// The response to a request that may not broadcast; nil for one that may. The body has not been read yet.
     func denialOfBroadcast(_ head: RequestHead, in bytes: Span<UInt8>, from peer: SocketAddress) -> LocalReply? {
+        // An operator's token first: without it no response says which cables there are.
+        if case .operators(let control) = publishers,
+            let denial = control.denial(to: .service, asking: String(bytes, head.method), head, in: bytes)
+        {
+            return denial
+        }
         guard isEnabled else { return disabled }
         switch publishers {
-        case .all: break
+        case .all, .operators: break
         case .local:
             guard Self.isLocal(peer), !Self.passedProxy(head, in: bytes) else {
                 return LocalReply(
                     status: 403,
                     body: "Broadcasts without a key are accepted from this machine only, not through a proxy.")
+            }
+            guard !Self.isOfForeignPage(head, in: bytes) else {
+                return LocalReply(
+                    status: 403, body: "Broadcasts without a key are not accepted from pages of other origins.")
             }
         case .holders(let key):
             let values = head.values(of: .authorization).map { [UInt8](copying: bytes.extracting($0.indices)) }
@@ -83,6 +97,19 @@ extension CableAccess {
         case .unix: true
         case .ipv4, .ipv6: peer.unmapped.isLoopback
         }
+    }
+
+    /// A browser on this machine sends what any page tells it to, with the page's origin. Only a page of the host that the
+    /// request names may broadcast, and only if that is an address or `localhost`: a name may be resolved to this machine
+    /// by its owner (DNS rebinding).
+    private static func isOfForeignPage(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
+        let origins = head.values(of: .origin).map { String(bytes, $0).lowercased() }
+        guard !origins.isEmpty else { return false }
+        guard let host = head.host, StatusAccessControl().disallowedHost(of: head, in: bytes) == nil else {
+            return true
+        }
+        let name = String(bytes, host).lowercased()
+        return !origins.allSatisfy { $0 == "http://\(name)" || $0 == "https://\(name)" }
     }
 
     /// A field that proxies add: the peer's address is then the proxy's and proves nothing about the publisher.

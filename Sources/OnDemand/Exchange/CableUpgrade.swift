@@ -29,7 +29,7 @@ struct CableUpgrade: Equatable {
         }
         let origins = head.values(of: .origin).map { String(bytes, $0) }
         let host = from.host(in: bytes)
-        guard access.origins.admit(origins, host: host, scheme: from.scheme) else {
+        guard access.admits(origins, host: host, scheme: from.scheme) else {
             throw CableUpgradeDenied(
                 response: LocalReply(status: 403, body: "This page may not open a WebSocket here."),
                 origin: origins.joined(separator: ", "))

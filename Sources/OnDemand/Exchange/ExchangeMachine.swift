@@ -174,6 +174,15 @@ struct ExchangeMachine {
         }
     }
 
+    /// Whether the request in progress may be one for this cable. A command does not tell.
+    func mayConcern(_ id: CableID) -> Bool {
+        switch phase {
+        case .readingBody(let endpoint), .serving(let endpoint): [.cable(id), .broadcast(id)].contains(endpoint)
+        case .awaitingCommand: true
+        default: false
+        }
+    }
+
     // MARK: What to do next
 
     enum Step: Equatable {

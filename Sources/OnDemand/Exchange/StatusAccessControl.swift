@@ -57,7 +57,7 @@ struct StatusAccessControl: Equatable, Sendable {
     }
 
     /// Returns the host of the request, unless it is an address, `localhost` or a configured name.
-    private func disallowedHost(of head: RequestHead, in bytes: Span<UInt8>) -> String? {
+    func disallowedHost(of head: RequestHead, in bytes: Span<UInt8>) -> String? {
         // Browsers always send one.
         guard !isUnixSocket, let range = head.host else { return nil }
         guard let parts = HostAndPort(range, in: bytes) else { return String(bytes, range) }

@@ -161,7 +161,10 @@ final class RedisConnection<K: Kernel> {
     private func perform(_ action: SubscriberMachine.Action) {
         switch action {
         case .connect(let connection): connect(connection)
-        case .close(let connection): closeLink(connection)
+        case .close(let connection):
+            closeLink(connection)
+            // A send of the same step may have failed; the machine has already given the link up.
+            events.removeAll { $0 == .lost(connection) || $0 == .connected(connection) }
         case .send(let connection, let bytes):
             links[position(connection)]?.unsent.append(bytes)
             flush(connection)

@@ -40,7 +40,8 @@ struct Ticket: Hashable, Sendable {
     var isOfSession: Bool { number > Self.firstOfSessions && number < Self.firstOfBackends }
 }
 
-/// The number of a cable, stable across reloads. A number is used again after the last client of its cable has left.
+/// The number of a cable, stable across reloads. It is reused only after the last client has left and when no request
+/// refers to it.
 struct CableID: Hashable, Sendable {
     private let number: UInt16
 

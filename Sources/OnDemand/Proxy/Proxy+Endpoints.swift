@@ -143,6 +143,12 @@ extension Proxy {
 
     func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
 
+    /// Whether no client and no request refers to this cable, and no message about one is on its way.
+    func isUnused(_ id: CableID) -> Bool {
+        sessionCount(of: id) == 0
+            && connections.indices.allSatisfy { connections[$0].session?.machine.mayConcern(id) != true }
+    }
+
     func handle(_ reply: CableReply) {
         switch reply {
         case .response(let response, let requester):

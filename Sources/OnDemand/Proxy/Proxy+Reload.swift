@@ -18,6 +18,13 @@ extension Proxy {
         }
     }
 
+    /// Bound address of the status listener; nil without one.
+    var statusAddress: SocketAddress? {
+        listeners.lazy.compactMap { listener in
+            listener.flatMap { $0.purpose == .status ? $0.address : nil }
+        }.first
+    }
+
     // MARK: Services
 
     /// Adds a service. Reuses a free index from `empty` that no connection refers to, otherwise appends one.

@@ -116,9 +116,10 @@ final class CableServer<K: Kernel> {
         cables.firstIndex { $0?.name == name && $0?.drain?.isRemoval != true }.map { CableID(index: $0) }
     }
 
-    /// `redis`: where broadcasts come from; nil without.
-    func add(_ cable: Cable, redis: (url: RedisURL, prefix: [UInt8]?)?) {
-        let index = cables.firstIndex { $0 == nil } ?? cables.count
+    /// `redis`: where broadcasts come from; nil without. A number is used again only if it `isUnused`: no request or
+    /// client of its earlier cable is on its way.
+    func add(_ cable: Cable, redis: (url: RedisURL, prefix: [UInt8]?)?, isUnused: (CableID) -> Bool) {
+        let index = cables.indices.first { cables[$0] == nil && isUnused(CableID(index: $0)) } ?? cables.count
         if index == cables.count { cables.append(nil) }
         cables[index] = cable
         cables[index]!.source = redis.map { redis in
@@ -156,7 +157,9 @@ final class CableServer<K: Kernel> {
     func drain(_ id: CableID? = nil, over window: Duration, isRemoval: Bool = false) {
         let now = kernel.now()
         for index in cables.indices where cables[index] != nil && (id == nil || id == CableID(index: index)) {
-            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval)
+            // A shutdown does not bring a removed cable back.
+            let isRemoved = cables[index]!.drain?.isRemoval == true
+            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval || isRemoved)
             drainStep(CableID(index: index))
         }
     }
@@ -197,8 +200,10 @@ final class CableServer<K: Kernel> {
             }
     }
 
+    /// Closes all sessions, and the connections to Redis, which may outlive them.
     func closeEverything() {
         for index in sessions.indices { close(index) }
+        for cable in cables { cable?.source?.close() }
     }
 
     // MARK: Messages

@@ -3,6 +3,16 @@ extension StatusPage {
     static let client = #"""
         const shownMessages = 4;
 
+        /// The address at the first listener with a TCP port; null without one. Placeholders get an example.
+        function webSocketAddress(paths, listening) {
+          const port = listening.find((text) => !text.startsWith("unix:"))?.split(":").at(-1);
+          if (!port) return null;
+          const plain = paths.find((path) => !path.includes("{"));
+          const path = plain ?? paths[0].replace(/\{[^}]*\}/g, "example");
+          const scheme = location.protocol === "https:" ? "wss" : "ws";
+          return `${scheme}://${location.hostname}:${port}${path.replace(/\*$/, "")}`;
+        }
+
         class WebSocketClient {
           constructor(root, name) {
             this.name = name;
@@ -16,7 +26,7 @@ extension StatusPage {
 
           update(service, listening) {
             this.service = service;
-            this.address = WebSocketClient.address(service, listening);
+            this.address = service.websocket ? webSocketAddress(service.paths, listening) : null;
             if (this.socket) return;
             this.button.disabled = this.address === null;
             say(this.addressLine, this.address ?? (!service.websocket
@@ -24,16 +34,6 @@ extension StatusPage {
               : service.paths.length === 0
                 ? "This service has no path; its clients connect to a cable."
                 : "Browsers cannot connect: no listener has a TCP port."));
-          }
-
-          static address(service, listening) {
-            if (!service.websocket || service.paths.length === 0) return null;
-            const port = listening.find((text) => !text.startsWith("unix:"))?.split(":").at(-1);
-            if (!port) return null;
-            const plain = service.paths.find((path) => !path.includes("{"));
-            const path = plain ?? service.paths[0].replace(/\{[^}]*\}/g, "example");
-            const scheme = location.protocol === "https:" ? "wss" : "ws";
-            return `${scheme}://${location.hostname}:${port}${path.replace(/\*$/, "")}`;
           }
 
           open() {

@@ -131,7 +131,7 @@ extension StatusPage {
             this.root.setAttribute("aria-label", name);
             one(".evidence", this.root).setAttribute("aria-label", `Details of the last failure of ${name}`);
             say(one("h2", this.root), name);
-            one("#services").append(this.root);
+            one("#cables").before(this.root);
             this.timeline = new Timeline(one(".minute svg", this.root));
             this.day = new Day(this.root);
             this.client = new WebSocketClient(this.root, name);
@@ -234,7 +234,7 @@ extension StatusPage {
 
     /// Follows `/events` and reconnects when the stream ends. EventSource cannot send a token.
     static let stream = #"""
-        const cards = new Map();
+        const cards = new Map(), cableCards = new Map();
         const entrance = one("#entrance");
         let attempt = null, heard = now(), live = false, daemon = null;
 
@@ -316,13 +316,28 @@ extension StatusPage {
             if (!cards.has(service.name)) cards.set(service.name, new Card(service.name));
             cards.get(service.name).update(service, snapshot);
           }
-          const awake = snapshot.services.filter((service) => service.state === "awake").length;
-          const [first] = snapshot.services;
-          document.title = snapshot.services.length === 1
-            ? `${(names[first.state] ?? first.state).toLowerCase()} · ${first.name} · ondemandd`
-            : `${awake} of ${snapshot.services.length} awake · ondemandd`;
-          one("#hint").hidden = snapshot.daemon.commands_enabled;
+          showCables(snapshot);
+          document.title = title(snapshot);
+          one("#hint").hidden = snapshot.daemon.commands_enabled || snapshot.services.length === 0;
           showDaemon();
+        }
+
+        function showCables(snapshot) {
+          const present = new Set(snapshot.cables.map((cable) => cable.name));
+          for (const [name, card] of cableCards) if (!present.has(name)) { card.remove(); cableCards.delete(name); }
+          for (const cable of snapshot.cables) {
+            if (!cableCards.has(cable.name)) cableCards.set(cable.name, new CableCard(cable.name));
+            cableCards.get(cable.name).update(cable, snapshot);
+          }
+        }
+
+        function title({ services, cables }) {
+          if (services.length === 0) return titleOfCables(cables);
+          const awake = services.filter((service) => service.state === "awake").length;
+          const [first] = services;
+          return services.length === 1
+            ? `${(names[first.state] ?? first.state).toLowerCase()} · ${first.name} · ondemandd`
+            : `${awake} of ${services.length} awake · ondemandd`;
         }
 
         /// Load the history; again when states have changed, once per burst.
@@ -363,6 +378,7 @@ extension StatusPage {
         // Without a connection the ages stay as they were.
         setInterval(() => {
           for (const card of cards.values()) { card.client.tick(); if (live) card.tick(); }
+          for (const card of cableCards.values()) card.subscription.tick();
           if (live && daemon) showDaemon();
           // Reconnect a dead connection, for example after a laptop slept.
           if (attempt && now() - heard > 8000) { setLive(false); connect(); }

@@ -35,7 +35,7 @@ extension StatusPage {
         #daemon { color: var(--muted); font-size: .875rem; margin-left: auto; }
         footer { color: var(--muted); font-size: .875rem; }
         footer p + p { margin-top: .35rem; }
-        body.lost .service { filter: grayscale(.85); } body.lost :is(.scene, figure svg) { opacity: .6; }
+        body.lost :is(.service, .cable) { filter: grayscale(.85); } body.lost :is(.scene, figure svg) { opacity: .6; }
 
         .name { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .75rem; margin-bottom: .75rem; }
         .name h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
@@ -67,8 +67,21 @@ extension StatusPage {
           font-size: .8125rem; line-height: 1.75; }
         .messages:empty::before { content: "Messages of the backend appear here."; color: var(--muted);
           font-family: system-ui, sans-serif; font-size: .875rem; }
+        .cable .messages:empty::before { content: "Messages of the stream appear here."; }
         .messages li { display: flex; gap: .9rem; overflow-wrap: anywhere; }
         .messages span { color: var(--muted); flex: 0 0 4.9em; text-align: right; }
+
+        .subscribe button { margin-top: .6rem; } label input { display: block; width: 100%; margin-top: .4rem; }
+        .client label { color: var(--muted); font-size: .875rem; }
+        .client input { background: var(--card); color: var(--ink); font-size: 1rem; }
+        .client input:read-only { background: var(--well); }
+        .cable .now { min-height: 0; margin-bottom: 1rem; } .cable .facts { align-items: end; }
+        @media (min-width: 40.01rem) { .cable .story { grid-template-columns: repeat(3, 1fr); } }
+        .broadcast { display: flex; flex-wrap: wrap; align-items: flex-end; gap: .6rem; }
+        .broadcast label { flex: 1 1 14rem; min-width: 0; }
+        .broadcast, .broadcast-hint { grid-column: 1 / -1; border-top: 1px solid var(--line); padding-top: .9rem; }
+        .broadcast-hint { color: var(--muted); font-size: .875rem; }
+        :is(.broadcast, .broadcast-hint)[hidden] { display: none; }
 
         .commands { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; } .commands[hidden] { display: none; }
         .commands button { background: transparent; color: var(--action); padding: .4rem .9rem; }
@@ -105,8 +118,8 @@ extension StatusPage {
         .minute .queued { stroke-dasharray: 3 3; }
         .band { fill: var(--state); }
 
-        .service, .asleep, .shutting_down { --state: var(--asleep); } .starting { --state: var(--starting); }
-        .awake { --state: var(--awake); } .stopping { --state: var(--stopping); }
+        .service, .cable, .asleep, .shutting_down { --state: var(--asleep); } .starting { --state: var(--starting); }
+        .awake, .serving { --state: var(--awake); } .stopping { --state: var(--stopping); }
         .backoff { --state: var(--failed); } .unmanaged, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }

@@ -17,6 +17,7 @@ enum StatusPage {
         <body>
         \(body)
         \(template)
+        \(cableTemplate)
         <script type="module">
         \(asking)
         \(words)
@@ -26,6 +27,7 @@ enum StatusPage {
         \(commands)
         \(output)
         \(card)
+        \(cables)
         \(stream)
         </script>
         </body>
@@ -61,10 +63,11 @@ enum StatusPage {
         <p class="trouble" role="alert"></p>
         </form>
         <main id="services" tabindex="-1"><noscript><p class="card">This page needs JavaScript.
-        The same data is at <a href="/api/status">/api/status</a>.</p></noscript></main>
+        The same data is at <a href="/api/status">/api/status</a>.</p></noscript>
+        <div id="cables"></div></main>
         <footer>
         <p>While this page is open the daemon sends it an update every second.
-        Without an open page, and with all backends asleep, the daemon uses no CPU.</p>
+        Without an open page, an awake backend or a connected client, the daemon uses no CPU.</p>
         <p id="hint" hidden>Set <code>status.token</code> in the configuration to send commands from this page.</p>
         <p>The same data for programs: <a class="facts-link" href="/api/status">/api/status</a>,
         <a class="facts-link" href="/api/history">/api/history</a>,

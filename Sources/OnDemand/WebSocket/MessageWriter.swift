@@ -14,9 +14,9 @@ package enum MessageWriter {
     }
 
     /// The position behind the frame that `offset` lies in; `offset` itself when it lies between two frames. `frames`
-    /// holds whole server frames and nothing else.
-    package static func boundary(in frames: [UInt8], atOrAfter offset: Int) -> Int {
-        var end = 0
+    /// holds whole server frames from `begin` on, and nothing else behind it.
+    package static func boundary(in frames: [UInt8], from begin: Int = 0, atOrAfter offset: Int) -> Int {
+        var end = begin
         while end < offset {
             guard let header = FrameHeader(frames.span, at: end) else {
                 preconditionFailure("a buffer ends inside a frame")

@@ -24,6 +24,45 @@ struct CableMachineTests {
         #expect(cable.machine.client(withSID: Array(SIDSecret(high: 2, low: 7).sid(of: client).utf8)) == nil)
     }
 
+    @Test("a client that is ended while its 101 is sent in part gets the rest of it, and whole frames")
+    func endedDuringResponse() {
+        let response = UpgradeResponse.accepting(key: "dGhlIHNhbXBsZSBub25jZQ==")
+        for cableProtocol in CableProtocol.allCases {
+            for room in 0...response.count + 80 {
+                var cable = CableHarness()
+                cable.sockets.sockets[1] = .init(room: room)
+                let client = cable.machine.open(
+                    1, cableProtocol, secret: SIDSecret(high: 1, low: 7), response: response, at: cable.now,
+                    &cable.sockets)
+                _ = cable.machine.endNext(1, .serverRestart, at: cable.now, &cable.sockets)
+                cable.machine.endStalled(at: cable.now, &cable.sockets)
+                cable.sockets.sockets[1]?.room = .max
+                cable.machine.writable(client, at: cable.now, &cable.sockets)
+                let received = cable.sockets.sockets[1]?.received ?? []
+                #expect(received.starts(with: response), "\(cableProtocol), \(room)")
+                let texts = FrameTexts.all(in: Array(received.dropFirst(response.count)))
+                #expect(texts.last == "close 1001", "\(cableProtocol), \(room)")
+            }
+            for room in 0...response.count + 80 {
+                // Too slow: only the rest of what has begun, and the reason.
+                var cable = CableHarness { $0.maximumQueuedBytes = 0 }
+                cable.sockets.sockets[1] = .init(room: room)
+                let client = cable.machine.open(
+                    1, cableProtocol, secret: SIDSecret(high: 1, low: 7), response: response, at: cable.now,
+                    &cable.sockets)
+                cable.subscribe(client, to: "chat")
+                cable.broadcast("1", to: "chat")
+                cable.deliverAll()
+                cable.sockets.sockets[1]?.room = .max
+                cable.machine.writable(client, at: cable.now, &cable.sockets)
+                let received = cable.sockets.sockets[1]?.received ?? []
+                #expect(received.starts(with: response), "\(cableProtocol), \(room)")
+                let texts = FrameTexts.all(in: Array(received.dropFirst(response.count)))
+                #expect(texts.last == "close 1013", "\(cableProtocol), \(room)")
+            }
+        }
+    }
+
     @Test("a duplicate subscription is confirmed again and delivered once, also where it is written with other escapes")
     func duplicate() {
         var cable = CableHarness()

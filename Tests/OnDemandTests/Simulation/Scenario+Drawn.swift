@@ -33,7 +33,22 @@ extension Scenario {
                 others.duration(.zero...others.one(of: [.milliseconds(3), .seconds(3)]))
             }
         }
+        scenario.drawCables()
         return scenario
+    }
+
+    /// A generator of their own, again so that other seeds keep their meaning.
+    private mutating func drawCables() {
+        var dice = Seeded(seed: seed ^ 0x6361_626c_6573)
+        guard dice.chance(50) else { return }
+        cables = .drawn(with: &dice)
+        guard dice.chance(30) else { return }
+        let span = cables?.end ?? .zero
+        reloads += (0..<dice.number(in: 1...4)).map { _ in
+            Reload(
+                at: dice.duration(.zero...min(span, .seconds(20))), change: dice.one(of: Reload.Change.ofCables),
+                cable: dice.below(cables?.cables.count ?? 1))
+        }
     }
 
     /// An earlier process may require a later one, so there are no cycles.
@@ -50,6 +65,10 @@ extension Scenario.Reload.Change {
     fileprivate static let all: [Scenario.Reload.Change] = [
         .nothing, .broken, .remove, .add, .add, .disable, .enable, .enable, .rename, .move, .replace(atOnce: false),
         .replace(atOnce: true), .toggleLaunch, .toggleSecondListener,
+    ]
+    fileprivate static let ofCables: [Scenario.Reload.Change] = [
+        .cable(.presence), .cable(.presence), .cable(.enabling), .cable(.prefix), .cable(.limits), .cable(.limits),
+        .cable(.streams),
     ]
     /// Required services stay.
     fileprivate static let calm: [Scenario.Reload.Change] = [

@@ -22,11 +22,16 @@ extension Scenario {
             case toggleRequirements
             /// Removes all processes and their uses, or restores them.
             case toggleProcesses
+            /// Toggles one property of a cable.
+            case cable(CableScenario.Variant.Property)
+
+            var isOfCable: Bool { if case .cable = self { true } else { false } }
         }
 
         var at: Duration
         var change: Change
         var service = 0
+        var cable = 0
         /// The same change to another service in the same file; nil: none.
         var andAlso: Int?
     }
@@ -47,8 +52,10 @@ extension Scenario {
         var services: [Service]
         var hasSecondListener = false
         var hasNoProcesses = false
+        var cables: [CableScenario.Variant]
 
         init(_ scenario: Scenario) {
+            cables = scenario.cables?.cables.map { _ in .init() } ?? []
             services = scenario.services.map { Service(isEnabled: $0.isEnabled, launches: $0.launches) }
         }
 
@@ -70,6 +77,7 @@ extension Scenario {
             case .toggleSecondListener: hasSecondListener.toggle()
             case .toggleRequirements: service.requiresNothing.toggle()
             case .toggleProcesses: hasNoProcesses.toggle()
+            case .cable(let property): cables[reload.cable].toggle(property)
             }
             services[reload.service] = service
             // At least one service is required.
@@ -83,6 +91,10 @@ extension Scenario {
         var configuration = try configuration
         if variant.hasSecondListener { configuration.listen.append(Self.secondAddress) }
         if variant.hasNoProcesses { configuration.processes = [] }
+        if let cables {
+            configuration.cables = try cables.configuration(variant.cables)
+            configuration.closeJitter = cables.closeJitter
+        }
         let hasNoProcesses = variant.hasNoProcesses
         configuration.services = zip(configuration.services, variant.services).enumerated().compactMap { index, pair in
             var (service, variant) = pair
@@ -114,7 +126,10 @@ extension Scenario {
 
     /// Whether a reload may end its tunnels although it does not change the service.
     func reloadMayEndTunnels(of service: Int) -> Bool {
-        reloads.contains { $0.service == service && ![.nothing, .broken, .toggleSecondListener].contains($0.change) }
+        reloads.contains { reload in
+            reload.service == service && !reload.change.isOfCable
+                && ![.nothing, .broken, .toggleSecondListener].contains(reload.change)
+        }
     }
 }
 
@@ -137,6 +152,8 @@ extension Simulation {
 
     private func write(_ reload: Scenario.Reload) {
         variant.apply(reload)
+        if reload.change.isOfCable { cableWorld?.mayRestart = true }
+        cableWorld?.apply(variant.cables)
         fileIsBroken = reload.change == .broken
         if scenario.reloadMayEndTunnels(of: reload.service) { kernel.sendsAway = true }
         // From here on generations with and without requirements coexist, and the order of starts is not checked.
@@ -153,6 +170,7 @@ extension Simulation {
         fileIsBroken = false
         guard variant != Scenario.Variant(scenario) else { return }
         variant = Scenario.Variant(scenario)
+        cableWorld?.apply(variant.cables)
         kernel.raise(.hangUp)
     }
 

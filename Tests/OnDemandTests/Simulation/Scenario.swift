@@ -68,6 +68,8 @@ struct Scenario {
     var hidesSockets = false
     /// The directory of the history; nil: none.
     var stateDirectory: String?
+    /// Cables, and their clients and publishers; nil: none.
+    var cables: CableScenario?
 
     private static let defaultThreads =
         ProcessInfo.processInfo.environment["SIMULATION_THREADS"].flatMap { Int($0) } ?? 1
@@ -143,7 +145,7 @@ extension Scenario {
         let rest =
             "threads: \(threads), terminates: \(terminates.debugText), limit: \(descriptorLimit), "
             + "jump: \(clockJump.debugText)"
-        let reloads = reloads.map { "reload: \($0)" }
+        let reloads = reloads.map { "reload: \($0)" } + (cables.map { ["cables: \($0)"] } ?? [])
         let events = clients + commands + reloads + [rest]
         return (["\(faults)"] + services + processes + events).joined(separator: "\n").replacing(
             "OnDemandTests.", with: ""

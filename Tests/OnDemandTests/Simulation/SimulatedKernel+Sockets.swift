@@ -176,6 +176,7 @@ extension SimulatedKernel {
         guard let listener, !listener.isClosed, listener.queue.count < listener.limit else { return false }
         listener.queue.append(end)
         listener.process?.acceptLater()
+        listener.acceptLater?()
         return true
     }
 

@@ -198,6 +198,8 @@ final class SimulatedListener {
     let isForeign: Bool
     /// Opened by the daemon and inherited by its children.
     var isForChild = false
+    /// Called when a connection is queued; nil: nothing accepts here by itself.
+    var acceptLater: (() -> Void)?
     /// Only the daemon accepts here.
     var isOwn: Bool { process == nil && !isForeign && !isForChild }
     private(set) var isClosed = false

@@ -133,6 +133,7 @@ extension Simulation {
             judgeRest(of: backend, lacks: lacks)
         }
         judgeSeats(daemon)
+        cableWorld?.judgeQuiet(daemon)
         let bells = daemon.workers.isEmpty ? 0 : daemon.workers.count + 1
         kernel.judgeGuard()
         let channels = kernel.children.familyGuard == nil ? 0 : 1

@@ -12,6 +12,8 @@ final class Simulation {
     /// The current content of the configuration file.
     var variant: Scenario.Variant
     var fileIsBroken = false
+    /// nil: there are no cables.
+    let cableWorld: CableWorld?
     /// The kernel's progress at the last check of an iteration.
     var judgedProgress = -1
 
@@ -20,7 +22,9 @@ final class Simulation {
     init(_ scenario: Scenario) {
         self.scenario = scenario
         variant = Scenario.Variant(scenario)
-        kernel = SimulatedKernel(seed: scenario.seed)
+        let kernel = SimulatedKernel(seed: scenario.seed)
+        self.kernel = kernel
+        cableWorld = scenario.cables.map { CableWorld($0, kernel) }
         kernel.failingCall = scenario.failingCall
         kernel.guardDeaths = scenario.guardDeaths.reversed()
         kernel.hidesSockets = scenario.hidesSockets
@@ -78,6 +82,7 @@ final class Simulation {
         judgeDeparture()
         clients.forEach(judge)
         operators.forEach(judge)
+        cableWorld?.judgeOrder()
     }
 
     // MARK: The world
@@ -88,6 +93,8 @@ final class Simulation {
             addOperator(number + 1, order.service, order.order, after: order.at)
         }
         arrangeReloads()
+        cableWorld?.arrange()
+        if scenario.terminates != nil { cableWorld?.mayRestart = true }
         if let moment = scenario.terminates { kernel.scenario(after: moment) { [kernel] in kernel.raise(.terminate) } }
         for (moment, signal) in scenario.signals { kernel.scenario(after: moment) { [kernel] in kernel.raise(signal) } }
         if let (moment, seconds) = scenario.wallJump {
@@ -208,6 +215,7 @@ final class Simulation {
             script.service = index
             addClient(1000 + index, script)
         }
+        cableWorld?.retry(after: .seconds(61))
         kernel.wake()
         runUntilQuiet()
         for client in clients[first...] where client.exchanges[0].outcome != client.exchanges[0].expectedOutcome {

@@ -1,0 +1,175 @@
+@testable import OnDemand
+
+/// Clients, publishers and Redis of a simulation's cables, and every message that was sent to them.
+///
+/// The oracle: a client that stays gets each message that was posted after its subscription was confirmed, once and in
+/// order, or it is told that it has to reconnect. It is told only if there is a reason.
+final class CableWorld {
+    struct Message {
+        let cable: Int
+        let stream: Int
+        let text: String
+        let sentAt: Instant
+        /// By a publisher, not by another program through Redis.
+        let isPosted: Bool
+        /// When its publisher had the response; nil: the message may have been lost.
+        var acceptedAt: Instant?
+    }
+
+    let scenario: CableScenario
+    let redis: SimulatedRedis
+    private(set) var clients: [VirtualCableClient] = []
+    private(set) var publishers: [VirtualPublisher] = []
+    /// By their number, which is in their text.
+    var messages: [Message] = []
+    /// Stays with a client until this moment at least.
+    private(set) var end = Instant(nanoseconds: 0)
+    /// A reload or a shutdown may end clients and requests.
+    var mayRestart = false
+    private var variants: [CableScenario.Variant]
+    private(set) var redisHadTrouble = false
+    private unowned let kernel: SimulatedKernel
+
+    init(_ scenario: CableScenario, _ kernel: SimulatedKernel) {
+        (self.scenario, self.kernel) = (scenario, kernel)
+        redis = SimulatedRedis(kernel)
+        variants = scenario.cables.map { _ in .init() }
+        if scenario.cables.contains(where: \.hasRedis) { redis.start() }
+    }
+
+    func arrange() {
+        end = kernel.clock + scenario.end + .seconds(2)
+        for script in scenario.clients { add(script) }
+        for (index, script) in scenario.publishers.enumerated() {
+            publishers.append(VirtualPublisher(number: index + 1, script: script, self, kernel))
+        }
+        for trouble in scenario.troubles { arrange(trouble) }
+        for other in scenario.others { kernel.scenario(after: other.at) { [weak self] in self?.publish(other) } }
+    }
+
+    private func add(_ script: CableScenario.Client) {
+        clients.append(VirtualCableClient(number: clients.count + 1, script: script, self, kernel))
+    }
+
+    /// A new client and a new message of each cable, when all faults are over.
+    func retry(after delay: Duration) {
+        if scenario.cables.contains(where: \.hasRedis) {
+            redis.thaw()
+            redis.start()
+        }
+        end = kernel.clock + delay + .seconds(20)
+        for (index, cable) in scenario.cables.enumerated() {
+            var client = CableScenario.Client(arrives: delay, cable: index, isTurbo: cable.isTurboOnly)
+            client.token = cable.needsToken ? .valid : .none
+            client.actions = [(.zero, .subscribe(0))]
+            add(client)
+            publishers.append(
+                VirtualPublisher(
+                    number: 1000 + index, script: .init(arrives: delay + .seconds(10), cable: index, posts: [[(0, 9)]]),
+                    self, kernel))
+        }
+    }
+
+    // MARK: Messages
+
+    /// Numbers a message; its text contains the number.
+    func message(
+        to stream: Int, of cable: Int, size: Int, isPosted: Bool = true
+    ) -> (number: Int, text: String) {
+        let text = "{\"n\":\(messages.count),\"p\":\"\(String(repeating: "x", count: size))\"}"
+        messages.append(Message(cable: cable, stream: stream, text: text, sentAt: kernel.clock, isPosted: isPosted))
+        return (messages.count - 1, text)
+    }
+
+    private func publish(_ other: CableScenario.Other) {
+        guard scenario.cables[other.cable].hasRedis, redis.isUp, !redis.isFrozen else { return }
+        let (number, text) = message(to: other.stream, of: other.cable, size: other.size, isPosted: false)
+        // Which of several cables hear AnyCable's channel is known to Redis only.
+        guard !other.isAnyCable || scenario.cables.count == 1 else { return }
+        if other.isAnyCable {
+            redis.publish("__anycable__", "{\"stream\":\"s\(other.stream)\",\"data\":\(text)}")
+        } else {
+            let prefix = CableScenario.prefix(of: other.cable, variants[other.cable])
+            redis.publish("\(prefix):s\(other.stream)", text)
+        }
+        messages[number].acceptedAt = kernel.clock
+    }
+
+    /// The configuration file has changed; messages of other programs follow at once.
+    func apply(_ variants: [CableScenario.Variant]) { self.variants = variants }
+
+    // MARK: Redis
+
+    private func arrange(_ event: (at: Duration, trouble: CableScenario.Trouble, lasts: Duration)) {
+        kernel.scenario(after: event.at) { [weak self] in
+            guard let self, self.redis.isUp, !self.redis.isFrozen else { return }
+            self.redisHadTrouble = true
+            self.kernel.trace.note("Redis: \(event.trouble) for \(event.lasts)", at: self.kernel.clock)
+            switch event.trouble {
+            case .crash: self.redis.crash()
+            case .freeze: self.redis.freeze()
+            case .cutListening: self.redis.cut(self.redis.listeningConnection)
+            case .cutPublishing: self.redis.cut(self.redis.publishingConnection)
+            }
+            self.kernel.scenario(after: event.lasts) { [weak self] in
+                self?.redis.thaw()
+                self?.redis.start()
+            }
+        }
+    }
+
+    // MARK: Excuses
+
+    /// A connection may break without a word.
+    var mayCut: Bool {
+        mayRestart || kernel.isSlow || kernel.failedVerb != nil || kernel.hasLackedDescriptors
+            || kernel.faults.failingWatches > 0 || kernel.faults.smallBuffers > 0
+    }
+
+    /// A connection to Redis may break by itself.
+    var mayLoseRedis: Bool {
+        redisHadTrouble || kernel.isSlow || kernel.failedVerb != nil || kernel.hasLackedDescriptors
+            || kernel.faults.failingWatches > 0
+    }
+
+    // MARK: Verdicts
+
+    /// At rest: no client is left, and nothing that belonged to one.
+    func judgeQuiet(_ daemon: Daemon<SimulatedKernel>) {
+        for client in clients where !client.isOver { kernel.complain("\(client.name) never ends") }
+        for publisher in publishers where !publisher.isOver { kernel.complain("\(publisher.name) waits for ever") }
+        let server = daemon.cableServer
+        if server.sessions.count != 0 { kernel.complain("\(server.sessions.count) sessions are left") }
+        if daemon.proxy.sessionCounts.contains(where: { $0 != 0 }) {
+            kernel.complain("sessions are counted that do not exist: \(daemon.proxy.sessionCounts)")
+        }
+        let names = server.cables.compactMap { $0?.name }.sorted()
+        let expected = daemon.configuration.cables.map(\.name).sorted()
+        if names != expected { kernel.complain("the cables \(names) exist where \(expected) are configured") }
+        for cable in server.cables.compactMap(\.self) {
+            let (machine, table) = (cable.machine, cable.machine.table)
+            let isEmpty =
+                machine.clientCount == 0 && table.streamCount == 0 && table.subscriptionCount == 0
+                && table.pendingBytes == 0 && table.isDelivered && machine.clients.queues.count == 0
+                && machine.deadline == nil && !machine.hasActions
+            if !isEmpty { kernel.complain("\(cable.name) keeps something of clients that have left") }
+        }
+        if !redis.connections.isEmpty { kernel.complain("\(redis.connections.count) connections to Redis are left") }
+    }
+
+    /// At the end: all clients of a stream have seen its messages in the same order.
+    func judgeOrder() {
+        for (position, first) in clients.enumerated() {
+            let places = Dictionary(first.received.enumerated().map { ($1.number, $0) }, uniquingKeysWith: { $1 })
+            for second in clients[(position + 1)...] {
+                for stream in 0..<CableScenario.streams {
+                    let common = second.received.filter { messages[$0.number].stream == stream }
+                        .compactMap { places[$0.number] }
+                    if zip(common, common.dropFirst()).contains(where: { $0 > $1 }) {
+                        kernel.complain("\(first.name) and \(second.name) have messages in different orders")
+                    }
+                }
+            }
+        }
+    }
+}
