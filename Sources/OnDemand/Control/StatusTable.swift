@@ -9,7 +9,7 @@ enum StatusTable {
         let table = zip(aligned(rows), colours).map { line, colour in
             colour.map { line.before + paint($0, line.state) + line.behind } ?? line.before + line.state + line.behind
         }
-        let cables = snapshot.cables.isEmpty ? [] : [""] + snapshot.cables.map(line)
+        let cables = snapshot.cables.isEmpty ? [] : [""] + snapshot.cables.flatMap { [line($0)] + backendLines($0) }
         let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table + cables
         return (lines + (notes.isEmpty ? [] : [""] + notes)).map { $0 + "\n" }.joined()
     }
@@ -20,6 +20,22 @@ enum StatusTable {
         let redis = cable.redis.map { ", Redis \($0.state.rawValue)" } ?? ""
         return "cable \(cable.name): \(cable.clients) clients, \(cable.subscriptions) subscriptions to \(cable.streams)"
             + " streams, \(cable.publications) messages published, \(cable.deliveries) delivered\(redis)"
+    }
+
+    /// The clients of a cable's backend, and what keeps it awake.
+    private static func backendLines(_ cable: Snapshot.Cable) -> [String] {
+        guard let backend = cable.backend, cable.isEnabled else { return [] }
+        let saved = backend.savedByteSeconds.map { ", \(DecimalText.of($0 / 1e6 / 3600, places: 1)) MBh saved" } ?? ""
+        let queued = backend.queuedCommands > 0 ? ", \(backend.queuedCommands) commands queued" : ""
+        let first =
+            "cable \(cable.name): \(backend.attached) attached to \(backend.name), \(backend.hibernating) hibernating, "
+            + "\(backend.waking) waking\(queued)\(saved)"
+        return [first]
+            + backend.stateful.map { stateful in
+                let channel = stateful.channel.isEmpty ? "" : " \(stateful.channel.withoutControls)"
+                return "cable \(cable.name): keeps \(backend.name) awake: \(stateful.subscriptions) x\(channel) "
+                    + "(\(stateful.reason))"
+            }
     }
 
     private static let titles = [

@@ -126,6 +126,12 @@ extension Daemon {
             if cable.actionCable { description.protocols.append("action_cable") }
             if cable.turboCable { description.protocols.append("turbo_cable") }
             cableServer.describe(id, in: &description)
+            if let backend = backend(of: cable), let slept = description.backend?.sleptConnected {
+                description.backend?.name = backend.service.name
+                description.backend?.savedByteSeconds = supervisor.backends[backend.id]?.history.memory.lastResidentBytes.map {
+                    Double($0) * Double(slept.wholeMilliseconds) / 1000
+                }
+            }
             return description
         }
     }

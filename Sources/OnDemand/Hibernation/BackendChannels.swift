@@ -13,6 +13,14 @@ struct BackendChannels: Equatable, Sendable {
         var streams: [[UInt8]]?
     }
 
+    /// The channel that an identifier names, for the status; `identifier` is a JSON string. Empty where there is none.
+    static func channel(of identifier: [UInt8]) -> String {
+        guard let value = try? JSONScanner.value(of: identifier.span), let text = value.string(in: identifier.span),
+            let values = try? keys.values(of: text.span), let name = values[0]?.string(in: text.span)
+        else { return "" }
+        return String(decoding: name.prefix(Limits.shownChannelBytes), as: UTF8.self)
+    }
+
     private static let keys = JSONKeys<2>(["channel", "signed_stream_name"])
     private static let turbo = Array("Turbo::StreamsChannel".utf8)
 

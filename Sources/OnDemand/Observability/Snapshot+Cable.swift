@@ -29,6 +29,40 @@ extension Snapshot {
         var ignored: [Count] = []
         /// nil: the cable has no Redis server.
         var redis: Redis?
+        /// nil: the cable has no backend.
+        var backend: Backend?
+
+        /// The clients that the backend serves too.
+        struct Backend: Equatable {
+            /// Name of the service.
+            var name = ""
+            /// Connected to the backend, without a connection to it, and on the way there.
+            var attached = 0
+            var hibernating = 0
+            var waking = 0
+            /// Why clients keep the backend awake: a reason, a channel, and the count of their subscriptions.
+            var stateful: [Stateful] = []
+            /// Commands of clients that wait for the backend.
+            var queuedCommands = 0
+            /// Starts and connections by cause.
+            var wakes: [Count] = []
+            /// Subscriptions that were made again.
+            var replayed: UInt64 = 0
+            /// Clients that were asked to reconnect, by reason.
+            var disconnected: [Count] = []
+            /// Messages without an effect while the backend slept.
+            var ignored: UInt64 = 0
+            /// Time in which clients were connected and the backend had no process.
+            var sleptConnected: Duration = .zero
+            /// Memory that this has saved; nil until the backend's memory is known.
+            var savedByteSeconds: Double?
+        }
+
+        struct Stateful: Equatable {
+            let reason: String
+            let channel: String
+            var subscriptions: Int
+        }
 
         struct Redis: Equatable {
             enum State: String, CaseIterable {

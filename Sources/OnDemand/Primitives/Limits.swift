@@ -295,6 +295,10 @@ enum Limits {
     static let upstreamMessageBytes = 16 * 1024 * 1024
     /// The response head of a backend to a connection that is made again.
     static let upstreamResponseBytes = 64 * 1024
+    /// Of a channel's name in the status; class names are shorter, and a client may send any text.
+    static let shownChannelBytes = 64
+    /// Reasons that the status names for what keeps a backend awake.
+    static let shownStateReasons = 16
     /// How often the age of clients and the silence of backends are looked at.
     static let cableRelayLook: Duration = .seconds(3)
     /// A backend that crashes has delivered what Redis had published this long before. What came later may be missing,

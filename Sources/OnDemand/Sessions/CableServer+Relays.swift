@@ -198,6 +198,7 @@ extension CableServer {
         relay.link = .none
         reactor.disarm(.relay(token(index)))
         cables[id.index]!.relayCount -= 1
+        if cables[id.index]!.relayCount == 0 { cables[id.index]!.hibernation.isAsleep(false, at: kernel.now()) }
         if cables[id.index]!.relayCount == 0, let source = cables[id.index]!.source {
             source.stopListening(SubscriberMachine.remoteDisconnects)
             takeOutputs(of: id, source)

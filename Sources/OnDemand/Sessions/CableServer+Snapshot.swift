@@ -17,6 +17,43 @@ extension CableServer {
         description.redis = cable.source.map { source in
             .init(state: source.isConnected ? .connected : source.isReachable ? .idle : .unreachable, gaps: source.gaps)
         }
+        if cable.hasBackend { description.backend = backend(of: id, cable) }
+    }
+
+    private func backend(of id: CableID, _ cable: Cable) -> Snapshot.Cable.Backend {
+        var backend = Snapshot.Cable.Backend()
+        var reasons: [(key: String, stateful: Snapshot.Cable.Stateful)] = []
+        for index in sessions.indices where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) {
+            guard let machine = sessions.peek(at: index, for: { $0.relay?.machine }) else { continue }
+            switch machine.state {
+            case .attached, .detaching: backend.attached += 1
+            case .hibernating: backend.hibernating += 1
+            case .waking, .replaying, .restored: backend.waking += 1
+            case .over: break
+            }
+            backend.queuedCommands += machine.queuedCommandCount
+            for (reason, identifier) in machine.stateReasons(cable.relayRules) {
+                let channel = BackendChannels.channel(of: identifier)
+                let key = "\(reason.rawValue) \(channel)"
+                if let known = reasons.firstIndex(where: { $0.key == key }) {
+                    reasons[known].stateful.subscriptions += 1
+                } else if reasons.count < Limits.shownStateReasons {
+                    reasons.append((key, .init(reason: reason.rawValue, channel: channel, subscriptions: 1)))
+                }
+            }
+        }
+        let counters = cable.hibernation
+        backend.stateful = reasons.map(\.stateful)
+        backend.wakes = zip(RelayMachine.WakeTrigger.allCases, counters.wakes).map {
+            .init(name: $0.rawValue, count: Int($1))
+        }
+        backend.replayed = counters.replayed
+        backend.disconnected = zip(RelayMachine.Disconnection.allCases, counters.disconnections).map {
+            .init(name: $0.rawValue, count: Int($1))
+        }
+        backend.ignored = counters.ignoredCommands
+        backend.sleptConnected = counters.slept(at: kernel.now())
+        return backend
     }
 }
 

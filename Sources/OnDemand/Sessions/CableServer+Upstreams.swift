@@ -67,8 +67,12 @@ extension CableServer {
             }
         case .generationEnded(let id, let generation):
             forEachUpstream(of: id, generation) { index, relay, _ in upstreamClosed(index, relay) }
+            for cable in cables.indices where cables[cable]?.backend == id && cables[cable]!.relayCount > 0 {
+                cables[cable]!.hibernation.isAsleep(true, at: kernel.now())
+            }
         case .stateChanged(let id):
             for cable in cables.indices where cables[cable]?.backend == id {
+                if backends.gate(of: id).isOpen { cables[cable]!.hibernation.isAsleep(false, at: kernel.now()) }
                 beginRestoring(CableID(index: cable))
             }
         case .commandEnded, .printed: break

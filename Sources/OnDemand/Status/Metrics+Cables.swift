@@ -31,6 +31,29 @@ extension Metrics {
         of("redis_gaps_total", .counter, "Streams whose subscribers may have missed messages.") { cable in
             cable.redis.map { [.init($0.gaps)] } ?? []
         },
+        of("backend_clients", .gauge, "Clients of the backend, by the state of their connection to it.") { cable in
+            guard let backend = cable.backend else { return [] }
+            return [
+                .init(backend.attached, [("state", "attached")]),
+                .init(backend.hibernating, [("state", "hibernating")]),
+                .init(backend.waking, [("state", "waking")]),
+            ]
+        },
+        of("queued_commands", .gauge, "Commands of clients that wait for the backend.") { cable in
+            cable.backend.map { [.init($0.queuedCommands)] } ?? []
+        },
+        of("wakes_total", .counter, "Connections to the backend that were made for clients, by cause.") { cable in
+            cable.backend?.wakes.map { .init($0.count, [("cause", $0.name)]) } ?? []
+        },
+        of("replayed_subscriptions_total", .counter, "Subscriptions that were made again after a sleep.") { cable in
+            cable.backend.map { [.init($0.replayed)] } ?? []
+        },
+        of("disconnected_clients_total", .counter, "Clients that were asked to reconnect, by reason.") { cable in
+            cable.backend?.disconnected.map { .init($0.count, [("reason", $0.name)]) } ?? []
+        },
+        of("slept_connected_seconds_total", .counter, "Time without a backend while clients were connected.") { cable in
+            cable.backend.map { [.init(Double($0.sleptConnected.wholeMilliseconds) / 1000)] } ?? []
+        },
     ]
 
     private static func of(

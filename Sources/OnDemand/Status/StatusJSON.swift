@@ -43,6 +43,33 @@ enum StatusJSON {
                 cable.redis.map { object([("state", JSONText.quoted($0.state.rawValue)), ("gaps", number($0.gaps))]) }
                     ?? "null"
             ),
+            ("backend", cable.backend.map(text) ?? "null"),
+        ])
+    }
+
+    private static func text(of backend: Snapshot.Cable.Backend) -> String {
+        object([
+            ("name", JSONText.quoted(backend.name)),
+            ("attached", number(backend.attached)),
+            ("hibernating", number(backend.hibernating)),
+            ("waking", number(backend.waking)),
+            (
+                "stateful",
+                array(
+                    backend.stateful.map {
+                        object([
+                            ("reason", JSONText.quoted($0.reason)), ("channel", JSONText.quoted($0.channel)),
+                            ("subscriptions", number($0.subscriptions)),
+                        ])
+                    })
+            ),
+            ("queued_commands", number(backend.queuedCommands)),
+            ("wakes", object(backend.wakes.map { ($0.name, "\($0.count)") })),
+            ("replayed", number(backend.replayed)),
+            ("disconnected", object(backend.disconnected.map { ($0.name, "\($0.count)") })),
+            ("ignored_commands", number(backend.ignored)),
+            ("slept_connected_ms", number(backend.sleptConnected)),
+            ("saved_mb_hours", decimal(backend.savedByteSeconds.map { $0 / 1e6 / 3600 }, places: 2)),
         ])
     }
 

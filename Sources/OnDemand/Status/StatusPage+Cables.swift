@@ -33,6 +33,13 @@ extension StatusPage {
         <div><dt>slowest queue</dt><dd data-fact="queue"></dd></div>
         <div><dt>Redis</dt><dd data-fact="redis"></dd></div>
         </dl>
+        <dl class="facts backend" hidden>
+        <div><dt>attached</dt><dd data-fact="attached"></dd></div>
+        <div><dt>hibernating</dt><dd data-fact="hibernating"></dd></div>
+        <div><dt>waking</dt><dd data-fact="waking"></dd></div>
+        <div><dt>saved with clients connected</dt><dd data-fact="saved"></dd></div>
+        </dl>
+        <p class="stateful" hidden></p>
         <dl class="story">
         <div><dt>published</dt><dd data-fact="published"></dd></div>
         <div><dt>rejected broadcasts</dt><dd data-fact="refused"></dd></div>
@@ -305,9 +312,15 @@ extension StatusPage {
         const kilobytes = (bytes) => (bytes < 1e6 ? of(rounded(bytes / 1e3), "kB") : megabytes(bytes));
         const size = (bytes) => (bytes < 1000 ? of(bytes, "B") : kilobytes(bytes));
 
-        function meaningOfCable({ enabled, clients, subscriptions, streams }) {
+        function meaningOfCable({ enabled, clients, subscriptions, streams, backend }) {
           if (!enabled) return "Disabled: requests get 503.";
           if (clients === 0) return "Without clients the cable uses no CPU.";
+          if (backend?.waking > 0)
+            return `${count(backend.waking, "client")} ${plural(backend.waking, "is", "are")} being connected to `
+              + `${backend.name} again.`;
+          if (backend?.hibernating > 0 && backend.attached === 0)
+            return `${backend.name} sleeps while ${count(backend.hibernating, "client")} `
+              + `${plural(backend.hibernating, "stays", "stay")} connected.`;
           return `${plural(clients, "It has", "They have")} ${count(subscriptions, "subscription")} `
             + `to ${count(streams, "stream")}.`;
         }
@@ -322,6 +335,22 @@ extension StatusPage {
         function redisText(redis) {
           if (redis === null) return "none";
           return redis.gaps === 0 ? redis.state : `${redis.state}, ${count(redis.gaps, "gap")}`;
+        }
+
+        const stateReasons = {
+          channel_not_listed: "it is not one of hibernate.channels",
+          action_performed: "an action may have left state behind",
+          not_confirmed: "a subscription is not confirmed yet",
+          streams_unknown: "its streams are not known",
+          opaque_connection: "the connection carries more than the daemon understands",
+          no_hibernation: "the cable has no hibernate" };
+
+        /// What keeps the backend of a cable awake.
+        function statefulText({ name, stateful }) {
+          if (stateful.length === 0) return "";
+          const parts = stateful.map(({ reason, channel, subscriptions }) =>
+            `${channel || "a connection"} (${subscriptions}): ${stateReasons[reason] ?? reason}`);
+          return `Clients keep ${name} awake: ${parts.join("; ")}.`;
         }
 
         class CableCard {
@@ -366,9 +395,22 @@ extension StatusPage {
             const facts = { clients: cable.clients, subscriptions: cable.subscriptions, streams: cable.streams,
               rate: this.rate.text, queue: size(cable.longest_queue_bytes), redis: redisText(cable.redis),
               published: `${cable.publications}${unheard}`, refused: cable.refused_publications,
-              rejected: rejectedText(cable.rejected) };
+              rejected: rejectedText(cable.rejected), ...this.backendFacts() };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             say(one(".paths", this.root), cable.paths.join(", "));
+          }
+
+          /// Shows or hides what is said of the backend.
+          backendFacts() {
+            const { backend } = this.cable;
+            one(".backend", this.root).hidden = backend === null;
+            const stateful = one(".stateful", this.root);
+            const text = backend === null ? "" : statefulText(backend);
+            stateful.hidden = text === "";
+            say(stateful, text);
+            if (backend === null) return {};
+            const { attached, hibernating, waking, saved_mb_hours: saved } = backend;
+            return { attached, hibernating, waking, saved: saved === null ? "none" : of(rounded(saved), "MB h") };
           }
 
           announceChange(before) {

@@ -32,7 +32,8 @@ struct CableUpgradeTests {
         let from = ForwardedHeaders(
             of: head, in: bytes.span, from: request.peer, isEncrypted: request.isEncrypted, trusting: Self.loopback)
         do throws(CableUpgradeDenied) {
-            return .success(try CableUpgrade(of: head, in: bytes.span, upgrade: intent, from: from, access: access))
+            let upgrade = try CableUpgrade(of: head, in: bytes.span, upgrade: intent, from: from, access: access)
+            return .success(try #require(upgrade, "only a cable with a backend leaves a request to it"))
         } catch {
             return .failure(error)
         }
