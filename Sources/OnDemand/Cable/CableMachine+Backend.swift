@@ -1,5 +1,5 @@
-// Clients that the backend serves too: their messages in both directions, and the streams that the cable delivers in the
-// backend's place while it sleeps.
+// Clients that the backend serves too: their messages in both directions, and the streams that the cable delivers in
+// the backend's place while it sleeps.
 
 /// Streams that the backend's clients stream from, and that the cable listens to before it has to deliver them.
 struct ListenedStreams {

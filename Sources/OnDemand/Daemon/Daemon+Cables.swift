@@ -128,7 +128,8 @@ extension Daemon {
             cableServer.describe(id, in: &description)
             if let backend = backend(of: cable), let slept = description.backend?.sleptConnected {
                 description.backend?.name = backend.service.name
-                description.backend?.savedByteSeconds = supervisor.backends[backend.id]?.history.memory.lastResidentBytes.map {
+                let resident = supervisor.backends[backend.id]?.history.memory.lastResidentBytes
+                description.backend?.savedByteSeconds = resident.map {
                     Double($0) * Double(slept.wholeMilliseconds) / 1000
                 }
             }

@@ -99,9 +99,9 @@ extension CableAccess {
         }
     }
 
-    /// A browser on this machine sends what any page tells it to, with the page's origin. Only a page of the host that the
-    /// request names may broadcast, and only if that is an address or `localhost`: a name may be resolved to this machine
-    /// by its owner (DNS rebinding).
+    /// A browser on this machine sends what any page tells it to, with the page's origin. Only a page of the host that
+    /// the request names may broadcast, and only if that is an address or `localhost`: a name may be resolved to this
+    /// machine by its owner (DNS rebinding).
     private static func isOfForeignPage(_ head: RequestHead, in bytes: Span<UInt8>) -> Bool {
         let origins = head.values(of: .origin).map { String(bytes, $0).lowercased() }
         guard !origins.isEmpty else { return false }

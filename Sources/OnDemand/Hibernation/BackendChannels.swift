@@ -5,7 +5,7 @@
 struct BackendChannels: Equatable, Sendable {
     var listed: [ReplayableChannel] = []
 
-    /// What is known of one subscription.
+    /// Properties of one subscription.
     struct Properties: Equatable {
         var isReplayable = false
         var hasStatelessActions = false

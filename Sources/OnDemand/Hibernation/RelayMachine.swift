@@ -7,8 +7,8 @@
 /// - *hibernating*: no upstream. The client stays connected, and the cable answers what needs no backend.
 /// - *waking*: a command needs the backend, or the backend is awake. A lease is asked for, a connection made, its
 ///   `welcome` awaited. Commands are queued.
-/// - *replaying*: the subscriptions of the journal are sent again. Their confirmations are not for the client, which has
-///   had them.
+/// - *replaying*: the subscriptions of the journal are sent again. Their confirmations are not for the client, which
+///   has had them.
 /// - *restored*: all of them are confirmed. The driver lets the commands go: at once, or when other clients of the same
 ///   backend are restored too, so that they hear what the commands cause.
 /// - *attached*: messages pass in both directions.
@@ -43,7 +43,7 @@ struct RelayMachine {
 
     /// What only an attached client has.
     struct Attachment: Equatable {
-        /// A command was sent, and nothing has come back since: nobody knows whether it was performed.
+        /// A command was sent, and no message has come back since: the backend may or may not have performed it.
         var hasCommandInFlight = false
         /// The backend has sent `disconnect`: its end is the client's.
         var isDismissed = false
@@ -76,7 +76,7 @@ struct RelayMachine {
         case upstreamSentBinary([UInt8])
         /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed.
         case upstreamEnded(hasGap: Bool)
-        /// The backend did not accept the connection that was made again. `isFinal`: it would not accept it later either.
+        /// The backend did not accept the connection that was made again. `isFinal`: nor would it later.
         case upstreamRefused(isFinal: Bool)
         /// No start of the backend within the limits.
         case wakeFailed
@@ -211,7 +211,9 @@ struct RelayMachine {
             let reason: StateReason? =
                 if subscription.progress != .confirmed { .notConfirmed } else if !subscription.properties.isReplayable {
                     .notListed
-                } else if subscription.hasState { .actionPerformed } else if rules.hasSource,
+                } else if subscription.hasState {
+                    .actionPerformed
+                } else if rules.hasSource,
                     subscription.properties.streams == nil
                 { .streamsUnknown } else { nil }
             return reason.map { ($0, subscription.identifier) }

@@ -45,9 +45,7 @@ extension SubscriberMachine {
             send(.listening, [Self.subscribe, Self.broadcaster])
             subscribe(channelNumbers)
         case .publishing:
-            let messages = waiting
-            (waiting, waitingBytes) = ([], 0)
-            for message in messages { send(message) }
+            publishWaiting()
             lingerIfIdle(at: now)
         }
     }
@@ -209,9 +207,7 @@ extension SubscriberMachine {
         guard items.count > 1, case .string(let name?) = items[1] else { return }
         switch kind {
         case Self.pong:
-            guard name == Self.fenceName, fences > 0 else { return }
-            fences -= 1
-            actions.append(.fenced)
+            if name == Self.fenceName { fenceReached() }
         case Self.patternMessage:
             guard items.count == 4, case .string(let text?) = items[3], stream(of: name) == Self.remoteDisconnects,
                 let number = numbers[Self.remoteDisconnects], channels[number].isWanted

@@ -115,6 +115,13 @@ struct SubscriberMachine {
 
     enum Liveness { case heard, asked }
 
+    enum Fence {
+        /// `Event.fence` asked for it.
+        case caller
+        /// `local` is behind it.
+        case local
+    }
+
     let settings: Settings
     var states: [LinkState] = [.closed, .closed]
     var liveness: [Liveness] = [.heard, .heard]
@@ -127,8 +134,11 @@ struct SubscriberMachine {
     var waiting: [Message] = []
     var waitingBytes = 0
     var sent: [Message] = []
-    /// Fences without an answer.
-    var fences = 0
+    /// Fences without an answer, in order.
+    var fences: [Fence] = []
+    /// Messages that could not be published. They follow those that were published before and are still coming back.
+    var local: [Message] = []
+    var localBytes = 0
     var isLingering = false
     /// Between `Action.away` and `Action.returned`.
     var isAway = false
@@ -257,16 +267,50 @@ extension SubscriberMachine {
     private mutating func fence() {
         switch state(of: .listening) {
         case .ready:
-            fences += 1
-            send(.listening, [Self.ping, Self.fenceName])
+            send(fence: .caller)
         case .closed: actions.append(.fenced)
         case .connecting, .greeting, .backoff: actions.append(.fenceFailed)
         }
     }
 
+    private mutating func send(fence: Fence) {
+        fences.append(fence)
+        send(.listening, [Self.ping, Self.fenceName])
+    }
+
+    mutating func fenceReached() {
+        guard !fences.isEmpty else { return }
+        switch fences.removeFirst() {
+        case .caller: actions.append(.fenced)
+        case .local: deliverLocal()
+        }
+    }
+
+    /// The listening link is gone, and with it what was still coming back.
     mutating func failFences() {
-        for _ in 0..<fences { actions.append(.fenceFailed) }
-        fences = 0
+        let failed = fences
+        fences = []
+        for fence in failed where fence == .caller { actions.append(.fenceFailed) }
+        deliverLocal()
+    }
+
+    /// Delivers a message that cannot be published: behind the messages that were, while they may be on their way.
+    mutating func deliverLocally(_ message: Message) {
+        guard state(of: .listening) == .ready, localBytes <= Limits.redisWaitingBytes else {
+            deliverLocal()
+            return actions.append(.deliver(stream: message.stream, message.text))
+        }
+        local.append(message)
+        localBytes += message.text.count
+        if local.count == 1 { send(fence: .local) }
+    }
+
+    private mutating func deliverLocal() {
+        guard !local.isEmpty else { return }
+        let messages = local
+        (local, localBytes) = ([], 0)
+        for message in messages { actions.append(.deliver(stream: message.stream, message.text)) }
+        publishWaiting()
     }
 }
 
@@ -276,14 +320,22 @@ extension SubscriberMachine {
     private mutating func publish(_ message: Message, at now: Instant) {
         stopLingering()
         switch state(of: .publishing) {
-        case .ready: send(message)
-        case .backoff: actions.append(.deliver(stream: message.stream, message.text))
-        case .closed, .connecting, .greeting:
+        case .ready where local.isEmpty: send(message)
+        case .backoff: deliverLocally(message)
+        case .ready, .closed, .connecting, .greeting:
             waiting.append(message)
             waitingBytes += message.text.count
             need(.publishing, at: now)
             if waitingBytes > Limits.redisWaitingBytes { deliverWaiting() }
         }
+    }
+
+    /// Publishes what has waited for the link, or for the messages before it.
+    mutating func publishWaiting() {
+        guard state(of: .publishing) == .ready, local.isEmpty else { return }
+        let messages = waiting
+        (waiting, waitingBytes) = ([], 0)
+        for message in messages { send(message) }
     }
 
     mutating func send(_ message: Message) {
@@ -292,15 +344,15 @@ extension SubscriberMachine {
     }
 
     mutating func deliverWaiting() {
-        for message in waiting { actions.append(.deliver(stream: message.stream, message.text)) }
-        waiting = []
-        waitingBytes = 0
+        let messages = waiting
+        (waiting, waitingBytes) = ([], 0)
+        for message in messages { deliverLocally(message) }
     }
 
     mutating func published(_ reply: RESPValue, at now: Instant) {
         if case .error(let words) = reply {
             let message = sent.removeFirst()
-            actions.append(.deliver(stream: message.stream, message.text))
+            deliverLocally(message)
             actions.append(.report(.publishRefused(words)))
         } else {
             sent.removeFirst()
@@ -310,7 +362,7 @@ extension SubscriberMachine {
 
     /// The publishing link is closed a while after it was needed last.
     mutating func lingerIfIdle(at now: Instant) {
-        guard wanted == 0, waiting.isEmpty, sent.isEmpty, !isLingering else { return }
+        guard wanted == 0, waiting.isEmpty, sent.isEmpty, local.isEmpty, !isLingering else { return }
         guard state(of: .publishing) == .ready else { return close(.publishing) }
         isLingering = true
         actions.append(.arm(.linger, at: now + Limits.redisLinger))

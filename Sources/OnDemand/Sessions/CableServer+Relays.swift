@@ -1,7 +1,8 @@
 // Clients that the backend serves too: events for their machines, and what the machines decide.
 //
-// The cable's machine forwards a message that it does not serve; the client's `RelayMachine` decides whether it is sent,
-// queued or answered. Its effects are performed in order. An effect that fails at once becomes an event of its own.
+// The cable's machine forwards a message that it does not serve; the client's `RelayMachine` decides whether it is
+// sent, queued or answered. Its effects are performed in order. An effect that fails at once becomes an event of its
+// own.
 
 extension CableServer {
     /// A client with a backend. `upstream`: the connection over which the backend has accepted it.
@@ -42,7 +43,7 @@ extension CableServer {
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int) {
         guard let relay = sessions[index].relay else { return }
-        // Between the decision to stop and the end of the upstream nothing is sent that nobody would perform.
+        // Between the decision to stop and the end of the upstream no command is sent: the backend might not perform it.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
             stopRelaying(index, relay)
         }

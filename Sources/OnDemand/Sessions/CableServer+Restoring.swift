@@ -1,5 +1,5 @@
-// After a wake: the clients that hibernate are connected to the backend again, some at a time, so that they hear what it
-// broadcasts.
+// After a wake: the clients that hibernate are connected to the backend again, some at a time, so that they hear what
+// it broadcasts.
 //
 // A client with a command asks for itself. The others follow in order of their sessions, at most
 // `Limits.restoresAtOnce` at a time. With Redis a command is sent when its own client is restored, because broadcasts
@@ -24,7 +24,7 @@ extension CableServer {
     func continueRestoring(_ id: CableID) {
         guard let first = cables[id.index]!.restore, let backend = cables[id.index]!.backend else { return }
         guard backends.gate(of: backend).isOpen else {
-            // Asleep, or starting: the state of the backend changes first. Without a start there is nothing to wait for.
+            // Asleep, or starting: its state changes first. Without a start there is nothing to wait for.
             if cables[id.index]!.restoring == 0 { endRestoring(id) }
             return
         }

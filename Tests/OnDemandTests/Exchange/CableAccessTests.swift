@@ -58,7 +58,7 @@ struct CableAccessTests {
 
     @Test("other fields are no sign of a proxy")
     func otherFields() throws {
-        let fields = ["Viaduct: 1", "X-Forward: 1", "X-Real: 1", "X-Request-Id: 1", "Origin: http://evil.example"]
+        let fields = ["Viaduct: 1", "X-Forward: 1", "X-Real: 1", "X-Request-Id: 1"]
         #expect(try denial(Self.access(), with: fields) == nil)
     }
 

@@ -33,7 +33,8 @@ struct CableUpgradeTests {
             of: head, in: bytes.span, from: request.peer, isEncrypted: request.isEncrypted, trusting: Self.loopback)
         do throws(CableUpgradeDenied) {
             let upgrade = try CableUpgrade(of: head, in: bytes.span, upgrade: intent, from: from, access: access)
-            return .success(try #require(upgrade, "only a cable with a backend leaves a request to it"))
+            guard let upgrade else { preconditionFailure("only a cable with a backend leaves a request to it") }
+            return .success(upgrade)
         } catch {
             return .failure(error)
         }

@@ -26,12 +26,12 @@ struct WallsTests {
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
         "Sessions": [
             "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis",
-            "Fabric", "Backend", "Hibernation",
+            "Fabric", "Backend", "Hibernation", "Crypto",
         ],
         "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
         "Proxy": [
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
-            "Observability", "Status", "Control", "Cable", "Sessions",
+            "Observability", "Status", "Control", "Cable", "Sessions", "Hibernation",
         ],
         "Control": ["Primitives", "HTTP", "Backend", "Kernel", "Observability"],
         "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis"],
