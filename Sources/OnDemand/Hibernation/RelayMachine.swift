@@ -393,7 +393,7 @@ extension RelayMachine {
 
     private mutating func unsubscribe(_ index: Int, _ effects: inout [Effect]) {
         let ended = journal.remove(at: index)
-        guard let streams = ended.properties.streams, !streams.isEmpty, ended.progress != .requested else { return }
+        guard ended.isListened, let streams = ended.properties.streams else { return }
         effects.append(.dropDelivery(identifier: ended.identifier))
         effects.append(.stopListening(streams))
     }
@@ -471,6 +471,7 @@ extension RelayMachine {
             journal[index].progress = .confirmed
             effects.append(.deliver(text))
             guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { break }
+            journal[index].isListened = true
             effects.append(.listen(streams))
             // Without Redis the backend does not hear what programs post to the cable.
             if !rules.hasSource {

@@ -18,6 +18,8 @@ struct SubscriptionJournal {
         var progress: Progress
         /// An action was performed that may have left state behind.
         var hasState = false
+        /// The cable was asked to listen to its streams.
+        var isListened = false
         var properties: BackendChannels.Properties
 
         /// A new subscription restores everything that this one has.
