@@ -16,23 +16,13 @@ struct CommandQueue: Equatable {
         return true
     }
 
-    /// Whether the last queued command about this identifier ends its subscription.
-    func unsubscribes(from identifier: JSONSlice, in text: [UInt8]) -> Bool {
-        last(about: identifier, in: text).map { $0.command == .unsubscribe } ?? false
-    }
-
-    /// Whether the last queued subscription command about this identifier is this one.
-    func subscribes(with command: [UInt8], to identifier: JSONSlice) -> Bool {
-        last(about: identifier, in: command).map { $0.command == .subscribe } ?? false
-    }
-
-    /// The last command that begins or ends a subscription of this identifier. Identifiers are compared as written.
-    private func last(about identifier: JSONSlice, in text: [UInt8]) -> ActionCableSession.Request? {
+    /// The last command that begins or ends the subscription of this identifier. Identifiers are compared as written.
+    func subscriptionCommand(about identifier: JSONSlice, in text: [UInt8]) -> ActionCableSession.Command? {
         for command in commands.reversed() {
             guard let request = try? ActionCableSession.read(command.span), request.command != .message,
                 command[request.identifier.range.indices] == text[identifier.range.indices]
             else { continue }
-            return request
+            return request.command
         }
         return nil
     }

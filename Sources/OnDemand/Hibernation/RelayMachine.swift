@@ -343,14 +343,12 @@ extension RelayMachine {
             return effects.append(.count(.ignoredCommand))
         }
         if request.command == .subscribe {
-            if !queue.unsubscribes(from: request.identifier, in: text),
-                journal.index(of: request.identifier, in: text.span) != nil
-            {
-                return effects.append(.confirm(Self.identifier(of: request, in: text)))
-            }
+            switch queue.subscriptionCommand(about: request.identifier, in: text) {
             // Rails' client repeats a subscription until it is confirmed.
-            guard !queue.subscribes(with: text, to: request.identifier) else {
-                return effects.append(.count(.ignoredCommand))
+            case .subscribe: return effects.append(.count(.ignoredCommand))
+            case nil where journal.index(of: request.identifier, in: text.span) != nil:
+                return effects.append(.confirm(Self.identifier(of: request, in: text)))
+            case nil, .unsubscribe, .message: break
             }
         }
         var queue = queue
