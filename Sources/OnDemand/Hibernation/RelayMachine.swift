@@ -548,7 +548,8 @@ extension RelayMachine {
             }
         case .detaching(let queue):
             state = .hibernating
-            if !queue.isEmpty { wake(queue, .command, &effects) }
+            // The first command that needs the backend wakes it; those before need none.
+            for text in queue.commands { command(text, rules, &effects) }
         case .waking(let queue), .replaying(let queue), .restored(let queue): dialAgain(queue, &effects)
         }
     }
