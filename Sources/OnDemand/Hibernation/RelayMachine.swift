@@ -142,8 +142,6 @@ struct RelayMachine {
         case queueFull = "queue_full"
         /// R20, R29: the backend could not be started in time.
         case wakeFailed = "wake_failed"
-        /// R19: the backend has disconnected the client for good.
-        case remote
     }
 
     /// What needed the backend.
@@ -508,7 +506,10 @@ extension RelayMachine {
         _ reason: UpstreamMessage.DisconnectReason, _ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]
     ) {
         switch state {
-        case .over, .hibernating, .detaching: break
+        case .over, .hibernating: break
+        case .detaching:
+            // The application's own decision is the client's also when the backend is about to sleep.
+            if reason == .remote { endRemotely(text, &effects) }
         case .attached(var attachment):
             // A planned restart of the backend is a sleep and a wake.
             if reason == .serverRestart, isRestorable(rules), !attachment.hasCommandInFlight { break }
@@ -517,13 +518,19 @@ extension RelayMachine {
             effects.append(.deliver(text))
         case .waking(let queue), .replaying(let queue), .restored(let queue):
             switch reason {
-            case .remote:
-                effects.append(.deliver(text))
-                end(.remote, &effects)
+            case .remote: endRemotely(text, &effects)
             case .unauthorized where !rules.backendAccepts && journal.isEmpty: refuse(queue, &effects)
             case .unauthorized, .serverRestart, .other: end(.notAccepted, &effects)
             }
         }
+    }
+
+    /// The application has disconnected the client: it gets the backend's words, and no other ones.
+    private mutating func endRemotely(_ text: [UInt8], _ effects: inout [Effect]) {
+        effects.append(.deliver(text))
+        effects.append(.abortUpstream)
+        state = .over
+        effects.append(.endClient)
     }
 }
 
