@@ -557,11 +557,19 @@ extension RelayMachine {
             state = .hibernating
             // The first command that needs the backend wakes it; those before need none.
             for text in queue.commands { command(text, rules, &effects) }
-        case .waking(let queue), .replaying(let queue), .restored(let queue): dialAgain(queue, &effects)
+        case .waking(let queue): dialAgain(queue, rules, &effects)
+        case .replaying(let queue), .restored(let queue):
+            let backendDelivers = journal.subscriptions.contains {
+                $0.progress == .confirmed && $0.properties.streams?.isEmpty == false
+            }
+            if hasGap, backendDelivers { return end(.notListening, &effects) }
+            dialAgain(queue, rules, &effects)
         }
     }
 
-    private mutating func dialAgain(_ queue: CommandQueue, _ effects: inout [Effect]) {
+    /// What the backend has confirmed meanwhile is delivered by the cable again.
+    private mutating func dialAgain(_ queue: CommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
+        if case .waking = state {} else { beginDeliveries(rules, &effects) }
         for index in journal.indices { journal[index].progress = .confirmed }
         state = .waking(queue)
         effects.append(.acquireAgain)
@@ -592,14 +600,14 @@ extension RelayMachine {
             effects.append(.closeUpstream)
         case .waking(let queue), .replaying(let queue), .restored(let queue):
             effects.append(.abortUpstream)
-            dialAgain(queue, &effects)
+            dialAgain(queue, rules, &effects)
         }
     }
 
     private mutating func upstreamRefused(_ isFinal: Bool, _ rules: Rules, _ effects: inout [Effect]) {
         switch state {
         case .waking(let queue):
-            guard isFinal else { return dialAgain(queue, &effects) }
+            guard isFinal else { return dialAgain(queue, rules, &effects) }
             guard rules.backendAccepts || !journal.isEmpty else { return refuse(queue, &effects) }
             end(.notAccepted, &effects)
         case .hibernating, .replaying, .restored, .attached, .detaching, .over: break
