@@ -435,6 +435,8 @@ extension RelayMachine {
             if !isPlain { isOpaque = true }
             effects.append(.deliver(text))
         case .waking(let queue):
+            // The first connection was plain, so this one is not like it.
+            guard isPlain || !hadUpstream else { return end(.notAccepted, &effects) }
             if !isPlain { isOpaque = true }
             replay(queue, rules, &effects)
         case .hibernating, .replaying, .restored, .detaching, .over: break
