@@ -155,7 +155,8 @@ struct RelayMachine {
 
     private(set) var state: State
     private(set) var journal = SubscriptionJournal()
-    /// The connection has had binary messages, a session identifier or extensions: a second one would not be like it.
+    /// The connection has had binary messages, commands that are not Action Cable's, a session identifier or
+    /// extensions: a second one would not be like it.
     private(set) var isOpaque = false
     /// The backend has known this client.
     private(set) var hadUpstream: Bool
@@ -194,7 +195,8 @@ struct RelayMachine {
         case notConfirmed = "not_confirmed"
         /// Broadcasts of the channel could not be heard while the backend sleeps.
         case streamsUnknown = "streams_unknown"
-        /// The connection has had binary messages, a session identifier or extensions.
+        /// The connection has had binary messages, commands that are not Action Cable's, a session identifier or
+        /// extensions.
         case opaqueConnection = "opaque_connection"
         /// The cable has no `hibernate`.
         case noHibernation = "no_hibernation"
@@ -357,7 +359,8 @@ extension RelayMachine {
     /// A command of an attached client.
     private mutating func send(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
         guard let request = try? ActionCableSession.read(text.span) else {
-            // The backend says what it thinks of it.
+            // The backend says what it thinks of it, and may keep something of it.
+            isOpaque = true
             return effects.append(.send(text))
         }
         let known = journal.index(of: request.identifier, in: text.span)
