@@ -559,6 +559,8 @@ extension RelayMachine {
                 hibernate(rules, &effects)
             }
         case .detaching(let queue):
+            // The backend may have sent a binary message since.
+            guard !isOpaque else { return end(.stateLost, &effects) }
             state = .hibernating
             // The first command that needs the backend wakes it; those before need none.
             for text in queue.commands { command(text, rules, &effects) }
@@ -574,6 +576,7 @@ extension RelayMachine {
 
     /// What the backend has confirmed meanwhile is delivered by the cable again.
     private mutating func dialAgain(_ queue: CommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
+        guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
         if case .waking = state {} else { beginDeliveries(rules, &effects) }
         for index in journal.indices { journal[index].progress = .confirmed }
         state = .waking(queue)
@@ -604,6 +607,7 @@ extension RelayMachine {
             beginDeliveries(rules, &effects)
             effects.append(.closeUpstream)
         case .waking(let queue), .replaying(let queue), .restored(let queue):
+            guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
             effects.append(.abortUpstream)
             dialAgain(queue, rules, &effects)
         }
@@ -623,6 +627,7 @@ extension RelayMachine {
         switch state {
         case .waking(let queue), .replaying(let queue), .restored(let queue):
             if !rules.backendAccepts, journal.isEmpty { return refuse(queue, &effects) }
+            guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
             guard queue.isEmpty else { return end(reason, &effects) }
             // Nothing waits for the backend: the client hibernates on.
             for index in journal.indices { journal[index].progress = .confirmed }
