@@ -169,6 +169,14 @@ struct RelayMachine {
 
     var isAttached: Bool { if case .attached = state { true } else { false } }
 
+    /// An upstream is there, or on its way.
+    private var hasUpstream: Bool {
+        switch state {
+        case .waking, .replaying, .restored, .attached, .detaching: true
+        case .hibernating, .over: false
+        }
+    }
+
     /// The backend delivers the messages of this subscription.
     func isServed(_ identifier: [UInt8]) -> Bool {
         switch state {
@@ -250,8 +258,8 @@ struct RelayMachine {
         case .clientSentBinary(let payload): clientSentBinary(payload, &effects)
         case .message(let text): message(text, rules, &effects)
         case .upstreamSentBinary(let payload):
+            guard hasUpstream else { break }
             isOpaque = true
-            if case .over = state { break }
             effects.append(.deliverBinary(payload))
         case .upstreamEnded(let hasGap): upstreamEnded(hasGap, rules, &effects)
         case .upstreamRefused(let isFinal): upstreamRefused(isFinal, rules, &effects)
@@ -276,10 +284,7 @@ struct RelayMachine {
     }
 
     private mutating func end(_ reason: Disconnection, _ effects: inout [Effect]) {
-        switch state {
-        case .waking, .replaying, .restored, .attached, .detaching: effects.append(.abortUpstream)
-        case .hibernating, .over: break
-        }
+        if hasUpstream { effects.append(.abortUpstream) }
         state = .over
         effects.append(.disconnect(reason))
     }
@@ -398,7 +403,11 @@ extension RelayMachine {
     }
 
     private mutating func clientSentBinary(_ payload: [UInt8], _ effects: inout [Effect]) {
-        guard case .attached = state else { return effects.append(.count(.ignoredCommand)) }
+        switch state {
+        case .over: return
+        case .hibernating, .waking, .replaying, .restored, .detaching: return effects.append(.count(.ignoredCommand))
+        case .attached: break
+        }
         isOpaque = true
         effects.append(.sendBinary(payload))
     }
@@ -412,6 +421,7 @@ extension RelayMachine {
 
 extension RelayMachine {
     private mutating func message(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
+        guard hasUpstream else { return }
         switch UpstreamMessage.read(text.span) {
         case .ping: effects.append(.pinged)  // The cable sends the client's pings itself.
         case .welcome(let isPlain): welcome(text, isPlain, rules, &effects)
@@ -419,12 +429,9 @@ extension RelayMachine {
         case .rejection(let identifier): rejection(identifier, text, &effects)
         case .disconnect(let reason): disconnected(reason, text, rules, &effects)
         case .data:
-            switch state {
-            case .over, .hibernating: return
-            case .attached(var attachment):
+            if case .attached(var attachment) = state {
                 attachment.hasCommandInFlight = false
                 state = .attached(attachment)
-            case .waking, .replaying, .restored, .detaching: break
             }
             effects.append(.deliver(text))
         }
