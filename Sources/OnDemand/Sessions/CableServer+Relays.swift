@@ -43,7 +43,7 @@ extension CableServer {
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int) {
         guard let relay = sessions[index].relay else { return }
-        // Between the decision to stop and the end of the upstream no command is sent: the backend might not perform it.
+        // Between the decision to stop and the end of the upstream no command is sent: it might be lost.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
             stopRelaying(index, relay)
         }

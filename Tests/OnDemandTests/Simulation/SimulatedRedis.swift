@@ -144,7 +144,9 @@ final class SimulatedRedis {
             connection.say("-NOAUTH Authentication required.\r\n")
         case "SELECT": connection.say("+OK\r\n")
         case "PING":
-            connection.say(connection.channels.isEmpty ? "+PONG\r\n" : "*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+            let payload = command.count > 1 ? command[1] : ""
+            let pushed = "*2\r\n$4\r\npong\r\n$\(payload.utf8.count)\r\n\(payload)\r\n"
+            connection.say(connection.channels.isEmpty ? "+PONG\r\n" : pushed)
         case "SUBSCRIBE":
             for channel in command.dropFirst() {
                 if !connection.channels.contains(channel) { connection.channels.append(channel) }
