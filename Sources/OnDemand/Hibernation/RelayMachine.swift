@@ -649,6 +649,7 @@ extension RelayMachine {
     private mutating func refuse(_ queue: CommandQueue, _ effects: inout [Effect]) {
         effects.append(.abortUpstream)
         state = .hibernating
+        isOpaque = false  // Of the refused connection nothing is left.
         for text in queue.commands {
             guard let request = try? ActionCableSession.read(text.span), request.command == .subscribe else {
                 effects.append(.count(.ignoredCommand))

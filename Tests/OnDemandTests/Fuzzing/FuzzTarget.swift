@@ -22,6 +22,7 @@ struct FuzzTarget: Sendable {
         FuzzTarget(name: "resp", check: RESPProperty.check),
         FuzzTarget(name: "message-stream", check: MessageStreamProperty.check),
         FuzzTarget(name: "cable-session", check: CableSessionProperty.check),
+        FuzzTarget(name: "relay-session", check: RelaySessionProperty.check),
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -1,0 +1,64 @@
+import Testing
+
+@testable import OnDemand
+
+/// R14 and R30: the request of a client that is repeated.
+struct StoredRequestTests {
+    private static let first = "dGhlIHNhbXBsZSBub25jZQ=="
+    private static let other = Array("JFBCWHksyIpXV+6Wlq/9pw==".utf8)
+
+    private func head(_ field: String, path: String = "/cable?jid=x") -> [UInt8] {
+        let lines = [
+            "GET \(path) HTTP/1.1", "Host: example.org", "Cookie: session=secret", field,
+            "Sec-WebSocket-Protocol: actioncable-v1-json, actioncable-unsupported", "", "",
+        ]
+        return Array(lines.joined(separator: "\r\n").utf8)
+    }
+
+    @Test(
+        "R14: only the key is another one, however its field is written",
+        arguments: [
+            "Sec-WebSocket-Key: \(first)", "sec-websocket-key:\(first)", "SEC-WEBSOCKET-KEY: \t \(first)  ",
+            "X-Other: Sec-WebSocket-Key: x\r\nSec-WebSocket-Key: \(first)",
+        ])
+    func anyCase(field: String) throws {
+        let head = head(field)
+        let request = try #require(StoredRequest(head: head))
+        #expect(request.byteCount == head.count)
+        let text = String(decoding: request.head(withKey: Self.other), as: UTF8.self)
+        let expected = String(decoding: head, as: UTF8.self)
+            .replacing(Self.first, with: String(decoding: Self.other, as: UTF8.self))
+        #expect(text == expected)
+    }
+
+    @Test(
+        "a head without a key of the usual length is not kept",
+        arguments: [
+            "X: y", "Sec-WebSocket-Key:", "Sec-WebSocket-Key: ", "Sec-WebSocket-Key: short",
+            "Sec-WebSocket-Key: \(first)x", "Sec-WebSocket-Keys: \(first)",
+        ])
+    func noKey(field: String) { #expect(StoredRequest(head: head(field)) == nil) }
+
+    @Test("R30: a head of the limit is kept, and a longer one is not")
+    func length() {
+        let shortest = head("Sec-WebSocket-Key: \(Self.first)", path: "/").count
+        let path = "/" + String(repeating: "x", count: Limits.storedRequestBytes - shortest)
+        #expect(StoredRequest(head: head("Sec-WebSocket-Key: \(Self.first)", path: path)) != nil)
+        #expect(StoredRequest(head: head("Sec-WebSocket-Key: \(Self.first)", path: path + "x")) == nil)
+    }
+
+    @Test("a head that ends anywhere is read to its end only")
+    func cut() {
+        let whole = head("Sec-WebSocket-Key: \(Self.first)")
+        for end in whole.indices { _ = StoredRequest(head: Array(whole[..<end])) }
+        #expect(StoredRequest(head: []) == nil)
+    }
+
+    @Test("R30: nothing is left of a wiped request")
+    func wiped() throws {
+        var request = try #require(StoredRequest(head: head("Sec-WebSocket-Key: \(Self.first)")))
+        request.wipe()
+        #expect(request.byteCount == 0)
+        #expect(!"\(request)".contains("secret"))
+    }
+}

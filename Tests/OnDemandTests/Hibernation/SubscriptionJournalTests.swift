@@ -1,0 +1,112 @@
+import Testing
+
+@testable import OnDemand
+
+struct SubscriptionJournalTests {
+    private func subscription(_ identifier: String, _ progress: SubscriptionJournal.Progress = .confirmed)
+        -> SubscriptionJournal.Subscription
+    {
+        SubscriptionJournal.Subscription(
+            identifier: Array(identifier.utf8), progress: progress,
+            properties: BackendChannels.Properties(isReplayable: true))
+    }
+
+    private func index(of identifier: String, in journal: SubscriptionJournal) throws -> Int? {
+        let text = RelayBench.command("subscribe", identifier)
+        let request = try ActionCableSession.read(text.span)
+        return journal.index(of: request.identifier, in: text.span)
+    }
+
+    @Test("subscriptions keep their order and their notation, and are found in any notation")
+    func notation() throws {
+        var journal = SubscriptionJournal()
+        let identifiers = [#""{\"channel\":\"A\"}""#, #""b""#, #""\u00e9\/""#]
+        for identifier in identifiers { journal.append(subscription(identifier)) }
+        #expect(journal.subscriptions.map(\.identifier) == identifiers.map { Array($0.utf8) })
+        #expect(try index(of: #""{\u0022channel\u0022:\"\u0041\"}""#, in: journal) == 0)
+        #expect(try index(of: #""\u0062""#, in: journal) == 1)
+        #expect(try index(of: "\"é/\"", in: journal) == 2)
+        // An identifier is opaque: another order of its members is another identifier.
+        #expect(try index(of: #""{ \"channel\":\"A\"}""#, in: journal) == nil)
+        #expect(try index(of: #""B""#, in: journal) == nil)
+        #expect(journal.remove(at: 1).identifier == Array(#""b""#.utf8))
+        #expect(try index(of: #""b""#, in: journal) == nil)
+        #expect(journal.count == 2)
+    }
+
+    @Test("a server's identifier that is no string, or no valid one, belongs to no subscription")
+    func otherKinds() {
+        var journal = SubscriptionJournal()
+        journal.append(subscription(#""1""#))
+        for text in [
+            #"{"type":"confirm_subscription","identifier":1}"#, #"{"type":"confirm_subscription","identifier":null}"#,
+            #"{"type":"confirm_subscription","identifier":"\ud800"}"#,
+        ] {
+            let bytes = Array(text.utf8)
+            guard case .confirmation(let identifier) = UpstreamMessage.read(bytes.span) else { continue }
+            #expect(journal.index(of: identifier, in: bytes.span) == nil, "\(text)")
+        }
+    }
+
+    @Test("it is restorable when each subscription is confirmed, replayable and without state")
+    func restorable() {
+        var journal = SubscriptionJournal()
+        #expect(journal.isRestorable && journal.isEmpty)
+        journal.append(subscription("\"a\""))
+        #expect(journal.isRestorable)
+        for progress in [SubscriptionJournal.Progress.requested, .replayed] {
+            journal[0].progress = progress
+            #expect(!journal.isRestorable)
+        }
+        journal[0].progress = .confirmed
+        journal[0].hasState = true
+        #expect(!journal.isRestorable)
+        journal[0].hasState = false
+        journal[0].properties.isReplayable = false
+        #expect(!journal.isRestorable)
+    }
+}
+
+struct CommandQueueTests {
+    @Test("commands come out in order, and the queue is bounded by number and by size")
+    func bounds() {
+        var queue = CommandQueue()
+        for number in 0..<Limits.queuedCommands {
+            let isTaken = queue.append([UInt8(number)])
+            #expect(isTaken)
+        }
+        let isOneMoreTaken = queue.append([0])
+        #expect(!isOneMoreTaken)
+        #expect(queue.commands == (0..<Limits.queuedCommands).map { [UInt8($0)] })
+        #expect(queue.count == Limits.queuedCommands && queue.byteCount == Limits.queuedCommands)
+        var large = CommandQueue()
+        let isTooLargeTaken = large.append(Array(repeating: 0, count: Limits.queuedCommandBytes + 1))
+        #expect(!isTooLargeTaken && large.isEmpty)
+        let isLargestTaken = large.append(Array(repeating: 0, count: Limits.queuedCommandBytes))
+        let isNextTaken = large.append([0])
+        #expect(isLargestTaken && !isNextTaken && large.count == 1)
+        // An empty command needs no room.
+        let isEmptyTaken = large.append([])
+        #expect(isEmptyTaken)
+    }
+
+    @Test("the last command about a subscription is found, whatever is between")
+    func last() throws {
+        var queue = CommandQueue()
+        let (a, b) = (#""a""#, #""b""#)
+        func last(_ identifier: String) throws -> ActionCableSession.Command? {
+            let text = RelayBench.command("subscribe", identifier)
+            return queue.subscriptionCommand(about: try ActionCableSession.read(text.span).identifier, in: text)
+        }
+        #expect(try last(a) == nil)
+        for (command, identifier, expected) in [
+            ("subscribe", a, ActionCableSession.Command.subscribe), ("message", a, .subscribe),
+            ("unsubscribe", b, .subscribe), ("unsubscribe", a, .unsubscribe), ("message", a, .unsubscribe),
+        ] {
+            let isTaken = queue.append(RelayBench.command(command, identifier))
+            #expect(isTaken)
+            #expect(try last(a) == expected)
+        }
+        #expect(try last(b) == .unsubscribe)
+    }
+}
