@@ -5,7 +5,8 @@ FOLDER/behaviour.json is read at each connection, FOLDER/journal.jsonl gets a li
 - Any channel is confirmed; RejectingChannel is rejected, LateChannel confirmed after half a second, and GreetingChannel
   sends a message before its confirmation.
 - Actions: `echo` answers, `broadcast` sends its text to all subscribers of the same identifier in this process, `quiet`
-  does nothing, `die` ends the process without an answer.
+  does nothing, `hang_up` ends the connections of all other clients (with its text as the reason of a `disconnect`), `die`
+  ends the process without an answer.
 - behaviour.json: {"status": 404} answers each upgrade with that status, {"welcome": {...}} adds members to the welcome,
   {"disconnect": reason} disconnects each client instead of a welcome, {"reject": [channel]} rejects these channels,
   {"subprotocol": null} chooses none.
@@ -76,6 +77,12 @@ async def answer(client, message):
             text = json.dumps({"identifier": identifier, "message": data.get("text")})
             for other in list(subscribers.get(identifier, [])):
                 await other.send(text)
+        elif data["action"] == "hang_up":
+            for other in [other for others in subscribers.values() for other in others if other is not client]:
+                if data.get("text"):
+                    await other.send(json.dumps({"type": "disconnect", "reason": data["text"], "reconnect": True}))
+                await other.close()
+            await client.send(json.dumps({"identifier": identifier, "message": "done"}))
         elif data["action"] == "die":
             os._exit(1)
 

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 import processes
 import wire
 from daemon import executable
-from test_cables import ACTION_CABLE, Client, post
+from test_cables import ACTION_CABLE, Client, facts, post
 
 SERVER = Path(__file__).with_name("action_cable_server.py")
 
@@ -453,6 +453,42 @@ def test_a_crash_is_a_sleep_for_clients_that_can_be_restored(serve, backend):
         daemon.wait_for("stopped")
         client.perform(cursor, "echo", text="after")
         assert client.next()["message"]["echo"] == "after"
+
+
+@pytest.mark.parametrize("reason", [None, "server_restart"])
+def test_a_connection_that_an_awake_backend_ends_is_made_again(serve, backend, reason):
+    daemon = serve(on_demand={"idle_timeout": "1m"})
+    with connected(daemon) as client, connected(daemon) as other:
+        name = client.join("CursorChannel", page=1)
+        other.join("CursorChannel", page=1)
+        client.perform(name, "hang_up", text=reason)
+        assert client.next()["message"] == "done"
+        processes.eventually(lambda: len(backend.commands("subscribe")) == 3, what="the subscription made again")
+        processes.eventually(lambda: facts(daemon)["backend"]["attached"] == 2, what="both attached")
+        client.perform(name, "broadcast", text="both")
+        assert client.next()["message"] == other.next()["message"] == "both"
+        assert daemon.starts() == 1
+
+
+def test_the_status_tells_which_clients_keep_the_backend_awake(serve, tmp_path):
+    daemon = serve(on_demand={"idle_timeout": "500ms"}, top={"control": f"unix:{tmp_path}/control.sock"})
+    with connected(daemon) as client, connected(daemon) as other:
+        chat = client.join("ChatChannel", room=1)
+        client.perform(chat, "quiet")
+        other.join("OtherChannel")
+        reasons = {(one["reason"], one["channel"]) for one in facts(daemon)["backend"]["stateful"]}
+        assert reasons == {("action_performed", "ChatChannel"), ("channel_not_listed", "OtherChannel")}
+        table = subprocess.run(
+            [executable(), "status", "--control", f"unix:{tmp_path}/control.sock"], capture_output=True, text=True,
+            timeout=10).stdout
+        assert "cable cable: 2 attached to backend, 0 hibernating" in table
+        assert "keeps backend awake: 1 x OtherChannel (channel_not_listed)" in table
+        other.socket.close()
+        client.send(command="unsubscribe", identifier=chat)
+        client.join("ChatChannel", room=2)
+        asleep(daemon)
+        backend = facts(daemon)["backend"]
+        assert backend["hibernating"] == 1 and backend["stateful"] == []
 
 
 def test_a_crash_with_a_command_in_flight_is_told(serve, backend):

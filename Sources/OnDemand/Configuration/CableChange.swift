@@ -42,8 +42,8 @@ struct CableParts: OptionSet {
     static let broadcast = CableParts(rawValue: 1 << 5)
     /// The Redis server, or the names of its channels.
     static let redis = CableParts(rawValue: 1 << 6)
-    /// The backend, what accepts clients, and hibernation. Clients that are connected stay, with the values they
-    /// connected with; new values count for new clients.
+    /// The backend, what accepts clients, and hibernation. Clients stay connected; those of another backend are asked
+    /// to reconnect.
     static let backend = CableParts(rawValue: 1 << 7)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }

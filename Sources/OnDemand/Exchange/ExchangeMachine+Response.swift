@@ -98,6 +98,7 @@ extension ExchangeMachine {
         }
         extensionsNegotiated = head.has(.secWebSocketExtensions)
         switchesToActionCable = switchesToActionCable(head)
+        hasSubprotocol = head.has(.secWebSocketProtocol)
         // The head is usually forwarded byte for byte. Frames that came with it follow; usually there are none, and
         // nothing is copied.
         if responseHead.count > head.byteCount {

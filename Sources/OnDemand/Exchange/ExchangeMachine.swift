@@ -86,6 +86,8 @@ struct ExchangeMachine {
     var extensionsNegotiated = false
     /// The 101 was for a cable's client, whose messages the daemon understands.
     var switchesToActionCable = false
+    /// The 101 named a subprotocol.
+    var hasSubprotocol = false
     /// Counts requests, so that each wait has its own deadline.
     var requestCount = 0
     /// Bytes relayed in both directions; progress distinguishes a slow client from a stalled one.

@@ -79,7 +79,8 @@ struct RelayMachine {
         /// The backend did not accept the connection that was made again. `isFinal`: nor would it later.
         case upstreamRefused(isFinal: Bool)
         /// No start of the backend within the limits.
-        case wakeFailed
+        /// `isAwake`: it runs, and this client could not be connected to it.
+        case wakeFailed(isAwake: Bool)
         /// The backend accepts connections.
         case backendAwake
         /// The backend will be stopped. `canListen`: the messages of the client's streams reach the cable.
@@ -263,7 +264,7 @@ struct RelayMachine {
             effects.append(.deliverBinary(payload))
         case .upstreamEnded(let hasGap): upstreamEnded(hasGap, rules, &effects)
         case .upstreamRefused(let isFinal): upstreamRefused(isFinal, rules, &effects)
-        case .wakeFailed: wakeFailed(.wakeFailed, rules, &effects)
+        case .wakeFailed(let isAwake): wakeFailed(.wakeFailed, isAwake: isAwake, rules, &effects)
         case .backendAwake:
             guard needsRestoring(rules) else { break }
             wake(CommandQueue(), .restore, &effects)
@@ -524,7 +525,9 @@ extension RelayMachine {
             if reason == .remote { endRemotely(text, &effects) }
         case .attached(var attachment):
             // A planned restart of the backend is a sleep and a wake.
-            if reason == .serverRestart, isRestorable(rules), !attachment.hasCommandInFlight { break }
+            if reason == .serverRestart, isRestorable(rules), !attachment.hasCommandInFlight {
+                return detach(rules, &effects)
+            }
             attachment.isDismissed = true
             state = .attached(attachment)
             effects.append(.deliver(text))
@@ -603,6 +606,12 @@ extension RelayMachine {
         }
     }
 
+    private mutating func detach(_ rules: Rules, _ effects: inout [Effect]) {
+        state = .detaching(CommandQueue())
+        beginDeliveries(rules, &effects)
+        effects.append(.closeUpstream)
+    }
+
     private mutating func backendStops(_ canListen: Bool, _ rules: Rules, _ effects: inout [Effect]) {
         switch state {
         case .over, .hibernating, .detaching: break
@@ -610,9 +619,7 @@ extension RelayMachine {
             guard !attachment.isDismissed else { break }
             guard isRestorable(rules) else { return end(.stateLost, &effects) }
             guard canListen || streams.isEmpty else { return end(.notListening, &effects) }
-            state = .detaching(CommandQueue())
-            beginDeliveries(rules, &effects)
-            effects.append(.closeUpstream)
+            detach(rules, &effects)
         case .waking(let queue), .replaying(let queue), .restored(let queue):
             guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
             effects.append(.abortUpstream)
@@ -630,12 +637,16 @@ extension RelayMachine {
         }
     }
 
-    private mutating func wakeFailed(_ reason: Disconnection, _ rules: Rules, _ effects: inout [Effect]) {
+    private mutating func wakeFailed(
+        _ reason: Disconnection, isAwake: Bool, _ rules: Rules, _ effects: inout [Effect]
+    ) {
         switch state {
         case .waking(let queue), .replaying(let queue), .restored(let queue):
             if !rules.backendAccepts, journal.isEmpty { return refuse(queue, &effects) }
             guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
             guard queue.isEmpty else { return end(reason, &effects) }
+            // An awake backend may broadcast what this client would miss.
+            guard !isAwake else { return end(reason, &effects) }
             // Nothing waits for the backend: the client hibernates on.
             for index in journal.indices { journal[index].progress = .confirmed }
             effects.append(.abortUpstream)

@@ -85,7 +85,8 @@ extension Proxy {
         let bytes = session.machine.takeTunnelBytes()
         var (response, unsent) = (bytes.head, bytes.restOfHead)
         let upstream = UpstreamTransfer(
-            descriptor: descriptor, generation: lease.generation, unsent: unsent.takeAll(), received: bytes.earlyFrames)
+            descriptor: descriptor, generation: lease.generation, unsent: unsent.takeAll(), received: bytes.earlyFrames,
+            hasSubprotocol: session.machine.hasSubprotocol)
         guard let transfer = backendTransfer(of: session, upgrade, upstream: upstream) else { return false }
         if let service = session.machine.request?.service {
             log.record(

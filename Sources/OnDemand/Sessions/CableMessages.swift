@@ -38,6 +38,8 @@ struct UpstreamTransfer {
     let unsent: [UInt8]
     /// Frames that arrived with the 101.
     let received: [UInt8]
+    /// The 101 named a subprotocol.
+    let hasSubprotocol: Bool
 }
 
 /// A connection on its way from the proxy to the cable server.

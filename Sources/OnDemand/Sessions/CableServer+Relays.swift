@@ -18,6 +18,7 @@ extension CableServer {
             takeOutputs(of: transfer.cable, source)
         }
         guard let accepted = backend.upstream else { return }
+        relay.hasSubprotocol = accepted.hasSubprotocol
         lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         let upstream = Upstream(
             accepted.descriptor, number: lastUpstreamNumber, generation: accepted.generation, stage: .open,
@@ -105,6 +106,12 @@ extension CableServer {
             toClient(index, id) { machine, client, _, _ in machine.endDelivery(to: client, identifier) }
         case .endDelivery(let identifier):
             guard let source = cables[id.index]!.source else { break }
+            // An earlier fence of the same subscription ends nothing any more.
+            let fences = cables[id.index]!.fences
+            for position in fences.indices
+            where fences[position].session == token(index) && fences[position].identifier == identifier {
+                cables[id.index]!.fences[position].identifier = []
+            }
             cables[id.index]!.fences.append((token(index), identifier))
             source.fence()
             takeOutputs(of: id, source)
@@ -182,7 +189,9 @@ extension CableServer {
         sessions[index].relay = nil
         let id = sessions.peek(at: index) { $0.cable }
         if relay.machine.isRestoring { cables[id.index]!.restoring -= 1 }
-        cables[id.index]!.machine.stopListeningAhead(to: listenedStreams(of: relay, cables[id.index]!.relayRules))
+        for subscription in relay.machine.journal.subscriptions where subscription.isListened {
+            cables[id.index]!.machine.stopListeningAhead(to: subscription.properties.streams ?? [])
+        }
         switch relay.link {
         case .none, .paused: break
         case .queued(let ticket):
@@ -231,12 +240,6 @@ extension CableServer {
             else { continue }
             toClient(index, id) { $0.end($1, isGap ? .gap : .remote(reconnect: true), at: $2, &$3) }
         }
-    }
-
-    private func listenedStreams(of relay: Relay, _ rules: RelayMachine.Rules) -> [[UInt8]] {
-        guard rules.hibernates else { return [] }
-        return relay.machine.journal.subscriptions.filter { $0.progress != .requested }
-            .flatMap { $0.properties.streams ?? [] }
     }
 
     // MARK: Time

@@ -20,7 +20,7 @@ extension CableServer {
         let next = kernel.now() + pause
         guard let deadline = relay.wakeDeadline, next < deadline else {
             relay.link = .none
-            return apply(.wakeFailed, to: relay, of: index)
+            return apply(.wakeFailed(isAwake: isAwake(relay)), to: relay, of: index)
         }
         relay.link = .paused
         reactor.arm(.relay(token(index)), at: next)
@@ -36,7 +36,7 @@ extension CableServer {
             tickets[ticket] = nil
             requests(.abandoned(relay.backend, ticket))
             relay.link = .none
-            apply(.wakeFailed, to: relay, of: token.index)
+            apply(.wakeFailed(isAwake: isAwake(relay)), to: relay, of: token.index)
         case .paused:
             relay.link = .none
             acquire(token.index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
@@ -58,7 +58,7 @@ extension CableServer {
         case .refused(let ticket, let refusal, let retryAfter):
             guard ticket.isOfSession, let (index, relay) = redeem(ticket) else { return }
             guard let retryAfter, !refusal.needsOperator, relay.machine.hasQueuedCommand else {
-                return apply(.wakeFailed, to: relay, of: index)
+                return apply(.wakeFailed(isAwake: isAwake(relay)), to: relay, of: index)
             }
             pause(index, relay, retryAfter)
         case .closeTunnels(let id, let generation, _, _):
@@ -283,11 +283,13 @@ extension CableServer {
             let accept = head.onlyValue(of: .secWebSocketAccept),
             Handshake.accepts(response.span.extracting(accept.indices), key: key.span),
             !head.has(.secWebSocketExtensions),
-            chosen.allSatisfy({ response[$0.indices].elementsEqual(ActionCableFrame.subprotocol.utf8) })
+            chosen.allSatisfy({ response[$0.indices].elementsEqual(ActionCableFrame.subprotocol.utf8) }),
+            relay.hasSubprotocol ?? !chosen.isEmpty == !chosen.isEmpty
         else {
             refused(index, relay, isFinal: true)
             return nil
         }
+        relay.hasSubprotocol = !chosen.isEmpty
         upstream.stage = .open
         return head.byteCount
     }
@@ -296,6 +298,8 @@ extension CableServer {
         abortUpstream(index, relay)
         apply(.upstreamRefused(isFinal: isFinal), to: relay, of: index)
     }
+
+    private func isAwake(_ relay: Relay) -> Bool { backends.gate(of: relay.backend).isOpen }
 
     // MARK: Closing
 
@@ -329,6 +333,9 @@ extension CableServer {
         abortUpstream(index, relay)
         let id = sessions.peek(at: index) { $0.cable }
         let hasGap = cables[id.index]!.lastDelivered.map { kernel.now() - $0 < Limits.crashGap } ?? false
-        apply(.upstreamEnded(hasGap: hasGap), to: relay, of: index)
+        let isHeard = cables[id.index]!.machine.hearsAll(relay.machine.streams)
+        apply(.upstreamEnded(hasGap: hasGap || !isHeard), to: relay, of: index)
+        // The backend has ended this connection only, and goes on to broadcast.
+        if isAwake(relay) { beginRestoring(id) }
     }
 }

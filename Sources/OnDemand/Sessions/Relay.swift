@@ -9,6 +9,8 @@ final class Relay {
     let client: ClientInfo
     let began: Instant
     var link = Link.none
+    /// Whether the backend has chosen a subprotocol; nil before its first response.
+    var hasSubprotocol: Bool?
     /// The end of the present attempt to reach the backend; nil while there is none.
     var wakeDeadline: Instant?
 

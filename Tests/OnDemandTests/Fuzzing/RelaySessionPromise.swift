@@ -44,7 +44,7 @@ enum RelaySessionProperty {
         case UInt8(ascii: "E"): .upstreamEnded(hasGap: true)
         case UInt8(ascii: "r"): .upstreamRefused(isFinal: false)
         case UInt8(ascii: "R"): .upstreamRefused(isFinal: true)
-        case UInt8(ascii: "f"): .wakeFailed
+        case UInt8(ascii: "f"): .wakeFailed(isAwake: false)
         case UInt8(ascii: "a"): .backendAwake
         case UInt8(ascii: "s"): .backendStops(canListen: true)
         case UInt8(ascii: "S"): .backendStops(canListen: false)

@@ -92,7 +92,8 @@ enum RelayOccurrence: String, CaseIterable {
     case endedWithGap = "the upstream ends, just after a message of Redis"
     case refused = "the backend refuses the upstream for now (5xx, no connection)"
     case refusedForGood = "the backend refuses the upstream (4xx)"
-    case wakeFailed = "the backend was not reached in time"
+    case wakeFailed = "the backend did not start in time"
+    case unreachable = "the backend is awake and was not reached in time"
     case backendAwake = "the backend is awake"
     case stops = "the backend will be stopped"
     case stopsUnheard = "the backend will be stopped, and Redis is unreachable"
@@ -121,7 +122,8 @@ enum RelayOccurrence: String, CaseIterable {
         case .endedWithGap: .upstreamEnded(hasGap: true)
         case .refused: .upstreamRefused(isFinal: false)
         case .refusedForGood: .upstreamRefused(isFinal: true)
-        case .wakeFailed: .wakeFailed
+        case .wakeFailed: .wakeFailed(isAwake: false)
+        case .unreachable: .wakeFailed(isAwake: true)
         case .backendAwake: .backendAwake
         case .stops: .backendStops(canListen: true)
         case .stopsUnheard: .backendStops(canListen: false)

@@ -287,7 +287,7 @@ struct RelayRuleTests {
     @Test("R19, connect local: what needed a backend that does not accept the client is rejected, and the client stays")
     func r19Local() {
         for event in [
-            RelayMachine.Event.upstreamRefused(isFinal: true), .wakeFailed,
+            RelayMachine.Event.upstreamRefused(isFinal: true), .wakeFailed(isAwake: false),
             .message(Bench.disconnection("unauthorized", reconnect: false)),
         ] {
             var bench = Bench(isAttached: false, Bench.local)
@@ -328,12 +328,15 @@ struct RelayRuleTests {
     @Test("R20: no start in time ends in a reconnect if a command waits; else the client hibernates on")
     func r20Time() {
         var waiting = Bench.waking()
-        #expect(waiting.tell(.wakeFailed) == [.abortUpstream, .disconnect(.wakeFailed)])
+        #expect(waiting.tell(.wakeFailed(isAwake: false)) == [.abortUpstream, .disconnect(.wakeFailed)])
         var idle = Bench.hibernating()
         idle.tell(.backendAwake)
         let begin = Effect.beginDelivery(identifier: Bench.bytes(Bench.chat), streams: [Bench.chatStream])
-        #expect(idle.tell(.wakeFailed) == [.abortUpstream, begin])
+        #expect(idle.tell(.wakeFailed(isAwake: false)) == [.abortUpstream, begin])
         #expect(idle.state == .hibernating)
+        // An awake backend may broadcast what the client would miss.
+        idle.tell(.backendAwake)
+        #expect(idle.tell(.wakeFailed(isAwake: true)) == [.abortUpstream, .disconnect(.wakeFailed)])
     }
 
     @Test("R21: an action without a sign of its effect is not repeated: its client is told to reconnect")
@@ -439,9 +442,11 @@ struct RelayRuleTests {
     func r28() {
         let restart = Bench.disconnection("server_restart")
         var clean = Bench.attached()
-        #expect(clean.tell(.message(restart)) == [])
-        clean.tell(.upstreamEnded(hasGap: false))
-        #expect(clean.state == .hibernating)
+        let begin = Effect.beginDelivery(identifier: Bench.bytes(Bench.chat), streams: [Bench.chatStream])
+        #expect(clean.tell(.message(restart)) == [begin, .closeUpstream])
+        // The closing connection gets no command any more.
+        #expect(clean.tell(Bench.perform(Bench.chat)) == [])
+        #expect(clean.tell(.upstreamEnded(hasGap: false)) == [.acquire(.command)])
         var acted = Bench.attached()
         acted.tell(Bench.perform(Bench.chat))
         #expect(acted.tell(.message(restart)) == [.deliver(restart)])
@@ -484,7 +489,7 @@ struct RelayRuleTests {
         for event in [
             Bench.perform(Bench.game), Bench.subscribe(Bench.chat), .clientSentBinary([1]), .upstreamSentBinary([1]),
             Bench.ping, Bench.confirm(Bench.game), Bench.reject(Bench.game), .message(Bench.data(Bench.game)),
-            .upstreamEnded(hasGap: true), .upstreamRefused(isFinal: true), .wakeFailed, .backendAwake,
+            .upstreamEnded(hasGap: true), .upstreamRefused(isFinal: true), .wakeFailed(isAwake: false), .backendAwake,
             .backendStops(canListen: false), .commandsMayLeave,
         ] {
             var bench = Bench.over()

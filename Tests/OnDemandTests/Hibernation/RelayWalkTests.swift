@@ -18,7 +18,8 @@ struct RelayWalkTests {
 
     private static let others: [RelayMachine.Event] = [
         .clientSentBinary([1]), .upstreamSentBinary([2]), .upstreamEnded(hasGap: false), .upstreamEnded(hasGap: true),
-        .upstreamRefused(isFinal: false), .upstreamRefused(isFinal: true), .wakeFailed, .backendAwake,
+        .upstreamRefused(isFinal: false), .upstreamRefused(isFinal: true), .wakeFailed(isAwake: false),
+        .wakeFailed(isAwake: true), .backendAwake,
         .backendStops(canListen: true), .backendStops(canListen: false), .commandsMayLeave,
     ]
 
