@@ -155,13 +155,17 @@ def test_make_example_wakes_a_real_rails_server(shell, up_to_date):
     with Cable(address) as client:
         client.welcome()
         client.subscribe("NewsChannel", topic="weather")
+        echo, _ = client.subscribe("EchoChannel")
+        processes.eventually(
+            lambda: "stopped service=action-cable generation=1" in running.said(), within=30, what="the sleep of Puma")
         (publish,) = re.findall(r"^    (cd examples/.*)$", running.said(), re.MULTILINE)
         assert shell(publish, REPOSITORY).wait(30) == 0
         assert client.message()["message"]["text"] == "sunny"
+        assert "started service=action-cable generation=2" not in running.said()
+        assert client.perform(echo, "echo", text="awake")["echo"] == "awake"
     # The page is another origin, and the example lets it in.
     with Cable(address, origin=f"http://127.0.0.1:{ports['STATUS_PORT']}") as client:
         client.welcome()
-    processes.eventually(lambda: "stopped service=redis" in running.said(), within=30, what="the end of Redis")
     interrupt(running)
 
 
