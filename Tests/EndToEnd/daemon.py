@@ -223,12 +223,16 @@ class Daemon:
     # State
 
     def status(self, name="cable"):
+        return next(entry for entry in self.snapshot()["services"] if entry["name"] == name)
+
+    def snapshot(self):
+        """What /api/status says."""
         # It may begin to listen after the addresses that are waited for.
         with wire.Wire(processes.eventually(self._status_socket, what="the status address")) as connection:
             answer = connection.ask(
                 wire.request(path="/api/status", host="127.0.0.1", extra=["Connection: close"]))
         assert answer.status == 200, answer.head.first_line
-        return next(entry for entry in json.loads(answer.body)["services"] if entry["name"] == name)
+        return json.loads(answer.body)
 
     def _status_socket(self):
         try:

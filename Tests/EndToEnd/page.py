@@ -1,6 +1,9 @@
 """The status page in a browser, and the daemons that it shows."""
 
+import contextlib
 import os
+import shutil
+import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +18,27 @@ import wire
 from daemon import REPOSITORY, double, executable
 
 ARTEFACTS = REPOSITORY / "artefacts"
+
+
+@contextlib.contextmanager
+def rails_page(folder, html):
+    """A web server for a page that uses Rails' own JavaScript, `action_cable.js`; gives its port."""
+    source = Path("/usr/share/nodejs/@rails/actioncable/app/assets/javascripts/action_cable.js")
+    assert source.is_file(), "make test installs ruby-actioncable"
+    folder = folder / "page"
+    folder.mkdir()
+    shutil.copy(source, folder)
+    (folder / "index.html").write_text(html)
+    port = wire.free_port()
+    server = subprocess.Popen(
+        ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        processes.eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="the page's server")
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
 
 
 class Demo:

@@ -27,6 +27,7 @@ from websockets.sync.client import connect
 import processes
 import wire
 from daemon import executable, service
+from page import rails_page
 
 SECRET_KEY_BASE = "0" * 64
 STREAMS_SECRET = "a-secret-of-signed-streams"
@@ -110,9 +111,7 @@ def post(daemon, body, path="/_broadcast", method="POST", port=None, **headers):
 
 
 def facts(daemon, name="cable"):
-    with wire.Wire(daemon.status_address) as connection:
-        answer = connection.ask(wire.request(path="/api/status", host="127.0.0.1", extra=["Connection: close"]))
-    return next(entry for entry in json.loads(answer.body)["cables"] if entry["name"] == name)
+    return next(entry for entry in daemon.snapshot()["cables"] if entry["name"] == name)
 
 
 # Protocols
@@ -786,18 +785,7 @@ turbo.onmessage = ({ data }) => { const m = JSON.parse(data); if (m.type === "me
 
 
 def test_rails_own_javascript_in_a_browser_follows_a_stream_and_comes_back(serve, upstream, browser, tmp_path):
-    source = Path("/usr/share/nodejs/@rails/actioncable/app/assets/javascripts/action_cable.js")
-    assert source.is_file(), "make test installs ruby-actioncable"
-    folder = tmp_path / "page"
-    folder.mkdir()
-    shutil.copy(source, folder)
-    (folder / "index.html").write_text(PAGE)
-    port = wire.free_port()
-    server = subprocess.Popen(
-        ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        processes.eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="the page's server")
+    with rails_page(tmp_path, PAGE) as port:
         page = service(port, name="page", path="/*", websocket=False)
         listen = f"127.0.0.1:{wire.free_port()}"
         daemon = serve(cable(ping_interval="500ms"), services=[page], listen=listen, top={"close_jitter": "0"})
@@ -814,9 +802,6 @@ def test_rails_own_javascript_in_a_browser_follows_a_stream_and_comes_back(serve
         post(again, {"stream": "page", "data": json.dumps({"text": "again"})})
         processes.eventually(lambda: "again" in texts(), what="the page showing the next message")
         assert browser.execute_script("return events")[:3] == ["connected", "disconnected", "connected"]
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_a_native_python_client_of_action_cable(serve):

@@ -1,5 +1,6 @@
 """What a message and a connection cost, in counts that do not depend on the machine's mood; limits are in cost.json."""
 
+import json
 import os
 import signal
 
@@ -7,6 +8,7 @@ import pytest
 
 import cost
 import processes
+import wire
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -112,3 +114,65 @@ def test_a_message_costs_six_system_calls(tmp_path, measured):
     each = (calls(1500) - calls(500)) / 1000
     measured("system calls per echoed message", f"{each:.2f}")
     assert each <= cost.thresholds()["system_calls_per_message"]
+
+
+CABLE = {"name": "cable", "path": "/cable", "streams": {"public": True}, "broadcast": {"path": "/_broadcast"},
+         "ping_interval": "60s"}
+SUBSCRIBE = json.dumps({"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "s"})})
+
+
+class Subscriber:
+    """A client of the cable that sends its subscription with its handshake."""
+
+    def __init__(self, relay):
+        self.socket = wire.connected(("127.0.0.1", relay.port), 60)
+        self.socket.sendall(wire.request(
+            path="/cable", extra=[
+                "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: actioncable-v1-json"],
+        ) + wire.text_frame(SUBSCRIBE))
+        self.unread = b""
+        self.until(b"confirm_subscription", 1)
+
+    def until(self, word, count):
+        while self.unread.count(word) < count:
+            data = self.socket.recv(65536)
+            assert data, self.unread
+            self.unread += data
+
+
+def counts_of_cable(folder, clients, broadcasts):
+    """Instructions and allocations of a life with so many subscribers and broadcasts to all of them."""
+
+    def work(relay):
+        subscribers = [Subscriber(relay) for _ in range(clients)]
+        with wire.Wire(("127.0.0.1", relay.port), 60) as publisher:
+            for number in range(broadcasts):
+                body = json.dumps({"stream": "s", "data": f"message {number:04}" + "x" * 40})
+                assert publisher.ask(wire.request("POST", "/_broadcast", body=body.encode())).status == 201
+        for subscriber in subscribers:
+            subscriber.until(b'"message":"message', broadcasts)
+            subscriber.socket.close()
+
+    return cost.counted_life(folder, work, cables=[CABLE])
+
+
+def test_a_delivery_to_a_subscriber_costs_few_instructions_and_no_allocation(tmp_path, measured):
+    clients = 100
+    few, many = (counts_of_cable(tmp_path, clients, broadcasts) for broadcasts in (5, 45))
+    instructions, allocations = ((after - before) / (40 * clients) for before, after in zip(few, many))
+    measured("instructions per delivery, with its share of the broadcast", f"{instructions:,.0f}")
+    measured("allocations per delivery, with its share of the broadcast", f"{allocations:.2f}")
+    limits = cost.thresholds()
+    assert instructions <= limits["instructions_per_delivery"]
+    assert allocations <= limits["allocations_per_delivery"]
+
+
+def test_a_client_of_a_cable_costs_few_instructions_and_allocations(tmp_path, measured):
+    few, many = (counts_of_cable(tmp_path, clients, 0) for clients in (20, 220))
+    instructions, allocations = ((after - before) / 200 for before, after in zip(few, many))
+    measured("instructions per cable client, connect to close", f"{instructions:,.0f}")
+    measured("allocations per cable client, connect to close", f"{allocations:.1f}")
+    limits = cost.thresholds()
+    assert instructions <= limits["instructions_per_cable_client"]
+    assert allocations <= limits["allocations_per_cable_client"]

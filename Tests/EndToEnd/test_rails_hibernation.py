@@ -1,11 +1,8 @@
 """The real Rails application behind a cable: Puma sleeps while browsers and scripted clients stay connected."""
 
 import json
-import shutil
-import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +10,7 @@ import processes
 import rails
 import wire
 from daemon import REPOSITORY, service
+from page import rails_page
 from test_hibernation import CableClient, identifier, publish
 
 EXAMPLE = REPOSITORY / "examples" / "hibernate.json"
@@ -39,21 +37,9 @@ for (let number = 0; number < COUNT; number++) {
 
 @pytest.fixture
 def page(tmp_path):
-    """A web server for the page with Rails' own JavaScript."""
-    source = Path("/usr/share/nodejs/@rails/actioncable/app/assets/javascripts/action_cable.js")
-    assert source.is_file(), "make test installs ruby-actioncable"
-    folder = tmp_path / "page"
-    folder.mkdir()
-    shutil.copy(source, folder)
-    (folder / "index.html").write_text(PAGE)
-    port = wire.free_port()
-    server = subprocess.Popen(
-        ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    processes.eventually(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="the page's server")
-    yield service(port, name="page", path="/*", websocket=False)
-    server.terminate()
-    server.wait()
+    """The service of a page with Rails' own JavaScript."""
+    with rails_page(tmp_path, PAGE) as port:
+        yield service(port, name="page", path="/*", websocket=False)
 
 
 def begin(start, redis, page, idle_timeout, without_origin=False, **cable_keys):
@@ -97,6 +83,15 @@ def test_rails_sleeps_under_250_open_clients_and_wakes_for_one_action(start, red
     daemon.wait_for("stopped", generation=1, within=20)
     assert not processes.is_alive(pid) and daemon.offspring() == []
     asleep = processes.resident_kib(daemon.pid)
+
+    browser.switch_to.new_window("tab")
+    browser.get(f"http://{daemon.status_address[0]}:{daemon.status_address[1]}/")
+    page = "[data-service=action-cable] .meaning"
+    words = f"No process is running. {SCRIPTED + TABS * CONSUMERS} clients stay connected."
+    processes.eventually(
+        lambda: browser.find_element("css selector", page).text == words, 10, what="the page naming the clients")
+    browser.close()
+    browser.switch_to.window(browser.window_handles[0])
 
     # Rails publishes like this from any of its processes; no Ruby serves the sockets.
     assert publish(redis, "rails_cable:news:weather", '{"text":"sunny"}') == 1

@@ -94,28 +94,9 @@ struct CableUpgrade: Equatable {
         for pair in text[start...].split(separator: UInt8(ascii: "&")) {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, parts[0].elementsEqual(name) else { continue }
-            return percentDecoded(parts[1])
+            return PercentEncoding.decoded(parts[1])
         }
         return nil
-    }
-
-    /// nil: an escape is not valid (RFC 3986, 2.1).
-    private static func percentDecoded(_ text: ArraySlice<UInt8>) -> [UInt8]? {
-        var decoded: [UInt8] = []
-        var index = text.startIndex
-        while index < text.endIndex {
-            guard text[index] == UInt8(ascii: "%") else {
-                decoded.append(text[index])
-                index += 1
-                continue
-            }
-            guard index + 2 < text.endIndex, let high = HexDigit.value(of: text[index + 1]),
-                let low = HexDigit.value(of: text[index + 2])
-            else { return nil }
-            decoded.append(high << 4 | low)
-            index += 3
-        }
-        return decoded
     }
 }
 

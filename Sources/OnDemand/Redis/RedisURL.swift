@@ -83,20 +83,7 @@ struct RedisURL: Equatable, Sendable {
     }
 
     private static func decoded(_ text: ArraySlice<UInt8>) throws(RedisURLError) -> [UInt8] {
-        var decoded: [UInt8] = []
-        var index = text.startIndex
-        while index < text.endIndex {
-            guard text[index] == UInt8(ascii: "%") else {
-                decoded.append(text[index])
-                index += 1
-                continue
-            }
-            guard index + 2 < text.endIndex, let high = HexDigit.value(of: text[index + 1]),
-                let low = HexDigit.value(of: text[index + 2])
-            else { throw .percentEncoding }
-            decoded.append(high << 4 | low)
-            index += 3
-        }
+        guard let decoded = PercentEncoding.decoded(text) else { throw .percentEncoding }
         return decoded
     }
 

@@ -39,6 +39,11 @@ extension StatusPage {
         <path class="wall" d="M384 141h64v31h-64z"/><path class="roof" d="M377 143l39 -26 39 26zM436 134v-14h9v20z"/>
         <path class="window" d="M392 149h13v11h-13zM427 149h13v11h-13z"/>
         <path class="door" d="M410 152h12v20h-12z"/></g>
+        <g class="connected"><path d="M500 178C480 166 450 170 424 166M560 182C520 166 470 168 424 166M318 178C344 166
+        380 170 408 166"/>
+        <g><circle cx="500" cy="170" r="4"/><path d="M493 186a7 9 0 0 1 14 0z"/></g>
+        <g><circle cx="560" cy="174" r="4"/><path d="M553 190a7 9 0 0 1 14 0z"/></g>
+        <g><circle cx="318" cy="170" r="4"/><path d="M311 186a7 9 0 0 1 14 0z"/></g></g>
         </svg>
         """#
 }

@@ -50,13 +50,16 @@ extension StatusPage {
           `The stop is overdue. ${plural(remaining.length, "This process is", "These processes are")} left: `
           + `${remaining.join(", ")}.`;
 
-        function meaning(service, quiet) {
+        /// `hibernating`: clients of cables that stay connected while it sleeps.
+        function meaning(service, quiet, hibernating) {
           if (service.state === "stopping" && service.remaining.length > 0) return overdue(service);
           if (service.kind === "process") return meaningOfProcess(service);
           const { state, queued_requests: queued, open, last_startup_ms: startup, idle_timeout_ms: idle } = service;
           const last = startup === null ? "" : ` The last startup took ${precise(startup)}.`;
           switch (state) {
-            case "asleep": return "No process is running. The next request starts it.";
+            case "asleep": return hibernating > 0
+              ? `No process is running. ${count(hibernating, "client")} ${plural(hibernating, "stays", "stay")} connected.`
+              : "No process is running. The next request starts it.";
             case "starting": return queued === 0
               ? `Starting. No request is queued.${last}`
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued until it is awake.${last}`;
@@ -96,11 +99,14 @@ extension StatusPage {
         const causes = { operator: "an operator", always_on: "always on",
           required: "a service that requires it" };
 
+        const kindsOfRequests = { upgrade: "a WebSocket", command: "a cable client's command",
+          subscription: "a cable client's subscription" };
+
         function wakeStory(wake, age) {
           if (wake === null) return "never";
           const { cause, client, path } = wake;
-          const clientKind = cause === "upgrade" ? "a WebSocket" : "a request";
-          return `${causes[cause] ?? `${clientKind} from ${client} to ${path}`}, ${span(age)} ago`;
+          const kind = kindsOfRequests[cause] ?? "a request";
+          return `${causes[cause] ?? `${kind} from ${client} to ${path}`}, ${span(age)} ago`;
         }
 
         const exits = { idle: "idle timeout", command: "stopped by an operator",
@@ -139,7 +145,9 @@ extension StatusPage {
             this.output = new Output(this.root, name);
           }
 
-          update(service, { listening, daemon }) {
+          update(service, { listening, daemon, cables }) {
+            this.hibernating = cables.filter(({ backend }) => backend?.name === service.name)
+              .reduce((sum, { backend }) => sum + backend.hibernating, 0);
             const before = this.service;
             this.service = service;
             this.since = now() - service.state_age_ms;
@@ -203,7 +211,8 @@ extension StatusPage {
             say(one("[data-fact=wake]", this.root), wakeStory(wake, wakeAge));
             say(one(".agent", this.root), wake?.agent ?? "");
             say(one(".age", this.root), `for ${span(now() - this.since)}`);
-            say(one(".meaning", this.root), meaning(this.service, this.quiet));
+            say(one(".meaning", this.root), meaning(this.service, this.quiet, this.hibernating));
+            this.root.classList.toggle("hibernating", this.service.state === "asleep" && this.hibernating > 0);
             this.moveSun();
             this.timeline.draw(this.service);
             this.day.draw(this.service);

@@ -158,6 +158,9 @@ extension StatusPage {
         .service.stopping .far { fill: #59457a; } .service.stopping .near { fill: #3d335f; }
         .wall { fill: #cfc7c2; } .roof { fill: #8c4a42; } .door { fill: #5d4a44; } .window { fill: #454b66; }
         .house :is(.wall, .roof, .door, .window) { transition: fill 1.1s; }
+        .connected { opacity: 0; transition: opacity .9s; fill: #cfd3f3; }
+        .connected > path { fill: none; stroke: #cfd3f3; stroke-dasharray: 2 5; }
+        .service.hibernating .connected { opacity: 1; }
         .service:is(.asleep, .backoff, .shutting_down) .wall { fill: #4a5080; }
         .service:is(.asleep, .backoff, .shutting_down) .roof { fill: #141838; }
         .service:is(.asleep, .backoff, .shutting_down) .door { fill: #252a52; }
