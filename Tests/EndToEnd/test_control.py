@@ -96,7 +96,8 @@ def test_trap_p9_what_is_started_by_hand_and_never_visited_goes_to_sleep(begin, 
     ready = daemon.wait_for("ready")
     assert 0.5 <= daemon.wait_for("stopping")["at"] - ready["at"] <= 0.9
     daemon.wait_for("stopped")
-    assert daemon.status()["wakes"] == {"upgrade": 0, "request": 0, "operator": 1, "always_on": 0, "required": 0}
+    assert daemon.status()["wakes"] == {
+            "upgrade": 0, "request": 0, "command": 0, "subscription": 0, "operator": 1, "always_on": 0, "required": 0}
 
 
 def test_a_start_that_fails_says_why(begin, order):
