@@ -87,6 +87,8 @@ struct RelayMachine {
         case backendStops(canListen: Bool)
         case commandsMayLeave
     }
+        /// The configuration has changed.
+        case rulesChanged
 
     enum Effect: Equatable {
         /// Ask for a lease and connect.
@@ -276,6 +278,7 @@ struct RelayMachine {
 
     /// A client that cannot be restored holds a lease, and no other one does.
     private mutating func settleLease(_ rules: Rules, _ effects: inout [Effect]) {
+        case .rulesChanged: rulesChanged(rules, &effects)
         guard case .attached(var attachment) = state else { return }
         let isNeeded = rules.clientsKeepAwake && !isRestorable(rules)
         guard attachment.isCounted != isNeeded else { return }
@@ -479,13 +482,7 @@ extension RelayMachine {
         case .requested:
             journal[index].progress = .confirmed
             effects.append(.deliver(text))
-            guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { break }
-            journal[index].isListened = true
-            effects.append(.listen(streams))
-            // Without Redis the backend does not hear what programs post to the cable.
-            if !rules.hasSource {
-                effects.append(.beginDelivery(identifier: journal[index].identifier, streams: streams))
-            }
+            listen(index, rules, &effects)
         case .replayed:
             journal[index].progress = .confirmed
             effects.append(.count(.replayed))
@@ -504,6 +501,16 @@ extension RelayMachine {
             return
         }
         switch journal[index].progress {
+    private mutating func listen(_ index: Int, _ rules: Rules, _ effects: inout [Effect]) {
+        guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { return }
+        journal[index].isListened = true
+        effects.append(.listen(streams))
+        // Without Redis the backend does not hear what programs post to the cable.
+        if !rules.hasSource {
+            effects.append(.beginDelivery(identifier: journal[index].identifier, streams: streams))
+        }
+    }
+
         case .requested:
             _ = journal.remove(at: index)
             effects.append(.deliver(text))
@@ -678,3 +685,25 @@ extension RelayMachine {
         for text in queue.commands { send(text, rules, &effects) }
     }
 }
+    /// What was said of a channel is said of its present subscriptions too.
+    private mutating func rulesChanged(_ rules: Rules, _ effects: inout [Effect]) {
+        for index in journal.indices {
+            let identifier = journal[index].identifier
+            guard let value = try? JSONScanner.value(of: identifier.span) else { continue }
+            let properties = rules.channels.properties(of: value.string(in: identifier.span) ?? [])
+            guard properties != journal[index].properties else { continue }
+            // Without an upstream the client would be restored by rules that hold no more.
+            guard isAttached else {
+                if state != .over { end(.stateLost, &effects) }
+                return
+            }
+            if journal[index].isListened, let streams = journal[index].properties.streams {
+                effects.append(.dropDelivery(identifier: identifier))
+                effects.append(.stopListening(streams))
+            }
+            journal[index].isListened = false
+            journal[index].properties = properties
+            if journal[index].progress == .confirmed { listen(index, rules, &effects) }
+        }
+    }
+

@@ -33,6 +33,11 @@ extension CableServer {
         }
         guard sessions.isTaken(index), sessions[index].relay === relay else { return }
         if !accepts(relay, upstream) { stopRelaying(index, relay) }
+        // The configuration has changed while the backend accepted the client.
+        if sessions.isTaken(index), sessions[index].relay === relay, cables[transfer.cable.index]?.backend != backend.id
+        {
+            toClient(index, transfer.cable) { $0.end($1, .backendLost, at: $2, &$3) }
+        }
     }
 
     /// The backend's gate is open for this connection's generation.
