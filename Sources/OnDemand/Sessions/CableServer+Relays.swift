@@ -49,6 +49,7 @@ extension CableServer {
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int) {
         guard let relay = sessions[index].relay else { return }
+        guard !holds(command, relay, of: index) else { return hold(command, relay, of: index) }
         // Between the decision to stop and the end of the upstream no command is sent: it might be lost.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
             stopRelaying(index, relay)
@@ -71,7 +72,13 @@ extension CableServer {
         let id = sessions.peek(at: index) { $0.cable }
         var effects: [RelayMachine.Effect] = []
         let wasRestoring = relay.machine.isRestoring
-        relay.machine.apply(event, cables[id.index]!.relayRules, &effects)
+        let rules = cables[id.index]!.relayRules
+        relay.machine.apply(event, rules, &effects)
+        // The search for clients to restore has passed this one while it had an upstream.
+        if let next = cables[id.index]!.restore, index < next, relay.machine.needsRestoring(rules) {
+            cables[id.index]!.restore = index
+            touch(id)
+        }
         if relay.machine.isRestoring != wasRestoring { cables[id.index]!.restoring += wasRestoring ? -1 : 1 }
         var isActive = false
         for effect in effects {
@@ -95,8 +102,13 @@ extension CableServer {
         case .acquire(let trigger):
             cables[id.index]!.hibernation.count(trigger)
             relay.wakeDeadline = kernel.now() + Limits.wakeTimeout
-            if trigger != .restore { beginRestoring(id) }
-            acquire(index, relay, trigger)
+            if trigger != .restore { beginRestoring(behind: relay.backend) }
+            switch relay.shortUpstreams {
+            case 0: acquire(index, relay, trigger)
+            case ..<Limits.shortUpstreams: pause(index, relay, Limits.redialPause)
+            // It ends each connection: the client's own pauses grow.
+            default: apply(.wakeFailed(isAwake: true), to: relay, of: index)
+            }
         case .acquireAgain: pause(index, relay, Limits.redialPause)
         case .send(let text): send(.text, text, to: relay, of: index)
         case .sendBinary(let payload): send(.binary, payload, to: relay, of: index)

@@ -40,8 +40,17 @@ extension CableServer {
         case .paused:
             relay.link = .none
             acquire(token.index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
-        // No connection, no response, or no end within its time.
-        case .connected: upstreamClosed(token.index, relay)
+        case .connected where !relay.held.isEmpty: letHeldGo(token.index, relay)
+        case .connected:
+            // It is connected, and others are not: without a command it does not wait for them.
+            if case .restored = relay.machine.state {
+                let event =
+                    relay.machine.hasQueuedCommand
+                    ? RelayMachine.Event.wakeFailed(isAwake: true) : .commandsMayLeave
+                return apply(event, to: relay, of: token.index)
+            }
+            // No connection, no response, or no end within its time.
+            upstreamClosed(token.index, relay)
         }
     }
 
@@ -191,10 +200,15 @@ extension CableServer {
             case .failed: return upstream.unsent.removeAll()
             }
         }
-        if sessions[index].isPaused {
-            sessions[index].isPaused = false
-            reactor.resumeLater(token(index))
-        }
+        upstream.hasUnsentCommands = false
+        resumeClient(index, relay)
+    }
+
+    /// The client is read again.
+    func resumeClient(_ index: Int, _ relay: Relay) {
+        guard sessions[index].isPaused, relay.held.isEmpty else { return }
+        sessions[index].isPaused = false
+        reactor.resumeLater(token(index))
     }
 
     /// Reads what the client can take.
