@@ -74,8 +74,9 @@ struct RelayMachine {
         /// A text message of the backend.
         case message([UInt8])
         case upstreamSentBinary([UInt8])
-        /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed.
-        case upstreamEnded(hasGap: Bool)
+        /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed. `isCut`:
+        /// commands were sent that have not reached the backend, or messages that have not been read.
+        case upstreamEnded(hasGap: Bool, isCut: Bool = false)
         /// The backend did not accept the connection that was made again. `isFinal`: nor would it later.
         case upstreamRefused(isFinal: Bool)
         /// No start of the backend within the limits.
@@ -86,9 +87,9 @@ struct RelayMachine {
         /// The backend will be stopped. `canListen`: the messages of the client's streams reach the cable.
         case backendStops(canListen: Bool)
         case commandsMayLeave
-    }
         /// The configuration has changed.
         case rulesChanged
+    }
 
     enum Effect: Equatable {
         /// Ask for a lease and connect.
@@ -191,6 +192,11 @@ struct RelayMachine {
 
     var hasQueuedCommand: Bool { queuedCommandCount > 0 }
 
+    /// A command was sent, and no message has come back since.
+    var hasCommandInFlight: Bool {
+        if case .attached(let attachment) = state { attachment.hasCommandInFlight } else { false }
+    }
+
     /// A new connection and the journal restore everything.
     func isRestorable(_ rules: Rules) -> Bool {
         rules.hibernates && !isOpaque && journal.isRestorable
@@ -264,7 +270,7 @@ struct RelayMachine {
             guard hasUpstream else { break }
             isOpaque = true
             effects.append(.deliverBinary(payload))
-        case .upstreamEnded(let hasGap): upstreamEnded(hasGap, rules, &effects)
+        case .upstreamEnded(let hasGap, let isCut): upstreamEnded(hasGap, isCut, rules, &effects)
         case .upstreamRefused(let isFinal): upstreamRefused(isFinal, rules, &effects)
         case .wakeFailed(let isAwake): wakeFailed(.wakeFailed, isAwake: isAwake, rules, &effects)
         case .backendAwake:
@@ -272,13 +278,13 @@ struct RelayMachine {
             wake(CommandQueue(), .restore, &effects)
         case .backendStops(let canListen): backendStops(canListen, rules, &effects)
         case .commandsMayLeave: commandsMayLeave(rules, &effects)
+        case .rulesChanged: rulesChanged(rules, &effects)
         }
         settleLease(rules, &effects)
     }
 
     /// A client that cannot be restored holds a lease, and no other one does.
     private mutating func settleLease(_ rules: Rules, _ effects: inout [Effect]) {
-        case .rulesChanged: rulesChanged(rules, &effects)
         guard case .attached(var attachment) = state else { return }
         let isNeeded = rules.clientsKeepAwake && !isRestorable(rules)
         guard attachment.isCounted != isNeeded else { return }
@@ -495,12 +501,6 @@ extension RelayMachine {
         }
     }
 
-    private mutating func rejection(_ identifier: JSONSlice, _ text: [UInt8], _ effects: inout [Effect]) {
-        guard let index = journal.index(of: identifier, in: text.span) else {
-            if case .attached = state { effects.append(.deliver(text)) }
-            return
-        }
-        switch journal[index].progress {
     private mutating func listen(_ index: Int, _ rules: Rules, _ effects: inout [Effect]) {
         guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { return }
         journal[index].isListened = true
@@ -511,6 +511,12 @@ extension RelayMachine {
         }
     }
 
+    private mutating func rejection(_ identifier: JSONSlice, _ text: [UInt8], _ effects: inout [Effect]) {
+        guard let index = journal.index(of: identifier, in: text.span) else {
+            if case .attached = state { effects.append(.deliver(text)) }
+            return
+        }
+        switch journal[index].progress {
         case .requested:
             _ = journal.remove(at: index)
             effects.append(.deliver(text))
@@ -559,7 +565,9 @@ extension RelayMachine {
 // MARK: - The upstream's life
 
 extension RelayMachine {
-    private mutating func upstreamEnded(_ hasGap: Bool, _ rules: Rules, _ effects: inout [Effect]) {
+    private mutating func upstreamEnded(
+        _ hasGap: Bool, _ isCut: Bool, _ rules: Rules, _ effects: inout [Effect]
+    ) {
         switch state {
         case .over, .hibernating: break
         case .attached(let attachment):
@@ -568,7 +576,7 @@ extension RelayMachine {
                 effects.append(.endClient)
             } else if !isRestorable(rules) {
                 end(.stateLost, &effects)
-            } else if attachment.hasCommandInFlight {
+            } else if attachment.hasCommandInFlight || isCut {
                 end(.commandInFlight, &effects)
             } else if hasGap, !streams.isEmpty {
                 end(.notListening, &effects)
@@ -578,6 +586,7 @@ extension RelayMachine {
         case .detaching(let queue):
             // The backend may have sent a binary message since.
             guard !isOpaque else { return end(.stateLost, &effects) }
+            guard !isCut else { return end(.commandInFlight, &effects) }
             state = .hibernating
             // The first command that needs the backend wakes it; those before need none.
             for text in queue.commands { command(text, rules, &effects) }
@@ -677,14 +686,6 @@ extension RelayMachine {
         }
     }
 
-    private mutating func commandsMayLeave(_ rules: Rules, _ effects: inout [Effect]) {
-        guard case .restored(let queue) = state else { return }
-        state = .attached(Attachment())
-        hadUpstream = true
-        if rules.sendsNotice, !journal.isEmpty { effects.append(.notify) }
-        for text in queue.commands { send(text, rules, &effects) }
-    }
-}
     /// What was said of a channel is said of its present subscriptions too.
     private mutating func rulesChanged(_ rules: Rules, _ effects: inout [Effect]) {
         for index in journal.indices {
@@ -707,3 +708,11 @@ extension RelayMachine {
         }
     }
 
+    private mutating func commandsMayLeave(_ rules: Rules, _ effects: inout [Effect]) {
+        guard case .restored(let queue) = state else { return }
+        state = .attached(Attachment())
+        hadUpstream = true
+        if rules.sendsNotice, !journal.isEmpty { effects.append(.notify) }
+        for text in queue.commands { send(text, rules, &effects) }
+    }
+}

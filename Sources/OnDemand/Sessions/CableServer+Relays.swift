@@ -73,12 +73,14 @@ extension CableServer {
         var effects: [RelayMachine.Effect] = []
         let wasRestoring = relay.machine.isRestoring
         let rules = cables[id.index]!.relayRules
+        let wasInFlight = relay.machine.hasCommandInFlight
         relay.machine.apply(event, rules, &effects)
         // The search for clients to restore has passed this one while it had an upstream.
         if let next = cables[id.index]!.restore, index < next, relay.machine.needsRestoring(rules) {
             cables[id.index]!.restore = index
             touch(id)
         }
+        if wasInFlight, case .detaching = relay.machine.state { relay.upstream?.hasCommandInFlight = true }
         if relay.machine.isRestoring != wasRestoring { cables[id.index]!.restoring += wasRestoring ? -1 : 1 }
         var isActive = false
         for effect in effects {
@@ -215,7 +217,8 @@ extension CableServer {
             tickets[ticket] = nil
             requests(.abandoned(relay.backend, ticket))
         case .connected(let upstream):
-            if upstream.stage == .open {
+            // Not in the middle of a frame.
+            if upstream.stage == .open, upstream.unsent.isEmpty {
                 // The backend ends its subscriptions; a client that is gone waits for nothing.
                 _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
             }
@@ -270,8 +273,10 @@ extension CableServer {
             guard sessions.isTaken(index), let relay = sessions[index].relay else { continue }
             if let oldest, now - relay.began >= oldest {
                 toClient(index, id) { $0.end($1, .tooOld, at: $2, &$3) }
-            } else if relay.upstream?.isSilent(at: now) == true {
-                upstreamClosed(index, relay)
+            } else if let upstream = relay.upstream {
+                // A backend that is not read is not silent.
+                if !mayRead(for: index) { upstream.heard = now }
+                if upstream.isSilent(at: now) { upstreamClosed(index, relay) }
             }
         }
     }

@@ -336,8 +336,9 @@ final class CableServer<K: Kernel> {
         var writer = writer
         cables[id.index]!.machine.writable(client, at: kernel.now(), &writer)
         settle(id)
-        // What the client did not take was not read from the backend.
+        // What the client did not take was not read from the backend, which is in use until it is.
         guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream else { return }
+        backends.gate(of: relay.backend).recordClientData(at: kernel.now())
         if upstream.stage != .connecting { read(upstream, of: index, relay) }
     }
 
