@@ -6,10 +6,12 @@ FOLDER/behaviour.json is read at each connection, FOLDER/journal.jsonl gets a li
   sends a message before its confirmation.
 - Actions: `echo` answers, `broadcast` sends its text to all subscribers of the same identifier in this process, `quiet`
   does nothing, `hang_up` ends the connections of all other clients (with its text as the reason of a `disconnect`), `die`
-  ends the process without an answer.
+  ends the process without an answer. `flood` sends `count` messages of `size` bytes. `stall` reads nothing more, sends a
+  message after half a second, and ends the connection after another half, or with `dies` the process.
 - behaviour.json: {"status": 404} answers each upgrade with that status, {"welcome": {...}} adds members to the welcome,
   {"disconnect": reason} disconnects each client instead of a welcome, {"reject": [channel]} rejects these channels,
-  {"subprotocol": null} chooses none.
+  {"subprotocol": null} chooses none, {"boot": seconds} listens later, {"respond": {cookie: seconds}} responds to
+  upgrades later, {"hang_up": cookie} ends each connection with this cookie after its first confirmation.
 """
 
 import asyncio
@@ -39,11 +41,12 @@ def behaviour():
         return {}
 
 
-def respond(connection, request):
+async def respond(connection, request):
     status = behaviour().get("status")
     note(event="request", path=request.path, cookie=request.headers.get("Cookie"), key=request.headers.get("Sec-WebSocket-Key"),
          extensions=request.headers.get("Sec-WebSocket-Extensions"), origin=request.headers.get("Origin"),
          host=request.headers.get("Host"))
+    await asyncio.sleep(behaviour().get("respond", {}).get(request.headers.get("Cookie"), 0))
     if status:
         return connection.respond(http.HTTPStatus(status), f"refused with {status}\n")
 
@@ -66,6 +69,8 @@ async def answer(client, message):
             await client.send(json.dumps({"identifier": identifier, "message": "hello"}))
         subscribers.setdefault(identifier, set()).add(client)
         await client.send(json.dumps({"identifier": identifier, "type": "confirm_subscription"}))
+        if behaviour().get("hang_up", "") == client.request.headers.get("Cookie"):
+            await client.close()
     elif command == "unsubscribe":
         subscribers.get(identifier, set()).discard(client)
     elif command == "message":
@@ -83,6 +88,18 @@ async def answer(client, message):
                     await other.send(json.dumps({"type": "disconnect", "reason": data["text"], "reconnect": True}))
                 await other.close()
             await client.send(json.dumps({"identifier": identifier, "message": "done"}))
+        elif data["action"] == "flood":
+            for number in range(data["count"]):
+                body = {"number": number, "filling": "x" * data["size"]}
+                await client.send(json.dumps({"identifier": identifier, "message": body}))
+        elif data["action"] == "stall":
+            client.transport.pause_reading()
+            await asyncio.sleep(0.5)
+            await client.send(json.dumps({"identifier": identifier, "message": "stalled"}))
+            await asyncio.sleep(0.5)
+            if data.get("dies"):
+                os._exit(1)
+            client.transport.abort()
         elif data["action"] == "die":
             os._exit(1)
 
@@ -111,6 +128,7 @@ async def converse(client):
 
 
 async def main():
+    await asyncio.sleep(behaviour().get("boot", 0))
     subprotocols = behaviour().get("subprotocols", ["actioncable-v1-json"])
     async with serve(converse, "127.0.0.1", PORT, process_request=respond, subprotocols=subprotocols, ping_interval=None):
         note(event="listening")

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -583,6 +584,577 @@ def test_a_shutdown_disconnects_hibernating_clients(serve):
         messages, code = client.closing()
         assert messages[-1] == RECONNECT and code == 1001
         assert daemon.stop() == 0
+
+
+# Edges of sleep and wake
+
+
+def hibernating(daemon, count):
+    processes.eventually(
+        lambda: facts(daemon)["backend"]["hibernating"] == count, within=15, what=f"{count} hibernating clients")
+
+
+def test_a_backend_that_dies_while_clients_are_restored_gets_all_of_them_back(serve, backend):
+    daemon = serve()
+    clients = [connected(daemon) for _ in range(10)]
+    name = [client.join("CursorChannel", page=1) for client in clients][0]
+    with connected(daemon) as late:
+        late_name = late.join("LateChannel")
+        asleep(daemon)
+        late.perform(late_name, "echo", text="late")
+        pid = daemon.wait_for("ready", generation=2)["pid"]
+        processes.eventually(
+            lambda: len([one for one in backend.commands("subscribe") if one["pid"] == pid]) == 11, what="all are asked for")
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        assert late.next(within=20)["message"]["echo"] == "late"
+        processes.eventually(lambda: facts(daemon)["backend"]["attached"] == 11, what="all clients attached")
+        clients[3].perform(name, "broadcast", text="hello all")
+        for client in clients:
+            assert client.next() == {"identifier": name, "message": "hello all"}
+    for client in clients:
+        client.socket.close()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_client_is_read_again_after_its_backend_read_nothing(serve, backend, dies):
+    """The backend ends the connection while the client's commands wait in front of it."""
+    daemon = serve(on_demand={"idle_timeout": "1m"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "stall", dies=dies)
+        # More than the sockets and the daemon's limit hold. None of them needs to be performed.
+        padding = json.dumps({"command": "unsubscribe", "identifier": identifier("Unknown"), "padding": "x" * 50_000})
+
+        def send():
+            for _ in range(400):
+                client.socket.send(padding)
+            client.perform(cursor, "echo", text="read again")
+
+        assert client.next() == {"identifier": cursor, "message": "stalled"}
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send)
+            # Too much for the wake's queue, or performed; never silence.
+            message = client.next(within=20)
+            assert message == RECONNECT or message["message"]["echo"] == "read again"
+            sending.exception(timeout=20)
+
+
+def test_a_command_that_did_not_reach_the_backend_is_not_lost_in_silence(serve, backend):
+    """A message of the backend is no answer to what it has not got."""
+    daemon = serve(on_demand={"idle_timeout": "1m"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "stall")
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: [client.perform(cursor, "echo", text="x" * 50_000) for _ in range(400)])
+            messages, code = client.closing(within=20)
+        assert messages[-1] == RECONNECT and code == 1012
+
+
+def test_a_slow_client_gets_everything_from_a_backend_that_pings(serve, backend):
+    """A backend that is not read is neither silent nor idle."""
+    daemon = serve(on_demand={"idle_timeout": "5s"})
+    received, count = [], 400
+    with Reader(daemon) as client:
+        client.send(command="subscribe", identifier=identifier("CursorChannel"))
+        client.send(command="message", identifier=identifier("CursorChannel"),
+                    data=json.dumps({"action": "flood", "count": count, "size": 40_000}))
+        begun = time.monotonic()
+        while len(received) < count:
+            message = client.next()
+            if isinstance(message.get("message"), dict):
+                received.append(message["message"]["number"])
+                time.sleep(0.045)
+        assert time.monotonic() - begun > 12, "longer than a silence"
+    assert received == list(range(count))
+
+
+class Reader:
+    """A client that reads one message at a time, and no byte ahead."""
+
+    def __init__(self, daemon):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", daemon.port))
+        self.socket.sendall((
+            f"GET /cable HTTP/1.1\r\nHost: 127.0.0.1:{daemon.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"Sec-WebSocket-Protocol: {ACTION_CABLE}\r\n\r\n").encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.exactly(1)
+        assert b" 101 " in head
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def exactly(self, count):
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            assert more, "the connection ended"
+            data += more
+        return data
+
+    def send(self, **message):
+        payload = json.dumps(message).encode()
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+        self.socket.sendall(b"\x81" + length + bytes(4) + payload)
+
+    def next(self):
+        first, length = self.exactly(2)
+        if length > 125:
+            length = int.from_bytes(self.exactly(2 if length == 126 else 8))
+        payload = self.exactly(length)
+        assert first == 0x81, (first, payload)
+        return json.loads(payload)
+
+
+def test_the_limit_of_connections_holds_while_the_backend_starts(serve, backend):
+    backend.behave(boot=1)
+    daemon = serve(limits={"max_connections": 2})
+
+    def attempt(_):
+        try:
+            return connected(daemon)
+        except InvalidStatus as refusal:
+            return refusal.response.status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(attempt, range(6)))
+    assert results.count(503) == 4, results
+    for client in results:
+        if client != 503:
+            client.socket.close()
+
+
+def test_a_command_waits_for_the_clients_of_every_cable_of_its_backend(serve, backend):
+    """A broadcast of the woken process reaches only those that are connected to it."""
+    daemon = serve(top={"cables": [
+        {"name": name, "path": f"/{name}", "backend": "backend", "hibernate": HIBERNATE} for name in ("cable", "other")]})
+    others = [connected(daemon, path="/other", headers={"Cookie": "slow"}) for _ in range(5)]
+    for client in others:
+        name = client.join("CursorChannel", page=1)
+    with connected(daemon) as client:
+        client.join("CursorChannel", page=1)
+        asleep(daemon)
+        backend.behave(respond={"slow": 0.5})
+        client.perform(name, "broadcast", text="hello all")
+        for one in [client, *others]:
+            assert one.next() == {"identifier": name, "message": "hello all"}
+    for one in others:
+        one.socket.close()
+
+
+def test_a_command_of_a_new_client_waits_for_the_hibernating_ones(serve, backend):
+    daemon = serve()
+    others = [connected(daemon, headers={"Cookie": "slow"}) for _ in range(5)]
+    for client in others:
+        name = client.join("CursorChannel", page=1)
+    asleep(daemon)
+    backend.behave(respond={"slow": 0.5})
+    with connected(daemon) as client:
+        client.join("CursorChannel", page=1)
+        client.perform(name, "broadcast", text="hello all")
+        for one in [client, *others]:
+            assert one.next() == {"identifier": name, "message": "hello all"}
+    for one in others:
+        one.socket.close()
+
+
+def test_a_restored_client_with_a_command_is_told_when_the_others_take_too_long(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client, connected(daemon, headers={"Cookie": "slow"}) as slow:
+        cursor = client.join("CursorChannel", page=1)
+        slow.join("CursorChannel", page=1)
+        asleep(daemon)
+        backend.behave(respond={"slow": 60})
+        begun = time.monotonic()
+        client.perform(cursor, "echo", text="waits")
+        while True:
+            message = json.loads(client.socket.recv(timeout=40))
+            if message.get("type") != "ping":
+                break
+        assert message == RECONNECT or message["message"]["echo"] == "waits"
+        assert time.monotonic() - begun < 33
+
+
+@pytest.mark.parametrize("size", [300_000, 2_000_000])
+def test_a_huge_message_of_the_backend_arrives(serve, backend, size):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "flood", count=3, size=size)
+        for number in range(3):
+            message = client.next()["message"]
+            assert message["number"] == number and len(message["filling"]) == size
+
+
+def test_what_a_backend_has_sent_before_its_end_arrives(serve, backend):
+    """The client reads slowly, and the backend's process is gone before."""
+    daemon = serve()
+    with Reader(daemon) as client:
+        client.send(command="subscribe", identifier=identifier("CursorChannel"))
+        client.send(command="message", identifier=identifier("CursorChannel"),
+                    data=json.dumps({"action": "flood", "count": 20, "size": 100_000}))
+        processes.eventually(lambda: backend.commands("message"), what="the action")
+        time.sleep(0.5)
+        os.kill(daemon.wait_for("ready")["pid"], signal.SIGKILL)
+        daemon.wait_for("stopped")
+        numbers = []
+        while len(numbers) < 20:
+            message = client.next()
+            if isinstance(message.get("message"), dict):
+                numbers.append(message["message"]["number"])
+            if message == RECONNECT:
+                return
+        assert numbers == list(range(20))
+
+
+def test_a_backend_that_ends_each_connection_is_not_asked_without_a_pause(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "1m"})
+    with connected(daemon, headers={"Cookie": "unlucky"}) as client, connected(daemon) as other:
+        cursor = client.join("CursorChannel", page=1)
+        backend.behave(hang_up="unlucky")
+        name = other.join("CursorChannel", page=1)
+        other.perform(name, "hang_up")
+        messages, _ = client.closing(within=20)
+        assert messages[-1] == RECONNECT
+        assert len(backend.events("request", cookie="unlucky")) < 20
+        other.perform(cursor, "echo", text="stays")
+        assert RECONNECT not in [other.next(), other.next()]
+
+
+@pytest.mark.parametrize("asleep_first", [True, False])
+def test_a_reload_that_ends_hibernation_keeps_the_backend_awake(serve, backend, asleep_first):
+    daemon = serve(on_demand={"idle_timeout": "500ms"})
+    with connected(daemon) as client:
+        client.join("CursorChannel")
+        if asleep_first:
+            asleep(daemon)
+        change(daemon, lambda cable: cable.pop("hibernate"))
+        if asleep_first:
+            messages, _ = client.closing()
+            assert messages[-1] == RECONNECT, "no rule is left by which it could be restored"
+            return
+        time.sleep(1.5)
+        assert daemon.status("backend")["state"] == "awake"
+
+
+def test_a_channel_that_is_listed_no_more_keeps_the_backend_awake(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "500ms"})
+    with connected(daemon) as client:
+        client.join("CursorChannel")
+        change(daemon, lambda cable: cable["hibernate"].update(channels=[]))
+        time.sleep(1.5)
+        assert daemon.status("backend")["state"] == "awake"
+
+
+def change(daemon, edit):
+    """Edits the cable of the configuration, and reloads it."""
+    path = Path(daemon.file)
+    configuration = json.loads(path.read_text())
+    configuration["cables"] = [one for one in configuration["cables"] if edit(one) != "drop"]
+    path.write_text(json.dumps(configuration))
+    seen = len(daemon.events("reloaded"))
+    daemon.process.send_signal(signal.SIGHUP)
+    processes.eventually(lambda: len(daemon.events("reloaded")) > seen, what="the reload")
+
+
+def test_a_removed_cable_and_backend_leave_no_client_in_silence(serve, backend):
+    daemon = serve(top={"close_jitter": "3s"})
+    clients = [connected(daemon) for _ in range(4)]
+    cursor = [client.join("CursorChannel") for client in clients][0]
+    asleep(daemon)
+    path = Path(daemon.file)
+    configuration = json.loads(path.read_text())
+    configuration["cables"] = []
+    configuration["reverse_proxies"] = [{"name": "else", "path": "/*", "target": "http://127.0.0.1:1"}]
+    path.write_text(json.dumps(configuration))
+    daemon.process.send_signal(signal.SIGHUP)
+    for client in clients:
+        client.perform(cursor, "echo", text="x")
+    for client in clients:
+        messages, _ = client.closing()
+        assert RECONNECT in messages
+    assert daemon.process.poll() is None
+
+
+@pytest.mark.parametrize("state", ["attached", "hibernating", "booting", "replaying", "detaching"])
+def test_a_shutdown_tells_clients_in_each_state(serve, backend, state):
+    daemon = serve(top={"close_jitter": "0s"})
+    with connected(daemon) as client, connected(daemon) as late:
+        cursor = client.join("CursorChannel")
+        late.join("LateChannel")
+        if state != "attached":
+            asleep(daemon)
+        if state == "booting":
+            backend.behave(boot=1)
+            client.perform(cursor, "echo", text="x")
+            time.sleep(0.3)
+        elif state == "replaying":
+            client.perform(cursor, "echo", text="x")
+            processes.eventually(lambda: len(backend.commands("subscribe")) == 4, what="the replay")
+        elif state == "detaching":
+            client.perform(cursor, "echo", text="x")
+            client.next()
+            processes.eventually(lambda: len(backend.events("closed")) >= 3, what="a close", within=10)
+        daemon.process.send_signal(signal.SIGTERM)
+        for one in (client, late):
+            messages, code = one.closing()
+            assert RECONNECT in messages and code in (1001, 1012), (messages, code)
+        assert daemon.stop() == 0
+
+
+def links(pid):
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("state", ["attached", "hibernating", "booting", "dialling", "replaying", "flooded"])
+def test_a_client_that_leaves_in_any_state_leaves_nothing_behind(serve, backend, state):
+    daemon = serve()
+    assert facts(daemon)["clients"] == 0, "the daemon has started completely"
+    before = links(daemon.pid)
+    client = connected(daemon, headers={"Cookie": "slow"})
+    late = client.join("LateChannel")
+    if state not in ("attached", "flooded"):
+        asleep(daemon)
+        backend.behave(**{"booting": {"boot": 0.5}, "dialling": {"respond": {"slow": 1}}}.get(state, {}))
+        if state != "hibernating":
+            client.perform(late, "echo", text="x")
+        if state == "booting":
+            time.sleep(0.2)
+        if state == "dialling":
+            processes.eventually(lambda: len(backend.events("request")) == 2, what="the request")
+        if state == "replaying":
+            processes.eventually(lambda: len(backend.commands("subscribe")) == 2, what="the replay")
+    if state == "flooded":
+        client.perform(late, "flood", count=300, size=100_000)
+        time.sleep(0.5)
+    client.socket.socket.close()
+    processes.eventually(lambda: facts(daemon)["clients"] == 0, what="the client's end")
+    processes.eventually(lambda: daemon.status("backend")["state"] == "asleep", within=15, what="sleep")
+    processes.eventually(lambda: daemon.status("backend")["open"] == 0, what="no use left")
+    processes.eventually(lambda: len(links(daemon.pid)) <= len(before), what="no descriptor left")
+    # And it wakes again.
+    backend.behave()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "echo", text="again")
+        assert client.next()["message"]["echo"] == "again"
+
+
+RAW_BACKEND = """
+import base64, hashlib, json, os, socket, struct, sys, threading, time
+port, folder = int(sys.argv[1]), sys.argv[2]
+mode = open(folder + "/mode").read()
+
+def frame(text, opcode=0x81):
+    data = text.encode()
+    return bytes([opcode, len(data)]) + data if len(data) < 126 else bytes([opcode, 126]) + struct.pack(">H", len(data)) + data
+
+def exactly(link, count):
+    data = b""
+    while len(data) < count:
+        more = link.recv(count - len(data))
+        if not more:
+            sys.exit()
+        data += more
+    return data
+
+def message(link):
+    first, length = exactly(link, 2)
+    length &= 127
+    if length == 126:
+        length, = struct.unpack(">H", exactly(link, 2))
+    key, data = exactly(link, 4), exactly(link, length)
+    return first, bytes(byte ^ key[i % 4] for i, byte in enumerate(data))
+
+def serve(link):
+    head = b""
+    while not head.endswith(b"\\r\\n\\r\\n"):
+        head += exactly(link, 1)
+    key = next(line.split(":")[1].strip() for line in head.decode().splitlines() if line.lower().startswith("sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+    response = ("HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+        "Sec-WebSocket-Accept: " + accept + "\\r\\nSec-WebSocket-Protocol: actioncable-v1-json\\r\\nX-Extra: 1\\r\\n\\r\\n").encode()
+    welcome = json.dumps({"type": "welcome"})
+    parts = [response + frame(welcome)]
+    if mode == "pieces":
+        parts = [bytes([byte]) for byte in response + frame("{}", 0x89) + frame(welcome)]
+    if mode == "fragments":
+        parts = [response + frame(welcome[:5], 0x01) + frame("", 0x89), frame(welcome[5:], 0x80)]
+    if mode == "garbage":
+        parts = [b"\\x00\\xff no HTTP at all\\r\\n\\r\\n"]
+    if mode == "frames":
+        parts = [response + b"\\xff\\xff\\xff\\xff"]
+    if mode == "close":
+        parts = [response + bytes([0x88, 2, 3, 0xe8])]
+    for part in parts:
+        link.sendall(part)
+        time.sleep(0.002)
+    while True:
+        first, data = message(link)
+        if first == 0x88:
+            link.sendall(bytes([0x88, 0]))
+            return link.close()
+        if first != 0x81:
+            continue
+        data = json.loads(data)
+        if data["command"] == "subscribe":
+            link.sendall(frame(json.dumps({"identifier": data["identifier"], "type": "confirm_subscription"})))
+        elif data["command"] == "message":
+            link.sendall(frame(json.dumps({"identifier": data["identifier"], "message": json.loads(data["data"])["text"]})))
+
+with socket.create_server(("127.0.0.1", port)) as listener:
+    while True:
+        threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("mode", ["plain", "pieces", "fragments", "garbage", "frames", "close"])
+def test_a_response_to_the_second_connection_may_have_any_shape(serve, backend, mode):
+    (backend.folder / "mode").write_text("plain")
+    script = backend.folder / "raw_backend.py"
+    script.write_text(RAW_BACKEND)
+    daemon = serve(on_demand={"args": [str(script), str(backend.port), str(backend.folder)]})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        (backend.folder / "mode").write_text(mode)
+        client.perform(cursor, "echo", text="again")
+        if mode in ("plain", "pieces", "fragments"):
+            assert client.next() == {"identifier": cursor, "message": "again"}
+        else:
+            messages, code = client.closing(within=40)
+            assert messages[-1] == RECONNECT and code == 1012
+
+
+def test_a_thousand_clients_hibernate_and_wake_at_once(serve, backend):
+    count = 1000
+    daemon = serve(on_demand={"idle_timeout": "5s"})
+    with ThreadPoolExecutor(20) as pool:
+        clients = list(pool.map(lambda _: connected(daemon), range(count)))
+        names = list(pool.map(lambda client: client.join("CursorChannel", page=1), clients))
+        hibernating(daemon, count)
+        for number, client in enumerate(clients):
+            client.perform(names[0], "echo", text=number)
+        echoes = list(pool.map(lambda client: client.next(within=60)["message"]["echo"], clients))
+        assert echoes == list(range(count))
+        clients[7].perform(names[0], "broadcast", text="all")
+        assert all(pool.map(lambda client: client.next(within=60)["message"] == "all", clients))
+        performed = [json.loads(one["data"])["text"] for one in backend.commands("message")]
+        assert sorted(performed[:count]) == list(range(count)) and daemon.starts() == 2
+        list(pool.map(lambda client: client.socket.close(), clients))
+    processes.eventually(lambda: daemon.status("backend")["open"] == 0, what="no use left")
+
+
+def test_a_hundred_messages_of_redis_in_a_row_survive_sleep_and_wake(serve, redis):
+    """The scripted backend does not listen to Redis, so that what arrives while the client is attached is its loss."""
+    daemon = serve(redis=redis)
+    with connected(daemon) as client:
+        chat = client.join("ChatChannel", room=1)
+        asleep(daemon)
+        for number in range(50):
+            publish(redis, "chat-1", str(number))
+        client.perform(chat, "echo", text="up")
+        seen = []
+        while len(seen) < 51:
+            seen.append(client.next()["message"])
+        assert seen[:50] == list(range(50))
+
+
+def test_posted_broadcasts_arrive_once_at_every_edge(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "300ms"})
+    with connected(daemon) as client, connected(daemon) as other:
+        client.join("ChatChannel", room=1)
+        cursor = other.join("CursorChannel")
+        sent = 0
+        for _ in range(4):
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                assert post(daemon, {"stream": "chat-1", "data": sent})[0] == 201
+                sent += 1
+            other.perform(cursor, "echo", text="wake")
+        assert [client.next()["message"] for _ in range(sent)] == list(range(sent))
+        assert daemon.starts() >= 3
+
+
+def test_a_command_that_arrives_while_the_backend_goes_to_sleep_is_performed_once(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "100ms"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        for number in range(60):
+            client.perform(cursor, "echo", text=number)
+            assert client.next(within=20)["message"]["echo"] == number
+            time.sleep(0.09 + number % 10 * 0.004)
+    assert [json.loads(one["data"])["text"] for one in backend.commands("message")] == list(range(60))
+
+
+def test_a_message_in_fragments_across_a_sleep_is_one_command(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        text = json.dumps({"command": "message", "identifier": cursor, "data": json.dumps({"action": "echo", "text": 1})})
+
+        def fragments():
+            yield text[:20]
+            asleep(daemon)
+            yield text[20:40]
+            client.socket.ping()
+            yield text[40:]
+
+        client.socket.send(fragments())
+        assert client.next()["message"]["echo"] == 1
+    assert len(backend.commands("message")) == 1
+
+
+def test_requests_beside_the_cable_share_its_backend(serve, backend):
+    daemon = serve()
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        for _ in range(3):
+            asleep(daemon, daemon.starts())
+            assert get(daemon, "/cable")[0] == 426
+            processes.eventually(lambda: facts(daemon)["backend"]["attached"] == 1, what="the client restored")
+        client.perform(cursor, "echo", text=1)
+        assert client.next()["message"]["echo"] == 1
+    processes.eventually(lambda: daemon.status("backend")["open"] == 0, within=10, what="no use left")
+
+
+def test_more_waiting_clients_than_the_queue_takes_are_served_later(serve, backend):
+    daemon = serve(on_demand={"max_queue": 3})
+    clients = [connected(daemon) for _ in range(10)]
+    names = [client.join("CursorChannel") for client in clients]
+    asleep(daemon)
+    for number, client in enumerate(clients):
+        client.perform(names[0], "echo", text=number)
+    assert [client.next(within=20)["message"]["echo"] for client in clients] == list(range(10))
+    for client in clients:
+        client.socket.close()
+
+
+def test_without_client_data_even_a_client_with_state_is_told_and_the_backend_sleeps(serve, backend):
+    daemon = serve(on_demand={"idle_when": "no_client_data"})
+    with connected(daemon) as client, connected(daemon) as stateful:
+        cursor = client.join("CursorChannel")
+        stateful.join("OtherChannel")
+        asleep(daemon)
+        messages, _ = stateful.closing()
+        assert messages[-1] == RECONNECT
+        client.perform(cursor, "echo", text=1)
+        assert client.next()["message"]["echo"] == 1
 
 
 # Redis

@@ -185,6 +185,15 @@ struct ExchangeMachine {
         }
     }
 
+    /// Whether the backend is asked to accept a client of this cable.
+    func asksBackend(for id: CableID) -> Bool {
+        switch phase {
+        case .acquiringBackend, .queued, .connecting, .awaitingConnection, .relaying:
+            request?.cable != nil && request?.endpointCable == id
+        default: false
+        }
+    }
+
     // MARK: What to do next
 
     enum Step: Equatable {

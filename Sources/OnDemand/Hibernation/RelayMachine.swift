@@ -74,8 +74,9 @@ struct RelayMachine {
         /// A text message of the backend.
         case message([UInt8])
         case upstreamSentBinary([UInt8])
-        /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed.
-        case upstreamEnded(hasGap: Bool)
+        /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed. `isCut`:
+        /// commands were sent that have not reached the backend, or messages that have not been read.
+        case upstreamEnded(hasGap: Bool, isCut: Bool = false)
         /// The backend did not accept the connection that was made again. `isFinal`: nor would it later.
         case upstreamRefused(isFinal: Bool)
         /// No start of the backend within the limits.
@@ -86,6 +87,8 @@ struct RelayMachine {
         /// The backend will be stopped. `canListen`: the messages of the client's streams reach the cable.
         case backendStops(canListen: Bool)
         case commandsMayLeave
+        /// The configuration has changed.
+        case rulesChanged
     }
 
     enum Effect: Equatable {
@@ -189,6 +192,11 @@ struct RelayMachine {
 
     var hasQueuedCommand: Bool { queuedCommandCount > 0 }
 
+    /// A command was sent, and no message has come back since.
+    var hasCommandInFlight: Bool {
+        if case .attached(let attachment) = state { attachment.hasCommandInFlight } else { false }
+    }
+
     /// A new connection and the journal restore everything.
     func isRestorable(_ rules: Rules) -> Bool {
         rules.hibernates && !isOpaque && journal.isRestorable
@@ -262,7 +270,7 @@ struct RelayMachine {
             guard hasUpstream else { break }
             isOpaque = true
             effects.append(.deliverBinary(payload))
-        case .upstreamEnded(let hasGap): upstreamEnded(hasGap, rules, &effects)
+        case .upstreamEnded(let hasGap, let isCut): upstreamEnded(hasGap, isCut, rules, &effects)
         case .upstreamRefused(let isFinal): upstreamRefused(isFinal, rules, &effects)
         case .wakeFailed(let isAwake): wakeFailed(.wakeFailed, isAwake: isAwake, rules, &effects)
         case .backendAwake:
@@ -270,6 +278,7 @@ struct RelayMachine {
             wake(CommandQueue(), .restore, &effects)
         case .backendStops(let canListen): backendStops(canListen, rules, &effects)
         case .commandsMayLeave: commandsMayLeave(rules, &effects)
+        case .rulesChanged: rulesChanged(rules, &effects)
         }
         settleLease(rules, &effects)
     }
@@ -479,13 +488,7 @@ extension RelayMachine {
         case .requested:
             journal[index].progress = .confirmed
             effects.append(.deliver(text))
-            guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { break }
-            journal[index].isListened = true
-            effects.append(.listen(streams))
-            // Without Redis the backend does not hear what programs post to the cable.
-            if !rules.hasSource {
-                effects.append(.beginDelivery(identifier: journal[index].identifier, streams: streams))
-            }
+            listen(index, rules, &effects)
         case .replayed:
             journal[index].progress = .confirmed
             effects.append(.count(.replayed))
@@ -495,6 +498,16 @@ extension RelayMachine {
             guard case .replaying(let queue) = state, journal.subscriptions.allSatisfy({ $0.progress != .replayed })
             else { break }
             state = .restored(queue)
+        }
+    }
+
+    private mutating func listen(_ index: Int, _ rules: Rules, _ effects: inout [Effect]) {
+        guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { return }
+        journal[index].isListened = true
+        effects.append(.listen(streams))
+        // Without Redis the backend does not hear what programs post to the cable.
+        if !rules.hasSource {
+            effects.append(.beginDelivery(identifier: journal[index].identifier, streams: streams))
         }
     }
 
@@ -552,7 +565,9 @@ extension RelayMachine {
 // MARK: - The upstream's life
 
 extension RelayMachine {
-    private mutating func upstreamEnded(_ hasGap: Bool, _ rules: Rules, _ effects: inout [Effect]) {
+    private mutating func upstreamEnded(
+        _ hasGap: Bool, _ isCut: Bool, _ rules: Rules, _ effects: inout [Effect]
+    ) {
         switch state {
         case .over, .hibernating: break
         case .attached(let attachment):
@@ -561,7 +576,7 @@ extension RelayMachine {
                 effects.append(.endClient)
             } else if !isRestorable(rules) {
                 end(.stateLost, &effects)
-            } else if attachment.hasCommandInFlight {
+            } else if attachment.hasCommandInFlight || isCut {
                 end(.commandInFlight, &effects)
             } else if hasGap, !streams.isEmpty {
                 end(.notListening, &effects)
@@ -571,6 +586,7 @@ extension RelayMachine {
         case .detaching(let queue):
             // The backend may have sent a binary message since.
             guard !isOpaque else { return end(.stateLost, &effects) }
+            guard !isCut else { return end(.commandInFlight, &effects) }
             state = .hibernating
             // The first command that needs the backend wakes it; those before need none.
             for text in queue.commands { command(text, rules, &effects) }
@@ -667,6 +683,28 @@ extension RelayMachine {
                 continue
             }
             effects.append(.reject(Self.identifier(of: request, in: text)))
+        }
+    }
+
+    /// What was said of a channel is said of its present subscriptions too.
+    private mutating func rulesChanged(_ rules: Rules, _ effects: inout [Effect]) {
+        for index in journal.indices {
+            let identifier = journal[index].identifier
+            guard let value = try? JSONScanner.value(of: identifier.span) else { continue }
+            let properties = rules.channels.properties(of: value.string(in: identifier.span) ?? [])
+            guard properties != journal[index].properties else { continue }
+            // Without an upstream the client would be restored by rules that hold no more.
+            guard isAttached else {
+                if state != .over { end(.stateLost, &effects) }
+                return
+            }
+            if journal[index].isListened, let streams = journal[index].properties.streams {
+                effects.append(.dropDelivery(identifier: identifier))
+                effects.append(.stopListening(streams))
+            }
+            journal[index].isListened = false
+            journal[index].properties = properties
+            if journal[index].progress == .confirmed { listen(index, rules, &effects) }
         }
     }
 

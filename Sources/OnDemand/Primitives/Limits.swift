@@ -289,6 +289,10 @@ enum Limits {
     static let restoresAtOnce = 50
     /// Between two attempts to connect to a backend that has just started.
     static let redialPause: Duration = .milliseconds(250)
+    /// A connection that the backend ends before has not worked. The next attempt follows after `redialPause`; after so
+    /// many of them in a row the client is asked to reconnect.
+    static let shortUpstream: Duration = .seconds(1)
+    static let shortUpstreams = 5
     /// Unsent bytes in front of a backend or a client; beyond it the other side is not read.
     static let relayQueueBytes = 64 * 1024
     /// One message of a backend. Beyond it the client is asked to reconnect.

@@ -27,7 +27,7 @@ extension Proxy {
             session.machine.respond(LocalReply(status: 503, body: "ondemandd is shutting down."), closing: true)
             return true
         }
-        if let limit = access.maximumConnections, sessionCount(of: id) >= limit {
+        if let limit = access.maximumConnections, sessionCount(of: id) + askingCount(of: id) >= limit {
             session.machine.respond(
                 LocalReply(
                     status: 503, body: "The cable \"\(access.name)\" has \(limit) connections already.",
@@ -143,6 +143,11 @@ extension Proxy {
     }
 
     func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
+
+    /// Clients that the cable's backend has not accepted yet.
+    private func askingCount(of id: CableID) -> Int {
+        connections.indices.count { connections[$0].session?.machine.asksBackend(for: id) == true }
+    }
 
     /// Whether no client and no request refers to this cable, and no message about one is on its way.
     func isUnused(_ id: CableID) -> Bool {

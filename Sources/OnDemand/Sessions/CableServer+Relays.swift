@@ -33,6 +33,11 @@ extension CableServer {
         }
         guard sessions.isTaken(index), sessions[index].relay === relay else { return }
         if !accepts(relay, upstream) { stopRelaying(index, relay) }
+        // The configuration has changed while the backend accepted the client.
+        if sessions.isTaken(index), sessions[index].relay === relay, cables[transfer.cable.index]?.backend != backend.id
+        {
+            toClient(index, transfer.cable) { $0.end($1, .backendLost, at: $2, &$3) }
+        }
     }
 
     /// The backend's gate is open for this connection's generation.
@@ -44,6 +49,7 @@ extension CableServer {
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int) {
         guard let relay = sessions[index].relay else { return }
+        guard !holds(command, relay, of: index) else { return hold(command, relay, of: index) }
         // Between the decision to stop and the end of the upstream no command is sent: it might be lost.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
             stopRelaying(index, relay)
@@ -66,7 +72,15 @@ extension CableServer {
         let id = sessions.peek(at: index) { $0.cable }
         var effects: [RelayMachine.Effect] = []
         let wasRestoring = relay.machine.isRestoring
-        relay.machine.apply(event, cables[id.index]!.relayRules, &effects)
+        let rules = cables[id.index]!.relayRules
+        let wasInFlight = relay.machine.hasCommandInFlight
+        relay.machine.apply(event, rules, &effects)
+        // The search for clients to restore has passed this one while it had an upstream.
+        if let next = cables[id.index]!.restore, index < next, relay.machine.needsRestoring(rules) {
+            cables[id.index]!.restore = index
+            touch(id)
+        }
+        if wasInFlight, case .detaching = relay.machine.state { relay.upstream?.hasCommandInFlight = true }
         if relay.machine.isRestoring != wasRestoring { cables[id.index]!.restoring += wasRestoring ? -1 : 1 }
         var isActive = false
         for effect in effects {
@@ -90,8 +104,13 @@ extension CableServer {
         case .acquire(let trigger):
             cables[id.index]!.hibernation.count(trigger)
             relay.wakeDeadline = kernel.now() + Limits.wakeTimeout
-            if trigger != .restore { beginRestoring(id) }
-            acquire(index, relay, trigger)
+            if trigger != .restore { beginRestoring(behind: relay.backend) }
+            switch relay.shortUpstreams {
+            case 0: acquire(index, relay, trigger)
+            case ..<Limits.shortUpstreams: pause(index, relay, Limits.redialPause)
+            // It ends each connection: the client's own pauses grow.
+            default: apply(.wakeFailed(isAwake: true), to: relay, of: index)
+            }
         case .acquireAgain: pause(index, relay, Limits.redialPause)
         case .send(let text): send(.text, text, to: relay, of: index)
         case .sendBinary(let payload): send(.binary, payload, to: relay, of: index)
@@ -198,7 +217,8 @@ extension CableServer {
             tickets[ticket] = nil
             requests(.abandoned(relay.backend, ticket))
         case .connected(let upstream):
-            if upstream.stage == .open {
+            // Not in the middle of a frame.
+            if upstream.stage == .open, upstream.unsent.isEmpty {
                 // The backend ends its subscriptions; a client that is gone waits for nothing.
                 _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
             }
@@ -253,8 +273,10 @@ extension CableServer {
             guard sessions.isTaken(index), let relay = sessions[index].relay else { continue }
             if let oldest, now - relay.began >= oldest {
                 toClient(index, id) { $0.end($1, .tooOld, at: $2, &$3) }
-            } else if relay.upstream?.isSilent(at: now) == true {
-                upstreamClosed(index, relay)
+            } else if let upstream = relay.upstream {
+                // A backend that is not read is not silent.
+                if !mayRead(for: index) { upstream.heard = now }
+                if upstream.isSilent(at: now) { upstreamClosed(index, relay) }
             }
         }
     }

@@ -40,8 +40,17 @@ extension CableServer {
         case .paused:
             relay.link = .none
             acquire(token.index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
-        // No connection, no response, or no end within its time.
-        case .connected: upstreamClosed(token.index, relay)
+        case .connected where !relay.held.isEmpty: letHeldGo(token.index, relay)
+        case .connected:
+            // It is connected, and others are not: without a command it does not wait for them.
+            if case .restored = relay.machine.state {
+                let event =
+                    relay.machine.hasQueuedCommand
+                    ? RelayMachine.Event.wakeFailed(isAwake: true) : .commandsMayLeave
+                return apply(event, to: relay, of: token.index)
+            }
+            // No connection, no response, or no end within its time.
+            upstreamClosed(token.index, relay)
         }
     }
 
@@ -63,10 +72,22 @@ extension CableServer {
             pause(index, relay, retryAfter)
         case .closeTunnels(let id, let generation, _, _):
             forEachUpstream(of: id, generation) { index, relay, upstream in
-                if upstream.stage == .open { stopRelaying(index, relay) } else { upstreamClosed(index, relay) }
+                switch upstream.stage {
+                case .open: stopRelaying(index, relay)
+                case .closing: break  // Its end is awaited.
+                case .connecting, .handshaking: upstreamClosed(index, relay)
+                }
             }
         case .generationEnded(let id, let generation):
-            forEachUpstream(of: id, generation) { index, relay, _ in upstreamClosed(index, relay) }
+            // What it has sent before its end is read first.
+            forEachUpstream(of: id, generation) { index, relay, upstream in
+                upstream.isOrphaned = true
+                if upstream.stage == .connecting {
+                    upstreamClosed(index, relay)
+                } else {
+                    read(upstream, of: index, relay)
+                }
+            }
             for cable in cables.indices where cables[cable]?.backend == id && cables[cable]!.relayCount > 0 {
                 cables[cable]!.hibernation.isAsleep(true, at: kernel.now())
             }
@@ -167,6 +188,7 @@ extension CableServer {
     func send(_ opcode: FrameOpcode, _ payload: [UInt8], to relay: Relay, of index: Int) {
         guard let upstream = relay.upstream else { preconditionFailure("a message without an upstream") }
         upstream.unsent.append(FrameWriter.frame(opcode, payload, key: maskingKey()))
+        upstream.hasUnsentCommands = upstream.hasUnsentCommands || relay.machine.hasCommandInFlight
         flush(upstream, of: index, relay)
     }
 
@@ -188,13 +210,20 @@ extension CableServer {
             case .bytes(let count): upstream.unsent.removeFirst(count)
             case .wouldBlock: return
             // What the backend has sent before is still read; its end follows.
-            case .failed: return upstream.unsent.removeAll()
+            case .failed:
+                upstream.unsent.removeAll()
+                return resumeClient(index, relay)
             }
         }
-        if sessions[index].isPaused {
-            sessions[index].isPaused = false
-            reactor.resumeLater(token(index))
-        }
+        upstream.hasUnsentCommands = false
+        resumeClient(index, relay)
+    }
+
+    /// The client is read again.
+    func resumeClient(_ index: Int, _ relay: Relay) {
+        guard sessions[index].isPaused, relay.held.isEmpty else { return }
+        sessions[index].isPaused = false
+        reactor.resumeLater(token(index))
     }
 
     /// Reads what the client can take.
@@ -203,7 +232,9 @@ extension CableServer {
         for _ in 0..<Limits.sessionReadsPerTurn {
             guard isCurrent(upstream, relay, index), mayRead(for: index) else { return }
             switch kernel.receive(from: upstream.descriptor, into: &upstreamBuffer) {
-            case .wouldBlock: return
+            case .wouldBlock:
+                if upstream.isOrphaned { upstreamClosed(index, relay) }
+                return
             case .ended, .failed: return upstreamClosed(index, relay)
             case .bytes(let count):
                 upstream.heard = kernel.now()
@@ -216,7 +247,7 @@ extension CableServer {
         reactor.resumeLater(Token(.relay, index: index, generation: upstream.number))
     }
 
-    private func mayRead(for index: Int) -> Bool {
+    func mayRead(for index: Int) -> Bool {
         guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return true }
         let id = sessions.peek(at: index) { $0.cable }
         return cables[id.index]!.machine.clients.queues.byteCount(client) <= Limits.relayQueueBytes
@@ -241,12 +272,19 @@ extension CableServer {
             case .text(let content): apply(.message(content.bytes(in: bytes)), to: relay, of: index)
             case .binary(let content): apply(.upstreamSentBinary(content.bytes(in: bytes)), to: relay, of: index)
             case .ping(let payload):
+                // Nothing follows a close frame (RFC 6455, 5.5.1), and a backend that reads nothing needs no pongs.
+                guard upstream.stage == .open, upstream.unsent.count <= Limits.relayQueueBytes else { break }
                 upstream.unsent.append(FrameWriter.pong(payload, key: maskingKey()))
                 flush(upstream, of: index, relay)
             case .pong: break
             case .close:
                 // The answer to our own close frame; the server ends the connection when it is done (RFC 6455, 7.1.1).
-                guard upstream.stage == .open else { return }
+                guard upstream.stage == .open else {
+                    upstream.hasCommandInFlight = false
+                    return
+                }
+                // Not in the middle of a frame.
+                guard upstream.unsent.isEmpty else { return upstreamClosed(index, relay) }
                 _ = kernel.send(FrameWriter.close(.normal, key: maskingKey()).span, to: upstream.descriptor)
                 return upstreamClosed(index, relay)
             }
@@ -274,7 +312,7 @@ extension CableServer {
         }
         guard head.status == 101 else {
             // The backend has looked at the request and does not want this client, or cannot serve now.
-            refused(index, relay, isFinal: (400..<500).contains(head.status))
+            refused(index, relay, isFinal: head.status < 500)
             return nil
         }
         let chosen = head.values(of: .secWebSocketProtocol)
@@ -291,6 +329,7 @@ extension CableServer {
         }
         relay.hasSubprotocol = !chosen.isEmpty
         upstream.stage = .open
+        upstream.opened = kernel.now()
         return head.byteCount
     }
 
@@ -326,15 +365,26 @@ extension CableServer {
             report(.upstreamEnded(relay.backend, upstream.generation, wasUncounted: !upstream.isCounted))
         }
         relay.link = .none
+        if sessions.isTaken(index), sessions[index].relay === relay { resumeClient(index, relay) }
     }
 
     /// The connection is over: by the backend, by the network, or because a wait was too long.
     func upstreamClosed(_ index: Int, _ relay: Relay) {
+        let now = kernel.now()
+        var isCut = false
+        if let upstream = relay.upstream, upstream.stage == .open || upstream.stage == .closing {
+            isCut =
+                upstream.hasUnsentCommands || !mayRead(for: index)
+                || upstream.stage == .closing && upstream.hasCommandInFlight
+            let isShort = upstream.opened.map { now - $0 < Limits.shortUpstream } ?? false
+            relay.shortUpstreams = isShort && upstream.stage == .open ? relay.shortUpstreams + 1 : 0
+        }
         abortUpstream(index, relay)
         let id = sessions.peek(at: index) { $0.cable }
-        let hasGap = cables[id.index]!.lastDelivered.map { kernel.now() - $0 < Limits.crashGap } ?? false
+        let hasGap = cables[id.index]!.lastDelivered.map { now - $0 < Limits.crashGap } ?? false
         let isHeard = cables[id.index]!.machine.hearsAll(relay.machine.streams)
-        apply(.upstreamEnded(hasGap: hasGap || !isHeard), to: relay, of: index)
+        apply(.upstreamEnded(hasGap: hasGap || !isHeard, isCut: isCut), to: relay, of: index)
+        if sessions.isTaken(index), sessions[index].relay === relay { letHeldGo(index, relay) }
         // The backend has ended this connection only, and goes on to broadcast.
         if isAwake(relay) { beginRestoring(id) }
     }

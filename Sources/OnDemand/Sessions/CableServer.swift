@@ -141,11 +141,16 @@ final class CableServer<K: Kernel> {
     /// The backend, or what is said of it. Clients of another backend are asked to reconnect.
     func update(_ id: CableID, _ settings: BackendSettings?) {
         let isSame = cables[id.index]!.backend == settings?.backend
+        let areRulesSame = cables[id.index]!.relayRules == settings?.rules
         cables[id.index]!.serve(behind: settings)
-        guard !isSame else { return }
+        guard !isSame || !areRulesSame else { return }
         for index in sessions.indices
         where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) && sessions.isTaken(index) {
             guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { continue }
+            if isSame {
+                if let relay = sessions[index].relay { apply(.rulesChanged, to: relay, of: index) }
+                continue
+            }
             var writer = writer
             cables[id.index]!.machine.end(client, .backendLost, at: kernel.now(), &writer)
             settle(id)
@@ -331,8 +336,9 @@ final class CableServer<K: Kernel> {
         var writer = writer
         cables[id.index]!.machine.writable(client, at: kernel.now(), &writer)
         settle(id)
-        // What the client did not take was not read from the backend.
+        // What the client did not take was not read from the backend, which is in use until it is.
         guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream else { return }
+        backends.gate(of: relay.backend).recordClientData(at: kernel.now())
         if upstream.stage != .connecting { read(upstream, of: index, relay) }
     }
 

@@ -13,6 +13,10 @@ final class Relay {
     var hasSubprotocol: Bool?
     /// The end of the present attempt to reach the backend; nil while there is none.
     var wakeDeadline: Instant?
+    /// Commands of an attached client that wait until other clients are restored. It is not read meanwhile.
+    var held: [RelayMachine.Event] = []
+    /// The last upstreams in a row that the backend has ended at once.
+    var shortUpstreams = 0
 
     enum Link {
         case none
@@ -59,6 +63,14 @@ final class Upstream {
     var readiness: Readiness = []
     var assembler = MessageAssembler()
     var unsent: ByteQueue
+    /// Among `unsent` are commands whose effect the client waits for; stays when they cannot be sent.
+    var hasUnsentCommands = false
+    /// It was closed with a command in flight, and its close frame has not come back.
+    var hasCommandInFlight = false
+    /// The backend's process tree is gone: what it has sent is read, and nothing more is awaited.
+    var isOrphaned = false
+    /// When the backend accepted a connection that was made again.
+    var opened: Instant?
     /// `Sec-WebSocket-Key` of this connection.
     let key: [UInt8]
     /// When the last bytes arrived.

@@ -98,6 +98,8 @@ enum RelayOccurrence: String, CaseIterable {
     case stops = "the backend will be stopped"
     case stopsUnheard = "the backend will be stopped, and Redis is unreachable"
     case mayLeave = "commands may be sent"
+    case endedCut = "the upstream ends, with commands or messages on their way"
+    case reloaded = "the configuration is reloaded"
 
     var event: RelayMachine.Event {
         typealias Bench = RelayBench
@@ -128,6 +130,8 @@ enum RelayOccurrence: String, CaseIterable {
         case .stops: .backendStops(canListen: true)
         case .stopsUnheard: .backendStops(canListen: false)
         case .mayLeave: .commandsMayLeave
+        case .endedCut: .upstreamEnded(hasGap: false, isCut: true)
+        case .reloaded: .rulesChanged
         }
     }
 
@@ -144,7 +148,8 @@ enum RelayOccurrence: String, CaseIterable {
         case .backendAwake: 7
         case .backendStops: 8
         case .commandsMayLeave: 9
+        case .rulesChanged: 10
         }
     }
-    static let kinds = 10
+    static let kinds = 11
 }

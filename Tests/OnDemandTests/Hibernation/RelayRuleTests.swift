@@ -362,6 +362,31 @@ struct RelayRuleTests {
         #expect(bench.tell(.upstreamEnded(hasGap: false)).last == .disconnect(.commandInFlight))
     }
 
+    @Test("R21: what was on its way when the upstream ended is lost, and told")
+    func r21Cut() {
+        for var bench in [Bench.attached(), .detaching()] {
+            #expect(bench.tell(.upstreamEnded(hasGap: false, isCut: true)).last == .disconnect(.commandInFlight))
+        }
+        var waking = Bench.waking()
+        #expect(waking.tell(.upstreamEnded(hasGap: false, isCut: true)) == [.acquireAgain])
+    }
+
+    @Test("a reload that says something else of a channel says it of its subscriptions")
+    func reload() {
+        var other = Bench.rules
+        other.channels = BackendChannels()
+        var effects: [RelayMachine.Effect] = []
+        var attached = Bench.attached().machine
+        attached.apply(.rulesChanged, other, &effects)
+        #expect(!attached.isRestorable(other))
+        #expect(effects.contains(.stopListening([Bench.chatStream])) && effects.last == .takeLease)
+        for bench in [Bench.hibernating(), .waking(), .replaying(), .detaching()] {
+            var (machine, effects) = (bench.machine, [RelayMachine.Effect]())
+            machine.apply(.rulesChanged, other, &effects)
+            #expect(effects.last == .disconnect(.stateLost))
+        }
+    }
+
     // MARK: Broadcasts
 
     @Test("R23: the daemon delivers until the replay is confirmed")

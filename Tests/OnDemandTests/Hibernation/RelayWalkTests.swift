@@ -21,6 +21,7 @@ struct RelayWalkTests {
         .upstreamRefused(isFinal: false), .upstreamRefused(isFinal: true), .wakeFailed(isAwake: false),
         .wakeFailed(isAwake: true), .backendAwake,
         .backendStops(canListen: true), .backendStops(canListen: false), .commandsMayLeave,
+        .upstreamEnded(hasGap: false, isCut: true), .rulesChanged,
     ]
 
     private struct Node {
