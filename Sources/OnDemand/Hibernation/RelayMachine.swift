@@ -49,6 +49,9 @@ struct RelayMachine {
         var isDismissed = false
         /// A lease is held.
         var isCounted = true
+        /// The backend's first message, its `welcome`, has come. The client waits for it, and the one of a second
+        /// connection would not be for it.
+        var isWelcomed = true
     }
 
     /// Of the cable; the same for all of its clients.
@@ -167,7 +170,7 @@ struct RelayMachine {
 
     /// A client whose upgrade the backend has accepted, or one without an upstream so far.
     init(isAttached: Bool) {
-        state = isAttached ? .attached(Attachment()) : .hibernating
+        state = isAttached ? .attached(Attachment(isWelcomed: false)) : .hibernating
         hadUpstream = isAttached
     }
 
@@ -286,7 +289,7 @@ struct RelayMachine {
     /// A client that cannot be restored holds a lease, and no other one does.
     private mutating func settleLease(_ rules: Rules, _ effects: inout [Effect]) {
         guard case .attached(var attachment) = state else { return }
-        let isNeeded = rules.clientsKeepAwake && !isRestorable(rules)
+        let isNeeded = rules.clientsKeepAwake && !(attachment.isWelcomed && isRestorable(rules))
         guard attachment.isCounted != isNeeded else { return }
         attachment.isCounted = isNeeded
         state = .attached(attachment)
@@ -432,6 +435,10 @@ extension RelayMachine {
 extension RelayMachine {
     private mutating func message(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
         guard hasUpstream else { return }
+        if case .attached(var attachment) = state, !attachment.isWelcomed {
+            attachment.isWelcomed = true
+            state = .attached(attachment)
+        }
         switch UpstreamMessage.read(text.span) {
         case .ping: effects.append(.pinged)  // The cable sends the client's pings itself.
         case .welcome(let isPlain): welcome(text, isPlain, rules, &effects)
@@ -538,7 +545,7 @@ extension RelayMachine {
             if reason == .remote { endRemotely(text, &effects) }
         case .attached(var attachment):
             // A planned restart of the backend is a sleep and a wake.
-            if reason == .serverRestart, isRestorable(rules), !attachment.hasCommandInFlight {
+            if reason == .serverRestart, attachment.isWelcomed, isRestorable(rules), !attachment.hasCommandInFlight {
                 return detach(rules, &effects)
             }
             attachment.isDismissed = true
@@ -574,7 +581,7 @@ extension RelayMachine {
             if attachment.isDismissed {
                 state = .over
                 effects.append(.endClient)
-            } else if !isRestorable(rules) {
+            } else if !attachment.isWelcomed || !isRestorable(rules) {
                 end(.stateLost, &effects)
             } else if attachment.hasCommandInFlight || isCut {
                 end(.commandInFlight, &effects)
@@ -633,7 +640,7 @@ extension RelayMachine {
         case .over, .hibernating, .detaching: break
         case .attached(let attachment):
             guard !attachment.isDismissed else { break }
-            guard isRestorable(rules) else { return end(.stateLost, &effects) }
+            guard attachment.isWelcomed, isRestorable(rules) else { return end(.stateLost, &effects) }
             guard canListen || streams.isEmpty else { return end(.notListening, &effects) }
             detach(rules, &effects)
         case .waking(let queue), .replaying(let queue), .restored(let queue):

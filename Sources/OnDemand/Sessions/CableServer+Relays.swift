@@ -40,6 +40,13 @@ extension CableServer {
         }
     }
 
+    /// The client has left before it could be attached: its connection to the backend ends, and the lease is returned.
+    func giveUp(_ backend: BackendTransfer?) {
+        guard let backend, let upstream = backend.upstream else { return }
+        kernel.close(upstream.descriptor)
+        report(.upstreamEnded(backend.id, upstream.generation, wasUncounted: false))
+    }
+
     /// The backend's gate is open for this connection's generation.
     private func accepts(_ relay: Relay, _ upstream: Upstream) -> Bool {
         let gate = backends.gate(of: relay.backend)
@@ -62,6 +69,8 @@ extension CableServer {
     }
 
     func stopRelaying(_ index: Int, _ relay: Relay) {
+        // No close frame can be sent, and the last command may not have arrived.
+        if relay.upstream?.isBroken == true { return upstreamClosed(index, relay) }
         let cable = sessions.peek(at: index) { $0.cable }
         let canListen = cables[cable.index]!.machine.hearsAll(relay.machine.streams)
         apply(.backendStops(canListen: canListen), to: relay, of: index)

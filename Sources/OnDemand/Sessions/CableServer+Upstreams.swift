@@ -205,13 +205,14 @@ extension CableServer {
     }
 
     func flush(_ upstream: Upstream, of index: Int, _ relay: Relay) {
+        guard !upstream.isBroken else { return endLater(upstream, of: index) }
         while !upstream.unsent.isEmpty {
             switch upstream.unsent.withSpan({ kernel.send($0, to: upstream.descriptor) }) {
             case .bytes(let count): upstream.unsent.removeFirst(count)
             case .wouldBlock: return
-            // What the backend has sent before is still read; its end follows.
             case .failed:
-                upstream.unsent.removeAll()
+                upstream.isBroken = true
+                endLater(upstream, of: index)
                 return resumeClient(index, relay)
             }
         }
@@ -224,6 +225,12 @@ extension CableServer {
         guard sessions[index].isPaused, relay.held.isEmpty else { return }
         sessions[index].isPaused = false
         reactor.resumeLater(token(index))
+    }
+
+    /// Nothing can be sent any more. What the backend has sent before is still read, and usually its end follows.
+    private func endLater(_ upstream: Upstream, of index: Int) {
+        upstream.unsent.removeAll()
+        reactor.arm(.relay(token(index)), at: kernel.now() + Limits.closeTimeout)
     }
 
     /// Reads what the client can take.

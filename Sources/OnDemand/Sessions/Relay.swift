@@ -71,6 +71,8 @@ final class Upstream {
     var isOrphaned = false
     /// When the backend accepted a connection that was made again.
     var opened: Instant?
+    /// A send has failed: a part of a frame may be missing.
+    var isBroken = false
     /// `Sec-WebSocket-Key` of this connection.
     let key: [UInt8]
     /// When the last bytes arrived.

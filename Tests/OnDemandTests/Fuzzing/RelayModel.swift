@@ -201,7 +201,7 @@ private struct RelayStep {
             wasCounted == attachment.isCounted ? [] : [attachment.isCounted ? .takeLease : .returnLease]
         guard changes == expected else { return "\(changes) instead of \(expected)" }
         guard after.stateReasons(rules).isEmpty == after.isRestorable(rules) else { return "no reason to stay awake" }
-        let isNeeded = rules.clientsKeepAwake && !after.isRestorable(rules)
+        let isNeeded = rules.clientsKeepAwake && !(attachment.isWelcomed && after.isRestorable(rules))
         return attachment.isCounted == isNeeded ? nil : "a lease is \(isNeeded ? "missing" : "held in vain")"
     }
 

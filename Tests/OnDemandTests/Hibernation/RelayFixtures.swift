@@ -8,8 +8,10 @@ struct RelayBench {
 
     private(set) var model: RelayModel
 
-    init(isAttached: Bool = true, _ rules: RelayMachine.Rules = RelayBench.rules) {
+    /// `isWelcomed`: what an attached client usually is.
+    init(isAttached: Bool = true, isWelcomed: Bool = true, _ rules: RelayMachine.Rules = RelayBench.rules) {
         model = RelayModel(isAttached: isAttached, rules: rules)
+        if isAttached, isWelcomed { _ = model.apply(Self.welcome) }
     }
 
     var machine: RelayMachine { model.machine }

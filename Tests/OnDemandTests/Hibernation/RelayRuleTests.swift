@@ -21,7 +21,7 @@ struct RelayRuleTests {
 
     @Test("R2: a client holds a lease as long as a new connection would not restore everything")
     func r2Leases() {
-        var bench = Bench()
+        var bench = Bench(isWelcomed: false)
         #expect(bench.tell(Bench.welcome) == [.deliver(Bench.typed("welcome")), .returnLease])
         #expect(bench.tell(Bench.subscribe(Bench.game)) == [.send(Bench.command("subscribe", Bench.game)), .takeLease])
         #expect(bench.tell(Bench.confirm(Bench.game)) == [.deliver(Bench.confirmation(Bench.game))])
@@ -461,6 +461,20 @@ struct RelayRuleTests {
         for var tainted in [Bench.attached([Bench.game]), .attached([Bench.chat], awake)] {
             #expect(tainted.tell(.upstreamEnded(hasGap: false)) == [.abortUpstream, .disconnect(.stateLost)])
         }
+    }
+
+    @Test("R27: a client that has had no welcome keeps the backend awake, and is told to reconnect")
+    func r27Welcome() {
+        for event in [
+            RelayMachine.Event.upstreamEnded(hasGap: false), .backendStops(canListen: true),
+        ] {
+            var bench = Bench(isWelcomed: false)
+            #expect(bench.tell(event) == [.abortUpstream, .disconnect(.stateLost)])
+        }
+        var bench = Bench(isWelcomed: false)
+        bench.tell(Bench.welcome)
+        bench.tell(.upstreamEnded(hasGap: false))
+        #expect(bench.state == .hibernating)
     }
 
     @Test("R28: a planned restart is a sleep; a client that it would cost something is told by the backend")
