@@ -35,6 +35,13 @@ extension CableServer {
         if !accepts(relay, upstream) { stopRelaying(index, relay) }
     }
 
+    /// The client has left before it could be attached: its connection to the backend ends, and the lease is returned.
+    func giveUp(_ backend: BackendTransfer?) {
+        guard let backend, let upstream = backend.upstream else { return }
+        kernel.close(upstream.descriptor)
+        report(.upstreamEnded(backend.id, upstream.generation, wasUncounted: false))
+    }
+
     /// The backend's gate is open for this connection's generation.
     private func accepts(_ relay: Relay, _ upstream: Upstream) -> Bool {
         let gate = backends.gate(of: relay.backend)

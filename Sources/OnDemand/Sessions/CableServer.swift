@@ -226,11 +226,17 @@ final class CableServer<K: Kernel> {
             try kernel.watch(transfer.descriptor, for: .edges, as: token(place.index))
         } catch {
             log(.systemError, LogField("detail", error.description))
+            giveUp(transfer.backend)
             return close(place.index)
         }
-        guard cables.indices.contains(id.index), cables[id.index] != nil else { return close(place.index) }
+        guard cables.indices.contains(id.index), cables[id.index] != nil else {
+            giveUp(transfer.backend)
+            return close(place.index)
+        }
         switch transfer.verdict {
-        case .refused(let reason): refuse(place.index, transfer, reason)
+        case .refused(let reason):
+            giveUp(transfer.backend)
+            refuse(place.index, transfer, reason)
         case .accepted(let identifiers): accept(place.index, transfer, identifiers)
         }
     }
@@ -246,9 +252,8 @@ final class CableServer<K: Kernel> {
             response: transfer.response, isWelcomed: isWelcomed, at: kernel.now(), &writer)
         sessions[index].stage = .open(client: client)
         settle(id)
-        if let backend = transfer.backend, sessions.contains(index: index, generation: place) {
-            attach(index, transfer, backend)
-        }
+        guard sessions.contains(index: index, generation: place) else { return giveUp(transfer.backend) }
+        if let backend = transfer.backend { attach(index, transfer, backend) }
         if !transfer.earlyBytes.isEmpty, sessions.contains(index: index, generation: place) {
             var early = transfer.earlyBytes
             receive(&early, early.count, for: index)
