@@ -63,6 +63,8 @@ extension CableServer {
     }
 
     func stopRelaying(_ index: Int, _ relay: Relay) {
+        // No close frame can be sent, and the last command may not have arrived.
+        if relay.upstream?.isBroken == true { return upstreamClosed(index, relay) }
         let cable = sessions.peek(at: index) { $0.cable }
         let canListen = cables[cable.index]!.machine.hearsAll(relay.machine.streams)
         apply(.backendStops(canListen: canListen), to: relay, of: index)

@@ -183,18 +183,26 @@ extension CableServer {
     }
 
     func flush(_ upstream: Upstream, of index: Int, _ relay: Relay) {
+        guard !upstream.isBroken else { return endLater(upstream, of: index) }
         while !upstream.unsent.isEmpty {
             switch upstream.unsent.withSpan({ kernel.send($0, to: upstream.descriptor) }) {
             case .bytes(let count): upstream.unsent.removeFirst(count)
             case .wouldBlock: return
-            // What the backend has sent before is still read; its end follows.
-            case .failed: return upstream.unsent.removeAll()
+            case .failed:
+                upstream.isBroken = true
+                return endLater(upstream, of: index)
             }
         }
         if sessions[index].isPaused {
             sessions[index].isPaused = false
             reactor.resumeLater(token(index))
         }
+    }
+
+    /// Nothing can be sent any more. What the backend has sent before is still read, and usually its end follows.
+    private func endLater(_ upstream: Upstream, of index: Int) {
+        upstream.unsent.removeAll()
+        reactor.arm(.relay(token(index)), at: kernel.now() + Limits.closeTimeout)
     }
 
     /// Reads what the client can take.

@@ -59,6 +59,8 @@ final class Upstream {
     var readiness: Readiness = []
     var assembler = MessageAssembler()
     var unsent: ByteQueue
+    /// A send has failed: a part of a frame may be missing.
+    var isBroken = false
     /// `Sec-WebSocket-Key` of this connection.
     let key: [UInt8]
     /// When the last bytes arrived.
