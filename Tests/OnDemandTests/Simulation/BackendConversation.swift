@@ -90,6 +90,7 @@ final class BackendConversation: SocketOwner {
     private var isProbersTunnel = false
     private var isOver = false
     private var talk: StreamScript?
+    private var cable: VirtualActionCable?
 
     init(process: SimulatedProcess, socket: SimulatedSocket) {
         self.process = process
@@ -109,6 +110,7 @@ final class BackendConversation: SocketOwner {
 
     func processEnded() {
         guard !isOver else { return }
+        cable?.end()
         if talk != nil || reader.hasBegun || !outgoing.isEmpty { kernel.note(trouble: "an end", of: process.service) }
         isOver = true
         if process.script.resetsAtEnd { socket.reset() } else { socket.close() }
@@ -117,6 +119,7 @@ final class BackendConversation: SocketOwner {
     private func finish() {
         guard !isOver else { return }
         isOver = true
+        cable?.end()
         talk?.judge(end: .none, kernel)
         socket.close()
         process.conversations.removeAll { $0 === self }
@@ -128,6 +131,10 @@ final class BackendConversation: SocketOwner {
         while socket.queueLength > 0 {
             let bytes = socket.take(.max)
             if isProbersTunnel { return checkCloseFrame(bytes) }
+            if let cable {
+                cable.hear(bytes)
+                continue
+            }
             if talk == nil, !reader.hasBegun { beganInTime = !process.heardTerminate }
             if talk != nil { talk!.listening.hear(bytes) } else { reader.feed(bytes) }
             if talk == nil, reader.isComplete, !isAsked { requestArrived() }
@@ -165,6 +172,7 @@ final class BackendConversation: SocketOwner {
     private func answer() {
         guard !isOver else { return }
         guard !isProbe else { return answerProbe() }
+        guard !beginCable() else { return }
         guard let (wish, key) = ScenarioRequest.parse(reader.target) else {
             return say(Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".utf8), thenClose: true)
         }
@@ -266,8 +274,26 @@ final class BackendConversation: SocketOwner {
             surplus = []
         }
         guard outgoing.isEmpty else { return }
-        if closesAfterwards { finish() } else if hadWords, talk == nil, !isProbe { waitForNextRequest() }
+        if closesAfterwards { return finish() }
+        if hadWords, talk == nil, cable == nil, !isProbe { waitForNextRequest() }
     }
+
+    // MARK: Action Cable
+
+    /// Returns false for a request of another kind.
+    private func beginCable() -> Bool {
+        guard let key = reader.field("sec-websocket-key"), let world = kernel.cableWorld,
+            let cable = VirtualActionCable(
+                target: reader.target, process: process, world: world,
+                say: { [weak self] in self?.say($0, thenClose: $1) })
+        else { return false }
+        self.cable = cable
+        cable.begin(key: key, subprotocol: reader.field("sec-websocket-protocol"))
+        cable.hear(reader.buffer)
+        return true
+    }
+
+    func heardTerminate() { cable?.heardTerminate() }
 
     // MARK: Chats
 

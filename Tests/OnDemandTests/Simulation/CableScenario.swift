@@ -9,6 +9,8 @@ struct CableScenario {
         var maximumQueuedBytes = 1024 * 1024
         var maximumSubscriptions = 100
         var pingInterval = Duration.seconds(3)
+        /// nil: what the cable does not serve is rejected.
+        var backend: Backend?
     }
 
     struct Client {
@@ -17,6 +19,8 @@ struct CableScenario {
         enum Action: Equatable {
             case subscribe(Int)
             case unsubscribe(Int)
+            /// On one of its subscriptions at the backend.
+            case perform(Int)
             /// A message that is ignored.
             case nonsense
             /// A frame that violates RFC 6455.
@@ -232,6 +236,10 @@ extension CableScenario {
             entry.pingInterval = variant.isTight ? cable.pingInterval / 2 : cable.pingInterval
             entry.limits.maximumQueuedBytes = variant.isTight ? 20_000 : cable.maximumQueuedBytes
             entry.limits.maximumSubscriptions = variant.isTight ? 1 : cable.maximumSubscriptions
+            if let backend = cable.backend {
+                (entry.backend, entry.connect) = ("s\(backend.service)", backend.connect)
+                entry.hibernation = backend.hibernates ? try Self.hibernation(of: backend) : nil
+            }
             return entry
         }
     }

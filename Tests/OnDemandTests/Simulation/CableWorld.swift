@@ -14,6 +14,8 @@ final class CableWorld {
         let isPosted: Bool
         /// When its publisher had the response; nil: the message may have been lost.
         var acceptedAt: Instant?
+        /// By an Action Cable server without Redis.
+        var isOfProcess = false
     }
 
     let scenario: CableScenario
@@ -28,6 +30,11 @@ final class CableWorld {
     var mayRestart = false
     private var variants: [CableScenario.Variant]
     private(set) var redisHadTrouble = false
+    /// Open connections of Action Cable servers.
+    var connections: [VirtualActionCable] = []
+    /// Actions that a backend has performed, and the last one of each client.
+    private(set) var performed: Set<Int> = []
+    private var lastPerformed: [Int: Int] = [:]
     private unowned let kernel: SimulatedKernel
 
     init(_ scenario: CableScenario, _ kernel: SimulatedKernel) {
@@ -35,6 +42,9 @@ final class CableWorld {
         redis = SimulatedRedis(kernel)
         variants = scenario.cables.map { _ in .init() }
         if scenario.cables.contains(where: \.hasRedis) { redis.start() }
+        redis.programs = { [weak self] channel, text in
+            for connection in self?.connections ?? [] { connection.heard(text, on: channel) }
+        }
     }
 
     func arrange() {
@@ -64,6 +74,10 @@ final class CableWorld {
             var client = CableScenario.Client(arrives: delay, cable: index, isTurbo: cable.isTurboOnly)
             client.token = cable.needsToken ? .valid : .none
             client.actions = [(.zero, .subscribe(0))]
+            if cable.backend != nil, !cable.isTurboOnly {
+                let stream = CableScenario.backendStreams.lowerBound
+                client.actions += [(.zero, .subscribe(stream)), (.seconds(5), .perform(0)), (.seconds(9), .perform(0))]
+            }
             add(client)
             publishers.append(
                 VirtualPublisher(
@@ -89,16 +103,71 @@ final class CableWorld {
         // Which of several cables hear AnyCable's channel is known to Redis only.
         guard !other.isAnyCable || scenario.cables.count == 1 else { return }
         if other.isAnyCable {
-            redis.publish("__anycable__", "{\"stream\":\"s\(other.stream)\",\"data\":\(text)}")
+            redis.publish("__anycable__", "{\"stream\":\"\(CableScenario.streamName(other.stream))\",\"data\":\(text)}")
         } else {
             let prefix = CableScenario.prefix(of: other.cable, variants[other.cable])
-            redis.publish("\(prefix):s\(other.stream)", text)
+            redis.publish("\(prefix):\(CableScenario.streamName(other.stream))", text)
         }
         messages[number].acceptedAt = kernel.clock
     }
 
     /// The configuration file has changed; messages of other programs follow at once.
     func apply(_ variants: [CableScenario.Variant]) { self.variants = variants }
+
+    // MARK: Backends
+
+    /// A client's own number of an action.
+    static func action(_ number: Int, of client: Int) -> Int { client * 1000 + number }
+
+    /// An Action Cable server has performed an action.
+    func performed(_ action: Int, of client: Int) {
+        if !performed.insert(action).inserted { kernel.complain("action \(action) is performed twice") }
+        if let last = lastPerformed[client], last >= action {
+            kernel.complain("action \(action) is performed behind action \(last)")
+        }
+        lastPerformed[client] = action
+    }
+
+    /// Where an Action Cable server hears a stream; nil while Redis cannot be reached.
+    func channel(of stream: Int, in cable: Int) -> String? {
+        let name = CableScenario.streamName(stream)
+        guard scenario.cables[cable].hasRedis else { return name }
+        guard redis.isUp, !redis.isFrozen else { return nil }
+        return "\(CableScenario.prefix(of: cable, variants[cable])):\(name)"
+    }
+
+    /// An action has broadcast to a stream: with Redis to every subscriber, otherwise to the clients of its process.
+    func broadcast(to stream: Int, by server: VirtualActionCable) {
+        guard let channel = channel(of: stream, in: server.cable) else { return }
+        let (number, text) = message(to: stream, of: server.cable, size: 5, isPosted: false)
+        kernel.trace.note("an action broadcasts message \(number)", at: kernel.clock)
+        if scenario.cables[server.cable].hasRedis {
+            redis.publish(channel, text)
+        } else {
+            messages[number].isOfProcess = true
+            for connection in connections where connection.isServed(by: server) { connection.heard(text, on: channel) }
+        }
+        messages[number].acceptedAt = kernel.clock
+    }
+
+    /// Whether a subscriber must receive a message, or be told.
+    func isDue(_ message: Message) -> Bool {
+        guard CableScenario.backendStreams.contains(message.stream) else { return true }
+        let cable = scenario.cables[message.cable]
+        guard let backend = cable.backend else { return false }
+        // Without Redis no broadcast reaches a client that is not connected to the process.
+        if message.isOfProcess { return !mayLoseBackend(of: message.cable) }
+        // A post that Redis did not get is delivered by the daemon alone.
+        if message.isPosted, cable.hasRedis { return !mayLoseRedis && !mayRestart }
+        return cable.hasRedis || backend.hibernates && CableScenario.isListed(message.stream)
+    }
+
+    /// The backend of a cable may end or refuse clients.
+    func mayLoseBackend(of cable: Int) -> Bool {
+        guard let backend = scenario.cables[cable].backend else { return false }
+        return !backend.clientsKeepAwake || kernel.trouble[backend.service] != nil || mayRestart || kernel.isSlow
+            || kernel.failedVerb != nil
+    }
 
     // MARK: Redis
 
@@ -156,6 +225,12 @@ final class CableWorld {
                 && machine.deadline == nil && !machine.hasActions
             if !isEmpty { kernel.complain("\(cable.name) keeps something of clients that have left") }
         }
+        if !server.tickets.isEmpty { kernel.complain("\(server.tickets.count) tickets of sessions are left") }
+        for cable in server.cables.compactMap(\.self) {
+            let isEmpty = cable.relayCount == 0 && cable.restoring == 0 && cable.fences.isEmpty
+            if !isEmpty { kernel.complain("\(cable.name) keeps relays of clients that have left") }
+        }
+        if !connections.isEmpty { kernel.complain("\(connections.count) upstreams are left") }
         if !redis.connections.isEmpty { kernel.complain("\(redis.connections.count) connections to Redis are left") }
     }
 

@@ -86,6 +86,8 @@ struct ChildScript {
     var answersAfter: Duration = .milliseconds(1)
     /// How it treats a reusable connection; nil closes it after each response without an announcement.
     var keepAlive: KeepAlive? = KeepAlive()
+    /// As an Action Cable server.
+    var cable = ActionCableScript()
     /// Its connections are reset when it exits, as if they had unread bytes.
     var resetsAtEnd = false
 
@@ -103,6 +105,6 @@ struct ChildScript {
         if !accepts || backlog < 8 { return "a queue that fills up" }
         if manners != .good { return "an answer that is none" }
         if crashesAtRequest != nil { return "a crash" }
-        return nil
+        return cable.trouble
     }
 }

@@ -34,6 +34,7 @@ extension Scenario {
             }
         }
         scenario.drawCables()
+        scenario.drawCableBackends()
         return scenario
     }
 

@@ -105,6 +105,8 @@ final class SimulatedKernel: Kernel {
     /// The clock has jumped: all timeouts expired at once.
     var hasJumped = false
     var counters = RequestLog()
+    /// Of the simulation, if it has cables.
+    weak var cableWorld: CableWorld?
 
     init(seed: UInt64, faults: Faults = .none) {
         dice = Seeded(seed: seed)

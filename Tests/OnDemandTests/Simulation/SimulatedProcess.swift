@@ -30,6 +30,7 @@ final class SimulatedProcess {
     var notifyName: String?
     var conversations: [BackendConversation] = []
     private var requests = 0
+    private var actions = 0
     /// Its flap is over.
     private var hasSettled = false
     private let pipes: [SimulatedPipe]
@@ -153,6 +154,14 @@ final class SimulatedProcess {
         return false
     }
 
+    /// Counts an action. Returns false when the process crashes at this one.
+    func takesAction() -> Bool {
+        actions += 1
+        guard actions == script.cable.crashesAtAction else { return true }
+        end(.signal(11))
+        return false
+    }
+
     // MARK: The end
 
     func hear(_ signal: StopSignal) {
@@ -164,6 +173,7 @@ final class SimulatedProcess {
             whileRunning(after: kernel.drawLatency()) { $0.end(.signal(9)) }
         case .terminate, .interrupt, .quit, .hangUp, .user1, .user2:
             heardTerminate = true
+            for conversation in conversations { conversation.heardTerminate() }
             guard !script.ignoresTerminate else { return }
             if script.closesListenerAtOnce { closeListener() }
             whileRunning(after: script.lingers) { $0.end(.signal(signal.rawValue)) }

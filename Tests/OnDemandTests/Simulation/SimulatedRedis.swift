@@ -10,6 +10,9 @@ final class SimulatedRedis {
         private var inbound: [UInt8] = []
         private var outbound: [UInt8] = []
         fileprivate(set) var channels: [String] = []
+        /// Patterns that end in an asterisk, without it.
+        fileprivate(set) var patterns: [String] = []
+        fileprivate var isListening: Bool { !channels.isEmpty || !patterns.isEmpty }
 
         init(_ socket: SimulatedSocket, _ server: SimulatedRedis) {
             (self.socket, self.server) = (socket, server)
@@ -68,14 +71,16 @@ final class SimulatedRedis {
     /// Messages in the order in which they were published, by any program.
     private(set) var published: [(channel: String, text: String, receivers: Int)] = []
     private(set) var accepted = 0
+    /// Subscribers that are programs of the simulated world.
+    var programs: (_ channel: String, _ text: String) -> Void = { _, _ in }
     /// nil: clients need no password.
     var password: String?
 
     init(_ kernel: SimulatedKernel) { self.kernel = kernel }
 
     var isUp: Bool { listener != nil }
-    var listeningConnection: Connection? { connections.first { !$0.channels.isEmpty } }
-    var publishingConnection: Connection? { connections.first { $0.channels.isEmpty } }
+    var listeningConnection: Connection? { connections.first { $0.isListening } }
+    var publishingConnection: Connection? { connections.first { !$0.isListening } }
 
     // MARK: Faults
 
@@ -140,13 +145,13 @@ final class SimulatedRedis {
         case "AUTH":
             let isRight = command.last == password
             connection.say(isRight ? "+OK\r\n" : "-WRONGPASS invalid username-password pair or user is disabled.\r\n")
-        case _ where password != nil && connection.channels.isEmpty && command.first != "PING":
+        case _ where password != nil && !connection.isListening && command.first != "PING":
             connection.say("-NOAUTH Authentication required.\r\n")
         case "SELECT": connection.say("+OK\r\n")
         case "PING":
             let payload = command.count > 1 ? command[1] : ""
             let pushed = "*2\r\n$4\r\npong\r\n$\(payload.utf8.count)\r\n\(payload)\r\n"
-            connection.say(connection.channels.isEmpty ? "+PONG\r\n" : pushed)
+            connection.say(connection.isListening ? pushed : "+PONG\r\n")
         case "SUBSCRIBE":
             for channel in command.dropFirst() {
                 if !connection.channels.contains(channel) { connection.channels.append(channel) }
@@ -157,13 +162,25 @@ final class SimulatedRedis {
                 connection.channels.removeAll { $0 == channel }
                 acknowledge("unsubscribe", channel, connection)
             }
+        case "PSUBSCRIBE":
+            for pattern in command.dropFirst() {
+                if !pattern.hasSuffix("*") { kernel.complain("Redis got the pattern \(pattern)") }
+                connection.patterns.append(String(pattern.dropLast()))
+                acknowledge("psubscribe", pattern, connection)
+            }
+        case "PUNSUBSCRIBE":
+            for pattern in command.dropFirst() {
+                connection.patterns.removeAll { $0 == pattern.dropLast() }
+                acknowledge("punsubscribe", pattern, connection)
+            }
         case "PUBLISH": connection.say(":\(publish(command[1], command[2]))\r\n")
         default: kernel.complain("Redis got the command \(command)")
         }
     }
 
     private func acknowledge(_ kind: String, _ channel: String, _ connection: Connection) {
-        connection.say("*3\r\n\(Self.string(kind))\(Self.string(channel)):\(connection.channels.count)\r\n")
+        let count = connection.channels.count + connection.patterns.count
+        connection.say("*3\r\n\(Self.string(kind))\(Self.string(channel)):\(count)\r\n")
     }
 
     /// Returns the number of receivers.
@@ -173,6 +190,13 @@ final class SimulatedRedis {
         published.append((channel, text, receivers.count))
         let message = "*3\r\n\(Self.string("message"))\(Self.string(channel))\(Self.string(text))"
         for receiver in receivers { receiver.say(message) }
+        for connection in connections {
+            for pattern in connection.patterns where channel.hasPrefix(pattern) {
+                let words = ["pmessage", "\(pattern)*", channel, text].map(Self.string).joined()
+                connection.say("*4\r\n\(words)")
+            }
+        }
+        programs(channel, text)
         return receivers.count
     }
 

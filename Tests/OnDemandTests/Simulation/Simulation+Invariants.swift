@@ -27,6 +27,7 @@ extension Simulation {
         if proxy.idleUpstreams != idleUpstreams {
             kernel.complain("\(proxy.idleUpstreams) idle upstream connections are counted, \(idleUpstreams) are there")
         }
+        for lease in sessionLeases(daemon) where counts(lease, daemon) { leases[lease.backend, default: 0] += 1 }
         for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {
             // A closed gate still counts the leases of its generation.
             let counted = hold.required.gate.openGeneration ?? hold.required.machine.generation
@@ -39,6 +40,17 @@ extension Simulation {
             // A gate that was closed by force no longer counts leases.
             guard gate.isOpen || gate.leases > 0 else { continue }
             kernel.complain("\(id) counts \(gate.leases) leases; \(leases[id, default: 0]) exist")
+        }
+    }
+
+    /// The leases of clients of cables.
+    private func sessionLeases(_ daemon: Daemon<SimulatedKernel>) -> [Connection.Lease] {
+        let sessions = daemon.cableServer.sessions
+        return sessions.indices.compactMap { index in
+            guard let relay = sessions.isTaken(index) ? sessions[index].relay : nil, let upstream = relay.upstream,
+                upstream.isCounted
+            else { return nil }
+            return .init(backend: relay.backend, generation: upstream.generation)
         }
     }
 

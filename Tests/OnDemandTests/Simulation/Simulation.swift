@@ -25,6 +25,7 @@ final class Simulation {
         let kernel = SimulatedKernel(seed: scenario.seed)
         self.kernel = kernel
         cableWorld = scenario.cables.map { CableWorld($0, kernel) }
+        kernel.cableWorld = cableWorld
         kernel.failingCall = scenario.failingCall
         kernel.guardDeaths = scenario.guardDeaths.reversed()
         kernel.hidesSockets = scenario.hidesSockets

@@ -23,6 +23,8 @@ struct SimulationFailingCallTests {
             "a shutdown in the middle",
             Scenario(clients: [.chat(.init(up: 40, down: 40)), .get()], terminates: .milliseconds(60))
         ),
+        ("a cable whose backend sleeps", Scenario.hibernating(connect: .backend)),
+        ("a cable whose backend sleeps, with Redis", Scenario.hibernating(connect: .local, hasRedis: true)),
         ("something required", Scenario(services: [requiring], processes: [.init()], clients: [.get()])),
     ]
 

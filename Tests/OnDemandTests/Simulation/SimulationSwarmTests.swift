@@ -19,14 +19,17 @@ struct SimulationSwarmTests {
             return
         }
         var failures = 0
+        var hibernation = HibernationTally()
         for seed in stride(from: lane + 1, through: number("SIMULATION_SEEDS") ?? 500, by: Int(Self.lanes)) {
             LastWords.note(seed, lane)
             let simulation = try Simulation.run(.drawn(seed: seed))
+            hibernation.add(simulation)
             guard !simulation.complaints.isEmpty else { continue }
             Issue.record("\(simulation.complaints.joined(separator: "\n"))\nreplay: \(Self.command(seed))")
             failures += 1
             if failures == 5 { break }  // The first few are enough.
         }
+        if failures == 0, number("SIMULATION_SEEDS") ?? 500 >= 500 { #expect(hibernation.isComplete, "\(hibernation)") }
     }
 
     @Test("the same seed causes the same run, event for event")

@@ -3,6 +3,7 @@
 /// A client of a cable: follows its script, reads frames itself, and checks each of them when it arrives.
 final class VirtualCableClient: SocketOwner {
     let name: String
+    private let number: Int
     let script: CableScenario.Client
     private(set) var isOver = false
     /// Messages in the order of their arrival.
@@ -24,6 +25,12 @@ final class VirtualCableClient: SocketOwner {
     /// Subscriptions without a confirmation or rejection.
     private var outstanding: [Int: Int] = [:]
     private var everSubscribed: Set<Int> = []
+    /// Numbers of the actions that it has sent.
+    private var actions: [Int] = []
+    /// When it last sent a command for the backend.
+    private var lastCommand: Instant?
+    /// When the last ping arrived, or the response to the upgrade.
+    private var lastPing: (time: Instant, slowTurnTime: Duration)?
     private var disconnect: String?
     private var closeCode: Int?
     /// Its own decision to end the connection.
@@ -35,6 +42,7 @@ final class VirtualCableClient: SocketOwner {
 
     init(number: Int, script: CableScenario.Client, _ world: CableWorld, _ kernel: SimulatedKernel) {
         name = "cable client \(number)"
+        self.number = number
         (self.script, self.world, self.kernel) = (script, world, kernel)
         reading = script.reading
         kernel.scenario(after: script.arrives) { [weak self] in self?.arrive() }
@@ -71,9 +79,9 @@ final class VirtualCableClient: SocketOwner {
 
     private var query: String {
         switch script.token {
-        case .none: ""
-        case .valid: "?jid=\(CableScenario.validToken)"
-        case .expired: "?jid=\(CableScenario.expiredToken)"
+        case .none: "?client=\(number)"
+        case .valid: "?client=\(number)&jid=\(CableScenario.validToken)"
+        case .expired: "?client=\(number)&jid=\(CableScenario.expiredToken)"
         }
     }
 
@@ -92,20 +100,48 @@ final class VirtualCableClient: SocketOwner {
         note("does \(action)")
         switch action {
         case .subscribe(let stream):
-            outstanding[stream, default: 0] += 1
-            everSubscribed.insert(stream)
-            say(CableBench.command("subscribe", "s\(stream)", isTurbo: script.isTurbo))
+            // A rejection would answer both.
+            let isBackends = CableScenario.backendStreams.contains(stream)
+            guard !isBackends || outstanding[stream, default: 0] == 0 else { return }
+            subscribe(stream)
         case .unsubscribe(let stream):
             // A confirmation under way could be mistaken for one of a later subscription.
             guard outstanding[stream, default: 0] == 0, since[stream] != nil else { return }
             since[stream] = nil
-            say(CableBench.command("unsubscribe", "s\(stream)", isTurbo: script.isTurbo))
+            say(command("unsubscribe", stream))
+        case .perform(let place):
+            let ready = CableScenario.backendStreams.filter { since[$0] != nil }
+            if !ready.isEmpty { act(on: ready[place % ready.count]) }
         case .nonsense: say("{\"command\":\"dance\",\"type\":3}")
         case .violation:
             sentViolation = true
             send([0x83, 0x80, 0, 0, 0, 0])
         }
     }
+
+    private func command(_ word: String, _ stream: Int) -> String {
+        guard !script.isTurbo else { return CableBench.command(word, CableScenario.streamName(stream), isTurbo: true) }
+        return "{\"command\":\"\(word)\",\"identifier\":\(CableScenario.identifier(of: stream))}"
+    }
+
+    private func subscribe(_ stream: Int) {
+        outstanding[stream, default: 0] += 1
+        everSubscribed.insert(stream)
+        if CableScenario.backendStreams.contains(stream) { lastCommand = kernel.clock }
+        say(command("subscribe", stream))
+    }
+
+    private func act(on stream: Int) {
+        let action = CableWorld.action(actions.count, of: number)
+        note("performs action \(action) on \(stream)")
+        actions.append(action)
+        lastCommand = kernel.clock
+        let data = "\"{\\\"action\\\":\\\"speak\\\",\\\"k\\\":\(action)}\""
+        let identifier = CableScenario.identifier(of: stream)
+        say("{\"command\":\"message\",\"identifier\":\(identifier),\"data\":\(data)}")
+    }
+
+    private var lacking: [Int] { actions.filter { !world.performed.contains($0) } }
 
     private func leave(_ how: CableScenario.Client.Leaving) {
         guard !isOver, !hasLeft, let socket else { return }
@@ -139,7 +175,10 @@ final class VirtualCableClient: SocketOwner {
         let isLate = kernel.clock >= world.end && world.publishers.allSatisfy(\.isOver)
         quietLooks = isLate && !hasNews ? quietLooks + 1 : 0
         hasNews = false
-        guard quietLooks >= (kernel.faults.smallBuffers > 0 ? 24 : 1), status != nil || kernel.isSlow else {
+        // A start, and a pause between attempts.
+        let hasUnanswered = !lacking.isEmpty || outstanding.contains { $0.value > 0 && since[$0.key] == nil }
+        let isWaiting = hasUnanswered && lastCommand.map { kernel.clock - $0 < .seconds(90) } ?? false
+        guard !isWaiting, quietLooks >= (kernel.faults.smallBuffers > 0 ? 24 : 1), status != nil || kernel.isSlow else {
             return kernel.scenario(after: .seconds(5)) { [weak self] in self?.look() }
         }
         judgeMessages()
@@ -148,7 +187,8 @@ final class VirtualCableClient: SocketOwner {
 
     private func giveUp() {
         guard !isOver else { return }
-        if !kernel.isSlow { complain("is still connected after half an hour") }
+        // A backend that ends each connection gives a client with `notice` something to do for ever.
+        if !kernel.isSlow, !mayLoseBackend { complain("is still connected after half an hour") }
         socket?.close()
         over()
     }
@@ -219,6 +259,7 @@ final class VirtualCableClient: SocketOwner {
         status = Int(lines[0].split(separator: " ")[1])
         note("gets \(status ?? 0)")
         hasNews = true
+        lastPing = (kernel.clock, kernel.slowTurnTime)
         guard status == 101 else {
             judgeRejection()
             hasLeft = true
@@ -262,13 +303,18 @@ final class VirtualCableClient: SocketOwner {
     private func take(_ text: String) {
         if disconnect != nil { complain("got \(text.prefix(80)) behind a disconnect") }
         if text.hasPrefix("{\"type\":\"ping\"") {
+            judgePing()
+            lastPing = (kernel.clock, kernel.slowTurnTime)
             if script.isTurbo { say("{\"type\":\"pong\"}") }
             return
         }
         hasNews = true
         if text.hasPrefix("{\"type\":\"welcome\"") {
             welcomes += 1
-            if welcomes > 1 || script.isTurbo || !received.isEmpty { complain("got a welcome") }
+            if welcomes > 1, cable.backend?.sendsNotice == true { return subscribeAgain() }
+            // Streams of the daemon do not wait for the welcome of a backend.
+            let isFirst = received.isEmpty || cable.backend?.connect == .backend
+            if welcomes > 1 || script.isTurbo || !isFirst { complain("got a welcome") }
         } else if text.hasPrefix("{\"type\":\"disconnect\"") {
             disconnect = text
         } else if text.contains("\"type\":\"confirm_subscription\"") || text.hasPrefix("{\"type\":\"subscribed\"") {
@@ -280,7 +326,13 @@ final class VirtualCableClient: SocketOwner {
         }
     }
 
+    /// As Rails' client does after each `welcome`.
+    private func subscribeAgain() {
+        for stream in since.keys.sorted() { subscribe(stream) }
+    }
+
     private func stream(in text: String) -> Int? {
+        if let stream = CableScenario.backendStream(in: text) { return stream }
         let quote = script.isTurbo ? "\"" : "\\\""
         return (0..<CableScenario.streams).first { text.contains("\(quote)s\($0)\(quote)") }
     }
@@ -295,11 +347,18 @@ final class VirtualCableClient: SocketOwner {
     }
 
     private func takeMessage(_ text: String) {
+        if text.contains("\"message\":{\"hello\":") || text.contains("\"message\":{\"reply\":") {
+            guard let stream = CableScenario.backendStream(in: text), everSubscribed.contains(stream) else {
+                return complain("got \(text.prefix(100)) without a subscription")
+            }
+            return note("gets \(text.suffix(20))")
+        }
         guard let range = text.firstRange(of: "{\"n\":"),
             let number = Int(text[range.upperBound...].prefix { $0.isNumber }), world.messages.indices.contains(number)
         else { return complain("got \(text.prefix(100))") }
         let message = world.messages[number]
-        let identifier = CableHarness.identifier("s\(message.stream)")
+        let isBackends = CableScenario.backendStreams.contains(message.stream)
+        let identifier = CableScenario.identifier(of: message.stream)
         let expected =
             script.isTurbo
             ? "{\"type\":\"message\",\"stream\":\"s\(message.stream)\",\"data\":\(message.text)}"
@@ -307,7 +366,10 @@ final class VirtualCableClient: SocketOwner {
         if text != expected { complain("got \(text.prefix(200)) instead of \(expected.prefix(200))") }
         if message.cable != script.cable { complain("got message \(number) of another cable") }
         if !everSubscribed.contains(message.stream) { complain("got message \(number) without a subscription") }
-        if !seen.insert(number).inserted { complain("got message \(number) twice") }
+        // The daemon and the backend may both deliver a message at a sleep or a wake.
+        let isNew = seen.insert(number).inserted
+        if isBackends { return note("gets message \(number) of the backend") }
+        if !isNew { complain("got message \(number) twice") }
         // A post that was accepted before another one was sent comes first.
         for earlier in received.reversed() where earlier.stream == message.stream && message.isPosted {
             let other = world.messages[earlier.number]
@@ -328,12 +390,28 @@ final class VirtualCableClient: SocketOwner {
         for (stream, count) in outstanding where count > 0 && since[stream] == nil && !isIgnored {
             complain("got no reply to its subscription of stream \(stream)")
         }
+        if let action = lacking.first { complain("performed action \(action) in vain, and was not told") }
+        judgePing()
         for (number, message) in world.messages.enumerated()
-        where message.cable == script.cable && message.acceptedAt != nil && !seen.contains(number) {
+        where world.isDue(message) && message.cable == script.cable && message.acceptedAt != nil
+            && !seen.contains(number)
+        {
             guard let confirmed = since[message.stream], message.sentAt > confirmed else { continue }
             complain("missed message \(number), and was not told")
         }
     }
+
+    /// No client is without a ping for longer than the interval and 3 s.
+    private func judgePing() {
+        guard let lastPing, !script.isTurbo, script.reading == .eager, !kernel.isSlow, kernel.faults.smallBuffers == 0
+        else { return }
+        let gap = kernel.clock - lastPing.time - (kernel.slowTurnTime - lastPing.slowTurnTime)
+        // A reload that changes the interval begins another one.
+        let interval = world.mayRestart ? cable.pingInterval * 2 : cable.pingInterval
+        if gap > interval + .seconds(3) { complain("got no ping for \(gap)") }
+    }
+
+    private var cable: CableScenario.Cable { world.scenario.cables[script.cable] }
 
     /// TurboCable has no rejection: a subscription over the limit or of a closed stream is ignored.
     private var isIgnored: Bool {
@@ -343,7 +421,8 @@ final class VirtualCableClient: SocketOwner {
     private func judgeRejection() {
         switch status {
         case 401 where isRefused && script.isTurbo: break
-        case 404 where world.mayCut, 503 where world.mayCut, 408 where kernel.isSlow: break
+        case 404 where world.mayCut || mayLoseBackend, 503 where world.mayCut || mayLoseBackend: break
+        case 502 where mayLoseBackend, 504 where mayLoseBackend, 408 where kernel.isSlow: break
         default: complain("got \(status ?? 0) for its upgrade")
         }
     }
@@ -365,13 +444,14 @@ final class VirtualCableClient: SocketOwner {
             let word = script.token == .expired ? "token_expired" : "unauthorized"
             reason = "{\"type\":\"disconnect\",\"reason\":\"\(word)\",\"reconnect\":false}"
             isExcused = isRefused
+            if !isRefused, mayLoseBackend, let disconnect { return judgeDismissal(disconnect) }
         case 1001:
             // A TurboCable client that reads nothing answers no ping.
             let maySeemSilent = script.isTurbo && (script.reading != .eager || kernel.faults.smallBuffers > 0)
             (reason, isExcused) = (restart, world.mayRestart || kernel.hasJumped || maySeemSilent)
         case 1002: (reason, isExcused) = (nil, sentViolation)
         case 1012:
-            (reason, isExcused) = (restart, world.mayLoseRedis && world.scenario.cables[script.cable].hasRedis)
+            (reason, isExcused) = (restart, world.mayLoseRedis && cable.hasRedis || mayLoseBackend)
         case 1013:
             reason = "{\"type\":\"disconnect\",\"reason\":\"too_slow\",\"reconnect\":true}"
             isExcused = maySlow
@@ -382,6 +462,16 @@ final class VirtualCableClient: SocketOwner {
             complain("got \(disconnect ?? "no disconnect") before close \(code)")
         }
     }
+
+    /// The backend's own words.
+    private func judgeDismissal(_ text: String) {
+        let known = [
+            "\"reason\":\"unauthorized\",\"reconnect\":false}", "\"reason\":\"server_restart\",\"reconnect\":true}",
+        ]
+        if !known.contains(where: text.hasSuffix) { complain("got \(text)") }
+    }
+
+    private var mayLoseBackend: Bool { !script.isTurbo && world.mayLoseBackend(of: script.cable) }
 
     private var isRefused: Bool { world.scenario.cables[script.cable].needsToken && script.token != .valid }
 

@@ -32,7 +32,7 @@ final class VirtualPublisher: SocketOwner {
         let messages = script.posts[next].map { message in
             let (number, text) = world.message(to: message.stream, of: script.cable, size: message.size)
             numbers.append(number)
-            return "{\"stream\":\"s\(message.stream)\",\"data\":\(text)}"
+            return "{\"stream\":\"\(CableScenario.streamName(message.stream))\",\"data\":\(text)}"
         }
         next += 1
         let body = messages.count == 1 ? messages[0] : "[\(messages.joined(separator: ","))]"
