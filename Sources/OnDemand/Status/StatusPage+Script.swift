@@ -57,9 +57,10 @@ extension StatusPage {
           const { state, queued_requests: queued, open, last_startup_ms: startup, idle_timeout_ms: idle } = service;
           const last = startup === null ? "" : ` The last startup took ${precise(startup)}.`;
           switch (state) {
-            case "asleep": return hibernating > 0
-              ? `No process is running. ${count(hibernating, "client")} ${plural(hibernating, "stays", "stay")} connected.`
-              : "No process is running. The next request starts it.";
+            case "asleep":
+              if (hibernating === 0) return "No process is running. The next request starts it.";
+              return `No process is running. ${count(hibernating, "client")} `
+                + `${plural(hibernating, "stays", "stay")} connected.`;
             case "starting": return queued === 0
               ? `Starting. No request is queued.${last}`
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued until it is awake.${last}`;
