@@ -323,7 +323,8 @@ def shape(value):
 @shows("docs/API.md", "sh", 0, 1)
 def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, shell):
     broken = service(wire.free_port(), name="broken", path="/broken", on_demand=on_demand("sh", "-c", "echo no; exit 1"))
-    cable = {"name": "live", "path": "/live", "redis": {"url": f"redis://127.0.0.1:{wire.free_port()}/0"}}
+    cable = {"name": "live", "path": "/live", "redis": {"url": f"redis://127.0.0.1:{wire.free_port()}/0"},
+             "backend": "cable", "protocols": ["action_cable"]}
     page = GuardedPage(browser, start, sleeping_double(), broken, cables=[cable])
     daemon, token = page.daemon, page.token
     daemon.open_tunnel().close()

@@ -29,8 +29,8 @@ final class CableServer<K: Kernel> {
     var tickets: [Ticket: Token] = [:]
     var lastTicket: UInt64 = 0
     var lastUpstreamNumber: UInt32 = 0
-    /// Set once, before the first client.
-    weak var backendAccess: (any BackendAccess)?
+    /// Set once, before the first client. Not weak: a weak reference makes each use of the proxy cost more.
+    unowned var backendAccess: (any BackendAccess)?
 
     var kernel: K { reactor.kernel }
     var writer: SessionWriter<K> { SessionWriter(kernel: kernel) }
