@@ -19,7 +19,7 @@ demo: ## watch a backend wake and fall asleep again; needs the Swift toolchain a
 
 .PHONY: demo-cable
 demo-cable: ## two browser windows that update each other through a cable; needs the Swift toolchain and nothing else
-	swift build -c release
+	@$(MAKE) --no-print-directory build
 	@exec .build/release/ondemandd demo --listen 127.0.0.1:$(or $(PORT),3000) --status 127.0.0.1:$(or $(STATUS_PORT),9292)
 
 .PHONY: example

@@ -25,7 +25,7 @@ def built(variable, name):
     path = Path(os.environ.get(variable, REPOSITORY / ".build" / "release" / name)).absolute()
     if not os.access(path, os.X_OK):
         raise AssertionError(
-            f"{name} is not built: {path} is not there; run `swift build -c release` or set {variable}.")
+            f"{name} is not built: {path} is not there; run `make build` or set {variable}.")
     return str(path)
 
 
