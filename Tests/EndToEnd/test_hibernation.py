@@ -648,8 +648,11 @@ def test_a_command_that_did_not_reach_the_backend_is_not_lost_in_silence(serve, 
         client.perform(cursor, "stall")
         with ThreadPoolExecutor(1) as pool:
             pool.submit(lambda: [client.perform(cursor, "echo", text="x" * 50_000) for _ in range(400)])
-            messages, code = client.closing(within=20)
-        assert messages[-1] == RECONNECT and code == 1012
+            _, code = client.closing(within=20)
+        assert daemon.wait_for("client_disconnected")["reason"] == "command_in_flight"
+        # A client that goes on sending more than is discarded may get a reset, and the library of this client forgets
+        # what it has read when a send fails meanwhile.
+        assert code in (None, 1012)
 
 
 def test_a_slow_client_gets_everything_from_a_backend_that_pings(serve, backend):
