@@ -3,10 +3,11 @@ extension StatusPage {
     static let client = #"""
         const shownMessages = 4;
 
-        /// The address at the first listener with a TCP port; null without one. Placeholders get an example.
+        /// The address at the first listener with a TCP port; null without one, and for a service without a path.
+        /// Placeholders get an example.
         function webSocketAddress(paths, listening) {
           const port = listening.find((text) => !text.startsWith("unix:"))?.split(":").at(-1);
-          if (!port) return null;
+          if (!port || paths.length === 0) return null;
           const plain = paths.find((path) => !path.includes("{"));
           const path = plain ?? paths[0].replace(/\{[^}]*\}/g, "example");
           const scheme = location.protocol === "https:" ? "wss" : "ws";
