@@ -33,16 +33,16 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     private let requests = Mailbox<BackendRequest>()
     private let replies = Mailbox<BackendReply>()
     private let cableRequests = Mailbox<CableRequest>()
-    private let cableReplies = Mailbox<CableReply>()
+    let cableReplies = Mailbox<CableReply>()
     let cableServer: CableServer<K>
-    private let signals: Descriptor
-    private let began: Instant
-    private var shutdownPhase = ShutdownPhase.running
-    private var isForcingShutdown = false
-    private var isKilling = false
+    let signals: Descriptor
+    let began: Instant
+    var shutdownPhase = ShutdownPhase.running
+    var isForcingShutdown = false
+    var isKilling = false
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
-    private(set) var hasExited = false
+    var hasExited = false
     var reloads = Snapshot.Reloads()
     /// Time of the last write of the history. nil: not yet written.
     var historySaved: Instant?
@@ -51,7 +51,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
 
-    private enum ShutdownPhase {
+    enum ShutdownPhase {
         case running
         /// Clients may finish their requests.
         case draining
@@ -363,95 +363,6 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         manager.status("\(awake) of \(all.count) backends awake")
     }
 
-    // MARK: Shutdown
-
-    private func takeSignals() {
-        while let signal = kernel.nextSignal(from: signals) {
-            switch signal {
-            case .childChanged:
-                supervisor.reapChildren()
-                // The guard may have been the last child.
-                if supervisor.isAllAsleep { trimMemory() }
-            case .terminate, .interrupt: shutDown()
-            case .hangUp:
-                if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
-            case .reopenLog: reopenLog()
-            }
-        }
-    }
-
-    var isRunning: Bool { shutdownPhase == .running }
-
-    /// The first signal starts the drain. The second does not wait for clients or for steps of stop plans. The third
-    /// exits at once.
-    private func shutDown() {
-        switch shutdownPhase {
-        case .running:
-            shutdownPhase = .draining
-            log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
-            manager.stopping()
-            proxy.drain(over: configuration.closeJitter)
-            cableServer.drain(over: configuration.closeJitter)
-            reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
-        case .draining:
-            stopBackends()
-            forceShutdown()
-        case .stopping where !isForcingShutdown:
-            forceShutdown()
-        case .stopping:
-            supervisor.killAll()
-            finish()
-        }
-    }
-
-    private func forceShutdown() {
-        isForcingShutdown = true
-        log(.forcedShutdown)
-        supervisor.forceShutdown()
-    }
-
-    private func stopBackends() {
-        shutdownPhase = .stopping
-        proxy.closeEverything()
-        cableServer.closeEverything()
-        supervisor.shutDown()
-        reactor.arm(
-            .shutdown, at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
-    }
-
-    private func shutdownTimerFired() {
-        guard shutdownPhase == .stopping else { return stopBackends() }
-        guard !isKilling else { return finish() }
-        // The time is over, possibly at once after a jump of the clock. Killed processes are still reaped.
-        isKilling = true
-        supervisor.killAll()
-        reactor.arm(.shutdown, at: kernel.now() + Limits.killGrace)
-    }
-
-    /// Inlined because it runs for every message.
-    @inline(__always)
-    private func advanceShutdown() {
-        if shutdownPhase == .draining, proxy.isDrained, cableServer.isDrained { stopBackends() }
-        supervisor.proceedWithShutdown()
-        if shutdownPhase == .stopping, supervisor.isShutDown, proxy.workerConnectionCount == 0 { finish() }
-    }
-
-    private func finish() {
-        guard !hasExited else { return }
-        hasExited = true
-        proxy.closeEverything()
-        cableServer.closeEverything()
-        proxy.sendToWorkers(.end)
-        saveHistory()
-        supervisor.closeSockets()
-        supervisor.letGuardGo()
-        proxy.closeListeners()
-        supervisor.finishOutput()
-        log(.exited)
-        log.flush()
-        logOutput.close()
-    }
-
     // MARK: Control
 
     var serviceNames: [String] {
@@ -465,89 +376,4 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     }
 
     func lastOutput(of id: BackendID) -> [String] { supervisor.backends[id]?.tail.lines ?? [] }
-
-    // MARK: Status
-
-    func snapshot() -> Snapshot {
-        proxy.mergeTraffic()
-        let openTunnels = proxy.openTunnels()
-        let services = zip(configuration.services, backendIDs).map { service, id in
-            var description = Snapshot.Service(
-                name: service.name, state: service.enabled ? .unmanaged : .disabled, stateAge: kernel.now() - began,
-                paths: service.paths.map(\.text), webSocket: service.websocket, requires: service.policy.requires)
-            proxy.describe(id, in: &description)
-            description.openTunnels = openTunnels[id.index]
-            supervisor.describe(id, in: &description)
-            return description
-        }
-        let processes = zip(configuration.processes, processBackendIDs).map { process, id in
-            var description = Snapshot.Service(
-                name: process.name, kind: .process, state: .disabled, stateAge: kernel.now() - began,
-                requires: process.policy.requires)
-            supervisor.describe(id, in: &description)
-            return description
-        }
-        return Snapshot(
-            version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
-            listening: proxy.clientAddresses.map(\.description), services: services + processes, cables: cableSnapshots,
-            isShuttingDown: !isRunning, commandsEnabled: configuration.status?.token != nil, reloads: reloads,
-            rejected: proxy.rejectedTotal,
-            localReplies: proxy.localReplies.map { .init(name: "\($0.status)", count: $0.count) })
-    }
-}
-
-extension Configuration {
-    /// Rules of the client listeners.
-    func exchangeRules(
-        for backendIDs: [BackendID], expectsProxyHeader: Bool, _ cableRoutes: [Route] = [], _ cables: [CableAccess] = []
-    ) -> ExchangeRules {
-        // No route leads to an unused ID.
-        let count = (backendIDs.map(\.index).max() ?? -1) + 1
-        var rules = Array(repeating: ServiceRules.unknown, count: count)
-        for (service, id) in zip(services, backendIDs) {
-            rules[id.index] = ServiceRules(
-                name: service.name, targetPath: service.target.path, authority: service.target.authority,
-                webSocket: service.websocket, headers: service.headers, wakeOn: service.wakeOn,
-                limits: service.limits, origins: service.origins)
-        }
-        return ExchangeRules(
-            routes: RouteTable(routes(to: backendIDs) + cableRoutes), services: rules, limits: limits,
-            trustedProxies: trustedProxies,
-            addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables)
-    }
-
-    /// Rules of the status listener. Its routes belong to no service and wake nothing.
-    func statusRules(_ broadcastRoutes: [Route], _ cables: [CableAccess]) -> ExchangeRules {
-        let resources: [(StaticString, StatusResource)] = [
-            ("/", .page), ("/api/status", .snapshot), ("/events", .events), ("/metrics", .metrics),
-            ("/api/history", .history), ("/api/services/*", .service), ("/api/cables/*", .service),
-            ("/healthz", .health), ("/readyz", .readiness),
-        ]
-        let routes = resources.map { path, resource in
-            Route(pattern: .fixed(path), destination: .local(.status(resource)))
-        }
-        return ExchangeRules(
-            routes: RouteTable(routes + broadcastRoutes), services: [], limits: limits, isAboutDaemon: true,
-            statusGuard: statusGuard, cables: cables)
-    }
-
-    var statusGuard: StatusAccessControl {
-        var statusGuard = StatusAccessControl(token: status?.token, names: status?.names ?? [])
-        if case .unix? = status?.listen { statusGuard.isUnixSocket = true }
-        return statusGuard
-    }
-
-    /// Upper bound for stopping all backends: the longest stop plan of a service, plus the plans of those that stop
-    /// after their dependents.
-    fileprivate var longestStop: Duration {
-        let policies = services.map(\.policy) + processes.map(\.policy)
-        let required = Set(policies.flatMap(\.requires))
-        let inTurn = services.filter { required.contains($0.name) }.map(\.policy) + processes.map(\.policy)
-        return inTurn.reduce(services.map(\.policy.stopPlan.length).max() ?? .zero) { $0 + $1.stopPlan.length }
-    }
-}
-
-extension Configuration.Service {
-    /// An unmanaged service is never stopped, so no client data has to keep it awake.
-    var idleWhen: IdleWhen { launch == nil ? .noConnections : policy.idleWhen }
 }

@@ -70,96 +70,6 @@ struct RelayMachine {
         var sendsNotice = false
     }
 
-    enum Event: Equatable {
-        /// A message of the client that the cable does not serve itself.
-        case command([UInt8])
-        case clientSentBinary([UInt8])
-        /// A text message of the backend.
-        case message([UInt8])
-        case upstreamSentBinary([UInt8])
-        /// The upstream is closed, by which side ever. `hasGap`: messages of its streams may have been missed. `isCut`:
-        /// commands were sent that have not reached the backend, or messages that have not been read.
-        case upstreamEnded(hasGap: Bool, isCut: Bool = false)
-        /// The backend did not accept the connection that was made again. `isFinal`: nor would it later.
-        case upstreamRefused(isFinal: Bool)
-        /// No start of the backend within the limits.
-        /// `isAwake`: it runs, and this client could not be connected to it.
-        case wakeFailed(isAwake: Bool)
-        /// The backend accepts connections.
-        case backendAwake
-        /// The backend will be stopped. `canListen`: the messages of the client's streams reach the cable.
-        case backendStops(canListen: Bool)
-        case commandsMayLeave
-        /// The configuration has changed.
-        case rulesChanged
-    }
-
-    enum Effect: Equatable {
-        /// Ask for a lease and connect.
-        case acquire(WakeTrigger)
-        /// The same after a pause.
-        case acquireAgain
-        /// A text message to the backend.
-        case send([UInt8])
-        case sendBinary([UInt8])
-        /// A ping of the backend, which is not for the client.
-        case pinged
-        /// A text message to the client.
-        case deliver([UInt8])
-        case deliverBinary([UInt8])
-        /// Answers of the daemon; the identifier is a JSON string.
-        case confirm([UInt8])
-        case reject([UInt8])
-        /// Messages of these streams are delivered to the identifier's subscription, from now on.
-        case beginDelivery(identifier: [UInt8], streams: [[UInt8]])
-        /// The backend delivers from now on: end the delivery when everything before this moment has arrived.
-        case endDelivery(identifier: [UInt8])
-        /// The client has unsubscribed.
-        case dropDelivery(identifier: [UInt8])
-        /// Listen to these streams, so that no message is missed when the backend sleeps.
-        case listen([[UInt8]])
-        case stopListening([[UInt8]])
-        case closeUpstream
-        /// Close the connection without a close frame, and return its lease.
-        case abortUpstream
-        case takeLease
-        case returnLease
-        /// Tell the client to reconnect, and end its connection.
-        case disconnect(Disconnection)
-        /// The backend has ended the client's connection.
-        case endClient
-        /// The same as a `welcome` of the backend.
-        case notify
-        case count(Counted)
-    }
-
-    /// Why a client must reconnect.
-    enum Disconnection: String, CaseIterable, Sendable {
-        /// R2, R27: the backend stopped, and the client had state that cannot be restored.
-        case stateLost = "state_lost"
-        /// R21: the backend ended, and it is not known whether a command was performed.
-        case commandInFlight = "command_in_flight"
-        /// R3: the backend sleeps, and its broadcasts could not be heard.
-        case notListening = "not_listening"
-        /// R18: a subscription was rejected that had been confirmed before.
-        case replayRejected = "replay_rejected"
-        /// R19: the backend did not accept the client again.
-        case notAccepted = "not_accepted"
-        /// R20: too many commands were queued.
-        case queueFull = "queue_full"
-        /// R20, R29: the backend could not be started in time.
-        case wakeFailed = "wake_failed"
-    }
-
-    /// What needed the backend.
-    enum WakeTrigger: String, CaseIterable, Sendable { case command, subscription, restore }
-
-    /// For metrics.
-    enum Counted: Equatable, Sendable {
-        case replayed
-        case ignoredCommand
-    }
-
     private(set) var state: State
     private(set) var journal = SubscriptionJournal()
     /// The connection has had binary messages, commands that are not Action Cable's, a session identifier or
@@ -204,40 +114,6 @@ struct RelayMachine {
     func isRestorable(_ rules: Rules) -> Bool {
         rules.hibernates && !isOpaque && journal.isRestorable
             && (!rules.hasSource || journal.subscriptions.allSatisfy { $0.properties.streams != nil })
-    }
-
-    /// Why a client cannot be restored.
-    enum StateReason: String, CaseIterable, Sendable {
-        /// The channel is not one of `hibernate.channels`.
-        case notListed = "channel_not_listed"
-        /// An action may have left state behind.
-        case actionPerformed = "action_performed"
-        case notConfirmed = "not_confirmed"
-        /// Broadcasts of the channel could not be heard while the backend sleeps.
-        case streamsUnknown = "streams_unknown"
-        /// The connection has had binary messages, commands that are not Action Cable's, a session identifier or
-        /// extensions.
-        case opaqueConnection = "opaque_connection"
-        /// The cable has no `hibernate`.
-        case noHibernation = "no_hibernation"
-    }
-
-    /// Why an attached client keeps the backend awake, with the identifiers concerned.
-    func stateReasons(_ rules: Rules) -> [(reason: StateReason, identifier: [UInt8])] {
-        guard isAttached else { return [] }
-        guard rules.hibernates else { return [(.noHibernation, [])] }
-        guard !isOpaque else { return [(.opaqueConnection, [])] }
-        return journal.subscriptions.compactMap { subscription in
-            let reason: StateReason? =
-                if subscription.progress != .confirmed { .notConfirmed } else if !subscription.properties.isReplayable {
-                    .notListed
-                } else if subscription.hasState {
-                    .actionPerformed
-                } else if rules.hasSource,
-                    subscription.properties.streams == nil
-                { .streamsUnknown } else { nil }
-            return reason.map { ($0, subscription.identifier) }
-        }
     }
 
     /// Commands that wait for the backend.

@@ -274,7 +274,7 @@ extension Connection {
     }
 
     /// The result of one read: the number of bytes to forward and a summary of their frames.
-    private struct Piece {
+    struct Piece {
         let count: Int
         let summary: FrameSummary
         var violation: FrameViolation?
@@ -326,7 +326,7 @@ extension Connection {
     }
 
     /// Writes pending bytes. Returns false if the sink is broken.
-    private static func flush(_ pump: inout RelayDirection, to sink: inout Endpoint, _ kernel: some Kernel) -> Bool {
+    static func flush(_ pump: inout RelayDirection, to sink: inout Endpoint, _ kernel: some Kernel) -> Bool {
         guard pump.wantsToWrite, sink.readiness.contains(.writable) else { return true }
         let result = pump.pending.withSpan { kernel.send($0, to: sink.descriptor) }
         guard let sent = sink.note(result, of: pump.pending.count) else { return false }
@@ -335,155 +335,10 @@ extension Connection {
         return true
     }
 
-    private static func endSink(of pump: inout RelayDirection, _ sink: Endpoint, _ kernel: some Kernel) {
+    static func endSink(of pump: inout RelayDirection, _ sink: Endpoint, _ kernel: some Kernel) {
         guard pump.wantsToEndSink else { return }
         kernel.endSending(on: sink.descriptor)
         pump.sinkEnded = true
-    }
-}
-
-// MARK: - Frames
-
-extension Connection {
-    /// Counts frames and returns how many bytes may be forwarded. Of an invalid frame nothing is forwarded except
-    /// header bytes of an earlier read.
-    private static func follow(
-        _ bytes: Span<UInt8>, _ frames: inout FrameTracker?, _ traffic: inout Traffic.Direction
-    ) -> Piece {
-        guard frames != nil else { return Piece(count: 0, summary: FrameSummary()) }
-        let beganAtBoundary = frames!.isAtBoundary
-        do throws(FrameError) {
-            let summary = try frames!.advance(bytes)
-            traffic.add(summary, bytes: bytes.count)
-            return Piece(count: bytes.count, summary: summary)
-        } catch {
-            frames = nil
-            traffic.add(error.summaryBefore, bytes: error.validPrefix)
-            return Piece(
-                count: error.validPrefix, summary: error.summaryBefore, violation: error.violation,
-                endsAtBoundary: beganAtBoundary || error.validPrefix > 0)
-        }
-    }
-
-    @inline(__always)
-    private mutating func note(_ piece: Piece, from side: Peer, _ traffic: inout Traffic) {
-        if let code = piece.summary.closeCode { traffic.countClose(code.number) }
-        if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
-        guard let violation = piece.violation else { return }
-        // The first violation of either endpoint is the reported one.
-        protocolViolation = protocolViolation ?? ProtocolViolation(side: side, violation: violation)
-        switch side {
-        case .client: endClient(violation, atBoundary: piece.endsAtBoundary)
-        case .upstream: endBackend(violation, atBoundary: piece.endsAtBoundary)
-        }
-    }
-
-    /// Ends a tunnel with an invalid client frame: close code to the client, 1001 to the backend.
-    private mutating func endClient(_ violation: FrameViolation, atBoundary: Bool) {
-        // Masking protects intermediaries from attacker-controlled bytes (RFC 6455, 10.3). These bytes are the daemon's
-        // own, so a fixed key is enough.
-        if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
-        up.sourceEnded = true
-        if !closeHandshake.isSent { closeHandshake = .pending(violation.closeCode) }
-    }
-
-    /// Ends a tunnel with an invalid backend frame. The client gets 1011, an unexpected condition (RFC 6455, 7.4.1).
-    private mutating func endBackend(_ violation: FrameViolation, atBoundary: Bool) {
-        down.sourceEnded = true
-        guard atBoundary else { return }
-        down.pending.append(FrameWriter.close(.internalError))
-        closeHandshake = .init(sending: .internalError)
-    }
-}
-
-extension Traffic.Direction {
-    fileprivate mutating func add(_ summary: FrameSummary, bytes count: Int) {
-        bytes &+= UInt64(count)
-        frames &+= UInt64(summary.frames)
-        messages &+= UInt64(summary.messages)
-        pings &+= UInt64(summary.pings)
-        pongs &+= UInt64(summary.pongs)
-    }
-}
-
-// MARK: - Close handshake
-
-extension Connection {
-    /// Ends the tunnel with a close frame, at once or after the backend's current frame.
-    mutating func closeTunnels(_ code: CloseCode) {
-        guard !closeHandshake.isSent else { return }
-        // A pending close that fails the connection takes precedence.
-        if case .pending(let earlier) = closeHandshake, earlier.failsConnection { return sendCloseIfPossible() }
-        closeHandshake = .pending(code)
-        sendCloseIfPossible()
-    }
-
-    /// Sends the pending close frame at a frame boundary. In the middle of a frame it would be read as payload.
-    private mutating func sendCloseIfPossible() {
-        guard case .pending(let code) = closeHandshake, let serverFrames, serverFrames.isAtBoundary else { return }
-        // Send at most one close frame (RFC 6455, 5.5.1).
-        if !serverFrames.hasSeenClose, !sentCloseForBackend {
-            down.pending.append(FrameWriter.close(code, reason: protocolViolation?.violation.reason ?? ""))
-        }
-        closeHandshake = .init(sending: code)
-        down.sourceEnded = true
-    }
-
-    /// Sends a close frame for a backend that ended without one (RFC 6455, 7.4.1). Returns false if none can be sent.
-    private mutating func sendCloseAfterBackendFailure() -> Bool {
-        guard !down.sourceEnded, sendCloseForBackend() else { return false }
-        down.sourceEnded = true
-        closeHandshake = .failed(discarded: 0)
-        return true
-    }
-
-    /// Handles the end of a backend's direction without a close frame, usually after a crash. The client's bytes are
-    /// still relayed because the backend may still read.
-    private mutating func endForBackend(_ kernel: some Kernel) {
-        guard !up.sourceEnded, clientFrames?.hasSeenClose == false, sendCloseForBackend() else { return }
-        sentCloseForBackend = true
-        if !Self.flush(&down, to: &client, kernel) { down.pending.removeAll() }
-    }
-
-    /// Appends a close frame for the backend: 1011, because only the next request decides whether the backend restarts
-    /// (1012 would promise it). A scheduled close keeps its own code.
-    private mutating func sendCloseForBackend() -> Bool {
-        guard let serverFrames, serverFrames.isAtBoundary, !serverFrames.hasSeenClose else { return false }
-        switch closeHandshake {
-        case .none: down.pending.append(FrameWriter.close(.internalError))
-        case .scheduled(let code): down.pending.append(FrameWriter.close(code))
-        case .pending, .sent, .failed: return false
-        }
-        return true
-    }
-
-    /// Sends the close frame and discards the client's bytes until its close frame or its end.
-    ///
-    /// On a failed connection the daemon ends its direction first and at once (RFC 6455, 7.1.1). Closing the socket at
-    /// once would destroy the close frame: the kernel sends a reset if unread bytes are in the receive buffer.
-    private mutating func finishClose(through kernel: some Kernel, buffers: inout ReadBuffers) -> Progress {
-        guard Self.flush(&down, to: &client, kernel) else { return .over(.clientReset) }
-        if case .failed = closeHandshake { Self.endSink(of: &down, client, kernel) }
-        for _ in 0..<Limits.readsPerTurn {
-            guard client.readiness.contains(.readable) else { return .rest }
-            switch kernel.receive(from: client.descriptor, into: &buffers.ordinary) {
-            case .bytes(let count):
-                client.recordRead(count, of: buffers.ordinary.count)
-                if case .failed(let discarded) = closeHandshake {
-                    let more = (count + 1023) / 1024
-                    guard Int(discarded) + more <= Limits.discardedKibibytes else { return .over(.closeHandshake) }
-                    closeHandshake = .failed(discarded: discarded + UInt16(more))
-                }
-                var ignored = Traffic.Direction()
-                _ = Self.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
-                // After a protocol violation frames are no longer parsed. Only the client's end or the timer ends the
-                // tunnel.
-                if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.closeHandshake) }
-            case .wouldBlock: client.readiness.remove(.readable)
-            case .ended, .failed: return .over(.closeHandshake)
-            }
-        }
-        return .more
     }
 }
 

@@ -22,7 +22,7 @@ final class CableServer<K: Kernel> {
     var sessions = Slab(empty: Session.empty)
     /// Cables whose machine was called since the last look at its deadline and its undelivered messages.
     var touched: [CableID] = []
-    private var buffer: [UInt8] = []
+    var buffer: [UInt8] = []
     /// Like `buffer`, for what backends send; taken out while it is read from.
     var upstreamBuffer: [UInt8] = []
     /// Clients that wait for a backend.
@@ -221,7 +221,7 @@ final class CableServer<K: Kernel> {
         }
     }
 
-    private func open(_ transfer: SessionTransfer) {
+    func open(_ transfer: SessionTransfer) {
         let id = transfer.cable
         let place = sessions.claim()
         sessions[place.index] = Session(
@@ -246,7 +246,7 @@ final class CableServer<K: Kernel> {
         }
     }
 
-    private func accept(_ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?) {
+    func accept(_ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?) {
         let isWelcomed = transfer.backend?.upstream == nil
         let id = transfer.cable
         let place = sessions.peek(at: index) { $0.generation }
@@ -274,127 +274,6 @@ final class CableServer<K: Kernel> {
         reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
     }
 
-    // MARK: Broadcasts
-
-    /// Queues the messages of a request and returns the publisher's response.
-    private func broadcast(_ body: [UInt8], to id: CableID) -> LocalReply {
-        guard cables.indices.contains(id.index), cables[id.index] != nil else {
-            return LocalReply(status: 404, body: "The cable is not configured any more.")
-        }
-        do throws(BroadcastError) {
-            apply(try BroadcastRequest.read(body.span), in: body, to: id, publishing: true)
-        } catch {
-            cables[id.index]!.refusedPublications += 1
-            return LocalReply(status: 400, body: "Invalid broadcast: \(error.sentence).")
-        }
-        return LocalReply(status: cables[id.index]!.hasActionCable ? 201 : 200, body: "Accepted.")
-    }
-
-    /// With a source, a message that a program posted is published there and delivered when it comes back.
-    private func apply(_ request: BroadcastRequest, in body: [UInt8], to id: CableID, publishing: Bool) {
-        switch request {
-        case .publish(let broadcasts):
-            cables[id.index]!.publications += UInt64(broadcasts.count)
-            if publishing, let source = cables[id.index]!.source {
-                for broadcast in broadcasts {
-                    source.publish(StreamMessage(broadcast, in: body.span).message, to: broadcast.stream)
-                }
-                takeOutputs(of: id, source)
-            } else {
-                for broadcast in broadcasts {
-                    cables[id.index]!.machine.broadcast(
-                        StreamMessage(broadcast, in: body.span), to: broadcast.stream,
-                        excluding: broadcast.excludedSocket)
-                }
-                cables[id.index]!.hasUndelivered = true
-            }
-        case .disconnect(let identifier, let reconnect):
-            var writer = writer
-            cables[id.index]!.machine.disconnect(identifier, reconnect: reconnect, at: kernel.now(), &writer)
-        }
-        settle(id)
-    }
-
-    // MARK: Sockets
-
-    func token(_ index: Int) -> Token {
-        Token(.session, index: index, generation: sessions.peek(at: index) { $0.generation })
-    }
-
-    func ready(_ token: Token, _ readiness: Readiness) {
-        let index = token.index
-        guard sessions.contains(index: index, generation: token.generation) else { return }
-        sessions[index].readiness.formUnion(readiness)
-        if readiness.contains(.broken) { return close(index) }
-        if readiness.contains(.writable), let client = sessions.peek(at: index, for: { $0.client }) {
-            writable(index, client)
-        }
-        guard sessions.contains(index: index, generation: token.generation),
-            sessions.peek(at: index, for: { $0.readiness.contains(.readable) || $0.readiness.contains(.peerEnded) })
-        else { return }
-        read(index)
-    }
-
-    private func writable(_ index: Int, _ client: UInt32) {
-        let id = sessions.peek(at: index) { $0.cable }
-        guard !cables[id.index]!.machine.clients.queues.isEmpty(client) else { return }
-        var writer = writer
-        cables[id.index]!.machine.writable(client, at: kernel.now(), &writer)
-        settle(id)
-        // What the client did not take was not read from the backend, which is in use until it is.
-        guard sessions.isTaken(index), let relay = sessions[index].relay, let upstream = relay.upstream else { return }
-        backends.gate(of: relay.backend).recordClientData(at: kernel.now())
-        if upstream.stage != .connecting { read(upstream, of: index, relay) }
-    }
-
-    private func read(_ index: Int) {
-        let generation = sessions.peek(at: index) { $0.generation }
-        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
-        for _ in 0..<Limits.sessionReadsPerTurn where !sessions.peek(at: index, for: { $0.isPaused }) {
-            let (descriptor, stage) = sessions.peek(at: index) { ($0.descriptor, $0.stage) }
-            let count: Int
-            switch kernel.receive(from: descriptor, into: &buffer) {
-            case .bytes(let bytes): count = bytes
-            case .wouldBlock:
-                sessions[index].readiness.remove(.readable)
-                return
-            case .ended, .failed: return close(index)
-            }
-            switch stage {
-            case .open: receive(&buffer, count, for: index)
-            case .closing: break
-            case .discarding(let client, let kibibytes):
-                guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
-                sessions[index].stage = .discarding(client: client, kibibytes: sum)
-            case .refused(let kibibytes):
-                guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
-                sessions[index].stage = .refused(kibibytes: sum)
-            }
-            guard sessions.contains(index: index, generation: generation) else { return }
-            // A short read has emptied the socket; its end would be told by another event (epoll(7), question 9).
-            if count < Limits.sessionReadBytes, !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) {
-                sessions[index].readiness.remove(.readable)
-                return
-            }
-        }
-        if !sessions.peek(at: index, for: { $0.isPaused }) { reactor.resumeLater(token(index)) }
-    }
-
-    /// nil: the limit of discarded bytes is reached.
-    private static func add(_ count: Int, to kibibytes: UInt16) -> UInt16? {
-        let sum = Int(kibibytes) + max(1, count / 1024)
-        return sum * 1024 > Limits.lingerBytes ? nil : UInt16(sum)
-    }
-
-    private func receive(_ bytes: inout [UInt8], _ count: Int, for index: Int) {
-        guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
-        let id = sessions.peek(at: index) { $0.cable }
-        var writer = writer
-        cables[id.index]!.machine.receive(
-            &bytes, 0..<count, from: client, at: kernel.now(), unixSeconds: Int(kernel.wallClock().seconds), &writer)
-        settle(id)
-    }
-
     // MARK: Actions
 
     /// Performs what a machine has decided, and notes that its deadline may have changed.
@@ -413,7 +292,7 @@ final class CableServer<K: Kernel> {
         work.post(.cableWork)
     }
 
-    private func perform(_ action: CableMachine.Action, _ id: CableID) {
+    func perform(_ action: CableMachine.Action, _ id: CableID) {
         switch action {
         case .end(let connection, let reason):
             let index = SessionWriter<K>.index(of: connection)
@@ -452,7 +331,7 @@ final class CableServer<K: Kernel> {
     }
 
     /// Releases everything that a session holds.
-    private func close(_ index: Int) {
+    func close(_ index: Int) {
         endRelay(index)
         let token = token(index)
         let session = sessions.remove(index: index)
@@ -501,64 +380,6 @@ final class CableServer<K: Kernel> {
         cables[id.index]!.machine.endStalled(at: now, &writer)
         settle(id)
         lookAfterRelays(of: id, at: now)
-    }
-
-    // MARK: Redis
-
-    func redisReady(_ token: Token, _ readiness: Readiness) {
-        let id = CableID(index: token.index >> 1)
-        guard cables.indices.contains(id.index), let source = cables[id.index]?.source else { return }
-        source.ready(token, readiness)
-        takeOutputs(of: id, source)
-    }
-
-    func redisTimerFired(_ number: UInt8, of id: CableID) {
-        guard cables.indices.contains(id.index), let source = cables[id.index]?.source else { return }
-        source.timerFired(number)
-        takeOutputs(of: id, source)
-    }
-
-    func takeOutputs(of id: CableID, _ source: RedisConnection<K>) {
-        // Performing an output may cause others: a client that is disconnected ends a stream.
-        while cables[id.index] != nil {
-            let outputs = source.takeOutputs()
-            guard !outputs.isEmpty else { return }
-            for output in outputs where cables[id.index] != nil { take(output, of: id) }
-        }
-    }
-
-    private func take(_ output: RedisConnection<K>.Output, of id: CableID) {
-        var writer = writer
-        let now = kernel.now()
-        switch output {
-        case .deliver(SubscriberMachine.remoteDisconnects, _): return remoteDisconnect(id, isGap: false)
-        case .gap(SubscriberMachine.remoteDisconnects): return remoteDisconnect(id, isGap: true)
-        case .fenced: return fenced(id, hasFailed: false)
-        case .fenceFailed: return fenced(id, hasFailed: true)
-        case .deliver(let stream, let text):
-            cables[id.index]!.lastDelivered = now
-            guard let message = StreamMessage(published: text) else {
-                cables[id.index]!.refusedPublications += 1
-                break
-            }
-            cables[id.index]!.machine.broadcast(message, to: stream)
-            cables[id.index]!.hasUndelivered = true
-        case .request(let text): apply(text, to: id)
-        case .confirmed(let stream): cables[id.index]!.machine.sourceConfirmed(stream, at: now, &writer)
-        case .gap(let stream): cables[id.index]!.machine.gap(in: stream, at: now, &writer)
-        case .away: cables[id.index]!.machine.sourceLost(at: now, &writer)
-        case .returned: cables[id.index]!.machine.sourceReturned()
-        }
-        settle(id)
-    }
-
-    /// A message of AnyCable's broadcaster: every daemon gets it, so it is delivered here and published nowhere.
-    private func apply(_ text: [UInt8], to id: CableID) {
-        do throws(BroadcastError) {
-            apply(try BroadcastRequest.read(text.span), in: text, to: id, publishing: false)
-        } catch {
-            cables[id.index]!.refusedPublications += 1
-        }
     }
 
     /// Delivers messages and arms timers. Returns at once when no machine was called.

@@ -1,0 +1,101 @@
+/// The deadline of each wait of an exchange, and what follows when it expires.
+extension ExchangeMachine {
+    enum Deadline: Equatable {
+        case head, keepAlive, idleUpstream, body, connect, response, flush, linger
+        /// The client has ended its direction behind its request: without progress it counts as gone.
+        case shutdownPhase
+    }
+
+    /// Returns the deadline of the current wait; nil where another part limits it or none applies. It is `mutating` for
+    /// the reason given at `next`.
+    mutating func deadline(client: Readiness) -> Deadline? {
+        switch phase {
+        case .readingProxyHeader: .head
+        case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
+        case .readingBody: .body
+        case .awaitingConnection: mayHaveLeft(client) ? .shutdownPhase : .connect
+        case .relaying: deadlineWhileRelaying(client)
+        case .finishing, .aborting: .flush
+        case .lingering: .linger
+        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .serving, .awaitingCommand,
+            .streaming, .tunnel, .over:
+            nil
+        }
+    }
+
+    /// Whether the client may be gone: its request is complete and its direction has ended. A full close and a
+    /// half-close look alike until bytes are sent, which a closed connection answers with a reset.
+    @inline(__always)
+    private func mayHaveLeft(_ client: Readiness) -> Bool {
+        client.contains(.peerEnded) && request?.body.isFinished == true
+    }
+
+    /// Limits whichever side must act next. A backend that has begun its response may stream at any rate. A client that
+    /// still owes body bytes is limited, unless bytes move in either direction.
+    @inline(__always)
+    private func deadlineWhileRelaying(_ client: Readiness) -> Deadline? {
+        guard toClient.isEmpty else { return .flush }
+        guard !mayHaveLeft(client) else { return .shutdownPhase }
+        let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
+        guard response == nil else { return waitsForBody ? .body : nil }
+        return waitsForBody ? .body : .response
+    }
+
+    @inline(__always)
+    func limit(of deadline: Deadline) -> Duration {
+        switch deadline {
+        case .head: rules.limits.headerTimeout
+        case .keepAlive: Limits.keepAliveTimeout
+        case .idleUpstream: idleUpstream?.timeout ?? .zero
+        case .body: serviceLimits.bodyTimeout
+        case .connect: Limits.connectTimeout
+        case .response: serviceLimits.responseTimeout
+        case .flush: serviceLimits.sendTimeout
+        case .linger: Limits.lingerTimeout
+        case .shutdownPhase: Limits.departureTimeout
+        }
+    }
+
+    /// Handles an expired deadline. `undelivered`: bytes sent to the client and not acknowledged, used for
+    /// `shutdownPhase` only.
+    mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
+        switch deadline {
+        case .head: respond(LocalReply(status: 408, body: "The request header timed out."), closing: true)
+        case .keepAlive: phase = .over(.idle)
+        case .idleUpstream: upstreamUse = .spent
+        case .body: failUpstream(LocalReply(status: 408, body: "The request body timed out."))
+        case .connect, .response:
+            failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not respond in time."))
+        case .flush: phase = .over(.stalled)
+        case .linger: phase = .over(.done)
+        case .shutdownPhase: departureIsDue(undelivered)
+        }
+    }
+
+    /// Handles a client that sends nothing more while no bytes move. With all bytes acknowledged it is gone. With bytes
+    /// in flight and no reset it is slow, and gets the usual `send_timeout`.
+    private mutating func departureIsDue(_ undelivered: Int) {
+        guard undelivered > 0 else {
+            phase = .over(.clientLeft)
+            return
+        }
+        let isSame = lastProgress.moved == moved && lastProgress.bytes == undelivered
+        lastProgress = (moved, undelivered, isSame ? lastProgress.checks + 1 : 1)
+        if Limits.departureTimeout * lastProgress.checks >= serviceLimits.sendTimeout { phase = .over(.stalled) }
+    }
+
+    @inline(__always)
+    var serviceLimits: ServiceLimits {
+        guard let service = request?.service else { return rules.limits.service }
+        return rules.services[service.index].limits
+    }
+
+    /// The client's address as in `$remote_addr` and the log.
+    var remoteAddress: String { request?.announcedClient ?? peer.host }
+
+    /// The service's name for client-facing texts.
+    var serviceSentence: String {
+        guard let service = request?.service else { return "The service" }
+        return "The service \"\(rules.services[service.index].name)\""
+    }
+}

@@ -1,0 +1,62 @@
+/// The frames of an open tunnel: what each piece of bytes means, and the end after a violation.
+extension Connection {
+    /// Counts frames and returns how many bytes may be forwarded. Of an invalid frame nothing is forwarded except
+    /// header bytes of an earlier read.
+    static func follow(
+        _ bytes: Span<UInt8>, _ frames: inout FrameTracker?, _ traffic: inout Traffic.Direction
+    ) -> Piece {
+        guard frames != nil else { return Piece(count: 0, summary: FrameSummary()) }
+        let beganAtBoundary = frames!.isAtBoundary
+        do throws(FrameError) {
+            let summary = try frames!.advance(bytes)
+            traffic.add(summary, bytes: bytes.count)
+            return Piece(count: bytes.count, summary: summary)
+        } catch {
+            frames = nil
+            traffic.add(error.summaryBefore, bytes: error.validPrefix)
+            return Piece(
+                count: error.validPrefix, summary: error.summaryBefore, violation: error.violation,
+                endsAtBoundary: beganAtBoundary || error.validPrefix > 0)
+        }
+    }
+
+    @inline(__always)
+    mutating func note(_ piece: Piece, from side: Peer, _ traffic: inout Traffic) {
+        if let code = piece.summary.closeCode { traffic.countClose(code.number) }
+        if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
+        guard let violation = piece.violation else { return }
+        // The first violation of either endpoint is the reported one.
+        protocolViolation = protocolViolation ?? ProtocolViolation(side: side, violation: violation)
+        switch side {
+        case .client: endClient(violation, atBoundary: piece.endsAtBoundary)
+        case .upstream: endBackend(violation, atBoundary: piece.endsAtBoundary)
+        }
+    }
+
+    /// Ends a tunnel with an invalid client frame: close code to the client, 1001 to the backend.
+    private mutating func endClient(_ violation: FrameViolation, atBoundary: Bool) {
+        // Masking protects intermediaries from attacker-controlled bytes (RFC 6455, 10.3). These bytes are the daemon's
+        // own, so a fixed key is enough.
+        if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
+        up.sourceEnded = true
+        if !closeHandshake.isSent { closeHandshake = .pending(violation.closeCode) }
+    }
+
+    /// Ends a tunnel with an invalid backend frame. The client gets 1011, an unexpected condition (RFC 6455, 7.4.1).
+    private mutating func endBackend(_ violation: FrameViolation, atBoundary: Bool) {
+        down.sourceEnded = true
+        guard atBoundary else { return }
+        down.pending.append(FrameWriter.close(.internalError))
+        closeHandshake = .init(sending: .internalError)
+    }
+}
+
+extension Traffic.Direction {
+    fileprivate mutating func add(_ summary: FrameSummary, bytes count: Int) {
+        bytes &+= UInt64(count)
+        frames &+= UInt64(summary.frames)
+        messages &+= UInt64(summary.messages)
+        pings &+= UInt64(summary.pings)
+        pongs &+= UInt64(summary.pongs)
+    }
+}
