@@ -11,7 +11,8 @@ FOLDER/behaviour.json is read at each connection, FOLDER/journal.jsonl gets a li
 - behaviour.json: {"status": 404} answers each upgrade with that status, {"welcome": {...}} adds members to the welcome,
   {"disconnect": reason} disconnects each client instead of a welcome, {"reject": [channel]} rejects these channels,
   {"subprotocol": null} chooses none, {"boot": seconds} listens later, {"respond": {cookie: seconds}} responds to
-  upgrades later, {"hang_up": cookie} ends each connection with this cookie after its first confirmation.
+  upgrades later, {"hang_up": cookie} ends each connection with this cookie after its first confirmation, {"silent": "after
+  its 101"} or {"silent": "after one ping"} sends nothing more.
 """
 
 import asyncio
@@ -109,7 +110,13 @@ async def converse(client):
     if "disconnect" in chosen:
         await client.send(json.dumps({"type": "disconnect", "reason": chosen["disconnect"], "reconnect": False}))
         return
+    silent = chosen.get("silent")
+    if silent == "after its 101":
+        await asyncio.sleep(3600)
     await client.send(json.dumps({"type": "welcome", **chosen.get("welcome", {})}))
+    if silent:
+        await client.send(json.dumps({"type": "ping", "message": int(time.time())}))
+        await asyncio.sleep(3600)
     pinging = asyncio.create_task(pings(client))
     try:
         async for text in client:

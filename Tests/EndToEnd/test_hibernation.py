@@ -1,9 +1,11 @@
 """Hibernation: the backend sleeps while its clients stay connected (docs/HIBERNATION.md)."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -643,16 +645,51 @@ def test_a_client_is_read_again_after_its_backend_read_nothing(serve, backend, d
 def test_a_command_that_did_not_reach_the_backend_is_not_lost_in_silence(serve, backend):
     """A message of the backend is no answer to what it has not got."""
     daemon = serve(on_demand={"idle_timeout": "1m"})
-    with connected(daemon) as client:
-        cursor = client.join("CursorChannel")
-        client.perform(cursor, "stall")
+    with wire.Wire(("127.0.0.1", daemon.port), 20) as client:
+        host = f"127.0.0.1:{daemon.port}"
+        client.send(wire.upgrade(host=host, extra=["Sec-WebSocket-Protocol: actioncable-v1-json"]))
+        assert client.read_head().first_line.startswith("HTTP/1.1 101 ")
+        name = identifier("CursorChannel")
+        client.send(wire.text_frame(json.dumps({"command": "subscribe", "identifier": name})))
+        seen = []
+        while not seen or seen[-1].get("type") != "confirm_subscription":
+            seen.append(json.loads(client.read_frame()[1]))
+
+        def perform(**data):
+            return wire.text_frame(json.dumps({"command": "message", "identifier": name, "data": json.dumps(data)}))
+
+        client.send(perform(action="stall"))
+        flood = perform(action="echo", text="x" * 50_000) * 400
+
+        def send():
+            # It ends when the daemon reads no more.
+            with contextlib.suppress(OSError):
+                client.send(flood)
+
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(lambda: [client.perform(cursor, "echo", text="x" * 50_000) for _ in range(400)])
-            _, code = client.closing(within=20)
-        assert daemon.wait_for("client_disconnected")["reason"] == "command_in_flight"
-        # A client that goes on sending more than is discarded may get a reset, and the library of this client forgets
-        # what it has read when a send fails meanwhile.
-        assert code in (None, 1012)
+            pool.submit(send)
+            while (frame := client.read_frame())[0] == 1:
+                seen.append(json.loads(frame[1]))
+        assert seen[-1] == RECONNECT
+        assert frame == (8, struct.pack("!H", 1012))
+    assert daemon.wait_for("client_disconnected")["reason"] == "command_in_flight"
+
+
+@pytest.mark.timeout(120)
+def test_a_backend_that_falls_silent_is_noticed(serve, backend):
+    """The daemon's own pings would keep the clients waiting for ever."""
+    backend.behave(silent="after its 101")
+    daemon = serve(on_demand={"idle_timeout": "5m"})
+    with CableClient(daemon) as unwelcome:
+        processes.eventually(lambda: facts(daemon)["backend"]["attached"] == 1, what="the 101")
+        backend.behave(silent="after one ping")
+        with connected(daemon) as client:
+            client.send(command="subscribe", identifier=identifier("CursorChannel"))
+            begun = time.monotonic()
+            for one in (unwelcome, client):
+                messages, code = one.closing(within=80)
+                assert messages[-1] == RECONNECT and code == 1012
+            assert 50 < time.monotonic() - begun < 75
 
 
 def test_a_slow_client_gets_everything_from_a_backend_that_pings(serve, backend):

@@ -120,3 +120,26 @@ extension CableAccess {
         return false
     }
 }
+
+// MARK: - Origins
+
+extension CableAccess.Origins {
+    /// Whether a request with these Origin fields may open a WebSocket. `host` and `scheme` are those of the request.
+    func admit(_ origins: [String], host: String?, scheme: String) -> Bool {
+        switch self {
+        case .listed(let rules): return rules.admits(origins)
+        case .sameOrigin:
+            // Browsers always send one Origin (RFC 6455, 4.1), so a request without is not from a page.
+            guard let origin = origins.first else { return true }
+            guard origins.count == 1, let host else { return false }
+            let own = "\(scheme)://\(host.lowercased())"
+            return origin.lowercased() == Self.withoutUsualPort(own, scheme: scheme)
+        }
+    }
+
+    /// Browsers leave out the port that a scheme implies (RFC 6454, 6.2).
+    private static func withoutUsualPort(_ origin: String, scheme: String) -> String {
+        let suffix = scheme == "https" ? ":443" : ":80"
+        return origin.hasSuffix(suffix) ? String(origin.dropLast(suffix.count)) : origin
+    }
+}

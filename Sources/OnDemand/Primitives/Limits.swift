@@ -311,6 +311,9 @@ enum Limits {
     /// A backend that has pinged and then sends nothing for three of its intervals, and at least for this long, is gone
     /// (Action Cable pings every 3 s).
     static let upstreamSilence: Duration = .seconds(9)
+    /// The same for a backend that has pinged once, so that its interval is not known, and for one that has accepted a
+    /// client and has sent nothing: twice the longest interval that servers use.
+    static let upstreamFirstSilence: Duration = .seconds(60)
 
     // MARK: Redis
 

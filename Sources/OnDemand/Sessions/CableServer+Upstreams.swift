@@ -275,6 +275,7 @@ extension CableServer {
                 return upstreamClosed(index, relay)
             }
             guard let message else { return }
+            upstream.hasSpoken = true
             switch message {
             case .text(let content): apply(.message(content.bytes(in: bytes)), to: relay, of: index)
             case .binary(let content): apply(.upstreamSentBinary(content.bytes(in: bytes)), to: relay, of: index)

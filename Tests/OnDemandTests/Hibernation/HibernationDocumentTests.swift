@@ -55,6 +55,7 @@ struct HibernationDocumentTests {
             "| clients that are connected again at the same time | \(Limits.restoresAtOnce) |",
             "| message of a backend | \(Limits.upstreamMessageBytes / 1024 / 1024) MiB |",
             "| silence of a backend that pings | \(Limits.upstreamSilence.shortText) |",
+            "| silence of a backend that has pinged once, or has said nothing yet | \(Limits.upstreamFirstSilence.shortText) |",
             "| message of Redis before a crash | \(Limits.crashGap.shortText) |",
         ] { #expect(document.contains("\n" + row), "\(row)") }
     }

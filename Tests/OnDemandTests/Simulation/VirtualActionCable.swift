@@ -58,10 +58,7 @@ final class VirtualActionCable {
         }
         if let delay = script.cutsAfter { later(delay) { $0.say([], true) } }
         if let delay = script.restartsAfter { later(delay) { $0.bid("server_restart", reconnect: true) } }
-        // A silence is noticed once two pings have told the interval.
-        if let delay = script.hangsAfter {
-            later(delay + script.welcomesAfter + script.pingInterval + .seconds(1)) { $0.hangs = true }
-        }
+        if let delay = script.hangsAfter { later(delay) { $0.hangs = true } }
     }
 
     /// The process has got TERM.
