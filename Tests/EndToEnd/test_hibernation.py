@@ -304,6 +304,7 @@ def test_pings_arrive_in_time_while_the_backend_boots(serve, backend):
         assert seen == ["late"]
 
 
+@pytest.mark.timeout(120)
 def test_a_client_is_asked_to_reconnect_after_max_age(serve):
     daemon = serve(hibernate={**HIBERNATE, "max_age": "1m"}, ping_interval="1s")
     with connected(daemon) as client:

@@ -5,29 +5,13 @@ import Testing
 
 /// docs/HIBERNATION.md contains the machine's results, its limits and its reasons, so it cannot become outdated.
 struct HibernationDocumentTests {
-    private static let file = Corpus.repository.appending(path: "docs/HIBERNATION.md")
-    private static let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->\n")
-    private static let refresh = "UPDATE_DOCUMENTS=1 swift test --filter HibernationDocument"
+    private let table: GeneratedTable
+    private var document: String { table.text }
 
-    private let document: String
-    private let isUpdate = ProcessInfo.processInfo.environment["UPDATE_DOCUMENTS"] == "1"
-
-    init() throws { document = try String(contentsOf: Self.file, encoding: .utf8) }
+    init() throws { table = try GeneratedTable(in: "HIBERNATION.md") }
 
     @Test("the table in the document matches the machine")
-    func table() throws {
-        let start = try #require(document.range(of: Self.begin), "the marker of the beginning is missing")
-        let stop = try #require(document.range(of: Self.end), "the marker of the end is missing")
-        let (written, fresh) = (document[start.upperBound..<stop.lowerBound], "\n\(RelayTable.text)\n")
-        guard written != fresh else { return }
-        if isUpdate {
-            let updated = document[..<start.upperBound] + fresh + document[stop.lowerBound...]
-            return try String(updated).write(to: Self.file, atomically: true, encoding: .utf8)
-        }
-        let (old, new) = (written.split(separator: "\n"), fresh.split(separator: "\n"))
-        let line = zip(old, new).first { $0 != $1 }?.1 ?? "(another number of lines)"
-        Issue.record("docs/HIBERNATION.md is outdated; to regenerate it: \(Self.refresh). Now: \(line)")
-    }
+    func matches() throws { try table.check(RelayTable.text, filter: "HibernationDocument") }
 
     @Test("each situation is in the state of its name, and each kind of event occurs")
     func places() {
