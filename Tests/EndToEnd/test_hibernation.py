@@ -619,60 +619,86 @@ def test_a_backend_that_dies_while_clients_are_restored_gets_all_of_them_back(se
         client.socket.close()
 
 
+class FloodingClient:
+    """A client that reads whatever happens to what it sends; the library forgets what it has read when a send fails."""
+
+    def __init__(self, daemon):
+        self.wire = wire.Wire(("127.0.0.1", daemon.port), 20)
+        self.wire.send(wire.upgrade(
+            host=f"127.0.0.1:{daemon.port}", extra=[f"Sec-WebSocket-Protocol: {ACTION_CABLE}"]))
+        assert self.wire.read_head().first_line.startswith("HTTP/1.1 101 ")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wire.close()
+
+    @staticmethod
+    def frame(**command):
+        return wire.text_frame(json.dumps(command))
+
+    def perform(self, name, action, **data):
+        return self.frame(command="message", identifier=name, data=json.dumps({"action": action, **data}))
+
+    def next(self):
+        """The next message that is not a ping, or the code of the close frame."""
+        while (frame := self.wire.read_frame())[0] == 1:
+            message = json.loads(frame[1])
+            if message.get("type") != "ping":
+                return message
+        assert frame[0] == 8
+        return struct.unpack("!H", frame[1][:2])[0]
+
+    def join(self, channel):
+        name = identifier(channel)
+        self.wire.send(self.frame(command="subscribe", identifier=name))
+        assert self.next()["type"] == "welcome"
+        assert self.next() == {"identifier": name, "type": "confirm_subscription"}
+        return name
+
+    @contextlib.contextmanager
+    def sending(self, data):
+        def send():
+            # It ends when the daemon reads no more.
+            with contextlib.suppress(OSError):
+                self.wire.send(data)
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(send)
+            yield
+
+
 @pytest.mark.parametrize("dies", [False, True])
 def test_a_client_is_read_again_after_its_backend_read_nothing(serve, backend, dies):
     """The backend ends the connection while the client's commands wait in front of it."""
     daemon = serve(on_demand={"idle_timeout": "1m"})
-    with connected(daemon) as client:
+    with FloodingClient(daemon) as client:
         cursor = client.join("CursorChannel")
-        client.perform(cursor, "stall", dies=dies)
-        # More than the sockets and the daemon's limit hold. None of them needs to be performed.
-        padding = json.dumps({"command": "unsubscribe", "identifier": identifier("Unknown"), "padding": "x" * 50_000})
-
-        def send():
-            for _ in range(400):
-                client.socket.send(padding)
-            client.perform(cursor, "echo", text="read again")
-
+        client.wire.send(client.perform(cursor, "stall", dies=dies))
         assert client.next() == {"identifier": cursor, "message": "stalled"}
-        with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(send)
+        # More than the sockets and the daemon's limit hold. None of them needs to be performed.
+        padding = client.frame(command="unsubscribe", identifier=identifier("Unknown"), padding="x" * 50_000) * 400
+        with client.sending(padding + client.perform(cursor, "echo", text="read again")):
             # Too much for the wake's queue, or performed; never silence.
-            message = client.next(within=20)
-            assert message == RECONNECT or message["message"]["echo"] == "read again"
-            sending.exception(timeout=20)
+            message = client.next()
+            if message == RECONNECT:
+                assert client.next() == 1012
+            else:
+                assert message["message"]["echo"] == "read again"
 
 
 def test_a_command_that_did_not_reach_the_backend_is_not_lost_in_silence(serve, backend):
     """A message of the backend is no answer to what it has not got."""
     daemon = serve(on_demand={"idle_timeout": "1m"})
-    with wire.Wire(("127.0.0.1", daemon.port), 20) as client:
-        host = f"127.0.0.1:{daemon.port}"
-        client.send(wire.upgrade(host=host, extra=["Sec-WebSocket-Protocol: actioncable-v1-json"]))
-        assert client.read_head().first_line.startswith("HTTP/1.1 101 ")
-        name = identifier("CursorChannel")
-        client.send(wire.text_frame(json.dumps({"command": "subscribe", "identifier": name})))
-        seen = []
-        while not seen or seen[-1].get("type") != "confirm_subscription":
-            seen.append(json.loads(client.read_frame()[1]))
-
-        def perform(**data):
-            return wire.text_frame(json.dumps({"command": "message", "identifier": name, "data": json.dumps(data)}))
-
-        client.send(perform(action="stall"))
-        flood = perform(action="echo", text="x" * 50_000) * 400
-
-        def send():
-            # It ends when the daemon reads no more.
-            with contextlib.suppress(OSError):
-                client.send(flood)
-
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(send)
-            while (frame := client.read_frame())[0] == 1:
-                seen.append(json.loads(frame[1]))
-        assert seen[-1] == RECONNECT
-        assert frame == (8, struct.pack("!H", 1012))
+    with FloodingClient(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.wire.send(client.perform(cursor, "stall"))
+        with client.sending(client.perform(cursor, "echo", text="x" * 50_000) * 400):
+            seen = [client.next()]
+            while isinstance(seen[-1], dict):
+                seen.append(client.next())
+        assert seen[-2:] == [RECONNECT, 1012]
     assert daemon.wait_for("client_disconnected")["reason"] == "command_in_flight"
 
 
