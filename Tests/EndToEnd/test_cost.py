@@ -82,8 +82,10 @@ def test_the_cost_of_a_head_is_proportional_to_its_bytes_whatever_stands_in_it(
     measured(f"instructions per byte of a head of {kind}, 1 KB and 15 KB", f"{per_byte[0]:,.0f}, {per_byte[1]:,.0f}")
     limits = cost.thresholds()
     assert per_byte[1] <= limits["instructions_per_byte_of_a_head"]
-    # A search among what was read before grows by its depth, and by no more.
-    assert per_byte[1] <= limits["growth_of_a_head_per_byte"] * per_byte[0]
+    # A search among what was read before grows by its depth, and by no more. Of a head that costs next to nothing the
+    # small one is measured too roughly: a turn of the loop more or less is ten instructions for each of its bytes.
+    small_cost = max(per_byte[0], limits["instructions_per_byte_of_a_cheap_head"])
+    assert per_byte[1] <= limits["growth_of_a_head_per_byte"] * small_cost
 
 
 def test_a_crowd_that_has_settled_gives_back_what_opening_it_needed(tmp_path, measured):
