@@ -61,7 +61,7 @@ fuzz: ## random inputs for every parser (FUZZER=name, RUNS=n or SECONDS=60 each)
 
 .PHONY: e2e
 e2e: $(BENCH) ## real processes, real clients, the real Rails application
-	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest
+	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest -n 2
 
 .PHONY: picture
 picture: build ## redraw the picture in README.md: a day of a Rails server in fast motion

@@ -4,26 +4,39 @@ import shutil
 
 import pytest
 from selenium import webdriver
+from xdist.scheduler import LoadScopeScheduling
 
 import rails
 from daemon import REPOSITORY, Daemon, double, executable
 from page import Demo
 from wire import Listener
 
-_measurements = []
+_measurements = {}
 
 # Needs Python 2.7, which few systems have any more.
 collect_ignore = [] if (REPOSITORY / ".build" / "autobahn" / "bin" / "wstest").exists() else ["test_autobahn.py"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _built_executables():
+def pytest_sessionstart(session):
     """A missing build fails the run with one message instead of a hundred tracebacks."""
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return
     try:
         executable()
         double()
     except AssertionError as missing:
         pytest.exit(f"FAILED: {missing}", returncode=1)
+
+
+class TwoHalves(LoadScopeScheduling):
+    """With `-n 2`: the tests of hibernation wait for sleeps and silences most of the time, and so run beside all others."""
+
+    def _split_scope(self, nodeid):
+        return "waiting" if nodeid.startswith("test_hibernation.py") else "working"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return TwoHalves(config, log)
 
 
 @pytest.fixture
@@ -84,9 +97,15 @@ def browser():
 
 
 @pytest.fixture
-def measured():
+def measured(request):
     """measured(what, value) adds a line to the table at the end of the run."""
-    return lambda what, value: _measurements.append((what, value))
+    return lambda what, value: request.node.user_properties.append((what, str(value)))
+
+
+def pytest_runtest_logreport(report):
+    """Reports come from the processes that run the tests to the one that prints the table."""
+    if report.when == "teardown":
+        _measurements.update(report.user_properties)
 
 
 _DAEMONS = pytest.StashKey()
@@ -121,6 +140,6 @@ def pytest_terminal_summary(terminalreporter):
     if not _measurements:
         return
     terminalreporter.section("measured")
-    width = max(len(what) for what, _ in _measurements)
-    for what, value in _measurements:
+    width = max(map(len, _measurements))
+    for what, value in _measurements.items():
         terminalreporter.write_line(f"{what:<{width}}  {value:>16}")

@@ -30,14 +30,18 @@ def closed_with(connection):
     return struct.unpack("!H", payload[:2])[0], payload[2:].decode()
 
 
-@pytest.mark.parametrize("name, frame", [
-    ("unmasked", bytes([0x81, 5]) + b"plain"),
-    ("a reserved bit", bytes([0xC1]) + text_frame("x")[1:]),
-    ("an unknown opcode", bytes([0x83]) + text_frame("x")[1:]),
-    ("a fragmented ping", bytes([0x09, 0x80, 1, 2, 3, 4])),
-    ("a length with the highest bit", bytes([0x82, 0xFF, 0x80]) + bytes(7 + 4)),
-])
-def test_a_forbidden_frame_is_answered_1002_and_does_not_reach_the_backend(start, upstream, name, frame):
+FORBIDDEN = {
+    "unmasked": bytes([0x81, 5]) + b"plain",
+    "a reserved bit": bytes([0xC1]) + text_frame("x")[1:],
+    "an unknown opcode": bytes([0x83]) + text_frame("x")[1:],
+    "a fragmented ping": bytes([0x09, 0x80, 1, 2, 3, 4]),
+    "a length with the highest bit": bytes([0x82, 0xFF, 0x80]) + bytes(7 + 4),
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_forbidden_frame_is_answered_1002_and_does_not_reach_the_backend(start, upstream, name):
+    frame = FORBIDDEN[name]
     daemon = start(service(upstream.port))
     client, backend = tunnel(daemon, upstream)
     client.send(text_frame("good") + frame)
