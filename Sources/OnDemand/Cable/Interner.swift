@@ -20,8 +20,7 @@ struct Interner {
             entries[number].uses += 1
             return number
         }
-        // A copy without spare capacity: it may live long.
-        let exact = Array(bytes[...])
+        let exact = bytes.withoutSpareCapacity
         let number = entries.insert(Entry(bytes: exact, uses: 1))
         numbers[exact] = number
         return number

@@ -208,7 +208,7 @@ extension StreamTable {
 
     private mutating func shrinkNewest() {
         while newest.last == Self.none { newest.removeLast() }
-        if newest.capacity > 4 * newest.count + 64 { newest = Array(newest[...]) }
+        if newest.capacity > 4 * newest.count + 64 { newest = newest.withoutSpareCapacity }
     }
 
     private mutating func remove(_ subscription: UInt32) -> [UInt8]? {

@@ -58,7 +58,7 @@ struct Pool<Element> {
         guard chunks[chunk].taken == 0 else { return }
         chunks[chunk].elements = []
         while chunks.last?.taken == 0 { chunks.removeLast() }
-        if chunks.capacity > 4 * chunks.count + 64 { chunks = Array(chunks[...]) }
+        if chunks.capacity > 4 * chunks.count + 64 { chunks = chunks.withoutSpareCapacity }
         firstWithRoom = min(firstWithRoom, chunks.count)
     }
 

@@ -15,6 +15,15 @@ struct MailboxTests {
         #expect(mailbox.takeAll() == [])
     }
 
+    @Test("ten thousand messages leave no memory behind")
+    func manyMessages() {
+        let mailbox = Mailbox<Int>()
+        for message in 0..<10_000 { mailbox.post(message) }
+        #expect(mailbox.takeAll().count == 10_000)
+        mailbox.post(1)
+        #expect(mailbox.takeAll().capacity < 100)
+    }
+
     @Test("a message that is posted during a read is delivered at the next one")
     func meanwhile() {
         let mailbox = Mailbox<Int>()
