@@ -1108,13 +1108,19 @@ def test_a_response_to_the_second_connection_may_have_any_shape(serve, backend, 
             assert messages[-1] == RECONNECT and code == 1012
 
 
-def test_a_thousand_clients_hibernate_and_wake_at_once(serve, backend):
+def test_a_thousand_clients_hibernate_and_wake_at_once(serve, backend, measured):
     count = 1000
     daemon = serve(on_demand={"idle_timeout": "5s"})
-    with ThreadPoolExecutor(20) as pool:
+    with ThreadPoolExecutor(20) as pool, connected(daemon) as first:
+        first.join("CursorChannel", page=1)
+        before = processes.anonymous_kib(daemon.pid)
         clients = list(pool.map(lambda _: connected(daemon), range(count)))
         names = list(pool.map(lambda client: client.join("CursorChannel", page=1), clients))
-        hibernating(daemon, count)
+        hibernating(daemon, count + 1)
+        each = (processes.anonymous_kib(daemon.pid) - before) * 1024 / count
+        measured("memory of a hibernating client, with its request", f"{each:,.0f} bytes")
+        # Some 450 bytes of it are the stored request.
+        assert each <= 1280
         for number, client in enumerate(clients):
             client.perform(names[0], "echo", text=number)
         echoes = list(pool.map(lambda client: client.next(within=60)["message"]["echo"], clients))

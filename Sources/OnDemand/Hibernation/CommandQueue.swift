@@ -1,8 +1,9 @@
 /// Commands of one client that wait for its upstream, in order.
 struct CommandQueue: Equatable {
     private(set) var commands: [[UInt8]] = []
-    private(set) var byteCount = 0
 
+    /// A sum of at most `Limits.queuedCommands`: every client has a queue, and few have commands in it.
+    var byteCount: Int { commands.reduce(0) { $0 + $1.count } }
     var isEmpty: Bool { commands.isEmpty }
     var count: Int { commands.count }
 
@@ -12,7 +13,6 @@ struct CommandQueue: Equatable {
             return false
         }
         commands.append(command)
-        byteCount += command.count
         return true
     }
 

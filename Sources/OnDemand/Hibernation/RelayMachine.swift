@@ -84,6 +84,9 @@ struct RelayMachine {
         hadUpstream = isAttached
     }
 
+    /// Lets the newest subscription share the memory of an equal one.
+    mutating func share(_ copies: inout RecentCopies) { journal.share(&copies) }
+
     var isAttached: Bool { if case .attached = state { true } else { false } }
 
     /// An upstream is there, or on its way.
@@ -98,7 +101,7 @@ struct RelayMachine {
     func isServed(_ identifier: [UInt8]) -> Bool {
         switch state {
         case .replaying, .restored, .attached:
-            journal.subscriptions.first { $0.identifier == identifier }?.progress == .confirmed
+            journal.subscriptions.first { $0.isNamed(identifier.span) }?.progress == .confirmed
         case .hibernating, .waking, .detaching, .over: false
         }
     }

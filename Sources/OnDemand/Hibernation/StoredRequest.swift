@@ -7,17 +7,20 @@ struct StoredRequest {
     /// The head with the key of the connection that it was made for.
     private var head: [UInt8]
     /// Of the key's value.
-    private let keyStart: Int
+    private let keyStart: UInt32
 
-    private static let field = Array("sec-websocket-key:".utf8)
+    private static let keyField = Array("sec-websocket-key:".utf8)
+    private static let agentField = Array("user-agent:".utf8)
     /// Sixteen bytes in Base64.
     static let keyByteCount = 24
 
     /// nil: the head has no key of the usual length, or is too long to be kept.
     init?(head: [UInt8]) {
-        guard head.count <= Limits.storedRequestBytes, let start = Self.keyStart(in: head) else { return nil }
-        self.head = head
-        keyStart = start
+        guard head.count <= Limits.storedRequestBytes, let key = Self.value(of: Self.keyField, in: head),
+            key.count == Self.keyByteCount
+        else { return nil }
+        self.head = head.withoutSpareCapacity
+        keyStart = UInt32(key.lowerBound)
     }
 
     var byteCount: Int { head.count }
@@ -26,8 +29,15 @@ struct StoredRequest {
     func head(withKey key: [UInt8]) -> [UInt8] {
         precondition(key.count == Self.keyByteCount, "a key of another length")
         var head = head
-        head.replaceSubrange(keyStart..<keyStart + key.count, with: key)
+        head.replaceSubrange(Int(keyStart)..<Int(keyStart) + key.count, with: key)
         return head
+    }
+
+    /// `User-Agent` for log lines; nil without one.
+    var shownAgent: String? {
+        Self.value(of: Self.agentField, in: head).map {
+            String(decoding: head[$0].prefix(Limits.shownBytes), as: UTF8.self)
+        }
     }
 
     /// Overwrites cookies and tokens.
@@ -36,18 +46,23 @@ struct StoredRequest {
         head = []
     }
 
-    private static func keyStart(in head: [UInt8]) -> Int? {
+    /// The value of the first field of this name, which ends with its colon, without the blanks around it.
+    private static func value(of field: [UInt8], in head: [UInt8]) -> Range<Int>? {
         var lineStart = 0
         while let end = head[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
             let line = head[lineStart..<end]
             if line.count > field.count, zip(line, field).allSatisfy({ HTTPByte.folded($0) == $1 }) {
-                var start = lineStart + field.count
-                while start < end, head[start] == HTTPByte.space || head[start] == HTTPByte.tab { start += 1 }
-                let value = head[start..<end].prefix { $0 > HTTPByte.space }
-                return value.count == keyByteCount ? start : nil
+                var (start, last) = (lineStart + field.count, end)
+                while start < last, isBlank(head[start]) { start += 1 }
+                while start < last, isBlank(head[last - 1]) { last -= 1 }
+                return start..<last
             }
             lineStart = end + 1
         }
         return nil
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == HTTPByte.space || byte == HTTPByte.tab || byte == UInt8(ascii: "\r")
     }
 }

@@ -12,18 +12,75 @@ struct SubscriptionJournal {
         case replayed
     }
 
+    /// Identifier and streams share one array: a hibernating client costs little more than them.
     struct Subscription: Equatable {
-        /// The JSON string, quotes included.
-        let identifier: [UInt8]
+        /// The JSON string of the identifier. Behind it the names of the streams, each after four bytes of its length.
+        private var bytes: [UInt8]
+        private let identifierCount: UInt32
         var progress: Progress
         /// An action was performed that may have left state behind.
         var hasState = false
         /// The cable was asked to listen to its streams.
         var isListened = false
-        var properties: BackendChannels.Properties
+        private var isReplayable = false
+        private var hasStatelessActions = false
+        private var knowsStreams = false
+
+        init(identifier: [UInt8], progress: Progress, properties: BackendChannels.Properties) {
+            bytes = identifier
+            identifierCount = UInt32(identifier.count)
+            self.progress = progress
+            self.properties = properties
+        }
+
+        /// The JSON string, quotes included.
+        var identifier: [UInt8] { Array(bytes[..<Int(identifierCount)]) }
+
+        var properties: BackendChannels.Properties {
+            get {
+                BackendChannels.Properties(
+                    isReplayable: isReplayable, hasStatelessActions: hasStatelessActions,
+                    streams: knowsStreams ? streams : nil)
+            }
+            set {
+                isReplayable = newValue.isReplayable
+                hasStatelessActions = newValue.hasStatelessActions
+                knowsStreams = newValue.streams != nil
+                var packed = identifier
+                let streams = newValue.streams ?? []
+                packed.reserveCapacity(streams.reduce(packed.count) { $0 + Self.lengthBytes + $1.count })
+                for name in streams {
+                    let count = UInt32(name.count)
+                    for shift in [24, 16, 8, 0] as [UInt32] { packed.append(UInt8(truncatingIfNeeded: count >> shift)) }
+                    packed += name
+                }
+                bytes = packed
+            }
+        }
 
         /// A new subscription restores everything that this one has.
-        var isRestorable: Bool { progress == .confirmed && properties.isReplayable && !hasState }
+        var isRestorable: Bool { progress == .confirmed && isReplayable && !hasState }
+
+        mutating func share(_ copies: inout RecentCopies) { bytes = copies.shared(bytes) }
+
+        func isNamed(_ written: Span<UInt8>) -> Bool {
+            guard Int(identifierCount) == written.count else { return false }
+            for index in written.indices where bytes[index] != written[index] { return false }
+            return true
+        }
+
+        private static let lengthBytes = 4
+
+        private var streams: [[UInt8]] {
+            var (names, rest) = ([[UInt8]](), bytes[Int(identifierCount)...])
+            while !rest.isEmpty {
+                let count = rest.prefix(Self.lengthBytes).reduce(0) { $0 << 8 | Int($1) }
+                rest = rest.dropFirst(Self.lengthBytes)
+                names.append(Array(rest.prefix(count)))
+                rest = rest.dropFirst(count)
+            }
+            return names
+        }
     }
 
     private(set) var subscriptions: [Subscription] = []
@@ -44,13 +101,17 @@ struct SubscriptionJournal {
     func index(of identifier: JSONSlice, in text: Span<UInt8>) -> Int? {
         guard !subscriptions.isEmpty else { return nil }
         let written = text.extracting(identifier.range.indices)
-        if let index = subscriptions.firstIndex(where: { Self.isSame($0.identifier, written) }) { return index }
+        if let index = subscriptions.firstIndex(where: { $0.isNamed(written) }) { return index }
         guard let content = identifier.string(in: text) else { return nil }
         return subscriptions.firstIndex { subscription in
-            guard let value = try? JSONScanner.value(of: subscription.identifier.span) else { return false }
-            return value.isString(content, in: subscription.identifier.span)
+            let identifier = subscription.identifier
+            guard let value = try? JSONScanner.value(of: identifier.span) else { return false }
+            return value.isString(content, in: identifier.span)
         }
     }
+
+    /// Lets the newest subscription share the memory of an equal one.
+    mutating func share(_ copies: inout RecentCopies) { subscriptions[subscriptions.count - 1].share(&copies) }
 
     mutating func append(_ subscription: Subscription) { subscriptions.append(subscription) }
 
@@ -58,11 +119,5 @@ struct SubscriptionJournal {
         let removed = subscriptions.remove(at: index)
         if subscriptions.isEmpty { subscriptions = [] }
         return removed
-    }
-
-    private static func isSame(_ identifier: [UInt8], _ written: Span<UInt8>) -> Bool {
-        guard identifier.count == written.count else { return false }
-        for index in identifier.indices where identifier[index] != written[index] { return false }
-        return true
     }
 }

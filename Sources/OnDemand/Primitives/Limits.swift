@@ -280,6 +280,10 @@ enum Limits {
     /// A client's request head as it is kept for later connections to the backend; the daemon's default for a head. A
     /// client with a longer one is connected to the backend without the daemon between them.
     static let storedRequestBytes = 16 * 1024
+    /// Subscriptions of a cable whose memory later clients with the same one share, and the longest of them: together
+    /// they take no more than 32 KiB.
+    static let sharedCopies = 64
+    static let sharedCopyBytes = 512
     /// Commands of one client that wait while the backend starts. Beyond it the client is asked to reconnect.
     static let queuedCommands = 64
     static let queuedCommandBytes = 256 * 1024
@@ -292,7 +296,7 @@ enum Limits {
     /// A connection that the backend ends before has not worked. The next attempt follows after `redialPause`; after so
     /// many of them in a row the client is asked to reconnect.
     static let shortUpstream: Duration = .seconds(1)
-    static let shortUpstreams = 5
+    static let shortUpstreams: UInt8 = 5
     /// Unsent bytes in front of a backend or a client; beyond it the other side is not read.
     static let relayQueueBytes = 64 * 1024
     /// One message of a backend. Beyond it the client is asked to reconnect.

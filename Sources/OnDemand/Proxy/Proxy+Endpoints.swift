@@ -67,10 +67,8 @@ extension Proxy {
         guard let id = session.machine.request?.service, let request = StoredRequest(head: upgrade.backendHead) else {
             return nil
         }
-        let client = ClientInfo(
-            address: session.machine.remoteAddress, path: session.machine.request?.shownPath ?? "",
-            agent: session.machine.request?.shownAgent)
-        return BackendTransfer(id: id, request: request, client: client, upstream: upstream)
+        let path = session.machine.request?.shownPath ?? ""
+        return BackendTransfer(id: id, request: request, path: path, upstream: upstream)
     }
 
     /// The backend has accepted a client of a cable: both sockets move to the cable server. Returns false for a

@@ -25,7 +25,8 @@ struct BackendTransfer {
     let id: BackendID
     /// The request as the backend gets it.
     let request: StoredRequest
-    let client: ClientInfo
+    /// The client's own path, for log lines.
+    let path: String
     /// The connection over which the backend has accepted the client; nil where the daemon accepts it.
     let upstream: UpstreamTransfer?
 }

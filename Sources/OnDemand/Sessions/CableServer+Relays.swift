@@ -10,7 +10,7 @@ extension CableServer {
         let now = kernel.now()
         let relay = Relay(
             RelayMachine(isAttached: backend.upstream != nil), backend: backend.id, request: backend.request,
-            client: backend.client, began: now)
+            path: backend.path, began: now)
         sessions[index].relay = relay
         cables[transfer.cable.index]!.relayCount += 1
         if cables[transfer.cable.index]!.relayCount == 1, let source = cables[transfer.cable.index]!.source {
@@ -83,7 +83,9 @@ extension CableServer {
         let wasRestoring = relay.machine.isRestoring
         let rules = cables[id.index]!.relayRules
         let wasInFlight = relay.machine.hasCommandInFlight
+        let subscriptionCount = relay.machine.journal.count
         relay.machine.apply(event, rules, &effects)
+        if relay.machine.journal.count > subscriptionCount { relay.machine.share(&cables[id.index]!.copies) }
         // The search for clients to restore has passed this one while it had an upstream.
         if let next = cables[id.index]!.restore, index < next, relay.machine.needsRestoring(rules) {
             cables[id.index]!.restore = index

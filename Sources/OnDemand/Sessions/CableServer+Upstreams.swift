@@ -12,7 +12,9 @@ extension CableServer {
         relay.link = .queued(ticket)
         let cause: WakeCause = trigger == .subscription ? .subscription : .command
         // A client without a command is connected to a backend that is awake, and wakes none.
-        requests(.wanted(relay.backend, ticket, cause, mayWake: trigger != .restore, by: relay.client))
+        let client = ClientInfo(
+            address: sessions.peek(at: index) { $0.address }, path: relay.path, agent: relay.request.shownAgent)
+        requests(.wanted(relay.backend, ticket, cause, mayWake: trigger != .restore, by: client))
         reactor.arm(.relay(token(index)), at: relay.wakeDeadline ?? kernel.now() + Limits.wakeTimeout)
     }
 
@@ -385,7 +387,8 @@ extension CableServer {
                 upstream.hasUnsentCommands || !mayRead(for: index)
                 || upstream.stage == .closing && upstream.hasCommandInFlight
             let isShort = upstream.opened.map { now - $0 < Limits.shortUpstream } ?? false
-            relay.shortUpstreams = isShort && upstream.stage == .open ? relay.shortUpstreams + 1 : 0
+            let isAnotherOne = isShort && upstream.stage == .open
+            relay.shortUpstreams = isAnotherOne ? min(relay.shortUpstreams + 1, Limits.shortUpstreams) : 0
         }
         abortUpstream(index, relay)
         let id = sessions.peek(at: index) { $0.cable }

@@ -61,6 +61,8 @@ final class CableServer<K: Kernel> {
         var backend: BackendID?
         /// For the machines of the clients that the backend serves too.
         var relayRules = RelayMachine.Rules()
+        /// What their journals share.
+        var copies = RecentCopies()
         /// Clients are asked to reconnect after this time; nil without a limit.
         var maximumAge: Duration?
         /// Clients with a way to the backend.

@@ -3,20 +3,20 @@
 /// A class of its own, because clients that the cable serves alone need none of it.
 final class Relay {
     var machine: RelayMachine
-    let backend: BackendID
     var request: StoredRequest
-    /// For the log lines of a start.
-    let client: ClientInfo
+    let backend: BackendID
+    /// The client's own, for the log lines of a start.
+    let path: String
     let began: Instant
+    /// Commands of an attached client that wait until other clients are restored. It is not read meanwhile.
+    var held: [RelayMachine.Event] = []
     var link = Link.none
     /// Whether the backend has chosen a subprotocol; nil before its first response.
     var hasSubprotocol: Bool?
+    /// The last upstreams in a row that the backend has ended at once.
+    var shortUpstreams: UInt8 = 0
     /// The end of the present attempt to reach the backend; nil while there is none.
     var wakeDeadline: Instant?
-    /// Commands of an attached client that wait until other clients are restored. It is not read meanwhile.
-    var held: [RelayMachine.Event] = []
-    /// The last upstreams in a row that the backend has ended at once.
-    var shortUpstreams = 0
 
     enum Link {
         case none
@@ -28,12 +28,12 @@ final class Relay {
     }
 
     init(
-        _ machine: RelayMachine, backend: BackendID, request: StoredRequest, client: ClientInfo, began: Instant
+        _ machine: RelayMachine, backend: BackendID, request: StoredRequest, path: String, began: Instant
     ) {
         self.machine = machine
         self.backend = backend
         self.request = request
-        self.client = client
+        self.path = path
         self.began = began
     }
 

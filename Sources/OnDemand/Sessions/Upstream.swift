@@ -13,31 +13,36 @@ final class Upstream {
     /// For tokens.
     let number: UInt32
     let generation: Generation
+    var readiness: Readiness = []
     /// A lease is held.
     var isCounted = true
-    var stage: Stage
-    var readiness: Readiness = []
-    var assembler = MessageAssembler()
-    var unsent: ByteQueue
     /// Among `unsent` are commands whose effect the client waits for; stays when they cannot be sent.
     var hasUnsentCommands = false
     /// It was closed with a command in flight, and its close frame has not come back.
     var hasCommandInFlight = false
     /// The backend's process tree is gone: what it has sent is read, and nothing more is awaited.
     var isOrphaned = false
-    /// When the backend accepted a connection that was made again.
-    var opened: Instant?
     /// A send has failed: a part of a frame may be missing.
     var isBroken = false
-    /// `Sec-WebSocket-Key` of this connection.
-    let key: [UInt8]
     /// A message has arrived.
     var hasSpoken = false
+    var stage: Stage
+    var assembler = MessageAssembler()
+    var unsent: ByteQueue
+    /// `Sec-WebSocket-Key` of this connection.
+    let key: [UInt8]
+    /// When the backend accepted a connection that was made again.
+    var opened: Instant?
     /// When the last bytes arrived.
     var heard: Instant
-    /// Its pings: the last one, and the time between the last two.
-    var pinged: Instant?
-    var pingInterval: Duration?
+    private var pings = Pings.none
+
+    private enum Pings {
+        case none
+        case one(Instant)
+        /// The last one, and the time between the last two.
+        case several(Instant, intervalMilliseconds: UInt32)
+    }
 
     init(
         _ descriptor: Descriptor, number: UInt32, generation: Generation, stage: Stage, unsent: ByteQueue = ByteQueue(),
@@ -55,13 +60,21 @@ final class Upstream {
     /// A backend that pings and has been silent for three of its intervals is gone; so is one that has accepted the
     /// client and says nothing at all. One that never pings may be silent behind its first message.
     func isSilent(at now: Instant) -> Bool {
-        guard stage == .open, pinged != nil || !hasSpoken else { return false }
-        let limit = pingInterval.map { max($0 * 3, Limits.upstreamSilence) } ?? Limits.upstreamFirstSilence
-        return now - heard >= limit
+        guard stage == .open else { return false }
+        return switch pings {
+        case .none: !hasSpoken && now - heard >= Limits.upstreamFirstSilence
+        case .one: now - heard >= Limits.upstreamFirstSilence
+        case .several(_, let interval):
+            now - heard >= max(.milliseconds(interval) * 3, Limits.upstreamSilence)
+        }
     }
 
     func notePing(at now: Instant) {
-        if let pinged { pingInterval = now - pinged }
-        pinged = now
+        switch pings {
+        case .none: pings = .one(now)
+        case .one(let last), .several(let last, _):
+            let interval = (now.nanoseconds - last.nanoseconds) / 1_000_000
+            pings = .several(now, intervalMilliseconds: UInt32(clamping: interval))
+        }
     }
 }

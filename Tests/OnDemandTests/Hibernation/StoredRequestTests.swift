@@ -39,6 +39,18 @@ struct StoredRequestTests {
         ])
     func noKey(field: String) { #expect(StoredRequest(head: head(field)) == nil) }
 
+    @Test(
+        "the agent for log lines is the field's value, without the blanks around it and not longer than is shown",
+        arguments: [
+            ("User-Agent:  Mozilla/5.0 (X11) ", "Mozilla/5.0 (X11)"), ("USER-AGENT:x", "x"), ("X-User-Agent: x", nil),
+            ("User-Agent:", ""),
+            ("User-Agent: " + String(repeating: "y", count: 5000), String(repeating: "y", count: Limits.shownBytes)),
+        ])
+    func agent(field: String, shown: String?) throws {
+        let request = try #require(StoredRequest(head: head("\(field)\r\nSec-WebSocket-Key: \(Self.first)")))
+        #expect(request.shownAgent == shown)
+    }
+
     @Test("R30: a head of the limit is kept, and a longer one is not")
     func length() {
         let shortest = head("Sec-WebSocket-Key: \(Self.first)", path: "/").count

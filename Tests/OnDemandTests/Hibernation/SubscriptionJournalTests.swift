@@ -67,6 +67,52 @@ struct SubscriptionJournalTests {
     }
 }
 
+struct SubscriptionStorageTests {
+    private func subscription(_ identifier: String, _ streams: [[UInt8]]?) -> SubscriptionJournal.Subscription {
+        SubscriptionJournal.Subscription(
+            identifier: Array(identifier.utf8), progress: .confirmed,
+            properties: BackendChannels.Properties(isReplayable: true, hasStatelessActions: true, streams: streams))
+    }
+
+    @Test(
+        "identifier and streams are told apart in their common array",
+        arguments: [
+            nil, [], [[]], [[0]], [Array("chat-1".utf8), [], Array(repeating: 0xff, count: 300)],
+        ] as [[[UInt8]]?])
+    func apart(streams: [[UInt8]]?) {
+        for identifier in ["\"\"", "\"chat\"", "\"" + String(repeating: "é", count: 40_000) + "\""] {
+            var subscription = subscription(identifier, streams)
+            #expect(subscription.identifier == Array(identifier.utf8))
+            #expect(subscription.properties.streams == streams)
+            #expect(subscription.properties.isReplayable && subscription.properties.hasStatelessActions)
+            subscription.properties.streams = [Array("other".utf8)]
+            #expect(subscription.identifier == Array(identifier.utf8))
+            #expect(subscription.properties.streams == [Array("other".utf8)])
+            #expect(subscription.isNamed(Array(identifier.utf8).span) && !subscription.isNamed([UInt8]().span))
+        }
+    }
+
+    @Test("equal subscriptions of a cable share their memory, long ones and other ones do not")
+    func shared() {
+        var copies = RecentCopies()
+        let first = copies.shared(Array("the same".utf8))
+        for _ in 0..<3 {
+            let again = copies.shared(Array("the same".utf8))
+            let isShared = again.span.isIdentical(to: first.span)
+            #expect(isShared)
+        }
+        for count in [0, 1, Limits.sharedCopyBytes, Limits.sharedCopyBytes + 1] {
+            let bytes = [UInt8](repeating: 1, count: count)
+            #expect(copies.shared(bytes) == bytes)
+        }
+        // More strings than are kept: whatever is forgotten, each comes back as it is.
+        for number in 0..<1000 {
+            let bytes = Array("\(number)".utf8)
+            #expect(copies.shared(bytes) == bytes)
+        }
+    }
+}
+
 struct CommandQueueTests {
     @Test("commands come out in order, and the queue is bounded by number and by size")
     func bounds() {
