@@ -244,6 +244,8 @@ def test_each_start_has_a_port_of_its_own_and_is_told(start, tmp_path):
     lines = [line.split() for line in listing.read_text().splitlines()]
     assert all(line == [line[0], f"a{line[0]}", f"on-{line[0]}"] for line in lines)
     assert len({line[0] for line in lines}) > 1
+    started = [record["command"] for record in daemon.events("started")]
+    assert [command.rsplit(" ", 1)[1] for command in started] == [f"on-{line[0]}" for line in lines]
 
 
 def test_services_that_start_together_have_different_ports(start):

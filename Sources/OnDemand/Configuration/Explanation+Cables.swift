@@ -4,7 +4,7 @@ extension Explanation {
         let title = "\(cable.name): \(cable.paths.map(\.text).joined(separator: ", "))\n"
         guard cable.enabled else { return title + Self.lines([("requests", "get 503: it is not enabled.")]) }
         var entries: [(String, String)] = [
-            ("clients", Self.clients(cable)), ("streams", Self.streams(cable)),
+            ("clients", Self.clients(cable, hasStatus: configuration.status != nil)), ("streams", Self.streams(cable)),
             ("broadcasts", Self.broadcasts(cable)),
         ]
         if let redis = cable.redis { entries.append(("redis", Self.redis(redis))) }
@@ -12,7 +12,7 @@ extension Explanation {
         return title + Self.lines(entries)
     }
 
-    private static func clients(_ cable: Configuration.Cable) -> String {
+    private static func clients(_ cable: Configuration.Cable, hasStatus: Bool) -> String {
         let protocols: String =
             switch (cable.actionCable, cable.turboCable) {
             case (true, true):
@@ -23,7 +23,7 @@ extension Explanation {
             }
         let origins: String =
             switch cable.origins {
-            case .sameOrigin: "Pages of another origin get 403."
+            case .sameOrigin: "Pages of another origin get 403\(hasStatus ? ", except the status page" : "")."
             case .listed(let rules) where rules.contains(.any): "Pages of every origin may connect."
             case .listed: "A page that is not among the allowed_origins, and a request without Origin, gets 403."
             }

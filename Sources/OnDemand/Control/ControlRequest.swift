@@ -45,7 +45,7 @@ enum ControlRequest: Equatable {
         default:
             let words = BackendCommand.allCases.map(\.rawValue).joined(separator: "|")
             let root = place.rawValue
-            let others = place == .control ? "/v1/status, /v1/reload, " : "/api/cables/NAME/broadcast, "
+            let others = "\(place == .control ? "/v1/status, /v1/reload, " : "")/\(root)/cables/NAME/broadcast, "
             throw ControlError(
                 404,
                 "Not found. Available: \(others)/\(root)/services/NAME/logs and /\(root)/services/NAME/(\(words))."

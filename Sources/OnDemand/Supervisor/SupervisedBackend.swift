@@ -125,6 +125,12 @@ final class SupervisedBackend {
         }
     }
 
+    /// The command of this start: with the port in the places that name it.
+    var launchCommand: LaunchCommand {
+        guard command.isToldItsPort, let port = address?.port else { return command }
+        return command.told(port)
+    }
+
     /// Whether each start gets another port.
     var picksPort: Bool { target?.port == 0 }
 

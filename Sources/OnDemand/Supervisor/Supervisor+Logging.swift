@@ -96,7 +96,7 @@ extension Supervisor {
         }
         log(
             .started, service(backend), generation(backend), LogField("pid", child.process.number),
-            LogField("command", backend.command.shown))
+            LogField("command", backend.launchCommand.shown))
     }
 
     func logSlowStartup(_ id: BackendID) {
@@ -232,7 +232,7 @@ extension Supervisor {
     /// Creates the failure report and stores it for the status. Output of an earlier process is left out.
     private func report(of backend: SupervisedBackend, detail: String) -> FailureReport {
         let report = FailureReport(
-            detail: detail, command: backend.command.shown, directory: backend.command.workingDirectory,
+            detail: detail, command: backend.launchCommand.shown, directory: backend.command.workingDirectory,
             exit: backend.child?.exit?.description, output: backend.child == nil ? [] : backend.tail.recentOutput)
         backend.history.lastFailure = report
         return report

@@ -386,8 +386,7 @@ final class Supervisor<K: Kernel> {
 
     /// Returns the command of this start with its environment.
     private func command(of backend: SupervisedBackend, notifySocket: String?) -> LaunchCommand {
-        var command = backend.command
-        if command.isToldItsPort, let port = backend.address?.port { command = command.told(port) }
+        var command = backend.launchCommand
         if !command.environment.contains(where: { $0.name == "PWD" }), let directory = directory(of: command) {
             command.environment.append(.init(name: "PWD", value: directory))
         }

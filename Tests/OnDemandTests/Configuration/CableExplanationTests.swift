@@ -65,6 +65,9 @@ struct CableExplanationTests {
         #expect(other.contains("POST to /b or any path of unix:/run/b. Only this machine may"))
         #expect(other.contains("Up to 7 clients; more get 503."))
         #expect(try words(#""allowed_origins": "https://a.example""#).contains("not among the allowed_origins"))
+        #expect(plain.contains("Pages of another origin get 403."))
+        let file = CableKeyTests.file("", top: #", "status": {"listen": "127.0.0.1:9292"}"#)
+        #expect(try explained(file).contains("Pages of another origin get 403, except the status page."))
     }
 
     /// The words of a cable with these members, whose service has these settings of `on_demand`.

@@ -57,6 +57,16 @@ import Testing
         }
     }
 
+    @Test(
+        "an unknown path is answered with the paths of its listener",
+        arguments: [ControlRequest.Place.control, .status])
+    func paths(place: ControlRequest.Place) {
+        let denial = #expect(throws: ControlError.self) { try ControlRequest(reading: "GET /other", at: place) }
+        for path in ["cables/NAME/broadcast", "services/NAME/logs"] {
+            #expect(denial?.response.body.contains(" /\(place.rawValue)/\(path)") == true)
+        }
+    }
+
     @Test("a reload responds with its changes, or with all errors")
     func reloads() {
         var summary = ReloadSummary()
