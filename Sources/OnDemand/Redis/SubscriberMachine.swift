@@ -203,7 +203,7 @@ extension SubscriberMachine {
         guard let number = numbers[stream], channels[number].isWanted else { return }
         channels[number].isWanted = false
         wanted -= 1
-        if state(of: .listening) == .ready {
+        if state(of: .listening) == .ready, !isBroadcaster(stream) {
             channels[number].missing += 1
             let command = stream == Self.remoteDisconnects ? Self.unsubscribePattern : Self.unsubscribe
             send(.listening, [command, channel(of: stream)])
@@ -225,13 +225,22 @@ extension SubscriberMachine {
     var channelNumbers: [UInt32] { (0..<UInt32(channels.end)).filter { channels.contains($0) } }
 
     func channel(of stream: [UInt8]) -> [UInt8] {
-        settings.prefix.map { $0 + [UInt8(ascii: ":")] + stream } ?? stream
+        let name = stream == Self.remoteDisconnects ? Self.remotePattern : stream
+        return settings.prefix.map { $0 + [UInt8(ascii: ":")] + name } ?? name
     }
+
+    /// A client may name any stream. This one's channel has requests and no messages, and is listened to for as long as
+    /// the link is ready, whatever clients do.
+    private func isBroadcaster(_ stream: [UInt8]) -> Bool { channel(of: stream) == Self.broadcaster }
 
     func stream(of channel: [UInt8]) -> [UInt8]? {
         guard let prefix = settings.prefix else { return channel }
         guard channel.starts(with: prefix + [UInt8(ascii: ":")]) else { return nil }
         return Array(channel[(prefix.count + 1)...])
+    }
+
+    func stream(ofPattern pattern: [UInt8]) -> [UInt8]? {
+        pattern == channel(of: Self.remoteDisconnects) ? Self.remoteDisconnects : nil
     }
 
     mutating func subscribe(_ numbers: [UInt32]) {
@@ -245,9 +254,11 @@ extension SubscriberMachine {
         send(.listening, [Self.subscribePattern, channel(of: Self.remoteDisconnects)])
     }
 
-    /// An acknowledgement for a channel.
-    mutating func acknowledged(_ name: [UInt8]) {
-        guard let stream = stream(of: name), let number = numbers[stream], channels[number].missing > 0 else { return }
+    /// An acknowledgement for a channel, or for the pattern.
+    mutating func acknowledged(_ name: [UInt8], isPattern: Bool) {
+        guard let stream = isPattern ? stream(ofPattern: name) : stream(of: name), let number = numbers[stream],
+            channels[number].missing > 0
+        else { return }
         channels[number].missing -= 1
         guard channels[number].missing == 0 else { return }
         guard channels[number].isWanted else { return forget(number) }
@@ -262,7 +273,9 @@ extension SubscriberMachine {
 
 extension SubscriberMachine {
     /// Channels on which Rails' `remote_connections` disconnect clients, as a pattern of Redis.
-    static let remoteDisconnects = Array("action_cable/*".utf8)
+    static let remotePattern = Array("action_cable/*".utf8)
+    /// The pattern in the place of a stream. No client can name it: it is not UTF-8.
+    static let remoteDisconnects: [UInt8] = [0xff] + remotePattern
 
     private mutating func fence() {
         switch state(of: .listening) {
