@@ -99,8 +99,8 @@ extension SubscriberMachine {
             isAway = true
             actions.append(.away)
         case .publishing:
-            let unknown = sent
-            sent = []
+            let unknown = sent.takeAll()
+            sentBytes = 0
             deliverWaiting()
             reportGaps(of: unknown)
             stopLingering()

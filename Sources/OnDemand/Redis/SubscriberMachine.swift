@@ -131,11 +131,12 @@ struct SubscriberMachine {
     var numbers: [[UInt8]: UInt32] = [:]
     var wanted = 0
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
-    var waiting: [Message] = []
+    var waiting = ArrivalQueue<Message>()
     var waitingBytes = 0
-    var sent: [Message] = []
+    var sent = ArrivalQueue<Message>()
+    var sentBytes = 0
     /// Fences without an answer, in order.
-    var fences: [Fence] = []
+    var fences = ArrivalQueue<Fence>()
     /// Messages that could not be published. They follow those that were published before and are still coming back.
     var local: [Message] = []
     var localBytes = 0
@@ -292,18 +293,16 @@ extension SubscriberMachine {
     }
 
     mutating func fenceReached() {
-        guard !fences.isEmpty else { return }
-        switch fences.removeFirst() {
+        switch fences.popFirst() {
         case .caller: actions.append(.fenced)
         case .local: deliverLocal()
+        case nil: break
         }
     }
 
     /// The listening link is gone, and with it what was still coming back.
     mutating func failFences() {
-        let failed = fences
-        fences = []
-        for fence in failed where fence == .caller { actions.append(.fenceFailed) }
+        for fence in fences.takeAll() where fence == .caller { actions.append(.fenceFailed) }
         deliverLocal()
     }
 
@@ -333,7 +332,7 @@ extension SubscriberMachine {
     private mutating func publish(_ message: Message, at now: Instant) {
         stopLingering()
         switch state(of: .publishing) {
-        case .ready where local.isEmpty: send(message)
+        case .ready where local.isEmpty && waiting.isEmpty && sentBytes < Limits.redisWaitingBytes: send(message)
         case .backoff: deliverLocally(message)
         case .ready, .closed, .connecting, .greeting:
             waiting.append(message)
@@ -343,33 +342,35 @@ extension SubscriberMachine {
         }
     }
 
-    /// Publishes what has waited for the link, or for the messages before it.
+    /// Publishes what has waited for the link, for the messages before it, or for acknowledgements: what a server that
+    /// does not answer has not taken is bounded.
     mutating func publishWaiting() {
         guard state(of: .publishing) == .ready, local.isEmpty else { return }
-        let messages = waiting
-        (waiting, waitingBytes) = ([], 0)
-        for message in messages { send(message) }
+        while sentBytes < Limits.redisWaitingBytes, let message = waiting.popFirst() {
+            waitingBytes -= message.text.count
+            send(message)
+        }
     }
 
     mutating func send(_ message: Message) {
         sent.append(message)
+        sentBytes += message.text.count
         send(.publishing, [Self.publish, channel(of: message.stream), message.text])
     }
 
     mutating func deliverWaiting() {
-        let messages = waiting
-        (waiting, waitingBytes) = ([], 0)
-        for message in messages { deliverLocally(message) }
+        waitingBytes = 0
+        for message in waiting.takeAll() { deliverLocally(message) }
     }
 
     mutating func published(_ reply: RESPValue, at now: Instant) {
+        guard let message = sent.popFirst() else { return }
+        sentBytes -= message.text.count
         if case .error(let words) = reply {
-            let message = sent.removeFirst()
             deliverLocally(message)
             actions.append(.report(.publishRefused(words)))
-        } else {
-            sent.removeFirst()
         }
+        publishWaiting()
         lingerIfIdle(at: now)
     }
 
