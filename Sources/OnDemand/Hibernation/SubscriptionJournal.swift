@@ -20,7 +20,16 @@ struct SubscriptionJournal {
         var hasState = false
         /// The cable was asked to listen to its streams.
         var isListened = false
+        /// Of the identifier's content.
+        let digest: UInt32
         var properties: BackendChannels.Properties
+
+        init(identifier: [UInt8], progress: Progress, properties: BackendChannels.Properties) {
+            self.identifier = identifier
+            self.progress = progress
+            self.properties = properties
+            digest = (try? JSONScanner.value(of: identifier.span))?.digest(in: identifier.span) ?? 0
+        }
 
         /// A new subscription restores everything that this one has.
         var isRestorable: Bool { progress == .confirmed && properties.isReplayable && !hasState }
@@ -40,14 +49,18 @@ struct SubscriptionJournal {
 
     var indices: Range<Int> { subscriptions.indices }
 
-    /// The position of an identifier that stands in `text`.
+    /// The position of an identifier that stands in `text`. Only subscriptions with the same digest are read: a client
+    /// may have many with long identifiers, and send many short messages.
     func index(of identifier: JSONSlice, in text: Span<UInt8>) -> Int? {
-        guard !subscriptions.isEmpty else { return nil }
+        guard !subscriptions.isEmpty, identifier.kind == .string else { return nil }
+        let digest = identifier.digest(in: text)
         let written = text.extracting(identifier.range.indices)
-        if let index = subscriptions.firstIndex(where: { Self.isSame($0.identifier, written) }) { return index }
-        guard let content = identifier.string(in: text) else { return nil }
         return subscriptions.firstIndex { subscription in
-            guard let value = try? JSONScanner.value(of: subscription.identifier.span) else { return false }
+            guard subscription.digest == digest else { return false }
+            guard !Self.isSame(subscription.identifier, written) else { return true }
+            guard let content = identifier.string(in: text),
+                let value = try? JSONScanner.value(of: subscription.identifier.span)
+            else { return false }
             return value.isString(content, in: subscription.identifier.span)
         }
     }
