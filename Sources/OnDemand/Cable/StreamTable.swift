@@ -203,9 +203,10 @@ extension StreamTable {
         }
     }
 
+    /// Without those of the backend, which are counted where they are made.
     func subscriptionCount(of client: UInt32) -> Int {
         var count = 0
-        forEachSubscription(of: client) { _ in count += 1 }
+        forEachSubscription(of: client) { if !isRelayed($0) { count += 1 } }
         return count
     }
 
