@@ -220,12 +220,13 @@ extension CableMachine {
     /// Pings the clients of every slot that is due, and ends TurboCable clients that have been silent for too long.
     mutating func ping(at now: Instant, unixSeconds: Int, _ writer: inout some ClientWriter) {
         if let deadline = pings.deadline, deadline <= now {
-            let frame = ActionCableFrame.ping(unixSeconds: unixSeconds)
-            while let due = pings.takeDue(at: now) {
-                forEachClient(of: due, pings.slotCount, .actionCable) { machine, client in
-                    machine.send(frame, to: client, at: now, &writer)
-                }
+            while let due = pings.takeDue(at: now) { ping(due, pings.slotCount, at: now, unixSeconds, &writer) }
+        }
+        if let former = formerPings, let deadline = former.schedule.deadline, deadline <= now {
+            while let due = formerPings?.schedule.takeDue(at: now) {
+                ping(due, former.schedule.slotCount, at: now, unixSeconds, &writer)
             }
+            if former.until <= now { formerPings = nil }
         }
         while let due = turboPings.takeDue(at: now) {
             forEachClient(of: due, turboPings.slotCount, .turboCable) { machine, client in
@@ -233,6 +234,16 @@ extension CableMachine {
             }
         }
         settle(at: now, &writer)
+    }
+
+    private mutating func ping(
+        _ due: PingSchedule.Due, _ slotCount: Int, at now: Instant, _ unixSeconds: Int,
+        _ writer: inout some ClientWriter
+    ) {
+        let frame = ActionCableFrame.ping(unixSeconds: unixSeconds)
+        forEachClient(of: due, slotCount, .actionCable) { machine, client in
+            machine.send(frame, to: client, at: now, &writer)
+        }
     }
 
     private mutating func forEachClient(
