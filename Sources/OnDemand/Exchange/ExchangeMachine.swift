@@ -116,7 +116,7 @@ struct ExchangeMachine {
         /// The reply of the status listener's access control; nil where access is granted.
         let denial: LocalReply?
         /// The handshake of a client of a cable.
-        let cable: CableUpgrade?
+        var cable: CableUpgrade?
         /// The cable of that client.
         let endpointCable: CableID?
 

@@ -16,6 +16,16 @@ final class Proxy<K: Kernel> {
     let cableRequests: Mailbox<CableRequest>
     /// Clients of each cable, by the index of its `CableID`.
     var sessionCounts: [Int] = []
+    /// By the index of the `CableID`; for cables with a limit of connections.
+    var askingClients: [AskingClients] = []
+
+    /// Clients that a cable's backend was asked to accept. Some have their answer by now.
+    struct AskingClients {
+        var tokens: Set<Token> = []
+        /// Those with an answer are forgotten at this count, so that looking for them costs little for each client.
+        var nextLook = 64
+    }
+
     var upstreams: [Upstream]
     unowned let status: any StatusSource
     unowned let controlSource: any ControlSource
