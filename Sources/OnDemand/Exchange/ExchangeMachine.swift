@@ -122,6 +122,8 @@ struct ExchangeMachine {
 
         /// Method and target as received, for the log.
         var line: String { head.line }
+        /// For the log: the query of a cable's client may have its token.
+        var shownLine: String { endpointCable == nil ? line : String(line.prefix { $0 != "?" }) }
         /// Request ID in logs.
         var id: String { head.text(of: identity) }
     }

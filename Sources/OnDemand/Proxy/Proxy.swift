@@ -263,7 +263,7 @@ final class Proxy<K: Kernel> {
             log.record(
                 .firstRequest,
                 [service(id), LogField("generation", generation.number)] + about(session)
-                    + [LogField("request", session.machine.request?.line ?? "")])
+                    + [LogField("request", session.machine.request?.shownLine ?? "")])
         }
         statusChanged()
     }
@@ -515,7 +515,7 @@ final class Proxy<K: Kernel> {
         // 501 and 505 are caused by the client's request.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
-        fields.append(LogField("request", session.machine.request?.line ?? ""))
+        fields.append(LogField("request", session.machine.request?.shownLine ?? ""))
         if let limit = response.limit { fields.append(LogField("limit", limit)) }
         if let origin = session.machine.request?.forwarding.refusedOrigin {
             fields.append(LogField("origin", origin))
