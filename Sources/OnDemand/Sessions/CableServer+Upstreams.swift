@@ -208,6 +208,9 @@ extension CableServer {
         guard !upstream.isBroken else { return endLater(upstream, of: index) }
         while !upstream.unsent.isEmpty {
             switch upstream.unsent.withSpan({ kernel.send($0, to: upstream.descriptor) }) {
+            case .bytes(upstream.unsent.count):
+                upstream.wipeRequest()
+                upstream.unsent.removeAll()
             case .bytes(let count): upstream.unsent.removeFirst(count)
             case .wouldBlock: return
             case .failed:

@@ -4,7 +4,7 @@
 final class Relay {
     var machine: RelayMachine
     let backend: BackendID
-    var request: StoredRequest
+    let request: StoredRequest
     /// For the log lines of a start.
     let client: ClientInfo
     let began: Instant
@@ -36,8 +36,6 @@ final class Relay {
         self.client = client
         self.began = began
     }
-
-    deinit { request.wipe() }
 
     var upstream: Upstream? { if case .connected(let upstream) = link { upstream } else { nil } }
 }
