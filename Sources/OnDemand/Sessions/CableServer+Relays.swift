@@ -135,12 +135,9 @@ extension CableServer {
         case .endDelivery(let identifier):
             guard let source = cables[id.index]!.source else { break }
             // An earlier fence of the same subscription ends nothing any more.
-            let fences = cables[id.index]!.fences
-            for position in fences.indices
-            where fences[position].session == token(index) && fences[position].identifier == identifier {
-                cables[id.index]!.fences[position].identifier = []
-            }
-            cables[id.index]!.fences.append((token(index), identifier))
+            lastFence += 1
+            relay.fences[identifier] = lastFence
+            cables[id.index]!.fences.append((token(index), identifier, lastFence))
             source.fence()
             takeOutputs(of: id, source)
         case .listen(let streams):
@@ -249,11 +246,12 @@ extension CableServer {
 
     /// The delivery in the backend's place ends: everything from before the backend's confirmation has arrived.
     func fenced(_ id: CableID, hasFailed: Bool) {
-        guard !cables[id.index]!.fences.isEmpty else { return }
-        let (token, identifier) = cables[id.index]!.fences.removeFirst()
-        guard sessions.contains(index: token.index, generation: token.generation),
-            let relay = sessions[token.index].relay
+        guard let (token, identifier, number) = cables[id.index]!.fences.popFirst(),
+            sessions.contains(index: token.index, generation: token.generation),
+            let relay = sessions[token.index].relay, relay.fences[identifier] == number
         else { return }
+        relay.fences[identifier] = nil
+        if relay.fences.isEmpty { relay.fences = [:] }
         if hasFailed { return toClient(token.index, id) { $0.end($1, .gap, at: $2, &$3) } }
         // A backend that has stopped meanwhile delivers nothing.
         guard relay.machine.isServed(identifier) else { return }

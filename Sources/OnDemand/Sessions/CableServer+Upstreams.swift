@@ -397,6 +397,10 @@ extension CableServer {
         apply(.upstreamEnded(hasGap: hasGap || !isHeard, isCut: isCut), to: relay, of: index)
         if sessions.isTaken(index), sessions[index].relay === relay { letHeldGo(index, relay) }
         // The backend has ended this connection only, and goes on to broadcast.
-        if isAwake(relay) { beginRestoring(id) }
+        guard isAwake(relay), sessions.isTaken(index), sessions[index].relay === relay,
+            relay.machine.needsRestoring(cables[id.index]!.relayRules)
+        else { return }
+        cables[id.index]!.restore = min(cables[id.index]!.restore ?? index, index)
+        touch(id)
     }
 }

@@ -29,6 +29,10 @@ final class CableServer<K: Kernel> {
     var tickets: [Ticket: Token] = [:]
     var lastTicket: UInt64 = 0
     var lastUpstreamNumber: UInt32 = 0
+    var lastFence: UInt64 = 0
+    /// Clients that are to reconnect for the same reason are told within this time, so that they do not all come back
+    /// at once.
+    var closeJitter = Duration.zero
     /// Set once, before the first client. Not weak: a weak reference makes each use of the proxy cost more.
     unowned var backendAccess: (any BackendAccess)?
 
@@ -70,7 +74,9 @@ final class CableServer<K: Kernel> {
         /// The next session to restore; nil while none is to be.
         var restore: Int?
         /// Deliveries that end behind a fence of the source, in order.
-        var fences: [(session: Token, identifier: [UInt8])] = []
+        var fences = ArrivalQueue<(session: Token, identifier: [UInt8], number: UInt64)>()
+        /// Outputs of the source are being taken: those that this causes are taken after them.
+        var isTakingOutputs = false
         /// When the source last had a message for a stream.
         var lastDelivered: Instant?
         /// When ages and silences are looked at next.
@@ -414,7 +420,7 @@ final class CableServer<K: Kernel> {
         }
         touched = unfinished
         // Here and not where the last session ends: that may be inside of a read into this buffer.
-        if sessions.count == 0 { (buffer, upstreamBuffer) = ([], []) }
+        if sessions.count == 0 { (buffer, upstreamBuffer, tickets) = ([], [], [:]) }
         for id in unfinished { cables[id.index]!.isTouched = true }
         if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
     }

@@ -15,6 +15,8 @@ final class Relay {
     var wakeDeadline: Instant?
     /// Commands of an attached client that wait until other clients are restored. It is not read meanwhile.
     var held: [RelayMachine.Event] = []
+    /// The last fence of each subscription whose delivery by the cable is about to end.
+    var fences: [[UInt8]: UInt64] = [:]
     /// The last upstreams in a row that the backend has ended at once.
     var shortUpstreams = 0
 
