@@ -301,20 +301,22 @@ final class CableServer<K: Kernel> {
     func perform(_ action: CableMachine.Action, _ id: CableID) {
         switch action {
         case .end(let connection, let reason):
-            let index = SessionWriter<K>.index(of: connection)
-            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            guard let index = index(of: connection),
+                case .open(let client) = sessions.peek(at: index, for: { $0.stage })
+            else { return }
             sessions[index].stage = .closing(client: client)
             endRelay(index)
             reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
             logEnd(of: index, id, reason)
         case .flushed(let connection):
-            let index = SessionWriter<K>.index(of: connection)
-            guard case .closing(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            guard let index = index(of: connection),
+                case .closing(let client) = sessions.peek(at: index, for: { $0.stage })
+            else { return }
             sessions[index].stage = .discarding(client: client, kibibytes: 0)
             kernel.endSending(on: sessions.peek(at: index) { $0.descriptor })
             if sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) { close(index) }
         case .abort(let connection, let reason):
-            let index = SessionWriter<K>.index(of: connection)
+            guard let index = index(of: connection) else { return }
             logEnd(of: index, id, reason)
             close(index)
         case .listen(let stream):
@@ -325,10 +327,17 @@ final class CableServer<K: Kernel> {
             guard let source = cables[id.index]?.source else { return }
             source.stopListening(stream)
             takeOutputs(of: id, source)
-        case .forward(let connection, let text): relay(.command(text), of: SessionWriter<K>.index(of: connection))
+        case .forward(let connection, let text):
+            if let index = index(of: connection) { relay(.command(text), of: index) }
         case .forwardBinary(let connection, let payload):
-            relay(.clientSentBinary(payload), of: SessionWriter<K>.index(of: connection))
+            if let index = index(of: connection) { relay(.clientSentBinary(payload), of: index) }
         }
+    }
+
+    /// nil: an action before has closed the session. No slot is taken again before all actions are performed.
+    private func index(of connection: UInt64) -> Int? {
+        let index = SessionWriter<K>.index(of: connection)
+        return sessions.isTaken(index) ? index : nil
     }
 
     func sessionTimerFired(_ token: Token) {
