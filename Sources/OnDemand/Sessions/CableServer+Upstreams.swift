@@ -70,10 +70,10 @@ extension CableServer {
                 return apply(.wakeFailed(isAwake: isAwake(relay)), to: relay, of: index)
             }
             pause(index, relay, retryAfter)
-        case .closeTunnels(let id, let generation, _, _):
+        case .closeTunnels(let id, let generation, _, let window):
             forEachUpstream(of: id, generation) { index, relay, upstream in
                 switch upstream.stage {
-                case .open: stopRelaying(index, relay)
+                case .open: stopRelaying(index, relay, within: window)
                 case .closing: break  // Its end is awaited.
                 case .connecting, .handshaking: upstreamClosed(index, relay)
                 }

@@ -144,7 +144,7 @@ final class CableServer<K: Kernel> {
         settle(id)
     }
 
-    /// The backend, or what is said of it. Clients of another backend are asked to reconnect.
+    /// The backend, or what is said of it. Clients of another backend are asked to reconnect, within `closeJitter`.
     func update(_ id: CableID, _ settings: BackendSettings?) {
         let isSame = cables[id.index]!.backend == settings?.backend
         let areRulesSame = cables[id.index]!.relayRules == settings?.rules
@@ -152,15 +152,39 @@ final class CableServer<K: Kernel> {
         guard !isSame || !areRulesSame else { return }
         for index in sessions.indices
         where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) && sessions.isTaken(index) {
-            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { continue }
             if isSame {
-                if let relay = sessions[index].relay { apply(.rulesChanged, to: relay, of: index) }
-                continue
+                if let relay = sessions[index].relay {
+                    apply(.rulesChanged, to: relay, of: index, within: closeJitter)
+                }
+            } else {
+                endRelay(index)
+                depart(index, .backendLost, within: closeJitter)
             }
-            var writer = writer
-            cables[id.index]!.machine.end(client, .backendLost, at: kernel.now(), &writer)
-            settle(id)
         }
+    }
+
+    /// A service leaves the configuration, and its number may be given to another one: no client may keep a way to it,
+    /// also of a cable that leaves too and has not told its clients yet.
+    func forget(_ backend: BackendID) {
+        for index in sessions.indices where sessions.peek(at: index, for: { $0.relay?.backend == backend }) {
+            endRelay(index)
+            depart(index, .backendLost, within: closeJitter)
+        }
+    }
+
+    /// Asks a client to reconnect, at a random time within `window`. It stays subscribed until then.
+    func depart(_ index: Int, _ departure: Session.Departure, within window: Duration) {
+        guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+        guard window > .zero else {
+            let id = sessions.peek(at: index) { $0.cable }
+            var writer = writer
+            cables[id.index]!.machine.end(client, departure.reason, at: kernel.now(), &writer)
+            return settle(id)
+        }
+        guard sessions.peek(at: index, for: { $0.departure == nil }) else { return }
+        sessions[index].departure = departure
+        let delay = window * (Double(kernel.random() >> 11) * 0x1p-53)
+        reactor.arm(.session(token(index)), at: kernel.now() + delay)
     }
 
     /// Disconnects all clients within `window`, spread evenly: of one cable that is removed or disabled, or of every
@@ -342,6 +366,8 @@ final class CableServer<K: Kernel> {
 
     func sessionTimerFired(_ token: Token) {
         guard sessions.contains(index: token.index, generation: token.generation) else { return }
+        let (stage, departure) = sessions.peek(at: token.index) { ($0.stage, $0.departure) }
+        if case .open = stage, let departure { return depart(token.index, departure, within: .zero) }
         close(token.index)
     }
 
@@ -350,7 +376,9 @@ final class CableServer<K: Kernel> {
         endRelay(index)
         let token = token(index)
         let session = sessions.remove(index: index)
-        if session.stage != .open(client: session.client ?? 0) { reactor.disarm(.session(token)) }
+        if session.departure != nil || session.stage != .open(client: session.client ?? 0) {
+            reactor.disarm(.session(token))
+        }
         kernel.close(session.descriptor)
         if let client = session.client {
             cables[session.cable.index]!.machine.leave(client)
