@@ -505,6 +505,20 @@ def test_a_crash_with_a_command_in_flight_is_told(serve, backend):
     assert len(backend.commands("message")) == 1
 
 
+def test_an_action_whose_answer_came_during_a_stop_is_not_in_flight_any_more(serve, backend, tmp_path):
+    """The backend reads no close frame, answers, and ends the connection."""
+    daemon = serve(on_demand={"idle_timeout": "1m"}, top={"control": f"unix:{tmp_path}/control.sock"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "stall")
+        processes.eventually(lambda: backend.commands("message"), what="the action")
+        command(daemon, tmp_path, "stop")
+        assert client.next() == {"identifier": cursor, "message": "stalled"}
+        asleep(daemon)
+        client.perform(cursor, "echo", text="stays")
+        assert client.next()["message"]["echo"] == "stays"
+
+
 def test_a_crash_is_told_to_clients_with_state(serve):
     daemon = serve()
     with connected(daemon) as client:

@@ -104,7 +104,14 @@ extension CableServer {
             cables[id.index]!.restore = index
             touch(id)
         }
-        if wasInFlight, case .detaching = relay.machine.state { relay.upstream?.hasCommandInFlight = true }
+        if case .detaching = relay.machine.state {
+            if wasInFlight {
+                relay.upstream?.hasCommandInFlight = true
+            } else if case .message = event, effects.contains(where: \.isDelivery) {
+                // R21: a command is in flight until the next message of the backend.
+                relay.upstream?.hasCommandInFlight = false
+            }
+        }
         if relay.machine.isRestoring != wasRestoring { cables[id.index]!.restoring += wasRestoring ? -1 : 1 }
         var isActive = false
         for effect in effects {
@@ -112,11 +119,8 @@ extension CableServer {
             guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else {
                 return
             }
-            switch effect {
-            case .send, .sendBinary, .deliver, .deliverBinary: isActive = true
-            default: break
-            }
-            perform(effect, relay, index, id)
+            isActive = isActive || effect.isData
+            perform(effect, relay, index, id, within: window)
         }
         if isActive { backends.gate(of: relay.backend).recordClientData(at: kernel.now()) }
         guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else { return }
