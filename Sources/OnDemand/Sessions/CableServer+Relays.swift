@@ -139,7 +139,10 @@ extension CableServer {
             case 0: acquire(index, relay, trigger)
             case ..<Limits.shortUpstreams: pause(index, relay, Limits.redialPause)
             // It ends each connection: the client's own pauses grow.
-            default: apply(.wakeFailed(isAwake: true), to: relay, of: index)
+            default:
+                // A client that stays may try again later.
+                relay.shortUpstreams = 0
+                apply(.wakeFailed(isAwake: true), to: relay, of: index)
             }
         case .acquireAgain: pause(index, relay, Limits.redialPause)
         case .send(let text): send(.text, text, to: relay, of: index)
