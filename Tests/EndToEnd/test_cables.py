@@ -374,6 +374,40 @@ def test_a_publisher_gets_the_status_that_its_gem_expects(serve):
     assert post(daemon, {"stream": "s", "data": "x" * 200}, path="/small/broadcast")[0] == 413
 
 
+@pytest.mark.parametrize("name", ["x", "\\u0061"])
+def test_many_small_messages_of_a_client_with_long_identifiers_delay_no_other(serve, name):
+    """However an identifier is written, it is not compared with each subscription byte by byte."""
+    daemon = serve()
+    busy = wire.Wire(daemon.address, 60)
+    busy.send(wire.upgrade(host=f"127.0.0.1:{daemon.port}", extra=[f"Sec-WebSocket-Protocol: {ACTION_CABLE}"]))
+    assert busy.read_head().first_line.startswith("HTTP/1.1 101 ")
+    for number in range(100):
+        long = json.dumps({"channel": "$pubsub", "stream_name": f"s{number}", "filling": "x" * 15_000})
+        busy.send(wire.text_frame(json.dumps({"command": "subscribe", "identifier": long})))
+    processes.eventually(lambda: facts(daemon)["subscriptions"] == 100, what="all subscriptions")
+    other, _ = welcomed(daemon)
+    with other:
+        other.subscribe("s")
+        busy.send(wire.text_frame('{"command":"message","identifier":"%s"}' % name) * 3000)
+        begun = time.monotonic()
+        for number in range(5):
+            assert post(daemon, {"stream": "s", "data": str(number)})[0] == 201
+            assert other.next()["message"] == number
+        assert time.monotonic() - begun < 1
+    busy.close()
+
+
+def test_no_token_of_a_client_is_logged(serve):
+    daemon = serve(cable(jwt={"secret": TOKEN_SECRET, "parameter": "jid"}), log={"level": "debug"})
+    token = jwt.encode({"exp": int(time.time()) + 60}, TOKEN_SECRET, "HS256")
+    with pytest.raises(InvalidStatus) as refusal:
+        Client(daemon, path=f"/cable?jid={token}", subprotocol="unknown")
+    assert refusal.value.response.status_code == 400
+    assert daemon.wait_for("bad_request")["request"] == "GET /cable"
+    Client(daemon, path=f"/cable?jid={token}").socket.close()
+    assert token not in daemon.log_text()
+
+
 def test_an_array_is_applied_completely_or_not_at_all(serve):
     daemon = serve()
     client, _ = welcomed(daemon)
@@ -643,6 +677,22 @@ def test_a_post_comes_back_through_redis_once_and_reaches_other_servers(serve, r
     for client in clients:
         assert [client.next()["message"] for _ in range(3)] == [1, 2, 3]
         client.socket.close()
+
+
+def test_a_redis_that_acknowledges_nothing_costs_a_bounded_amount_of_memory(serve, redis):
+    daemon = serve(with_redis(redis), top={"limits": {"max_body_bytes": "off"}})
+    client, _ = welcomed(daemon)
+    with client:
+        client.subscribe("s")
+        before = processes.resident_kib(daemon.pid)
+        os.kill(redis.process.pid, signal.SIGSTOP)
+        try:
+            for _ in range(120):
+                # It has no subscriber: only what waits for Redis takes memory.
+                assert post(daemon, {"stream": "t", "data": "x" * 900_000})[0] == 201
+            assert processes.resident_kib(daemon.pid) - before < 80 * 1024
+        finally:
+            os.kill(redis.process.pid, signal.SIGCONT)
 
 
 def test_rails_own_redis_adapter_reaches_the_clients(serve, redis):

@@ -14,13 +14,14 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jwt
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import processes
 import wire
 from daemon import executable
-from test_cables import ACTION_CABLE, Client, facts, post
+from test_cables import ACTION_CABLE, TOKEN_SECRET, Client, facts, post
 
 SERVER = Path(__file__).with_name("action_cable_server.py")
 
@@ -505,6 +506,20 @@ def test_a_crash_with_a_command_in_flight_is_told(serve, backend):
     assert len(backend.commands("message")) == 1
 
 
+def test_an_action_whose_answer_came_during_a_stop_is_not_in_flight_any_more(serve, backend, tmp_path):
+    """The backend reads no close frame, answers, and ends the connection."""
+    daemon = serve(on_demand={"idle_timeout": "1m"}, top={"control": f"unix:{tmp_path}/control.sock"})
+    with connected(daemon) as client:
+        cursor = client.join("CursorChannel")
+        client.perform(cursor, "stall")
+        processes.eventually(lambda: backend.commands("message"), what="the action")
+        command(daemon, tmp_path, "stop")
+        assert client.next() == {"identifier": cursor, "message": "stalled"}
+        asleep(daemon)
+        client.perform(cursor, "echo", text="stays")
+        assert client.next()["message"]["echo"] == "stays"
+
+
 def test_a_crash_is_told_to_clients_with_state(serve):
     daemon = serve()
     with connected(daemon) as client:
@@ -922,15 +937,158 @@ def test_a_channel_that_is_listed_no_more_keeps_the_backend_awake(serve, backend
         assert daemon.status("backend")["state"] == "awake"
 
 
-def change(daemon, edit):
-    """Edits the cable of the configuration, and reloads it."""
+def change(daemon, edit, exposing=False):
+    """Edits the cable of the configuration, and reloads it. `exposing`: the service has a path of its own."""
     path = Path(daemon.file)
     configuration = json.loads(path.read_text())
+    if exposing:
+        configuration["reverse_proxies"][0]["path"] = "/backend"
     configuration["cables"] = [one for one in configuration["cables"] if edit(one) != "drop"]
     path.write_text(json.dumps(configuration))
     seen = len(daemon.events("reloaded"))
     daemon.process.send_signal(signal.SIGHUP)
     processes.eventually(lambda: len(daemon.events("reloaded")) > seen, what="the reload")
+
+
+def without_backend(cable):
+    """Changes the cable, and returns what puts the backend back."""
+    kept = {key: cable.pop(key) for key in ("backend", "hibernate")}
+    cable["protocols"] = ["action_cable"]
+    return kept
+
+
+def test_a_client_from_before_its_cable_had_a_backend_is_asked_to_reconnect(serve, backend):
+    daemon = serve()
+    kept = {}
+    change(daemon, lambda cable: kept.update(without_backend(cable)), exposing=True)
+    with connected(daemon) as client, connected(daemon) as quiet:
+        name = identifier("CursorChannel")
+        client.send(command="subscribe", identifier=name)
+        assert client.next()["type"] == "reject_subscription"
+        change(daemon, lambda cable: cable.update(kept))
+        client.send(command="message", identifier=name, data="{}")
+        client.send(command="subscribe", identifier=name)
+        messages, code = client.closing()
+        assert messages[-1] == RECONNECT and code == 1012
+        assert quiet.ping(), "a client that needs no backend stays"
+
+
+def ends(clients):
+    """How long after this call each client was told to reconnect, in ascending order."""
+    begun = time.monotonic()
+
+    def end(client):
+        messages, _ = client.closing(20)
+        assert messages[-1] == RECONNECT
+        return time.monotonic() - begun
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        return sorted(pool.map(end, clients))
+
+
+@pytest.mark.parametrize("changed", ["backend", "channels", "hibernate"])
+def test_a_reload_that_disconnects_many_clients_spreads_them_over_close_jitter(serve, backend, changed):
+    daemon = serve(top={"close_jitter": "4s"})
+    clients = [connected(daemon) for _ in range(20)]
+    cursor = [client.join("CursorChannel") for client in clients][0]
+    asleep(daemon)
+
+    def edit(cable):
+        if changed == "channels":
+            cable["hibernate"]["channels"] = []
+        else:
+            cable.pop("hibernate")
+            if changed == "backend":
+                cable.pop("backend")
+
+    change(daemon, edit, exposing=True)
+    # A client that needs the backend does not wait.
+    eager = clients.pop()
+    eager.perform(cursor, "echo", text="x")
+    if changed != "backend":
+        assert ends([eager])[0] < 0.5
+    times = ends(clients)
+    assert times[-1] < 5 and times[-1] - times[0] > 1.5, times
+
+
+def test_a_stop_by_command_spreads_clients_with_state_over_close_jitter(serve, backend, tmp_path):
+    daemon = serve(top={"close_jitter": "4s", "control": f"unix:{tmp_path}/control.sock"})
+    clients = [connected(daemon) for _ in range(20)]
+    for client in clients:
+        client.join("OtherChannel")
+    command(daemon, tmp_path, "stop")
+    times = ends(clients)
+    assert times[-1] < 5 and times[-1] - times[0] > 1.2, times
+
+
+def test_hibernation_that_a_reload_begins_loses_no_broadcast_of_present_subscriptions(serve, backend):
+    daemon = serve()
+    kept = {}
+    change(daemon, lambda cable: kept.update(hibernate=cable.pop("hibernate")))
+    # The name is `room`; without a key of the application its signature is the backend's business.
+    turbo = identifier("Turbo::StreamsChannel", signed_stream_name="InJvb20i--" + "0" * 64)
+    with connected(daemon) as client:
+        client.send(command="subscribe", identifier=turbo)
+        assert client.next()["type"] == "confirm_subscription"
+        change(daemon, lambda cable: cable.update(kept))
+        asleep(daemon)
+        assert post(daemon, {"stream": "room", "data": "1"})[0] == 201
+        assert client.next() == {"identifier": turbo, "message": 1}
+
+
+def test_a_token_that_expires_while_the_backend_starts_keeps_its_identifiers(serve, backend):
+    backend.behave(boot=3)
+    daemon = serve(jwt={"secret": TOKEN_SECRET})
+    token = jwt.encode({"ext": "me", "exp": int(time.time()) + 2}, TOKEN_SECRET, "HS256")
+    with connected(daemon, path=f"/cable?jid={token}") as client:
+        client.join("CursorChannel")
+        asleep(daemon)
+        end = {"command": "disconnect", "payload": {"identifier": "me", "reconnect": False}}
+        assert post(daemon, end)[0] == 201
+        messages, _ = client.closing()
+        assert messages[-1] == {"type": "disconnect", "reason": "remote", "reconnect": False}
+    assert token not in daemon.log_text()
+
+
+def test_many_small_messages_of_a_hibernating_client_with_long_identifiers_delay_no_other(serve, backend):
+    daemon = serve(on_demand={"idle_timeout": "3s"})
+    with FloodingClient(daemon) as busy, connected(daemon) as other:
+        assert busy.next()["type"] == "welcome"
+        for number in range(100):
+            name = identifier("CursorChannel", number=number, filling="x" * 15_000)
+            busy.wire.send(busy.frame(command="subscribe", identifier=name))
+        for number in range(100):
+            assert busy.next()["type"] == "confirm_subscription"
+        asleep(daemon)
+        busy.wire.send(busy.frame(command="message", identifier="x") * 3000)
+        begun = time.monotonic()
+        for _ in range(5):
+            assert other.socket.ping().wait(20)
+        assert time.monotonic() - begun < 1
+        # While it wakes its duplicate subscriptions are compared with what it has queued.
+        backend.behave(boot=2)
+        for number in range(60):
+            busy.wire.send(busy.frame(
+                command="subscribe", identifier=identifier("CursorChannel", new=number, filling="x" * 3_000)))
+        busy.wire.send(busy.frame(command="subscribe", identifier=identifier("CursorChannel", new=0, filling="x" * 3_000)))
+        begun = time.monotonic()
+        for _ in range(5):
+            assert other.socket.ping().wait(20)
+        assert time.monotonic() - begun < 1
+
+
+def test_an_application_that_refuses_a_client_again_and_again_does_not_use_up_the_limit(serve, backend):
+    backend.behave(status=404)
+    daemon = serve(limits={"max_connections": 2})
+    for _ in range(5):
+        with pytest.raises(InvalidStatus) as refusal:
+            connected(daemon)
+        assert refusal.value.response.status_code == 404
+    backend.behave()
+    with connected(daemon), connected(daemon):
+        with pytest.raises(InvalidStatus) as refusal:
+            connected(daemon)
+        assert refusal.value.response.status_code == 503
 
 
 def test_a_removed_cable_and_backend_leave_no_client_in_silence(serve, backend):
@@ -950,6 +1108,34 @@ def test_a_removed_cable_and_backend_leave_no_client_in_silence(serve, backend):
         messages, _ = client.closing()
         assert RECONNECT in messages
     assert daemon.process.poll() is None
+
+
+def test_no_client_of_a_removed_backend_reaches_the_service_that_takes_its_place(serve, backend, tmp_path):
+    """Its cookies are for the removed one."""
+    daemon = serve(top={"close_jitter": "30s"})
+    (tmp_path / "other").mkdir()
+    other = Backend(tmp_path / "other")
+    with connected(daemon, headers={"Cookie": "secret"}) as client:
+        cursor = client.join("CursorChannel")
+        asleep(daemon)
+        path = Path(daemon.file)
+        configuration = json.loads(path.read_text())
+        configuration["cables"] = []
+        for services in ([], [{**other.service(), "name": "other", "path": "/other"}]):
+            seen = len(daemon.events("reloaded"))
+            configuration["reverse_proxies"] = [
+                {"name": "else", "path": "/*", "target": "http://127.0.0.1:1"}, *services]
+            path.write_text(json.dumps(configuration))
+            daemon.process.send_signal(signal.SIGHUP)
+            processes.eventually(lambda: len(daemon.events("reloaded")) > seen, what="the reload")
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(3):
+                client.perform(cursor, "echo", text="x")
+                client.send(command="subscribe", identifier=identifier("CursorChannel", page=2))
+                time.sleep(0.2)
+        messages, _ = client.closing()
+        assert messages[-1] == RECONNECT
+    assert daemon.starts() == 1 and other.events() == []
 
 
 @pytest.mark.parametrize("state", ["attached", "hibernating", "booting", "replaying", "detaching"])
@@ -1274,3 +1460,32 @@ def test_a_gap_of_redis_is_told_to_hibernating_clients(serve, redis):
         redis.restart()
         messages, code = client.closing(within=15)
         assert messages[-1] == RECONNECT and code == 1012
+
+
+def test_an_outage_of_redis_during_a_replay_ends_when_redis_is_back(serve, redis, tmp_path):
+    """The end of the last client must not hide the outage's end from the cable."""
+    daemon = serve(redis=redis)
+    with connected(daemon) as client:
+        client.join("ChatChannel", room=1)
+        asleep(daemon)
+        os.kill(redis.process.pid, signal.SIGSTOP)
+        # The end of the delivery by the daemon waits for Redis.
+        client.send(command="subscribe", identifier=identifier("CursorChannel"))
+        assert client.next()["type"] == "confirm_subscription"
+        redis.process.kill()
+        redis.process.wait()
+        assert client.closing()[0][-1] == RECONNECT
+    restarted = subprocess.Popen(
+        ["redis-server", "--bind", "127.0.0.1", "--port", str(redis.port), "--save", "", "--dir", str(tmp_path)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        with connected(daemon) as client:
+            chat = client.join("ChatChannel", room=1)
+            processes.eventually(lambda: facts(daemon)["redis"]["state"] == "connected", what="Redis")
+            time.sleep(0.3)
+            asleep(daemon, generation=2)
+            publish(redis, "chat-1", '"heard"')
+            assert client.next() == {"identifier": chat, "message": "heard"}
+    finally:
+        restarted.terminate()
+        restarted.wait()

@@ -121,36 +121,8 @@ extension CableMachine {
     /// An identifier as its client wrote it when it subscribed; as it is written now when the client has not.
     /// JSON has several ways to write a string, and a library may change its way.
     private func stored(_ identifier: JSONSlice, in text: Span<UInt8>, of client: UInt32) -> [UInt8] {
-        let written = [UInt8](copying: text.extracting(identifier.range.indices))
-        let isPlain = Self.isPlain(written)
-        var content: [UInt8]?
-        var found: [UInt8]?
-        table.forEachSubscription(of: client) { subscription in
-            let other = table.identifiers[table.groups[table.subscriptions[subscription].group].identifier]
-            guard found == nil, other != written, !isPlain || !Self.isPlain(other) else { return }
-            content = content ?? identifier.string(in: text)
-            guard let content, let value = try? JSONScanner.value(of: other.span),
-                value.isString(content, in: other.span)
-            else { return }
-            found = other
-        }
-        return found ?? written
-    }
-
-    /// Written with the escapes that are needed for quotes and backslashes, and no other: equal when its bytes are.
-    private static func isPlain(_ token: [UInt8]) -> Bool {
-        var index = 0
-        while index < token.count {
-            guard token[index] == UInt8(ascii: "\\") else {
-                index += 1
-                continue
-            }
-            guard index + 1 < token.count,
-                token[index + 1] == UInt8(ascii: "\\") || token[index + 1] == UInt8(ascii: "\"")
-            else { return false }
-            index += 2
-        }
-        return true
+        table.identifier(like: identifier, in: text, of: client)
+            ?? [UInt8](copying: text.extracting(identifier.range.indices))
     }
 
     private func state(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.SubscriptionState {
@@ -248,12 +220,13 @@ extension CableMachine {
     /// Pings the clients of every slot that is due, and ends TurboCable clients that have been silent for too long.
     mutating func ping(at now: Instant, unixSeconds: Int, _ writer: inout some ClientWriter) {
         if let deadline = pings.deadline, deadline <= now {
-            let frame = ActionCableFrame.ping(unixSeconds: unixSeconds)
-            while let due = pings.takeDue(at: now) {
-                forEachClient(of: due, pings.slotCount, .actionCable) { machine, client in
-                    machine.send(frame, to: client, at: now, &writer)
-                }
+            while let due = pings.takeDue(at: now) { ping(due, pings.slotCount, at: now, unixSeconds, &writer) }
+        }
+        if let former = formerPings, let deadline = former.schedule.deadline, deadline <= now {
+            while let due = formerPings?.schedule.takeDue(at: now) {
+                ping(due, former.schedule.slotCount, at: now, unixSeconds, &writer)
             }
+            if former.until <= now { formerPings = nil }
         }
         while let due = turboPings.takeDue(at: now) {
             forEachClient(of: due, turboPings.slotCount, .turboCable) { machine, client in
@@ -261,6 +234,16 @@ extension CableMachine {
             }
         }
         settle(at: now, &writer)
+    }
+
+    private mutating func ping(
+        _ due: PingSchedule.Due, _ slotCount: Int, at now: Instant, _ unixSeconds: Int,
+        _ writer: inout some ClientWriter
+    ) {
+        let frame = ActionCableFrame.ping(unixSeconds: unixSeconds)
+        forEachClient(of: due, slotCount, .actionCable) { machine, client in
+            machine.send(frame, to: client, at: now, &writer)
+        }
     }
 
     private mutating func forEachClient(

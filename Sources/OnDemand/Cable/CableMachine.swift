@@ -48,6 +48,9 @@ struct CableMachine {
     var clients = CableClients()
     var identifiers = Interner()
     var pings: PingSchedule
+    /// The schedule of an earlier interval goes on until the present one has pinged each client: no client waits longer
+    /// than either interval. nil without such a change.
+    var formerPings: (schedule: PingSchedule, until: Instant)?
     /// Deadlines of TurboCable clients; every third round they are pinged.
     var turboPings = PingSchedule(interval: Limits.turboCableLookInterval)
     /// Streams of the backend's clients.
@@ -86,6 +89,8 @@ struct CableMachine {
     mutating func update(_ rules: Rules, pingInterval: Duration, at now: Instant) {
         self.rules = rules
         guard pings.interval != pingInterval else { return }
+        // Of several changes in a row the first schedule is the one that has pinged every client.
+        formerPings = pings.isEmpty ? nil : (formerPings?.schedule ?? pings, now + pingInterval)
         pings = PingSchedule(interval: pingInterval)
         for client in 0..<UInt32(clients.slots.end)
         where clients.slots.contains(client) && !clients.slots[client].isEnding
@@ -95,8 +100,11 @@ struct CableMachine {
 
     /// The next time at which `ping` or `endStalled` has something to do; nil without clients.
     var deadline: Instant? {
-        [pings.deadline, turboPings.deadline, clients.queues.nextStall(after: rules.sendTimeout)]
-            .compactMap { $0 }.min()
+        [
+            pings.deadline, formerPings?.schedule.deadline, turboPings.deadline,
+            clients.queues.nextStall(after: rules.sendTimeout),
+        ]
+        .compactMap { $0 }.min()
     }
 }
 
@@ -156,6 +164,7 @@ extension CableMachine {
         switch cableProtocol {
         case .actionCable:
             pings.join(client, at: now)
+            formerPings?.schedule.join(client, at: now)
             let welcome = isWelcomed ? ActionCableFrame.welcome(sid: secret.sid(of: client)) : []
             send(response + welcome, headBytes: response.count, to: client, at: now, &writer)
         case .turboCable:
@@ -225,7 +234,10 @@ extension CableMachine {
     private mutating func endSubscriptions(of client: UInt32) {
         guard !clients.slots[client].isEnding else { return }
         switch clients.slots[client].cableProtocol {
-        case .actionCable: pings.leave(client)
+        case .actionCable:
+            pings.leave(client)
+            formerPings?.schedule.leave(client)
+            if formerPings?.schedule.isEmpty == true { formerPings = nil }
         case .turboCable: turboPings.leave(client)
         }
         for stream in table.leave(client: client) { stopListening(stream) }

@@ -41,6 +41,8 @@ struct StreamTable {
         var position: UInt32
         /// Subscriptions.
         var members = ArrivalList()
+        /// Of the identifier's content.
+        let digest: UInt32
         /// Ascending; empty while the stream is idle.
         var marks: [Mark] = []
     }
@@ -65,7 +67,7 @@ struct StreamTable {
 
     var subscriptions = Pool(empty: Subscription(client: 0, group: 0, position: 0, next: Self.none))
     var groups = Pool(
-        empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, isRelayed: false, position: 0))
+        empty: Group(stream: 0, identifier: 0, cableProtocol: .actionCable, isRelayed: false, position: 0, digest: 0))
     var streams = Pool(empty: Stream(name: [], isLive: false))
     var identifiers = Interner()
     /// The newest subscription of each client, by number.
@@ -150,10 +152,36 @@ extension StreamTable {
         let group = groups.insert(
             Group(
                 stream: stream, identifier: identifier, cableProtocol: cableProtocol, isRelayed: isRelayed,
-                position: streams[stream].groups.end))
+                position: streams[stream].groups.end, digest: Self.digest(of: bytes)))
         groupsByKey[key] = group
         _ = streams[stream].groups.append(group)
         return group
+    }
+
+    /// `identifier` is a JSON string.
+    private static func digest(of identifier: [UInt8]) -> UInt32 {
+        (try? JSONScanner.value(of: identifier.span))?.digest(in: identifier.span) ?? 0
+    }
+
+    /// The identifier of one of this client's subscriptions that has the content of `identifier`, as it was written
+    /// then. Only identifiers with the same digest are read: a client may have many long ones, and send many short
+    /// messages.
+    func identifier(like identifier: JSONSlice, in text: Span<UInt8>, of client: UInt32) -> [UInt8]? {
+        guard Int(client) < newest.count, newest[Int(client)] != Self.none else { return nil }
+        let digest = identifier.digest(in: text)
+        var content: [UInt8]?
+        var found: [UInt8]?
+        forEachSubscription(of: client) { subscription in
+            let group = subscriptions[subscription].group
+            guard found == nil, groups[group].digest == digest else { return }
+            content = content ?? identifier.string(in: text)
+            let other = identifiers[groups[group].identifier]
+            guard let content, let value = try? JSONScanner.value(of: other.span),
+                value.isString(content, in: other.span)
+            else { return }
+            found = other
+        }
+        return found
     }
 
     /// Subscriptions of a client under an identifier, the newest first.
@@ -175,9 +203,10 @@ extension StreamTable {
         }
     }
 
+    /// Without those of the backend, which are counted where they are made.
     func subscriptionCount(of client: UInt32) -> Int {
         var count = 0
-        forEachSubscription(of: client) { _ in count += 1 }
+        forEachSubscription(of: client) { if !isRelayed($0) { count += 1 } }
         return count
     }
 

@@ -4,6 +4,7 @@ extension Daemon {
     /// cables disconnect theirs within `close_jitter`.
     func updateCables(from old: Configuration) {
         endBroadcastRules(of: old)
+        cableServer.closeJitter = configuration.closeJitter
         let redis = Dictionary(uniqueKeysWithValues: configuration.cables.map { ($0.name, $0.redis) })
         for cable in old.cables where redis[cable.name] != .some(cable.redis) {
             // Clients of a cable with another Redis server reconnect, because messages may have been missed.

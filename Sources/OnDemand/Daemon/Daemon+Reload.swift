@@ -51,6 +51,7 @@ extension Daemon {
         supervisor.environment = new.environment
         // Also applies to services that are being removed.
         (configuration.closeJitter, configuration.drainTimeout) = (new.closeJitter, new.drainTimeout)
+        cableServer.closeJitter = new.closeJitter
         supervisor.setCloseTiming(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)
         changeBackends(to: new, plan)
         for position in plan.listenerSpecs.closed { listenersOfSpecs[position].forEach(proxy.closeListener) }
@@ -119,6 +120,7 @@ extension Daemon {
     }
 
     private func remove(_ service: Configuration.Service, _ id: BackendID) {
+        cableServer.forget(id)
         guard service.launch == nil else { return supervisor.remove(id) }
         proxy.closeUnmanaged(id, over: configuration.closeJitter, within: configuration.drainTimeout)
         removedServices.append(id)

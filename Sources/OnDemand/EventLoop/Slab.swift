@@ -81,6 +81,9 @@ struct Slab<Element> {
         return element
     }
 
+    /// Exclusive upper bound of the numbers in use.
+    var end: Int { generations.count }
+
     /// Numbers of all taken slots in ascending order.
     var indices: [Int] { generations.indices.filter { generations[$0] != 0 } }
 

@@ -49,6 +49,12 @@ struct ByteQueue: Equatable {
         return bytes
     }
 
+    /// The same for bytes that hold a secret: they are overwritten first.
+    mutating func wipe() {
+        for index in bytes.indices { bytes[index] = 0 }
+        removeAll()
+    }
+
     mutating func removeAll() {
         bytes = []
         consumed = 0

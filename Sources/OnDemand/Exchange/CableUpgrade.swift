@@ -10,6 +10,8 @@ struct CableUpgrade: Equatable {
     let echoesSubprotocol: Bool
     /// A JSON Web Token from `X-JID`, from `anycable-token.TOKEN` or from the query; nil without one.
     let token: [UInt8]?
+    /// The connection identifiers of the token, once it was accepted: it may expire while the backend starts.
+    var identifiers: [UInt8]?
     /// The request's head for the backend, where the client may need one; otherwise empty.
     var backendHead: [UInt8] = []
 

@@ -116,12 +116,14 @@ struct ExchangeMachine {
         /// The reply of the status listener's access control; nil where access is granted.
         let denial: LocalReply?
         /// The handshake of a client of a cable.
-        let cable: CableUpgrade?
+        var cable: CableUpgrade?
         /// The cable of that client.
         let endpointCable: CableID?
 
         /// Method and target as received, for the log.
         var line: String { head.line }
+        /// For the log: the query of a cable's client may have its token.
+        var shownLine: String { endpointCable == nil ? line : String(line.prefix { $0 != "?" }) }
         /// Request ID in logs.
         var id: String { head.text(of: identity) }
     }

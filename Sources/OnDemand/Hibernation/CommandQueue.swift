@@ -1,26 +1,40 @@
 /// Commands of one client that wait for its upstream, in order.
 struct CommandQueue: Equatable {
-    private(set) var commands: [[UInt8]] = []
+    private struct Entry: Equatable {
+        let text: [UInt8]
+        /// What it says of which subscription; nil for a text that is no command.
+        let request: ActionCableSession.Request?
+        /// Of the identifier's content.
+        let digest: UInt32
+    }
+
+    private var entries: [Entry] = []
 
     /// A sum of at most `Limits.queuedCommands`: every client has a queue, and few have commands in it.
-    var byteCount: Int { commands.reduce(0) { $0 + $1.count } }
-    var isEmpty: Bool { commands.isEmpty }
-    var count: Int { commands.count }
+    var byteCount: Int { entries.reduce(0) { $0 + $1.text.count } }
+    var commands: [[UInt8]] { entries.map(\.text) }
+    var isEmpty: Bool { entries.isEmpty }
+    var count: Int { entries.count }
 
     /// False: the queue is full, and the command is not in it.
     mutating func append(_ command: [UInt8]) -> Bool {
-        guard commands.count < Limits.queuedCommands, byteCount + command.count <= Limits.queuedCommandBytes else {
+        guard entries.count < Limits.queuedCommands, byteCount + command.count <= Limits.queuedCommandBytes else {
             return false
         }
-        commands.append(command)
+        let request = try? ActionCableSession.read(command.span)
+        let digest = request?.identifier.digest(in: command.span) ?? 0
+        entries.append(Entry(text: command, request: request, digest: digest))
         return true
     }
 
-    /// The last command that begins or ends the subscription of this identifier. Identifiers are compared as written.
+    /// The last command that begins or ends the subscription of this identifier. Only commands with the same digest are
+    /// read again: a client may repeat its subscription often.
     func subscriptionCommand(about identifier: JSONSlice, in text: [UInt8]) -> ActionCableSession.Command? {
-        for command in commands.reversed() {
-            guard let request = try? ActionCableSession.read(command.span), request.command != .message,
-                command[request.identifier.range.indices] == text[identifier.range.indices]
+        let digest = identifier.digest(in: text.span)
+        for entry in entries.reversed() where entry.digest == digest {
+            guard let request = entry.request, request.command != .message,
+                let content = identifier.string(in: text.span),
+                request.identifier.isString(content, in: entry.text.span)
             else { continue }
             return request.command
         }

@@ -61,6 +61,22 @@ extension RelayMachine {
         /// The same as a `welcome` of the backend.
         case notify
         case count(Counted)
+
+        /// A message of the backend for the client.
+        var isDelivery: Bool {
+            switch self {
+            case .deliver, .deliverBinary: true
+            default: false
+            }
+        }
+
+        /// Data in either direction, which keeps the backend in use (R1).
+        var isData: Bool {
+            switch self {
+            case .send, .sendBinary: true
+            default: isDelivery
+            }
+        }
     }
 
     /// Why a client must reconnect.

@@ -16,11 +16,11 @@ extension RelayMachine {
         case noHibernation = "no_hibernation"
     }
 
-    /// Why an attached client keeps the backend awake, with the identifiers concerned.
-    func stateReasons(_ rules: Rules) -> [(reason: StateReason, identifier: [UInt8])] {
+    /// Why an attached client keeps the backend awake, with the identifiers concerned and the digests of their content.
+    func stateReasons(_ rules: Rules) -> [(reason: StateReason, identifier: [UInt8], digest: UInt32)] {
         guard isAttached else { return [] }
-        guard rules.hibernates else { return [(.noHibernation, [])] }
-        guard !isOpaque else { return [(.opaqueConnection, [])] }
+        guard rules.hibernates else { return [(.noHibernation, [], 0)] }
+        guard !isOpaque else { return [(.opaqueConnection, [], 0)] }
         return journal.subscriptions.compactMap { subscription in
             let reason: StateReason? =
                 if subscription.progress != .confirmed { .notConfirmed } else if !subscription.properties.isReplayable {
@@ -30,7 +30,7 @@ extension RelayMachine {
                 } else if rules.hasSource,
                     subscription.properties.streams == nil
                 { .streamsUnknown } else { nil }
-            return reason.map { ($0, subscription.identifier) }
+            return reason.map { ($0, subscription.identifier, subscription.digest) }
         }
     }
 }

@@ -574,23 +574,28 @@ extension RelayMachine {
 
     /// What was said of a channel is said of its present subscriptions too.
     private mutating func rulesChanged(_ rules: Rules, _ effects: inout [Effect]) {
+        guard state != .over else { return }
+        // Without an upstream the client would be restored by rules that hold no more.
+        guard isAttached || rules.hibernates || journal.isEmpty else { return end(.stateLost, &effects) }
         for index in journal.indices {
             let identifier = journal[index].identifier
             guard let value = try? JSONScanner.value(of: identifier.span) else { continue }
             let properties = rules.channels.properties(of: value.string(in: identifier.span) ?? [])
-            guard properties != journal[index].properties else { continue }
-            // Without an upstream the client would be restored by rules that hold no more.
+            let isSame = properties == journal[index].properties
             guard isAttached else {
-                if state != .over { end(.stateLost, &effects) }
-                return
+                guard isSame else { return end(.stateLost, &effects) }
+                continue
             }
+            let isConfirmed = journal[index].progress == .confirmed
+            let listens = rules.hibernates && isConfirmed && properties.streams?.isEmpty == false
+            guard !isSame || listens != journal[index].isListened else { continue }
             if journal[index].isListened, let streams = journal[index].properties.streams {
                 effects.append(.dropDelivery(identifier: identifier))
                 effects.append(.stopListening(streams))
             }
             journal[index].isListened = false
             journal[index].properties = properties
-            if journal[index].progress == .confirmed { listen(index, rules, &effects) }
+            if isConfirmed { listen(index, rules, &effects) }
         }
     }
 

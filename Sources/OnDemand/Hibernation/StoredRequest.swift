@@ -1,9 +1,10 @@
 /// The request with which a client was accepted, as the backend got it. Later connections repeat it: path, query,
 /// cookies and forwarding fields are the client's own, and only the WebSocket's key is new (RFC 6455, 4.1, item 7).
 ///
-/// It holds cookies and tokens. It is kept in memory only, never written to a log, and overwritten when the client
-/// leaves.
-struct StoredRequest {
+/// It holds cookies and tokens. It is kept in memory only, never written to a log, and overwritten when its last user
+/// lets it go: the relay of a client that leaves, or a transfer that finds its client gone. It is a class, because
+/// copies of a value would keep what one of them wipes.
+final class StoredRequest {
     /// The head with the key of the connection that it was made for.
     private var head: [UInt8]
     /// Of the key's value.
@@ -19,9 +20,12 @@ struct StoredRequest {
         guard head.count <= Limits.storedRequestBytes, let key = Self.value(of: Self.keyField, in: head),
             key.count == Self.keyByteCount
         else { return nil }
+        // Not the array of the request, which its connection goes on to use.
         self.head = head.withoutSpareCapacity
         keyStart = UInt32(key.lowerBound)
     }
+
+    deinit { wipe() }
 
     var byteCount: Int { head.count }
 
@@ -41,7 +45,7 @@ struct StoredRequest {
     }
 
     /// Overwrites cookies and tokens.
-    mutating func wipe() {
+    func wipe() {
         for index in head.indices { head[index] = 0 }
         head = []
     }

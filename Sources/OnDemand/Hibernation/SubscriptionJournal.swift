@@ -22,6 +22,8 @@ struct SubscriptionJournal {
         var hasState = false
         /// The cable was asked to listen to its streams.
         var isListened = false
+        /// Of the identifier's content.
+        let digest: UInt32
         private var isReplayable = false
         private var hasStatelessActions = false
         private var knowsStreams = false
@@ -30,6 +32,7 @@ struct SubscriptionJournal {
             bytes = identifier
             identifierCount = UInt32(identifier.count)
             self.progress = progress
+            digest = (try? JSONScanner.value(of: identifier.span))?.digest(in: identifier.span) ?? 0
             self.properties = properties
         }
 
@@ -97,16 +100,20 @@ struct SubscriptionJournal {
 
     var indices: Range<Int> { subscriptions.indices }
 
-    /// The position of an identifier that stands in `text`.
+    /// The position of an identifier that stands in `text`. Only subscriptions with the same digest are read: a client
+    /// may have many with long identifiers, and send many short messages.
     func index(of identifier: JSONSlice, in text: Span<UInt8>) -> Int? {
-        guard !subscriptions.isEmpty else { return nil }
+        guard !subscriptions.isEmpty, identifier.kind == .string else { return nil }
+        let digest = identifier.digest(in: text)
         let written = text.extracting(identifier.range.indices)
-        if let index = subscriptions.firstIndex(where: { $0.isNamed(written) }) { return index }
-        guard let content = identifier.string(in: text) else { return nil }
         return subscriptions.firstIndex { subscription in
-            let identifier = subscription.identifier
-            guard let value = try? JSONScanner.value(of: identifier.span) else { return false }
-            return value.isString(content, in: identifier.span)
+            guard subscription.digest == digest else { return false }
+            guard !subscription.isNamed(written) else { return true }
+            let known = subscription.identifier
+            guard let content = identifier.string(in: text), let value = try? JSONScanner.value(of: known.span) else {
+                return false
+            }
+            return value.isString(content, in: known.span)
         }
     }
 

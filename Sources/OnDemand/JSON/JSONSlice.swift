@@ -46,6 +46,28 @@ extension JSONSlice {
         return isWhole && !differs && agreed == expected.count
     }
 
+    /// A number for the content of a string, the same however it is written; other contents nearly always have another
+    /// one. It differs from process to process, so that no peer can choose contents with the same number.
+    func digest(in text: Span<UInt8>) -> UInt32 {
+        guard kind == .string else { return 0 }
+        var hasher = Hasher()
+        var (word, count) = (UInt64(0), 0)
+        // Eight bytes at a time: each call of the hasher costs as much as they do.
+        func take(_ byte: UInt8) {
+            word = word << 8 | UInt64(byte)
+            count += 1
+            if count & 7 == 0 { hasher.combine(word) }
+        }
+        if hasEscapes {
+            _ = decode(text) { take($0) }
+        } else {
+            for index in content { take(text[index]) }
+        }
+        hasher.combine(word)
+        hasher.combine(count)
+        return UInt32(truncatingIfNeeded: hasher.finalize())
+    }
+
     /// Between the quotes.
     private var content: Range<Int> { range.lower + 1..<range.upper - 1 }
 

@@ -307,6 +307,8 @@ enum Limits {
     static let shownChannelBytes = 64
     /// Reasons that the status names for what keeps a backend awake.
     static let shownStateReasons = 16
+    /// Identifiers that are read for it; beyond it subscriptions are counted without the name of their channel.
+    static let readStateReasons = 1024
     /// How often the age of clients and the silence of backends are looked at.
     static let cableRelayLook: Duration = .seconds(3)
     /// A backend that crashes has delivered what Redis had published this long before. What came later may be missing,

@@ -27,7 +27,7 @@ extension Proxy {
             session.machine.respond(LocalReply(status: 503, body: "ondemandd is shutting down."), closing: true)
             return true
         }
-        if let limit = access.maximumConnections, sessionCount(of: id) + askingCount(of: id) >= limit {
+        if let limit = access.maximumConnections, hasReached(limit, id) {
             session.machine.respond(
                 LocalReply(
                     status: 503, body: "The cable \"\(access.name)\" has \(limit) connections already.",
@@ -49,6 +49,8 @@ extension Proxy {
             return false
         }
         guard !access.backendAccepts else {
+            session.machine.request?.cable?.identifiers = verdict.identifiers
+            if access.maximumConnections != nil { noteAsking(index, for: id) }
             session.machine.proceedToBackend()
             return true
         }
@@ -94,17 +96,9 @@ extension Proxy {
         connections[index].upstream = nil
         connections[index].lease = nil
         handOver(
-            index, session, upgrade, .accepted(identifiers: identifiers(of: upgrade, id, session)), to: id, transfer,
+            index, session, upgrade, .accepted(identifiers: upgrade.identifiers), to: id, transfer,
             response: response.takeAll(), earlyBytes: bytes.toUpstream)
         return true
-    }
-
-    /// The connection identifiers of the client's token, which was accepted before the backend was asked.
-    private func identifiers(of upgrade: CableUpgrade, _ id: CableID, _ session: Connection.HTTPSession) -> [UInt8]? {
-        guard case .accepted(let identifiers) = verdict(on: upgrade, session.machine.rules.cables[id.index]) else {
-            return nil
-        }
-        return identifiers
     }
 
     private func verdict(on upgrade: CableUpgrade, _ access: CableAccess) -> SessionTransfer.Verdict {
@@ -142,9 +136,28 @@ extension Proxy {
 
     func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
 
-    /// Clients that the cable's backend has not accepted yet.
-    private func askingCount(of id: CableID) -> Int {
-        connections.indices.count { connections[$0].session?.machine.asksBackend(for: id) == true }
+    /// The cable's backend is asked to accept this client, which counts until it has an answer.
+    private func noteAsking(_ index: Int, for id: CableID) {
+        while askingClients.count <= id.index { askingClients.append(AskingClients()) }
+        askingClients[id.index].tokens.insert(clientToken(index))
+        guard askingClients[id.index].tokens.count >= askingClients[id.index].nextLook else { return }
+        forgetAnswered(by: id)
+    }
+
+    private func forgetAnswered(by id: CableID) {
+        let asking = askingClients[id.index].tokens.filter { token in
+            connections.contains(index: token.index, generation: token.generation)
+                && connections[token.index].session?.machine.asksBackend(for: id) == true
+        }
+        askingClients[id.index] = AskingClients(tokens: asking, nextLook: 2 * asking.count + 64)
+    }
+
+    /// The clients that ask are looked at only where it could make the difference: most of them may have their answer.
+    private func hasReached(_ limit: Int, _ id: CableID) -> Bool {
+        guard askingClients.indices.contains(id.index) else { return sessionCount(of: id) >= limit }
+        guard sessionCount(of: id) + askingClients[id.index].tokens.count >= limit else { return false }
+        forgetAnswered(by: id)
+        return sessionCount(of: id) + askingClients[id.index].tokens.count >= limit
     }
 
     /// Whether no client and no request refers to this cable, and no message about one is on its way.

@@ -16,6 +16,16 @@ final class Proxy<K: Kernel> {
     let cableRequests: Mailbox<CableRequest>
     /// Clients of each cable, by the index of its `CableID`.
     var sessionCounts: [Int] = []
+    /// By the index of the `CableID`; for cables with a limit of connections.
+    var askingClients: [AskingClients] = []
+
+    /// Clients that a cable's backend was asked to accept. Some have their answer by now.
+    struct AskingClients {
+        var tokens: Set<Token> = []
+        /// Those with an answer are forgotten at this count, so that looking for them costs little for each client.
+        var nextLook = 64
+    }
+
     var upstreams: [Upstream]
     unowned let status: any StatusSource
     unowned let controlSource: any ControlSource
@@ -253,7 +263,7 @@ final class Proxy<K: Kernel> {
             log.record(
                 .firstRequest,
                 [service(id), LogField("generation", generation.number)] + about(session)
-                    + [LogField("request", session.machine.request?.line ?? "")])
+                    + [LogField("request", session.machine.request?.shownLine ?? "")])
         }
         statusChanged()
     }
@@ -505,7 +515,7 @@ final class Proxy<K: Kernel> {
         // 501 and 505 are caused by the client's request.
         let isAboutBackend = response.status == 502 || response.status == 504
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
-        fields.append(LogField("request", session.machine.request?.line ?? ""))
+        fields.append(LogField("request", session.machine.request?.shownLine ?? ""))
         if let limit = response.limit { fields.append(LogField("limit", limit)) }
         if let origin = session.machine.request?.forwarding.refusedOrigin {
             fields.append(LogField("origin", origin))

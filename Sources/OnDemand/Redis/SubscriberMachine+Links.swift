@@ -99,8 +99,8 @@ extension SubscriberMachine {
             isAway = true
             actions.append(.away)
         case .publishing:
-            let unknown = sent
-            sent = []
+            let unknown = sent.takeAll()
+            sentBytes = 0
             deliverWaiting()
             reportGaps(of: unknown)
             stopLingering()
@@ -209,11 +209,12 @@ extension SubscriberMachine {
         case Self.pong:
             if name == Self.fenceName { fenceReached() }
         case Self.patternMessage:
-            guard items.count == 4, case .string(let text?) = items[3], stream(of: name) == Self.remoteDisconnects,
-                let number = numbers[Self.remoteDisconnects], channels[number].isWanted
+            guard items.count == 4, case .string(let text?) = items[3], let stream = stream(ofPattern: name),
+                let number = numbers[stream], channels[number].isWanted
             else { return }
-            actions.append(.deliver(stream: Self.remoteDisconnects, text))
-        case _ where Self.acknowledgements.contains(kind): acknowledged(name)
+            actions.append(.deliver(stream: stream, text))
+        case _ where Self.acknowledgements.contains(kind):
+            acknowledged(name, isPattern: kind.first == UInt8(ascii: "p"))
         case Self.message:
             guard items.count == 3, case .string(let text?) = items[2] else { return }
             guard name != Self.broadcaster else { return actions.append(.request(text)) }

@@ -131,11 +131,12 @@ struct SubscriberMachine {
     var numbers: [[UInt8]: UInt32] = [:]
     var wanted = 0
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
-    var waiting: [Message] = []
+    var waiting = ArrivalQueue<Message>()
     var waitingBytes = 0
-    var sent: [Message] = []
+    var sent = ArrivalQueue<Message>()
+    var sentBytes = 0
     /// Fences without an answer, in order.
-    var fences: [Fence] = []
+    var fences = ArrivalQueue<Fence>()
     /// Messages that could not be published. They follow those that were published before and are still coming back.
     var local: [Message] = []
     var localBytes = 0
@@ -203,7 +204,7 @@ extension SubscriberMachine {
         guard let number = numbers[stream], channels[number].isWanted else { return }
         channels[number].isWanted = false
         wanted -= 1
-        if state(of: .listening) == .ready {
+        if state(of: .listening) == .ready, !isBroadcaster(stream) {
             channels[number].missing += 1
             let command = stream == Self.remoteDisconnects ? Self.unsubscribePattern : Self.unsubscribe
             send(.listening, [command, channel(of: stream)])
@@ -225,13 +226,22 @@ extension SubscriberMachine {
     var channelNumbers: [UInt32] { (0..<UInt32(channels.end)).filter { channels.contains($0) } }
 
     func channel(of stream: [UInt8]) -> [UInt8] {
-        settings.prefix.map { $0 + [UInt8(ascii: ":")] + stream } ?? stream
+        let name = stream == Self.remoteDisconnects ? Self.remotePattern : stream
+        return settings.prefix.map { $0 + [UInt8(ascii: ":")] + name } ?? name
     }
+
+    /// A client may name any stream. This one's channel has requests and no messages, and is listened to for as long as
+    /// the link is ready, whatever clients do.
+    private func isBroadcaster(_ stream: [UInt8]) -> Bool { channel(of: stream) == Self.broadcaster }
 
     func stream(of channel: [UInt8]) -> [UInt8]? {
         guard let prefix = settings.prefix else { return channel }
         guard channel.starts(with: prefix + [UInt8(ascii: ":")]) else { return nil }
         return Array(channel[(prefix.count + 1)...])
+    }
+
+    func stream(ofPattern pattern: [UInt8]) -> [UInt8]? {
+        pattern == channel(of: Self.remoteDisconnects) ? Self.remoteDisconnects : nil
     }
 
     mutating func subscribe(_ numbers: [UInt32]) {
@@ -245,9 +255,11 @@ extension SubscriberMachine {
         send(.listening, [Self.subscribePattern, channel(of: Self.remoteDisconnects)])
     }
 
-    /// An acknowledgement for a channel.
-    mutating func acknowledged(_ name: [UInt8]) {
-        guard let stream = stream(of: name), let number = numbers[stream], channels[number].missing > 0 else { return }
+    /// An acknowledgement for a channel, or for the pattern.
+    mutating func acknowledged(_ name: [UInt8], isPattern: Bool) {
+        guard let stream = isPattern ? stream(ofPattern: name) : stream(of: name), let number = numbers[stream],
+            channels[number].missing > 0
+        else { return }
         channels[number].missing -= 1
         guard channels[number].missing == 0 else { return }
         guard channels[number].isWanted else { return forget(number) }
@@ -262,7 +274,9 @@ extension SubscriberMachine {
 
 extension SubscriberMachine {
     /// Channels on which Rails' `remote_connections` disconnect clients, as a pattern of Redis.
-    static let remoteDisconnects = Array("action_cable/*".utf8)
+    static let remotePattern = Array("action_cable/*".utf8)
+    /// The pattern in the place of a stream. No client can name it: it is not UTF-8.
+    static let remoteDisconnects: [UInt8] = [0xff] + remotePattern
 
     private mutating func fence() {
         switch state(of: .listening) {
@@ -279,18 +293,16 @@ extension SubscriberMachine {
     }
 
     mutating func fenceReached() {
-        guard !fences.isEmpty else { return }
-        switch fences.removeFirst() {
+        switch fences.popFirst() {
         case .caller: actions.append(.fenced)
         case .local: deliverLocal()
+        case nil: break
         }
     }
 
     /// The listening link is gone, and with it what was still coming back.
     mutating func failFences() {
-        let failed = fences
-        fences = []
-        for fence in failed where fence == .caller { actions.append(.fenceFailed) }
+        for fence in fences.takeAll() where fence == .caller { actions.append(.fenceFailed) }
         deliverLocal()
     }
 
@@ -320,7 +332,7 @@ extension SubscriberMachine {
     private mutating func publish(_ message: Message, at now: Instant) {
         stopLingering()
         switch state(of: .publishing) {
-        case .ready where local.isEmpty: send(message)
+        case .ready where local.isEmpty && waiting.isEmpty && sentBytes < Limits.redisWaitingBytes: send(message)
         case .backoff: deliverLocally(message)
         case .ready, .closed, .connecting, .greeting:
             waiting.append(message)
@@ -330,33 +342,35 @@ extension SubscriberMachine {
         }
     }
 
-    /// Publishes what has waited for the link, or for the messages before it.
+    /// Publishes what has waited for the link, for the messages before it, or for acknowledgements: what a server that
+    /// does not answer has not taken is bounded.
     mutating func publishWaiting() {
         guard state(of: .publishing) == .ready, local.isEmpty else { return }
-        let messages = waiting
-        (waiting, waitingBytes) = ([], 0)
-        for message in messages { send(message) }
+        while sentBytes < Limits.redisWaitingBytes, let message = waiting.popFirst() {
+            waitingBytes -= message.text.count
+            send(message)
+        }
     }
 
     mutating func send(_ message: Message) {
         sent.append(message)
+        sentBytes += message.text.count
         send(.publishing, [Self.publish, channel(of: message.stream), message.text])
     }
 
     mutating func deliverWaiting() {
-        let messages = waiting
-        (waiting, waitingBytes) = ([], 0)
-        for message in messages { deliverLocally(message) }
+        waitingBytes = 0
+        for message in waiting.takeAll() { deliverLocally(message) }
     }
 
     mutating func published(_ reply: RESPValue, at now: Instant) {
+        guard let message = sent.popFirst() else { return }
+        sentBytes -= message.text.count
         if case .error(let words) = reply {
-            let message = sent.removeFirst()
             deliverLocally(message)
             actions.append(.report(.publishRefused(words)))
-        } else {
-            sent.removeFirst()
         }
+        publishWaiting()
         lingerIfIdle(at: now)
     }
 

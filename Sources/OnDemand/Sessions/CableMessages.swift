@@ -50,6 +50,8 @@ struct SessionTransfer {
         case accepted(identifiers: [UInt8]?)
         /// An Action Cable client is told the reason after its 101 and must not reconnect by itself.
         case refused(ActionCableFrame.DisconnectReason)
+
+        var identifiers: [UInt8]? { if case .accepted(let identifiers) = self { identifiers } else { nil } }
     }
 
     let cable: CableID

@@ -36,7 +36,8 @@ extension CableServer {
         // The configuration has changed while the backend accepted the client.
         if sessions.isTaken(index), sessions[index].relay === relay, cables[transfer.cable.index]?.backend != backend.id
         {
-            toClient(index, transfer.cable) { $0.end($1, .backendLost, at: $2, &$3) }
+            endRelay(index)
+            depart(index, .backendLost, within: closeJitter)
         }
     }
 
@@ -55,7 +56,7 @@ extension CableServer {
 
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int) {
-        guard let relay = sessions[index].relay else { return }
+        guard let relay = sessions[index].relay else { return relayNothing(command, of: index) }
         guard !holds(command, relay, of: index) else { return hold(command, relay, of: index) }
         // Between the decision to stop and the end of the upstream no command is sent: it might be lost.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
@@ -68,15 +69,29 @@ extension CableServer {
         }
     }
 
-    func stopRelaying(_ index: Int, _ relay: Relay) {
+    /// The client was connected when its cable had no backend, or another one. It gets a way to the backend by a
+    /// connection of its own, and would wait in vain for a response to its subscription.
+    private func relayNothing(_ command: RelayMachine.Event, of index: Int) {
+        let id = sessions.peek(at: index) { $0.cable }
+        guard case .command(let text) = command, let request = try? ActionCableSession.read(text.span),
+            request.command == .subscribe || sessions.peek(at: index, for: { $0.departure != nil })
+        else {
+            cables[id.index]!.hibernation.ignoredCommands += 1
+            return
+        }
+        depart(index, .backendLost, within: .zero)
+    }
+
+    /// `window`: clients that have to reconnect are told within this time.
+    func stopRelaying(_ index: Int, _ relay: Relay, within window: Duration = .zero) {
         // No close frame can be sent, and the last command may not have arrived.
         if relay.upstream?.isBroken == true { return upstreamClosed(index, relay) }
         let cable = sessions.peek(at: index) { $0.cable }
         let canListen = cables[cable.index]!.machine.hearsAll(relay.machine.streams)
-        apply(.backendStops(canListen: canListen), to: relay, of: index)
+        apply(.backendStops(canListen: canListen), to: relay, of: index, within: window)
     }
 
-    func apply(_ event: RelayMachine.Event, to relay: Relay, of index: Int) {
+    func apply(_ event: RelayMachine.Event, to relay: Relay, of index: Int, within window: Duration = .zero) {
         let generation = sessions.peek(at: index) { $0.generation }
         let id = sessions.peek(at: index) { $0.cable }
         var effects: [RelayMachine.Effect] = []
@@ -91,7 +106,14 @@ extension CableServer {
             cables[id.index]!.restore = index
             touch(id)
         }
-        if wasInFlight, case .detaching = relay.machine.state { relay.upstream?.hasCommandInFlight = true }
+        if case .detaching = relay.machine.state {
+            if wasInFlight {
+                relay.upstream?.hasCommandInFlight = true
+            } else if case .message = event, effects.contains(where: \.isDelivery) {
+                // R21: a command is in flight until the next message of the backend.
+                relay.upstream?.hasCommandInFlight = false
+            }
+        }
         if relay.machine.isRestoring != wasRestoring { cables[id.index]!.restoring += wasRestoring ? -1 : 1 }
         var isActive = false
         for effect in effects {
@@ -99,18 +121,17 @@ extension CableServer {
             guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else {
                 return
             }
-            switch effect {
-            case .send, .sendBinary, .deliver, .deliverBinary: isActive = true
-            default: break
-            }
-            perform(effect, relay, index, id)
+            isActive = isActive || effect.isData
+            perform(effect, relay, index, id, within: window)
         }
         if isActive { backends.gate(of: relay.backend).recordClientData(at: kernel.now()) }
         guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else { return }
         if case .restored = relay.machine.state { letCommandsGo(index, relay, id) }
     }
 
-    private func perform(_ effect: RelayMachine.Effect, _ relay: Relay, _ index: Int, _ id: CableID) {
+    private func perform(
+        _ effect: RelayMachine.Effect, _ relay: Relay, _ index: Int, _ id: CableID, within window: Duration
+    ) {
         switch effect {
         case .acquire(let trigger):
             cables[id.index]!.hibernation.count(trigger)
@@ -120,7 +141,10 @@ extension CableServer {
             case 0: acquire(index, relay, trigger)
             case ..<Limits.shortUpstreams: pause(index, relay, Limits.redialPause)
             // It ends each connection: the client's own pauses grow.
-            default: apply(.wakeFailed(isAwake: true), to: relay, of: index)
+            default:
+                // A client that stays may try again later.
+                relay.shortUpstreams = 0
+                apply(.wakeFailed(isAwake: true), to: relay, of: index)
             }
         case .acquireAgain: pause(index, relay, Limits.redialPause)
         case .send(let text): send(.text, text, to: relay, of: index)
@@ -137,12 +161,9 @@ extension CableServer {
         case .endDelivery(let identifier):
             guard let source = cables[id.index]!.source else { break }
             // An earlier fence of the same subscription ends nothing any more.
-            let fences = cables[id.index]!.fences
-            for position in fences.indices
-            where fences[position].session == token(index) && fences[position].identifier == identifier {
-                cables[id.index]!.fences[position].identifier = []
-            }
-            cables[id.index]!.fences.append((token(index), identifier))
+            lastFence += 1
+            relay.fences[identifier] = lastFence
+            cables[id.index]!.fences.append((token(index), identifier, lastFence))
             source.fence()
             takeOutputs(of: id, source)
         case .listen(let streams):
@@ -159,7 +180,8 @@ extension CableServer {
         case .disconnect(let reason):
             cables[id.index]!.hibernation.count(reason)
             logDisconnection(of: index, id, reason)
-            toClient(index, id) { $0.end($1, .backendLost, at: $2, &$3) }
+            if window > .zero { endRelay(index) }
+            depart(index, .backendLost, within: window)
         case .endClient: toClient(index, id) { $0.end($1, .byBackend, at: $2, &$3) }
         case .count(.replayed): cables[id.index]!.hibernation.replayed += 1
         case .count(.ignoredCommand): cables[id.index]!.hibernation.ignoredCommands += 1
@@ -251,11 +273,12 @@ extension CableServer {
 
     /// The delivery in the backend's place ends: everything from before the backend's confirmation has arrived.
     func fenced(_ id: CableID, hasFailed: Bool) {
-        guard !cables[id.index]!.fences.isEmpty else { return }
-        let (token, identifier) = cables[id.index]!.fences.removeFirst()
-        guard sessions.contains(index: token.index, generation: token.generation),
-            let relay = sessions[token.index].relay
+        guard let (token, identifier, number) = cables[id.index]!.fences.popFirst(),
+            sessions.contains(index: token.index, generation: token.generation),
+            let relay = sessions[token.index].relay, relay.fences[identifier] == number
         else { return }
+        relay.fences[identifier] = nil
+        if relay.fences.isEmpty { relay.fences = [:] }
         if hasFailed { return toClient(token.index, id) { $0.end($1, .gap, at: $2, &$3) } }
         // A backend that has stopped meanwhile delivers nothing.
         guard relay.machine.isServed(identifier) else { return }
@@ -283,7 +306,7 @@ extension CableServer {
         for index in sessions.indices where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) {
             guard sessions.isTaken(index), let relay = sessions[index].relay else { continue }
             if let oldest, now - relay.began >= oldest {
-                toClient(index, id) { $0.end($1, .tooOld, at: $2, &$3) }
+                depart(index, .tooOld, within: closeJitter)
             } else if let upstream = relay.upstream {
                 // A backend that is not read is not silent.
                 if !mayRead(for: index) { upstream.heard = now }

@@ -40,7 +40,7 @@ extension CableServer {
             return
         }
         var next = first
-        let end = (sessions.indices.last ?? -1) + 1
+        let end = sessions.end
         while next < end, cables[id.index]!.restoring < Limits.restoresAtOnce {
             let index = next
             next += 1

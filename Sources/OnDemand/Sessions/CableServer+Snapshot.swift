@@ -22,7 +22,7 @@ extension CableServer {
 
     private func backend(of id: CableID, _ cable: Cable) -> Snapshot.Cable.Backend {
         var backend = Snapshot.Cable.Backend()
-        var reasons: [(key: String, stateful: Snapshot.Cable.Stateful)] = []
+        var stateful = StatefulSubscriptions()
         for index in sessions.indices where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) {
             guard let machine = sessions.peek(at: index, for: { $0.relay?.machine }) else { continue }
             switch machine.state {
@@ -32,18 +32,12 @@ extension CableServer {
             case .over: break
             }
             backend.queuedCommands += machine.queuedCommandCount
-            for (reason, identifier) in machine.stateReasons(cable.relayRules) {
-                let channel = BackendChannels.channel(of: identifier)
-                let key = "\(reason.rawValue) \(channel)"
-                if let known = reasons.firstIndex(where: { $0.key == key }) {
-                    reasons[known].stateful.subscriptions += 1
-                } else if reasons.count < Limits.shownStateReasons {
-                    reasons.append((key, .init(reason: reason.rawValue, channel: channel, subscriptions: 1)))
-                }
+            for (reason, identifier, digest) in machine.stateReasons(cable.relayRules) {
+                stateful.add(reason, identifier, digest)
             }
         }
         let counters = cable.hibernation
-        backend.stateful = reasons.map(\.stateful)
+        backend.stateful = stateful.shown
         backend.wakes = zip(RelayMachine.WakeTrigger.allCases, counters.wakes).map {
             .init(name: $0.rawValue, count: Int($1))
         }
@@ -54,6 +48,38 @@ extension CableServer {
         backend.ignored = counters.ignoredCommands
         backend.sleptConnected = counters.slept(at: kernel.now())
         return backend
+    }
+}
+
+/// Subscriptions that keep a backend awake, counted by reason and channel.
+private struct StatefulSubscriptions {
+    private struct Key: Hashable {
+        let reason: RelayMachine.StateReason
+        let digest: UInt32
+    }
+
+    private(set) var shown: [Snapshot.Cable.Stateful] = []
+    /// Positions in `shown`; nil for a reason that is not shown.
+    private var positions: [Key: Int?] = [:]
+
+    /// Each identifier is read once, and only so many are: clients may have any number of long ones, and the status is
+    /// asked for often.
+    mutating func add(_ reason: RelayMachine.StateReason, _ identifier: [UInt8], _ digest: UInt32) {
+        let isRead = positions.count < Limits.readStateReasons
+        let key = Key(reason: reason, digest: digest)
+        if let known = positions[key] {
+            if let known { shown[known].subscriptions += 1 }
+            return
+        }
+        let channel = isRead ? BackendChannels.channel(of: identifier) : ""
+        var position = shown.firstIndex { $0.reason == reason.rawValue && $0.channel == channel }
+        if let position {
+            shown[position].subscriptions += 1
+        } else if shown.count < Limits.shownStateReasons {
+            shown.append(.init(reason: reason.rawValue, channel: channel, subscriptions: 1))
+            position = shown.count - 1
+        }
+        if isRead { positions[key] = .some(position) }
     }
 }
 

@@ -57,11 +57,15 @@ extension CableServer {
     }
 
     func takeOutputs(of id: CableID, _ source: RedisConnection<K>) {
-        // Performing an output may cause others: a client that is disconnected ends a stream.
-        while cables[id.index] != nil {
+        // Performing an output may cause others: a client that is disconnected ends a stream. They come after those
+        // that are there already; the end of an outage must not be overtaken by its beginning.
+        guard cables[id.index]?.isTakingOutputs == false else { return }
+        cables[id.index]!.isTakingOutputs = true
+        defer { cables[id.index]?.isTakingOutputs = false }
+        while cables[id.index]?.source === source {
             let outputs = source.takeOutputs()
             guard !outputs.isEmpty else { return }
-            for output in outputs where cables[id.index] != nil { take(output, of: id) }
+            for output in outputs where cables[id.index]?.source === source { take(output, of: id) }
         }
     }
 

@@ -72,10 +72,10 @@ extension CableServer {
                 return apply(.wakeFailed(isAwake: isAwake(relay)), to: relay, of: index)
             }
             pause(index, relay, retryAfter)
-        case .closeTunnels(let id, let generation, _, _):
+        case .closeTunnels(let id, let generation, _, let window):
             forEachUpstream(of: id, generation) { index, relay, upstream in
                 switch upstream.stage {
-                case .open: stopRelaying(index, relay)
+                case .open: stopRelaying(index, relay, within: window)
                 case .closing: break  // Its end is awaited.
                 case .connecting, .handshaking: upstreamClosed(index, relay)
                 }
@@ -210,6 +210,9 @@ extension CableServer {
         guard !upstream.isBroken else { return endLater(upstream, of: index) }
         while !upstream.unsent.isEmpty {
             switch upstream.unsent.withSpan({ kernel.send($0, to: upstream.descriptor) }) {
+            case .bytes(upstream.unsent.count):
+                upstream.wipeRequest()
+                upstream.unsent.removeAll()
             case .bytes(let count): upstream.unsent.removeFirst(count)
             case .wouldBlock: return
             case .failed:
@@ -397,6 +400,10 @@ extension CableServer {
         apply(.upstreamEnded(hasGap: hasGap || !isHeard, isCut: isCut), to: relay, of: index)
         if sessions.isTaken(index), sessions[index].relay === relay { letHeldGo(index, relay) }
         // The backend has ended this connection only, and goes on to broadcast.
-        if isAwake(relay) { beginRestoring(id) }
+        guard isAwake(relay), sessions.isTaken(index), sessions[index].relay === relay,
+            relay.machine.needsRestoring(cables[id.index]!.relayRules)
+        else { return }
+        cables[id.index]!.restore = min(cables[id.index]!.restore ?? index, index)
+        touch(id)
     }
 }

@@ -29,6 +29,10 @@ final class CableServer<K: Kernel> {
     var tickets: [Ticket: Token] = [:]
     var lastTicket: UInt64 = 0
     var lastUpstreamNumber: UInt32 = 0
+    var lastFence: UInt64 = 0
+    /// Clients that are to reconnect for the same reason are told within this time, so that they do not all come back
+    /// at once.
+    var closeJitter = Duration.zero
     /// Set once, before the first client. Not weak: a weak reference makes each use of the proxy cost more.
     unowned var backendAccess: (any BackendAccess)?
 
@@ -72,7 +76,9 @@ final class CableServer<K: Kernel> {
         /// The next session to restore; nil while none is to be.
         var restore: Int?
         /// Deliveries that end behind a fence of the source, in order.
-        var fences: [(session: Token, identifier: [UInt8])] = []
+        var fences = ArrivalQueue<(session: Token, identifier: [UInt8], number: UInt64)>()
+        /// Outputs of the source are being taken: those that this causes are taken after them.
+        var isTakingOutputs = false
         /// When the source last had a message for a stream.
         var lastDelivered: Instant?
         /// When ages and silences are looked at next.
@@ -140,7 +146,7 @@ final class CableServer<K: Kernel> {
         settle(id)
     }
 
-    /// The backend, or what is said of it. Clients of another backend are asked to reconnect.
+    /// The backend, or what is said of it. Clients of another backend are asked to reconnect, within `closeJitter`.
     func update(_ id: CableID, _ settings: BackendSettings?) {
         let isSame = cables[id.index]!.backend == settings?.backend
         let areRulesSame = cables[id.index]!.relayRules == settings?.rules
@@ -148,15 +154,39 @@ final class CableServer<K: Kernel> {
         guard !isSame || !areRulesSame else { return }
         for index in sessions.indices
         where sessions.peek(at: index, for: { $0.cable == id && $0.relay != nil }) && sessions.isTaken(index) {
-            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { continue }
             if isSame {
-                if let relay = sessions[index].relay { apply(.rulesChanged, to: relay, of: index) }
-                continue
+                if let relay = sessions[index].relay {
+                    apply(.rulesChanged, to: relay, of: index, within: closeJitter)
+                }
+            } else {
+                endRelay(index)
+                depart(index, .backendLost, within: closeJitter)
             }
-            var writer = writer
-            cables[id.index]!.machine.end(client, .backendLost, at: kernel.now(), &writer)
-            settle(id)
         }
+    }
+
+    /// A service leaves the configuration, and its number may be given to another one: no client may keep a way to it,
+    /// also of a cable that leaves too and has not told its clients yet.
+    func forget(_ backend: BackendID) {
+        for index in sessions.indices where sessions.peek(at: index, for: { $0.relay?.backend == backend }) {
+            endRelay(index)
+            depart(index, .backendLost, within: closeJitter)
+        }
+    }
+
+    /// Asks a client to reconnect, at a random time within `window`. It stays subscribed until then.
+    func depart(_ index: Int, _ departure: Session.Departure, within window: Duration) {
+        guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+        guard window > .zero else {
+            let id = sessions.peek(at: index) { $0.cable }
+            var writer = writer
+            cables[id.index]!.machine.end(client, departure.reason, at: kernel.now(), &writer)
+            return settle(id)
+        }
+        guard sessions.peek(at: index, for: { $0.departure == nil }) else { return }
+        sessions[index].departure = departure
+        let delay = window * (Double(kernel.random() >> 11) * 0x1p-53)
+        reactor.arm(.session(token(index)), at: kernel.now() + delay)
     }
 
     /// Disconnects all clients within `window`, spread evenly: of one cable that is removed or disabled, or of every
@@ -297,20 +327,22 @@ final class CableServer<K: Kernel> {
     func perform(_ action: CableMachine.Action, _ id: CableID) {
         switch action {
         case .end(let connection, let reason):
-            let index = SessionWriter<K>.index(of: connection)
-            guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            guard let index = index(of: connection),
+                case .open(let client) = sessions.peek(at: index, for: { $0.stage })
+            else { return }
             sessions[index].stage = .closing(client: client)
             endRelay(index)
             reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
             logEnd(of: index, id, reason)
         case .flushed(let connection):
-            let index = SessionWriter<K>.index(of: connection)
-            guard case .closing(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
+            guard let index = index(of: connection),
+                case .closing(let client) = sessions.peek(at: index, for: { $0.stage })
+            else { return }
             sessions[index].stage = .discarding(client: client, kibibytes: 0)
             kernel.endSending(on: sessions.peek(at: index) { $0.descriptor })
             if sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) { close(index) }
         case .abort(let connection, let reason):
-            let index = SessionWriter<K>.index(of: connection)
+            guard let index = index(of: connection) else { return }
             logEnd(of: index, id, reason)
             close(index)
         case .listen(let stream):
@@ -321,14 +353,23 @@ final class CableServer<K: Kernel> {
             guard let source = cables[id.index]?.source else { return }
             source.stopListening(stream)
             takeOutputs(of: id, source)
-        case .forward(let connection, let text): relay(.command(text), of: SessionWriter<K>.index(of: connection))
+        case .forward(let connection, let text):
+            if let index = index(of: connection) { relay(.command(text), of: index) }
         case .forwardBinary(let connection, let payload):
-            relay(.clientSentBinary(payload), of: SessionWriter<K>.index(of: connection))
+            if let index = index(of: connection) { relay(.clientSentBinary(payload), of: index) }
         }
+    }
+
+    /// nil: an action before has closed the session. No slot is taken again before all actions are performed.
+    private func index(of connection: UInt64) -> Int? {
+        let index = SessionWriter<K>.index(of: connection)
+        return sessions.isTaken(index) ? index : nil
     }
 
     func sessionTimerFired(_ token: Token) {
         guard sessions.contains(index: token.index, generation: token.generation) else { return }
+        let (stage, departure) = sessions.peek(at: token.index) { ($0.stage, $0.departure) }
+        if case .open = stage, let departure { return depart(token.index, departure, within: .zero) }
         close(token.index)
     }
 
@@ -337,7 +378,9 @@ final class CableServer<K: Kernel> {
         endRelay(index)
         let token = token(index)
         let session = sessions.remove(index: index)
-        if session.stage != .open(client: session.client ?? 0) { reactor.disarm(.session(token)) }
+        if session.departure != nil || session.stage != .open(client: session.client ?? 0) {
+            reactor.disarm(.session(token))
+        }
         kernel.close(session.descriptor)
         if let client = session.client {
             cables[session.cable.index]!.machine.leave(client)
@@ -416,7 +459,7 @@ final class CableServer<K: Kernel> {
         }
         touched = unfinished
         // Here and not where the last session ends: that may be inside of a read into this buffer.
-        if sessions.count == 0 { (buffer, upstreamBuffer) = ([], []) }
+        if sessions.count == 0 { (buffer, upstreamBuffer, tickets) = ([], [], [:]) }
         for id in unfinished { cables[id.index]!.isTouched = true }
         if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
     }

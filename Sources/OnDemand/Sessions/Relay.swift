@@ -3,13 +3,15 @@
 /// A class of its own, because clients that the cable serves alone need none of it.
 final class Relay {
     var machine: RelayMachine
-    var request: StoredRequest
+    let request: StoredRequest
     let backend: BackendID
     /// The client's own, for the log lines of a start.
     let path: String
     let began: Instant
     /// Commands of an attached client that wait until other clients are restored. It is not read meanwhile.
     var held: [RelayMachine.Event] = []
+    /// The last fence of each subscription whose delivery by the cable is about to end.
+    var fences: [[UInt8]: UInt64] = [:]
     var link = Link.none
     /// Whether the backend has chosen a subprotocol; nil before its first response.
     var hasSubprotocol: Bool?
@@ -36,8 +38,6 @@ final class Relay {
         self.path = path
         self.began = began
     }
-
-    deinit { request.wipe() }
 
     var upstream: Upstream? { if case .connected(let upstream) = link { upstream } else { nil } }
 }

@@ -26,6 +26,14 @@ struct Session {
     var relay: Relay?
     /// The backend reads too slowly: the client is not read meanwhile.
     var isPaused = false
+    /// The session's timer ends the open client for this reason; nil while it stays.
+    var departure: Departure?
+
+    enum Departure: UInt8 {
+        case backendLost, tooOld
+
+        var reason: EndReason { self == .backendLost ? .backendLost : .tooOld }
+    }
 
     static var empty: Session {
         Session(

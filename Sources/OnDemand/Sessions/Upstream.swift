@@ -57,6 +57,16 @@ final class Upstream {
         self.heard = heard
     }
 
+    deinit { wipeRequest() }
+
+    /// What the socket has not taken of the request, cookies included, is overwritten when it is not needed any more.
+    func wipeRequest() {
+        switch stage {
+        case .connecting, .handshaking: unsent.wipe()
+        case .open, .closing: break
+        }
+    }
+
     /// A backend that pings and has been silent for three of its intervals is gone; so is one that has accepted the
     /// client and says nothing at all. One that never pings may be silent behind its first message.
     func isSilent(at now: Instant) -> Bool {

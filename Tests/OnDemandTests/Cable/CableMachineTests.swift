@@ -170,6 +170,48 @@ struct CableMachineTests {
         #expect(cable.machine.clientCount == 0 && cable.machine.deadline == nil)
     }
 
+    @Test("changes of the ping interval make no client wait longer than the longest interval", arguments: 0..<40)
+    func changedInterval(seed: Int) {
+        var random = Seeded(seed: UInt64(seed))
+        var cable = CableHarness()
+        let intervals: [Duration] = [.seconds(5), .milliseconds(4900), .seconds(3), .milliseconds(700)]
+        var last: [UInt32: (pings: Int, at: Instant)] = [:]
+        let end = cable.now + .seconds(60)
+        var change = cable.now + .seconds(8)
+        cable.machine.update(cable.machine.rules, pingInterval: intervals[0], at: cable.now)
+        for _ in 0..<30 { last[cable.open()] = (0, cable.now) }
+        while let deadline = cable.machine.deadline, deadline < end {
+            cable.now = min(deadline, change)
+            if cable.now == change {
+                let interval = random.one(of: intervals)
+                cable.machine.update(cable.machine.rules, pingInterval: interval, at: cable.now)
+                change = change + random.duration(.milliseconds(1) ... .seconds(7))
+                last[cable.open()] = (0, cable.now)
+            }
+            cable.machine.ping(at: cable.now, unixSeconds: 0, &cable.sockets)
+            for (client, (pings, at)) in last {
+                let count = cable.texts(client).count { $0.contains("ping") }
+                #expect(cable.now - at <= .milliseconds(5001), "client \(client)")
+                if count > pings { last[client] = (count, cable.now) }
+            }
+        }
+        #expect(last.values.contains { $0.pings > 12 })
+        for client in last.keys { cable.machine.leave(client) }
+        #expect(cable.machine.deadline == nil && cable.machine.formerPings == nil)
+    }
+
+    @Test("subscriptions of the backend that the cable delivers while it sleeps do not count twice")
+    func relayedSubscriptions() {
+        var cable = CableHarness(hasBackend: true) { $0.maximumSubscriptions = 2 }
+        let client = cable.open()
+        for number in 0..<3 {
+            cable.machine.beginDelivery(to: client, Array("\"b\(number)\"".utf8), [[1, UInt8(number)]])
+        }
+        for stream in ["s", "t", "u"] { cable.subscribe(client, to: stream) }
+        let answers = cable.texts(client).dropFirst().map { $0.contains("confirm_subscription") }
+        #expect(answers == [true, true, false])
+    }
+
     @Test("pings and closes of a client get a response, also in one read with a subscription")
     func controlFrames() {
         var cable = CableHarness()

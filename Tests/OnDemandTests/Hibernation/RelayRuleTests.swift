@@ -387,6 +387,29 @@ struct RelayRuleTests {
         }
     }
 
+    @Test("a reload that begins hibernation listens for present subscriptions, and one that ends it stops")
+    func reloadOfHibernation() {
+        let awake = Bench.rules { $0.hibernates = false }
+        // The name is `chat-1`, the digest any: the backend has confirmed it.
+        let signed = "ImNoYXQtMSI=--" + String(repeating: "0", count: 64)
+        let turbo = #""{\"channel\":\"Turbo::StreamsChannel\",\"signed_stream_name\":\"\#(signed)\"}""#
+        var machine = Bench.attached([turbo], awake).machine
+        #expect(machine.streams == [Bench.chatStream] && !machine.journal[0].isListened)
+        var effects: [RelayMachine.Effect] = []
+        machine.apply(.rulesChanged, Bench.rules, &effects)
+        #expect(effects == [.listen([Bench.chatStream]), .returnLease])
+        effects = []
+        machine.apply(.rulesChanged, Bench.rules, &effects)
+        #expect(effects == [])
+        machine.apply(.rulesChanged, awake, &effects)
+        #expect(
+            effects == [.dropDelivery(identifier: Bench.bytes(turbo)), .stopListening([Bench.chatStream]), .takeLease])
+        var hibernating = Bench.hibernating([turbo]).machine
+        effects = []
+        hibernating.apply(.rulesChanged, awake, &effects)
+        #expect(effects == [.disconnect(.stateLost)])
+    }
+
     // MARK: Broadcasts
 
     @Test("R23: the daemon delivers until the replay is confirmed")

@@ -134,6 +134,70 @@ struct SubscriberMachineTests {
         #expect(machine.apply(push("punsubscribe", "app:action_cable/*"), at: start, jitter: 0) == [])
     }
 
+    private func ready(_ streams: [UInt8]...) -> SubscriberMachine {
+        var machine = SubscriberMachine(settings: .init())
+        for stream in streams { _ = machine.apply(.listen(stream), at: start, jitter: 0) }
+        for connection in SubscriberMachine.Connection.allCases {
+            _ = machine.apply(.connected(connection), at: start, jitter: 0)
+            _ = ok(&machine, connection, 1)
+        }
+        return machine
+    }
+
+    @Test("a client that names AnyCable's channel as its stream ends nothing that the daemon listens to")
+    func broadcasterAsStream() {
+        var machine = ready(chat)
+        let broadcaster = SubscriberMachine.broadcaster
+        let subscribed = machine.apply(.listen(broadcaster), at: start, jitter: 0)
+        #expect(sent(subscribed, .listening) == [["SUBSCRIBE", "__anycable__"]])
+        #expect(
+            machine.apply(push("subscribe", "__anycable__"), at: start, jitter: 0) == [.confirmed(broadcaster)])
+        #expect(machine.apply(.stopListening(broadcaster), at: start, jitter: 0) == [])
+        #expect(machine.apply(push("message", "__anycable__", "{}"), at: start, jitter: 0) == [.request([0x7b, 0x7d])])
+        // With a prefix it is a stream like any other one.
+        var prefixed = SubscriberMachine(settings: .init(prefix: Array("app".utf8)))
+        for stream in [chat, broadcaster] { _ = prefixed.apply(.listen(stream), at: start, jitter: 0) }
+        _ = prefixed.apply(.connected(.listening), at: start, jitter: 0)
+        _ = ok(&prefixed, .listening, 1)
+        let ended = prefixed.apply(.stopListening(broadcaster), at: start, jitter: 0)
+        #expect(sent(ended, .listening) == [["UNSUBSCRIBE", "app:__anycable__"]])
+    }
+
+    @Test("a client that names the pattern of remote disconnects as its stream gets a stream, and ends no pattern")
+    func patternAsStream() {
+        var machine = ready(SubscriberMachine.remoteDisconnects)
+        _ = machine.apply(push("psubscribe", "action_cable/*"), at: start, jitter: 0)
+        let named = SubscriberMachine.remotePattern
+        let subscribed = machine.apply(.listen(named), at: start, jitter: 0)
+        #expect(sent(subscribed, .listening) == [["SUBSCRIBE", "action_cable/*"]])
+        #expect(machine.apply(push("subscribe", "action_cable/*"), at: start, jitter: 0) == [.confirmed(named)])
+        let own = machine.apply(push("message", "action_cable/*", "1"), at: start, jitter: 0)
+        #expect(own == [.deliver(stream: named, [0x31])])
+        let ended = machine.apply(.stopListening(named), at: start, jitter: 0)
+        #expect(sent(ended, .listening) == [["UNSUBSCRIBE", "action_cable/*"]])
+        #expect(machine.isLive(SubscriberMachine.remoteDisconnects))
+    }
+
+    @Test("what a server that acknowledges nothing has not taken is bounded, and follows in order later")
+    func slowAcknowledgements() {
+        var machine = ready(chat)
+        _ = machine.apply(push("subscribe", "chat"), at: start, jitter: 0)
+        let text = Array(repeating: UInt8(0x31), count: Limits.redisWaitingBytes / 8)
+        var published = 0
+        for _ in 0..<12 {
+            published += sent(machine.apply(.publish(stream: chat, text), at: start, jitter: 0), .publishing).count
+        }
+        #expect(published == 8 && machine.unpublishedCount == 12)
+        for number in 0..<12 {
+            let next = machine.apply(.reply(.publishing, .integer(1)), at: start, jitter: 0)
+            #expect(sent(next, .publishing).count == (number < 4 ? 1 : 0))
+        }
+        #expect(machine.unpublishedCount == 0)
+        // One that never acknowledges does not get the rest: it is delivered here, behind what may come back.
+        for _ in 0..<40 { _ = machine.apply(.publish(stream: chat, text), at: start, jitter: 0) }
+        #expect(machine.sentBytes + machine.waitingBytes + machine.localBytes <= 4 * Limits.redisWaitingBytes)
+    }
+
     @Test("a fence is answered in order, at once without a connection, and fails with its connection")
     func fences() {
         var machine = SubscriberMachine(settings: .init())
