@@ -61,6 +61,17 @@ extension RelayMachine {
         /// The same as a `welcome` of the backend.
         case notify
         case count(Counted)
+
+        /// A message of the application, in either direction.
+        var isTraffic: Bool {
+            switch self {
+            case .send, .sendBinary, .deliver, .deliverBinary: true
+            case .acquire, .acquireAgain, .pinged, .confirm, .reject, .beginDelivery, .endDelivery, .dropDelivery,
+                .listen, .stopListening, .closeUpstream, .abortUpstream, .takeLease, .returnLease, .disconnect,
+                .endClient, .notify, .count:
+                false
+            }
+        }
     }
 
     /// Why a client must reconnect.

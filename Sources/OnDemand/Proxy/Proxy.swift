@@ -192,7 +192,9 @@ final class Proxy<K: Kernel> {
         }
         switch step {
         case .terminate, .openTunnel: return false
-        default: return true
+        case .admit, .enterGate, .reject, .connect, .serve, .receive, .send, .releaseUpstream, .keepUpstream,
+            .endSendingToClient, .rest:
+            return true
         }
     }
 

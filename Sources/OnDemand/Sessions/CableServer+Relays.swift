@@ -97,10 +97,7 @@ extension CableServer {
             guard sessions.contains(index: index, generation: generation), sessions[index].relay === relay else {
                 return
             }
-            switch effect {
-            case .send, .sendBinary, .deliver, .deliverBinary: isActive = true
-            default: break
-            }
+            if effect.isTraffic { isActive = true }
             perform(effect, relay, index, id)
         }
         if isActive { backends.gate(of: relay.backend).recordClientData(at: kernel.now()) }
