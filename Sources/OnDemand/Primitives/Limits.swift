@@ -251,8 +251,13 @@ enum Limits {
     /// Messages of a stream that wait together and leave as one buffer. A larger buffer would not save system calls
     /// worth the name, and a client that takes a part of it keeps all of it in memory.
     static let cableBatchBytes = 64 * 1024
+    /// Messages of such a buffer: each is written with the identifier of its subscription, which a client may make as
+    /// long as `cableIdentifierBytes`.
+    static let cableBatchMessages = 64
     /// Recipients of one stream before another stream has its turn: about a quarter of a millisecond.
     static let cableDeliveriesPerTurn = 64
+    /// Bytes that cost as much as one more recipient.
+    static let cableBytesPerDelivery = 16 * 1024
     /// Wake-ups for pings in a second, for any number of clients.
     static let cablePingsPerSecond = 8
     /// Slots of the longest ping interval: 30 s at that rate.

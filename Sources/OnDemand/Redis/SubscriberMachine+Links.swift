@@ -99,10 +99,10 @@ extension SubscriberMachine {
             isAway = true
             actions.append(.away)
         case .publishing:
-            let unknown = sent
-            sent = []
+            let unknown = sent.all
+            sent = Queue()
             deliverWaiting()
-            reportGaps(of: unknown)
+            reportGaps(of: Array(unknown))
             stopLingering()
             if wanted == 0 { close(.publishing) }
         }

@@ -133,9 +133,9 @@ struct SubscriberMachine {
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
     var waiting: [Message] = []
     var waitingBytes = 0
-    var sent: [Message] = []
+    var sent = Queue<Message>()
     /// Fences without an answer, in order.
-    var fences: [Fence] = []
+    var fences = Queue<Fence>()
     /// Messages that could not be published. They follow those that were published before and are still coming back.
     var local: [Message] = []
     var localBytes = 0
@@ -288,8 +288,8 @@ extension SubscriberMachine {
 
     /// The listening link is gone, and with it what was still coming back.
     mutating func failFences() {
-        let failed = fences
-        fences = []
+        let failed = fences.all
+        fences = Queue()
         for fence in failed where fence == .caller { actions.append(.fenceFailed) }
         deliverLocal()
     }
