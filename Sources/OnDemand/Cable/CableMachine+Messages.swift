@@ -122,15 +122,17 @@ extension CableMachine {
     /// JSON has several ways to write a string, and a library may change its way.
     private func stored(_ identifier: JSONSlice, in text: Span<UInt8>, of client: UInt32) -> [UInt8] {
         let written = [UInt8](copying: text.extracting(identifier.range.indices))
+        guard table.subscriptions(of: client, identifier: written).isEmpty else { return written }
         let isPlain = Self.isPlain(written)
         var content: [UInt8]?
         var found: [UInt8]?
         table.forEachSubscription(of: client) { subscription in
+            guard found == nil else { return }
             let other = table.identifiers[table.groups[table.subscriptions[subscription].group].identifier]
-            guard found == nil, other != written, !isPlain || !Self.isPlain(other) else { return }
             content = content ?? identifier.string(in: text)
-            guard let content, let value = try? JSONScanner.value(of: other.span),
-                value.isString(content, in: other.span)
+            // A client may have many long ones: the comparison ends with the first difference.
+            guard let content, JSONSlice(scannedString: other).isString(content, in: other.span),
+                !isPlain || !Self.isPlain(other)
             else { return }
             found = other
         }

@@ -47,8 +47,7 @@ struct SubscriptionJournal {
         if let index = subscriptions.firstIndex(where: { Self.isSame($0.identifier, written) }) { return index }
         guard let content = identifier.string(in: text) else { return nil }
         return subscriptions.firstIndex { subscription in
-            guard let value = try? JSONScanner.value(of: subscription.identifier.span) else { return false }
-            return value.isString(content, in: subscription.identifier.span)
+            JSONSlice(scannedString: subscription.identifier).isString(content, in: subscription.identifier.span)
         }
     }
 
