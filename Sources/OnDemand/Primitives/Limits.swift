@@ -38,6 +38,8 @@ enum Limits {
     /// steps.
     static let stepsBeforeClock = 16
     static let conversationTimePerTurn: Duration = .milliseconds(1)
+    /// Runs of such steps per iteration: a request that another driver answers takes two.
+    static let runsPerTurn = 2
     /// Accepted connections per listener and iteration, for the same reason.
     static let acceptsPerTurn = 64
     /// Pause of a listener after the process ran out of descriptors or memory.
