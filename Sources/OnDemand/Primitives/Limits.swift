@@ -270,10 +270,17 @@ enum Limits {
     /// A TurboCable client that has sent nothing for this long is gone: its own server's limit.
     static let turboCableSilence: Duration = .seconds(60)
 
-    /// One read of a cable's client. Small frames arrive at most 2,730 to a read, a few milliseconds of work.
+    /// One read of a cable's client, of its upstream or from Redis. One with small frames may hold thousands.
     static let sessionReadBytes = 16 * 1024
     /// Reads of one client in an iteration of the event loop; the rest is read in the next one.
     static let sessionReadsPerTurn = 4
+    /// Messages of a client or upstream that are handled in one step, which is at most half a millisecond of work: a
+    /// message may cost a system call, or a comparison with all subscriptions of its client.
+    static let sessionMessagesPerStep = 32
+    /// Steps of all clients and upstreams that became ready in an iteration, and the time for them. Further ones are
+    /// resumed in the next iteration, within `resumedTimePerTurn`, each with one step.
+    static let sessionStepsPerTurn = 64
+    static let sessionTimePerTurn: Duration = .milliseconds(2)
     /// Deliveries in one iteration of the event loop: other clients wait no longer for a broadcast to many.
     static let cableDeliveryTime: Duration = .milliseconds(2)
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
@@ -342,6 +349,9 @@ enum Limits {
     static let redisRetryLongest: Duration = .seconds(5)
     /// The publishing connection without subscribers waits this long for the next broadcast.
     static let redisLinger: Duration = .seconds(10)
+    /// Replies in one read that end the turn of a connection: a read holds up to 400 small messages, and each costs a
+    /// few microseconds.
+    static let redisRepliesPerTurn = 64
     /// Channels of one SUBSCRIBE command: a few round trips for thousands, and no command of a megabyte.
     static let redisChannelsPerCommand = 100
     /// Messages that wait for the connection; beyond it they are delivered here only.

@@ -19,6 +19,8 @@ final class Upstream {
     var readiness: Readiness = []
     var assembler = MessageAssembler()
     var unsent: ByteQueue
+    /// Bytes that were read and are not handled yet; only a flood leaves any.
+    var unhandled: [UInt8] = []
     /// Among `unsent` are commands whose effect the client waits for; stays when they cannot be sent.
     var hasUnsentCommands = false
     /// It was closed with a command in flight, and its close frame has not come back.
