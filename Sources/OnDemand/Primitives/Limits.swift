@@ -14,7 +14,7 @@ enum Limits {
     // MARK: Relaying
 
     /// Size of one read, unless the kernel reports that the sink accepts more at once. It therefore bounds the bytes in
-    /// user space per direction, as long as the kernel's report is right (docs/decisions/0004-one-large-buffer.md).
+    /// user space per direction, as long as the kernel's report is right (docs/decisions/0003).
     static let readBufferBytes = 64 * 1024
     /// Reads per connection, direction and iteration of the event loop; the rest waits, so that no connection starves.
     static let readsPerTurn = 4
@@ -173,7 +173,7 @@ enum Limits {
     static let orphanTimeout: Duration = .seconds(2)
     /// Delay from a change of a process tree to the message to the guard, and to the start of the guard. It combines
     /// changes, and a program that is ready at once is not delayed. Until then only the mark protects
-    /// (docs/decisions/0011).
+    /// (docs/decisions/0009).
     static let guardDelay: Duration = .milliseconds(20)
     /// Pause from the end of a guard, or a failure to start or message it, to the next attempt.
     static let guardPause: Duration = .seconds(1)
