@@ -12,7 +12,7 @@ import pytest
 
 import processes
 from daemon import executable, on_demand, service, sleeping_double
-from wire import Wire, free_port, masked_frame, request, upgrade
+from wire import Wire, free_port, masked_frame, request, text_frame, upgrade
 
 # The daemon's own share of a turn is 10 ms at most. The rest is room for a machine that has other things to do; how busy
 # that is shows what the same requests take before the flood.
@@ -182,3 +182,132 @@ def test_a_backend_that_sends_interim_responses_without_end_delays_nobody(start,
                     status = client.read_head().status
                 assert status == 502
                 backend.close()
+
+
+# Cables
+
+
+WS = {"name": "ws", "path": "/ws", "streams": {"public": True}, "broadcast": {"path": "/_broadcast"}}
+
+
+def cable_client(daemon):
+    client = daemon.connect(30)
+    client.send(upgrade(
+        path="/ws", host=f"127.0.0.1:{daemon.port}", extra=["Sec-WebSocket-Protocol: actioncable-v1-json"]))
+    return client
+
+
+def swallow(peer):
+    with contextlib.suppress(OSError):
+        while peer.socket.recv(1 << 20):
+            pass
+
+
+@contextlib.contextmanager
+def flooding(*floods, readers=()):
+    """Sends (peer, bytes) again and again, and reads what the readers get, until the block ends."""
+    over = threading.Event()
+
+    def flood(peer, block):
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                peer.send(block)
+
+    threads = [threading.Thread(target=flood, args=one) for one in floods]
+    threads += [threading.Thread(target=swallow, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    yield
+    over.set()
+    for peer in {*(peer for peer, _ in floods), *readers}:
+        with contextlib.suppress(OSError):
+            peer.socket.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(10)
+
+
+# Each letter is an escape in the outer string, which may have another spelling: it is compared by its content.
+LONG = json.dumps(json.dumps(
+    {"channel": "$pubsub", "stream_name": "s", "filling": "\u00e9" * 2000}, ensure_ascii=False))
+FLOODS = {
+    "pings": masked_frame(9, b"") * 10_000,
+    "texts that are no command": text_frame("x") * 10_000,
+    "commands of a subscription": text_frame(json.dumps(
+        {"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "s"})})) * 2_000,
+    "commands with a long identifier": text_frame(f'{{"command":"unsubscribe","identifier":{LONG}}}') * 50,
+}
+
+
+@pytest.mark.parametrize("clients", [1, 10])
+@pytest.mark.parametrize("flood", FLOODS)
+def test_clients_of_a_cable_that_send_without_end_delay_nobody(start, measured, flood, clients):
+    daemon = start(sleeping_double(), top={"cables": [WS]})
+    peers = [cable_client(daemon) for _ in range(clients)]
+    assert all(peer.read_head().status == 101 for peer in peers)
+    if "long" in flood:
+        for peer in peers:
+            for number in range(100):
+                other = LONG.replace("filling", f"f{number:06}")
+                peer.send(text_frame(f'{{"command":"subscribe","identifier":{other}}}'))
+    with others(daemon, measured, f"cable: {flood} of {clients}"), flooding(
+            *((peer, FLOODS[flood]) for peer in peers), readers=peers):
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("direction", ["to the client", "to the backend"])
+def test_messages_between_a_cable_and_its_backend_without_end_delay_nobody(start, upstream, measured, direction):
+    daemon = start(
+        sleeping_double(), service(upstream.port, name="behind", path="/behind"),
+        top={"cables": [{**WS, "backend": "behind", "connect": "backend"}]})
+    client = cable_client(daemon)
+    backend, _ = upstream.accept_tunnel()
+    assert client.read_head().status == 101
+    block = b"\x81\x00" * 30_000 if direction == "to the client" else text_frame("x") * 10_000
+    with others(daemon, measured, f"cable: messages {direction}"), flooding(
+            (backend if direction == "to the client" else client, block), readers=(client, backend)):
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("items", [1, 500])
+def test_broadcasts_without_end_delay_nobody(start, measured, items):
+    """Each POST is an array of messages, to two streams in turn, one of which has a subscriber."""
+    daemon = start(sleeping_double(), top={"cables": [WS]})
+    reader = cable_client(daemon)
+    reader.send(text_frame(json.dumps(
+        {"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "a"})})))
+    body = "[" + ",".join(f'{{"stream":"{"ab"[number % 2]}","data":1}}' for number in range(items)) + "]"
+    head = ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    post = request("POST", "/_broadcast", host=f"127.0.0.1:{daemon.port}", extra=head) + body.encode()
+    publisher = daemon.connect(30)
+    assert publisher.ask(post).status in (200, 201)
+    with others(daemon, measured, f"cable: arrays of {items}"), flooding(
+            (publisher, post * max(1, 5_000 // items)), readers=(reader, publisher)):
+        time.sleep(2)
+
+
+def test_messages_of_redis_without_end_delay_nobody(start, redis, measured):
+    daemon = start(sleeping_double(), top={"cables": [{**WS, "redis": {"url": redis.url}}]})
+    reader = cable_client(daemon)
+    reader.send(text_frame(json.dumps(
+        {"command": "subscribe", "identifier": json.dumps({"channel": "$pubsub", "stream_name": "a"})})))
+    assert reader.read_head().status == 101
+    while b"confirm_subscription" not in reader.read_frame()[1]:
+        pass
+    publisher = Wire(("127.0.0.1", redis.port), 30)
+    with others(daemon, measured, "cable: messages of Redis"), flooding(
+            (publisher, b"PUBLISH a 1\r\n" * 5_000), readers=(reader, publisher)):
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("path", ["/failing", "/disabled"])
+def test_pipelined_requests_that_are_refused_delay_nobody(start, measured, path):
+    """Each refusal comes from another driver, and lets the connection find the next request."""
+    failing = service(free_port(), name="failing", path="/failing", on_demand=on_demand(
+        "false", restart_backoff={"min": "1m", "max": "1m"}))
+    disabled = service(free_port(), name="disabled", path="/disabled", on_demand=on_demand("true", enabled=False))
+    daemon = start(sleeping_double(), failing, disabled)
+    assert daemon.ask(request(path=path)).status == 503
+    client = daemon.connect(30)
+    with others(daemon, measured, f"refused requests: {path[1:]}"), flooding(
+            (client, request(path=path) * 5_000), readers=(client,)):
+        time.sleep(2)

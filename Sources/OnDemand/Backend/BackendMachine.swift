@@ -285,7 +285,7 @@ struct BackendMachine {
             return rest(after: .dependencyFailed(name, refusal), for: retryAfter, start.queue, now)
         case (.awaitingDependencies, .dependenciesChanged), (.checkingAddress, .dependenciesChanged):
             return beginStart(for: start.queue)
-        default:
+        case (.checkingAddress, _), (.awaitingDependencies, _), (.spawning, _), (.probing, _), (.relistening, _):
             impossible(event)  // Dependencies are requested before there is a process, and answered once.
         }
     }

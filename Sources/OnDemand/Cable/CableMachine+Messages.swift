@@ -1,27 +1,33 @@
 // What clients send, and what they are sent: commands, broadcasts, pings.
 
 extension CableMachine {
-    /// Bytes of a client, as its socket returned them: `buffer[range]`. Replies to all messages leave in one write. The
-    /// time of day is for signed names that expire.
+    /// Bytes of a client, as its socket returned them: the part `unread` of `buffer`. At most
+    /// `Limits.sessionMessagesPerStep` messages are taken; what is left in `unread` then is for the next call. Replies
+    /// to them leave in one write. The time of day is for signed names that expire.
     mutating func receive(
-        _ buffer: inout [UInt8], _ range: Range<Int>, from client: UInt32, at now: Instant, unixSeconds: Int,
+        _ buffer: inout [UInt8], _ unread: inout Range<Int>, from client: UInt32, at now: Instant, unixSeconds: Int,
         _ writer: inout some ClientWriter
     ) {
-        guard !clients.slots[client].isEnding else { return }
+        guard !clients.slots[client].isEnding else {
+            unread = unread.upperBound..<unread.upperBound
+            return
+        }
         clients.slots[client].heard = Self.seconds(now)
         let messages = MessageRules(role: .fromClient, maximumMessageBytes: rules.maximumMessageBytes)
-        var unread = range
         var replies: [UInt8] = []
         var end: EndReason?
+        var left = Limits.sessionMessagesPerStep
         do throws(MessageViolation) {
-            while end == nil,
+            while end == nil, left > 0,
                 let message = try clients.slots[client].assembler.next(in: &buffer, &unread, messages)
             {
                 end = take(message, in: buffer, from: client, unixSeconds, &replies)
+                left -= 1
             }
         } catch {
             end = .violation(error)
         }
+        if end != nil { unread = unread.upperBound..<unread.upperBound }
         if !replies.isEmpty { send(replies, to: client, at: now, &writer) }
         if let end { self.end(client, end, at: now, &writer) }
         settle(at: now, &writer)

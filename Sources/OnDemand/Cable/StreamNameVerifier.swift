@@ -31,14 +31,19 @@ struct StreamNameVerifier: Sendable {
     /// `secret` signs for both uses; `railsSecretKeyBase` for Turbo, and costs two derivations of 1000 iterations here.
     /// An empty one is none.
     init(secret: [UInt8]?, railsSecretKeyBase: [UInt8]?) {
+        var keys = DerivedStreamKeys()
+        self.init(secret: secret, turboKeys: keys.keys(from: railsSecretKeyBase))
+    }
+
+    /// `turboKeys` are those that Rails derives.
+    init(secret: [UInt8]?, turboKeys derived: [HMAC<SHA256Core>]) {
         let shared = [secret ?? []].filter { !$0.isEmpty }.map { HMAC<SHA256Core>(key: $0) }
         pubsubKeys = shared
-        let base = railsSecretKeyBase ?? []
-        turboKeys = shared + (base.isEmpty ? [] : Self.derivedKeys(from: base))
+        turboKeys = shared + derived
     }
 
     /// `key_generator.generate_key("turbo/signed_stream_verifier_key")`; the newer digest is tried first.
-    private static func derivedKeys(from base: [UInt8]) -> [HMAC<SHA256Core>] {
+    fileprivate static func derivedKeys(from base: [UInt8]) -> [HMAC<SHA256Core>] {
         let salt = Array("turbo/signed_stream_verifier_key".utf8)
         return [
             PBKDF2<SHA256Core>.key(password: base, salt: salt, iterations: 1000, byteCount: 64),
@@ -111,5 +116,19 @@ extension StreamNameVerifier {
     private static func name(_ value: JSONSlice, in json: [UInt8]) -> Verdict {
         guard let name = value.string(in: json.span), StreamName.isValid(name) else { return .rejected(.noName) }
         return .valid(name)
+    }
+}
+
+/// The keys that Rails derives from `secret_key_base`, once for each: many cables may be those of one application.
+struct DerivedStreamKeys {
+    private var known: [[UInt8]: [HMAC<SHA256Core>]] = [:]
+
+    /// None from an empty one.
+    mutating func keys(from base: [UInt8]?) -> [HMAC<SHA256Core>] {
+        guard let base, !base.isEmpty else { return [] }
+        if let keys = known[base] { return keys }
+        let keys = StreamNameVerifier.derivedKeys(from: base)
+        known[base] = keys
+        return keys
     }
 }

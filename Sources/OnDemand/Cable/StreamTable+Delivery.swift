@@ -40,7 +40,7 @@ extension StreamTable {
     }
 
     struct Delivery {
-        var batches: [Batch]
+        var batches: Queue<Batch>
         /// Number of the first batch; the others follow.
         var firstNumber: UInt64 = 0
         private(set) var groupPosition: UInt32 = 0
@@ -53,7 +53,7 @@ extension StreamTable {
         var lastNumber: UInt64? { batches.isEmpty ? nil : firstNumber + UInt64(batches.count - 1) }
         var hasBegun: Bool { groupPosition > 0 || memberPosition > 0 || !buffer.isEmpty }
 
-        mutating func sealLast() { batches[batches.count - 1].isSealed = true }
+        mutating func sealLast() { batches.changeLast { $0.isSealed = true } }
 
         func memberPosition(inGroupAt position: UInt32) -> UInt32? {
             position == groupPosition ? memberPosition : nil
@@ -91,18 +91,18 @@ extension StreamTable {
         guard let stream = stream(named: name) else { return false }
         pendingBytes += message.byteCount
         guard let delivery = streams[stream].delivery.first, let last = delivery.batches.last else {
-            streams[stream].delivery = [Delivery(batches: [Batch(message, excluded)])]
+            streams[stream].delivery = [Delivery(batches: Queue([Batch(message, excluded)]))]
             delivering.append(stream)
             return true
         }
         let isBeingSent = delivery.batches.count == 1 && delivery.hasBegun
-        let index = delivery.batches.count - 1
         if isBeingSent || last.isSealed || last.excluded != excluded
             || last.byteCount + message.byteCount > Limits.cableBatchBytes
+            || last.messages.count >= Limits.cableBatchMessages
         {
             streams[stream].delivery[0].batches.append(Batch(message, excluded))
         } else {
-            streams[stream].delivery[0].batches[index].append(message)
+            streams[stream].delivery[0].batches.changeLast { $0.append(message) }
         }
         return true
     }
@@ -110,7 +110,8 @@ extension StreamTable {
     /// Nothing is on its way.
     var isDelivered: Bool { nextDelivering == delivering.count }
 
-    /// Sends to the next subscribers, at most `limit`; returns false when nothing is left. Streams take turns.
+    /// Sends to the next subscribers, at most `limit`; returns false when nothing is left. Streams take turns. Large
+    /// buffers and batches without a recipient count too, so that the work is bounded and not only the sends.
     ///
     /// `send` gets a client and whole frames, and what the caller keeps beside the table. It must not change the table:
     /// a client that cannot be sent to leaves after the call.
@@ -135,18 +136,19 @@ extension StreamTable {
         return !isDelivered
     }
 
-    /// Returns how many were sent.
+    /// Returns the work that was done, in sends of small buffers.
     @inline(__always)
     private mutating func deliver<First, Second>(
         _ stream: UInt32, upTo limit: Int, _ first: inout First, _ second: inout Second,
         _ send: (UInt32, [UInt8], inout First, inout Second) -> Void
     ) -> Int {
-        var sent = 0
-        while sent < limit, let batch = streams[stream].delivery[0].batches.first {
+        var work = 0
+        while work < limit, let batch = streams[stream].delivery[0].batches.first {
             let position = streams[stream].delivery[0].groupPosition
             guard position < streams[stream].groups.end else {
                 pendingBytes -= batch.byteCount
                 streams[stream].delivery[0].nextBatch()
+                work += 1
                 continue
             }
             let group = streams[stream].groups.slots[Int(position)]
@@ -158,23 +160,25 @@ extension StreamTable {
             }
             if streams[stream].delivery[0].buffer.isEmpty {
                 streams[stream].delivery[0].buffer = buffer(for: group, batch)
+                work += streams[stream].delivery[0].buffer.count / Limits.cableBytesPerDelivery
             }
             let buffer = streams[stream].delivery[0].buffer
+            let cost = 1 + buffer.count / Limits.cableBytesPerDelivery
             let members = groups[group].members.slots
             let excluded = batch.excluded ?? Self.none
             var next = Int(begin)
-            while next < Int(end), sent < limit {
+            while next < Int(end), work < limit {
                 let member = members[next]
                 next += 1
                 guard member != ArrivalList.gap else { continue }
                 let client = subscriptions[member].client
                 guard client != excluded else { continue }
                 send(client, buffer, &first, &second)
-                sent += 1
+                work += cost
             }
             streams[stream].delivery[0].move(toMember: UInt32(next))
         }
-        return sent
+        return work
     }
 
     /// How many positions of a group a batch is for.
@@ -203,8 +207,8 @@ extension StreamTable {
 
     /// The last subscriber has left: nothing of this stream is sent any more.
     mutating func drop(deliveryOf stream: UInt32) {
-        pendingBytes -= streams[stream].delivery[0].batches.reduce(0) { $0 + $1.byteCount }
-        streams[stream].delivery[0].batches = []
+        pendingBytes -= streams[stream].delivery[0].batches.all.reduce(0) { $0 + $1.byteCount }
+        streams[stream].delivery[0].batches = Queue()
     }
 
     private mutating func compactTurns() {

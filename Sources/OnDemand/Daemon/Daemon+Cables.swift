@@ -12,10 +12,12 @@ extension Daemon {
                 cableServer.drain(id, over: configuration.closeJitter, isRemoval: true)
             }
         }
+        var keys = DerivedStreamKeys()
         for cable in configuration.cables {
             guard let id = cableServer.id(named: cable.name) else {
                 var served = CableServer<K>.Cable(
-                    name: cable.name, machine: CableMachine(rules: cable.rules, pingInterval: cable.pingInterval),
+                    name: cable.name,
+                    machine: CableMachine(rules: cable.rules(&keys), pingInterval: cable.pingInterval),
                     hasActionCable: cable.actionCable)
                 served.serve(behind: backendSettings(of: cable))
                 cableServer.add(
@@ -26,7 +28,7 @@ extension Daemon {
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.
             if !old.cables.contains(cable) {
                 cableServer.update(
-                    id, cable.rules, pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
+                    id, cable.rules(&keys), pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
             }
             cableServer.update(id, backendSettings(of: cable))
             if !cable.enabled { cableServer.drain(id, over: configuration.closeJitter, isRemoval: false) }
@@ -146,11 +148,12 @@ extension Daemon {
 }
 
 extension Configuration.Cable {
-    var rules: CableMachine.Rules {
+    func rules(_ keys: inout DerivedStreamKeys) -> CableMachine.Rules {
         CableMachine.Rules(
             resolver: SubscriptionResolver(
                 publicStreams: streams.publicStreams,
-                verifier: StreamNameVerifier(secret: streams.secret, railsSecretKeyBase: streams.railsSecretKeyBase),
+                verifier: StreamNameVerifier(
+                    secret: streams.secret, turboKeys: keys.keys(from: streams.railsSecretKeyBase)),
                 channels: streams.channels, hasBackend: backend != nil),
             maximumMessageBytes: limits.maximumMessageBytes, maximumSubscriptions: limits.maximumSubscriptions,
             maximumQueuedBytes: limits.maximumQueuedBytes, sendTimeout: limits.sendTimeout, hasSource: redis != nil)

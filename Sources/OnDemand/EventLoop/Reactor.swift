@@ -14,6 +14,8 @@ final class Reactor<K: Kernel> {
     private var timers = TimerQueue<TimerKey>()
     /// Connections that used up their share of this turn and have more to do.
     private var unfinished: [Token] = []
+    /// Counts turns, for shares of one.
+    private(set) var turn: UInt64 = 0
 
     init(kernel: K) { self.kernel = kernel }
 
@@ -60,6 +62,7 @@ final class Reactor<K: Kernel> {
     func runOnce(_ tenant: some EventHandler) {
         let count = kernel.wait(until: deadline)
         let resumed = takeUnfinished()
+        turn &+= 1
         var position = tenant.relayRun(from: 0, of: count)
         while position < count {
             let event = kernel.event(at: position)

@@ -35,7 +35,9 @@ extension ExchangeMachine {
         switch phase {
         case .connecting, .awaitingConnection: return true
         case .relaying: return provesBackend && request?.forwarding.head.isEmpty == false
-        default: return false
+        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .queued, .rejecting, .readingBody,
+            .serving, .awaitingCommand, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+            return false
         }
     }
 
@@ -101,7 +103,8 @@ extension ExchangeMachine {
         case .connecting, .awaitingConnection:
             retry()
             return true
-        default:
+        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .queued, .rejecting, .relaying,
+            .readingBody, .serving, .awaitingCommand, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
             return false
         }
     }
@@ -144,7 +147,9 @@ extension ExchangeMachine {
         case .acquiringBackend(let id): id == idleUpstream.service && (request?.isReusable ?? false)
         // The driver checks this case, because it holds the lease of the new request by now.
         case .connecting: true
-        default: false
+        case .readingProxyHeader, .admitting, .queued, .rejecting, .awaitingConnection, .relaying, .readingBody,
+            .serving, .awaitingCommand, .streaming, .aborting, .lingering, .tunnel, .over:
+            false
         }
     }
 

@@ -174,7 +174,9 @@ struct ExchangeMachine {
     mutating func update(_ rules: ExchangeRules) {
         switch phase {
         case .readingProxyHeader, .readingHead: self.rules = rules
-        default: nextRules = rules
+        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .relaying,
+            .readingBody, .serving, .awaitingCommand, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+            nextRules = rules
         }
     }
 
@@ -183,7 +185,9 @@ struct ExchangeMachine {
         switch phase {
         case .readingBody(let endpoint), .serving(let endpoint): [.cable(id), .broadcast(id)].contains(endpoint)
         case .awaitingCommand: true
-        default: false
+        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .queued, .rejecting, .connecting,
+            .awaitingConnection, .relaying, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+            false
         }
     }
 
@@ -192,7 +196,9 @@ struct ExchangeMachine {
         switch phase {
         case .acquiringBackend, .queued, .connecting, .awaitingConnection, .relaying:
             request?.cable != nil && request?.endpointCable == id
-        default: false
+        case .readingProxyHeader, .admitting, .readingHead, .rejecting, .readingBody, .serving, .awaitingCommand,
+            .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+            false
         }
     }
 
@@ -257,7 +263,9 @@ struct ExchangeMachine {
         case .queued, .awaitingCommand: true
         case .awaitingConnection: request?.upgrade == .webSocket
         case .relaying: request?.upgrade == .webSocket && response == nil
-        default: false
+        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .rejecting, .connecting, .readingBody,
+            .serving, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+            false
         }
     }
 
@@ -271,7 +279,9 @@ struct ExchangeMachine {
         switch phase {
         case .readingProxyHeader, .readingHead, .readingBody, .streaming, .lingering: true
         case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
-        default: false
+        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .serving,
+            .awaitingCommand, .finishing, .aborting, .tunnel, .over:
+            false
         }
     }
 
@@ -323,7 +333,8 @@ struct ExchangeMachine {
         case .streaming, .lingering:
             discarded += bytes.count
             if discarded > Limits.lingerBytes { phase = .over(phase == .lingering ? .done : .clientClosed) }
-        default:
+        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .serving,
+            .awaitingCommand, .finishing, .aborting, .tunnel, .over:
             preconditionFailure("bytes were read from the client while \(phase)")
         }
     }

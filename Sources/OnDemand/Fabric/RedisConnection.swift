@@ -126,6 +126,9 @@ final class RedisConnection<K: Kernel> {
                     apply(.reply(connection, reply))
                 }
                 if count < buffer.count { return }
+                guard replies.count <= Limits.redisRepliesPerTurn else {
+                    return reactor.resumeLater(token(connection, number))
+                }
             }
         }
         if let link = links[position(connection)] { reactor.resumeLater(token(connection, link.number)) }

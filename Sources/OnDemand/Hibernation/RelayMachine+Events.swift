@@ -66,7 +66,11 @@ extension RelayMachine {
         var isDelivery: Bool {
             switch self {
             case .deliver, .deliverBinary: true
-            default: false
+            case .send, .sendBinary: false
+            case .acquire, .acquireAgain, .pinged, .confirm, .reject, .beginDelivery, .endDelivery, .dropDelivery,
+                .listen, .stopListening, .closeUpstream, .abortUpstream, .takeLease, .returnLease, .disconnect,
+                .endClient, .notify, .count:
+                false
             }
         }
 
@@ -74,7 +78,11 @@ extension RelayMachine {
         var isData: Bool {
             switch self {
             case .send, .sendBinary: true
-            default: isDelivery
+            case .deliver, .deliverBinary: true
+            case .acquire, .acquireAgain, .pinged, .confirm, .reject, .beginDelivery, .endDelivery, .dropDelivery,
+                .listen, .stopListening, .closeUpstream, .abortUpstream, .takeLease, .returnLease, .disconnect,
+                .endClient, .notify, .count:
+                false
             }
         }
     }

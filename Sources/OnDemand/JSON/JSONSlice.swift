@@ -25,7 +25,11 @@ extension JSONSlice {
         guard hasEscapes else { return [UInt8](copying: text.extracting(content)) }
         var decoded: [UInt8] = []
         decoded.reserveCapacity(content.count)
-        return decode(text) { decoded.append($0) } ? decoded : nil
+        let isWhole = decode(text) { byte in
+            decoded.append(byte)
+            return true
+        }
+        return isWhole ? decoded : nil
     }
 
     /// Whether this is a string with this content, however it is written; nothing is allocated.
@@ -36,14 +40,15 @@ extension JSONSlice {
             for index in expected.indices where text[content.lowerBound + index] != expected[index] { return false }
             return true
         }
-        // An escape is never shorter than the bytes it stands for.
-        guard content.count >= expected.count else { return false }
+        // An escape is never shorter than the bytes it stands for, and at most six times as long.
+        guard (expected.count...6 * expected.count).contains(content.count) else { return false }
         var agreed = 0
-        var differs = false
         let isWhole = decode(text) { byte in
-            if agreed < expected.count, byte == expected[agreed] { agreed += 1 } else { differs = true }
+            guard agreed < expected.count, byte == expected[agreed] else { return false }
+            agreed += 1
+            return true
         }
-        return isWhole && !differs && agreed == expected.count
+        return isWhole && agreed == expected.count
     }
 
     /// A number for the content of a string, the same however it is written; other contents nearly always have another
@@ -59,7 +64,10 @@ extension JSONSlice {
             if count & 7 == 0 { hasher.combine(word) }
         }
         if hasEscapes {
-            _ = decode(text) { take($0) }
+            _ = decode(text) { byte in
+                take(byte)
+                return true
+            }
         } else {
             for index in content { take(text[index]) }
         }
@@ -71,24 +79,25 @@ extension JSONSlice {
     /// Between the quotes.
     private var content: Range<Int> { range.lower + 1..<range.upper - 1 }
 
-    /// Hands out the bytes of a string that was scanned, so that every escape is complete. Returns whether it is whole.
-    private func decode(_ text: Span<UInt8>, _ body: (UInt8) -> Void) -> Bool {
+    /// Hands out the bytes of a string that was scanned, so that every escape is complete, until `body` wants no more.
+    /// Returns whether it is whole.
+    private func decode(_ text: Span<UInt8>, _ body: (UInt8) -> Bool) -> Bool {
         var index = content.lowerBound
         while index < content.upperBound {
             let byte = text[index]
             guard byte == UInt8(ascii: "\\") else {
-                body(byte)
+                guard body(byte) else { return false }
                 index += 1
                 continue
             }
             let escape = text[index + 1]
             guard escape == UInt8(ascii: "u") else {
-                body(Self.meaning(of: escape))
+                guard body(Self.meaning(of: escape)) else { return false }
                 index += 2
                 continue
             }
             guard let scalar = scalar(at: &index, in: text) else { return false }
-            for unit in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { body(unit) }
+            for unit in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter where !body(unit) { return false }
         }
         return true
     }

@@ -14,7 +14,7 @@ enum Limits {
     // MARK: Relaying
 
     /// Size of one read, unless the kernel reports that the sink accepts more at once. It therefore bounds the bytes in
-    /// user space per direction, as long as the kernel's report is right (docs/decisions/0004-one-large-buffer.md).
+    /// user space per direction, as long as the kernel's report is right (docs/decisions/0003).
     static let readBufferBytes = 64 * 1024
     /// Reads per connection, direction and iteration of the event loop; the rest waits, so that no connection starves.
     static let readsPerTurn = 4
@@ -38,6 +38,8 @@ enum Limits {
     /// steps.
     static let stepsBeforeClock = 16
     static let conversationTimePerTurn: Duration = .milliseconds(1)
+    /// Runs of such steps per iteration: a request that another driver answers takes two.
+    static let runsPerTurn = 2
     /// Accepted connections per listener and iteration, for the same reason.
     static let acceptsPerTurn = 64
     /// Pause of a listener after the process ran out of descriptors or memory.
@@ -171,7 +173,7 @@ enum Limits {
     static let orphanTimeout: Duration = .seconds(2)
     /// Delay from a change of a process tree to the message to the guard, and to the start of the guard. It combines
     /// changes, and a program that is ready at once is not delayed. Until then only the mark protects
-    /// (docs/decisions/0011).
+    /// (docs/decisions/0009).
     static let guardDelay: Duration = .milliseconds(20)
     /// Pause from the end of a guard, or a failure to start or message it, to the next attempt.
     static let guardPause: Duration = .seconds(1)
@@ -251,8 +253,13 @@ enum Limits {
     /// Messages of a stream that wait together and leave as one buffer. A larger buffer would not save system calls
     /// worth the name, and a client that takes a part of it keeps all of it in memory.
     static let cableBatchBytes = 64 * 1024
+    /// Messages of such a buffer: each is written with the identifier of its subscription, which a client may make as
+    /// long as `cableIdentifierBytes`.
+    static let cableBatchMessages = 64
     /// Recipients of one stream before another stream has its turn: about a quarter of a millisecond.
     static let cableDeliveriesPerTurn = 64
+    /// Bytes that cost as much as one more recipient.
+    static let cableBytesPerDelivery = 16 * 1024
     /// Wake-ups for pings in a second, for any number of clients.
     static let cablePingsPerSecond = 8
     /// Slots of the longest ping interval: 30 s at that rate.
@@ -263,10 +270,17 @@ enum Limits {
     /// A TurboCable client that has sent nothing for this long is gone: its own server's limit.
     static let turboCableSilence: Duration = .seconds(60)
 
-    /// One read of a cable's client. Small frames arrive at most 2,730 to a read, a few milliseconds of work.
+    /// One read of a cable's client, of its upstream or from Redis. One with small frames may hold thousands.
     static let sessionReadBytes = 16 * 1024
     /// Reads of one client in an iteration of the event loop; the rest is read in the next one.
     static let sessionReadsPerTurn = 4
+    /// Messages of a client or upstream that are handled in one step, which is at most half a millisecond of work: a
+    /// message may cost a system call, or a comparison with all subscriptions of its client.
+    static let sessionMessagesPerStep = 32
+    /// Steps of all clients and upstreams that became ready in an iteration, and the time for them. Further ones are
+    /// resumed in the next iteration, within `resumedTimePerTurn`, each with one step.
+    static let sessionStepsPerTurn = 64
+    static let sessionTimePerTurn: Duration = .milliseconds(2)
     /// Deliveries in one iteration of the event loop: other clients wait no longer for a broadcast to many.
     static let cableDeliveryTime: Duration = .milliseconds(2)
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
@@ -341,6 +355,9 @@ enum Limits {
     static let redisRetryLongest: Duration = .seconds(5)
     /// The publishing connection without subscribers waits this long for the next broadcast.
     static let redisLinger: Duration = .seconds(10)
+    /// Replies in one read that end the turn of a connection: a read holds up to 400 small messages, and each costs a
+    /// few microseconds.
+    static let redisRepliesPerTurn = 64
     /// Channels of one SUBSCRIBE command: a few round trips for thousands, and no command of a megabyte.
     static let redisChannelsPerCommand = 100
     /// Messages that wait for the connection; beyond it they are delivered here only.

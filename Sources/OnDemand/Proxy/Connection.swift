@@ -118,6 +118,9 @@ struct Connection {
         var idleUpstream: Lease?
         /// The ticket of a queued request. nil: not queued.
         var ticket: (number: Ticket, backend: BackendID)?
+        /// How often its steps were run in `turn`.
+        private var runs = 0
+        private var turn: UInt64 = 0
 
         struct ArmedDeadline: Equatable {
             let deadline: ExchangeMachine.Deadline
@@ -129,6 +132,14 @@ struct Connection {
         init(machine: consuming ExchangeMachine, purpose: ListenerSpec.Purpose) {
             self.machine = machine
             self.purpose = purpose
+        }
+
+        /// False: the session has run often enough in this turn. Each reply of another driver runs it, and the run may
+        /// find the next request of a pipeline, which causes the next reply.
+        func mayRun(in turn: UInt64) -> Bool {
+            if turn != self.turn { (self.turn, runs) = (turn, 0) }
+            runs += 1
+            return runs <= Limits.runsPerTurn
         }
 
         /// Returns the next step, and whether a local reply is still to be logged.

@@ -219,7 +219,9 @@ extension Proxy {
                 serve(LocalReply(status: 503, body: "ondemandd is shutting down."), session)
                 drive(index)
             case .finishing: session.machine.phase = .finishing(keepAlive: false)
-            default: break
+            case .admitting, .acquiringBackend, .rejecting, .connecting, .awaitingConnection, .relaying, .readingBody,
+                .serving, .aborting, .tunnel, .over:
+                break
             }
         }
         closeTunnels(of: nil, .goingAway, over: window)
@@ -287,7 +289,10 @@ extension Proxy {
                 switch connections[index].session?.machine.phase {
                 case .lingering, .streaming, .readingHead: true
                 case nil: connections[index].isDiscarding
-                default: false
+                case .readingProxyHeader, .admitting, .acquiringBackend, .queued, .rejecting, .connecting,
+                    .awaitingConnection, .relaying, .readingBody, .serving, .awaitingCommand, .finishing, .aborting,
+                    .tunnel, .over:
+                    false
                 }
             }
     }

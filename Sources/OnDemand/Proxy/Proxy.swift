@@ -161,6 +161,7 @@ final class Proxy<K: Kernel> {
     /// Performs the steps of the session until it has to wait.
     private func runSteps(_ index: Int) {
         guard let session = table.session(of: index) else { return }
+        guard session.mayRun(in: reactor.turn) else { return reactor.resumeLater(clientToken(index)) }
         var deadline: Instant?
         for number in 0..<Limits.stepsPerTurn {
             if number >= Limits.stepsBeforeClock, number % 4 == 0 {
@@ -202,7 +203,9 @@ final class Proxy<K: Kernel> {
         }
         switch step {
         case .terminate, .openTunnel: return false
-        default: return true
+        case .admit, .enterGate, .reject, .connect, .serve, .receive, .send, .releaseUpstream, .keepUpstream,
+            .endSendingToClient, .rest:
+            return true
         }
     }
 

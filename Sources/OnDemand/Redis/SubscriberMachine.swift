@@ -131,12 +131,12 @@ struct SubscriberMachine {
     var numbers: [[UInt8]: UInt32] = [:]
     var wanted = 0
     /// Messages that wait for the publishing link, and messages that were sent and not acknowledged.
-    var waiting = ArrivalQueue<Message>()
+    var waiting = Queue<Message>()
     var waitingBytes = 0
-    var sent = ArrivalQueue<Message>()
+    var sent = Queue<Message>()
     var sentBytes = 0
     /// Fences without an answer, in order.
-    var fences = ArrivalQueue<Fence>()
+    var fences = Queue<Fence>()
     /// Messages that could not be published. They follow those that were published before and are still coming back.
     var local: [Message] = []
     var localBytes = 0

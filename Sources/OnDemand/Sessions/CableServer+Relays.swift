@@ -29,7 +29,7 @@ extension CableServer {
         guard sessions.isTaken(index), sessions[index].relay === relay else { return }
         if !accepted.received.isEmpty {
             var early = accepted.received
-            take(&early, early.count, from: upstream, of: index, relay)
+            take(&early, early.count, from: upstream, of: index, relay, isResumed: true)
         }
         guard sessions.isTaken(index), sessions[index].relay === relay else { return }
         if !accepts(relay, upstream) { stopRelaying(index, relay) }

@@ -14,8 +14,9 @@ extension CableServer {
         }
         guard sessions.contains(index: index, generation: token.generation),
             sessions.peek(at: index, for: { $0.readiness.contains(.readable) || $0.readiness.contains(.peerEnded) })
+                || hasRest(index)
         else { return }
-        read(index)
+        read(index, isResumed: readiness.isEmpty)
     }
 
     func writable(_ index: Int, _ client: UInt32) {
@@ -30,10 +31,13 @@ extension CableServer {
         if upstream.stage != .connecting { read(upstream, of: index, relay) }
     }
 
-    func read(_ index: Int) {
+    /// `isResumed`: the event loop has asked for it, and bounds the time of all that it resumes.
+    func read(_ index: Int, isResumed: Bool) {
         let generation = sessions.peek(at: index) { $0.generation }
+        guard handleRest(of: index) else { return }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
         for _ in 0..<Limits.sessionReadsPerTurn where !sessions.peek(at: index, for: { $0.isPaused }) {
+            guard isResumed || takeStep() else { break }
             let (descriptor, stage) = sessions.peek(at: index) { ($0.descriptor, $0.stage) }
             let count: Int
             switch kernel.receive(from: descriptor, into: &buffer) {
@@ -44,8 +48,10 @@ extension CableServer {
             case .ended, .failed: return close(index)
             }
             switch stage {
-            case .open: receive(&buffer, count, for: index)
-            case .closing: break
+            case .open: receive(&buffer, 0..<count, for: index, isResumed: isResumed)
+            case .closing(let client, let kibibytes):
+                guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
+                sessions[index].stage = .closing(client: client, kibibytes: sum)
             case .discarding(let client, let kibibytes):
                 guard let sum = Self.add(count, to: kibibytes) else { return close(index) }
                 sessions[index].stage = .discarding(client: client, kibibytes: sum)
@@ -55,12 +61,29 @@ extension CableServer {
             }
             guard sessions.contains(index: index, generation: generation) else { return }
             // A short read has emptied the socket; its end would be told by another event (epoll(7), question 9).
-            if count < Limits.sessionReadBytes, !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) {
-                sessions[index].readiness.remove(.readable)
-                return
-            }
+            let isEmpty =
+                count < Limits.sessionReadBytes && !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) })
+            if isEmpty { sessions[index].readiness.remove(.readable) }
+            // A rest of this read is resumed already.
+            if isEmpty || hasRest(index) { return }
+            if isResumed { break }
         }
         if !sessions.peek(at: index, for: { $0.isPaused }) { reactor.resumeLater(token(index)) }
+    }
+
+    func takeStep() -> Bool { share.takeStep(in: reactor.turn, kernel.now) }
+
+    private func hasRest(_ index: Int) -> Bool { !unhandled.isEmpty && unhandled[index] != nil }
+
+    /// Handles a step of what was read before. Returns false while there is still a rest, or no session any more.
+    private func handleRest(of index: Int) -> Bool {
+        guard hasRest(index) else { return true }
+        guard !sessions.peek(at: index, for: { $0.isPaused }), var bytes = unhandled.removeValue(forKey: index) else {
+            return false
+        }
+        let generation = sessions.peek(at: index) { $0.generation }
+        receive(&bytes, 0..<bytes.count, for: index, isResumed: true)
+        return sessions.contains(index: index, generation: generation) && !hasRest(index)
     }
 
     /// nil: the limit of discarded bytes is reached.
@@ -69,12 +92,48 @@ extension CableServer {
         return sum * 1024 > Limits.lingerBytes ? nil : UInt16(sum)
     }
 
-    func receive(_ bytes: inout [UInt8], _ count: Int, for index: Int) {
+    /// Handles the messages in `bytes[range]`, step by step. What the share has no room for is resumed later; of a
+    /// client that is resumed, everything behind the first step.
+    func receive(_ bytes: inout [UInt8], _ range: Range<Int>, for index: Int, isResumed: Bool) {
         guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
-        let id = sessions.peek(at: index) { $0.cable }
-        var writer = writer
-        cables[id.index]!.machine.receive(
-            &bytes, 0..<count, from: client, at: kernel.now(), unixSeconds: Int(kernel.wallClock().seconds), &writer)
-        settle(id)
+        let (id, generation) = sessions.peek(at: index) { ($0.cable, $0.generation) }
+        var unread = range
+        while true {
+            var writer = writer
+            cables[id.index]!.machine.receive(
+                &bytes, &unread, from: client, at: kernel.now(), unixSeconds: Int(kernel.wallClock().seconds), &writer)
+            settle(id)
+            guard !unread.isEmpty, sessions.contains(index: index, generation: generation),
+                sessions.peek(at: index, for: { $0.stage == .open(client: client) })
+            else { return }
+            let isPaused = sessions.peek(at: index) { $0.isPaused }
+            guard isPaused || isResumed || !takeStep() else { continue }
+            unhandled[index] = Array(bytes[unread])
+            if !isPaused { reactor.resumeLater(token(index)) }
+            return
+        }
+    }
+}
+
+/// Steps of the clients and upstreams that become ready in one turn of the event loop, by number and by time. The clock
+/// is not read for the first one: most turns have no other.
+struct SessionShare {
+    private var turn: UInt64 = 0
+    private var steps = 0
+    private var deadline = Instant(nanoseconds: 0)
+
+    /// False when the share of this turn is used up.
+    mutating func takeStep(in turn: UInt64, _ now: () -> Instant) -> Bool {
+        guard turn == self.turn else {
+            (self.turn, steps) = (turn, 1)
+            return true
+        }
+        steps += 1
+        guard steps <= Limits.sessionStepsPerTurn else { return false }
+        guard steps > 2 else {
+            deadline = now() + Limits.sessionTimePerTurn
+            return true
+        }
+        return now() < deadline
     }
 }

@@ -178,7 +178,7 @@ extension CableServer {
             flush(upstream, of: index, relay)
         }
         guard isCurrent(upstream, relay, index) else { return }
-        read(upstream, of: index, relay)
+        read(upstream, of: index, relay, isResumed: readiness.isEmpty)
     }
 
     private func isCurrent(_ upstream: Upstream, _ relay: Relay, _ index: Int) -> Bool {
@@ -238,11 +238,19 @@ extension CableServer {
         reactor.arm(.relay(token(index)), at: kernel.now() + Limits.closeTimeout)
     }
 
-    /// Reads what the client can take.
-    func read(_ upstream: Upstream, of index: Int, _ relay: Relay) {
+    /// Reads what the client can take. `isResumed`: the event loop has asked for it, and bounds the time of all that it
+    /// resumes.
+    func read(_ upstream: Upstream, of index: Int, _ relay: Relay, isResumed: Bool = false) {
+        if !upstream.unhandled.isEmpty {
+            guard mayRead(for: index) else { return }
+            var bytes = upstream.unhandled
+            upstream.unhandled = []
+            take(&bytes, bytes.count, from: upstream, of: index, relay, isResumed: true)
+        }
         if upstreamBuffer.isEmpty { upstreamBuffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
         for _ in 0..<Limits.sessionReadsPerTurn {
-            guard isCurrent(upstream, relay, index), mayRead(for: index) else { return }
+            guard isCurrent(upstream, relay, index), mayRead(for: index), upstream.unhandled.isEmpty else { return }
+            guard isResumed || takeStep() else { break }
             switch kernel.receive(from: upstream.descriptor, into: &upstreamBuffer) {
             case .wouldBlock:
                 if upstream.isOrphaned { upstreamClosed(index, relay) }
@@ -252,10 +260,12 @@ extension CableServer {
                 upstream.heard = kernel.now()
                 var bytes = upstreamBuffer
                 upstreamBuffer = []
-                take(&bytes, count, from: upstream, of: index, relay)
+                take(&bytes, count, from: upstream, of: index, relay, isResumed: isResumed)
                 upstreamBuffer = bytes
             }
+            guard !isResumed else { break }
         }
+        guard isCurrent(upstream, relay, index), upstream.unhandled.isEmpty else { return }
         reactor.resumeLater(Token(.relay, index: index, generation: upstream.number))
     }
 
@@ -265,14 +275,26 @@ extension CableServer {
         return cables[id.index]!.machine.clients.queues.byteCount(client) <= Limits.relayQueueBytes
     }
 
-    func take(_ bytes: inout [UInt8], _ count: Int, from upstream: Upstream, of index: Int, _ relay: Relay) {
+    /// Handles messages step by step. What the share has no room for is resumed later; of an upstream that is resumed,
+    /// everything behind the first step.
+    func take(
+        _ bytes: inout [UInt8], _ count: Int, from upstream: Upstream, of index: Int, _ relay: Relay, isResumed: Bool
+    ) {
         var unread = 0..<count
         if case .handshaking(let head) = upstream.stage {
             guard let length = answered(upstream, head, bytes[..<count], index, relay) else { return }
             unread = max(0, length - head.count)..<count
         }
         let rules = MessageRules(role: .fromServer, maximumMessageBytes: Limits.upstreamMessageBytes)
+        var left = Limits.sessionMessagesPerStep
         while isCurrent(upstream, relay, index) {
+            if left == 0, !unread.isEmpty {
+                guard !isResumed, mayRead(for: index), takeStep() else {
+                    return postpone(bytes[unread], of: upstream, index)
+                }
+                left = Limits.sessionMessagesPerStep
+            }
+            left -= 1
             let message: IncomingMessage?
             do throws(MessageViolation) {
                 message = try upstream.assembler.next(in: &bytes, &unread, rules)
@@ -302,6 +324,12 @@ extension CableServer {
                 return upstreamClosed(index, relay)
             }
         }
+    }
+
+    /// A client that takes nothing more resumes it when it does.
+    private func postpone(_ bytes: ArraySlice<UInt8>, of upstream: Upstream, _ index: Int) {
+        upstream.unhandled = Array(bytes)
+        if mayRead(for: index) { reactor.resumeLater(Token(.relay, index: index, generation: upstream.number)) }
     }
 
     /// Checks the response to a connection that was made again. Returns the length of its head; nil when it is not
@@ -387,7 +415,7 @@ extension CableServer {
         var isCut = false
         if let upstream = relay.upstream, upstream.stage == .open || upstream.stage == .closing {
             isCut =
-                upstream.hasUnsentCommands || !mayRead(for: index)
+                upstream.hasUnsentCommands || !mayRead(for: index) || !upstream.unhandled.isEmpty
                 || upstream.stage == .closing && upstream.hasCommandInFlight
             let isShort = upstream.opened.map { now - $0 < Limits.shortUpstream } ?? false
             let isAnotherOne = isShort && upstream.stage == .open

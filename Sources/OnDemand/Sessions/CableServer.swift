@@ -4,9 +4,10 @@
 /// socket moves here in a message (`CableRequest.open`), and every later event of it belongs to this driver. Broadcasts
 /// arrive as messages too: their reply is posted first, and their delivery begins after the replies were sent.
 ///
-/// One iteration of the event loop: ready sockets are read, at most `Limits.sessionReadsPerTurn` times each; timers
-/// send pings and end stalled clients; messages are handled; then `iterationEnded` delivers queued messages for at most
-/// `Limits.cableDeliveryTime` and asks for another iteration if some are left.
+/// One iteration of the event loop: ready sockets are read, at most `Limits.sessionReadsPerTurn` times each and within
+/// one `SessionShare` for all, in steps of a few messages; timers send pings and end stalled clients; messages are
+/// handled; then `iterationEnded` delivers queued messages for at most `Limits.cableDeliveryTime` and asks for another
+/// iteration if some are left.
 ///
 /// Invariants:
 /// - A session's socket, its client number and its admission are released together, in `close`.
@@ -25,6 +26,9 @@ final class CableServer<K: Kernel> {
     var buffer: [UInt8] = []
     /// Like `buffer`, for what backends send; taken out while it is read from.
     var upstreamBuffer: [UInt8] = []
+    /// Bytes of clients that were read and are not handled yet, by the index of the session. Only floods have any.
+    var unhandled: [Int: [UInt8]] = [:]
+    var share = SessionShare()
     /// Clients that wait for a backend.
     var tickets: [Ticket: Token] = [:]
     var lastTicket: UInt64 = 0
@@ -76,7 +80,7 @@ final class CableServer<K: Kernel> {
         /// The next session to restore; nil while none is to be.
         var restore: Int?
         /// Deliveries that end behind a fence of the source, in order.
-        var fences = ArrivalQueue<(session: Token, identifier: [UInt8], number: UInt64)>()
+        var fences = Queue<(session: Token, identifier: [UInt8], number: UInt64)>()
         /// Outputs of the source are being taken: those that this causes are taken after them.
         var isTakingOutputs = false
         /// When the source last had a message for a stream.
@@ -293,7 +297,7 @@ final class CableServer<K: Kernel> {
         if let backend = transfer.backend { attach(index, transfer, backend) }
         if !transfer.earlyBytes.isEmpty, sessions.contains(index: index, generation: place) {
             var early = transfer.earlyBytes
-            receive(&early, early.count, for: index)
+            receive(&early, 0..<early.count, for: index, isResumed: true)
         }
         if cables[id.index]?.drain != nil { drainStep(id) }
     }
@@ -330,15 +334,15 @@ final class CableServer<K: Kernel> {
             guard let index = index(of: connection),
                 case .open(let client) = sessions.peek(at: index, for: { $0.stage })
             else { return }
-            sessions[index].stage = .closing(client: client)
+            sessions[index].stage = .closing(client: client, kibibytes: 0)
             endRelay(index)
             reactor.arm(.session(token(index)), at: kernel.now() + Limits.closeTimeout)
             logEnd(of: index, id, reason)
         case .flushed(let connection):
             guard let index = index(of: connection),
-                case .closing(let client) = sessions.peek(at: index, for: { $0.stage })
+                case .closing(let client, let kibibytes) = sessions.peek(at: index, for: { $0.stage })
             else { return }
-            sessions[index].stage = .discarding(client: client, kibibytes: 0)
+            sessions[index].stage = .discarding(client: client, kibibytes: kibibytes)
             kernel.endSending(on: sessions.peek(at: index) { $0.descriptor })
             if sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) }) { close(index) }
         case .abort(let connection, let reason):
@@ -377,6 +381,7 @@ final class CableServer<K: Kernel> {
     func close(_ index: Int) {
         endRelay(index)
         let token = token(index)
+        if !unhandled.isEmpty { unhandled[index] = nil }
         let session = sessions.remove(index: index)
         if session.departure != nil || session.stage != .open(client: session.client ?? 0) {
             reactor.disarm(.session(token))

@@ -6,8 +6,8 @@
 struct Session {
     enum Stage: Equatable {
         case open(client: UInt32)
-        case closing(client: UInt32)
         /// Bytes read and dropped so far, in KiB, each read counted as one at least.
+        case closing(client: UInt32, kibibytes: UInt16)
         case discarding(client: UInt32, kibibytes: UInt16)
         /// A client without a number: it was refused after its 101.
         case refused(kibibytes: UInt16)
@@ -44,7 +44,7 @@ struct Session {
     /// The client's number in its cable; nil for a refused client.
     var client: UInt32? {
         switch stage {
-        case .open(let client), .closing(let client), .discarding(let client, _): client
+        case .open(let client), .closing(let client, _), .discarding(let client, _): client
         case .refused: nil
         }
     }

@@ -6,7 +6,11 @@ extension Supervisor {
         case .spawned: logStarted(backend)
         case .groupGone: logStopped(backend)
         case .gateClosed: log(.idle, service(backend), generation(backend))
-        default: break
+        case .wanted, .wantedIfAwake, .abandoned, .foundNobody, .startRequested, .dependenciesReady,
+            .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawnFailed, .probeSucceeded,
+            .lastLeaseReturned, .gateBusy, .clientDataSeen, .tunnelsDrained, .timerFired, .exited, .command,
+            .shutdownRequested, .shutdownForced:
+            break
         }
         noteOverdueStop(backend)
         recordState(of: backend)
@@ -140,31 +144,42 @@ extension Supervisor {
     }
 
     private func logFailure(_ event: BackendMachine.Event, _ before: BackendState, _ backend: SupervisedBackend) {
-        switch (before, event) {
-        case (.starting, .addressTaken):
+        switch event {
+        case .addressTaken:
             logAddressConflict(backend)
             let what = backend.probe.localReply ?? "another process accepts connections"
             failed(backend, .addressTaken, detail: "\(what) on \(addressText(backend))")
-        case (.starting, .dependencyRefused(let name, let refusal, _)):
+        case .dependencyRefused(let name, let refusal, _):
+            guard before == .starting else { break }
             let refusal = Refusal.dependencyFailed(name, refusal)
             failed(backend, refusal, detail: refusal.sentence)
-        case (.starting, .spawnFailed(let error)):
+        case .spawnFailed(let error):
             failed(backend, .spawnFailed(error), detail: error.description + hint(about: error, backend))
-        case (.starting, .exited(let exit)) where backend.child?.readyAt == nil:
-            failed(
-                backend, .exitedEarly(exit),
-                detail: "ended with \(exit) before it accepted connections" + scriptHint(exit, backend)
-                    + timeWaitHint(backend))
-        case (.starting, .timerFired(.startup)):
+        case .timerFired(.startup):
             let limit = backend.machine.policy.startupTimeout
             let why = backend.probe.localReply.map { "; last probe: \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
                 detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
                     + " within \(limit.shortText)\(why ?? "")" + listenerHint(backend))
-        case (.awake, .exited(.status(0))) where !backend.machine.policy.restarts:
+        case .exited(let exit): logExit(exit, before, backend)
+        case .wanted, .wantedIfAwake, .abandoned, .foundNobody, .startRequested, .dependenciesReady,
+            .dependenciesChanged, .addressFree, .spawned, .probeSucceeded, .lastLeaseReturned, .gateClosed, .gateBusy,
+            .clientDataSeen, .tunnelsDrained, .timerFired, .groupGone, .command, .shutdownRequested, .shutdownForced:
+            break
+        }
+    }
+
+    private func logExit(_ exit: Exit, _ before: BackendState, _ backend: SupervisedBackend) {
+        switch before {
+        case .starting where backend.child?.readyAt == nil:
+            failed(
+                backend, .exitedEarly(exit),
+                detail: "ended with \(exit) before it accepted connections" + scriptHint(exit, backend)
+                    + timeWaitHint(backend))
+        case .awake where exit == .status(0) && !backend.machine.policy.restarts:
             break  // The process has finished its work. The `stopped` line reports it.
-        case (.awake, .exited(let exit)), (.starting, .exited(let exit)):
+        case .awake, .starting:
             let report = report(of: backend, detail: "ended unexpectedly with \(exit)")
             backend.history.crashes += 1
             log.record(
@@ -173,8 +188,8 @@ extension Supervisor {
                     service(backend), generation(backend), LogField("exit", exit.word),
                     LogField("open", backend.gate.leases),
                 ] + evidence(report))
-        default:
-            break
+        case .asleep, .stopping, .backoff, .disabled, .unmanaged, .shuttingDown:
+            break  // It was asked to end.
         }
     }
 

@@ -19,7 +19,8 @@ extension Supervisor {
             return .addressFree
         case (.readiness, .notify):
             return nil  // READY=1 comes first.
-        default:
+        case (.checkAddress, _), (.readiness, .tcp), (.readiness, .http), (.readiness, .webSocket),
+            (.readiness, .socket):
             return attemptProbe(of: backend)
         }
     }

@@ -49,7 +49,10 @@ struct CableHarness {
 
     mutating func receive(_ bytes: [UInt8], from client: UInt32) {
         var buffer = bytes
-        machine.receive(&buffer, buffer.indices, from: client, at: now, unixSeconds: 1_700_000_000, &sockets)
+        var unread = buffer.indices
+        while !unread.isEmpty {
+            machine.receive(&buffer, &unread, from: client, at: now, unixSeconds: 1_700_000_000, &sockets)
+        }
     }
 
     mutating func receive(_ text: String, from client: UInt32) {

@@ -61,6 +61,30 @@ struct StreamTableTests {
         #expect(table.deliverAll().map(\.frames) == [frame("1"), frame(large), frame("2")])
     }
 
+    @Test("a joined buffer has a number of messages, because each repeats the identifier that its client chose")
+    func batchCount() {
+        var table = table(clients: 0..<1)
+        let count = Limits.cableBatchMessages + 1
+        for message in 0..<count { table.publish("\(message)", to: Self.scores) }
+        let sent = table.deliverAll()
+        #expect(sent.count == 2 && sent[1].frames == frame("\(count - 1)"))
+        #expect(sent.flatMap(\.frames) == (0..<count).flatMap { frame("\($0)") })
+    }
+
+    @Test("a step ends after so many batches, also when none has a recipient, and after so many bytes")
+    func boundedSteps() {
+        var table = table(clients: 0..<1)
+        // Each has a batch of its own: whom it is not for changes.
+        for message in 0..<1000 { table.publish("1", to: Self.scores, excluding: message % 2 == 0 ? 0 : 1) }
+        #expect(table.deliver(10).count <= 10)
+        #expect(table.streams[0].delivery[0].batches.count >= 980)
+        #expect(table.deliverAll().count >= 490 && table.isDelivered && table.pendingBytes == 0)
+        var large = self.table(clients: 0..<100)
+        large.publish("\"" + String(repeating: "x", count: 10 * Limits.cableBytesPerDelivery) + "\"", to: Self.scores)
+        #expect((1...10).contains(large.deliver(100).count))
+        #expect(large.deliverAll().count >= 90 && large.pendingBytes == 0)
+    }
+
     @Test("a message that arrives in the middle of a fan-out follows it and does not overtake")
     func midway() {
         var table = table(clients: 0..<4)

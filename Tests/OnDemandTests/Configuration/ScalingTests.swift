@@ -121,6 +121,29 @@ struct ScalingTests {
         #expect(growth < Self.bound)
     }
 
+    @Test("a client's command costs its own bytes, however many long identifiers the client has")
+    func identifiers() {
+        let growth = growth(24) { count in
+            var cable = CableHarness()
+            let client = cable.open()
+            func command(_ word: String, _ number: Int) -> String {
+                // Escapes that can be written otherwise, so that only the content tells whether two are the same.
+                let filling = String(repeating: "\\u00e9", count: 2000)
+                let fields = "{'channel':'$pubsub','stream_name':'s','f\(number)':'\(filling)'}"
+                let identifier = fields.replacing("'", with: "\\\"")
+                return "{\"command\":\"\(word)\",\"identifier\":\"\(identifier)\"}"
+            }
+            for number in 0..<count { cable.receive(command("subscribe", number), from: client) }
+            #expect(cable.machine.table.subscriptionCount == count)
+            let other = command("unsubscribe", count)
+            return time {
+                for _ in 0..<20 { cable.receive(other, from: client) }
+            }
+        }
+        // A comparison of all contents has 4.
+        #expect(growth < 2.5)
+    }
+
     @Test("sixty thousand unknown keys are reported at once: the first hundred, and the number of the others")
     func unknownKeys() throws {
         let keys = (0..<60_000).map { "\n\"k\($0)\":1" }.joined(separator: ",")

@@ -51,7 +51,10 @@ enum CableSessionProperty {
             client = machine.open(1, cableProtocol, secret: SIDSecret(high: 1, low: 2), at: now, &socket)
             for piece in pieces {
                 var buffer = piece
-                machine.receive(&buffer, buffer.indices, from: client, at: now, unixSeconds: 0, &socket)
+                var unread = buffer.indices
+                while !unread.isEmpty {
+                    machine.receive(&buffer, &unread, from: client, at: now, unixSeconds: 0, &socket)
+                }
             }
             machine.broadcast(StreamMessage(message: [0x31], data: [0x31]), to: [0x61])
             while machine.deliver(upTo: 1, at: now, &socket) {}

@@ -147,6 +147,71 @@ struct CableServerTests {
         expectEmpty(bench)
     }
 
+    @Test("floods of clients are handled in steps, in order, and another client waits for one turn at most")
+    func flood() throws {
+        let bench = try CableBench()
+        let mask = CableBench.mask
+        let floods = (0..<3).map { _ in bench.open(capacity: 1_000_000) }
+        let other = bench.open()
+        let before = floods.map(\.peer.heard.count)
+        let payloads = (0..<4000).map { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
+        for client in floods { client.peer.send(payloads.flatMap { FrameWriter.frame(.ping, $0, key: mask) }) }
+        let pongs = payloads.flatMap { FrameWriter.pong($0) }
+        // At most so many are answered in a turn, of all clients.
+        let share = Limits.sessionStepsPerTurn * Limits.sessionMessagesPerStep
+        var answered = 0
+        var turns = 0
+        var otherAt: Int?
+        while answered < 3 * pongs.count, turns < 100 {
+            if turns == 1 { other.peer.send(FrameWriter.frame(.ping, [7], key: mask)) }
+            bench.run(for: .microseconds(200))
+            turns += 1
+            if otherAt == nil, turns > 1, other.peer.heard.suffix(3) == FrameWriter.pong([7])[...] { otherAt = turns }
+            let sum = zip(floods, before).reduce(0) { $0 + $1.0.peer.heard.count - $1.1 }
+            answered = sum
+        }
+        #expect(answered == 3 * pongs.count && otherAt != nil)
+        for (client, count) in zip(floods, before) { #expect(Array(client.peer.heard[count...]) == pongs) }
+        #expect(bench.server.unhandled.isEmpty && share < 3 * payloads.count)
+        for client in floods + [other] { client.close() }
+        expectEmpty(bench)
+    }
+
+    @Test("what a client has sent before it leaves is handled, however much it is")
+    func floodAndEnd() throws {
+        let bench = try CableBench()
+        let reader = bench.subscribed("s")
+        let client = bench.open(capacity: 1_000_000)
+        let ping = FrameWriter.frame(.ping, [], key: CableBench.mask)
+        let last = FrameWriter.text(CableBench.command("subscribe", "last", isTurbo: false), key: CableBench.mask)
+        client.peer.send(Array(repeating: ping, count: 3000).flatMap(\.self) + last)
+        bench.run(for: .milliseconds(50))
+        #expect(client.confirmations(of: "last") == 1)
+        client.peer.send(Array(repeating: ping, count: 3000).flatMap(\.self))
+        client.peer.socket.close()
+        bench.run(for: .milliseconds(50))
+        #expect(bench.server.unhandled.isEmpty && bench.machine()?.clientCount == 1)
+        reader.close()
+        expectEmpty(bench)
+    }
+
+    @Test("a client that does not take its last frames and floods is closed after a limit of bytes")
+    func floodBehindTheEnd() throws {
+        let bench = try CableBench { $0.cables[0].limits.maximumQueuedBytes = 4096 }
+        let flood = bench.open(capacity: 20_000)
+        flood.subscribe("s")
+        flood.peer.isDeaf = true
+        for _ in 0..<10 { bench.post("{\"stream\":\"s\",\"data\":\"\(String(repeating: "x", count: 5000))\"}") }
+        #expect(bench.machine()?.openClientCount == 0 && !flood.peer.isClosed)
+        let before = bench.kernel.now()
+        for _ in 0..<1100 where !flood.peer.isClosed {
+            flood.peer.send(Array(repeating: 0, count: 1024))
+            bench.run(for: .microseconds(300))
+        }
+        #expect(flood.peer.isClosed && bench.kernel.now() - before < Limits.closeTimeout)
+        expectEmpty(bench)
+    }
+
     @Test("the disconnect command ends the clients with these connection identifiers and no others")
     func remoteDisconnect() throws {
         let bench = try guarded(isRequired: false)

@@ -99,6 +99,27 @@ struct TidyTests {
         }
     }
 
+    @Test("a switch over a state, an event, an effect or a step names its cases: a new one is decided everywhere")
+    func defaults() {
+        let subject = /\bswitch [^{]*\b(?:phase|state|stage|event|effect|step)\b[^{]*\{$/
+        var count = 0
+        for file in sources {
+            var open: [Int] = []
+            for (number, line) in file.lines.enumerated() {
+                let indent = line.prefix { $0 == " " }.count
+                let code = line.dropFirst(indent)
+                if code == "}" { open.removeAll { $0 >= indent } }
+                if line.contains(subject) {
+                    open.append(indent)
+                    count += 1
+                }
+                let isDefault = code.hasPrefix("default:") && open.contains(indent)
+                #expect(!isDefault, "\(file.path):\(number + 1)")
+            }
+        }
+        #expect(count > 50)
+    }
+
     @Test("a test's display name is a sentence or a subject, and no two tests of a file share one")
     func testNames() {
         for file in SourceTree.tests {
