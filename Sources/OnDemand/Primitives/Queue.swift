@@ -10,8 +10,8 @@ struct Queue<Element> {
     var isEmpty: Bool { taken == elements.count }
     /// In order.
     var all: ArraySlice<Element> { elements[taken...] }
-    var first: Element? { all.first }
-    var last: Element? { all.last }
+    var first: Element? { isEmpty ? nil : elements[taken] }
+    var last: Element? { elements.last }
 
     mutating func append(_ element: Element) { elements.append(element) }
 
