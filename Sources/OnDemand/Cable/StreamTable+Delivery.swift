@@ -159,8 +159,9 @@ extension StreamTable {
                 continue
             }
             if streams[stream].delivery[0].buffer.isEmpty {
-                streams[stream].delivery[0].buffer = buffer(for: group, batch)
-                work += streams[stream].delivery[0].buffer.count / Limits.cableBytesPerDelivery
+                let made = buffer(for: group, batch)
+                work += made.count / Limits.cableBytesPerDelivery
+                streams[stream].delivery[0].buffer = made
             }
             let buffer = streams[stream].delivery[0].buffer
             let cost = 1 + buffer.count / Limits.cableBytesPerDelivery

@@ -71,7 +71,14 @@ extension CableServer {
         if !sessions.peek(at: index, for: { $0.isPaused }) { reactor.resumeLater(token(index)) }
     }
 
-    func takeStep() -> Bool { share.takeStep(in: reactor.turn, kernel.now) }
+    /// False when the share of this turn is used up.
+    func takeStep() -> Bool {
+        switch share.takeStep(in: reactor.turn) {
+        case .first: true
+        case .further: share.hasTime(at: kernel.now())
+        case .none: false
+        }
+    }
 
     private func hasRest(_ index: Int) -> Bool { !unhandled.isEmpty && unhandled[index] != nil }
 
@@ -122,18 +129,21 @@ struct SessionShare {
     private var steps = 0
     private var deadline = Instant(nanoseconds: 0)
 
-    /// False when the share of this turn is used up.
-    mutating func takeStep(in turn: UInt64, _ now: () -> Instant) -> Bool {
+    enum Step { case first, further, none }
+
+    /// For a further step the time decides too: `hasTime`.
+    mutating func takeStep(in turn: UInt64) -> Step {
         guard turn == self.turn else {
             (self.turn, steps) = (turn, 1)
-            return true
+            return .first
         }
         steps += 1
-        guard steps <= Limits.sessionStepsPerTurn else { return false }
-        guard steps > 2 else {
-            deadline = now() + Limits.sessionTimePerTurn
-            return true
-        }
-        return now() < deadline
+        return steps <= Limits.sessionStepsPerTurn ? .further : .none
+    }
+
+    /// The time begins with the second step.
+    mutating func hasTime(at now: Instant) -> Bool {
+        if steps == 2 { deadline = now + Limits.sessionTimePerTurn }
+        return now < deadline
     }
 }
