@@ -42,6 +42,8 @@ int listen_at(const char *address);
 int listen_beside_others_at(const char *address);
 // Non-blocking, most likely still in progress.
 int connect_to(const char *address);
+// The same with the buffer and the segments of a network: those of a loopback hold megabytes that are never read.
+int connect_narrowly_to(const char *address);
 // Never blocks, never delays.
 void prepare_socket(int fd);
 

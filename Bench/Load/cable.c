@@ -385,11 +385,10 @@ static void open_one(struct subscriber *one, uint32_t stream, uint32_t step, boo
         one->next[index] = publishers[index].sent;
         while (one->next[index] % step != stream % step) one->next[index]++;
     }
-    one->fd = connect_to(options.connect);
+    one->fd = is_narrow ? connect_narrowly_to(options.connect) : connect_to(options.connect);
     if (one->fd < 0) fail("connect: %s", strerror(errno));
     // Closing resets the connection, so that thousands of closed ones leave nothing in the kernel.
     setsockopt(one->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
-    if (is_narrow) setsockopt(one->fd, SOL_SOCKET, SO_RCVBUF, &(int){32768}, sizeof(int));
     if (has_stamps) setsockopt(one->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int));
 }
 
@@ -610,6 +609,7 @@ static void publish_all(uint64_t total, size_t bytes, uint32_t number, uint32_t 
         for (uint32_t index = 0; index < number; index++) read_answer(&publishers[index]);
         look();
         if (completed != before || !deadline) deadline = now_ns() + PATIENCE_SECONDS * 1000000000ull;
+        if (errors) return;
         if (now_ns() > deadline) {
             note_error("messages were lost: %llu of %llu came whole", (unsigned long long)(completed - done),
                        (unsigned long long)total);
