@@ -1,4 +1,4 @@
-"""What is measured as a hub: a cable of the daemon, its peers, and a bare hub."""
+"""The measured hubs: a cable of the daemon, its peers, and a bare hub."""
 
 import json
 import os

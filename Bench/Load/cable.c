@@ -23,7 +23,7 @@ enum {
     RING = 64,
     MOST_BYTES = 8192,
     LEAST_BYTES = 24,
-    PATIENCE_SECONDS = 30
+    TIMEOUT_SECONDS = 30
 };
 
 // The others publish over their own protocol, because they have no way by HTTP.
@@ -82,7 +82,7 @@ struct list {
     size_t count, room;
 };
 
-static struct list firsts, lasts, answers;
+static struct list firsts, lasts, answers, besides;
 
 static void note(struct list *list, double value) {
     if (list->count == list->room) {
@@ -409,7 +409,7 @@ static void ask(struct subscriber *one) {
 
 static void open_all(uint32_t wanted) {
     uint32_t flight[IN_FLIGHT], in_flight = 0, begun = 0;
-    uint64_t deadline = now_ns() + PATIENCE_SECONDS * 1000000000ull;
+    uint64_t deadline = now_ns() + TIMEOUT_SECONDS * 1000000000ull;
     while (begun < wanted || in_flight > 0) {
         while (begun < wanted && in_flight < IN_FLIGHT) {
             open_one(&subscribers[begun], begun % stream_count, stream_count, begun == 0 && options.narrow);
@@ -578,7 +578,7 @@ static void read_answer(struct publisher *publisher) {
     }
 }
 
-// Everybody who lacks a message is looked at once.
+// Each subscriber that lacks a message is looked at once.
 static void look(void) {
     if (stream_count == 1) {
         for (uint32_t index = 0; index < count; index++) {
@@ -608,7 +608,7 @@ static void publish_all(uint64_t total, size_t bytes, uint32_t number, uint32_t 
         }
         for (uint32_t index = 0; index < number; index++) read_answer(&publishers[index]);
         look();
-        if (completed != before || !deadline) deadline = now_ns() + PATIENCE_SECONDS * 1000000000ull;
+        if (completed != before || !deadline) deadline = now_ns() + TIMEOUT_SECONDS * 1000000000ull;
         if (errors) return;
         if (now_ns() > deadline) {
             note_error("messages were lost: %llu of %llu came whole", (unsigned long long)(completed - done),
@@ -626,7 +626,7 @@ static void publish_beside(uint32_t total, size_t bytes) {
     open_publisher(all);
     open_publisher(other);
     for (uint32_t index = 0; index < total; index++) {
-        uint64_t goal = completed + 1, deadline = now_ns() + PATIENCE_SECONDS * 1000000000ull;
+        uint64_t goal = completed + 1, deadline = now_ns() + TIMEOUT_SECONDS * 1000000000ull;
         publish(0, bytes, 1, -1);
         while (all->due && now_ns() < deadline) read_answer(all);
         // Early and late in the delivery.
@@ -636,7 +636,7 @@ static void publish_beside(uint32_t total, size_t bytes) {
         uint64_t seen = aside->received;
         struct message *message = &other->ring[(other->sent - 1) % RING];
         while (aside->received == seen && now_ns() < deadline) read_one(aside);
-        note(&firsts, (double)(message->last - message->sent_at) / 1000);
+        note(&besides, (double)(message->last - message->sent_at) / 1000);
         for (uint64_t expected = goal + 1; completed < expected && now_ns() < deadline;) look();
         while (other->due && now_ns() < deadline) read_answer(other);
         for (uint32_t each = 0; each < count; each++) subscribers[each].received = published;
@@ -668,7 +668,7 @@ static void act(void) {
     identifier(name, sizeof name, subscribers[0].stream);
     int size = snprintf(text, sizeof text, "{\"command\":\"message\",\"identifier\":%s,\"data\":\"{\\\"action\\\":\\\"look\\\"}\"}", name);
     action_answer[0] = 0;
-    uint64_t begin = now_ns(), deadline = begin + PATIENCE_SECONDS * 1000000000ull;
+    uint64_t begin = now_ns(), deadline = begin + TIMEOUT_SECONDS * 1000000000ull;
     say(&subscribers[0], 1, text, (size_t)size);
     while (!action_answer[0] && now_ns() < deadline && subscribers[0].stage != GONE) {
         struct pollfd ready = {subscribers[0].fd, POLLIN, 0};
@@ -735,6 +735,7 @@ static void answer(char *line) {
     print_list("firsts", &firsts);
     print_list("lasts", &lasts);
     print_list("answers", &answers);
+    print_list("besides", &besides);
     printf("}\n");
     fflush(stdout);
 }
