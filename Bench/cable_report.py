@@ -67,14 +67,8 @@ def rows(many, some):
     return found
 
 
-def counts(results):
-    """The two numbers of subscribers."""
-    found = sorted({int(name.split("/")[2]) for name in results["samples"] if name.startswith("cable/send/")})
-    return (found[0], found[-1]) if found else (1000, results["largest"])
-
-
 def table(results):
-    some, many = counts(results)
+    some, many = results["subscribers"]
     return table_of(Figures(results), rows(many, some))
 
 
@@ -124,7 +118,7 @@ def slow_readers(figures):
 
 def section(results):
     figures = Figures(results)
-    some, many = counts(results)
+    some, many = results["subscribers"]
     troubled, kept = figures.disturbed()
     disturbance = (
         f"In {troubled} of {kept} samples the host took more than 5 % of the machine." if troubled

@@ -115,7 +115,7 @@ def pass_on(source, sink, fault):
             if fault == "change":
                 data[-5] ^= 1
             if fault == "repeat":
-                data += data
+                data = data + data
         sink.sendall(data)
 
 threading.Thread(target=pass_on, args=(client, hub, None), daemon=True).start()
