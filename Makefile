@@ -69,9 +69,9 @@ picture: build ## redraw the picture in README.md: a day of a Rails server in fa
 	cp artefacts/status-page-day.png docs/images/status-page.png
 
 .PHONY: bench
-bench: release $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a minute's look
+bench: release $(BENCH) ## the daemon beside its peers, into docs/PERFORMANCE.md; QUICK=1 for a look, CABLES=1 for the cables only
 	Bench/install-peers
-	Bench/run $(if $(QUICK),--quick)
+	Bench/run $(if $(QUICK),--quick) $(if $(CABLES),--cables)
 
 # The load, the floor and the backend of the benchmark, with the compiler that Swift brings.
 $(BENCH): $(wildcard Bench/Load/*)

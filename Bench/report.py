@@ -98,7 +98,7 @@ class Row:
             return ""
         for condition, limit in self.conditions.items():
             subject, direction = condition.rsplit("_", 1)
-            name = {"floor": FLOOR, "peer": peer, "nginx": "nginx http"}.get(subject)
+            name = {"floor": FLOOR, "peer": peer, "nginx": "nginx http", "uwebsockets": "uWebSockets"}.get(subject)
             figure = own if subject == "own" else figures.ratio(self.metric, OURS, name, self.key)
             if figure is None:
                 return "unknown"
@@ -197,13 +197,17 @@ def rows(largest):
 HEADINGS = ["figure", "ondemandd", "spread", "floor", "to the floor", "best peer", "to the best peer", "goal", "met"]
 
 
-def table(results):
-    figures = Figures(results)
+def table_of(figures, chosen):
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * 6 + "---|---|"]
-    for row in rows(results["largest"]):
+    for row in chosen:
         cells = row.cells(figures)
         if cells:
             lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def table(results):
+    lines = [table_of(Figures(results), rows(results["largest"]))]
     size = executable_bytes()
     if size:
         verdict = "yes" if size <= 10_000_000 else "**no**"
@@ -327,7 +331,18 @@ def subject(figures, title, key, form, metrics):
     return "\n".join([f"### {title}", "", f"| | {heads} |", "|---|" + "---:|" * len(metrics), *lines])
 
 
-def write(results):
+PAGE = REPOSITORY / "docs" / "PERFORMANCE.md"
+
+
+def write_cables(cables):
+    """The sections on cables and on limits; the rest of the page stays as the last run has left it."""
+    limits = (Path(__file__).parent / "limits.md").read_text()
+    PAGE.write_text(cable_report.insert(PAGE.read_text(), cables, limits))
+    print(cable_report.table(cables))
+
+
+def write(results, cables):
+    """`cables` are the results of their section; None without."""
     figures = Figures(results)
     draw(figures, results["largest"])
     machine = results["machine"]
@@ -348,8 +363,10 @@ def write(results):
         "{failures}": "\nFailed or unavailable measurements:\n" + failures + "\n" if failures else "",
     }.items():
         text = text.replace(key, value)
-    (REPOSITORY / "docs" / "PERFORMANCE.md").write_text(text)
+    PAGE.write_text(text)
     print(table(results))
+    if cables:
+        write_cables(cables)
 
 
 def draw(figures, largest):
@@ -379,3 +396,7 @@ def draw(figures, largest):
     if growth:
         title = "CPU seconds of the proxy per 100,000 messages, by connections (less is better)"
         (images / "growth.svg").write_text(plots.lines(title, growth))
+
+
+# It uses what is above.
+import cable_report  # noqa: E402

@@ -42,6 +42,8 @@ int listen_at(const char *address);
 int listen_beside_others_at(const char *address);
 // Non-blocking, most likely still in progress.
 int connect_to(const char *address);
+// The same with the buffer and the segments of a network: those of a loopback hold megabytes that are never read.
+int connect_narrowly_to(const char *address);
 // Never blocks, never delays.
 void prepare_socket(int fd);
 
@@ -132,6 +134,21 @@ extern uint64_t errors;
 // The first ones are told, all are counted.
 void note_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// MARK: Accounts
+
+void latency_note(uint64_t nanoseconds);
+void latency_clear(void);
+// In microseconds: this share of the latencies is not above it.
+double latency_at(double share);
+
+// Nanoseconds of time, and of all threads on a core or waiting for one: the watched processes', and the load's own.
+struct usage {
+    uint64_t at, run, wait, own_run, own_wait, steal;
+};
+
+void usage_watch(int process);
+struct usage usage(void);
+
 // MARK: Commands
 
 int load_main(int count, char **arguments);
@@ -139,5 +156,8 @@ int echo_main(int count, char **arguments);
 int relay_main(int count, char **arguments);
 int boot_main(int count, char **arguments);
 int cold_main(int count, char **arguments);
+int cable_main(int count, char **arguments);
+int hub_main(int count, char **arguments);
+int cable_backend_main(int count, char **arguments);
 
 #endif

@@ -131,18 +131,25 @@ static int listen_with(const char *text, int option) {
 int listen_at(const char *text) { return listen_with(text, SO_REUSEADDR); }
 int listen_beside_others_at(const char *text) { return listen_with(text, SO_REUSEPORT); }
 
-int connect_to(const char *text) {
+static int connect_with(const char *text, bool is_narrow) {
     struct sockaddr_storage address;
     socklen_t size = parse_address(text, &address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) fail("socket: %s", strerror(errno));
     prepare_socket(fd);
+    if (is_narrow) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){32768}, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &(int){1400}, sizeof(int));
+    }
     if (connect(fd, (struct sockaddr *)&address, size) != 0 && errno != EINPROGRESS) {
         close(fd);
         return -1;
     }
     return fd;
 }
+
+int connect_to(const char *text) { return connect_with(text, false); }
+int connect_narrowly_to(const char *text) { return connect_with(text, true); }
 
 // MARK: Heads
 

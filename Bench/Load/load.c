@@ -2,7 +2,6 @@
 // a core to itself and what its neighbours cost is the same for every program.
 #include "bench.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT = 128, PROCESSES = 64 };
+enum { IN_FLIGHT = 128 };
 
 static struct {
     const char *connect, *listen, *work;
@@ -20,8 +19,6 @@ static struct {
     double seconds, warm_up;
     uint64_t messages;
     bool steps;
-    int processes[PROCESSES];
-    int process_count;
 } options = {.connections = 1, .bytes = 64, .seconds = 1, .warm_up = 0.1, .work = "echo"};
 
 struct client {
@@ -41,65 +38,6 @@ static uint64_t messages, bytes_received, cycles;
 static bool is_counting, is_stopping, is_churn, is_bulk;
 static uint64_t message_goal;
 static uint8_t shared[2 * SHARED_BYTES];
-
-// MARK: Latencies: 64 steps to each power of two
-
-static uint64_t histogram[64 * 64];
-
-static void note_latency(uint64_t nanoseconds) {
-    if (nanoseconds < 64) nanoseconds = 64;
-    int power = 63 - __builtin_clzll(nanoseconds);
-    histogram[(size_t)power * 64 + (nanoseconds >> (power - 6) & 63)]++;
-}
-
-static double latency(double share) {
-    uint64_t total = 0, seen = 0;
-    for (size_t index = 0; index < 64 * 64; index++) total += histogram[index];
-    for (size_t index = 0; index < 64 * 64; index++) {
-        seen += histogram[index];
-        if (total && (double)seen >= share * (double)total)
-            return (double)((64 + index % 64) << (index / 64 - 6)) / 1000;
-    }
-    return 0;
-}
-
-// MARK: What a stretch of time cost
-
-struct usage {
-    uint64_t at, run, wait, own_run, own_wait, steal;
-};
-
-static void add_task(const char *path, uint64_t *run, uint64_t *wait) {
-    unsigned long long ran = 0, waited = 0;
-    FILE *file = fopen(path, "r");
-    if (!file) return;
-    if (fscanf(file, "%llu %llu", &ran, &waited) == 2) {
-        *run += ran;
-        *wait += waited;
-    }
-    fclose(file);
-}
-
-static struct usage usage(void) {
-    struct usage usage = {.at = now_ns()};
-    char path[320];
-    for (int index = 0; index < options.process_count; index++) {
-        snprintf(path, sizeof path, "/proc/%d/task", options.processes[index]);
-        DIR *tasks = opendir(path);
-        for (struct dirent *task; tasks && (task = readdir(tasks));) {
-            if (task->d_name[0] == '.') continue;
-            snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", options.processes[index], task->d_name);
-            add_task(path, &usage.run, &usage.wait);
-        }
-        if (tasks) closedir(tasks);
-    }
-    add_task("/proc/self/schedstat", &usage.own_run, &usage.own_wait);
-    FILE *file = fopen("/proc/stat", "r");
-    unsigned long long steal = 0;
-    if (file && fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &steal) == 1) usage.steal = steal * 10000000;
-    if (file) fclose(file);
-    return usage;
-}
 
 // MARK: One client
 
@@ -143,7 +81,7 @@ static bool heard(struct client *client, const uint8_t *payload, const struct fr
     }
     if (is_counting) {
         messages++;
-        note_latency(now_ns() - client->sent_at);
+        latency_note(now_ns() - client->sent_at);
     }
     if (is_churn) {
         uint32_t number = client->number;
@@ -277,7 +215,7 @@ static void echo_once_each(void) {
     if (messages < options.connections) note_error("only %llu echoes came", (unsigned long long)messages);
     message_goal = 0;
     is_counting = false;
-    memset(histogram, 0, sizeof histogram);
+    latency_clear();
 }
 
 static void begin_bulk(void) {
@@ -309,7 +247,7 @@ static void report(struct usage before, struct usage after) {
     printf("{\"seconds\":%.6f,\"messages\":%llu,\"cycles\":%llu,\"bytes\":%llu,\"errors\":%llu,", seconds,
            (unsigned long long)messages, (unsigned long long)cycles,
            (unsigned long long)(bytes_received + backend.bytes_received), (unsigned long long)errors);
-    printf("\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,", latency(0.5), latency(0.99), latency(0.999));
+    printf("\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f,", latency_at(0.5), latency_at(0.99), latency_at(0.999));
     printf("\"proxy_cpu\":%.6f,\"proxy_wait\":%.6f,", (double)(after.run - before.run) / 1e9,
            (double)(after.wait - before.wait) / 1e9);
     printf("\"load_cpu\":%.6f,\"load_wait\":%.6f,\"steal\":%.6f}\n", (double)(after.own_run - before.own_run) / 1e9,
@@ -386,7 +324,7 @@ static void parse(int count, char **arguments) {
         case 's': options.seconds = atof(optarg); break;
         case 'u': options.warm_up = atof(optarg); break;
         case 'm': options.messages = (uint64_t)atoll(optarg); break;
-        case 'p': if (options.process_count < PROCESSES) options.processes[options.process_count++] = atoi(optarg); break;
+        case 'p': usage_watch(atoi(optarg)); break;
         case 't': options.steps = true; break;
         default: exit(2);
         }
