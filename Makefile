@@ -23,7 +23,7 @@ demo-cable: ## two browser windows that update each other through a cable; needs
 	@exec .build/release/ondemandd demo --listen 127.0.0.1:$(or $(PORT),3000) --status 127.0.0.1:$(or $(STATUS_PORT),9292)
 
 .PHONY: example
-example: build ## the same with a real Rails Action Cable server (Debian packages)
+example: build ## a real Rails Action Cable server (Debian packages) that sleeps while its clients stay connected
 	@scripts/install-rails-example
 	@scripts/run-rails-example
 

@@ -803,7 +803,7 @@ def test_metrics_and_the_table_show_each_cable(serve, tmp_path):
         assert 'ondemandd_cable_broadcasts_total{cable="cable",result="delivered"} 1\n' in text.decode()
         table = subprocess.run(
             [executable(), "status", "--control", control], capture_output=True, text=True, timeout=10).stdout
-        assert "cable cable: 1 clients, 1 subscriptions to 1 streams, 1 messages published, 1 delivered" in table
+        assert "cable cable: 1 client, 1 subscription to 1 stream, 1 message published, 1 delivered" in table
 
 
 def test_a_daemon_without_clients_of_its_cables_sleeps(serve):

@@ -63,7 +63,7 @@ def test_the_page_shows_a_day_of_a_rails_server_that_slept_through_most_of_it(br
     assert "up 1 d 0 h" in page.text("#daemon").replace("\u00a0", " ")
     share = int(page.text(".sum").split()[2])
     assert 65 <= share <= 75, "a quarter of an hour behind each of six lives, and the lives themselves"
-    assert page.fact("starts") == f"{LIVES}" and page.fact("startups").startswith(f"median of {LIVES} ")
+    assert page.fact("starts") == f"{LIVES}" and page.fact("startups").startswith(f"median of {LIVES}: ")
     assert page.fact("exit").endswith("idle timeout")
     assert float(page.fact("saved").split()[0]) > 16 * 30, "hours asleep, times the least that Rails takes"
 

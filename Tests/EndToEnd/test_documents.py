@@ -398,7 +398,7 @@ def test_two_browsers_update_each_other_as_it_is_written(browser, shell, tmp_pat
         assert run.wait(10) == 0, run.said()
         return run.said()
 
-    processes.eventually(lambda: "2 subscriptions to 1 streams" in status(), what="both subscribed")
+    processes.eventually(lambda: "2 subscriptions to 1 stream" in status(), what="both subscribed")
     windows.send(0, "hello")
     windows.both("ul", "hello")
     publisher = shell(written(1))

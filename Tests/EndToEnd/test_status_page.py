@@ -123,7 +123,7 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     time.sleep(1)
     assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
     assert page.text("[data-fact=wake]").startswith("an operator, ")
-    assert page.fact("startups").startswith("median of 2 ")
+    assert page.fact("startups").startswith("median of 2: ")
 
     tunnel = page.daemon.open_tunnel()
     page.until("1 connection is open.", ".meaning")
@@ -200,7 +200,7 @@ def test_a_service_behind_a_cable_has_no_path_for_a_websocket_of_the_page(browse
     del backend["path"]
     page = GuardedPage(browser, start, backend, cables=[{"name": "hub", "path": "/hub", "backend": "cable"}])
     page.enter()
-    page.until("This service has no path; its clients connect to a cable.", ".address")
+    page.until("Its clients connect to a cable.", ".address")
     assert not browser.find_element(By.CSS_SELECTOR, ".client button").is_enabled()
 
 
@@ -292,7 +292,7 @@ def test_a_client_subscribes_to_a_stream_broadcasts_to_it_and_sees_the_message(b
     subscribe(page, "scores")
     page.until("Subscribed to scores after ", ".outcome")
     page.until("1 client", ".word")
-    page.until("It has 1 subscription to 1 stream.", ".meaning")
+    page.until("The daemon delivers to 1 subscription of 1 stream.", ".meaning")
     assert browser.title == "1 client · live · ondemandd"
     assert (page.fact("clients"), page.fact("subscriptions"), page.fact("streams")) == ("1", "1", "1")
     assert field(page, "Stream: live").get_attribute("readonly")

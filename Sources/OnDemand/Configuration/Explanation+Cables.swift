@@ -105,7 +105,7 @@ extension Explanation {
     private func changes(_ cable: Configuration.Cable) -> String {
         let backend =
             cable.backend == nil
-            ? "" : " Other values of \"backend\", \"connect\" and \"hibernate\" count for new clients."
+            ? "" : " With another \"backend\" they are asked to reconnect."
         return "A reload keeps the clients.\(backend) Without the cable, or with another \"redis\", they are closed"
             + " with 1001 \(Self.spread(configuration.closeJitter))."
     }

@@ -18,9 +18,12 @@ enum StatusTable {
     private static func line(_ cable: Snapshot.Cable) -> String {
         guard cable.isEnabled else { return "cable \(cable.name): disabled" }
         let redis = cable.redis.map { ", Redis \($0.state.rawValue)" } ?? ""
-        return "cable \(cable.name): \(cable.clients) clients, \(cable.subscriptions) subscriptions to \(cable.streams)"
-            + " streams, \(cable.publications) messages published, \(cable.deliveries) delivered\(redis)"
+        let (clients, subscriptions) = (count(cable.clients, "client"), count(cable.subscriptions, "subscription"))
+        return "cable \(cable.name): \(clients), \(subscriptions) to \(count(cable.streams, "stream")),"
+            + " \(count(Int(cable.publications), "message")) published, \(cable.deliveries) delivered\(redis)"
     }
+
+    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
     /// The clients of a cable's backend, and what keeps it awake.
     private static func backendLines(_ cable: Snapshot.Cable) -> [String] {

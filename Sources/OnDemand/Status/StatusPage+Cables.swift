@@ -321,8 +321,7 @@ extension StatusPage {
           if (backend?.hibernating > 0 && backend.attached === 0)
             return `${backend.name} sleeps while ${count(backend.hibernating, "client")} `
               + `${plural(backend.hibernating, "stays", "stay")} connected.`;
-          return `${plural(clients, "It has", "They have")} ${count(subscriptions, "subscription")} `
-            + `to ${count(streams, "stream")}.`;
+          return `The daemon delivers to ${count(subscriptions, "subscription")} of ${count(streams, "stream")}.`;
         }
 
         function rejectedText(rejected) {

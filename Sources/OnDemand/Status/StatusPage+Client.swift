@@ -25,15 +25,15 @@ extension StatusPage {
             this.button.onclick = () => (this.socket ? this.close() : this.open());
           }
 
-          update(service, listening) {
+          update(service, listening, hasCable) {
             this.service = service;
-            this.address = service.websocket ? webSocketAddress(service.paths, listening) : null;
+            this.address = service.websocket && !hasCable ? webSocketAddress(service.paths, listening) : null;
             if (this.socket) return;
             this.button.disabled = this.address === null;
             say(this.addressLine, this.address ?? (!service.websocket
               ? "This service does not allow WebSockets."
-              : service.paths.length === 0
-                ? "This service has no path; its clients connect to a cable."
+              : hasCable
+                ? "Its clients connect to a cable."
                 : "Browsers cannot connect: no listener has a TCP port."));
           }
 

@@ -109,7 +109,7 @@ extension StatusPage {
         function startupSummary(startups) {
           if (startups.length < 2) return startups.length === 0 ? "none" : `one, ${precise(startups[0])}`;
           const sorted = [...startups].sort((one, other) => one - other);
-          return `median of ${startups.length} ${precise(sorted[Math.floor(sorted.length / 2)])}, `
+          return `median of ${startups.length}: ${precise(sorted[Math.floor(sorted.length / 2)])}, `
             + `maximum ${precise(sorted.at(-1))}`;
         }
         """#

@@ -51,7 +51,7 @@ extension StatusPage {
           + `${remaining.join(", ")}.`;
 
         /// `hibernating`: clients of cables that stay connected while it sleeps.
-        function meaning(service, quiet, hibernating) {
+        function meaning(service, quiet, { hibernating, isRestorable }) {
           if (service.state === "stopping" && service.remaining.length > 0) return overdue(service);
           if (service.kind === "process") return meaningOfProcess(service);
           const { state, queued_requests: queued, open, last_startup_ms: startup, idle_timeout_ms: idle } = service;
@@ -64,7 +64,7 @@ extension StatusPage {
             case "starting": return queued === 0
               ? `Starting. No request is queued.${last}`
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued until it is awake.${last}`;
-            case "awake": return awakeMeaning(open, idle, quiet);
+            case "awake": return awakeMeaning(open, idle, quiet, isRestorable);
             case "stopping": return queued === 0
               ? "Stopping. New requests wait for the next start."
               : `${count(queued, "request")} ${plural(queued, "is", "are")} queued for the next start.`;
@@ -118,10 +118,12 @@ extension StatusPage {
           return cause in exits ? `${exit}: ${exits[cause]}` : exit;
         }
 
-        function awakeMeaning(open, idle, quiet) {
+        /// `isRestorable`: all of its connections are those of clients that stay connected when it stops.
+        function awakeMeaning(open, idle, quiet, isRestorable) {
           const connections = `${count(open, "connection")} ${plural(open, "is", "are")} open.`;
           const use = open === 0 ? "No connection is open." : connections;
           if (idle === null) return `${use} It stays awake.`;
+          if (open > 0 && isRestorable) return `${use} It stops ${length(idle)} after the last message.`;
           if (open > 0) return `${use} It stops ${length(idle)} after the last one closes.`;
           const left = quiet.since + idle - now();
           if (left <= 0) return `${use} It is about to stop.`;
@@ -147,15 +149,20 @@ extension StatusPage {
           }
 
           update(service, { listening, daemon, cables }) {
-            this.hibernating = cables.filter(({ backend }) => backend?.name === service.name)
-              .reduce((sum, { backend }) => sum + backend.hibernating, 0);
+            const uses = cables.map(({ backend }) => backend).filter((backend) => backend?.name === service.name);
+            const sum = (count) => uses.reduce((sum, use) => sum + count(use), 0);
+            this.clients = {
+              hibernating: sum(({ hibernating }) => hibernating),
+              isRestorable: service.open <= sum(({ attached }) => attached)
+                && uses.every(({ stateful }) => stateful.length === 0),
+            };
             const before = this.service;
             this.service = service;
             this.since = now() - service.state_age_ms;
             this.noteQuiet(before);
             this.timeline.note(before, service, this.since);
             one(".client", this.root).hidden = service.kind === "process";
-            this.client.update(service, listening);
+            this.client.update(service, listening, uses.length > 0);
             this.commands.update(service, daemon.commands_enabled);
             one(".output", this.root).hidden = service.state === "unmanaged";
             this.showFacts();
@@ -212,8 +219,8 @@ extension StatusPage {
             say(one("[data-fact=wake]", this.root), wakeStory(wake, wakeAge));
             say(one(".agent", this.root), wake?.agent ?? "");
             say(one(".age", this.root), `for ${span(now() - this.since)}`);
-            say(one(".meaning", this.root), meaning(this.service, this.quiet, this.hibernating));
-            this.root.classList.toggle("hibernating", this.service.state === "asleep" && this.hibernating > 0);
+            say(one(".meaning", this.root), meaning(this.service, this.quiet, this.clients));
+            this.root.classList.toggle("hibernating", this.service.state === "asleep" && this.clients.hibernating > 0);
             this.moveSun();
             this.timeline.draw(this.service);
             this.day.draw(this.service);

@@ -93,6 +93,7 @@ extension StatusPage {
         .output pre:empty::before { content: "No output yet."; color: var(--muted); }
 
         .facts { display: grid; grid-template-columns: repeat(6, 1fr); gap: .75rem 1rem; margin: 1.2rem 0; }
+        .facts[hidden] { display: none; }
         svg[hidden] { display: none; }
         .story { margin: 0 0 1.2rem; display: grid; grid-template-columns: 2fr 1fr 1fr; gap: .75rem 1rem; }
         .story dd { font-size: 1rem; font-weight: 400; }
