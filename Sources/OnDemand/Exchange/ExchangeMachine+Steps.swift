@@ -120,17 +120,18 @@ extension ExchangeMachine {
         case .undecided: nil
         case .spent: .releaseUpstream
         case .reusable: isQuiet ? .keepUpstream : .releaseUpstream
-        case .kept(let idleUpstream): isAwaited(idleUpstream, by: client) && isQuiet ? nil : .releaseUpstream
+        case .kept(let idleUpstream): isAwaited(idleUpstream, by: client, isQuiet: isQuiet) ? nil : .releaseUpstream
         }
     }
 
     /// Whether a kept connection still has a use. A server may dedicate a worker to each connection, so it waits for no
     /// slow client.
-    private func isAwaited(_ idleUpstream: UpstreamReuse.Idle, by client: Readiness) -> Bool {
+    private func isAwaited(_ idleUpstream: UpstreamReuse.Idle, by client: Readiness, isQuiet: Bool) -> Bool {
         switch phase {
-        case .readingHead: inbound.isEmpty
-        case .finishing(_, let keepAlive): keepAlive && client.contains(.writable)
-        case .acquiringBackend(let request): request.backend == idleUpstream.service && request.isReusable
+        case .readingHead: isQuiet && inbound.isEmpty
+        case .finishing(_, let keepAlive): isQuiet && keepAlive && client.contains(.writable)
+        case .acquiringBackend(let request):
+            isQuiet && request.backend == idleUpstream.service && request.isReusable
         // The driver checks this case, because it holds the lease of the new request by now.
         case .connecting: true
         case .readingProxyHeader, .admitting, .rejecting, .queued, .awaitingConnection, .awaitingResponse, .relaying,
