@@ -67,20 +67,26 @@ struct CableUpgrade: Equatable {
         var subprotocols = Subprotocols.none
         var token: [UInt8]?
 
-        private static let tokenPrefix = Array("anycable-token.".utf8)
+        private static let tokenPrefix = "anycable-token."
 
         init(_ head: RequestHead, in bytes: Span<UInt8>) {
             for element in head.elements(of: .secWebSocketProtocol, in: bytes) {
-                let name = [UInt8](copying: bytes.extracting(element.indices))
-                if name.elementsEqual(ActionCableFrame.subprotocol.utf8) {
+                if bytes.isExactly(ActionCableFrame.subprotocol, in: element) {
                     subprotocols = .actionCable
                 } else if subprotocols == .none {
                     subprotocols = .unknown
                 }
-                if token == nil, name.starts(with: Self.tokenPrefix) {
-                    token = Array(name.dropFirst(Self.tokenPrefix.count))
-                }
+                if token == nil { token = Self.token(in: element, of: bytes) }
             }
+        }
+
+        /// The token in a name with the prefix; nil for another name.
+        private static func token(in name: ByteRange, of bytes: Span<UInt8>) -> [UInt8]? {
+            let start = name.lower + tokenPrefix.utf8.count
+            guard start <= name.upper, bytes.isExactly(tokenPrefix, in: ByteRange(name.lower, start)) else {
+                return nil
+            }
+            return [UInt8](copying: bytes.extracting(start..<name.upper))
         }
     }
 

@@ -1,6 +1,6 @@
 /// The deadline of each wait of an exchange, and what follows when it expires.
 extension ExchangeMachine {
-    enum Deadline: Equatable {
+    enum Deadline: Equatable, CaseIterable {
         case head, keepAlive, idleUpstream, body, connect, response, flush, linger
         /// The client has ended its direction behind its request: without progress it counts as gone.
         case shutdownPhase
@@ -12,33 +12,34 @@ extension ExchangeMachine {
         switch phase {
         case .readingProxyHeader: .head
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
-        case .readingBody: .body
-        case .awaitingConnection: mayHaveLeft(client) ? .shutdownPhase : .connect
-        case .relaying: deadlineWhileRelaying(client)
+        case .local(.readingBody, _, _): .body
+        case .awaitingConnection(let request): mayHaveLeft(client, request) ? .shutdownPhase : .connect
+        case .awaitingResponse(let request): deadlineWhileForwarding(request, client) ?? .response
+        case .relaying(let request, _): deadlineWhileForwarding(request, client)
         case .finishing, .aborting: .flush
         case .lingering: .linger
-        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .serving, .awaitingCommand,
-            .streaming, .tunnel, .over:
+        case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .tunnel, .over, .local(.serving, _, _),
+            .local(.awaitingCommand, _, _), .local(.streaming, _, _):
             nil
         }
     }
 
+    private var deadlineBetweenRequests: Deadline { idleUpstream == nil ? .keepAlive : .idleUpstream }
+
     /// Whether the client may be gone: its request is complete and its direction has ended. A full close and a
     /// half-close look alike until bytes are sent, which a closed connection answers with a reset.
     @inline(__always)
-    private func mayHaveLeft(_ client: Readiness) -> Bool {
-        client.contains(.peerEnded) && request?.body.isFinished == true
+    private func mayHaveLeft(_ client: Readiness, _ request: ForwardedRequest) -> Bool {
+        client.contains(.peerEnded) && request.body.isFinished
     }
 
     /// Limits whichever side must act next. A backend that has begun its response may stream at any rate. A client that
     /// still owes body bytes is limited, unless bytes move in either direction.
     @inline(__always)
-    private func deadlineWhileRelaying(_ client: Readiness) -> Deadline? {
+    private func deadlineWhileForwarding(_ request: ForwardedRequest, _ client: Readiness) -> Deadline? {
         guard toClient.isEmpty else { return .flush }
-        guard !mayHaveLeft(client) else { return .shutdownPhase }
-        let waitsForBody = requestBodyIsOpen && toUpstream.isEmpty
-        guard response == nil else { return waitsForBody ? .body : nil }
-        return waitsForBody ? .body : .response
+        guard !mayHaveLeft(client, request) else { return .shutdownPhase }
+        return bodyIsOpen(of: request) && toUpstream.isEmpty ? .body : nil
     }
 
     @inline(__always)
@@ -61,13 +62,13 @@ extension ExchangeMachine {
     mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
         switch deadline {
         case .head: respond(LocalReply(status: 408, body: "The request header timed out."), closing: true)
-        case .keepAlive: phase = .over(.idle)
-        case .idleUpstream: upstreamUse = .spent
+        case .keepAlive: end(.idle)
+        case .idleUpstream: upstream.reuse = .spent
         case .body: failUpstream(LocalReply(status: 408, body: "The request body timed out."))
         case .connect, .response:
             failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not respond in time."))
-        case .flush: phase = .over(.stalled)
-        case .linger: phase = .over(.done)
+        case .flush: end(.stalled)
+        case .linger: end(.done)
         case .shutdownPhase: departureIsDue(undelivered)
         }
     }
@@ -75,27 +76,10 @@ extension ExchangeMachine {
     /// Handles a client that sends nothing more while no bytes move. With all bytes acknowledged it is gone. With bytes
     /// in flight and no reset it is slow, and gets the usual `send_timeout`.
     private mutating func departureIsDue(_ undelivered: Int) {
-        guard undelivered > 0 else {
-            phase = .over(.clientLeft)
-            return
-        }
-        let isSame = lastProgress.moved == moved && lastProgress.bytes == undelivered
-        lastProgress = (moved, undelivered, isSame ? lastProgress.checks + 1 : 1)
-        if Limits.departureTimeout * lastProgress.checks >= serviceLimits.sendTimeout { phase = .over(.stalled) }
-    }
-
-    @inline(__always)
-    var serviceLimits: ServiceLimits {
-        guard let service = request?.service else { return rules.limits.service }
-        return rules.services[service.index].limits
-    }
-
-    /// The client's address as in `$remote_addr` and the log.
-    var remoteAddress: String { request?.announcedClient ?? peer.host }
-
-    /// The service's name for client-facing texts.
-    var serviceSentence: String {
-        guard let service = request?.service else { return "The service" }
-        return "The service \"\(rules.services[service.index].name)\""
+        guard undelivered > 0, let request else { return end(.clientLeft) }
+        let last = request.lastProgress
+        let isSame = last.moved == moved && last.bytes == undelivered
+        request.lastProgress = (moved, undelivered, isSame ? last.checks + 1 : 1)
+        if Limits.departureTimeout * request.lastProgress.checks >= serviceLimits.sendTimeout { end(.stalled) }
     }
 }

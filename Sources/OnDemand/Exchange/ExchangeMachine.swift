@@ -1,53 +1,35 @@
-/// The HTTP exchange of one client up to the tunnel, as a pure state machine.
+/// The HTTP exchanges of one client, one after the other, up to the tunnel, as a pure state machine.
 ///
-/// Events (bytes, socket readiness, gate decisions, deadlines) come in through its functions. `next` returns the one
-/// step that the driver performs next. A request passes `readingHead`, `acquiringBackend`, `queued` (while the backend
-/// starts), `connecting`, `awaitingConnection`, `relaying` and `finishing`. It then begins again, becomes a `tunnel`,
-/// or ends in `over`. Local replies go from any phase straight to `finishing`.
+/// Events (bytes, results of the driver, decisions at the gate, deadlines) come in through its functions, which set the
+/// phase. `next` looks at the phase and at the readiness of both sockets, and returns the one step that the driver
+/// performs next. The driver repeats that until the step is `rest`.
 ///
-/// Invariants: the machine touches no socket. It holds at most one unread head, or one read of bytes, in each
-/// direction.
-/// While a lease is held the driver returns it exactly once, at `releaseUpstream` or `keepUpstream`.
+/// Phases (`Phase`, with the data that each of them has):
+/// - *readingProxyHeader*, *admitting*, *readingHead*: no request yet. Between two requests it is *readingHead* again.
+/// - *rejecting*: the service is disabled.
+/// - *acquiringBackend*, *queued*, *connecting*, *awaitingConnection*: the head of a request is complete, and nothing
+///   of it has reached a backend. A lease is held from *connecting* on.
+/// - *awaitingResponse*, *relaying*, *tunnel*: the request goes to the backend. Its response is awaited, has begun, or
+///   was a valid 101.
+/// - *local*: the daemon itself responds. It reads the body, serves the request, waits for a command, or streams.
+/// - *finishing*: the last bytes of a response go to the client. Local replies lead here from any phase.
+/// - *aborting*: a response that has begun cannot be completed.
+/// - *lingering*, *over*: nothing follows but the end of the connection.
+///
+/// The backend's connection has a state of its own (`UpstreamState`), because it may outlive a request.
+///
+/// Invariants:
+/// - The machine touches no socket, and knows no time.
+/// - It holds at most one unread head, or one read of bytes, in each direction: nothing is read for a slow peer.
+/// - While a lease is held the driver returns it exactly once, at `releaseUpstream` or `keepUpstream`.
+/// - Each request gets one response, or its connection is closed; one that has begun and cannot be completed is reset.
+/// - Bytes behind a request that asked for a tunnel are never read as a request.
+///
+/// Example: a GET arrives (`begin`): *acquiringBackend*, step `enterGate`. The backend sleeps: *queued*. It is awake:
+/// *connecting*, step `connect`; *awaitingResponse*. The head of the response: *relaying*. Its last byte: *finishing*,
+/// step `releaseUpstream`; the client has it: *readingHead*. docs/EXCHANGE.md has every pair of phase and event.
 struct ExchangeMachine {
-    enum Phase: Equatable {
-        /// A PROXY header has to name the client first.
-        case readingProxyHeader
-        /// The client is known: the driver checks the connection limits.
-        case admitting
-        /// Between requests, or a head is incomplete.
-        case readingHead
-        /// The head is complete: the driver asks the backend's gate.
-        case acquiringBackend(BackendID)
-        /// The backend is not up; nothing more is read from the client.
-        case queued(BackendID)
-        /// The service is disabled.
-        case rejecting(BackendID)
-        /// Admitted: the driver connects to the backend.
-        case connecting(BackendID)
-        /// The connection is being established.
-        case awaitingConnection
-        /// The request goes to the backend, the response to the client.
-        case relaying
-        /// The body of a request for a local endpoint is read, within the endpoint's limit.
-        case readingBody(Endpoint)
-        /// The request is complete: the endpoint's driver responds.
-        case serving(Endpoint)
-        /// The command or endpoint is working; its end is the response.
-        case awaitingCommand
-        /// The client follows the status or a backend's output; its input is ignored.
-        case streaming
-        /// The last bytes of a response are being sent to the client.
-        case finishing(keepAlive: Bool)
-        /// A response cannot be completed: its sent part is flushed, then the connection is reset.
-        case aborting
-        /// Our direction is closed; input is discarded so that the client can read its response (lingering close).
-        case lingering
-        /// Both sides have agreed on WebSocket.
-        case tunnel
-        case over(TerminationReason)
-    }
-
-    var phase: Phase
+    private(set) var phase: Phase
     private(set) var rules: ExchangeRules
     /// Rules of a newer configuration, used from the next request on; nil without one.
     private var nextRules: ExchangeRules?
@@ -61,106 +43,17 @@ struct ExchangeMachine {
     /// Bytes read from the client and not yet parsed: a partial head, body bytes, pipelined requests.
     var inbound: [UInt8] = []
     var headParser: RequestHeadParser
-    /// The current request; nil between requests.
-    var request: RequestInFlight?
-    /// Body of a request for a local endpoint; empty for other requests.
-    var endpointBody = ByteQueue()
-    /// Bytes read from the backend before its response head was complete.
-    var responseHead: [UInt8] = []
-    var responseParser = ResponseHeadParser()
-    /// Set once the final response head was forwarded.
-    var response: ResponseInFlight?
+    var upstream = UpstreamState()
     var toUpstream = ByteQueue()
     var toClient = ByteQueue()
-    /// Whether the backend reads no more of the request; its response may still arrive.
-    var upstreamRefusesMore = false
-    /// What happens to the connection to the backend.
-    var upstreamUse = UpstreamReuse.undecided
     /// The last local reply until the driver has logged it.
-    private var localReply: LocalReply?
+    var localReply: LocalReply?
     /// Read at every step: testing the reply itself would copy it.
-    private(set) var hasLocalReply = false
-    /// Frames that arrived with the 101.
-    var earlyFrames: [UInt8] = []
-    /// Whether the 101 named an extension, which gives frames' reserved bits a meaning (RFC 6455, 5.2).
-    var extensionsNegotiated = false
-    /// The 101 was for a cable's client, whose messages the daemon understands.
-    var switchesToActionCable = false
-    /// The 101 named a subprotocol.
-    var hasSubprotocol = false
+    var hasLocalReply = false
     /// Counts requests, so that each wait has its own deadline.
-    var requestCount = 0
+    private(set) var requestCount = 0
     /// Bytes relayed in both directions; progress distinguishes a slow client from a stalled one.
     var moved = 0
-    /// For a client that has ended its direction: progress at the last check, and how many consecutive checks were
-    /// equal.
-    var lastProgress = (moved: 0, bytes: 0, checks: 0)
-    /// Bytes that were read and discarded while lingering.
-    private var discarded = 0
-
-    struct RequestInFlight {
-        /// The original head, needed only for local replies.
-        let head: StoredHead
-        let service: BackendID?
-        /// The client that a trusted proxy names; nil where the peer itself is the client.
-        let announcedClient: String?
-        let identity: RequestIdentity
-        let version: HTTPVersion
-        let isHead: Bool
-        let upgrade: UpgradeIntent
-        /// Whether the request asked for a WebSocket, allowed or not.
-        let askedForTunnel: Bool
-        var wantsKeepAlive: Bool
-        var body: BodyReader
-        var forwarding: Forwarding
-        /// The reply of the status listener's access control; nil where access is granted.
-        let denial: LocalReply?
-        /// The handshake of a client of a cable.
-        var cable: CableUpgrade?
-        /// The cable of that client.
-        let endpointCable: CableID?
-
-        /// Method and target as received, for the log.
-        var line: String { head.line }
-        /// For the log: the query of a cable's client may have its token.
-        var shownLine: String { endpointCable == nil ? line : String(line.prefix { $0 != "?" }) }
-        /// Request ID in logs.
-        var id: String { head.text(of: identity) }
-    }
-
-    /// State of a request that goes to a backend.
-    struct Forwarding {
-        /// The rewritten head until it is sent; on a kept connection until a response arrives.
-        var head: [UInt8] = []
-        /// How long the backend's connection stays open for the client's next request; nil closes it.
-        var keepsUpstream: Duration?
-        /// Whether the method is safe (RFC 9110, 9.2.1).
-        var isSafe = false
-        /// The action for a connection that breaks before any response.
-        var repetition = Repetition.never
-        /// How often the request has returned to the queue because the process did not listen.
-        var returns: UInt16 = 0
-        /// Whether the request may wake a sleeping backend.
-        var mayWake = true
-        /// The Origin that is not allowed to open a WebSocket; nil where none was rejected.
-        var refusedOrigin: String?
-    }
-
-    /// When a sent request may be sent again.
-    enum Repetition {
-        case never
-        /// On a new connection: it was sent on a kept one.
-        case onFreshConnection
-        /// When the process listens again: this generation has not responded yet.
-        case whenListening
-    }
-
-    struct ResponseInFlight {
-        var body: BodyReader
-        let keepAlive: Bool
-        /// Whether the response has a definite end and the backend has not announced a close.
-        let leavesUpstreamOpen: Bool
-    }
 
     init(rules: ExchangeRules, peer: SocketAddress, identity: UInt64) {
         self.rules = rules
@@ -174,142 +67,31 @@ struct ExchangeMachine {
     mutating func update(_ rules: ExchangeRules) {
         switch phase {
         case .readingProxyHeader, .readingHead: self.rules = rules
-        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .relaying,
-            .readingBody, .serving, .awaitingCommand, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
+        case .admitting, .rejecting, .acquiringBackend, .queued, .connecting, .awaitingConnection, .awaitingResponse,
+            .relaying, .tunnel, .local, .finishing, .aborting, .lingering, .over:
             nextRules = rules
         }
     }
-
-    /// Whether the request in progress may be one for this cable. A command does not tell.
-    func mayConcern(_ id: CableID) -> Bool {
-        switch phase {
-        case .readingBody(let endpoint), .serving(let endpoint): [.cable(id), .broadcast(id)].contains(endpoint)
-        case .awaitingCommand: true
-        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .queued, .rejecting, .connecting,
-            .awaitingConnection, .relaying, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
-            false
-        }
-    }
-
-    /// Whether the backend is asked to accept a client of this cable.
-    func asksBackend(for id: CableID) -> Bool {
-        switch phase {
-        case .acquiringBackend, .queued, .connecting, .awaitingConnection, .relaying:
-            request?.cable != nil && request?.endpointCable == id
-        case .readingProxyHeader, .admitting, .readingHead, .rejecting, .readingBody, .serving, .awaitingCommand,
-            .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
-            false
-        }
-    }
-
-    // MARK: What to do next
-
-    enum Step: Equatable {
-        /// Answered with `admittedToListener` or `reject`.
-        case admit
-        case enterGate(BackendID)
-        /// Answered with `refused(.disabled)`.
-        case reject(BackendID)
-        case connect(BackendID)
-        /// Answer with `served`, `servedStream`, `respond`, `commandAccepted`, or take the connection over.
-        case serve(Endpoint)
-        case receive(Peer)
-        case send(Peer)
-        /// Close the backend's connection and return the lease, if one is held.
-        case releaseUpstream
-        /// Return the lease only: the connection stays for the client's next request.
-        case keepUpstream
-        case endSendingToClient
-        case openTunnel
-        case terminate(TerminationReason)
-        /// Wait for the next event.
-        case rest
-    }
-
-    /// Returns the step to perform now, given the readiness of the sockets.
-    ///
-    /// It changes nothing. It is `mutating` because the machine is too large to be copied for every step.
-    mutating func next(client: Readiness, upstream: Readiness) -> Step {
-        if case .over(let termination) = phase { return .terminate(termination) }
-        if client.contains(.broken) { return .terminate(phase == .lingering ? .done : .clientReset) }
-        if client.contains(.peerEnded), isQueued { return .terminate(.clientLeft) }
-        // First of all: the sooner the lease is returned, the sooner the idle timeout starts.
-        if upstreamUse != .undecided, let step = nextUpstreamStep(client: client, upstream: upstream) { return step }
-        switch phase {
-        case .over: preconditionFailure("handled above")
-        case .tunnel: return .openTunnel
-        case .admitting: return .admit
-        case .acquiringBackend(let id): return .enterGate(id)
-        case .rejecting(let id): return .reject(id)
-        case .connecting(let id): return .connect(id)
-        case .serving(let endpoint): return .serve(endpoint)
-        case .queued, .awaitingCommand, .awaitingConnection: return .rest
-        case .readingProxyHeader, .readingHead, .readingBody, .relaying, .streaming, .finishing, .aborting, .lingering:
-            break
-        }
-        if !toClient.isEmpty, client.contains(.writable) { return .send(.client) }
-        if !toUpstream.isEmpty, upstream.contains(.writable) { return .send(.upstream) }
-        if wantsUpstreamBytes, upstream.contains(.readable) { return .receive(.upstream) }
-        if wantsClientBytes, client.contains(.readable) { return .receive(.client) }
-        if phase == .finishing(keepAlive: false), toClient.isEmpty { return .endSendingToClient }
-        if phase == .aborting, toClient.isEmpty { return .terminate(.upstreamReset) }
-        return .rest
-    }
-
-    /// Whether the client has given up: nothing is read from it, it has no response yet, and it has ended its stream.
-    @inline(__always)
-    private var isQueued: Bool {
-        switch phase {
-        case .queued, .awaitingCommand: true
-        case .awaitingConnection: request?.upgrade == .webSocket
-        case .relaying: request?.upgrade == .webSocket && response == nil
-        case .readingProxyHeader, .admitting, .readingHead, .acquiringBackend, .rejecting, .connecting, .readingBody,
-            .serving, .streaming, .finishing, .aborting, .lingering, .tunnel, .over:
-            false
-        }
-    }
-
-    /// Whether all responses are sent and no request has begun.
-    var isBetweenRequests: Bool {
-        phase == .readingHead && requestCount > 0 && inbound.isEmpty && toClient.isEmpty
-    }
-
-    @inline(__always)
-    private var wantsClientBytes: Bool {
-        switch phase {
-        case .readingProxyHeader, .readingHead, .readingBody, .streaming, .lingering: true
-        case .relaying: requestBodyIsOpen && toUpstream.isEmpty && inbound.isEmpty
-        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .serving,
-            .awaitingCommand, .finishing, .aborting, .tunnel, .over:
-            false
-        }
-    }
-
-    @inline(__always)
-    private var wantsUpstreamBytes: Bool {
-        phase == .relaying && toClient.isEmpty
-    }
-
-    @inline(__always)
-    var requestBodyIsOpen: Bool { request?.body.isFinished == false && !upstreamRefusesMore }
 
     // MARK: Admission
 
     /// Continues a connection that the driver admitted; bytes behind the PROXY header are its first request.
     mutating func admittedToListener() {
+        guard case .admitting = phase else { impossible() }
         phase = .readingHead
         if !inbound.isEmpty { readHead() }
     }
 
-    mutating func queued(_ id: BackendID) { phase = .queued(id) }
+    /// The gate is closed, and the driver has asked for the backend.
+    mutating func queued() {
+        guard case .acquiringBackend(let request) = phase else { impossible() }
+        phase = .queued(request)
+    }
 
     /// Enters the gate: a lease is held from here to `releaseUpstream`.
-    mutating func admitted(to id: BackendID) { phase = .connecting(id) }
-
-    mutating func refused(_ refusal: Refusal, retryAfter: Duration?) {
-        let sentence = "\(serviceSentence) \(refusal.sentence)."
-        let seconds = retryAfter.map { max(1, $0.secondsRoundedUp) }
-        respond(LocalReply(status: 503, body: sentence, retryAfterSeconds: seconds))
+    mutating func admitted() {
+        guard let request = requestAtGate else { impossible() }
+        phase = .connecting(request)
     }
 
     // MARK: The client's socket
@@ -318,24 +100,28 @@ struct ExchangeMachine {
         switch phase {
         case .readingProxyHeader:
             inbound += bytes
-            readProxyHeader()
+            if readProxyHeader() { phase = .admitting }
         case .readingHead:
             inbound += bytes
             readHead()
-        case .relaying:
+        case .awaitingResponse(let request), .relaying(let request, _):
             moved &+= bytes.count
             inbound += bytes
-            forwardBody()
-        case .readingBody(let endpoint):
+            forwardBody(of: request)
+        case .local(.readingBody(let body), let endpoint, let request):
             moved &+= bytes.count
             inbound += bytes
-            collectBody(for: endpoint)
-        case .streaming, .lingering:
-            discarded += bytes.count
-            if discarded > Limits.lingerBytes { phase = .over(phase == .lingering ? .done : .clientClosed) }
-        case .admitting, .acquiringBackend, .queued, .rejecting, .connecting, .awaitingConnection, .serving,
-            .awaitingCommand, .finishing, .aborting, .tunnel, .over:
-            preconditionFailure("bytes were read from the client while \(phase)")
+            collect(body, for: endpoint, request)
+        case .local(.streaming(let discarded), let endpoint, let request):
+            let discarded = discarded + bytes.count
+            phase = .local(.streaming(discarded: discarded), endpoint, request)
+            if discarded > Limits.lingerBytes { end(.clientClosed) }
+        case .lingering(let discarded):
+            phase = .lingering(discarded: discarded + bytes.count)
+            if discarded + bytes.count > Limits.lingerBytes { end(.done) }
+        case .admitting, .rejecting, .acquiringBackend, .queued, .connecting, .awaitingConnection, .tunnel,
+            .local(.serving, _, _), .local(.awaitingCommand, _, _), .finishing, .aborting, .over:
+            impossible()
         }
     }
 
@@ -344,36 +130,39 @@ struct ExchangeMachine {
         switch phase {
         case .readingHead:
             // Responses to earlier requests are still being sent.
-            phase = toClient.isEmpty ? .over(.clientClosed) : .finishing(keepAlive: false)
-        case .relaying where !request!.body.isFinished || (request!.upgrade == .webSocket && response == nil):
-            phase = .over(.clientLeft)
-        case .acquiringBackend, .queued, .awaitingCommand, .connecting, .awaitingConnection: phase = .over(.clientLeft)
-        case .readingBody: phase = .over(.clientLeft)
-        case .streaming, .readingProxyHeader, .admitting: phase = .over(.clientClosed)
-        case .lingering: phase = .over(.done)
-        case .relaying: request!.wantsKeepAlive = false  // The client still expects its response.
-        case .finishing: phase = .finishing(keepAlive: false)
-        case .aborting, .rejecting, .serving, .tunnel, .over: break
+            if toClient.isEmpty { end(.clientClosed) } else { phase = .finishing(nil, keepAlive: false) }
+        case .awaitingResponse(let request) where !request.body.isFinished || request.opensWebSocket: end(.clientLeft)
+        case .relaying(let request, _) where !request.body.isFinished: end(.clientLeft)
+        case .awaitingResponse(let request), .relaying(let request, _):
+            request.wantsKeepAlive = false  // The client still expects its response.
+        case .acquiringBackend, .queued, .connecting, .awaitingConnection, .local(.readingBody, _, _),
+            .local(.awaitingCommand, _, _):
+            end(.clientLeft)
+        case .readingProxyHeader, .admitting, .local(.streaming, _, _): end(.clientClosed)
+        case .lingering: end(.done)
+        case .finishing(let request, _): phase = .finishing(request, keepAlive: false)
+        case .rejecting, .tunnel, .local(.serving, _, _), .aborting, .over: break
         }
     }
 
     mutating func clientFailed() {
         if case .over = phase { return }
-        phase = .over(phase == .lingering ? .done : .clientReset)
+        end(isLingering ? .done : .clientReset)
     }
 
     mutating func sentToClient(_ count: Int) {
         moved &+= count
         toClient.removeFirst(count)
-        guard toClient.isEmpty, phase == .finishing(keepAlive: true) else { return }
+        guard toClient.isEmpty, case .finishing(_, keepAlive: true) = phase else { return }
         beginNextRequest()
     }
 
-    mutating func endedSendingToClient() { phase = .lingering }
+    mutating func endedSendingToClient() {
+        guard case .finishing = phase else { impossible() }
+        phase = .lingering(discarded: 0)
+    }
 
     private mutating func beginNextRequest() {
-        request = nil
-        response = nil
         phase = .readingHead
         rules = nextRules ?? rules
         nextRules = nil
@@ -382,75 +171,222 @@ struct ExchangeMachine {
         if !inbound.isEmpty { readHead() }
     }
 
+    // MARK: The request
+
+    /// Begins with the next request, if its head is complete.
+    private mutating func readHead() {
+        if let (request, disposition) = nextRequest() { begin(request, disposition) }
+    }
+
+    private mutating func begin(_ request: RequestInFlight, _ disposition: RequestReader.Disposition) {
+        switch disposition {
+        case .forward(let request): phase = .acquiringBackend(request)
+        case .reject(let id): phase = .rejecting(id, request)
+        case .serve(let endpoint): phase = .local(.serving(body: []), endpoint, request)
+        case .readBody(let endpoint, let isAwaited):
+            if isAwaited, inbound.isEmpty, !request.body.isFinished { toClient.append(LocalReply.continueResponse) }
+            let body = LocalBody()
+            phase = .local(.readingBody(body), endpoint, request)
+            collect(body, for: endpoint, request)
+        case .reply(let reply): respond(reply, to: request)
+        case .describeServer: finish(request, with: serverDescription(for: request))
+        }
+    }
+
+    /// Reads the body of a request for an endpoint.
+    private mutating func collect(_ body: LocalBody, for endpoint: Endpoint, _ request: RequestInFlight) {
+        do {
+            try takeBody(of: request, into: &body.bytes)
+        } catch {
+            return respond(LocalReply(refusing: error), closing: true)
+        }
+        if request.body.isFinished { phase = .local(.serving(body: body.bytes.takeAll()), endpoint, request) }
+    }
+
+    // MARK: The connection to the backend
+
+    /// The connection is being established.
+    mutating func connectionStarted() {
+        guard case .connecting(let request) = phase else { impossible() }
+        upstream.reuse = .undecided
+        phase = .awaitingConnection(request)
+    }
+
+    /// Sends the request on a new or kept connection. `isProven`: this generation of the backend has responded before.
+    mutating func connected(isKept: Bool = false, isProven: Bool = true) {
+        guard let request = connectingRequest else { impossible() }
+        upstream.reuse = .undecided
+        upstream.parser = ResponseHeadParser(limits: answerLimits)
+        toUpstream.append(request.headForConnection(isKept: isKept, isProven: isProven))
+        phase = .awaitingResponse(request)
+        forwardBody(of: request)
+    }
+
+    /// Reconnects within the same timeout: the backend's accept queue is full.
+    mutating func connectAgain() {
+        guard case .awaitingConnection(let request) = phase else { return }
+        phase = .connecting(request)
+    }
+
+    /// Puts the request back into the queue after its connection was released, until the process listens again.
+    mutating func waitAgain() {
+        guard mayWaitAgain, let request = forwardedRequest else { impossible() }
+        request.returnToQueue()
+        toUpstream.removeAll()
+        phase = .queued(request)
+    }
+
+    /// Handles the end of the generation that admitted the request. Returns true where nothing of the request was sent:
+    /// the next generation may serve it and needs a lease of its own.
+    mutating func backendGenerationEnded() -> Bool {
+        guard let request = connectingRequest else { return false }
+        retry(request)
+        return true
+    }
+
+    /// Sends the request through the gate again: where the generation has ended, the next one serves it.
+    private mutating func retry(_ request: ForwardedRequest) {
+        upstream.reuse = .spent
+        toUpstream.removeAll()
+        phase = .acquiringBackend(request)
+    }
+
+    /// Handles a failed backend: sends a local reply, or aborts the connection where the response has begun.
+    mutating func failUpstream(_ reply: LocalReply) {
+        upstream.reuse = .spent
+        toUpstream.removeAll()
+        // A clean close would make a response without a length look complete (RFC 9112, 8).
+        if case .relaying(let request, _) = phase { phase = .aborting(request) } else { respond(reply) }
+    }
+
+    // MARK: The backend's socket
+
+    mutating func receivedFromUpstream(_ bytes: ArraySlice<UInt8>) {
+        if case .relaying(let request, let response) = phase { return forward(bytes, of: response, to: request) }
+        guard case .awaitingResponse(let request) = phase else { impossible() }
+        request.dropHead()
+        upstream.unread += bytes
+        switch readHeads(of: request) {
+        case .incomplete: break
+        case .tunnel(let opening): phase = .tunnel(request, opening)
+        case .response(let response, let rest):
+            phase = .relaying(request, response)
+            forward(rest, of: response, to: request)
+        case .invalid(let reply): failUpstream(reply)
+        }
+    }
+
+    private mutating func forward(
+        _ bytes: ArraySlice<UInt8>, of response: ResponseInFlight, to request: ForwardedRequest
+    ) {
+        var response = response
+        do {
+            let count = try response.body.pass(bytes, to: &toClient)
+            if response.body.isFinished {
+                // Discard bytes behind the end: they belong to no response.
+                finish(response, to: request, isWholeStream: count == bytes.count)
+            } else {
+                phase = .relaying(request, response)
+            }
+        } catch {
+            failUpstream(LocalReply(status: 502, body: "\(serviceSentence) sent an invalid response body."))
+        }
+    }
+
+    /// `isWholeStream`: no bytes followed the response.
+    private mutating func finish(_ response: ResponseInFlight, to request: ForwardedRequest, isWholeStream: Bool) {
+        let keepAlive = response.keepAlive && request.wantsKeepAlive
+        let idleUpstream = isWholeStream && keepAlive ? idleUpstream(behind: response, to: request) : nil
+        upstream.reuse = idleUpstream.map { .reusable($0) } ?? .spent
+        toUpstream.removeAll()
+        phase = .finishing(request, keepAlive: keepAlive)
+        if toClient.isEmpty, keepAlive { beginNextRequest() }
+    }
+
+    /// Handles the end of the backend's stream. `isUnread`: the backend did not read what was sent to it.
+    mutating func upstreamEnded(isUnread: Bool = false) {
+        if case .relaying(let request, let response) = phase, response.body.endsAtClose {
+            return finish(response, to: request, isWholeStream: false)
+        }
+        if case .awaitingResponse(let request) = phase, request.isRetriable,
+            isUnread || upstream.refusesMore || !toUpstream.isEmpty
+        {
+            return retry(request)
+        }
+        breakOff("ended its response too early")
+    }
+
+    /// Handles a reset; a system also resets a connection that is closed with unread bytes.
+    mutating func upstreamWasReset() {
+        if case .awaitingResponse(let request) = phase, request.isRetriable { retry(request) } else { upstreamFailed() }
+    }
+
     // MARK: Local replies
 
     /// Sends a local reply instead of a backend's response. The connection closes where body bytes are outstanding,
     /// where tunnel bytes have arrived, or with `closing`, where the framing cannot be trusted.
     mutating func respond(_ response: LocalReply, closing: Bool = false) {
+        respond(response, to: request, closing: closing)
+    }
+
+    mutating func respond(_ response: LocalReply, to request: RequestInFlight?, closing: Bool = false) {
         localReply = response
         hasLocalReply = true
-        let keepAlive = staysOpen && !closing
-        // Without a parsed head the client's preferred format is unknown.
-        let context = request.map { LocalReply.ReplyContext(form: $0.head.responseFormat, requestID: $0.id) }
-        let isHead = request?.isHead ?? beginsWithHead
-        toClient.append(response.rendered(for: context ?? .init(), keepAlive: keepAlive, headOnly: isHead))
-        phase = .finishing(keepAlive: keepAlive)
+        let keepAlive = !closing && request?.staysOpen(inbound) ?? false
+        toClient.append(rendered(response, for: request, keepAlive: keepAlive))
+        phase = .finishing(request, keepAlive: keepAlive)
     }
 
-    /// Whether the unread bytes begin with HEAD: such a client reads no body, even where its head is invalid (RFC 9112,
-    /// 6.3).
-    private var beginsWithHead: Bool {
-        inbound.drop { $0 == HTTPByte.carriageReturn || $0 == HTTPByte.lineFeed }.starts(with: "HEAD ".utf8)
-    }
-
-    /// Whether the connection stays open behind a response that is made now.
-    var staysOpen: Bool { request?.wantsKeepAlive == true && request?.body.isFinished == true && !hasTunnelBytes }
-
-    /// Rejects the connection with 503: a connection limit is reached.
-    mutating func reject() {
-        respond(LocalReply(status: 503, body: "Too many connections; retry later."), closing: true)
-    }
-
-    /// Whether bytes follow a head that asked for a tunnel; they are not a request.
-    var hasTunnelBytes: Bool { request?.askedForTunnel == true && !inbound.isEmpty }
-
-    /// Returns the last local reply once, for the log; nil without one.
-    mutating func takeLocalReply() -> LocalReply? {
-        guard hasLocalReply else { return nil }
-        hasLocalReply = false
-        defer { localReply = nil }
-        return localReply
-    }
+    // MARK: Local endpoints
 
     /// Sends a complete response of the status listener or the control socket.
     mutating func served(_ bytes: [UInt8]) {
-        toClient.append(bytes)
-        phase = .finishing(keepAlive: staysOpen)
+        guard case .local(_, _, let request) = phase else { impossible() }
+        finish(request, with: bytes)
     }
 
-    /// Hands the body over to the driver.
-    mutating func takeEndpointBody() -> [UInt8] { endpointBody.takeAll() }
-
-    /// Hands over bytes that arrived behind an upgrade's head; the driver owns the connection from here on.
-    mutating func takeEarlyBytes() -> [UInt8] {
-        defer { inbound = [] }
-        return inbound
+    private mutating func finish(_ request: RequestInFlight, with bytes: [UInt8]) {
+        toClient.append(bytes)
+        phase = .finishing(request, keepAlive: request.staysOpen(inbound))
     }
 
     /// Waits for the response, which follows in a message of another driver.
-    mutating func commandAccepted() { phase = .awaitingCommand }
+    mutating func commandAccepted() {
+        guard case .local(.serving, let endpoint, let request) = phase else { impossible() }
+        phase = .local(.awaitingCommand, endpoint, request)
+    }
 
     /// Sends the head of an endless response.
     mutating func servedStream(_ bytes: [UInt8]) {
+        guard case .local(.serving, let endpoint, let request) = phase else { impossible() }
         toClient.append(bytes)
-        phase = .streaming
+        phase = .local(.streaming(discarded: 0), endpoint, request)
     }
 
-    /// Sends more of an endless response. Returns false for a client that does not keep up and must be closed. A client
-    /// that has read everything gets the next piece whatever its size.
-    mutating func push(_ bytes: [UInt8]) -> Bool {
-        guard toClient.isEmpty || toClient.count + bytes.count <= Limits.readBufferBytes else { return false }
-        toClient.append(bytes)
-        return true
+    /// A client of a cable whose backend accepts clients itself.
+    mutating func proceedToBackend() {
+        guard case .local(.serving, _, let served) = phase, let request = served as? ForwardedRequest else {
+            impossible()
+        }
+        begin(request, request.disposition)
     }
+
+    // MARK: The end
+
+    /// Begins the drain: the connection stays open for no further request.
+    mutating func drain() -> DrainOutcome {
+        closeAfterResponse()
+        switch phase {
+        case .readingProxyHeader, .readingHead, .local(.streaming, _, _), .lingering: return .close
+        case .queued(let request): return .reject(request.backend)
+        case .local(.awaitingCommand, _, _): return .endCommand
+        case .finishing(let request, _): phase = .finishing(request, keepAlive: false)
+        case .admitting, .rejecting, .acquiringBackend, .connecting, .awaitingConnection, .awaitingResponse, .relaying,
+            .tunnel, .local(.readingBody, _, _), .local(.serving, _, _), .aborting, .over:
+            break
+        }
+        return .finish
+    }
+
+    mutating func end(_ reason: TerminationReason) { phase = .over(reason, request) }
 }

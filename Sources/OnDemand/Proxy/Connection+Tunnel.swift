@@ -96,7 +96,7 @@ extension Connection {
 
     /// Starts the tunnel with the bytes that arrived after the heads. Frames are tracked from the first byte.
     mutating func openTunnel(
-        _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, limits: ServiceLimits,
+        _ bytes: TunnelBytes, extensionsNegotiated: Bool, limits: ServiceLimits,
         _ traffic: inout Traffic
     ) {
         session = nil

@@ -49,7 +49,7 @@ struct ConnectionTable {
     }
 
     mutating func openTunnel(
-        of index: Int, _ bytes: ExchangeMachine.TunnelBytes, extensionsNegotiated: Bool, to service: Int,
+        of index: Int, _ bytes: TunnelBytes, extensionsNegotiated: Bool, to service: Int,
         limits: ServiceLimits
     ) {
         connections[index].openTunnel(

@@ -42,7 +42,7 @@ extension Proxy {
     }
 
     func serve(_ response: LocalReply, _ session: Connection.HTTPSession) {
-        let headOnly = session.machine.request?.isHead ?? false
+        let headOnly = session.machine.request?.parsed.isHead ?? false
         session.machine.served(
             response.rendered(keepAlive: session.machine.staysOpen, headOnly: headOnly))
     }

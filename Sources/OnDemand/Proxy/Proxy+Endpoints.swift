@@ -7,7 +7,7 @@ extension Proxy {
         case .status(let resource): serve(resource, index, session)
         case .cable(let id): return openSession(of: id, index, session)
         case .broadcast(let id):
-            let body = session.machine.takeEndpointBody()
+            let body = session.machine.endpointBody
             session.machine.commandAccepted()
             cableRequests.post(.broadcast(id, body: body, requester: clientToken(index)))
             requests.post(.cableWork)
@@ -19,7 +19,7 @@ extension Proxy {
 
     /// Verifies the client's token and transfers the connection to the cable server.
     private func openSession(of id: CableID, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
-        guard let upgrade = session.machine.request?.cable else {
+        guard let upgrade = session.machine.request?.parsed.cable?.upgrade else {
             preconditionFailure("a cable client without a handshake")
         }
         let access = session.machine.rules.cables[id.index]
@@ -49,7 +49,7 @@ extension Proxy {
             return false
         }
         guard !access.backendAccepts else {
-            session.machine.request?.cable?.identifiers = verdict.identifiers
+            session.machine.request?.note(identifiers: verdict.identifiers)
             if access.maximumConnections != nil { noteAsking(index, for: id) }
             session.machine.proceedToBackend()
             return true
@@ -76,17 +76,18 @@ extension Proxy {
     /// The backend has accepted a client of a cable: both sockets move to the cable server. Returns false for a
     /// connection that is a tunnel: another subprotocol was chosen, or the request cannot be repeated.
     func openSession(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
-        guard session.machine.switchesToActionCable, let upgrade = session.machine.request?.cable,
-            let id = session.machine.request?.endpointCable,
+        guard let opening = session.machine.tunnelOpening, opening.switchesToActionCable,
+            let handshake = session.machine.request?.parsed.cable,
             let lease = table.connections.peek(at: index, for: { $0.lease }),
             let descriptor = table.connections.peek(at: index, for: { $0.upstream?.descriptor }),
-            StoredRequest(head: upgrade.backendHead) != nil
+            StoredRequest(head: handshake.upgrade.backendHead) != nil
         else { return false }
+        let (id, upgrade) = (handshake.id, handshake.upgrade)
         let bytes = session.machine.takeTunnelBytes()
         var (response, unsent) = (bytes.head, bytes.restOfHead)
         let upstream = UpstreamTransfer(
             descriptor: descriptor, generation: lease.generation, unsent: unsent.takeAll(), received: bytes.earlyFrames,
-            hasSubprotocol: session.machine.hasSubprotocol)
+            hasSubprotocol: opening.hasSubprotocol)
         guard let transfer = backendTransfer(of: session, upgrade, upstream: upstream) else { return false }
         if let service = session.machine.request?.service {
             log.record(
@@ -170,7 +171,7 @@ extension Proxy {
         switch reply {
         case .response(let response, let requester):
             guard connections.contains(index: requester.index, generation: requester.generation),
-                let session = connections[requester.index].session, session.machine.phase == .awaitingCommand
+                let session = connections[requester.index].session, session.machine.awaitsCommand
             else { return }
             if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
             drive(requester.index)

@@ -210,18 +210,14 @@ extension Proxy {
         closeIdleUpstreams { _ in true }
         for index in connections.indices {
             guard let session = connections[index].session else { continue }
-            session.machine.request?.wantsKeepAlive = false
-            switch session.machine.phase {
-            case .readingProxyHeader, .readingHead, .streaming, .lingering: close(index, .shuttingDown)
-            case .queued(let id): reject(from: id, index, session)
-            case .awaitingCommand:
+            switch session.machine.drain() {
+            case .close: close(index, .shuttingDown)
+            case .reject(let id): reject(from: id, index, session)
+            case .endCommand:
                 abandonTicket(of: session)
                 serve(LocalReply(status: 503, body: "ondemandd is shutting down."), session)
                 drive(index)
-            case .finishing: session.machine.phase = .finishing(keepAlive: false)
-            case .admitting, .acquiringBackend, .rejecting, .connecting, .awaitingConnection, .relaying, .readingBody,
-                .serving, .aborting, .tunnel, .over:
-                break
+            case .finish: break
             }
         }
         closeTunnels(of: nil, .goingAway, over: window)
@@ -286,14 +282,7 @@ extension Proxy {
     var isDrained: Bool {
         workerConnectionCount == 0
             && connections.indices.allSatisfy { index in
-                switch connections[index].session?.machine.phase {
-                case .lingering, .streaming, .readingHead: true
-                case nil: connections[index].isDiscarding
-                case .readingProxyHeader, .admitting, .acquiringBackend, .queued, .rejecting, .connecting,
-                    .awaitingConnection, .relaying, .readingBody, .serving, .awaitingCommand, .finishing, .aborting,
-                    .tunnel, .over:
-                    false
-                }
+                connections[index].session.map { !$0.machine.delaysShutdown } ?? connections[index].isDiscarding
             }
     }
 

@@ -36,9 +36,9 @@ extension Proxy {
     func retryConnect(_ token: Token) {
         guard connections.contains(index: token.index, generation: token.generation),
             let session = connections[token.index].session, connections[token.index].upstream == nil,
-            let lease = connections[token.index].lease
+            connections[token.index].lease != nil
         else { return }
-        session.machine.connectAgain(to: lease.backend)
+        session.machine.connectAgain()
         drive(token.index)
     }
 
@@ -64,7 +64,7 @@ extension Proxy {
     /// with `SO_ERROR`.
     func finishConnecting(_ index: Int) {
         guard let session = table.session(of: index),
-            case .awaitingConnection = session.machine.phase,
+            session.machine.awaitsConnection,
             let upstream = table.connections.peek(at: index, for: { $0.upstream })
         else { return }
         guard upstream.readiness.contains(.broken), let code = kernel.connectFailure(of: upstream.descriptor) else {
@@ -92,11 +92,11 @@ extension Proxy {
         guard session.machine.mayWaitAgain, let lease = connections[index].lease,
             upstreams[lease.backend.index].unmanagedGeneration != lease.generation
         else { return false }
-        let wasSent = session.machine.phase == .relaying
+        let wasSent = session.machine.awaitsResponse
         releaseUpstream(index, session)
         let ticket = issueTicket(for: lease.backend, index, session)
         upstreams[lease.backend.index].queued += 1
-        session.machine.waitAgain(for: lease.backend)
+        session.machine.waitAgain()
         requests.post(.foundNobody(lease.backend, ticket, lease.generation, wasSent: wasSent))
         statusChanged()
         return true
@@ -118,7 +118,7 @@ extension Proxy {
             session.machine.receivedFromUpstream(buffers[..<count])
         case .wouldBlock: break
         case .ended:
-            let isReset = session.machine.upstreamRefusesMore || !session.machine.toUpstream.isEmpty
+            let isReset = session.machine.upstream.refusesMore || !session.machine.toUpstream.isEmpty
             if isReset, requeue(index, session) { return }
             let isUnread = session.machine.isRetriable && hasUndelivered(to: index)
             session.machine.upstreamEnded(isUnread: isUnread)

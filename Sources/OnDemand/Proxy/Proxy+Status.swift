@@ -2,10 +2,10 @@
 extension Proxy {
     func serve(_ resource: StatusResource, _ index: Int, _ session: Connection.HTTPSession) {
         // A kept connection would delay the shutdown.
-        if isDraining { session.machine.request?.wantsKeepAlive = false }
+        if isDraining { session.machine.closeAfterResponse() }
         hasServedStatus = hasServedStatus || resource.isLarge
         let keepAlive = session.machine.staysOpen
-        let headOnly = session.machine.request?.isHead ?? false
+        let headOnly = session.machine.request?.parsed.isHead ?? false
         switch resource {
         case .service: control(index, session)
         case .events where !headOnly:

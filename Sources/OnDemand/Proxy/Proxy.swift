@@ -235,10 +235,10 @@ final class Proxy<K: Kernel> {
             let ticket = issueTicket(for: id, index, session)
             upstreams[id.index].queued += 1
             admissions[id.index].queued += 1
-            session.machine.queued(id)
+            session.machine.queued()
             log.record(.queued, [service(id)] + about(session))
-            let request = session.machine.request
-            let cause: WakeCause = request?.upgrade == .webSocket ? .upgrade : .request
+            let request = session.machine.forwardedRequest
+            let cause: WakeCause = request?.opensWebSocket == true ? .upgrade : .request
             let client = ClientInfo(
                 address: session.machine.remoteAddress, path: request?.shownPath ?? "",
                 agent: request?.shownAgent)
@@ -258,7 +258,7 @@ final class Proxy<K: Kernel> {
 
     private func admit(_ index: Int, _ session: Connection.HTTPSession, to id: BackendID, _ generation: Generation) {
         connections[index].lease = .init(backend: id, generation: generation)
-        session.machine.admitted(to: id)
+        session.machine.admitted()
         upstreams[id.index].move(to: generation)
         recordConnectionCount(of: id)
         if upstreams[id.index].firstRequestSeen != generation {
@@ -463,7 +463,8 @@ final class Proxy<K: Kernel> {
 
     private func openTunnel(_ index: Int, _ session: Connection.HTTPSession) {
         reactor.disarm(.connection(clientToken(index)))
-        if session.machine.switchesToActionCable, openSession(index, session) { return }
+        let opening = session.machine.tunnelOpening
+        if opening?.switchesToActionCable == true, openSession(index, session) { return }
         let bytes = session.machine.takeTunnelBytes()
         if let id = session.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(session))
@@ -471,9 +472,9 @@ final class Proxy<K: Kernel> {
         guard let lease = peek(at: index, for: { $0.lease }) else { preconditionFailure("a tunnel without a lease") }
         let service = lease.backend.index
         table.openTunnel(
-            of: index, bytes, extensionsNegotiated: session.machine.extensionsNegotiated, to: service,
+            of: index, bytes, extensionsNegotiated: opening?.extensionsNegotiated ?? false, to: service,
             limits: upstreams[service].limits)
-        noteAnnounced(session.machine.request?.announcedClient, of: index)
+        noteAnnounced(session.machine.request?.parsed.announcedClient, of: index)
         stopCounting(index, lease)
         scheduleMemoryTrim()
         // A tunnel that opens after the close frames were sent gets its own.
@@ -520,7 +521,7 @@ final class Proxy<K: Kernel> {
         var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
         fields.append(LogField("request", session.machine.request?.shownLine ?? ""))
         if let limit = response.limit { fields.append(LogField("limit", limit)) }
-        if let origin = session.machine.request?.forwarding.refusedOrigin {
+        if let origin = session.machine.request?.parsed.refusedOrigin {
             fields.append(LogField("origin", origin))
         }
         log.record(isAboutBackend ? .upstreamError : .badRequest, fields)

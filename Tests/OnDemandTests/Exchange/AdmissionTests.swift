@@ -13,13 +13,13 @@ struct AdmissionTests {
         var talk = ExchangeHarness(get + get, backends: .init(hello), .init(hello))
         talk.admission = .queued
         talk.run()
-        #expect(talk.machine.phase == .queued(BackendID(index: 1)))
+        #expect(talk.machine.isQueued(for: 1))
         talk.clientSends.append(Array("GET".utf8))
         talk.run()
         #expect(talk.clientSends.count == 1, "nothing is read while it waits")
         talk.admission = .open
         talk.clientSends = []
-        talk.machine.admitted(to: BackendID(index: 1))
+        talk.machine.admitted()
         talk.run()
         #expect(talk.client == hello + hello)
     }
@@ -30,10 +30,11 @@ struct AdmissionTests {
         var talk = ExchangeHarness(get, backends: .init(hello))
         talk.admission = .connectIsSlow
         talk.run()
-        #expect(talk.machine.phase == .awaitingConnection)
+        #expect(talk.machine.place == .awaitingConnection)
         talk.admission = .open
         let isAskedAgain = talk.machine.backendGenerationEnded()
-        #expect(isAskedAgain && talk.machine.phase == .acquiringBackend(id))
+        #expect(isAskedAgain && talk.machine.place == .acquiringBackend)
+        #expect(talk.machine.forwardedRequest?.backend == id)
         talk.run()
         let release = talk.steps.firstIndex(of: .releaseUpstream)
         let second = talk.steps.lastIndex(of: .enterGate(id))
@@ -64,9 +65,9 @@ struct AdmissionTests {
         #expect(talk.client.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
         #expect(talk.client.contains("\r\nRetry-After: 2\r\n"))
         #expect(talk.client.hasSuffix("The service \"app\" exited before it was ready.\n"))
-        #expect(talk.machine.phase == .readingHead)
+        #expect(talk.machine.place == .readingHead)
         talk.clientMore(get)
-        #expect(talk.machine.phase == .queued(BackendID(index: 1)))
+        #expect(talk.machine.isQueued(for: 1))
     }
 
     @Test(
@@ -85,7 +86,7 @@ struct AdmissionTests {
         var talk = ExchangeHarness(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
         talk.admission = .queued
         talk.run()
-        #expect(talk.machine.request?.forwarding.mayWake == expected)
+        #expect(talk.machine.forwardedRequest?.forwarding.mayWake == expected)
     }
 
     @Test("Retry-After is never zero")
@@ -130,7 +131,7 @@ struct AdmissionTests {
             talk.client.hasPrefix("HTTP/1.1 503 ")
                 && talk.client.hasSuffix("The service \"off\" is disabled.\n"))
         #expect(!talk.client.contains("Retry-After"))
-        #expect(talk.machine.phase == .readingHead)
+        #expect(talk.machine.place == .readingHead)
     }
 
     @Test("a path without a route gets 404, and the connection serves the next request")
@@ -144,7 +145,7 @@ struct AdmissionTests {
     func status() {
         var talk = ExchangeHarness("GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
-        #expect(talk.client.hasSuffix("ok") && talk.machine.phase == .readingHead)
+        #expect(talk.client.hasSuffix("ok") && talk.machine.place == .readingHead)
         var post = ExchangeHarness("POST /status HTTP/1.1\r\nHost: a\r\n\r\n")
         post.run()
         #expect(post.client.hasPrefix("HTTP/1.1 405 ") && post.client.contains("\r\nAllow: GET, HEAD\r\n"))
@@ -164,7 +165,7 @@ struct AdmissionTests {
         func response(_ path: String, _ field: String = "") -> String {
             var talk = ExchangeHarness("GET \(path) HTTP/1.1\r\nHost: a\r\n\(field)\r\n", rules: rules)
             talk.run()
-            #expect(talk.machine.phase == .readingHead)
+            #expect(talk.machine.place == .readingHead)
             return talk.client
         }
         for field in ["", "Authorization: Bearer 0123456789abcdeF\r\n", "Authorization: Basic 0123456789abcdef\r\n"] {
@@ -205,9 +206,9 @@ struct AdmissionTests {
     func streaming() {
         var talk = ExchangeHarness("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         talk.run()
-        #expect(talk.machine.phase == .streaming && talk.client == "HEAD")
+        #expect(talk.machine.place == .streaming && talk.client == "HEAD")
         talk.clientMore(get)
-        #expect(talk.machine.phase == .streaming)
+        #expect(talk.machine.place == .streaming)
         let event = [UInt8](repeating: 0x61, count: 40_000)
         let kept = (talk.machine.push(event), talk.machine.push(event))
         #expect(kept == (true, false), "more than one read's worth is not kept")

@@ -17,7 +17,7 @@ struct BackpressureTests {
         talk.clientTakes = 1000
         talk.run()
         #expect(talk.client.utf8.count == head.count + 655_360)
-        #expect(talk.machine.phase == .readingHead)
+        #expect(talk.machine.place == .readingHead)
     }
 
     @Test("at most one read is taken from the client while the backend reads nothing")

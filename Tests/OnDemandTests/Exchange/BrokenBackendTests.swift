@@ -98,6 +98,6 @@ struct BrokenBackendTests {
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 502 Bad Gateway\r\n"))
         #expect(talk.client.contains("The service \"app\" does not accept connections.\n"))
-        #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+        #expect(talk.leases == 0 && talk.machine.place == .readingHead)
     }
 }

@@ -40,7 +40,7 @@ struct DeadlineTests {
         var talk = ExchangeHarness(get)
         talk.admission = .connectIsSlow
         talk.run()
-        #expect(talk.machine.phase == .awaitingConnection && talk.deadline == .connect)
+        #expect(talk.machine.place == .awaitingConnection && talk.deadline == .connect)
         talk.deadlineFires()
         #expect(talk.client.hasPrefix("HTTP/1.1 504 Gateway Timeout\r\n") && talk.leases == 0)
     }
@@ -87,7 +87,7 @@ struct DeadlineTests {
         var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
         talk.clientTakes = 0
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.deadline == .flush)
+        #expect(talk.machine.place == .relaying && talk.deadline == .flush)
         talk.deadlineFires()
         #expect(talk.termination == .stalled)
     }
@@ -96,7 +96,7 @@ struct DeadlineTests {
     func streaming() {
         var talk = ExchangeHarness(get, backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.deadline == nil)
+        #expect(talk.machine.place == .relaying && talk.deadline == nil)
     }
 
     @Test("a client that stops sending its body after the response began is closed when no more bytes move")
@@ -105,7 +105,7 @@ struct DeadlineTests {
             "POST /app/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
             backends: .init("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc"))
         talk.run()
-        #expect(talk.machine.phase == .relaying && talk.deadline == .body)
+        #expect(talk.machine.place == .relaying && talk.deadline == .body)
         let moved = talk.machine.moved
         talk.clientMore("def")
         #expect(talk.machine.moved > moved, "progress extends the deadline")
@@ -119,7 +119,7 @@ struct DeadlineTests {
         talk.admission = .connectIsSlow
         talk.run()
         talk.admission = .open
-        talk.machine.connectAgain(to: BackendID(index: 1))
+        talk.machine.connectAgain()
         #expect(talk.deadline == nil, "the step comes next, and the deadline that is armed stays")
         talk.run()
         #expect(talk.client == hello && talk.leases == 0)
@@ -133,7 +133,7 @@ struct DeadlineTests {
         talk.machine.resourcesRanOut()
         talk.run()
         #expect(talk.client.hasPrefix("HTTP/1.1 503 ") && talk.client.contains("\r\nRetry-After: 1\r\n"))
-        #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+        #expect(talk.leases == 0 && talk.machine.place == .readingHead)
     }
 
     @Test("a client that does not read its last bytes is closed")
@@ -151,7 +151,7 @@ struct DeadlineTests {
         var talk = ExchangeHarness("bad\r\n\r\n")
         talk.run()
         talk.clientMore(String(repeating: "x", count: 1000))
-        #expect(talk.machine.phase == .lingering && talk.deadline == .linger)
+        #expect(talk.machine.place == .lingering && talk.deadline == .linger)
         talk.deadlineFires()
         #expect(talk.termination == .done)
     }

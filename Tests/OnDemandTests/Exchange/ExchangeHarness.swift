@@ -150,11 +150,11 @@ struct ExchangeHarness {
         case .openTunnel:
             let bytes = machine.takeTunnelBytes()
             tunnel = (bytes.head.bytes + bytes.earlyFrames, bytes.toUpstream)
-        case .enterGate(let id):
-            if admission == .queued || gateClosesAfter.map({ entries >= $0 }) ?? false { return machine.queued(id) }
+        case .enterGate:
+            if admission == .queued || gateClosesAfter.map({ entries >= $0 }) ?? false { return machine.queued() }
             entries += 1
             leases += 1
-            machine.admitted(to: id)
+            machine.admitted()
         case .reject: machine.refused(.disabled, retryAfter: nil)
         case .connect: connect()
         case .serve(.status(.events)): machine.servedStream(Array("HEAD".utf8))
@@ -242,7 +242,7 @@ struct ExchangeHarness {
         let queued = [machine.inbound.count, machine.toUpstream.count]
         #expect(queued.allSatisfy { $0 <= oneRead + 1024 }, "\(queued) bytes are held")
         let oneAnswer = Limits.readBufferBytes + machine.answerLimits.maximumHeaderBytes
-        let heldOfAnswer = [machine.toClient.count, machine.responseHead.count]
+        let heldOfAnswer = [machine.toClient.count, machine.upstream.unread.count]
         #expect(heldOfAnswer.allSatisfy { $0 <= oneAnswer + 1024 }, "\(heldOfAnswer) bytes are held")
     }
 
@@ -274,7 +274,7 @@ struct ExchangeHarness {
     /// Fires it.
     mutating func deadlineFires(undelivered: Int = 0) {
         guard let deadline else {
-            Issue.record("no deadline is armed in \(machine.phase)")
+            Issue.record("no deadline is armed in \(machine.place)")
             return
         }
         machine.deadlineFired(deadline, undelivered: undelivered)

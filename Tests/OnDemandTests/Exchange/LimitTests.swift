@@ -103,7 +103,7 @@ struct OriginTests {
         var talk = ExchangeHarness(request, rules: ExchangeRules(routes: RouteTable([route]), services: [service]))
         talk.admission = .queued
         talk.run()
-        return talk.machine.phase == .queued(BackendID(index: 0)) ? "queued" : String(talk.client.prefix(12))
+        return talk.machine.isQueued(for: 0) ? "queued" : String(talk.client.prefix(12))
     }
 
     @Test("an upgrade from another origin, without an origin, or with two, gets 403 and wakes no backend")

@@ -212,7 +212,7 @@ struct MessageFormTests {
             let closes = talk.sawEnd
             #expect(talk.client.contains("Connection: close\r\n") == closes, "\(opening)")
             #expect(talk.client.contains("keep-alive") != closes, "\(opening)")
-            #expect(talk.machine.staysOpen || closes || talk.machine.phase == .readingHead)
+            #expect(talk.machine.staysOpen || closes || talk.machine.place == .readingHead)
         }
     }
 }

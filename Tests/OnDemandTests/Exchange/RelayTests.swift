@@ -14,7 +14,7 @@ struct RelayTests {
             talk.run()
             #expect(talk.requests == [getUpstream])
             #expect(talk.client == hello)
-            #expect(talk.machine.phase == .readingHead && talk.leases == 0)
+            #expect(talk.machine.place == .readingHead && talk.leases == 0)
         }
     }
 
@@ -24,7 +24,7 @@ struct RelayTests {
             var talk = ExchangeHarness(get, backends: .init(pieces: pieces))
             talk.run()
             #expect(talk.client == hello)
-            #expect(talk.machine.phase == .readingHead && talk.leases == 0)
+            #expect(talk.machine.place == .readingHead && talk.leases == 0)
         }
     }
 
@@ -188,7 +188,7 @@ struct RelayTests {
         var talk = ExchangeHarness(request + get, backends: .init(hello))
         talk.run()
         #expect(talk.client == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
-        #expect(talk.sawEnd && talk.machine.phase == .lingering)
+        #expect(talk.sawEnd && talk.machine.place == .lingering)
         talk.clientEnds = true
         talk.run()
         #expect(talk.termination == .done)

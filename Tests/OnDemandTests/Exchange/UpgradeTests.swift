@@ -81,7 +81,7 @@ struct UpgradeTests {
             var talk = ExchangeHarness(upgradeRequest, backends: .init(pieces: pieces), .init(hello))
             talk.run()
             #expect(talk.client == refusal)
-            #expect(talk.leases == 0 && talk.machine.phase == .readingHead)
+            #expect(talk.leases == 0 && talk.machine.place == .readingHead)
             talk.clientMore(get)
             #expect(talk.client == refusal + hello)
         }

@@ -22,7 +22,7 @@ final class TunnelHarness {
         near = (nearClient, nearBackend)
         connection = Connection(client: .init(descriptor: kernel.insert(.socket(nearClient))))
         connection.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
-        let bytes = ExchangeMachine.TunnelBytes(
+        let bytes = TunnelBytes(
             head: ByteQueue(), earlyFrames: early, restOfHead: ByteQueue(), toUpstream: eager)
         connection.openTunnel(bytes, extensionsNegotiated: extensions, limits: limits, &allTraffic[0])
         connection.lease = .init(backend: BackendID(index: 0), generation: Generation(number: 1))

@@ -119,7 +119,7 @@ extension Simulation {
         let holdings = [
             connection.up.pending.count, connection.down.pending.count, machine?.toClient.count ?? 0,
             machine?.toUpstream.count ?? 0,
-            machine?.inbound.count ?? 0, machine?.responseHead.count ?? 0,
+            machine?.inbound.count ?? 0, machine?.upstream.unread.count ?? 0,
         ]
         let oneRead = machine == nil ? Limits.largeReadBytes : Limits.readBufferBytes
         if let most = holdings.max(), most > oneRead + 2 * head {
