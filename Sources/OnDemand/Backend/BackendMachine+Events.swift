@@ -7,7 +7,7 @@ extension BackendMachine {
         case abandoned(Ticket)
         /// An admitted client found no listener, or was reset before this generation had responded. It is queued again.
         /// `wasSent`: its request had been sent, so it may have crashed the process.
-        case foundNobody(Ticket, Generation, wasSent: Bool)
+        case listenerMissing(Ticket, Generation, wasSent: Bool)
         /// The daemon starts an always-on backend.
         case startRequested
         /// All dependencies are ready, and stay so until they are released.

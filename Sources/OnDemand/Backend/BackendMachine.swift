@@ -22,7 +22,7 @@ struct BackendMachine {
         case awake(since: Instant)
         case stopping(Stop)
         /// A start failed or a crash came too soon: no start before the timer fires.
-        case backoff(Rest)
+        case backoff(Backoff)
         /// The daemon shuts down: nothing starts any more.
         case shuttingDown
     }
@@ -48,7 +48,7 @@ struct BackendMachine {
         /// Index of the current step of the stop plan.
         var step: Int
         /// Before the first step: tunnels get close frames and time to close.
-        static let takingLeave = -1
+        static let closingTunnels = -1
         /// Exit of the group's leader; nil while it runs.
         var exit: Exit?
         /// Clients that arrived since; they wait for the next start.
@@ -58,7 +58,7 @@ struct BackendMachine {
     }
 
     /// The backoff between a failure and the next start.
-    struct Rest: Equatable {
+    struct Backoff: Equatable {
         let until: Instant
         let reason: String
         /// Requests queued for the next start, accepted only in the last `Limits.queuedRest` of the backoff.
@@ -128,7 +128,7 @@ struct BackendMachine {
         case .starting(let start): whileStarting(start, event, now, jitter)
         case .awake(let since): whileAwake(since, event, now, jitter)
         case .stopping(let stop): whileStopping(stop, event, now, jitter)
-        case .backoff(let rest): whileInBackoff(rest, event, now)
+        case .backoff(let backoff): whileInBackoff(backoff, event, now)
         case .shuttingDown: whileShuttingDown(event)
         }
     }
@@ -149,7 +149,7 @@ struct BackendMachine {
 
     private mutating func whileAsleep(_ event: Event, _ now: Instant) -> [Effect] {
         switch event {
-        case .wanted(let ticket), .foundNobody(let ticket, _, _):
+        case .wanted(let ticket), .listenerMissing(let ticket, _, _):
             if standing == .disabled { return refuse([ticket], .disabled) }
             if let until = minSleepUntil, until > now {
                 return [.refuse([ticket], .minSleep, retryAfter: until - now)]
@@ -198,7 +198,7 @@ struct BackendMachine {
         switch (start.phase, event) {
         case (_, .wanted(let ticket)), (_, .wantedIfAwake(let ticket)):
             return join(start, ticket)
-        case (_, .foundNobody(let ticket, _, let wasSent)):
+        case (_, .listenerMissing(let ticket, _, let wasSent)):
             return join(start, ticket, wasSent: wasSent)
         case (_, .abandoned(let ticket)):
             // Continue the start: other clients may be queued, and a client that left often comes back.
@@ -212,13 +212,13 @@ struct BackendMachine {
             state = .starting(Start(phase: .spawning, queue: start.queue))
             return [.spawn(generation)]
         case (.checkingAddress, .addressTaken):
-            return rest(after: .addressTaken, refusing: start.queue, now, jitter)
+            return backOff(after: .addressTaken, refusing: start.queue, now, jitter)
         case (.spawning, .spawned):
             state = .starting(Start(phase: .probing(since: now), queue: start.queue))
             startDeadline = now + policy.startupTimeout
             return [.arm(.startup, at: startDeadline), .startProbing]
         case (.spawning, .spawnFailed(let error)):
-            return rest(after: .spawnFailed(error), refusing: start.queue, now, jitter)
+            return backOff(after: .spawnFailed(error), refusing: start.queue, now, jitter)
         case (.probing, .probeSucceeded):
             state = .awake(since: now)
             return [.disarm(.startup), .openGate(generation, leases: start.queue.count)]
@@ -282,7 +282,7 @@ struct BackendMachine {
             state = .starting(Start(phase: .checkingAddress, queue: start.queue))
             return [.checkAddress]
         case (.awaitingDependencies, .dependencyRefused(let name, let refusal, let retryAfter)):
-            return rest(after: .dependencyFailed(name, refusal), for: retryAfter, start.queue, now)
+            return backOff(after: .dependencyFailed(name, refusal), for: retryAfter, start.queue, now)
         case (.awaitingDependencies, .dependenciesChanged), (.checkingAddress, .dependenciesChanged):
             return beginStart(for: start.queue)
         case (.checkingAddress, _), (.awaitingDependencies, _), (.spawning, _), (.probing, _), (.relistening, _):
@@ -342,7 +342,7 @@ struct BackendMachine {
 
     /// Enters backoff after a dependency failed. The failure counts for the dependency only; both may be retried at the
     /// same time. Where only an operator can help no timer runs: enabling the dependency is an event.
-    private mutating func rest(
+    private mutating func backOff(
         after refusal: Refusal, for pause: Duration, _ queue: [Ticket], _ now: Instant
     ) -> [Effect] {
         let told = queue.isEmpty ? [] : [Effect.refuse(queue, refusal, retryAfter: pause)]
@@ -350,17 +350,17 @@ struct BackendMachine {
             state = .asleep
             return told
         }
-        state = .backoff(Rest(until: now + pause, reason: refusal.sentence))
+        state = .backoff(Backoff(until: now + pause, reason: refusal.sentence))
         return told + [.arm(.backoffTimer, at: now + pause)]
     }
 
     /// Enters backoff after a start that failed before there was a process.
-    private mutating func rest(
+    private mutating func backOff(
         after refusal: Refusal, refusing queue: [Ticket], _ now: Instant, _ jitter: Double
     ) -> [Effect] {
-        let resting = backoffTimer(reason: refusal.sentence, [], now, jitter)
-        guard case .backoff(let rest) = state, !queue.isEmpty else { return resting }
-        return [.refuse(queue, refusal, retryAfter: rest.until - now)] + resting
+        let effects = backoffTimer(reason: refusal.sentence, [], now, jitter)
+        guard case .backoff(let backoff) = state, !queue.isEmpty else { return effects }
+        return [.refuse(queue, refusal, retryAfter: backoff.until - now)] + effects
     }
 
     private mutating func backoffTimer(
@@ -368,7 +368,7 @@ struct BackendMachine {
     ) -> [Effect] {
         failures += 1
         let until = now + policy.backoff.delay(afterFailures: failures, jitter: jitter)
-        state = .backoff(Rest(until: until, reason: reason, queue: queue))
+        state = .backoff(Backoff(until: until, reason: reason, queue: queue))
         return [.arm(.backoffTimer, at: until)]
     }
 
@@ -391,10 +391,10 @@ struct BackendMachine {
             return armIdle(from: instant, readySince: since)
         case .gateClosed where policy.hasUncountedConnections:
             let reason = policy.minimumSleep > .zero ? CloseReason.staysAway : .goingAway
-            return closeTunnels(Stop(cause: .idle, step: Stop.takingLeave), reason, now)
+            return closeTunnels(Stop(cause: .idle, step: Stop.closingTunnels), reason, now)
         case .gateClosed:
             return beginStop(Stop(cause: .idle, step: 0), now)
-        case .foundNobody(let ticket, let found, let wasSent):
+        case .listenerMissing(let ticket, let found, let wasSent):
             guard found == generation else { return [.enterGate, .admit([ticket], generation)] }
             return loseListener(since, ticket, wasSent, now)
         case .exited(let exit):
@@ -465,10 +465,10 @@ struct BackendMachine {
             // With leases the gate stays open, and the last returned lease starts the timeout.
             return wasPinned ? armIdle(from: now, readySince: since) : []
         case .stop, .disable:
-            let stop = Stop(cause: .command, step: Stop.takingLeave)
+            let stop = Stop(cause: .command, step: Stop.closingTunnels)
             return [.disarm(.idle), .closeGate] + closeTunnels(stop, .goingAway, now)
         case .restart:
-            let stop = Stop(cause: .command, step: Stop.takingLeave, startsAgain: true)
+            let stop = Stop(cause: .command, step: Stop.closingTunnels, startsAgain: true)
             return [.disarm(.idle), .closeGate] + closeTunnels(stop, .restarts, now)
         }
     }
@@ -495,7 +495,7 @@ struct BackendMachine {
     }
 
     /// Gives up on an overdue stop: queued requests are refused, and KILL is repeated at a slow rate.
-    private func loseHope(_ stop: inout Stop) -> [Effect] {
+    private func markOverdue(_ stop: inout Stop) -> [Effect] {
         guard stop.step == policy.stopPlan.overdueStep else { return [] }
         let queue = stop.queue
         stop.queue = []
@@ -511,7 +511,7 @@ struct BackendMachine {
 
     private func take(step: Int, _ now: Instant) -> [Effect] {
         let command = policy.stopPlan.step(at: step)
-        return [.signal(command.signal), .arm(.stopStep, at: now + command.patience)]
+        return [.signal(command.signal), .arm(.stopStep, at: now + command.timeout)]
     }
 
     private mutating func whileStopping(
@@ -520,7 +520,7 @@ struct BackendMachine {
         var stop = stop
         defer { if case .stopping = state { state = .stopping(stop) } }
         switch event {
-        case .wanted(let ticket), .foundNobody(let ticket, _, _):
+        case .wanted(let ticket), .listenerMissing(let ticket, _, _):
             return hold(ticket, mayWake: true, &stop, now, jitter)
         case .wantedIfAwake(let ticket):
             return hold(ticket, mayWake: false, &stop, now, jitter)
@@ -529,7 +529,7 @@ struct BackendMachine {
             return []
         case .timerFired(.stopStep), .shutdownForced:
             stop.step += 1
-            return loseHope(&stop) + take(step: stop.step, now)
+            return markOverdue(&stop) + take(step: stop.step, now)
         case .exited(let exit):
             stop.exit = exit
             return []
@@ -544,7 +544,7 @@ struct BackendMachine {
             stop.queue = []
             stop.cause = .shutdown
             return refuse(queue, .shuttingDown)
-        case .tunnelsDrained(let ended) where ended == generation && stop.step == Stop.takingLeave:
+        case .tunnelsDrained(let ended) where ended == generation && stop.step == Stop.closingTunnels:
             stop.step = 0
             return take(step: 0, now)
         case .lastLeaseReturned, .tunnelsDrained, .startRequested:
@@ -634,26 +634,26 @@ struct BackendMachine {
 
     // MARK: Backoff and shutdown
 
-    private mutating func whileInBackoff(_ rest: Rest, _ event: Event, _ now: Instant) -> [Effect] {
-        var rest = rest
-        defer { if case .backoff = state { state = .backoff(rest) } }
+    private mutating func whileInBackoff(_ backoff: Backoff, _ event: Event, _ now: Instant) -> [Effect] {
+        var backoff = backoff
+        defer { if case .backoff = state { state = .backoff(backoff) } }
         switch event {
-        case .wanted(let ticket), .foundNobody(let ticket, _, _):
-            return join(&rest, ticket, mayWake: true, now)
+        case .wanted(let ticket), .listenerMissing(let ticket, _, _):
+            return join(&backoff, ticket, mayWake: true, now)
         case .wantedIfAwake(let ticket):
-            return join(&rest, ticket, mayWake: false, now)
+            return join(&backoff, ticket, mayWake: false, now)
         case .abandoned(let ticket):
-            rest.queue.removeAll { $0 == ticket }
+            backoff.queue.removeAll { $0 == ticket }
             return []
         case .timerFired(.backoffTimer):
             state = .asleep
-            return comesBack || !rest.queue.isEmpty ? beginStart(for: rest.queue) : []
+            return comesBack || !backoff.queue.isEmpty ? beginStart(for: backoff.queue) : []
         case .command(let command):
             stand(after: command)
-            return whileInBackoff(&rest, command)
+            return whileInBackoff(&backoff, command)
         case .shutdownRequested:
             state = .shuttingDown
-            return [.disarm(.backoffTimer)] + refuse(rest.queue, .shuttingDown)
+            return [.disarm(.backoffTimer)] + refuse(backoff.queue, .shuttingDown)
         case .lastLeaseReturned, .tunnelsDrained, .startRequested:
             return []  // Posted before the reply was read; the timer decides when it starts.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
@@ -664,26 +664,26 @@ struct BackendMachine {
     }
 
     /// Queues a client near the end of the backoff; refuses it with the remaining time otherwise.
-    private func join(_ rest: inout Rest, _ ticket: Ticket, mayWake: Bool, _ now: Instant) -> [Effect] {
-        guard rest.queues(at: now), mayWake || comesBack || !rest.queue.isEmpty else {
+    private func join(_ backoff: inout Backoff, _ ticket: Ticket, mayWake: Bool, _ now: Instant) -> [Effect] {
+        guard backoff.queues(at: now), mayWake || comesBack || !backoff.queue.isEmpty else {
             // At least 1 ms: the client may have asked just before the timer fires.
-            let left = max(rest.until - now, .milliseconds(1))
-            return [.refuse([ticket], .backoff(reason: rest.reason), retryAfter: left)]
+            let left = max(backoff.until - now, .milliseconds(1))
+            return [.refuse([ticket], .backoff(reason: backoff.reason), retryAfter: left)]
         }
-        return queue(ticket, &rest.queue)
+        return queue(ticket, &backoff.queue)
     }
 
-    private mutating func whileInBackoff(_ rest: inout Rest, _ command: BackendCommand) -> [Effect] {
+    private mutating func whileInBackoff(_ backoff: inout Backoff, _ command: BackendCommand) -> [Effect] {
         switch command {
         case .start, .restart, .pin:
-            return [.disarm(.backoffTimer)] + beginStart(for: rest.queue)
+            return [.disarm(.backoffTimer)] + beginStart(for: backoff.queue)
         case .disable:
             state = .asleep
-            return [.disarm(.backoffTimer)] + refuse(rest.queue, .disabled)
+            return [.disarm(.backoffTimer)] + refuse(backoff.queue, .disabled)
         case .stop:
             // The backoff applies to clients, not to commands.
-            let queue = rest.queue
-            rest.queue = []
+            let queue = backoff.queue
+            backoff.queue = []
             return refuse(queue, .stopped)
         case .unpin, .enable:
             return []
@@ -692,7 +692,7 @@ struct BackendMachine {
 
     private func whileShuttingDown(_ event: Event) -> [Effect] {
         switch event {
-        case .wanted(let ticket), .wantedIfAwake(let ticket), .foundNobody(let ticket, _, _):
+        case .wanted(let ticket), .wantedIfAwake(let ticket), .listenerMissing(let ticket, _, _):
             refuse([ticket], .shuttingDown)
         case .abandoned, .lastLeaseReturned, .tunnelsDrained, .startRequested, .command, .shutdownRequested,
             .shutdownForced:
@@ -737,7 +737,7 @@ extension BackendMachine {
         switch state {
         case .starting(let start): start.queue.count
         case .stopping(let stop): stop.queue.count
-        case .backoff(let rest): rest.queue.count
+        case .backoff(let backoff): backoff.queue.count
         case .asleep, .awake, .shuttingDown: 0
         }
     }

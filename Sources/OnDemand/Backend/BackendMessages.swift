@@ -10,7 +10,7 @@ enum BackendRequest: Equatable, Sendable {
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: ClientInfo)
     /// An admitted client found no listener, or was reset before this generation had responded. It is queued again;
     /// `wasSent` says whether its request had been sent.
-    case foundNobody(BackendID, Ticket, Generation, wasSent: Bool)
+    case listenerMissing(BackendID, Ticket, Generation, wasSent: Bool)
     /// The queued client is gone.
     case abandoned(BackendID, Ticket)
     /// No lease of this generation is held any more.

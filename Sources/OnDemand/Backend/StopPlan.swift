@@ -3,18 +3,18 @@ struct StopPlan: Equatable, Sendable {
     struct Step: Equatable, Sendable {
         let signal: StopSignal
         /// Time for the group to exit before the next step.
-        let patience: Duration
+        let timeout: Duration
     }
 
     /// The steps; a final KILL always follows them.
     let steps: [Step]
 
     /// Sum of all timeouts.
-    var length: Duration { steps.reduce(.zero) { $0 + $1.patience } }
+    var length: Duration { steps.reduce(.zero) { $0 + $1.timeout } }
 
     /// Returns SIGTERM, then SIGKILL after `stopTimeout`.
     static func politely(for stopTimeout: Duration) -> StopPlan {
-        StopPlan(steps: [Step(signal: .terminate, patience: stopTimeout)])
+        StopPlan(steps: [Step(signal: .terminate, timeout: stopTimeout)])
     }
 
     /// First pause between repeated KILLs.
@@ -28,6 +28,6 @@ struct StopPlan: Equatable, Sendable {
     func step(at position: Int) -> Step {
         guard position >= steps.count else { return steps[position] }
         let pause = position < overdueStep ? Self.killPause : Limits.overdueStopRetry
-        return Step(signal: .kill, patience: pause)
+        return Step(signal: .kill, timeout: pause)
     }
 }

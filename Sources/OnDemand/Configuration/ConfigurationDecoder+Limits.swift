@@ -43,8 +43,8 @@ extension ConfigurationDecoder {
             limits.maximumResponseHeadBytes =
                 size(head, in: KeyRange.headBytes).map(Int.init) ?? limits.maximumResponseHeadBytes
         }
-        if let patience = fields["upstream_keep_alive"] {
-            limits.upstreamKeepAlive = bound(patience, { $0.span($1) }) ?? limits.upstreamKeepAlive
+        if let timeout = fields["upstream_keep_alive"] {
+            limits.upstreamKeepAlive = bound(timeout, { $0.span($1) }) ?? limits.upstreamKeepAlive
         }
         if let stall = fields["send_timeout"] { limits.sendTimeout = span(stall) ?? limits.sendTimeout }
         takeMessages(fields, into: &limits)

@@ -203,8 +203,8 @@ extension ConfigurationDecoder {
                 report(first, "the last signal needs a timeout behind it, unless it is KILL")
                 return nil
             }
-            guard let patience = duration(second)?.value else { return nil }
-            steps.append(StopPlan.Step(signal: signal, patience: patience))
+            guard let timeout = duration(second)?.value else { return nil }
+            steps.append(StopPlan.Step(signal: signal, timeout: timeout))
         }
         if items.isEmpty { report(node, "the list is empty; to kill at once write [\"KILL\"]") }
         return StopPlan(steps: steps)

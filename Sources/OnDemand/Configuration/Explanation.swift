@@ -223,7 +223,7 @@ extension Explanation {
     /// Describes the stop plan, such as `TERM to all its processes; 10s later KILL.`
     private static func stop(_ plan: StopPlan) -> String {
         let signals = plan.steps.map(\.signal.name) + ["KILL"]
-        let later = zip(plan.steps.map(\.patience), signals.dropFirst()).map { timeout, signal in
+        let later = zip(plan.steps.map(\.timeout), signals.dropFirst()).map { timeout, signal in
             timeout == .zero ? "; at once \(signal)" : "; \(timeout.shortText) later \(signal)"
         }
         return "\(signals[0]) to all its processes\(later.joined())."

@@ -15,17 +15,17 @@ final class ControlClient<K: Kernel> {
 
     private let kernel: K
     private let descriptor: Descriptor
-    private let patience: Duration?
+    private let timeout: Duration?
     /// Called at intervals of `Limits.progressPause` with the time waited.
     private let progress: ((Duration) -> Void)?
     private let began: Instant
     private var buffers = Array(repeating: UInt8(0), count: Limits.readBufferBytes)
 
     init(
-        kernel: K, address: SocketAddress, patience: Duration?, progress: ((Duration) -> Void)? = nil
+        kernel: K, address: SocketAddress, timeout: Duration?, progress: ((Duration) -> Void)? = nil
     ) throws(Failure) {
         self.kernel = kernel
-        self.patience = patience
+        self.timeout = timeout
         self.progress = progress
         began = kernel.now()
         switch kernel.connect(to: address) {
@@ -109,7 +109,7 @@ final class ControlClient<K: Kernel> {
     }
 
     private func wait() throws(Failure) {
-        let end = patience.map { kernel.now() + $0 }
+        let end = timeout.map { kernel.now() + $0 }
         while true {
             let nextProgress = progress.map { _ in kernel.now() + Limits.progressPause }
             if kernel.wait(until: [end, nextProgress].compactMap { $0 }.min()) > 0 { return }

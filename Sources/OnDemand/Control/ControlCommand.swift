@@ -64,7 +64,7 @@ public struct ControlCommand: Equatable, Sendable {
 
     /// Maximum time without a response. nil: unlimited, for commands that wait for a start or stop, which the daemon
     /// limits, and for `logs --follow`.
-    var patience: Duration? {
+    var timeout: Duration? {
         switch action {
         case .order(_, _, waits: true), .logs(_, _, follows: true): nil
         case .status, .order, .logs, .reload, .broadcast: Limits.controlTimeout

@@ -30,7 +30,7 @@ extension Configuration.Log {
         case _ where file != nil: (format, .plain)
         case .journal where format == .auto: (.journal, .plain)
         case .terminal(let terminal): (format, terminal.paint)
-        case .journal, .anybody: (format, .plain)
+        case .journal, .other: (format, .plain)
         }
     }
 }

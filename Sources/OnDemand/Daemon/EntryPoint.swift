@@ -248,7 +248,7 @@ extension EntryPoint {
         var localReply: [UInt8] = []
         do throws(ControlClient<LinuxKernel>.Failure) {
             let client = try ControlClient(
-                kernel: kernel, address: address, patience: command.patience, progress: progress)
+                kernel: kernel, address: address, timeout: command.timeout, progress: progress)
             let (method, target) = command.request
             let status = try client.ask(method, target, body: command.body) { status, bytes in
                 if (200..<300).contains(status) { return print(Array(bytes)) }

@@ -40,12 +40,12 @@ final class Reactor<K: Kernel> {
 
     /// Resumes connections within a share of this turn, so that new events do not wait for all busy connections. The
     /// rest comes first in the next turn.
-    private func resume(_ tokens: [Token], _ tenant: some EventHandler) {
+    private func resume(_ tokens: [Token], _ handler: some EventHandler) {
         var share = WorkShare(
             items: Limits.resumedPerTurn, time: Limits.resumedTimePerTurn, from: kernel.now(), itemsPerLook: 1)
         var served = 0
         while served < tokens.count, share.takeItem(kernel.now) {
-            tenant.ready(tokens[served], [])
+            handler.ready(tokens[served], [])
             served += 1
         }
         guard served < tokens.count else { return }
@@ -59,22 +59,22 @@ final class Reactor<K: Kernel> {
     var deadline: Instant? { unfinished.isEmpty ? timers.next : kernel.now() }
 
     /// Runs one turn.
-    func runOnce(_ tenant: some EventHandler) {
+    func runOnce(_ handler: some EventHandler) {
         let count = kernel.wait(until: deadline)
         let resumed = takeUnfinished()
         turn &+= 1
-        var position = tenant.relayRun(from: 0, of: count)
+        var position = handler.relayRun(from: 0, of: count)
         while position < count {
             let event = kernel.event(at: position)
-            tenant.ready(event.token, event.readiness)
-            position = tenant.relayRun(from: position + 1, of: count)
+            handler.ready(event.token, event.readiness)
+            position = handler.relayRun(from: position + 1, of: count)
         }
-        if !resumed.isEmpty { resume(resumed, tenant) }
+        if !resumed.isEmpty { resume(resumed, handler) }
         if timers.next != nil {
             let now = kernel.now()
-            while let key = timers.popDue(at: now) { tenant.timerFired(key) }
+            while let key = timers.popDue(at: now) { handler.timerFired(key) }
         }
-        tenant.iterationEnded()
+        handler.iterationEnded()
     }
 }
 

@@ -99,12 +99,12 @@ protocol Kernel: AnyObject {
     /// Reports a process tree with its stop plan to the guard. nil steps: the tree has ended. Returns false if the
     /// guard does not accept the message.
     func tellGuard(
-        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, timeout: Duration)]?
     ) -> Bool
     /// Limits of this system for tracking processes, as sentences for the log.
     var processTreeLimits: [String] { get }
     /// Kills the processes of a killed predecessor and waits for them. Only before the event loop runs.
-    func killOrphans(within patience: Duration) -> [ProcessDescription]
+    func killOrphans(within timeout: Duration) -> [ProcessDescription]
     /// Returns an exited child or adopted orphan. It keeps its pid, and is returned again, until it is reaped.
     func nextExited() -> ExitedProcess?
     /// Releases the pid of an exited child.

@@ -98,7 +98,7 @@ enum DaemonSignal: Equatable {
 enum LogReader: Equatable {
     case journal
     case terminal(Terminal)
-    case anybody
+    case other
 }
 
 /// A file opened for log lines.

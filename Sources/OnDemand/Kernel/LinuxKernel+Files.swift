@@ -86,9 +86,9 @@ extension LinuxKernel {
     }
 
     /// Whether bytes or the end are available.
-    private static func hasSomething(_ raw: Int32, within patience: Duration) -> Bool {
+    private static func hasSomething(_ raw: Int32, within timeout: Duration) -> Bool {
         var readable = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
-        let count = unsafe poll(&readable, 1, Int32(patience.wholeMilliseconds))
+        let count = unsafe poll(&readable, 1, Int32(timeout.wholeMilliseconds))
         return count > 0 || (count < 0 && errno == EINTR)
     }
 

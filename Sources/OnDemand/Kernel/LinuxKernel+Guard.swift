@@ -31,7 +31,7 @@ extension LinuxKernel {
     }
 
     func tellGuard(
-        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, timeout: Duration)]?
     ) -> Bool {
         guard let steps, let launch = launches[leader] else { return tell(channel, .ended(launch: leader.launch)) }
         // The pid of a reaped leader is meaningless to the guard.
@@ -41,7 +41,7 @@ extension LinuxKernel {
             launch: launch.number,
             leader: ProcessIdentity(number: launch.leader, start: isLed ? launch.start ?? 0 : 0),
             steps: steps.map {
-                .init(signal: $0.signal.rawValue, milliseconds: UInt64(max(0, $0.patience.wholeMilliseconds)))
+                .init(signal: $0.signal.rawValue, milliseconds: UInt64(max(0, $0.timeout.wholeMilliseconds)))
             }, members: members)
         return tell(channel, .family(family))
     }

@@ -30,7 +30,7 @@ extension LinuxKernel {
         {
             return .journal
         }
-        guard isatty(STDERR_FILENO) == 1 else { return .anybody }
+        guard isatty(STDERR_FILENO) == 1 else { return .other }
         return .terminal(Terminal(isTerminal: true, environment: variables))
     }
 

@@ -5,7 +5,7 @@ import Glibc
 /// Only processes of this pid namespace count, and only if their daemon is proven to be dead. An invisible daemon
 /// (another namespace, another user, hidepid) is not proven to be dead.
 extension LinuxKernel {
-    func killOrphans(within patience: Duration) -> [ProcessDescription] {
+    func killOrphans(within timeout: Duration) -> [ProcessDescription] {
         guard identity.namespace != nil, Self.seesProcesses else { return [] }
         let orphans = orphans()
         guard !orphans.isEmpty else { return [] }
@@ -13,7 +13,7 @@ extension LinuxKernel {
             ProcessDescription(process: ProcessID(number: $0.number), name: Self.name(of: $0.number))
         }
         for orphan in orphans { Self.send(SIGTERM, to: orphan) }
-        let deadline = now() + patience
+        let deadline = now() + timeout
         // The event loop does not run yet, so waiting here is safe.
         while now() < deadline, !self.orphans().isEmpty { usleep(10_000) }
         for orphan in self.orphans() { Self.send(SIGKILL, to: orphan) }

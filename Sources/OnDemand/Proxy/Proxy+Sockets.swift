@@ -97,7 +97,7 @@ extension Proxy {
         let ticket = issueTicket(for: lease.backend, index, session)
         upstreams[lease.backend.index].queued += 1
         session.machine.waitAgain()
-        requests.post(.foundNobody(lease.backend, ticket, lease.generation, wasSent: wasSent))
+        requests.post(.listenerMissing(lease.backend, ticket, lease.generation, wasSent: wasSent))
         statusChanged()
         return true
     }

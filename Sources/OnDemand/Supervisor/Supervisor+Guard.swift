@@ -87,7 +87,7 @@ extension Supervisor {
 
     private func tellGuard(_ channel: Descriptor, of backend: SupervisedBackend) -> Bool {
         guard let process = backend.child?.process else { return true }
-        let steps = backend.machine.policy.stopPlan.steps.map { (signal: $0.signal, patience: $0.patience) }
+        let steps = backend.machine.policy.stopPlan.steps.map { (signal: $0.signal, timeout: $0.timeout) }
         guard kernel.tellGuard(channel, of: process, steps: steps) else { return false }
         backend.child?.isNewsForGuard = false
         return true

@@ -6,7 +6,7 @@ extension Supervisor {
         case .spawned: logStarted(backend)
         case .groupGone: logStopped(backend)
         case .gateClosed: log(.idle, service(backend), generation(backend))
-        case .wanted, .wantedIfAwake, .abandoned, .foundNobody, .startRequested, .dependenciesReady,
+        case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawnFailed, .probeSucceeded,
             .lastLeaseReturned, .gateBusy, .clientDataSeen, .tunnelsDrained, .timerFired, .exited, .command,
             .shutdownRequested, .shutdownForced:
@@ -163,7 +163,7 @@ extension Supervisor {
                 detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
                     + " within \(limit.shortText)\(why ?? "")" + listenerHint(backend))
         case .exited(let exit): logExit(exit, before, backend)
-        case .wanted, .wantedIfAwake, .abandoned, .foundNobody, .startRequested, .dependenciesReady,
+        case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependenciesChanged, .addressFree, .spawned, .probeSucceeded, .lastLeaseReturned, .gateClosed, .gateBusy,
             .clientDataSeen, .tunnelsDrained, .timerFired, .groupGone, .command, .shutdownRequested, .shutdownForced:
             break

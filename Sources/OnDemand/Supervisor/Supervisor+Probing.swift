@@ -141,7 +141,7 @@ extension Supervisor {
     }
 
     /// Watches the probe's socket. Returns false, and closes it, if it cannot be watched.
-    private func watchProbe(of backend: SupervisedBackend, for patience: Duration?) -> Bool {
+    private func watchProbe(of backend: SupervisedBackend, for timeout: Duration?) -> Bool {
         guard let descriptor = backend.probe.descriptor else { preconditionFailure("there is no probe to watch") }
         let token = Token(.probe, index: backend.id.index, generation: backend.probe.attempt)
         do throws(SystemError) {
@@ -150,7 +150,7 @@ extension Supervisor {
             closeProbe(of: backend)
             return false
         }
-        if let patience { reactor.arm(.probe(backend.id), at: kernel.now() + patience) }
+        if let timeout { reactor.arm(.probe(backend.id), at: kernel.now() + timeout) }
         return true
     }
 

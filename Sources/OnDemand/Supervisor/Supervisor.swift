@@ -130,11 +130,11 @@ final class Supervisor<K: Kernel> {
             }
             if mayWake { recordStartCause(of: cause, by: visitor, for: backend) }
             dispatch(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
-        case .foundNobody(let id, let ticket, let generation, let wasSent):
+        case .listenerMissing(let id, let ticket, let generation, let wasSent):
             guard let backend = backends[id] else {
                 return replies.post(.refused(ticket, .disabled, retryAfter: nil))
             }
-            dispatch(backend, .foundNobody(ticket, generation, wasSent: wasSent))
+            dispatch(backend, .listenerMissing(ticket, generation, wasSent: wasSent))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }
             backend.commands.removeAll { $0.ticket == ticket }

@@ -7,12 +7,12 @@ private let first = Generation(number: 1)
 
 /// A process that is alive and does not listen.
 struct BackendListenerTests {
-    private let lost = BackendFixtures.awake().after(.foundNobody(two, first, wasSent: false))
+    private let lost = BackendFixtures.awake().after(.listenerMissing(two, first, wasSent: false))
 
     @Test("the request is queued again, and the process is probed for the rest of its startup timeout")
     func waitsAgain() {
         var machine = BackendFixtures.awake()
-        let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(10))
+        let effects = machine.apply(.listenerMissing(two, first, wasSent: true), at: noon + .seconds(10))
         #expect(effects == [.disarm(.idle), .suspendGate, .arm(.startup, at: noon + .seconds(30)), .probeAgain])
         #expect(machine.queueLength == 1)
     }
@@ -21,14 +21,14 @@ struct BackendListenerTests {
     func reexec() {
         var machine = BackendFixtures.awake()
         let late = noon + .seconds(3600)
-        let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: late)
+        let effects = machine.apply(.listenerMissing(two, first, wasSent: false), at: late)
         #expect(effects.contains(.arm(.startup, at: late + .seconds(30))))
     }
 
     @Test("a process that resets each request does not restart its startup timeout endlessly")
     func resets() {
         var machine = BackendFixtures.awake()
-        let effects = machine.apply(.foundNobody(two, first, wasSent: true), at: noon + .seconds(30))
+        let effects = machine.apply(.listenerMissing(two, first, wasSent: true), at: noon + .seconds(30))
         #expect(effects == [.refuse([two], .startTimedOut(after: .seconds(30)), retryAfter: .seconds(1))])
     }
 
@@ -42,7 +42,7 @@ struct BackendListenerTests {
 
     @Test("an exit instead is a crash, and the request that may have caused it is not retried")
     func crash() {
-        var machine = lost.after(.foundNobody(one, first, wasSent: true))
+        var machine = lost.after(.listenerMissing(one, first, wasSent: true))
         let effects = machine.apply(.exited(.signal(11)), at: noon)
         #expect(effects.contains(.refuse([one], .exitedEarly(.signal(11)), retryAfter: .seconds(1))))
         #expect(effects.contains(.closeGateByForce))
@@ -58,7 +58,7 @@ struct BackendListenerTests {
     func laterGeneration() {
         var machine = BackendFixtures.stopping().after(
             .wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
-        let effects = machine.apply(.foundNobody(two, first, wasSent: false), at: noon)
+        let effects = machine.apply(.listenerMissing(two, first, wasSent: false), at: noon)
         #expect(effects == [.enterGate, .admit([two], Generation(number: 2))])
     }
 }

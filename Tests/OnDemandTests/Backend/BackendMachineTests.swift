@@ -5,7 +5,7 @@ import Testing
 private typealias State = BackendMachine.State
 private typealias Start = BackendMachine.Start
 private typealias Stop = BackendMachine.Stop
-private typealias Rest = BackendMachine.Rest
+private typealias Backoff = BackendMachine.Backoff
 
 private let (one, two, three) = (Ticket(number: 1), Ticket(number: 2), Ticket(number: 3))
 private let first = Generation(number: 1)
@@ -57,7 +57,7 @@ struct BackendMachineTests {
             Row(
                 .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)),
                 .backoff(
-                    Rest(until: noon + .seconds(4), reason: "requires redis, which exited before it was ready")),
+                    Backoff(until: noon + .seconds(4), reason: "requires redis, which exited before it was ready")),
                 [
                     .refuse(
                         [one], .dependencyFailed("redis", .exitedEarly(crash)), retryAfter: .seconds(4)),
@@ -122,7 +122,7 @@ struct BackendMachineTests {
             Row(.dependenciesChanged, .starting(Start(phase: .checkingAddress, queue: [one])), [.checkAddress]),
             Row(.addressFree, .starting(Start(phase: .spawning, queue: [one])), [.spawn(first)]),
             Row(
-                .addressTaken, .backoff(Rest(until: noon + .seconds(1), reason: inUse)),
+                .addressTaken, .backoff(Backoff(until: noon + .seconds(1), reason: inUse)),
                 [
                     .refuse([one], .addressTaken, retryAfter: .seconds(1)),
                     .arm(.backoffTimer, at: noon + .seconds(1)),
@@ -144,7 +144,7 @@ struct BackendMachineTests {
                 .spawned, .starting(Start(phase: .probing(since: noon), queue: [one])),
                 [.arm(.startup, at: noon + .seconds(30)), .startProbing]),
             Row(
-                .spawnFailed(noCommand), .backoff(Rest(until: noon + .seconds(1), reason: "could not be started")),
+                .spawnFailed(noCommand), .backoff(Backoff(until: noon + .seconds(1), reason: "could not be started")),
                 [
                     .refuse([one], .spawnFailed(noCommand), retryAfter: .seconds(1)),
                     .arm(.backoffTimer, at: noon + .seconds(1)),
@@ -249,7 +249,7 @@ struct BackendMachineTests {
                         cause: .failure(reason: "ended unexpectedly", restAfter: true), step: 0, exit: crash,
                         queue: [two])), []),
             Row(
-                .groupGone, .backoff(Rest(until: noon + .seconds(2), reason: "ended unexpectedly")),
+                .groupGone, .backoff(Backoff(until: noon + .seconds(2), reason: "ended unexpectedly")),
                 [
                     .disarm(.stopStep), .endGeneration(Generation(number: 2)),
                     .arm(.backoffTimer, at: noon + .seconds(2)),
@@ -273,15 +273,15 @@ struct BackendMachineTests {
     @Test(
         "backoff",
         arguments: [
-            Row(.wanted(two), .backoff(Rest(until: noon + .seconds(1), reason: inUse, queue: [two])), []),
+            Row(.wanted(two), .backoff(Backoff(until: noon + .seconds(1), reason: inUse, queue: [two])), []),
             Row(
-                .wantedIfAwake(two), .backoff(Rest(until: noon + .seconds(1), reason: inUse)),
+                .wantedIfAwake(two), .backoff(Backoff(until: noon + .seconds(1), reason: inUse)),
                 [.refuse([two], .backoff(reason: inUse), retryAfter: .seconds(1))]),
             Row(.timerFired(.backoffTimer), .asleep, []),
             Row(.shutdownRequested, .shuttingDown, [.disarm(.backoffTimer)]),
-            Row(.abandoned(one), .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
-            Row(.lastLeaseReturned(first), .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
-            Row(.startRequested, .backoff(Rest(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.abandoned(one), .backoff(Backoff(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.lastLeaseReturned(first), .backoff(Backoff(until: noon + .seconds(1), reason: inUse)), []),
+            Row(.startRequested, .backoff(Backoff(until: noon + .seconds(1), reason: inUse)), []),
         ])
     func backoff(row: Row) { row.check(BackendFixtures.backoff()) }
 
@@ -369,8 +369,8 @@ struct BackendGenerationTests {
         var rests: [Duration] = []
         for _ in 0..<4 {
             machine = machine.after(.exited(crash), .groupGone)
-            if case .backoff(let rest) = machine.state {
-                rests.append(rest.until - noon)
+            if case .backoff(let backoff) = machine.state {
+                rests.append(backoff.until - noon)
                 machine = machine.after(.timerFired(.backoffTimer))
             }
             machine = machine.after(.wanted(one), .addressFree, .spawned, .probeSucceeded)
@@ -416,11 +416,11 @@ struct BackendGenerationTests {
     @Test("a rejection during the backoff names one cause, however many failures came before")
     func reasonsDoNotGrow() {
         let machine = BackendFixtures.failing().after(.groupGone)
-        guard case .backoff(let rest) = machine.state else {
-            Issue.record("\(machine.state) is no rest")
+        guard case .backoff(let backoff) = machine.state else {
+            Issue.record("\(machine.state) is no backoff")
             return
         }
-        #expect(rest.reason == "ended unexpectedly")
+        #expect(backoff.reason == "ended unexpectedly")
     }
 
     @Test("the jitter shortens a backoff by at most a fifth")

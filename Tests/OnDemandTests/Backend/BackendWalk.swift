@@ -163,7 +163,7 @@ struct BackendWalk {
         let generation = inside.removeFirst()
         lastTicket += 1
         queue.append(Ticket(number: lastTicket))
-        tell(.foundNobody(Ticket(number: lastTicket), generation, wasSent: wasSent))
+        tell(.listenerMissing(Ticket(number: lastTicket), generation, wasSent: wasSent))
         if gate.leave(generation), gate.isOpen { lastLeases.append(generation) }
     }
 

@@ -26,7 +26,7 @@ struct LifecycleDocumentTests {
     func defaults() throws {
         let policy = BackendPolicy()
         let idle = try #require(policy.idleTimeout)
-        let stop = policy.stopPlan.steps.map { [$0.signal.name, $0.patience.shortText].joined(separator: ", ") }
+        let stop = policy.stopPlan.steps.map { [$0.signal.name, $0.timeout.shortText].joined(separator: ", ") }
         let (first, longest) = (policy.backoff.first.shortText, policy.backoff.longest.shortText)
         for row in [
             "| `startup_timeout` | \(policy.startupTimeout.shortText) |",

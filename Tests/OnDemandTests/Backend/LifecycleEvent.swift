@@ -2,7 +2,7 @@
 
 /// All events of a backend, one case per kind. A new event of the machine does not compile without a case here.
 enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
-    case wanted, wantedIfAwake, abandoned, foundNobody, startRequested
+    case wanted, wantedIfAwake, abandoned, listenerMissing, startRequested
     case dependenciesReady, dependencyRefused, dependenciesChanged
     case addressFree, addressTaken
     case spawned, spawnFailed, probeSucceeded
@@ -38,7 +38,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .wanted: .wanted
             case .wantedIfAwake: .wantedIfAwake
             case .abandoned: .abandoned
-            case .foundNobody: .foundNobody
+            case .listenerMissing: .listenerMissing
             case .startRequested: .startRequested
             case .dependenciesReady: .dependenciesReady
             case .dependencyRefused: .dependencyRefused
@@ -77,7 +77,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wanted: .wanted(Ticket(number: 2))
         case .wantedIfAwake: .wantedIfAwake(Ticket(number: 2))
         case .abandoned: .abandoned(Ticket(number: 1))
-        case .foundNobody: .foundNobody(Ticket(number: 2), generation, wasSent: false)
+        case .listenerMissing: .listenerMissing(Ticket(number: 2), generation, wasSent: false)
         case .startRequested: .startRequested
         case .dependenciesReady: .dependenciesReady
         case .dependencyRefused:
@@ -116,7 +116,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .wanted: "a client requests it"
         case .wantedIfAwake: "a client without wake permission requests it (`wake_on`)"
         case .abandoned: "a queued client has left"
-        case .foundNobody: "an admitted client found no listener"
+        case .listenerMissing: "an admitted client found no listener"
         case .startRequested: "the daemon starts it without a client (always on)"
         case .dependenciesReady: "all its requirements are ready"
         case .dependencyRefused: "a requirement failed to start"

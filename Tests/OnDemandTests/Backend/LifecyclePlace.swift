@@ -28,9 +28,9 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 switch stop.cause {
                 case .shutdown: .stoppingForShutdown
                 case _ where machine.isStopOverdue: .stopOverdue
-                case .idle: stop.step == BackendMachine.Stop.takingLeave ? .closingTunnels : .stoppingIdle
+                case .idle: stop.step == BackendMachine.Stop.closingTunnels ? .closingTunnels : .stoppingIdle
                 case .command:
-                    stop.step == BackendMachine.Stop.takingLeave ? .closingTunnelsByCommand : .stoppingByCommand
+                    stop.step == BackendMachine.Stop.closingTunnels ? .closingTunnelsByCommand : .stoppingByCommand
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
                 }
@@ -48,7 +48,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .spawning: BackendFixtures.spawning(policy)
         case .probing: BackendFixtures.probing(policy)
         case .relistening:
-            BackendFixtures.awake(policy).after(.foundNobody(Ticket(number: 1), Generation(number: 1), wasSent: false))
+            BackendFixtures.awake(policy).after(
+                .listenerMissing(Ticket(number: 1), Generation(number: 1), wasSent: false))
         case .awake: BackendFixtures.awake(policy)
         case .closingTunnels: BackendFixtures.stopping(policy.with { $0.idleWhen = .noClientData })
         case .stoppingIdle: BackendFixtures.stopping(policy)
@@ -203,7 +204,7 @@ extension LifecyclePlace {
 
     private func whileStarting(_ event: LifecycleEvent) -> [LifecycleCircumstance] {
         switch event {
-        case .wanted, .wantedIfAwake, .foundNobody: hold(machine(), event)
+        case .wanted, .wantedIfAwake, .listenerMissing: hold(machine(), event)
         case .dependencyRefused:
             [
                 LifecycleCircumstance("", machine(), event),
@@ -228,11 +229,11 @@ extension LifecyclePlace {
                 usual, LifecycleCircumstance("with a `min_uptime` of 1h, just started", slow, event),
                 LifecycleCircumstance("always on, or `idle_timeout` is `\"0\"`", machine(.neverIdle), event),
             ] + ofEarlierLife(event)
-        case .foundNobody:
-            let sent = LifecycleEvent.foundNobody.sample(Generation(number: 1))
+        case .listenerMissing:
+            let sent = LifecycleEvent.listenerMissing.sample(Generation(number: 1))
             var late = LifecycleCircumstance(
                 "after its `startup_timeout`, and its request was sent", machine(),
-                .foundNobody(Ticket(number: 2), Generation(number: 1), wasSent: true))
+                .listenerMissing(Ticket(number: 2), Generation(number: 1), wasSent: true))
             late.now = noon + machine().policy.startupTimeout
             return [LifecycleCircumstance("", machine(), sent), late] + ofEarlierLife(event)
         case .unpinCommand:

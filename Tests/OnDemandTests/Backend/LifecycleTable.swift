@@ -123,5 +123,5 @@ extension BackendTimer {
 
 extension LifecycleEvent {
     /// A request of one client, with a result of its own.
-    fileprivate var isAsking: Bool { [.wanted, .wantedIfAwake, .foundNobody].contains(self) }
+    fileprivate var isAsking: Bool { [.wanted, .wantedIfAwake, .listenerMissing].contains(self) }
 }

@@ -60,7 +60,7 @@ struct ManagedProcessTests {
             address: .ipv4(octets: [127, 0, 0, 1], port: 6379), startDelay: .seconds(2),
             policy: BackendPolicy(
                 startupTimeout: .seconds(7),
-                stopPlan: StopPlan(steps: [.init(signal: .interrupt, patience: .seconds(3))]), alwaysOn: true,
+                stopPlan: StopPlan(steps: [.init(signal: .interrupt, timeout: .seconds(3))]), alwaysOn: true,
                 restarts: false, backoff: RestartBackoff(first: .seconds(2), longest: .seconds(5))))
         #expect(try read(file([text])).processes == [expected])
     }

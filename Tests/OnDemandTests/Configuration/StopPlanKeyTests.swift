@@ -13,10 +13,10 @@ import Testing
 
     @Test("alternating signals and durations are the steps, and a last KILL adds none")
     func steps() throws {
-        let polite = [StopPlan.Step(signal: .terminate, patience: .seconds(10))]
+        let polite = [StopPlan.Step(signal: .terminate, timeout: .seconds(10))]
         #expect(try plan(#"["TERM", "10s", "KILL"]"#) == StopPlan(steps: polite))
         #expect(try plan(#"["SIGTERM", "10s"]"#) == StopPlan(steps: polite))
-        let patient = [StopPlan.Step(signal: .interrupt, patience: .seconds(5))] + polite
+        let patient = [StopPlan.Step(signal: .interrupt, timeout: .seconds(5))] + polite
         #expect(try plan(#"["INT", "5s", "TERM", "10s", "KILL"]"#) == StopPlan(steps: patient))
         #expect(try plan(#"["KILL"]"#) == StopPlan(steps: []))
     }

@@ -93,10 +93,10 @@ import Testing
     }
 
     @Test("only commands that wait for a result or for lines have no timeout")
-    func patience() throws {
-        #expect(try command("status").patience == Limits.controlTimeout)
-        #expect(try command("start", "a", "--no-wait").patience == Limits.controlTimeout)
-        #expect(try command("start", "a").patience == nil)
-        #expect(try command("logs", "a", "-f").patience == nil)
+    func timeout() throws {
+        #expect(try command("status").timeout == Limits.controlTimeout)
+        #expect(try command("start", "a", "--no-wait").timeout == Limits.controlTimeout)
+        #expect(try command("start", "a").timeout == nil)
+        #expect(try command("logs", "a", "-f").timeout == nil)
     }
 }

@@ -89,10 +89,10 @@ struct ExchangeHarness {
     static let rules = rules(keeping: nil)
 
     /// The same, with this idle timeout of backend connections.
-    static func rules(keeping patience: Duration?) -> ExchangeRules {
+    static func rules(keeping timeout: Duration?) -> ExchangeRules {
         let forwarded = HeaderTemplate(name: "X-Forwarded-For", parts: [.remoteAddress])
         var limits = ServiceLimits()
-        limits.upstreamKeepAlive = patience
+        limits.upstreamKeepAlive = timeout
         let cable = ServiceRules(
             name: "cable", targetPath: nil, authority: "127.0.0.1:1", webSocket: true, headers: [], limits: limits)
         let app = ServiceRules(

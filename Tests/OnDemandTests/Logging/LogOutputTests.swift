@@ -146,8 +146,8 @@ struct LogOutputTests {
     @Test(
         "auto is the journal format exactly where the journal reads standard error",
         arguments: [
-            (LogFormat.auto, LogReader.journal, LogFormat.journal), (.auto, .anybody, .auto), (.text, .journal, .text),
-            (.json, .journal, .json), (.journal, .anybody, .journal),
+            (LogFormat.auto, LogReader.journal, LogFormat.journal), (.auto, .other, .auto), (.text, .journal, .text),
+            (.json, .journal, .json), (.journal, .other, .journal),
         ])
     func formats(format: LogFormat, reader: LogReader, expected: LogFormat) {
         #expect(Configuration.Log(format: format).style(for: reader).format == expected)
@@ -159,6 +159,6 @@ struct LogOutputTests {
         let terminal = LogReader.terminal(Terminal(isTerminal: true, environment: [:]))
         #expect(Configuration.Log().style(for: terminal).paint == .colours)
         #expect(Configuration.Log(file: "/log").style(for: terminal).paint == .plain)
-        #expect(Configuration.Log().style(for: .anybody).paint == .plain)
+        #expect(Configuration.Log().style(for: .other).paint == .plain)
     }
 }

@@ -107,8 +107,8 @@ extension Scenario.Service {
         service.policy.stopPlan = dice.one(of: [
             .politely(for: .seconds(1)),
             StopPlan(steps: [
-                .init(signal: .interrupt, patience: .milliseconds(300)),
-                .init(signal: .terminate, patience: .milliseconds(700)),
+                .init(signal: .interrupt, timeout: .milliseconds(300)),
+                .init(signal: .terminate, timeout: .milliseconds(700)),
             ]),
             StopPlan(steps: []),
         ])

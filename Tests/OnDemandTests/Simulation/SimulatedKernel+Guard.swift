@@ -29,7 +29,7 @@ extension SimulatedKernel {
     }
 
     func tellGuard(
-        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, patience: Duration)]?
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, timeout: Duration)]?
     ) -> Bool {
         guard case .guardChannel(let guardian) = file(channel, "tellGuard") else { return false }
         progressed()

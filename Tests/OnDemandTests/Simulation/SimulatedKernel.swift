@@ -83,7 +83,7 @@ final class SimulatedKernel: Kernel {
     /// The daemon's own files, by path.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
-    var logReader = LogReader.anybody
+    var logReader = LogReader.other
     var logDisk = SimulatedLogDisk()
     /// The actual faults of each service, which excuse errors of its clients.
     private(set) var trouble: [Int: Set<String>] = [:]

@@ -41,9 +41,9 @@ struct SystemdNotifierTests {
         let (manager, reactor) = manager()
         manager.ready()
         #expect(kernel.managerHeard == ["READY=1", "WATCHDOG=1"])
-        let tenant = WatchdogHandler(manager: manager)
+        let handler = WatchdogHandler(manager: manager)
         let begun = kernel.now()
-        for _ in 0..<3 { reactor.runOnce(tenant) }
+        for _ in 0..<3 { reactor.runOnce(handler) }
         #expect(kernel.managerHeard.count == 5)
         #expect(kernel.now() - begun >= .seconds(15) && kernel.now() - begun < .milliseconds(15_001))
     }
