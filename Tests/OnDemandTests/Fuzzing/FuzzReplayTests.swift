@@ -13,7 +13,7 @@ struct FuzzReplayTests {
         }
     }
 
-    @Test("every target has a corpus, and every folder its target")
+    @Test("every target has a corpus and a dictionary, and every folder its target")
     func folders() throws {
         let root = Corpus.repository.appending(path: "Fuzz")
         let folders = try FileManager.default.contentsOfDirectory(
@@ -21,7 +21,12 @@ struct FuzzReplayTests {
         )
         .filter { try $0.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true }
         #expect(Set(folders.map(\.lastPathComponent)) == Set(FuzzTarget.all.map(\.name) + ["Driver"]))
-        for target in FuzzTarget.all { #expect(Self.inputs(of: target.name, "corpus").count >= 8, "\(target.name)") }
+        for target in FuzzTarget.all {
+            #expect(Self.inputs(of: target.name, "corpus").count >= 8, "\(target.name)")
+            // The fuzzer refuses to run with an empty one.
+            let dictionary = try Data(contentsOf: root.appending(path: "\(target.name)/dictionary"))
+            #expect(!dictionary.isEmpty, "\(target.name)")
+        }
     }
 
     @Test("no input of a corpus breaks its property", arguments: FuzzTarget.all.map(\.name))
