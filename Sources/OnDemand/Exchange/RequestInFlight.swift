@@ -23,8 +23,8 @@ class RequestInFlight {
     /// Method and target as received, for the log.
     var line: String { parsed.head.line }
 
-    /// For the log: the query of a cable's client may have its token.
-    var shownLine: String { parsed.cable == nil ? line : String(line.prefix { $0 != "?" }) }
+    /// For the log: the query of a cable's client may have its token, also when its handshake is rejected.
+    var shownLine: String { parsed.isForCable ? String(line.prefix { $0 != "?" }) : line }
 
     /// Request ID in logs.
     var id: String { parsed.head.text(of: parsed.identity) }
@@ -139,6 +139,8 @@ struct ParsedRequest {
     let refusedOrigin: String?
     /// The handshake of a client of a cable.
     fileprivate(set) var cable: CableHandshake?
+    /// Whether the path is that of a cable, whatever becomes of the handshake.
+    let isForCable: Bool
 }
 
 /// The handshake of a cable's client, and its cable.
