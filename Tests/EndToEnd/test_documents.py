@@ -31,6 +31,7 @@ DOCUMENTS = sorted(
 # What other tests look at: document, language, number.
 ELSEWHERE = {
     ("docs/LIFECYCLE.md", "mermaid", 0): "LifecycleDocumentTests",
+    ("docs/EXCHANGE.md", "mermaid", 0): "ExchangeDocumentTests",
     ("docs/CONFIGURATION.md", "json wrong", 0): "DocumentationTests",
     ("docs/CONFIGURATION.md", "text", 0): "DocumentationTests",
     **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(7)},
@@ -461,7 +462,8 @@ def test_an_application_leaves_action_cable_as_it_is_written(shell, redis, tmp_p
         identifier, answer = client.subscribe("NewsChannel", topic="weather")
         assert answer == "confirm_subscription"
         assert client.subscribe("NewsChannel")[1] == client.subscribe("MembersChannel")[1] == "reject_subscription"
-        published = shell(example("docs/CABLE.md", "sh", 2), rails.APPLICATION, REDIS_URL=redis.url, RAILS_ENV="production")
+        publish = example("docs/CABLE.md", "sh", 2).replace("redis://127.0.0.1:6379/0", redis.url)
+        published = shell(publish, REPOSITORY, RAILS_ENV="production")
         assert published.wait(30) == 0, published.said()
         assert client.payload(identifier)["text"] == "sunny"
     with Cable(migrated.address, f"/cable?jid={expired}") as client:
