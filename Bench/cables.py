@@ -60,7 +60,10 @@ class Load:
         if not line:
             complaints = self.process.communicate()[1].strip()
             raise measure.Failed(complaints.splitlines()[0] if complaints else f"the load ended at {words[0]}")
-        result = json.loads(line)
+        try:
+            result = json.loads(line)
+        except ValueError as error:  # It was ended in the middle of its answer.
+            raise measure.Failed(f"the load did not end {words[0]} within {TIMEOUT} s") from error
         if result["errors"]:
             self.process.stdin.close()
             complaints = self.process.stderr.read().strip().splitlines()
