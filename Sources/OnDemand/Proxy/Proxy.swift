@@ -39,7 +39,7 @@ final class Proxy<K: Kernel> {
     /// Local replies to clients, by status in order of first use.
     var localReplies: [(status: Int, count: Int)] = []
     /// Limits log lines about wrong tokens.
-    private var unauthorizedLog = LogThrottle()
+    var unauthorizedLog = LogThrottle()
     /// Connections per client prefix. Empty without a limit per address.
     var clientPrefixes: [ClientPrefix: ConnectionLimiter] = [:]
     /// Upstreams without a request.
@@ -64,8 +64,8 @@ final class Proxy<K: Kernel> {
     var logSubscribers: [LogSubscriber] = []
     /// Shutdown has begun. Connections close after their current request.
     var isDraining = false
-    private var queued: [Ticket: Token] = [:]
-    private var lastTicket: UInt64 = 0
+    var queued: [Ticket: Token] = [:]
+    var lastTicket: UInt64 = 0
     /// Client addresses of tunnels from PROXY headers, by connection index.
     var announcedClients: [String?] = []
     /// The last upstream number, for tokens.
@@ -219,159 +219,6 @@ final class Proxy<K: Kernel> {
         table.connections.peek(at: index, for: member)
     }
 
-    // MARK: Admission
-
-    private func enterGate(of id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
-        if let limit = upstreams[id.index].limits.maximumConnections,
-            openCount(of: id) + upstreams[id.index].queued >= limit
-        {
-            let refusal = Refusal.tooManyConnections(limit: limit)
-            session.machine.refused(refusal, retryAfter: Refusal.connectionLimitRetry)
-            return logRefusal(refusal, id, session)
-        }
-        if let generation = upstreams[id.index].gate.enter() {
-            admit(index, session, to: id, generation)
-        } else {
-            let ticket = issueTicket(for: id, index, session)
-            upstreams[id.index].queued += 1
-            admissions[id.index].queued += 1
-            session.machine.queued()
-            log.record(.queued, [service(id)] + about(session))
-            let request = session.machine.forwardedRequest
-            let cause: WakeCause = request?.opensWebSocket == true ? .upgrade : .request
-            let client = ClientInfo(
-                address: session.machine.remoteAddress, path: request?.shownPath ?? "",
-                agent: request?.shownAgent)
-            requests.post(.wanted(id, ticket, cause, mayWake: request?.forwarding.mayWake ?? true, by: client))
-            statusChanged()
-        }
-    }
-
-    /// Issues a ticket. The supervisor's reply refers to the session by it.
-    func issueTicket(for id: BackendID, _ index: Int, _ session: Connection.HTTPSession) -> Ticket {
-        lastTicket += 1
-        let ticket = Ticket(number: lastTicket)
-        queued[ticket] = clientToken(index)
-        session.ticket = (ticket, id)
-        return ticket
-    }
-
-    private func admit(_ index: Int, _ session: Connection.HTTPSession, to id: BackendID, _ generation: Generation) {
-        connections[index].lease = .init(backend: id, generation: generation)
-        session.machine.admitted()
-        upstreams[id.index].move(to: generation)
-        recordConnectionCount(of: id)
-        if upstreams[id.index].firstRequestSeen != generation {
-            upstreams[id.index].firstRequestSeen = generation
-            log.record(
-                .firstRequest,
-                [service(id), LogField("generation", generation.number)] + about(session)
-                    + [LogField("request", session.machine.request?.shownLine ?? "")])
-        }
-        statusChanged()
-    }
-
-    private func reject(from id: BackendID, _ session: Connection.HTTPSession) {
-        session.machine.refused(.disabled, retryAfter: nil)
-        logRefusal(.disabled, id, session)
-    }
-
-    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ session: Connection.HTTPSession) {
-        admissions[id.index].refused[refusal.reason] += 1
-        let reasons = [LogField("reason", refusal.word), LogField("status", 503)]
-        log.record(.refused, [service(id)] + reasons + about(session))
-    }
-
-    /// Log fields with the client and the request identifier.
-    private func about(_ session: Connection.HTTPSession) -> [LogField] {
-        let client = LogField("client", session.machine.remoteAddress)
-        return [client] + (session.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
-    }
-
-    private func service(_ id: BackendID) -> LogField { LogField("service", upstreams[id.index].name) }
-
-    func handle(_ reply: BackendReply) {
-        switch reply {
-        case .admitted(let id, let ticket, let generation):
-            guard let (index, session) = redeem(ticket) else {
-                // The client left before the admission arrived.
-                return returnLease(.init(backend: id, generation: generation))
-            }
-            admit(index, session, to: id, generation)
-            drive(index)
-        case .refused(let ticket, let refusal, let retryAfter):
-            guard let (index, session) = redeem(ticket), let id = session.machine.request?.service else {
-                return
-            }
-            session.machine.refused(refusal, retryAfter: retryAfter)
-            logRefusal(refusal, id, session)
-            drive(index)
-        case .closeTunnels(let id, let generation, let reason, let window):
-            let lease = Connection.Lease(backend: id, generation: generation)
-            let code = CloseCode(reason)
-            upstreams[id.index].closing = (generation, code)
-            closeTunnels(of: lease, code, over: window)
-            reportDrained(from: lease)
-        case .generationEnded(let id, let generation):
-            endLinks(of: .init(backend: id, generation: generation))
-            sendToWorkers(.generationEnded(.init(backend: id, generation: generation)))
-        case .commandEnded(let ticket, let outcome):
-            guard let (index, session) = redeem(ticket) else { return }
-            serve(LocalReply(outcome), session)
-            drive(index)
-        case .printed(let id, let line):
-            pass(line, of: id)
-        case .stateChanged(let id):
-            closeIdleUpstreamsOfClosedGate(id)
-            statusChanged()
-        }
-    }
-
-    private func redeem(_ ticket: Ticket) -> (index: Int, session: Connection.HTTPSession)? {
-        guard let token = queued.removeValue(forKey: ticket),
-            connections.contains(index: token.index, generation: token.generation),
-            let session = connections[token.index].session
-        else { return nil }
-        forgetTicket(of: session)
-        return (token.index, session)
-    }
-
-    /// Operator commands have a ticket but are not queued requests.
-    private func forgetTicket(of session: Connection.HTTPSession) {
-        if let id = session.machine.request?.service { upstreams[id.index].queued -= 1 }
-        session.ticket = nil
-    }
-
-    /// Handles the end of a backend's generation. Its sockets have reported their end, or another process still holds
-    /// them.
-    func endLinks(of lease: Connection.Lease) {
-        closeIdleUpstreams { $0 == lease }
-        for index in connections.indices where connections[index].lease == lease {
-            if connections[index].session?.machine.backendGenerationEnded() == true {
-                drive(index)
-                continue
-            }
-            connections[index].backendIsGone = true
-            connections[index].upstream?.readiness.insert(.readable)
-            let hasEnded = connections[index].upstream?.readiness.contains(.peerEnded) ?? false
-            if let session = connections[index].session, !hasEnded { session.machine.upstreamFailed() }
-            drive(index)
-        }
-    }
-
-    func returnLease(_ lease: Connection.Lease) {
-        let gate = upstreams[lease.backend.index].gate
-        if gate.leave(lease.generation) {
-            if gate.isOpen {
-                requests.post(.lastLeaseReturned(lease.backend, lease.generation))
-            } else {
-                reportDrained(from: lease)
-            }
-        }
-        recordConnectionCount(of: lease.backend)
-        statusChanged()
-    }
-
     // MARK: End of a connection
 
     /// Ends a connection. This is the only place where its sockets, lease, ticket and timer are released.
@@ -415,48 +262,6 @@ final class Proxy<K: Kernel> {
             kernel.trimMemory()
         }
         (hadManyConnections, hasServedStatus) = (false, false)
-    }
-
-    func endUse(of lease: Connection.Lease, wasUncounted: Bool) {
-        if report(.leaseEnded(lease, wasUncounted: wasUncounted)) { return }
-        guard wasUncounted else { return returnLease(lease) }
-        upstreams[lease.backend.index].uncounted -= 1
-        recordConnectionCount(of: lease.backend)
-        reportDrained(from: lease)
-        statusChanged()
-    }
-
-    func recordConnectionCount(of id: BackendID) {
-        connectionHistories[id.index].connected(openCount(of: id), at: kernel.wallClock().seconds)
-    }
-
-    /// Reports that the last tunnel of a closing generation has ended.
-    private func reportDrained(from lease: Connection.Lease) {
-        let upstream = upstreams[lease.backend.index]
-        guard upstream.closing?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
-        requests.post(.tunnelsDrained(lease.backend, lease.generation))
-    }
-
-    /// Returns the lease of a new tunnel if the backend is idle without client data: then only data keeps it awake.
-    private func stopCounting(_ index: Int, _ lease: Connection.Lease) {
-        guard upstreams[lease.backend.index].idleWhen == .noClientData else { return }
-        connections[index].isUncounted = true
-        upstreams[lease.backend.index].uncounted += 1
-        returnLease(lease)
-    }
-
-    private func recordClientData(_ index: Int) {
-        guard let lease = connections[index].lease else { return }
-        upstreams[lease.backend.index].gate.recordClientData(at: kernel.now())
-    }
-
-    /// Withdraws the ticket. A later decision of the supervisor has no effect.
-    func abandonTicket(of session: Connection.HTTPSession) {
-        guard let (ticket, id) = session.ticket else { return }
-        forgetTicket(of: session)
-        queued[ticket] = nil
-        requests.post(.abandoned(id, ticket))
-        statusChanged()
     }
 
     // MARK: Tunnels
@@ -507,40 +312,6 @@ final class Proxy<K: Kernel> {
         case .rest: break
         case .more: reactor.resumeLater(clientToken(index))
         case .over(let termination): close(index, termination)
-        }
-    }
-
-    // MARK: Local replies
-
-    private func logLocalReply(of session: Connection.HTTPSession) {
-        guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
-        if session.purpose.isForClients { count(localReply: response.status) }
-        guard !response.isWrongSecret else { return logWrongSecret(of: session) }
-        // 501 and 505 are caused by the client's request.
-        let isAboutBackend = response.status == 502 || response.status == 504
-        var fields = [LogField("status", response.status), LogField("reason", response.body)] + about(session)
-        fields.append(LogField("request", session.machine.request?.shownLine ?? ""))
-        if let limit = response.limit { fields.append(LogField("limit", limit)) }
-        if let origin = session.machine.request?.parsed.refusedOrigin {
-            fields.append(LogField("origin", origin))
-        }
-        log.record(isAboutBackend ? .upstreamError : .badRequest, fields)
-    }
-
-    /// Logs a wrong token with the client's address and never with the token.
-    func logWrongSecret(of session: Connection.HTTPSession) {
-        guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
-        var fields = [LogField("client", session.machine.remoteAddress)]
-        fields.append(LogField("path", session.machine.request?.shownPath ?? ""))
-        if suppressed > 0 { fields.append(LogField("suppressed", suppressed)) }
-        log.record(.unauthorized, fields)
-    }
-
-    private func count(localReply status: Int) {
-        if let position = localReplies.firstIndex(where: { $0.status == status }) {
-            localReplies[position].count += 1
-        } else {
-            localReplies.append((status, 1))
         }
     }
 }
