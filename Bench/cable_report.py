@@ -1,5 +1,6 @@
 """The section on cables of docs/PERFORMANCE.md, and its pictures."""
 
+import functools
 from pathlib import Path
 
 import plots
@@ -67,6 +68,14 @@ def rows(many, some):
     return found
 
 
+# What the section consists of, by the beginning of the metrics' names.
+MEASUREMENTS = {
+    "CPU of a delivery": "cable/send", "latency": "cable/latency", "joined messages": "cable/joined",
+    "own streams": "cable/own", "connections": "cable/connect", "a message beside a broadcast": "cable/beside",
+    "the slow reader": "cable/slow", "memory": "cable/memory", "hibernating clients": "cable/hibernating",
+    "wakes": "cable/wake"}
+
+
 def table(results):
     some, many = results["subscribers"]
     return table_of(Figures(results), rows(many, some))
@@ -125,15 +134,19 @@ def section(results):
         else "In no sample did the host take more than 5 % of the machine.")
     failures = "".join(f"\n- `{metric}` of {name}: {reason}" for metric, name, reason in results["failures"])
     text = (Path(__file__).parent / "cables.md").read_text()
-    taken = [len(found) for found in results["samples"].get(f"cable/send/{some}/64", {}).values()] or [0]
+    taken = [len(found) for found in results["samples"].get(f"cable/send/{some}/64", {}).values()]
+    rounds = f": {min(taken)} rounds, {max(taken)} of the daemon, the floor and uWebSockets" if taken else ""
+    missing = [name for name, metric in MEASUREMENTS.items() if not any(
+        one.startswith(metric) for one in results["samples"])]
+    if missing:
+        failures += f"\n- not measured in this run: {', '.join(missing)}"
     for key, value in {
         "{table}": table(results), "{everything}": everything(figures, some, many), "{date}": results["date"],
         "{versions}": ", ".join(results["versions"]), "{disturbance}": disturbance,
-        "{rounds}": f"{min(taken)} rounds, {max(taken)} of the daemon, the floor and uWebSockets",
+        "{rounds}": rounds, "{pictures}": "\n".join(draw(figures, some, many)),
         "{failures}": "\nFailed or unavailable measurements:\n" + failures + "\n" if failures else "",
     }.items():
         text = text.replace(key, value)
-    draw(figures, some, many)
     return text.rstrip()
 
 
@@ -147,10 +160,8 @@ def insert(page, results, limits):
 
 
 def draw(figures, some, many):
-    def panel(title, metric, key, form):
-        bars = [(name, figures.value(metric, name, key)) for name in figures.names(metric)]
-        return title, [(name, value, form(value)) for name, value in bars if value is not None]
-
+    """Draws what was measured; returns the references to the pictures."""
+    panel = functools.partial(plots.panel_of, figures)
     images = REPOSITORY / "docs" / "images"
     pictures = {
         "cable-deliveries": ("CPU seconds of the hub per 100,000 deliveries (less is better)", [
@@ -164,7 +175,10 @@ def draw(figures, some, many):
             panel(f"response to the publisher, {many:,}", f"cable/latency/{many}", "answer", number)]),
         "cable-memory": ("User memory of a subscribed client, bytes (less is better)", [
             panel(f"{many:,} clients", f"cable/memory/{many}", "memory", number)])}
+    references = []
     for name, (title, panels) in pictures.items():
         panels = [panel for panel in panels if panel[1]]
         if panels:
             (images / f"{name}.svg").write_text(plots.bars(title, panels, False))
+            references.append(f"![{title.partition(' (')[0]}](images/{name}.svg)")
+    return references

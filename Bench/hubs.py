@@ -149,11 +149,8 @@ http {{
 """
 
 
-class NATS(Hub):
-    name = "NATS"
-    dialect = "nats"
-    path = "/"
-    is_threaded = True
+class Broker(Hub):
+    """A hub whose publishers have a port and a protocol of their own."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -164,7 +161,15 @@ class NATS(Hub):
         return f"127.0.0.1:{self.publish_port}"
 
     def is_installed(self):
-        return shutil.which("nats-server") is not None
+        return shutil.which(self.program) is not None
+
+
+class NATS(Broker):
+    name = "NATS"
+    program = "nats-server"
+    dialect = "nats"
+    path = "/"
+    is_threaded = True
 
     def version(self):
         return "NATS " + subprocess.run(["nats-server", "--version"], capture_output=True, text=True).stdout.split()[-1]
@@ -180,21 +185,10 @@ websocket {{ listen: "{self.address}", no_tls: true }}
         return ["nats-server", "-c", self.write("nats.conf", configuration)]
 
 
-class Mosquitto(Hub):
-    name = "mosquitto"
+class Mosquitto(Broker):
+    name = program = "mosquitto"
     dialect = "mqtt"
     path = "/mqtt"
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.publish_port = free_port()
-
-    @property
-    def publish(self):
-        return f"127.0.0.1:{self.publish_port}"
-
-    def is_installed(self):
-        return shutil.which("mosquitto") is not None
 
     def version(self):
         # `mosquitto -h` exits with 3.

@@ -35,6 +35,12 @@ def bars(title, panels, high):
     return document(32 + columns * panel_width + (columns - 1) * 24, y + 6, parts)
 
 
+def panel_of(figures, title, metric, key, form):
+    """The panel of one metric: a bar for each program that has the figure."""
+    bars = [(name, figures.value(metric, name, key)) for name in figures.names(metric)]
+    return title, [(name, value, form(value)) for name, value in bars if value is not None]
+
+
 def panel(x, y, title, items, high):
     parts = [text(x, y + 14, title, weight="bold")]
     most = max(max(value, 0) for _, value, _ in items) or 1

@@ -1,5 +1,6 @@
 """Turns the samples of a run into docs/PERFORMANCE.md and its pictures."""
 
+import functools
 import os
 import statistics
 import subprocess
@@ -370,10 +371,7 @@ def write(results, cables):
 
 
 def draw(figures, largest):
-    def panel(title, metric, key, form):
-        bars = [(name, figures.value(metric, name, key)) for name in figures.names(metric)]
-        return title, [(name, value, form(value)) for name, value in bars if value is not None]
-
+    panel = functools.partial(plots.panel_of, figures)
     images = REPOSITORY / "docs" / "images"
     pictures = {
         "messages": ("WebSocket messages per second, 64 bytes (more is better)", [

@@ -41,7 +41,7 @@ def test_a_hub_with_a_wrong_delivery_is_found_out(tmp_path, fault, complaint):
     """The alarm of the load: a relay in front of the bare hub that changes, repeats or swallows one message."""
     bench = str(REPOSITORY / ".build" / "bench" / "bench")
     script = tmp_path / "crooked.py"
-    script.write_text(CROOKED_HUB)
+    script.write_text(CROOKED.replace("{alter}", CHANGE_A_DELIVERY))
     front, back = wire.free_port(), wire.free_port()
     hub = subprocess.Popen([bench, "hub", f"127.0.0.1:{back}"])
     crooked = subprocess.Popen([sys.executable, str(script), str(front), str(back), fault], stdout=subprocess.PIPE)
@@ -63,7 +63,7 @@ def test_a_proxy_that_breaks_a_payload_is_found_out(tmp_path):
     """The generator's own alarm: a relay that changes one byte in the middle of a message."""
     bench = str(REPOSITORY / ".build" / "bench" / "bench")
     script = tmp_path / "crooked.py"
-    script.write_text(CROOKED)
+    script.write_text(CROOKED.replace("{alter}", CHANGE))
     front, back = wire.free_port(), wire.free_port()
     crooked = subprocess.Popen([sys.executable, str(script), str(front), str(back)], stdout=subprocess.PIPE)
     try:
@@ -78,46 +78,41 @@ def test_a_proxy_that_breaks_a_payload_is_found_out(tmp_path):
     assert "a wrong message came back" in finished.stderr
 
 
+# A relay in front of a server. `alter` may change what the server sent.
 CROOKED = """
 import socket, sys, threading
 front = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("listening", flush=True)
 client, _ = front.accept()
-backend = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+server = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
 
-def pass_on(source, sink, crooked):
-    count = 0
+def pass_on(source, sink, alter):
     while data := bytearray(source.recv(65536)):
-        count += 1
-        if crooked and count == 20:
-            data[len(data) // 2] ^= 1
-        sink.sendall(data)
+        sink.sendall(alter(data))
 
-threading.Thread(target=pass_on, args=(client, backend, False), daemon=True).start()
-pass_on(backend, client, True)
+count = 0
+{alter}
+threading.Thread(target=pass_on, args=(client, server, lambda data: data), daemon=True).start()
+pass_on(server, client, alter)
 """
 
-CROOKED_HUB = """
-import socket, sys, threading
-front = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-print("listening", flush=True)
-client, _ = front.accept()
-hub = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+CHANGE = """
+def alter(data):
+    global count
+    count += 1
+    if count == 20:
+        data[len(data) // 2] ^= 1
+    return data
+"""
 
-def pass_on(source, sink, fault):
-    count = 0
-    while data := bytearray(source.recv(65536)):
-        count += b'"message":"00' in data
-        if fault and count == 3:
-            count = 1000
-            if fault == "swallow":
-                continue
-            if fault == "change":
-                data[-5] ^= 1
-            if fault == "repeat":
-                data = data + data
-        sink.sendall(data)
-
-threading.Thread(target=pass_on, args=(client, hub, None), daemon=True).start()
-pass_on(hub, client, sys.argv[3])
+CHANGE_A_DELIVERY = """
+def alter(data):
+    global count
+    count += b'"message":"00' in data
+    if count != 3:
+        return data
+    count = 1000
+    if sys.argv[3] == "change":
+        data[-5] ^= 1
+    return {"swallow": b"", "change": data, "repeat": data + data}[sys.argv[3]]
 """
