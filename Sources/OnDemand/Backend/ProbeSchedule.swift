@@ -6,7 +6,7 @@
 /// be over, and many afterwards.
 enum ProbeSchedule {
     static let shortest: Duration = .microseconds(100)
-    static let shortestByKnock: Duration = .microseconds(500)
+    static let shortestByConnecting: Duration = .microseconds(500)
     /// Up to here the added delay stays below 1 ms.
     static let dense: Duration = .milliseconds(50)
     static let longestWhileDense: Duration = .microseconds(500)
@@ -33,7 +33,7 @@ enum ProbeSchedule {
     /// Returns the pause without a usual time, or after it is over.
     private static func untrainedPause(_ elapsed: Duration, _ byLookup: Bool) -> Duration {
         var pause =
-            byLookup ? max(shortest, share(34, of: elapsed)) : max(shortestByKnock, share(30, of: elapsed))
+            byLookup ? max(shortest, share(34, of: elapsed)) : max(shortestByConnecting, share(30, of: elapsed))
         if byLookup, elapsed < dense { pause = min(pause, longestWhileDense) }
         return min(pause, longest)
     }
@@ -44,7 +44,7 @@ enum ProbeSchedule {
     private static func expectedPause(_ elapsed: Duration, _ usual: Duration?, _ byLookup: Bool) -> Duration? {
         guard let usual, elapsed < usual + share(8, of: usual) else { return nil }
         let expected = usual - share(16, of: usual)
-        let shortest = max(byLookup ? shortest : shortestByKnock, min(share(500, of: usual), longestAtFirst))
+        let shortest = max(byLookup ? shortest : shortestByConnecting, min(share(500, of: usual), longestAtFirst))
         guard elapsed < expected else {
             let pause = min(share(byLookup ? 100 : 50, of: elapsed), longest)
             // One lookup right when it is due.

@@ -7,6 +7,9 @@
 /// Invariants: without clients there is no deadline. A slot without clients causes no wake-up. Two pings of a client
 /// are one interval apart, plus the delay of the second one. A client's first ping comes within one interval.
 ///
+/// After a change of the interval a cable has two schedules (`CableMachine.formerPings`) until the new one has pinged
+/// every client, so that none waits for the sum of both.
+///
 /// Example: interval 3 s, 24 slots, clients 0 and 1: two wake-ups in three seconds, 125 ms apart.
 struct PingSchedule {
     let interval: Duration

@@ -20,6 +20,7 @@
 ///
 /// Invariants:
 /// - The machine touches no socket, and knows no time.
+/// - This file alone writes the phase.
 /// - It holds at most one unread head, or one read of bytes, in each direction: nothing is read for a slow peer.
 /// - While a lease is held the driver returns it exactly once, at `releaseUpstream` or `keepUpstream`.
 /// - Each request gets one response, or its connection is closed; one that has begun and cannot be completed is reset.

@@ -1,7 +1,8 @@
 /// Byte strings that were seen lately: equal ones share one copy.
 ///
 /// Thousands of clients may have a subscription with the same identifier. A shared array is a reference, so the copy
-/// lives as long as any of its users, whatever happens here. Nothing is counted or released.
+/// lives as long as any of its users, whatever happens here. Nothing is counted or released, as an
+/// `Interner` does for strings that need a number.
 struct RecentCopies {
     /// By the hash of their content. A later string takes the place of an earlier one.
     private var copies: [[UInt8]] = []

@@ -34,8 +34,8 @@ struct ProbeScheduleTests {
             let byLookup = probing(untilAccepted: startup, byLookup: true).wait
             #expect(byLookup <= max(startup / 33, ProbeSchedule.shortest))
             if startup <= ProbeSchedule.dense { #expect(byLookup <= .microseconds(500)) }
-            let byKnock = probing(untilAccepted: startup, byLookup: false).wait
-            #expect(byKnock <= max(startup / 29, ProbeSchedule.shortestByKnock))
+            let byConnecting = probing(untilAccepted: startup, byLookup: false).wait
+            #expect(byConnecting <= max(startup / 29, ProbeSchedule.shortestByConnecting))
         }
     }
 
@@ -85,7 +85,7 @@ struct ProbeScheduleTests {
     @Test("the first pause is the shortest, also when the clock has not moved")
     func firstPause() {
         #expect(ProbeSchedule.pause(after: .zero, byLookup: true) == ProbeSchedule.shortest)
-        #expect(ProbeSchedule.pause(after: .zero, byLookup: false) == ProbeSchedule.shortestByKnock)
+        #expect(ProbeSchedule.pause(after: .zero, byLookup: false) == ProbeSchedule.shortestByConnecting)
     }
 
     @Test("a startup of the usual length waits two thirds as long, with a quarter of the lookups")
