@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -864,6 +865,35 @@ def test_a_restored_client_with_a_command_is_told_when_the_others_take_too_long(
                 break
         assert message == RECONNECT or message["message"]["echo"] == "waits"
         assert time.monotonic() - begun < 33
+
+
+def test_a_command_that_is_held_for_others_is_sent_within_the_limit(serve, backend):
+    """Without Redis an attached client's action waits for clients that are restored; new ones keep coming."""
+    daemon = serve(on_demand={"idle_timeout": "5m"})
+    lost = {"Cookie": "lost"}
+    with connected(daemon) as client, contextlib.ExitStack() as stack:
+        cursor = client.join("CursorChannel", page=1)
+        others = [stack.enter_context(connected(daemon, headers=lost)) for _ in range(3)]
+        # The backend ends their connections, and is slow to accept them again.
+        backend.behave(hang_up="lost", respond={"lost": 8})
+
+        def lose_connections():
+            for pause, other in zip((0.6, 19, 19), others):
+                other.join("CursorChannel", page=2)
+                gone.wait(pause)
+
+        gone = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            losing = pool.submit(lose_connections)
+            processes.eventually(lambda: facts(daemon)["backend"]["waking"] > 0, what="a client being restored")
+            begun = time.monotonic()
+            client.perform(cursor, "echo", text="held")
+            try:
+                assert client.next(within=40)["message"]["echo"] == "held"
+                assert time.monotonic() - begun < 33
+            finally:
+                gone.set()
+                losing.exception()
 
 
 @pytest.mark.parametrize("size", [300_000, 2_000_000])

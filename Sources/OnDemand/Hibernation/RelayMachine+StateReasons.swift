@@ -23,12 +23,12 @@ extension RelayMachine {
         guard !isOpaque else { return [(.opaqueConnection, [], 0)] }
         return journal.subscriptions.compactMap { subscription in
             let reason: StateReason? =
-                if subscription.progress != .confirmed { .notConfirmed } else if !subscription.properties.isReplayable {
+                if subscription.progress != .confirmed { .notConfirmed } else if !subscription.isReplayable {
                     .notListed
                 } else if subscription.hasState {
                     .actionPerformed
                 } else if rules.hasSource,
-                    subscription.properties.streams == nil
+                    !subscription.knowsStreams
                 { .streamsUnknown } else { nil }
             return reason.map { ($0, subscription.identifier, subscription.digest) }
         }

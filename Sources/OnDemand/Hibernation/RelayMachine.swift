@@ -116,7 +116,7 @@ struct RelayMachine {
     /// A new connection and the journal restore everything.
     func isRestorable(_ rules: Rules) -> Bool {
         rules.hibernates && !isOpaque && journal.isRestorable
-            && (!rules.hasSource || journal.subscriptions.allSatisfy { $0.properties.streams != nil })
+            && (!rules.hasSource || journal.subscriptions.allSatisfy(\.knowsStreams))
     }
 
     /// Commands that wait for the backend.
@@ -277,7 +277,7 @@ extension RelayMachine {
                     properties: rules.channels.properties(of: content)))
         case (.unsubscribe, let index?): unsubscribe(index, &effects)
         case (.message, let index?):
-            if !journal[index].properties.hasStatelessActions { journal[index].hasState = true }
+            if !journal[index].hasStatelessActions { journal[index].hasState = true }
         case (.unsubscribe, nil), (.message, nil): break
         }
         if case .attached(var attachment) = state, request.command == .message {
@@ -378,7 +378,7 @@ extension RelayMachine {
         case .replayed:
             journal[index].progress = .confirmed
             effects.append(.count(.replayed))
-            if rules.hasSource, journal[index].properties.streams?.isEmpty == false {
+            if rules.hasSource, journal[index].hasStreams {
                 effects.append(.endDelivery(identifier: journal[index].identifier))
             }
             guard case .replaying(let queue) = state, journal.subscriptions.allSatisfy({ $0.progress != .replayed })
@@ -388,7 +388,9 @@ extension RelayMachine {
     }
 
     private mutating func listen(_ index: Int, _ rules: Rules, _ effects: inout [Effect]) {
-        guard rules.hibernates, let streams = journal[index].properties.streams, !streams.isEmpty else { return }
+        guard rules.hibernates, journal[index].hasStreams, let streams = journal[index].properties.streams else {
+            return
+        }
         journal[index].isListened = true
         effects.append(.listen(streams))
         // Without Redis the backend does not hear what programs post to the cable.
@@ -479,7 +481,7 @@ extension RelayMachine {
         case .waking(let queue): dialAgain(queue, rules, &effects)
         case .replaying(let queue), .restored(let queue):
             let backendDelivers = journal.subscriptions.contains {
-                $0.progress == .confirmed && $0.properties.streams?.isEmpty == false
+                $0.progress == .confirmed && $0.hasStreams
             }
             if hasGap, backendDelivers { return end(.notListening, &effects) }
             dialAgain(queue, rules, &effects)
@@ -503,7 +505,7 @@ extension RelayMachine {
     private mutating func beginDeliveries(_ rules: Rules, _ effects: inout [Effect]) {
         guard rules.hasSource else { return }
         for subscription in journal.subscriptions {
-            guard let streams = subscription.properties.streams, !streams.isEmpty else { continue }
+            guard subscription.hasStreams, let streams = subscription.properties.streams else { continue }
             effects.append(.beginDelivery(identifier: subscription.identifier, streams: streams))
         }
     }

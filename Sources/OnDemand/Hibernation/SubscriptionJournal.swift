@@ -24,9 +24,11 @@ struct SubscriptionJournal {
         var isListened = false
         /// Of the identifier's content.
         let digest: UInt32
-        private var isReplayable = false
-        private var hasStatelessActions = false
-        private var knowsStreams = false
+        private(set) var isReplayable = false
+        private(set) var hasStatelessActions = false
+        /// Read for each message: the names themselves would be copied.
+        private(set) var knowsStreams = false
+        var hasStreams: Bool { bytes.count > Int(identifierCount) }
 
         init(identifier: [UInt8], progress: Progress, properties: BackendChannels.Properties) {
             bytes = identifier

@@ -41,7 +41,7 @@ extension CableServer {
         case .paused:
             relay.link = .none
             acquire(token.index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
-        case .connected where !relay.held.isEmpty: letHeldGo(token.index, relay)
+        case .connected where !relay.held.isEmpty: letHeldGo(token.index, relay, isDue: true)
         case .connected:
             // It is connected, and others are not: without a command it does not wait for them.
             if case .restored = relay.machine.state {

@@ -55,9 +55,9 @@ extension CableServer {
     }
 
     /// A message of the client for the backend.
-    func relay(_ command: RelayMachine.Event, of index: Int) {
+    func relay(_ command: RelayMachine.Event, of index: Int, mayHold: Bool = true) {
         guard let relay = sessions[index].relay else { return relayNothing(command, of: index) }
-        guard !holds(command, relay, of: index) else { return hold(command, relay, of: index) }
+        guard !mayHold || !holds(command, relay, of: index) else { return hold(command, relay, of: index) }
         // Between the decision to stop and the end of the upstream no command is sent: it might be lost.
         if let upstream = relay.upstream, upstream.stage == .open, !accepts(relay, upstream) {
             stopRelaying(index, relay)
@@ -239,6 +239,11 @@ extension CableServer {
     func endRelay(_ index: Int) {
         guard let relay = sessions[index].relay else { return }
         sessions[index].relay = nil
+        // Nothing is in front of the client any more: its frames, and its end, are read again.
+        if sessions[index].isPaused {
+            sessions[index].isPaused = false
+            reactor.resumeLater(token(index))
+        }
         let id = sessions.peek(at: index) { $0.cable }
         if relay.machine.isRestoring { cables[id.index]!.restoring -= 1 }
         for subscription in relay.machine.journal.subscriptions where subscription.isListened {

@@ -100,14 +100,15 @@ extension CableServer {
         sessions[index].isPaused = true
     }
 
-    func letHeldGo(_ index: Int, _ relay: Relay) {
+    /// `isDue`: their time is over, and they are sent whether all other clients are restored or not.
+    func letHeldGo(_ index: Int, _ relay: Relay, isDue: Bool = false) {
         guard !relay.held.isEmpty else { return }
         let held = relay.held
         relay.held = []
         if relay.machine.isAttached { reactor.disarm(.relay(token(index))) }
         resumeClient(index, relay)
         for command in held where sessions.isTaken(index) && sessions[index].relay === relay {
-            self.relay(command, of: index)
+            self.relay(command, of: index, mayHold: !isDue)
         }
     }
 }
