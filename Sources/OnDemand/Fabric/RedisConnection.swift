@@ -24,6 +24,7 @@ final class RedisConnection<K: Kernel> {
         /// Tells the connections apart that the link has had, for tokens.
         var number: UInt32
         var isConnecting: Bool
+        var hasPeerEnded = false
         var unsent = ByteQueue()
         var parser = RESPParser()
     }
@@ -102,6 +103,7 @@ final class RedisConnection<K: Kernel> {
             apply(.connected(connection))
         }
         if readiness.contains(.writable) { flush(connection) }
+        if readiness.contains(.peerEnded) { links[position(connection)]?.hasPeerEnded = true }
         if !readiness.isDisjoint(with: [.readable, .peerEnded, .broken]) { read(connection, link.number) }
     }
 
@@ -125,7 +127,8 @@ final class RedisConnection<K: Kernel> {
                     guard links[position(connection)]?.number == number else { return }
                     apply(.reply(connection, reply))
                 }
-                if count < buffer.count { return }
+                // A short read has emptied the socket, unless its end is still to be read (epoll(7), question 9).
+                if count < buffer.count, links[position(connection)]?.hasPeerEnded != true { return }
                 guard replies.count <= Limits.redisRepliesPerTurn else {
                     return reactor.resumeLater(token(connection, number))
                 }
