@@ -3,6 +3,7 @@
 /// The situations of an exchange in which the machine's results differ, and the events that lead to each.
 enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
     case readingProxyHeader, admitting, readingHead
+    case readingPart = "readingHead, and a part of a head has come"
     case betweenRequests = "readingHead, behind a response, with a kept connection"
     case rejecting, acquiringBackend
     case acquiringKept = "acquiringBackend, with a kept connection"
@@ -15,6 +16,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
     case awaitingUpgrade = "awaitingResponse, to a WebSocket request"
     case awaitingSend = "awaitingResponse, and the backend has not taken the request"
     case relaying
+    case relayingUnread = "relaying, and the client has not taken the bytes"
     case relayingUntilClose = "relaying, until the end of the connection"
     case relayingBoth = "relaying, and the body is incomplete"
     case tunnel, readingBody, serving
@@ -32,6 +34,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
         let kept = sent + [.wholeResponse, .kept, .sent]
         switch self {
         case .readingProxyHeader, .readingHead: return []
+        case .readingPart: return [.part]
         case .admitting: return [.proxyHeader]
         case .betweenRequests: return kept
         case .rejecting: return [.disabledRequest]
@@ -48,6 +51,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
         case .awaitingUpgrade: return [.upgrade, .gateOpen, .connected, .upstreamTook]
         case .awaitingSend: return get + [.connected]
         case .relaying: return sent + [.responseBegins, .sent]
+        case .relayingUnread: return sent + [.responseBegins]
         case .relayingUntilClose: return sent + [.untilClose, .sent]
         case .relayingBoth: return ExchangeSituation.awaitingBody.path + [.responseBegins, .sent]
         case .tunnel: return ExchangeSituation.awaitingUpgrade.path + [.switched]
