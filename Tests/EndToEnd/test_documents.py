@@ -462,7 +462,7 @@ def test_an_application_leaves_action_cable_as_it_is_written(shell, redis, tmp_p
         identifier, answer = client.subscribe("NewsChannel", topic="weather")
         assert answer == "confirm_subscription"
         assert client.subscribe("NewsChannel")[1] == client.subscribe("MembersChannel")[1] == "reject_subscription"
-        publish = example("docs/CABLE.md", "sh", 2).replace("redis://127.0.0.1:6379/0", redis.url)
+        publish = example("docs/CABLE.md", "sh", 2).replace("redis://127.0.0.1:26380/0", redis.url)
         published = shell(publish, REPOSITORY, RAILS_ENV="production")
         assert published.wait(30) == 0, published.said()
         assert client.payload(identifier)["text"] == "sunny"

@@ -94,7 +94,7 @@ extension ConfigurationObject {
             "channels whose subscriptions can be replayed, besides Turbo::StreamsChannel"),
         ConfigurationKey(
             "max_age", .bound(.span), "\"12h\"",
-            "the time after which a client is asked to reconnect: 1m to 30d"),
+            "the time after which a client is asked to reconnect: 1m to 720h"),
         ConfigurationKey("notice", .flag, "false", "whether clients get a second welcome after a wake"),
     ]
 

@@ -105,7 +105,9 @@ extension Explanation {
     private func changes(_ cable: Configuration.Cable) -> String {
         let backend =
             cable.backend == nil
-            ? "" : " With another \"backend\" they are asked to reconnect."
+            ? ""
+            : " With another \"backend\" they are asked to reconnect, and with another entry of a channel its"
+                + " hibernating clients."
         return "A reload keeps the clients.\(backend) Without the cable, or with another \"redis\", they are closed"
             + " with 1001 \(Self.spread(configuration.closeJitter))."
     }

@@ -301,7 +301,7 @@ enum Limits {
     /// Commands of one client that wait while the backend starts. Beyond it the client is asked to reconnect.
     static let queuedCommands = 64
     static let queuedCommandBytes = 256 * 1024
-    /// From a command that needs the backend until it is delivered. Beyond it the client is asked to reconnect.
+    /// Of a wake, from its cause until its commands are sent. Beyond it the client is asked to reconnect.
     static let wakeTimeout: Duration = .seconds(30)
     /// Connections to one backend that are made again at the same time: accepting a client often costs it a query.
     static let restoresAtOnce = 50

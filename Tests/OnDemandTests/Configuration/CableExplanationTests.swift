@@ -134,7 +134,7 @@ struct CableExplanationTests {
         #expect(local.contains("connected for 720h is asked to reconnect."))
         #expect(local.contains("15m after its last use it is stopped. Messages of the cable's clients are use"))
         #expect(local.contains("A client of the cable that needs it starts it and is queued."))
-        #expect(local.contains("With another \"backend\" they are asked to reconnect."))
+        #expect(local.contains("With another \"backend\" they are asked to reconnect, and with another entry"))
         let both = try words(
             #""backend": "puma", "protocols": ["action_cable", "turbo_cable"], "hibernate": {}"#,
             onDemand: #", "idle_when": "no_client_data""#)

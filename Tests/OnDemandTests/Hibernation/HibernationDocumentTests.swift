@@ -34,7 +34,7 @@ struct HibernationDocumentTests {
         for row in [
             "| commands of one client that wait | \(Limits.queuedCommands), "
                 + "\(kibibytes(Limits.queuedCommandBytes)) |",
-            "| time from a command until it is sent | \(Limits.wakeTimeout.shortText) |",
+            "| time of a wake, from its cause until its commands are sent | \(Limits.wakeTimeout.shortText) |",
             "| request head that is stored | \(kibibytes(Limits.storedRequestBytes)) |",
             "| clients that are connected again at the same time | \(Limits.restoresAtOnce) |",
             "| message of a backend | \(Limits.upstreamMessageBytes / 1024 / 1024) MiB |",
