@@ -28,7 +28,9 @@ final class SupervisedBackend {
     let gate: BackendGate
     var machine: BackendMachine
     var child: Child?
-    var probe = Probe()
+    var probe = ProbeMachine()
+    /// nil: the probe has no connection.
+    var probeConnection: ProbeConnection?
     var history = History()
     /// Leases on required backends while it runs, one per name in `requires`.
     var dependencies: [DependencyLease] = []
@@ -75,6 +77,14 @@ final class SupervisedBackend {
         var lines = OutputLines()
         /// The pipe is readable and waits for its share of a turn.
         var isQueued = false
+    }
+
+    /// The connection of a probe.
+    struct ProbeConnection {
+        let descriptor: Descriptor
+        var isWatched = false
+        /// Bytes that the socket has not taken yet.
+        var unsent: ArraySlice<UInt8> = []
     }
 
     /// A lease of one backend on another that it requires. Requested with a ticket, like a client's.

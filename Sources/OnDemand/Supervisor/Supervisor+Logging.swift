@@ -147,7 +147,7 @@ extension Supervisor {
         switch event {
         case .addressTaken:
             logAddressConflict(backend)
-            let what = backend.probe.localReply ?? "another process accepts connections"
+            let what = backend.probe.lastResult ?? "another process accepts connections"
             failed(backend, .addressTaken, detail: "\(what) on \(addressText(backend))")
         case .dependencyRefused(let name, let refusal, _):
             guard before == .starting else { break }
@@ -157,7 +157,7 @@ extension Supervisor {
             failed(backend, .spawnFailed(error), detail: error.description + hint(about: error, backend))
         case .timerFired(.startup):
             let limit = backend.machine.policy.startupTimeout
-            let why = backend.probe.localReply.map { "; last probe: \($0)" }
+            let why = backend.probe.lastResult.map { "; last probe: \($0)" }
             failed(
                 backend, .startTimedOut(after: limit),
                 detail: "did not \(backend.machine.policy.readiness.requirement(at: backend.address?.description))"
@@ -262,8 +262,10 @@ extension Supervisor {
 
     /// Logs a foreign listener once per start.
     func logAddressConflict(_ backend: SupervisedBackend) {
-        guard !backend.probe.sawForeignListener else { return }
-        backend.probe.sawForeignListener = true
+        if backend.probe.noteConflict() { recordAddressConflict(backend) }
+    }
+
+    func recordAddressConflict(_ backend: SupervisedBackend) {
         let owner = backend.address.flatMap { kernel.listenerOwner(at: $0) }
         log.record(
             .addressConflict,
@@ -273,8 +275,7 @@ extension Supervisor {
 
     /// Logs READY=1 from a foreign process once per start, so that it cannot flood the log.
     func logForeignNotification(from sender: ProcessID?, of backend: SupervisedBackend) {
-        guard !backend.probe.sawForeignListener else { return }
-        backend.probe.sawForeignListener = true
+        guard backend.probe.noteConflict() else { return }
         let description = sender.map { kernel.description(of: $0) }
         log.record(
             .addressConflict,

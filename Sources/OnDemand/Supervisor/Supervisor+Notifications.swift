@@ -11,7 +11,9 @@ extension Supervisor {
             guard let (count, sender) = kernel.nextNotification(from: socket, into: &buffers) else { return }
             // Any local user may send to this socket. The cheapest check comes first: need, text, then the sender's
             // process.
-            guard backend.probe.awaitsWord, Notification.saysReady(buffers.span.extracting(0..<count)) else { continue }
+            guard backend.probe.awaitsNotification, Notification.saysReady(buffers.span.extracting(0..<count)) else {
+                continue
+            }
             guard let sender, isOfFamily(sender, of: backend, child) else {
                 logForeignNotification(from: sender, of: backend)
                 continue
@@ -26,19 +28,9 @@ extension Supervisor {
     ) -> Bool {
         // The pid of the leader cannot be reused before the daemon reaps it.
         if child.exit == nil, sender.number == child.process.number { return true }
-        guard !backend.probe.foreignSenders.contains(sender) else { return false }
+        guard !backend.probe.isKnownForeigner(sender) else { return false }
         if kernel.process(sender, belongsToFamilyOf: child.process) { return true }
-        if backend.probe.foreignSenders.count >= Limits.foreignSendersKept {
-            backend.probe.foreignSenders.removeFirst()
-        }
-        backend.probe.foreignSenders.append(sender)
+        backend.probe.noteForeignSender(sender)
         return false
-    }
-
-    /// The backend reports readiness. Its address is still probed.
-    private func acceptNotification(of backend: SupervisedBackend) {
-        guard backend.probe.awaitsWord else { return }
-        backend.probe.isNotified = true
-        if let event = attemptProbe(of: backend) { dispatch(backend, event) }
     }
 }

@@ -77,7 +77,7 @@ extension Supervisor {
     }
 
     func end(_ generation: Generation, of backend: SupervisedBackend) {
-        stopProbe(of: backend)
+        _ = probe(backend, .stop)
         closeOutput(of: backend)
         backend.history.memory.processEnded(at: kernel.now())
         // Drop leases that were never returned.

@@ -60,7 +60,7 @@ extension Supervisor {
         switch backend.machine.state {
         case .starting(let start) where start.isBeforeProcess:
             // The start has not used the old definition yet. `finishReload` checks dependencies and address again.
-            stopProbe(of: backend)
+            _ = probe(backend, .stop)
             backend.waitsForAddress = false
             applyPendingDefinition(of: backend)
             pendingChanges.append(.init(backend: backend, isNew: false))
@@ -148,7 +148,7 @@ extension Supervisor {
         backend.waitsForAddress = inOrder.contains { other in
             other !== backend && other.child != nil && other.address == backend.target && other.address != nil
         }
-        return backend.waitsForAddress ? nil : startProbe(of: backend, .checkAddress)
+        return backend.waitsForAddress ? nil : probe(backend, .begin(.checkAddress))
     }
 
     /// Resumes starts that wait for an address, after a process has exited.

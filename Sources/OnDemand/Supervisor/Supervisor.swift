@@ -276,10 +276,10 @@ final class Supervisor<K: Kernel> {
         case .acquireDependencies: return acquireDependencies(of: backend)
         case .releaseDependencies: releaseDependencies(of: backend)
         case .checkAddress: return checkAddress(of: backend)
-        case .startProbing: return startProbe(of: backend, .readiness)
+        case .startProbing: return probe(backend, .begin(.readiness))
         case .stopProbing:
             backend.waitsForAddress = false
-            stopProbe(of: backend)
+            _ = probe(backend, .stop)
         case .spawn: return spawn(backend)
         case .probeAgain: probeAgain(of: backend)
         case .suspendGate: backend.gate.close()
