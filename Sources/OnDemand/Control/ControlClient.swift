@@ -33,7 +33,7 @@ final class ControlClient<K: Kernel> {
         case .failed(let code): throw .nobodyThere(code)
         }
         do throws(SystemError) {
-            try kernel.watch(descriptor, for: .edges, as: Token(.client, index: 0, generation: 0))
+            try kernel.watch(descriptor, for: .edges, as: Token(ControlToken.socket, index: 0, generation: 0))
         } catch {
             kernel.close(descriptor)
             throw .nobodyThere(error.code)
@@ -136,4 +136,15 @@ extension ControlClient.Failure {
         case .noSense: "invalid response at \(address): not ondemandd"
         }
     }
+}
+
+/// The socket of the control client.
+enum ControlToken: UInt8, OwnedKind {
+    case socket
+
+    static var owner: Owner { .control }
+}
+
+extension Owner {
+    static var control: Owner { Owner(number: 15) }
 }

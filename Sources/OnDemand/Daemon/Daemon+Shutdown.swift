@@ -27,7 +27,7 @@ extension Daemon {
             manager.stopping()
             proxy.drain(over: configuration.closeJitter)
             cableServer.drain(over: configuration.closeJitter)
-            reactor.arm(.shutdown, at: kernel.now() + configuration.drainTimeout)
+            reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + configuration.drainTimeout)
         case .draining:
             stopBackends()
             forceShutdown()
@@ -51,7 +51,8 @@ extension Daemon {
         cableServer.closeEverything()
         supervisor.shutDown()
         reactor.arm(
-            .shutdown, at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
+            TimerKey(DaemonTimer.shutdown),
+            at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
     }
 
     func shutdownTimerFired() {
@@ -60,7 +61,7 @@ extension Daemon {
         // The time is over, possibly at once after a jump of the clock. Killed processes are still reaped.
         isKilling = true
         supervisor.killAll()
-        reactor.arm(.shutdown, at: kernel.now() + Limits.killGrace)
+        reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + Limits.killGrace)
     }
 
     /// Inlined because it runs for every message.

@@ -104,7 +104,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             log(.orphanKilled, LogField("pid", orphan.process.number), LogField("process", orphan.name))
         }
         for sentence in kernel.processTreeLimits { log(.processTreeLimited, LogField("detail", sentence)) }
-        try kernel.watch(signals, for: .readable, as: Token(.signals, index: 0, generation: 0))
+        try kernel.watch(signals, for: .readable, as: Token(DaemonToken.signals, index: 0, generation: 0))
         try openListeners()
         try supervisor.openSockets()
         openUnmanagedServices()
@@ -149,7 +149,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     /// Creates the workers that relay tunnels on other threads.
     private func startWorkers(_ reports: ThreadSafeQueue<WorkerEvent>) throws(SystemError) {
-        try kernel.watch(reports.wakeup, for: .edges, as: Token(.wakeup, index: 0, generation: 0))
+        try kernel.watch(reports.wakeup, for: .edges, as: Token(ProxyToken.workerEvents, index: 0, generation: 0))
         for number in 0..<(configuration.threads - 1) {
             let worker = try Worker(
                 besides: proxy, kernel: try kernel.forWorkerThread(), number: number, reports: reports)
@@ -246,42 +246,33 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     func relayRun(from first: Int, of count: Int) -> Int { proxy.relayRun(from: first, of: count) }
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        switch token.role {
-        case .client, .upstream: proxy.ready(token, readiness)
-        case .listener: proxy.acceptAll(from: token.index)
-        case .childOutput, .childErrors: supervisor.outputReady(token, isResumed: readiness.isEmpty)
-        case .probe: supervisor.probeReady(token)
-        case .notification: supervisor.notificationReady(token)
-        case .session: cableServer.ready(token, readiness)
-        case .relay: cableServer.upstreamReady(token, readiness)
-        case .redis: cableServer.redisReady(token, readiness)
-        case .delivery: requests.post(.cableWork)
-        case .signals: takeSignals()
-        case .wakeup: proxy.handleWorkerEvents()
+        switch token.owner {
+        case .connections: proxy.ready(token, readiness)
+        case .proxy: proxy.ownReady(token)
+        case .supervisor: supervisor.ready(token, readiness)
+        case .sessions: cableServer.ready(token, readiness)
+        case .fabric: cableServer.redisReady(token, readiness)
+        case .daemon: takeSignals()
+        default: preconditionFailure("the kernel returned an unknown token")
         }
     }
 
     func timerFired(_ key: TimerKey) {
-        switch key {
-        case .connection(let token): proxy.deadlineFired(token)
-        case .connectRetry(let token): proxy.retryConnect(token)
-        case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
-        case .acceptPause(let listener): proxy.resumeAccepting(listener)
-        case .backend(let id, let timer): supervisor.timerFired(id, timer)
-        case .probe(let id): supervisor.probeTimerFired(id)
-        case .startupSlow(let id): supervisor.logSlowStartup(id)
-        case .startDelay(let id): supervisor.startDelayIsOver(id)
-        case .familyGuard: supervisor.settleGuard()
-        case .unmanagedDrain(let id): proxy.unmanagedDrainTimedOut(id)
-        case .session(let token): cableServer.sessionTimerFired(token)
-        case .relay(let token): cableServer.relayTimerFired(token)
-        case .cable(let id): cableServer.timerFired(id)
-        case .cableDrain(let id): cableServer.drainTimerFired(id)
-        case .redis(let id, let number): cableServer.redisTimerFired(number, of: id)
-        case .status: proxy.refreshStatus()
-        case .memoryTrim: kernel.trimMemory()
+        switch key.owner {
+        case .connections: proxy.connectionTimerFired(key)
+        case .proxy: proxy.timerFired(key)
+        case .supervisor: supervisor.timerFired(key)
+        case .sessions: cableServer.timerFired(key)
+        case .fabric: cableServer.redisTimerFired(key)
+        case .systemd: manager.notifyWatchdog()
+        case .daemon: ownTimerFired(key)
+        default: preconditionFailure("a timer without an owner")
+        }
+    }
+
+    private func ownTimerFired(_ key: TimerKey) {
+        switch DaemonTimer(key) {
         case .logRetry: retryLog()
-        case .watchdog: manager.notifyWatchdog()
         case .shutdown: shutdownTimerFired()
         }
     }
@@ -297,7 +288,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     private func armLogRetry() {
         guard log.isWorthRetrying, !logRetryIsArmed else { return }
         logRetryIsArmed = true
-        reactor.arm(.logRetry, at: kernel.now() + logRetryPause)
+        reactor.arm(TimerKey(DaemonTimer.logRetry), at: kernel.now() + logRetryPause)
     }
 
     /// Delivers messages between the drivers until all mailboxes are empty.

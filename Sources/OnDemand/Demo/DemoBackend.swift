@@ -31,14 +31,13 @@ final class DemoBackend<K: Kernel>: EventHandler {
     }
 
     func ready(_ token: Token, _: Readiness) {
-        if token.role == .listener { accept() } else { serve(token) }
+        if DemoToken(token) == .listener { accept() } else { serve(token) }
     }
 
     func timerFired(_ key: TimerKey) {
-        switch key {
-        case .connection(let token): deadlineReached(token)
+        switch DemoTimer(key) {
+        case .client: deadlineReached(Token(DemoToken.client, index: key.index, generation: 0))
         case .acceptPause: resumeAccepting()
-        default: preconditionFailure("unexpected timer \(key)")
         }
     }
 
@@ -47,7 +46,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
     // MARK: Accepting
 
     private func watchListener() throws(SystemError) {
-        try kernel.watch(listener, for: .readable, as: Token(.listener, index: 0, generation: 0))
+        try kernel.watch(listener, for: .readable, as: Token(DemoToken.listener, index: 0, generation: 0))
     }
 
     private func accept() {
@@ -58,7 +57,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
             case .ended: return kernel.unwatch(listener)
             case .failed:
                 kernel.unwatch(listener)
-                return reactor.arm(.acceptPause(listener: 0), at: kernel.now() + Limits.acceptPause)
+                return reactor.arm(TimerKey(DemoTimer.acceptPause), at: kernel.now() + Limits.acceptPause)
             }
         }
     }
@@ -67,7 +66,7 @@ final class DemoBackend<K: Kernel>: EventHandler {
         do throws(SystemError) {
             try watchListener()
         } catch {
-            reactor.arm(.acceptPause(listener: 0), at: kernel.now() + Limits.acceptPause)
+            reactor.arm(TimerKey(DemoTimer.acceptPause), at: kernel.now() + Limits.acceptPause)
         }
     }
 
@@ -78,14 +77,14 @@ final class DemoBackend<K: Kernel>: EventHandler {
             return kernel.close(descriptor)
         }
         accepted += 1
-        let token = Token(.client, index: accepted & 0xffff_ffff, generation: 0)
+        let token = Token(DemoToken.client, index: accepted & 0xffff_ffff, generation: 0)
         do throws(SystemError) {
             try kernel.watch(descriptor, for: .edges, as: token)
         } catch {
             return kernel.close(descriptor)
         }
         connections[token] = Connection(descriptor: descriptor)
-        reactor.arm(.connection(token), at: kernel.now() + Limits.headerTimeout)
+        reactor.arm(TimerKey(DemoTimer.client, of: token), at: kernel.now() + Limits.headerTimeout)
         serve(token)
     }
 
@@ -111,8 +110,8 @@ final class DemoBackend<K: Kernel>: EventHandler {
         connections[token] = connection
         switch connection.conversation.phase {
         case before: break
-        case .webSocket: reactor.arm(.connection(token), at: kernel.now() + Limits.demoPing)
-        case .head, .over: reactor.arm(.connection(token), at: kernel.now() + Limits.lingerTimeout)
+        case .webSocket: reactor.arm(TimerKey(DemoTimer.client, of: token), at: kernel.now() + Limits.demoPing)
+        case .head, .over: reactor.arm(TimerKey(DemoTimer.client, of: token), at: kernel.now() + Limits.lingerTimeout)
         }
     }
 
@@ -143,13 +142,13 @@ final class DemoBackend<K: Kernel>: EventHandler {
         guard let connection = connections[token] else { return }
         guard connection.conversation.phase == .webSocket, connection.unsent.isEmpty else { return close(token) }
         connections[token]?.unsent = connection.conversation.ping(at: kernel.wallClock().seconds)
-        reactor.arm(.connection(token), at: kernel.now() + Limits.demoPing)
+        reactor.arm(TimerKey(DemoTimer.client, of: token), at: kernel.now() + Limits.demoPing)
         _ = flush(token)
     }
 
     private func close(_ token: Token) {
         guard let connection = connections.removeValue(forKey: token) else { return }
-        reactor.disarm(.connection(token))
+        reactor.disarm(TimerKey(DemoTimer.client, of: token))
         kernel.close(connection.descriptor)
     }
 }

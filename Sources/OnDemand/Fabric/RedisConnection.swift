@@ -86,10 +86,7 @@ final class RedisConnection<K: Kernel> {
 
     // MARK: Events
 
-    func timerFired(_ number: UInt8) {
-        guard let timer = Self.timer(number) else { return }
-        apply(.fired(timer))
-    }
+    func timerFired(_ timer: RedisTimer) { apply(.fired(timer.timer)) }
 
     /// `index` is that of the token: the cable's index and the link.
     func ready(_ token: Token, _ readiness: Readiness) {
@@ -206,7 +203,7 @@ final class RedisConnection<K: Kernel> {
     private func position(_ connection: SubscriberMachine.Connection) -> Int { Int(connection.rawValue) }
 
     private func token(_ connection: SubscriberMachine.Connection, _ number: UInt32) -> Token {
-        Token(.redis, index: id.index << 1 | position(connection), generation: number)
+        Token(RedisToken.connection, index: id.index << 1 | position(connection), generation: number)
     }
 
     private func connect(_ connection: SubscriberMachine.Connection) {
@@ -249,22 +246,5 @@ final class RedisConnection<K: Kernel> {
 
     // MARK: Timers
 
-    private func key(of timer: SubscriberMachine.Timer) -> TimerKey { .redis(id, Self.number(of: timer)) }
-
-    private static func number(of timer: SubscriberMachine.Timer) -> UInt8 {
-        switch timer {
-        case .retry(let connection): connection.rawValue
-        case .liveness(let connection): 2 + connection.rawValue
-        case .linger: 4
-        }
-    }
-
-    private static func timer(_ number: UInt8) -> SubscriberMachine.Timer? {
-        switch number {
-        case 0, 1: SubscriberMachine.Connection(rawValue: number).map { .retry($0) }
-        case 2, 3: SubscriberMachine.Connection(rawValue: number - 2).map { .liveness($0) }
-        case 4: .linger
-        default: nil
-        }
-    }
+    private func key(of timer: SubscriberMachine.Timer) -> TimerKey { TimerKey(RedisTimer(timer), index: id.index) }
 }

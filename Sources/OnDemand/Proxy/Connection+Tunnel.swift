@@ -49,7 +49,7 @@ extension Connection {
         _ readiness: Readiness, for token: Token, through kernel: some Kernel, buffers: inout ReadBuffers,
         traffic: inout [Traffic]
     ) -> EventOutcome {
-        if token.role == .upstream {
+        if ConnectionToken(token) == .upstream {
             guard upstream != nil, upstream!.number == token.generation else { return .stale }
             upstream!.learn(readiness)
         } else {

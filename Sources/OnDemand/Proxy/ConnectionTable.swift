@@ -14,7 +14,7 @@ struct ConnectionTable {
     ) -> (token: Token, outcome: Connection.EventOutcome)? {
         while position < count {
             let event = kernel.event(at: position)
-            guard event.token.isOfConnection else { return nil }
+            guard event.token.owner == .connections else { return nil }
             position += 1
             let outcome = take(event.readiness, for: event.token, through: kernel)
             if case .relayed(let outcome) = outcome, outcome.isUneventful { continue }
@@ -45,7 +45,10 @@ struct ConnectionTable {
     /// Returns the deadline to arm the tunnel's timer for, with the tunnel's token.
     mutating func deadlineToArm(of index: Int) -> (deadline: Connection.Deadline, token: Token)? {
         guard let deadline = connections[index].deadlineToArm() else { return nil }
-        return (deadline, Token(.client, index: index, generation: connections.peek(at: index) { $0.generation }))
+        return (
+            deadline,
+            Token(ConnectionToken.client, index: index, generation: connections.peek(at: index) { $0.generation })
+        )
     }
 
     mutating func openTunnel(

@@ -32,7 +32,7 @@ extension Proxy {
 
     private func listener(at index: Int) -> Listener? { listeners.indices.contains(index) ? listeners[index] : nil }
 
-    private func listenerToken(_ index: Int) -> Token { Token(.listener, index: index, generation: 0) }
+    private func listenerToken(_ index: Int) -> Token { Token(ProxyToken.listener, index: index, generation: 0) }
 
     func acceptAll(from index: Int) {
         for _ in 0..<Limits.acceptsPerTurn {

@@ -46,7 +46,7 @@ extension Proxy {
         lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         connections[index].upstream = .init(descriptor: descriptor, number: lastUpstreamNumber)
         do throws(SystemError) {
-            let token = Token(.upstream, index: index, generation: lastUpstreamNumber)
+            let token = Token(ConnectionToken.upstream, index: index, generation: lastUpstreamNumber)
             try kernel.watch(descriptor, for: .edges, as: token)
             return true
         } catch {

@@ -91,7 +91,7 @@ extension Proxy {
         do throws(SystemError) {
             try kernel.watch(connection.client.descriptor, for: .edges, as: clientToken(place.index))
             if let upstream = connection.upstream {
-                let token = Token(.upstream, index: place.index, generation: lastUpstreamNumber)
+                let token = Token(ConnectionToken.upstream, index: place.index, generation: lastUpstreamNumber)
                 try kernel.watch(upstream.descriptor, for: .edges, as: token)
             }
             relay(place.index)

@@ -140,6 +140,7 @@ final class Proxy<K: Kernel> {
         return position
     }
 
+    /// Handles an event of a connection's socket.
     func ready(_ token: Token, _ readiness: Readiness) {
         follow(table.take(readiness, for: token, through: kernel), token)
     }
@@ -149,8 +150,34 @@ final class Proxy<K: Kernel> {
         case .stale: break
         case .relayed(let outcome): ended(outcome, of: token.index)
         case .http:
-            if token.role == .upstream { finishConnecting(token.index) }
+            if ConnectionToken(token) == .upstream { finishConnecting(token.index) }
             runSteps(token.index)
+        }
+    }
+
+    /// Handles an event of one of the proxy's other sockets.
+    func ownReady(_ token: Token) {
+        switch ProxyToken(token) {
+        case .listener: acceptAll(from: token.index)
+        case .workerEvents: handleWorkerEvents()
+        }
+    }
+
+    /// Handles a timer of a connection.
+    func connectionTimerFired(_ key: TimerKey) {
+        switch ConnectionTimer(key) {
+        case .deadline: deadlineFired(key.client)
+        case .rateLimiter: rateLimitTimerFired(key.client)
+        }
+    }
+
+    func timerFired(_ key: TimerKey) {
+        switch ProxyTimer(key) {
+        case .acceptPause: resumeAccepting(key.index)
+        case .connectRetry: retryConnect(key.client)
+        case .unmanagedDrain: unmanagedDrainTimedOut(BackendID(index: key.index))
+        case .status: refreshStatus()
+        case .memoryTrim: kernel.trimMemory()
         }
     }
 
@@ -210,7 +237,7 @@ final class Proxy<K: Kernel> {
     }
 
     func clientToken(_ index: Int) -> Token {
-        Token(.client, index: index, generation: peek(at: index) { $0.generation })
+        Token(ConnectionToken.client, index: index, generation: peek(at: index) { $0.generation })
     }
 
     /// Reads one member of a connection. Access through `connections` may copy the whole value.

@@ -23,7 +23,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         self.proxy = Proxy(
             upstreams: proxy.upstreams, reactor: reactor, log: log, requests: Mailbox(), status: proxy.status,
             controlSource: proxy.controlSource, reporting: reporting)
-        try kernel.watch(commands.wakeup, for: .edges, as: Token(.wakeup, index: 0, generation: 0))
+        try kernel.watch(commands.wakeup, for: .edges, as: Token(WorkerToken.commands, index: 0, generation: 0))
         proxy.workers.append(.init(commands: commands, counters: counters))
     }
 
@@ -34,25 +34,14 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
     func relayRun(from first: Int, of count: Int) -> Int { proxy.relayRun(from: first, of: count) }
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        switch token.role {
-        case .client, .upstream: proxy.ready(token, readiness)
-        case .wakeup: commands.takeAll().forEach(perform)
-        case .listener, .childOutput, .childErrors, .probe, .notification, .signals, .session, .relay, .redis,
-            .delivery:
-            preconditionFailure("a worker watches only tunnels")
+        switch token.owner {
+        case .connections: proxy.ready(token, readiness)
+        case .worker: commands.takeAll().forEach(perform)
+        default: preconditionFailure("a worker watches only tunnels")
         }
     }
 
-    func timerFired(_ key: TimerKey) {
-        switch key {
-        case .connection(let token): proxy.deadlineFired(token)
-        case .rateLimiter(let token): proxy.rateLimitTimerFired(token)
-        case .connectRetry, .acceptPause, .backend, .probe, .startupSlow, .startDelay, .unmanagedDrain, .status,
-            .memoryTrim,
-            .logRetry, .watchdog, .shutdown, .familyGuard, .session, .relay, .cable, .cableDrain, .redis:
-            preconditionFailure("a worker has only timers of tunnels")
-        }
-    }
+    func timerFired(_ key: TimerKey) { proxy.connectionTimerFired(key) }
 
     func iterationEnded() { proxy.enterTraffic() }
 
@@ -72,4 +61,15 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
             hasEnded = true
         }
     }
+}
+
+/// The socket of a worker, apart from those of its tunnels.
+enum WorkerToken: UInt8, OwnedKind {
+    case commands
+
+    static var owner: Owner { .worker }
+}
+
+extension Owner {
+    static var worker: Owner { Owner(number: 8) }
 }

@@ -1,10 +1,10 @@
 /// The sockets of clients: readiness, reads, and what is discarded behind the end.
 extension CableServer {
     func token(_ index: Int) -> Token {
-        Token(.session, index: index, generation: sessions.peek(at: index) { $0.generation })
+        Token(SessionToken.session, index: index, generation: sessions.peek(at: index) { $0.generation })
     }
 
-    func ready(_ token: Token, _ readiness: Readiness) {
+    func clientReady(_ token: Token, _ readiness: Readiness) {
         let index = token.index
         guard sessions.contains(index: index, generation: token.generation) else { return }
         sessions[index].readiness.formUnion(readiness)

@@ -50,9 +50,10 @@ extension CableServer {
         takeOutputs(of: id, source)
     }
 
-    func redisTimerFired(_ number: UInt8, of id: CableID) {
+    func redisTimerFired(_ key: TimerKey) {
+        let id = CableID(index: key.index)
         guard cables.indices.contains(id.index), let source = cables[id.index]?.source else { return }
-        source.timerFired(number)
+        source.timerFired(RedisTimer(key))
         takeOutputs(of: id, source)
     }
 

@@ -27,7 +27,7 @@ extension CableServer {
 
     func watch(_ upstream: Upstream, of index: Int) -> Bool {
         do throws(SystemError) {
-            let token = Token(.relay, index: index, generation: upstream.number)
+            let token = Token(SessionToken.relay, index: index, generation: upstream.number)
             try kernel.watch(upstream.descriptor, for: .edges, as: token)
             return true
         } catch {
@@ -144,7 +144,7 @@ extension CableServer {
             guard !isResumed else { break }
         }
         guard isCurrent(upstream, relay, index), upstream.unhandled.isEmpty else { return }
-        reactor.resumeLater(Token(.relay, index: index, generation: upstream.number))
+        reactor.resumeLater(Token(SessionToken.relay, index: index, generation: upstream.number))
     }
 
     func mayRead(for index: Int) -> Bool {
@@ -207,7 +207,9 @@ extension CableServer {
     /// A client that takes nothing more resumes it when it does.
     private func postpone(_ bytes: ArraySlice<UInt8>, of upstream: Upstream, _ index: Int) {
         upstream.unhandled = Array(bytes)
-        if mayRead(for: index) { reactor.resumeLater(Token(.relay, index: index, generation: upstream.number)) }
+        if mayRead(for: index) {
+            reactor.resumeLater(Token(SessionToken.relay, index: index, generation: upstream.number))
+        }
     }
 
     /// Checks the response to a connection that was made again. Returns the length of its head; nil when it is not

@@ -295,7 +295,7 @@ final class CableServer<K: Kernel> {
 
     // MARK: Time
 
-    func timerFired(_ id: CableID) {
+    func cableTimerFired(_ id: CableID) {
         guard cables.indices.contains(id.index), cables[id.index] != nil else { return }
         cables[id.index]!.armed = nil
         var writer = writer
@@ -340,7 +340,7 @@ final class CableServer<K: Kernel> {
         // Here and not where the last session ends: that may be inside of a read into this buffer.
         if sessions.count == 0 { (buffer, upstreamBuffer, tickets) = ([], [], [:]) }
         for id in unfinished { cables[id.index]!.isTouched = true }
-        if !unfinished.isEmpty { reactor.resumeLater(Token(.delivery, index: 0, generation: 0)) }
+        if !unfinished.isEmpty { reactor.resumeLater(Token(SessionToken.delivery, index: 0, generation: 0)) }
     }
 
     private func armTimer(of id: CableID) {

@@ -51,7 +51,8 @@ extension Supervisor {
     }
 
     private static func token(of late: LateOutput) -> Token {
-        Token(late.path == \.errors ? .childErrors : .childOutput, index: late.backend.id.index, generation: 0)
+        Token(
+            late.path == \.errors ? SupervisorToken.errors : .output, index: late.backend.id.index, generation: 0)
     }
 
     private func backend(of token: Token) -> SupervisedBackend? {
@@ -61,7 +62,7 @@ extension Supervisor {
         return backend
     }
 
-    private static func pipe(of token: Token) -> PipePath { token.role == .childErrors ? \.errors : \.output }
+    private static func pipe(of token: Token) -> PipePath { SupervisorToken(token) == .errors ? \.errors : \.output }
 
     private func readQueued(_ token: Token, _ share: inout WorkShare) {
         guard let backend = backend(of: token) else { return }

@@ -121,7 +121,7 @@ extension Supervisor {
         guard let connection = backend.probeConnection else { preconditionFailure("there is no probe to watch") }
         guard !connection.isWatched else { return nil }
         do throws(SystemError) {
-            let token = Token(.probe, index: backend.id.index, generation: backend.probe.attempt)
+            let token = Token(SupervisorToken.probe, index: backend.id.index, generation: backend.probe.attempt)
             try kernel.watch(connection.descriptor, for: .edges, as: token)
             backend.probeConnection?.isWatched = true
             return nil

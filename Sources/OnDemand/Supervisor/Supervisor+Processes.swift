@@ -17,10 +17,11 @@ extension Supervisor {
             backend.child = .init(
                 process: spawned.process, spawnedAt: kernel.now(), output: .init(descriptor: spawned.output),
                 errors: .init(descriptor: spawned.errors), notifySocket: notify?.descriptor)
-            watchOutput(spawned.output, as: Token(.childOutput, index: index, generation: generation))
-            watchOutput(spawned.errors, as: Token(.childErrors, index: index, generation: generation))
+            watchOutput(spawned.output, as: Token(SupervisorToken.output, index: index, generation: generation))
+            watchOutput(spawned.errors, as: Token(SupervisorToken.errors, index: index, generation: generation))
             if let notify {
-                watchOutput(notify.descriptor, as: Token(.notification, index: index, generation: generation))
+                watchOutput(
+                    notify.descriptor, as: Token(SupervisorToken.notification, index: index, generation: generation))
             }
             backend.history.processStarted(at: kernel.now())
             noteForGuard(backend)

@@ -149,8 +149,6 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    func timerFired(_ id: BackendID, _ timer: BackendTimer) { dispatch(known(id), .timerFired(timer)) }
-
     /// Handles the exit of children and adopted orphans. One SIGCHLD may stand for many exits.
     func reapChildren() {
         while let ended = kernel.nextExited() {

@@ -40,7 +40,7 @@ final class SystemdNotifier<K: Kernel> {
     func notifyWatchdog() {
         guard let interval = kernel.watchdogInterval else { return }
         kernel.notifyServiceManager("WATCHDOG=1")
-        reactor.arm(.watchdog, at: kernel.now() + interval / 2)
+        reactor.arm(TimerKey(SystemdTimer.watchdog), at: kernel.now() + interval / 2)
     }
 
     // MARK: Inherited sockets

@@ -23,7 +23,7 @@ struct ReactorTests {
     func oneTurnEach() throws {
         let reactor = Reactor(kernel: try LinuxKernel())
         let counter = Counter(reactor)
-        reactor.resumeLater(Token(.client, index: 0, generation: 1))
+        reactor.resumeLater(Token(ConnectionToken.client, index: 0, generation: 1))
         for _ in 0..<10 { reactor.runOnce(counter) }
         #expect(counter.turns == 10)
     }
@@ -48,7 +48,7 @@ struct ReactorTests {
         let reactor = Reactor(kernel: try LinuxKernel())
         let busy = Busy(reactor)
         let count = 3 * Limits.resumedPerTurn
-        for index in 0..<count { reactor.resumeLater(Token(.client, index: index, generation: 1)) }
+        for index in 0..<count { reactor.resumeLater(Token(ConnectionToken.client, index: index, generation: 1)) }
         while busy.served.count < 2 * count {
             let before = busy.served.count
             reactor.runOnce(busy)
@@ -67,7 +67,7 @@ struct ReactorTests {
         init(_ kernel: LinuxKernel) { self.kernel = kernel }
 
         func relayRun(from first: Int, of count: Int) -> Int {
-            let clients = (first..<count).prefix { kernel.event(at: $0).token.role == .client }
+            let clients = (first..<count).prefix { kernel.event(at: $0).token.owner == .connections }
             onWorkers.append(clients.map { kernel.event(at: $0).token.index })
             return clients.upperBound
         }
@@ -79,10 +79,13 @@ struct ReactorTests {
     @Test("consecutive events may be handled together, others one by one, and none twice")
     func rows() throws {
         let kernel = try LinuxKernel()
-        let roles: [Token.Role] = [.client, .client, .wakeup, .client, .wakeup, .wakeup]
-        for (index, role) in roles.enumerated() {
+        for (index, isOfConnection) in [true, true, false, true, false, false].enumerated() {
             let wakeup = try kernel.openWakeup()
-            try kernel.watch(wakeup, for: .edges, as: Token(role, index: index, generation: 1))
+            let token =
+                isOfConnection
+                ? Token(ConnectionToken.client, index: index, generation: 1)
+                : Token(WorkerToken.commands, index: index, generation: 1)
+            try kernel.watch(wakeup, for: .edges, as: token)
             kernel.signalWakeup(wakeup)
         }
         let porter = Porter(kernel)

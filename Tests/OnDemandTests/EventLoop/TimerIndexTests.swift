@@ -43,15 +43,15 @@ struct TimerIndexTests {
 
     @Test("no two timers of the daemon share a code")
     func codes() {
-        let token = Token(.client, index: 0, generation: 1)
-        let backends = [BackendID(index: 0), BackendID(index: BackendID.firstProcess)]
-        let timers = [BackendTimer.startup, .idle, .stopStep, .backoffTimer]
-        let keys: [TimerKey] =
-            [.connection(token), .connectRetry(token), .rateLimiter(token), .acceptPause(listener: 0), .status]
-            + [.memoryTrim, .logRetry, .watchdog, .shutdown, .familyGuard]
-            + backends.flatMap { id in
-                timers.map { .backend(id, $0) } + [.probe(id), .startupSlow(id), .startDelay(id), .unmanagedDrain(id)]
-            }
+        let token = Token(ConnectionToken.client, index: 0, generation: 1)
+        var keys: [TimerKey] = [.connection(token), .connectRetry(token), .rateLimiter(token)]
+        keys += [.session(token), .relay(token), .cable(CableID(index: 0)), .cableDrain(CableID(index: 0))]
+        keys += [.acceptPause(listener: 0), .status, .memoryTrim, .familyGuard, TimerKey(SystemdTimer.watchdog)]
+        keys += [TimerKey(DaemonTimer.logRetry), TimerKey(DaemonTimer.shutdown), TimerKey(RedisTimer.listeningRetry)]
+        for id in [BackendID(index: 0), BackendID(index: BackendID.firstProcess)] {
+            for timer in [BackendTimer.startup, .idle, .stopStep, .backoffTimer] { keys.append(.backend(id, timer)) }
+            keys += [.probe(id), .startupSlow(id), .startDelay(id), .unmanagedDrain(id)]
+        }
         #expect(Set(keys.map(\.code)).count == keys.count)
         #expect(!keys.map(\.code).contains(0))
     }

@@ -43,7 +43,7 @@ final class KernelHarness {
         switch kernel.connect(to: address) {
         case .connected(let descriptor): return descriptor
         case .inProgress(let descriptor):
-            let token = Token(.upstream, index: 99, generation: 0)
+            let token = Token(ConnectionToken.upstream, index: 99, generation: 0)
             guard (try? kernel.watch(descriptor, for: .edges, as: token)) != nil else { return nil }
             _ = events { $0[token]?.isEmpty == false }
             kernel.unwatch(descriptor)
@@ -53,7 +53,7 @@ final class KernelHarness {
     }
 
     func accept(from listener: Descriptor) -> (descriptor: Descriptor, peer: SocketAddress)? {
-        let token = Token(.listener, index: 98, generation: 0)
+        let token = Token(ProxyToken.listener, index: 98, generation: 0)
         guard (try? kernel.watch(listener, for: .readable, as: token)) != nil else { return nil }
         _ = events { $0[token] != nil }
         kernel.unwatch(listener)
@@ -65,7 +65,7 @@ final class KernelHarness {
     func readToEnd(_ descriptor: Descriptor, asPipe: Bool = false) -> (bytes: [UInt8], ended: Bool) {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
-        let token = Token(.childOutput, index: 97, generation: 0)
+        let token = Token(SupervisorToken.output, index: 97, generation: 0)
         guard (try? kernel.watch(descriptor, for: .readable, as: token)) != nil else { return ([], false) }
         defer { kernel.unwatch(descriptor) }
         let deadline = kernel.now() + .seconds(5)

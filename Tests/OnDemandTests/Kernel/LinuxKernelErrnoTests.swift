@@ -54,7 +54,7 @@ struct LinuxKernelErrnoTests {
         let bench = try KernelHarness()
         let listening = try bench.kernel.listen(at: KernelHarness.anyPort)
         defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
-        let token = Token(.listener, index: 1, generation: 0)
+        let token = Token(ProxyToken.listener, index: 1, generation: 0)
         try bench.kernel.watch(listening.descriptor, for: .readable, as: token)
         #expect(bench.kernel.accept(from: listening.descriptor) == .wouldBlock)
         shutdown(listening.descriptor.raw, Int32(SHUT_RDWR))

@@ -41,7 +41,7 @@ struct LinuxKernelListenersTests {
             let script = "exec 4<&3 3<&-; sleep 60 3<&4 4<&- & exec 4<&-; echo up; wait"
             let command = LaunchCommand(command: "sh", arguments: ["-c", script])
             let spawned = try bench.kernel.spawn(command, inheriting: listening.descriptor)
-            let token = Token(.childOutput, index: 0, generation: 1)
+            let token = Token(SupervisorToken.output, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             _ = bench.events { $0[token] != nil }
             #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: spawned.process) == .ownProcess)

@@ -254,7 +254,7 @@ struct LinuxKernelProcessTests {
             _ = try bench.kernel.openSignals()
             let script = "setsid sh -c 'echo up; exec sleep 60' & exec sleep 60"
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sh", arguments: ["-c", script]))
-            let token = Token(.childOutput, index: 0, generation: 1)
+            let token = Token(SupervisorToken.output, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             #expect(bench.events { $0[token] != nil }[token] == .readable, "the stray has its session")
             #expect(bench.kernel.family(of: spawned.process).count == 2, "leader and stray")
@@ -288,7 +288,7 @@ struct LinuxKernelProcessTests {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
             let signals = try bench.kernel.openSignals()
-            let token = Token(.signals, index: 0, generation: 0)
+            let token = Token(DaemonToken.signals, index: 0, generation: 0)
             try bench.kernel.watch(signals, for: .readable, as: token)
             #expect(bench.kernel.nextSignal(from: signals) == nil)
             // To this thread, because only its mask is the test's own: the daemon has no other thread.

@@ -6,8 +6,8 @@ import Testing
 struct LinuxKernelSocketTests {
     private let bench: KernelHarness
     private var kernel: LinuxKernel { bench.kernel }
-    private let client = Token(.client, index: 1, generation: 1)
-    private let server = Token(.upstream, index: 2, generation: 1)
+    private let client = Token(ConnectionToken.client, index: 1, generation: 1)
+    private let server = Token(ConnectionToken.upstream, index: 2, generation: 1)
 
     init() throws { bench = try KernelHarness() }
 

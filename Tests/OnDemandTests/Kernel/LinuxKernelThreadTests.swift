@@ -31,7 +31,9 @@ struct LinuxKernelThreadTests {
         defer { [client, server].forEach(first.kernel.close) }
         let wakeup = try first.kernel.openWakeup()
         defer { first.kernel.close(wakeup) }
-        let (ofSocket, ofBell) = (Token(.client, index: 1, generation: 1), Token(.wakeup, index: 0, generation: 0))
+        let (ofSocket, ofBell) = (
+            Token(ConnectionToken.client, index: 1, generation: 1), Token(WorkerToken.commands, index: 0, generation: 0)
+        )
         try second.watch(server, for: .edges, as: ofSocket)
         try second.watch(wakeup, for: .edges, as: ofBell)
         while second.wait(until: second.now()) > 0 {}
@@ -52,7 +54,7 @@ struct LinuxKernelThreadTests {
         let first = try KernelHarness()
         let (client, server, _) = try first.pair()
         defer { [client, server].forEach(first.kernel.close) }
-        let token = Token(.client, index: 1, generation: 1)
+        let token = Token(ConnectionToken.client, index: 1, generation: 1)
         try first.kernel.watch(server, for: .edges, as: token)
         #expect(first.kernel.send([1].span, to: client) == .bytes(1))
         first.kernel.endSending(on: client)

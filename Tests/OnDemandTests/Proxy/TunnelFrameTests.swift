@@ -291,7 +291,7 @@ struct TunnelFrameTests {
         bench.run()
         bench.connection.isBusy = true
         _ = bench.client.send(hello[...])
-        let token = Token(.client, index: 0, generation: bench.connection.generation)
+        let token = Token(ConnectionToken.client, index: 0, generation: bench.connection.generation)
         bench.take([.readable], for: token)
         #expect(bench.heardByBackend == [])
         bench.take([], for: token)

@@ -71,6 +71,6 @@ private final class WatchdogHandler: EventHandler {
     init(manager: SystemdNotifier<SimulatedKernel>) { self.manager = manager }
 
     func ready(_ token: Token, _ readiness: Readiness) {}
-    func timerFired(_ key: TimerKey) { if key == .watchdog { manager.notifyWatchdog() } }
+    func timerFired(_ key: TimerKey) { if SystemdTimer(key) == .watchdog { manager.notifyWatchdog() } }
     func iterationEnded() {}
 }

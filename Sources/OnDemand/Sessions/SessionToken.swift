@@ -1,0 +1,58 @@
+/// The sockets and timers of the cable server.
+enum SessionToken: UInt8, OwnedKind {
+    /// A client of a cable.
+    case session
+    /// The upstream of a client of a cable.
+    case relay
+    /// Messages of cables that are left to deliver; no socket.
+    case delivery
+
+    static var owner: Owner { .sessions }
+}
+
+enum SessionTimer: UInt8, OwnedKind {
+    /// The end of a closing session.
+    case session
+    /// The upstream of a session: the next attempt, or the end of a wait.
+    case relay
+    /// The next ping, or the end of a stalled client.
+    case cable
+    /// The next clients of a cable to disconnect.
+    case cableDrain
+
+    static var owner: Owner { .sessions }
+}
+
+extension Owner {
+    static var sessions: Owner { Owner(number: 4) }
+}
+
+extension TimerKey {
+    static func session(_ token: Token) -> TimerKey { TimerKey(SessionTimer.session, of: token) }
+    static func relay(_ token: Token) -> TimerKey { TimerKey(SessionTimer.relay, of: token) }
+    static func cable(_ id: CableID) -> TimerKey { TimerKey(SessionTimer.cable, index: id.index) }
+    static func cableDrain(_ id: CableID) -> TimerKey { TimerKey(SessionTimer.cableDrain, index: id.index) }
+}
+
+extension CableServer {
+    func ready(_ token: Token, _ readiness: Readiness) {
+        switch SessionToken(token) {
+        case .session: clientReady(token, readiness)
+        case .relay: upstreamReady(token, readiness)
+        case .delivery: work.post(.cableWork)
+        }
+    }
+
+    func timerFired(_ key: TimerKey) {
+        switch SessionTimer(key) {
+        case .session: sessionTimerFired(session(of: key))
+        case .relay: relayTimerFired(session(of: key))
+        case .cable: cableTimerFired(CableID(index: key.index))
+        case .cableDrain: drainTimerFired(CableID(index: key.index))
+        }
+    }
+
+    private func session(of key: TimerKey) -> Token {
+        Token(SessionToken.session, index: key.index, generation: key.generation)
+    }
+}
