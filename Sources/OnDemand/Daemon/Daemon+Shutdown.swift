@@ -7,7 +7,7 @@ extension Daemon {
                 supervisor.reapChildren()
                 // The guard may have been the last child.
                 if supervisor.isAllAsleep { trimMemory() }
-            case .terminate, .interrupt: shutDown()
+            case .terminate, .interrupt: apply(.signal)
             case .hangUp:
                 if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
             case .reopenLog: reopenLog()
@@ -15,66 +15,57 @@ extension Daemon {
         }
     }
 
-    var isRunning: Bool { shutdownPhase == .running }
+    var isRunning: Bool { shutdown.isRunning }
+    var hasExited: Bool { shutdown.hasExited }
 
-    /// The first signal starts the drain. The second does not wait for clients or for steps of stop plans. The third
-    /// exits at once.
-    private func shutDown() {
-        switch shutdownPhase {
-        case .running:
-            shutdownPhase = .draining
-            log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
-            manager.stopping()
-            proxy.drain(over: configuration.closeJitter)
-            cableServer.drain(over: configuration.closeJitter)
-            reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + configuration.drainTimeout)
-        case .draining:
-            stopBackends()
-            forceShutdown()
-        case .stopping where !isForcingShutdown:
-            forceShutdown()
-        case .stopping:
-            supervisor.killAll()
-            finish()
-        }
-    }
-
-    private func forceShutdown() {
-        isForcingShutdown = true
-        log(.forcedShutdown)
-        supervisor.forceShutdown()
-    }
-
-    private func stopBackends() {
-        shutdownPhase = .stopping
-        proxy.closeEverything()
-        cableServer.closeEverything()
-        supervisor.shutDown()
-        reactor.arm(
-            TimerKey(DaemonTimer.shutdown),
-            at: kernel.now() + max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace)
-    }
-
-    func shutdownTimerFired() {
-        guard shutdownPhase == .stopping else { return stopBackends() }
-        guard !isKilling else { return finish() }
-        // The time is over, possibly at once after a jump of the clock. Killed processes are still reaped.
-        isKilling = true
-        supervisor.killAll()
-        reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + Limits.killGrace)
-    }
+    func shutdownTimerFired() { apply(.timeReached) }
 
     /// Inlined because it runs for every message.
     @inline(__always)
     func advanceShutdown() {
-        if shutdownPhase == .draining, proxy.isDrained, cableServer.isDrained { stopBackends() }
-        supervisor.proceedWithShutdown()
-        if shutdownPhase == .stopping, supervisor.isShutDown, proxy.workerConnectionCount == 0 { finish() }
+        if !isRunning { proceedWithShutdown() }
     }
 
-    func finish() {
-        guard !hasExited else { return }
-        hasExited = true
+    private func proceedWithShutdown() {
+        if shutdown.state == .draining, proxy.isDrained, cableServer.isDrained { apply(.drained) }
+        supervisor.proceedWithShutdown()
+        if supervisor.isShutDown, proxy.workerConnectionCount == 0 { apply(.stopped) }
+    }
+
+    private func apply(_ event: ShutdownMachine.Event) {
+        for effect in shutdown.apply(event) {
+            switch effect {
+            case .drain: drain()
+            case .stopBackends:
+                proxy.closeEverything()
+                cableServer.closeEverything()
+                supervisor.shutDown()
+            case .force:
+                log(.forcedShutdown)
+                supervisor.forceShutdown()
+            case .killAll: supervisor.killAll()
+            case .finish: finish()
+            case .arm(let limit): reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + time(of: limit))
+            }
+        }
+    }
+
+    private func time(of limit: ShutdownMachine.Limit) -> Duration {
+        switch limit {
+        case .drain: configuration.drainTimeout
+        case .stop: max(configuration.longestStop, supervisor.longestStop) + Limits.shutdownGrace
+        case .kill: Limits.killGrace
+        }
+    }
+
+    private func drain() {
+        log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
+        manager.stopping()
+        proxy.drain(over: configuration.closeJitter)
+        cableServer.drain(over: configuration.closeJitter)
+    }
+
+    private func finish() {
         proxy.closeEverything()
         cableServer.closeEverything()
         proxy.sendToWorkers(.end)

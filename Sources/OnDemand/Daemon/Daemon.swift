@@ -2,8 +2,7 @@
 ///
 /// - `ready` and `timerFired` dispatch an event to the proxy, the supervisor or the cable server.
 /// - `iterationEnded` delivers their messages until all mailboxes are empty.
-/// - Phases of a shutdown: `running`, `draining` (clients finish, `drain_timeout`), `stopping` (backends stop).
-/// - The first SIGTERM or SIGINT starts the drain, the second forces the shutdown, the third exits at once.
+/// - SIGTERM and SIGINT shut the daemon down, in the stages of `ShutdownMachine`.
 /// - SIGHUP reloads the configuration, SIGUSR1 reopens the log file.
 ///
 /// Invariant: the drivers exchange messages only through mailboxes.
@@ -37,12 +36,9 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     let cableServer: CableServer<K>
     let signals: Descriptor
     let began: Instant
-    var shutdownPhase = ShutdownPhase.running
-    var isForcingShutdown = false
-    var isKilling = false
+    var shutdown = ShutdownMachine()
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
-    var hasExited = false
     var reloads = Snapshot.Reloads()
     /// Time of the last write of the history. nil: not yet written.
     var historySaved: Instant?
@@ -50,14 +46,6 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     var historyWriteHasFailed = false
 
     var proxy: Proxy<K> { proxyWhenBuilt! }
-
-    enum ShutdownPhase {
-        case running
-        /// Clients may finish their requests.
-        case draining
-        /// All connections are closed, and the backends stop.
-        case stopping
-    }
 
     /// `loadConfiguration` reads the configuration again for a reload.
     init(
