@@ -3,7 +3,7 @@ extension ExchangeMachine {
     enum Deadline: Equatable, CaseIterable {
         case head, keepAlive, idleUpstream, body, connect, response, flush, linger
         /// The client has ended its direction behind its request: without progress it counts as gone.
-        case shutdownPhase
+        case departure
     }
 
     /// Returns the deadline of the current wait; nil where another part limits it or none applies. It is `mutating` for
@@ -13,7 +13,7 @@ extension ExchangeMachine {
         case .readingProxyHeader: .head
         case .readingHead: toClient.isEmpty ? (inbound.isEmpty ? deadlineBetweenRequests : .head) : .flush
         case .local(.readingBody, _, _): .body
-        case .awaitingConnection(let request): mayHaveLeft(client, request) ? .shutdownPhase : .connect
+        case .awaitingConnection(let request): mayHaveLeft(client, request) ? .departure : .connect
         case .awaitingResponse(let request): deadlineWhileForwarding(request, client) ?? .response
         case .relaying(let request, _): deadlineWhileForwarding(request, client)
         case .finishing, .aborting: .flush
@@ -38,7 +38,7 @@ extension ExchangeMachine {
     @inline(__always)
     private func deadlineWhileForwarding(_ request: ForwardedRequest, _ client: Readiness) -> Deadline? {
         guard toClient.isEmpty else { return .flush }
-        guard !mayHaveLeft(client, request) else { return .shutdownPhase }
+        guard !mayHaveLeft(client, request) else { return .departure }
         return bodyIsOpen(of: request) && toUpstream.isEmpty ? .body : nil
     }
 
@@ -53,12 +53,12 @@ extension ExchangeMachine {
         case .response: serviceLimits.responseTimeout
         case .flush: serviceLimits.sendTimeout
         case .linger: Limits.lingerTimeout
-        case .shutdownPhase: Limits.departureTimeout
+        case .departure: Limits.departureTimeout
         }
     }
 
     /// Handles an expired deadline. `undelivered`: bytes sent to the client and not acknowledged, used for
-    /// `shutdownPhase` only.
+    /// `departure` only.
     mutating func deadlineFired(_ deadline: Deadline, undelivered: Int = 0) {
         switch deadline {
         case .head: respond(LocalReply(status: 408, body: "The request header timed out."), closing: true)
@@ -69,7 +69,7 @@ extension ExchangeMachine {
             failUpstream(LocalReply(status: 504, body: "\(serviceSentence) did not respond in time."))
         case .flush: end(.stalled)
         case .linger: end(.done)
-        case .shutdownPhase: departureIsDue(undelivered)
+        case .departure: departureIsDue(undelivered)
         }
     }
 

@@ -19,7 +19,7 @@ extension Proxy {
         guard let armed = session.armed else { return }
         session.armed = nil
         let undelivered =
-            armed.deadline == .shutdownPhase
+            armed.deadline == .departure
             ? kernel.undeliveredBytes(to: connections[token.index].client.descriptor) : 0
         session.machine.deadlineFired(armed.deadline, undelivered: undelivered)
         drive(token.index)

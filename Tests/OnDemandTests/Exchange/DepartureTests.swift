@@ -19,11 +19,11 @@ struct DepartureTests {
             var talk = ExchangeHarness(
                 pieces: [Array(get.utf8)], backends: [.init(pieces: pieces.map { Array($0.utf8) })])
             talk.run()
-            #expect(talk.deadline != .shutdownPhase)
+            #expect(talk.deadline != .departure)
             talk.clientEnds = true
             talk.run()
-            #expect(talk.deadline == .shutdownPhase && talk.leases == 1)
-            #expect(talk.machine.limit(of: .shutdownPhase) <= .seconds(1))
+            #expect(talk.deadline == .departure && talk.leases == 1)
+            #expect(talk.machine.limit(of: .departure) <= .seconds(1))
             talk.deadlineFires()
             #expect(talk.termination == .clientLeft)
         }
@@ -35,7 +35,7 @@ struct DepartureTests {
         talk.admission = .connectIsSlow
         talk.clientEnds = true
         talk.run()
-        #expect(talk.deadline == .shutdownPhase)
+        #expect(talk.deadline == .departure)
         talk.deadlineFires()
         #expect(talk.termination == .clientLeft)
     }

@@ -112,7 +112,7 @@ extension ExchangeMachine.Deadline {
         case .response: "`response_timeout`"
         case .flush: "`send_timeout`"
         case .linger: Limits.lingerTimeout.shortText
-        case .shutdownPhase: Limits.departureTimeout.shortText
+        case .departure: Limits.departureTimeout.shortText
         }
     }
 }
