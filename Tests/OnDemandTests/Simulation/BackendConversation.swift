@@ -111,7 +111,7 @@ final class BackendConversation: SocketOwner {
     func processEnded() {
         guard !isOver else { return }
         cable?.end()
-        if talk != nil || reader.hasBegun || !outgoing.isEmpty { kernel.note(trouble: "an end", of: process.service) }
+        if talk != nil || reader.hasBegun || !outgoing.isEmpty { kernel.note(.end, of: process.service) }
         isOver = true
         if process.script.resetsAtEnd { socket.reset() } else { socket.close() }
     }
@@ -154,7 +154,7 @@ final class BackendConversation: SocketOwner {
         // A client that closed while its request was in transit expects no response.
         let isWanted = socket.peer != nil && !socket.peerHasEnded
         if process.heardTerminate, !beganInTime, isWanted, !kernel.isShuttingDown,
-            kernel.trouble[process.service] == nil
+            !kernel.troubles.hasAny(of: process.service)
         {
             kernel.complain("a request reached process \(process.id), which has been told to stop")
         }

@@ -165,7 +165,7 @@ final class CableWorld {
     /// The backend of a cable may end or refuse clients.
     func mayLoseBackend(of cable: Int) -> Bool {
         guard let backend = scenario.cables[cable].backend else { return false }
-        return !backend.clientsKeepAwake || kernel.trouble[backend.service] != nil || mayRestart || kernel.isSlow
+        return !backend.clientsKeepAwake || kernel.troubles.hasAny(of: backend.service) || mayRestart || kernel.isSlow
             || kernel.failedVerb != nil
     }
 

@@ -84,7 +84,7 @@ extension SimulatedKernel {
             throw SystemError(call: "execve", code: .noSuchFile, subject: command.command)
         }
         guard files.count + 2 <= descriptorLimit, !fails("spawn"), !dice.chance(faults.failingSpawns) else {
-            note(trouble: "a spawn that failed", of: service)
+            note(.spawnFailed, of: service)
             throw SystemError(call: "pipe2", code: failure(.tooManyFiles), subject: command.command)
         }
         let moves = command.arguments.first.flatMap { Int($0) } ?? 0
@@ -126,7 +126,7 @@ extension SimulatedKernel {
 
     /// A requirement is ready first, unless it has failed by itself.
     private func judgeRequirements(of service: Int) {
-        for required in children.requirements[service] where trouble[required] == nil && failedVerb == nil {
+        for required in children.requirements[service] where !troubles.hasAny(of: required) && failedVerb == nil {
             let runs = children.all.contains { $0.service == required && $0.isLeader && $0.isRunning }
             let listens = listeners[children.addresses[required]]?.isForeign == false
             guard !runs || children.tellsReadiness[required] && !listens else { continue }
@@ -137,7 +137,7 @@ extension SimulatedKernel {
     /// A requirement outlives the backends that require it.
     private func judgeStop(of leader: Int32) {
         guard let process = children.all.first(where: { $0.id == leader && $0.isRunning }), !mayHurry, !hasJumped,
-            trouble[process.service] == nil, failedVerb == nil
+            !troubles.hasAny(of: process.service), failedVerb == nil
         else { return }
         for other in children.all
         where other.isRunning && children.requirements[other.service].contains(process.service) {
@@ -147,7 +147,7 @@ extension SimulatedKernel {
 
     func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) {
         guard hasRoom, !fails("openNotifySocket") else {
-            for service in children.services { note(trouble: "exhaustion", of: service) }
+            noteOfAll(.exhaustion)
             throw SystemError(call: "socket", code: .tooManyFiles, subject: "for notifications")
         }
         let socket = SimulatedNotifySocket(name: "@\(dice.next())")

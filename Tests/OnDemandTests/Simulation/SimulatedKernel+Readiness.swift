@@ -36,7 +36,7 @@ extension SimulatedKernel {
 
     /// A socket without events of this service may cause a refusal.
     private func noteExhaustion(_ token: Token) {
-        for service in children.services { note(trouble: "exhaustion", of: service) }
+        noteOfAll(.exhaustion)
     }
 
     func forget(_ raw: Int32) {

@@ -132,14 +132,14 @@ extension SimulatedKernel {
         progressed()
         let service = children.service(at: address)
         guard hasRoom, !fails("connect") else {
-            note(trouble: "exhaustion", of: service)
+            note(.exhaustion, of: service)
             hasLackedDescriptors = true
             return .failed(failure(.tooManyFiles))
         }
         let listener = listeners[address]
         if let process = listener?.process { children.judgeConnection(to: process, self) }
         let isRefused = listener == nil || listener?.isForeign == false && dice.chance(faults.refusedConnects)
-        if isRefused, listener != nil { note(trouble: "a refused connection", of: service) }
+        if isRefused, listener != nil { note(.refusedConnection, of: service) }
         if isRefused, !dice.chance(faults.pendingConnects) { return .failed(.connectionRefused) }
         if !isRefused, listener?.isForeign == false, dice.chance(faults.fullQueues) { return .failed(.tryAgain) }
         let (ours, theirs) = SimulatedSocket.pair(self)
@@ -198,7 +198,7 @@ extension SimulatedKernel {
     func connectFailure(of descriptor: Descriptor) -> Errno? {
         guard let socket = socket(descriptor, "connectFailure") else { return .badDescriptor }
         if fails("connectFailure") {
-            for service in children.services { note(trouble: "a failing call", of: service) }
+            noteOfAll(.failingCall)
             socket.reset()
             return failure(.timedOut)
         }
@@ -284,7 +284,7 @@ extension SimulatedKernel {
     /// A failing call on a healthy connection breaks it for its peer, too.
     private func breaks(_ socket: SimulatedSocket, _ verb: String) -> Bool {
         guard fails(verb) else { return false }
-        for service in children.services { note(trouble: "a failing call", of: service) }
+        noteOfAll(.failingCall)
         socket.reset()
         return true
     }

@@ -85,8 +85,7 @@ final class SimulatedKernel: Kernel {
     var diskIsFull = false
     var logReader = LogReader.other
     var logDisk = SimulatedLogDisk()
-    /// The actual faults of each service, which excuse errors of its clients.
-    private(set) var trouble: [Int: Set<String>] = [:]
+    var troubles = Troubles()
     /// Set when the daemon has been asked to shut down.
     var isShuttingDown = false
     /// Set when it has been asked twice.
@@ -211,7 +210,11 @@ final class SimulatedKernel: Kernel {
 
     func progressed() { progress += 1 }
 
-    func note(trouble: String, of service: Int) { self.trouble[service, default: []].insert(trouble) }
+    func note(_ cause: Troubles.Cause, of service: Int) { troubles.note(cause, of: service, at: clock) }
+
+    func noteOfAll(_ cause: Troubles.Cause) {
+        for service in children.services { note(cause, of: service) }
+    }
 
     func failure(_ usual: Errno) -> Errno { failingErrno ?? usual }
 

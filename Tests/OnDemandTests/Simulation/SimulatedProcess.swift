@@ -64,7 +64,9 @@ final class SimulatedProcess {
 
     func begin(at address: SocketAddress) {
         self.address = address
-        if let trouble = script.trouble(startupTimeout: startupTimeout) { kernel.note(trouble: trouble, of: service) }
+        if let trouble = script.trouble(startupTimeout: startupTimeout) {
+            kernel.troubles.begin(.script(trouble), of: service, process: id, at: kernel.clock)
+        }
         if let delay = script.listensAfter { whileRunning(after: delay) { $0.openListener(at: address) } }
         if let flap = script.flap, let delay = script.listensAfter {
             whileRunning(after: delay + flap.listens) { $0.closeListener() }
@@ -104,7 +106,7 @@ final class SimulatedProcess {
             return
         }
         guard kernel.listeners[address] == nil else {
-            kernel.note(trouble: "an address in use", of: service)
+            kernel.note(.addressInUse, of: service)
             pipes.last?.write(Array("address already in use\n".utf8))
             return end(.status(98))
         }
@@ -199,6 +201,7 @@ final class SimulatedProcess {
     func end(_ exit: Exit) {
         guard isRunning else { return }
         life = .zombie(exit)
+        kernel.troubles.ended(id, of: service, at: kernel.clock)
         kernel.trace.note("process ends", Int(id), at: kernel.clock)
         closeListener()
         for conversation in conversations { conversation.processEnded() }

@@ -216,12 +216,13 @@ extension Simulation {
     }
 
     private func judge(_ exchange: VirtualClient.Exchange, of client: VirtualClient) {
-        let reasons = excuses(for: client)
         let expected = exchange.expectedOutcome
-        let mayBeRefused = !reasons.isEmpty || client.isSlow
+        let isExcused = !generalExcuses(for: client).isEmpty || client.isSlow
+        let causes = isExcused ? [] : troubles(of: exchange, client)
+        let mayGet = { (symptom: Troubles.Symptom) in isExcused || causes.contains { $0.explains(symptom) } }
         switch exchange.outcome {
         case expected: break
-        case .answered(503) where mayBeRefused:
+        case .answered(503) where mayGet(.rejection):
             let service = client.script.service
             let disables = scenario.commands.contains { $0.service == service && $0.order == .disable }
             let isDisabled =
@@ -231,14 +232,14 @@ extension Simulation {
             }
         case .answered(404) where scenario.reloadExcuse(for: client.script.service) != nil: break
         case .cut where exchange.request.upgrades && scenario.reloadMayEndTunnels(of: client.script.service): break
-        case .answered(502) where mayBeRefused, .answered(504) where mayBeRefused: break
+        case .answered(502) where mayGet(.failure), .answered(504) where mayGet(.failure): break
         case .answered(408) where client.isSlow || kernel.hasJumped: break
         case .cut where kernel.hasLackedDescriptors && exchange.key != client.exchanges[0].key: break
-        case .cut where mayBeRefused || exchange.request.endsRudely: break
+        case .cut where mayGet(.cut) || exchange.request.endsRudely: break
         default:
             kernel.complain("\(client.name), request \(exchange.key): \(exchange.outcome) instead of \(expected)")
         }
-        if exchange.isShort, !mayBeRefused {
+        if exchange.isShort, !mayGet(.cut) {
             kernel.complain("\(client.name) read fewer bytes than were sent, and a clean end")
         }
         judgeResponseTime(exchange, client)
@@ -262,12 +263,27 @@ extension Simulation {
         }
     }
 
-    /// Reasons why this client may have got something other than its backend's response.
-    private func excuses(for client: VirtualClient) -> [String] {
-        var reasons = Array(kernel.trouble[client.script.service] ?? [])
-        for required in scenario.allRequirements(of: client.script.service) {
-            reasons += kernel.trouble[required] ?? []
-            if scenario.policy(of: required).minimumSleep > .zero { reasons.append("a sleep of what it requires") }
+    /// The faults of the services that this request needed, while it waited.
+    private func troubles(of exchange: VirtualClient.Exchange, _ client: VirtualClient) -> [Troubles.Cause] {
+        let (from, to) = (exchange.askedAt ?? client.arrivedAt, exchange.settledAt ?? kernel.clock)
+        let needed = [client.script.service] + scenario.allRequirements(of: client.script.service)
+        // A fault of one delays those that require it.
+        let recovery = needed.map { self.recovery(of: $0) }.reduce(Duration.zero, +)
+        return needed.flatMap { kernel.troubles.causes(of: $0, from: from, to: to, recovery: recovery) }
+    }
+
+    /// The longest time from the end of a fault until the service is awake again: a backoff, a stop and a start.
+    private func recovery(of service: Int) -> Duration {
+        let policy = scenario.policy(of: service)
+        return policy.backoff.longest + policy.stopPlan.length + policy.startupTimeout + policy.minimumSleep
+    }
+
+    /// Reasons of the whole scenario why this client may have got something other than its backend's response.
+    private func generalExcuses(for client: VirtualClient) -> [String] {
+        var reasons: [String] = []
+        for required in scenario.allRequirements(of: client.script.service)
+        where scenario.policy(of: required).minimumSleep > .zero {
+            reasons.append("a sleep of what it requires")
         }
         let service = scenario.services[client.script.service]
         if let excuse = scenario.reloadExcuse(for: client.script.service) { reasons.append(excuse) }

@@ -129,7 +129,7 @@ final class Simulation {
     private func takePickedPort() {
         let address = kernel.children.addresses[0]
         guard kernel.listeners[address] == nil else { return kernel.complain("the port is bound already") }
-        kernel.note(trouble: "a foreign listener", of: 0)
+        kernel.troubles.begin(.foreignListener, of: 0, at: kernel.clock)
         let listener = SimulatedListener(address: address, isForeign: true)
         kernel.listeners[address] = listener
     }
@@ -147,12 +147,13 @@ final class Simulation {
         let listener = SimulatedListener(address: address, isForeign: true)
         let arrive = { [kernel] in
             guard kernel.listeners[address] == nil else { return }
-            kernel.note(trouble: "a foreign listener", of: service)
+            kernel.note(.foreignListener, of: service)
             kernel.listeners[address] = listener
         }
         if stay.arrives == .zero { arrive() } else { kernel.scenario(after: stay.arrives, arrive) }
         kernel.scenario(after: stay.leaves) { [kernel] in
             guard kernel.listeners[address] === listener else { return }
+            kernel.note(.foreignListener, of: service)
             if listener.queue.contains(where: { $0.queueLength > 0 }) {
                 kernel.complain("a request reached a foreign listener on the address of service \(service)")
             }

@@ -15,7 +15,8 @@ final class VirtualClient: SocketOwner {
     struct Exchange {
         let key: Int
         let request: ClientScript.Request
-        var outcome = Outcome.open
+        private(set) var outcome = Outcome.open
+        private(set) var settledAt: Instant?
         /// When its last byte was sent.
         var askedAt: Instant?
         /// When the first byte of the response arrived.
@@ -30,11 +31,18 @@ final class VirtualClient: SocketOwner {
         var isShort = false
         /// The position at which this request ends in all bytes of the client.
         var end = 0
+
+        init(key: Int, request: ClientScript.Request) { (self.key, self.request) = (key, request) }
+
+        mutating func settle(_ outcome: Outcome, at now: Instant) {
+            (self.outcome, settledAt) = (outcome, now)
+        }
     }
 
     let number: Int
     let script: ClientScript
     private(set) var exchanges: [Exchange]
+    private(set) var arrivedAt: Instant
     /// It closed by its own decision, before everything was sent.
     private(set) var hasLeft = false
     private(set) var isOver = false
@@ -58,6 +66,7 @@ final class VirtualClient: SocketOwner {
         self.script = script
         self.kernel = kernel
         self.address = address
+        arrivedAt = kernel.clock
         exchanges = script.requests.enumerated().map { Exchange(key: number * 32 + $0, request: $1) }
         kernel.scenario(after: script.arrives) { [weak self] in self?.arrive() }
     }
@@ -72,6 +81,7 @@ final class VirtualClient: SocketOwner {
 
     private func arrive() {
         note("arrives")
+        arrivedAt = kernel.clock
         guard let socket = kernel.connectClient(to: address, owner: self) else {
             wasRefused = true
             isOver = true
@@ -117,7 +127,7 @@ final class VirtualClient: SocketOwner {
         isOver = true
         socket = nil
         for index in exchanges.indices where [.open, .answered(101)].contains(exchanges[index].outcome) {
-            exchanges[index].outcome = .cut
+            exchanges[index].settle(.cut, at: kernel.clock)
         }
     }
 
@@ -262,7 +272,7 @@ final class VirtualClient: SocketOwner {
     private func answered() {
         let (status, closes) = (reader.status, reader.field("connection")?.contains("close") ?? false)
         note("is answered \(status)")
-        exchanges[current].outcome = .answered(status)
+        exchanges[current].settle(.answered(status), at: kernel.clock)
         exchanges[current].retryAfter = reader.field("retry-after")
         exchanges[current].body = reader.body
         exchanges[current].isLast = closes
@@ -333,8 +343,8 @@ final class VirtualClient: SocketOwner {
 
     private func endTalk() {
         talk!.judge(end: .none, kernel)
-        if talk!.hasSaidAll { exchanges[current].outcome = .chatted }
-        if talk!.chat.ending.isPolite, !talk!.hasHeardAll { exchanges[current].outcome = .cut }
+        if talk!.hasSaidAll { exchanges[current].settle(.chatted, at: kernel.clock) }
+        if talk!.chat.ending.isPolite, !talk!.hasHeardAll { exchanges[current].settle(.cut, at: kernel.clock) }
         socket?.close()
         over()
     }

@@ -34,7 +34,9 @@ final class VirtualOperator: SocketOwner {
         hasArrived = true
         if [.stop, .restart, .disable].contains(order) {
             kernel.obeysOperator = true
-            for other in affected { kernel.note(trouble: "an operator", of: other) }
+            for other in affected {
+                kernel.troubles.begin(.operator, of: other, at: kernel.clock)
+            }
         }
         kernel.trace.note("\(name) wants service \(service) to \(order)", at: kernel.clock)
         socket = kernel.connectClient(to: Scenario.controlAddress, owner: self)
