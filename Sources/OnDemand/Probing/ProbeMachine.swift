@@ -14,68 +14,10 @@
 ///   nothing. The first connection of a generation is the daemon's, with its direction already ended; the backend is
 ///   ready once it has accepted and closed it.
 /// - `notify`: the first attempt follows READY=1.
-/// - Success is reported at once. The rest of a close handshake follows in `leaving`, because a socket that is closed
-///   with unread bytes sends a reset, which a backend may log as an error.
+/// - Success is reported at once. `leaving` awaits the backend's end, because a close with unread bytes is a reset.
 ///
 /// The driver performs the effects in their order. An effect with a result reports it as the next event.
 struct ProbeMachine {
-    enum Purpose: Equatable { case checkAddress, readiness }
-
-    enum Event {
-        case begin(Purpose)
-        /// An awake backend has lost its listener: probe again, after a pause.
-        case listenerLost
-        case stop
-        /// The backend has sent READY=1.
-        case notified
-        /// The backend has printed a line, as servers do when they begin to listen.
-        case printed
-        /// The pause or the time limit is over.
-        case timeReached
-        /// The result of `lookUp`.
-        case lookedUp(SocketLookup)
-        /// Results of `connect`. `connected` follows `connectionStarted` where the kernel needs time.
-        case isOwnListener, connectionStarted, connected
-        case connectionFailed(Errno?)
-        /// The socket cannot be watched (epoll_ctl(2)).
-        case unwatchable
-        /// The result of `identifyOwner`.
-        case ownerFound(SocketLookup)
-        /// The result of `converse`.
-        case conversation(ProbeConversation)
-        case received(ArraySlice<UInt8>)
-        /// The end or the failure of the connection.
-        case ended
-    }
-
-    enum Effect: Equatable {
-        case lookUp, connect, identifyOwner, converse
-        case send([UInt8])
-        case endSending, watch, close
-        /// Calls for `timeReached`; replaces the earlier call.
-        case arm(after: Duration)
-        case disarm
-        case removeStaleSocket
-        /// A foreign listener was found, for the first time in this start.
-        case logConflict
-        case report(BackendMachine.Event)
-    }
-
-    /// Facts about the backend at the time of an event.
-    struct Facts {
-        let check: ReadinessCheck
-        /// Without an address there is no conflict, and the backend is ready as soon as it runs.
-        var hasAddress = true
-        /// The daemon holds the listening socket that the backend inherits.
-        var inheritsSocket = false
-        /// Each start gets a port that the daemon has just found free.
-        var picksPort = false
-        /// Time since the start, or since the listener was lost.
-        var elapsed: Duration = .zero
-        /// The quickest of the recent startups. nil: too few are known.
-        var usualStartup: Duration?
-    }
-
     /// What a probe for readiness has learned in this start.
     private struct Findings: Equatable {
         /// The last lookup gave a result, so frequent lookups are useful.
@@ -212,10 +154,7 @@ struct ProbeMachine {
         }
     }
 
-    private mutating func forget() {
-        lastResult = nil
-        hasLoggedConflict = false
-    }
+    private mutating func forget() { (lastResult, hasLoggedConflict) = (nil, false) }
 
     /// Ends what is under way.
     private mutating func end(_ effects: inout [Effect]) {
@@ -456,15 +395,5 @@ extension ProbeMachine {
             after: facts.elapsed, usual: facts.usualStartup, byLookup: findings.canLookUp,
             hasAnswered: lastResult != nil || hasLoggedConflict)
         effects.append(.arm(after: pause))
-    }
-}
-
-extension ReadinessCheck {
-    /// Whether an accepted connection is not proof enough.
-    var needsConversation: Bool {
-        switch self {
-        case .tcp, .notify, .socket: false
-        case .http, .webSocket: true
-        }
     }
 }
