@@ -10,6 +10,15 @@ enum StreamName {
         name.starts(with: remoteConnections) || others.contains(name)
     }
 
+    /// Whether a name of this pattern may be a reserved one. `*` stands for anything but a slash.
+    static func mayBeReserved(_ pattern: String) -> Bool {
+        let whole = StreamPattern(pattern)
+        guard let slash = pattern.utf8.firstIndex(of: UInt8(ascii: "/")) else {
+            return others.contains(where: whole.matches)
+        }
+        return StreamPattern(String(pattern[...slash])).matches(remoteConnections)
+    }
+
     private static let remoteConnections = Array("action_cable/".utf8)
     private static let others = ["_action_cable_internal", "__anycable__", "__anycable_internal__"].map {
         Array($0.utf8)

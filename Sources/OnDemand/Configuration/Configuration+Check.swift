@@ -5,11 +5,12 @@ extension ConfigurationDraft {
         repeatedNames() + repeatedInherited() + overlappingRoutes() + collidingListeners(resolving)
             + loops(resolving) + sharedTargets(resolving) + reversedBackoffs() + vainUpgrades()
             + unreachableTargets() + impossibleRequirements() + impossibleBackends()
+            + impossibleCommands()
     }
 
     private func repeatedNames() -> [ConfigurationError] {
         var first: [String: Located<String>] = [:]
-        let names = services.map(\.name) + processes.map(\.name) + cables.map(\.name)
+        let names = services.map(\.name) + processes.map(\.name) + cables.map(\.name) + commands.map(\.name)
         return names.compactMap { $0 }.compactMap { name in
             guard let other = first[name.value] else {
                 first[name.value] = name
@@ -37,7 +38,8 @@ extension ConfigurationDraft {
     private func overlappingRoutes() -> [ConfigurationError] {
         var first: [String: Located<PathPattern>] = [:]
         let ofCables = cables.flatMap { $0.paths + [$0.broadcastPath].compactMap(\.self) }
-        return (services.flatMap(\.paths) + ofCables).compactMap { pattern in
+        let ofCommands = commands.compactMap(\.path).flatMap { [$0, $0.with($0.value.ofRuns)] }
+        return (services.flatMap(\.paths) + ofCables + ofCommands).compactMap { pattern in
             guard let other = first[pattern.value.shape] else {
                 first[pattern.value.shape] = pattern
                 return nil
@@ -126,7 +128,7 @@ extension Located<Configuration.Target> {
 
 extension Located {
     /// Another value from the same place.
-    fileprivate func with<Other>(_ value: Other) -> Located<Other> {
+    func with<Other>(_ value: Other) -> Located<Other> {
         Located<Other>(value: value, path: path, position: position)
     }
 }

@@ -70,6 +70,7 @@ extension ConfigurationDecoder {
             draft.threads = integer(threads, in: KeyRange.threads) ?? draft.threads
         }
         if let processes = fields["managed_processes"] { draft.processes = self.processes(processes) }
+        if let commands = fields["commands"] { draft.commands = self.commands(commands) }
         if let status = fields["status"] { self.status(status, into: &draft) }
         if let directory = fields["state_dir"] { draft.stateDirectory = systemText(directory, isEmptyAllowed: false) }
         if let control = fields["control"] { draft.control = self.control(control) }

@@ -15,6 +15,7 @@ struct Configuration: Equatable, Sendable {
     var services: [Service] = []
     var processes: [Process] = []
     var cables: [Cable] = []
+    var commands: [Command] = []
     var log = Log()
     var limits = PeerLimits()
     /// Peers whose forwarding headers are trusted.

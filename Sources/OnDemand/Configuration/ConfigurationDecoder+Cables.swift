@@ -241,7 +241,7 @@ extension ConfigurationDecoder {
     }
 
     /// An empty one is a mistake: without a key every program on this machine may broadcast.
-    private mutating func broadcastKey(_ node: ConfigurationNode) -> BearerToken? {
+    mutating func broadcastKey(_ node: ConfigurationNode) -> BearerToken? {
         guard let text = secretText(node, expected: "a key in quotes") else { return nil }
         let range = Limits.broadcastKeyBytes
         guard range.contains(text.value.utf8.count) else {

@@ -191,7 +191,7 @@ extension ConfigurationDecoder {
     }
 
     /// Decodes alternating signals and durations, such as `["TERM", "10s", "KILL"]`.
-    private mutating func stopPlan(_ node: ConfigurationNode) -> StopPlan? {
+    mutating func stopPlan(_ node: ConfigurationNode) -> StopPlan? {
         guard let items = items(of: node, expected: "a list such as [\"TERM\", \"10s\", \"KILL\"]") else { return nil }
         var steps: [StopPlan.Step] = []
         var rest = items[...]

@@ -12,6 +12,7 @@ struct ConfigurationDraft {
     var services: [ServiceDraft] = []
     var processes: [ProcessDraft] = []
     var cables: [CableDraft] = []
+    var commands: [CommandDraft] = []
     var log = Configuration.Log()
     var limits: Located<PeerLimits>?
     var trustedProxies = TrustedProxies()
@@ -82,7 +83,8 @@ extension ConfigurationDraft {
                     closeJitter: closeJitter, drainTimeout: drainTimeout, isBehindHibernatingCable: hibernates)
             },
             processes: processes.map { $0.process() }, cables: cables.map { $0.finished() },
-            log: log, limits: limits?.value ?? PeerLimits(), trustedProxies: trustedProxies, via: via,
+            commands: commands.map { $0.finished() }, log: log, limits: limits?.value ?? PeerLimits(),
+            trustedProxies: trustedProxies, via: via,
             threads: threads, drainTimeout: drainTimeout, closeJitter: closeJitter, environment: environment)
     }
 }

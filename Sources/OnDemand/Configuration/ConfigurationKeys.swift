@@ -103,6 +103,7 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
     case cableHibernation = "cable_hibernate"
     case replayableChannel = "cable_hibernate_channel"
     case cableLimits = "cable_limits"
+    case command
 
     var keys: [ConfigurationKey] {
         switch self {
@@ -126,6 +127,7 @@ enum ConfigurationObject: String, CaseIterable, Sendable {
         case .cableHibernation: Self.cableHibernationKeys
         case .replayableChannel: Self.replayableChannelKeys
         case .cableLimits: Self.cableLimitKeys
+        case .command: Self.commandKeys + Self.startKeys + Self.runKeys
         }
     }
 
@@ -137,6 +139,8 @@ extension ConfigurationKey.Kind {
     static let address = Self.either(.integer(KeyRange.port), .string)
     static let name = Self.pattern("^[A-Za-z0-9._-]{1,64}$")
     static let path = Self.pattern("^/")
+    static let stopPlan = Self.list(
+        .either(.words(StopSignal.allCases.flatMap { [$0.name, "SIG\($0.name)"] }), .duration), most: nil)
 }
 
 extension ConfigurationObject {
@@ -150,6 +154,9 @@ extension ConfigurationObject {
         ConfigurationKey(
             "cables", .list(.object(.cable), most: KeyRange.cables), "[]",
             "WebSocket endpoints that the daemon serves itself"),
+        ConfigurationKey(
+            "commands", .list(.object(.command), most: KeyRange.commands), "[]",
+            "programs that clients start by HTTP; their output goes to a stream of a cable"),
         ConfigurationKey(
             "managed_processes", .list(.object(.process), most: KeyRange.processes), "[]",
             "processes without routes, such as a Redis"),
@@ -225,8 +232,7 @@ extension ConfigurationObject {
             "idle_timeout", .duration, "\"15m\"", "the time after its last use until it is stopped; \"0\" means never"),
         ConfigurationKey("stop_timeout", .duration, "\"10s\"", "the time between TERM and KILL"),
         ConfigurationKey(
-            "stop",
-            .list(.either(.words(StopSignal.allCases.flatMap { [$0.name, "SIG\($0.name)"] }), .duration), most: nil),
+            "stop", .stopPlan,
             "signals, each followed by its timeout: [\"INT\", \"5s\", \"TERM\", \"10s\", \"KILL\"]"),
         ConfigurationKey(
             "restart_backoff", .object(.restartBackoff), "{ \"min\": \"1s\", \"max\": \"60s\" }",

@@ -24,7 +24,9 @@ extension Located {
 
 extension ConfigurationDraft {
     /// The warnings about more than one value. Nothing is missing any more.
-    func warnings() -> [ConfigurationWarning] { cables.flatMap { warnings(about: $0) } }
+    func warnings() -> [ConfigurationWarning] {
+        cables.flatMap { warnings(about: $0) } + commands.flatMap { warnings(about: $0) }
+    }
 
     private func warnings(about cable: CableDraft) -> [ConfigurationWarning] {
         guard let name = cable.name else { return [] }
@@ -37,7 +39,8 @@ extension ConfigurationDraft {
         }
         // A backend without such streams publishes to its own channels.
         let servesStreams = cable.cable.streams.allowSubscriptions || cable.backend == nil
-        if servesStreams, cable.cable.broadcast == nil, cable.redis == nil {
+        let isForCommands = commands.contains { $0.cable?.value == name.value }
+        if servesStreams, cable.cable.broadcast == nil, cable.redis == nil, !isForCommands {
             let how = control == nil ? "no program can publish" : "only `ondemandd broadcast` can publish"
             warnings.append(name.warning("\(how); set \"broadcast\" or \"redis\""))
         }

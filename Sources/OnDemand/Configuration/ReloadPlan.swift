@@ -16,6 +16,11 @@ struct ReloadPlan: Equatable {
         var keepsItsPlace: Bool { self != .added && self != .replaced }
     }
 
+    /// The change of a command of the new configuration.
+    enum CommandChange: Equatable {
+        case unchanged, changed, added
+    }
+
     /// By index in the new configuration.
     let changes: [Change]
     /// Indices of services in the old configuration that are removed or replaced.
@@ -26,6 +31,9 @@ struct ReloadPlan: Equatable {
     /// The same for cables; all clients of a removed one are disconnected.
     let cableChanges: [CableChange]
     let removedCables: [Int]
+    /// The same for commands. A run keeps the definition that it was started with.
+    let commandChanges: [CommandChange]
+    let removedCommands: [Int]
     let listenerSpecs: ListenerDiff
     /// Whether global settings changed.
     let changesSettings: Bool
@@ -51,6 +59,12 @@ struct ReloadPlan: Equatable {
         }
         let cableNames = Set(new.cables.map(\.name))
         removedCables = old.cables.indices.filter { !cableNames.contains(old.cables[$0].name) }
+        let allowed = Dictionary(uniqueKeysWithValues: old.commands.map { ($0.name, $0) })
+        commandChanges = new.commands.map { command in
+            allowed[command.name].map { $0 == command ? .unchanged : .changed } ?? .added
+        }
+        let commandNames = Set(new.commands.map(\.name))
+        removedCommands = old.commands.indices.filter { !commandNames.contains(old.commands[$0].name) }
         listenerSpecs = ListenerDiff(from: old.listenerSpecs, to: new.listenerSpecs)
         var (oldStatus, newStatus) = (old.status, new.status)
         // Addresses are part of the listeners' diff.
@@ -128,6 +142,7 @@ extension Configuration {
         settings.services = []
         settings.processes = []
         settings.cables = []
+        settings.commands = []
         // Needs a restart of the daemon.
         settings.threads = 1
         return settings

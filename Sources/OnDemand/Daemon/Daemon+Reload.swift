@@ -239,6 +239,13 @@ extension ReloadSummary {
             case .added: added.append(name)
             }
         }
+        for (name, change) in zip(new.commands.map(\.name), plan.commandChanges) {
+            switch change {
+            case .unchanged: break
+            case .changed: changed.append(name)
+            case .added: added.append(name)
+            }
+        }
         let remaining = Set(new.allNames)
         removed = old.allNames.filter { !remaining.contains($0) }
         opened = zip(new.listenerSpecs, plan.listenerSpecs.sources).filter { $1 == nil }.map { "\($0.0)" }
@@ -250,5 +257,5 @@ extension ReloadSummary {
 
 extension Configuration {
     fileprivate var names: [String] { services.map(\.name) + processes.map(\.name) }
-    fileprivate var allNames: [String] { names + cables.map(\.name) }
+    fileprivate var allNames: [String] { names + cables.map(\.name) + commands.map(\.name) }
 }

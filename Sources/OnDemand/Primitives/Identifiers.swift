@@ -50,6 +50,16 @@ struct CableID: Hashable, Sendable {
     var index: Int { Int(number) }
 }
 
+/// The number of a configured command, stable across reloads. It is reused only after its last run has been forgotten
+/// and when no request refers to it.
+struct CommandID: Hashable, Sendable {
+    private let number: UInt16
+
+    init(index: Int) { number = UInt16(index) }
+
+    var index: Int { Int(number) }
+}
+
 /// A process ID; valid until it is reaped, which only the parent can rely on.
 struct ProcessID: Hashable, Sendable {
     let number: Int32

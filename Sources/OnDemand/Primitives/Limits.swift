@@ -289,6 +289,16 @@ enum Limits {
     /// How long `broadcast.key` is: what cannot be guessed, and fits into any head.
     static let broadcastKeyBytes = 16...1024
 
+    // MARK: Commands
+
+    /// A parameter of a run, in bytes: names of databases and numbers of records are shorter by far. A longer one gets
+    /// 400.
+    static let commandParameterBytes = 1...128
+    /// The name of a parameter; it becomes the name of an environment variable.
+    static let commandParameterNameBytes = 1...64
+    /// The ID of a run: 128 random bits in Base64 for URLs, without padding.
+    static let runIDBytes = 22
+
     // MARK: Hibernation
 
     /// A client's request head as it is kept for later connections to the backend; the daemon's default for a head. A

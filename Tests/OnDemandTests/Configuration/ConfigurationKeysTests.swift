@@ -50,6 +50,11 @@ struct ConfigurationKeysTests {
         case .cableHibernation: return file(backed: ", \"hibernate\": {\(member)}")
         case .replayableChannel:
             return file(backed: ", \"hibernate\": {\"channels\": [{\"name\": \"A\"\(more)}]}")
+        case .command:
+            let required = "\"name\": \"r\", \"path\": \"/r\", \"cable\": \"c\", \"key\": \"0123456789abcdef\""
+            let entry = "{\(required), \"stream\": \"r-{id}\", \(command)\(more)}"
+            return file(
+                top: ", \"cables\": [{\"name\": \"c\", \"path\": \"/c\"}], \"commands\": [\(entry)]")
         case .listener, .status, .wakeCondition: return nil
         }
     }
@@ -87,7 +92,7 @@ struct ConfigurationKeysTests {
         let sections = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n### ")
         let objects: [(String, ConfigurationObject)] = [
             ("At the top", .configuration), ("A service in", .service), ("`on_demand`", .onDemand),
-            ("Managed processes", .process), ("`limits`", .limits),
+            ("Managed processes", .process), ("Commands", .command), ("`limits`", .limits),
         ]
         for (heading, object) in objects {
             let section = try #require(sections.first { $0.hasPrefix(heading) })

@@ -14,7 +14,7 @@ struct DocumentationTests {
     @Test("every complete example is a valid configuration")
     func examples() throws {
         let examples = blocks("json")
-        #expect(examples.count == 7)
+        #expect(examples.count == 8)
         #expect(examples.first == Sample.example)
         for example in examples {
             #expect(throws: Never.self) { try Configuration.read(Array(example.utf8), environment: [:]) }
@@ -76,7 +76,7 @@ struct DocumentationTests {
 
     @Test("every text in the table of errors exists in the code")
     func sentences() throws {
-        let source = try ["JSON", "Configuration", "Routing", "Redis"].map { room in
+        let source = try ["JSON", "Configuration", "Routing", "Redis", "Commands"].map { room in
             let folder = Corpus.repository.appending(path: "Sources/OnDemand/\(room)")
             return try FileManager.default.contentsOfDirectory(atPath: folder.path())
                 .map { try String(contentsOf: folder.appending(path: $0), encoding: .utf8) }.joined()

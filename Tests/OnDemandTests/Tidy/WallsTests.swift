@@ -13,6 +13,7 @@ struct WallsTests {
         "Cable": ["Primitives", "JSON", "WebSocket", "Crypto"],
         "Hibernation": ["Primitives", "JSON", "HTTP", "WebSocket", "Cable"],
         "Redis": ["Primitives"],
+        "Commands": ["Primitives", "JSON", "HTTP", "Observability"],
         "JSON": ["Primitives"],
         "Kernel": ["Primitives"],
         "Observability": ["Primitives"],
@@ -34,7 +35,7 @@ struct WallsTests {
             "Observability", "Status", "Control", "Cable", "Sessions", "Hibernation",
         ],
         "Control": ["Primitives", "HTTP", "Backend", "Kernel", "Observability"],
-        "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis"],
+        "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis", "Commands"],
         "Demo": ["Primitives", "JSON", "Kernel", "EventLoop", "HTTP", "WebSocket", "Configuration"],
     ]
 
