@@ -5,7 +5,7 @@ struct Explanation {
     var text: String {
         let parts =
             [listening] + configuration.services.map(lines) + configuration.processes.map(lines)
-            + configuration.cables.map(lines)
+            + configuration.cables.map(lines) + configuration.commands.map(lines)
             + [reload, shutdown]
         return parts.joined(separator: "\n")
     }
@@ -24,14 +24,17 @@ struct Explanation {
     }
 
     private var shutdown: String {
-        let steps = [
-            "queued requests get 503,",
-            "WebSockets get close frame 1001 \(Self.spread(configuration.closeJitter)),",
-            configuration.drainTimeout == .zero
-                ? "requests in progress are aborted,"
-                : "requests in progress may take \(configuration.drainTimeout.shortText) to finish,",
-            "and then all processes are stopped as described above. A second signal skips these waits.",
-        ]
+        let runs = configuration.commands.isEmpty ? [] : ["runs of commands are stopped by their stop plans,"]
+        let steps =
+            [
+                "queued requests get 503,",
+                "WebSockets get close frame 1001 \(Self.spread(configuration.closeJitter)),",
+                configuration.drainTimeout == .zero
+                    ? "requests in progress are aborted,"
+                    : "requests in progress may take \(configuration.drainTimeout.shortText) to finish,",
+            ] + runs + [
+                "and then all processes are stopped as described above. A second signal skips these waits."
+            ]
         return Self.wrapped("When the daemon gets TERM or INT: \(steps.joined(separator: " "))", indent: 0)
     }
 
@@ -221,7 +224,7 @@ extension Explanation {
     }
 
     /// Describes the stop plan, such as `TERM to all its processes; 10s later KILL.`
-    private static func stop(_ plan: StopPlan) -> String {
+    static func stop(_ plan: StopPlan) -> String {
         let signals = plan.steps.map(\.signal.name) + ["KILL"]
         let later = zip(plan.steps.map(\.timeout), signals.dropFirst()).map { timeout, signal in
             timeout == .zero ? "; at once \(signal)" : "; \(timeout.shortText) later \(signal)"

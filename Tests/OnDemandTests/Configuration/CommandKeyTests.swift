@@ -208,6 +208,36 @@ struct CommandKeyTests {
 
     // MARK: - Output
 
+    @Test("the example is explained from its start to a reload")
+    func explained() throws {
+        let configuration = try Configuration.read(
+            Array(Self.example.utf8), environment: ["COMMANDS_KEY": Self.key])
+        let text = Explanation(configuration: configuration).text
+        #expect(
+            text.contains(
+                """
+                apply: POST /commands/apply
+                  start          A request with the key starts a run; others get 401. Its body is a JSON object with
+                                 the parameters database, user_id; another one gets 400. Up to 2 runs at a time; one
+                                 more gets 409.
+                  program        Command: ruby bin/apply-changes.rb in /rails. It has a terminal of its own, and the
+                                 variables RUN_ID, PARAM_DATABASE, PARAM_USER_ID.
+                  output         It goes to the stream command_output_{database}_{user_id}_{id} of cable.
+                  timeout        20m after its start a run is stopped.
+                  stop           INT to all its processes; 1s later KILL.
+                  changed file   A reload leaves every run alone. Without the command, new requests get 404, and its
+                                 runs go on until they end.
+
+                """), "\(text)")
+        let sentences = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+        #expect(sentences.contains("to finish, runs of commands are stopped by their stop plans, and then"))
+        #expect(!text.contains(Self.key))
+        let plain = try Configuration.read(Array(Self.file(#""stream": "r""#).utf8), environment: [:])
+        let words = Explanation(configuration: plain).text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+        #expect(words.contains("with no parameter; another one gets 400. Up to 1 run at a time;"))
+        #expect(words.contains("Runs share it, so a subscriber hears later runs too."))
+    }
+
     @Test("the effective configuration masks the key")
     func effective() throws {
         let text = try EffectiveConfiguration(Array(Self.example.utf8), environment: ["COMMANDS_KEY": Self.key])
