@@ -10,7 +10,9 @@ enum StatusTable {
             colour.map { line.before + paint($0, line.state) + line.behind } ?? line.before + line.state + line.behind
         }
         let cables = snapshot.cables.isEmpty ? [] : [""] + snapshot.cables.flatMap { [line($0)] + backendLines($0) }
-        let lines = [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table + cables
+        let commands = snapshot.commands.isEmpty ? [] : [""] + snapshot.commands.map(line)
+        let lines =
+            [head + "listening on \(snapshot.listening.joined(separator: ", "))", ""] + table + cables + commands
         return (lines + (notes.isEmpty ? [] : [""] + notes)).map { $0 + "\n" }.joined()
     }
 
@@ -21,6 +23,13 @@ enum StatusTable {
         let (clients, subscriptions) = (count(cable.clients, "client"), count(cable.subscriptions, "subscription"))
         return "cable \(cable.name): \(clients), \(subscriptions) to \(count(cable.streams, "stream")),"
             + " \(count(Int(cable.publications), "message")) published, \(cable.deliveries) delivered\(redis)"
+    }
+
+    /// `ondemandd commands` has the figures.
+    private static func line(_ command: Snapshot.Command) -> String {
+        let last = command.last.first.map { ", last: \($0.result) after \(age($0.duration))" } ?? ""
+        return "command \(command.name): \(command.running.count) of \(command.maximumRunning) running, "
+            + "\(command.counters.started) started, \(command.counters.succeeded) succeeded\(last)"
     }
 
     private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

@@ -6,6 +6,8 @@ extension Snapshot {
         var path: String
         /// Name of the cable whose clients get the output.
         var cable: String
+        /// Names of the parameters that a request has.
+        var parameters: [String] = []
         var maximumRunning = 1
         var counters = Counters()
         /// Oldest first; those that are being stopped too.
@@ -50,6 +52,20 @@ extension Snapshot {
         var ending: RunEnding?
         /// Bytes that the program has written.
         var outputBytes: UInt64 = 0
+
+        var hasSucceeded: Bool { exit == .status(0) && ending == .exited }
+
+        /// Of an ended run, in words such as `status 1` or `timed out`.
+        var result: String {
+            switch ending {
+            case .exited, .killed: exit.map { "\($0)" } ?? "unknown"
+            case .timedOut: "timed out"
+            case .stopped: "stopped"
+            case .shutdown: "stopped by the shutdown"
+            case .spawnFailed: "not started"
+            case nil: state.rawValue
+            }
+        }
     }
 }
 

@@ -75,6 +75,7 @@ struct Snapshot: Equatable {
     var listening: [String]
     var services: [Service]
     var cables: [Cable] = []
+    var commands: [Command] = []
     /// Whether the daemon is shutting down and accepts no clients.
     var isShuttingDown = false
     /// Whether the status listener accepts commands.

@@ -6,7 +6,7 @@ enum Metrics {
         return text.text
     }
 
-    static let families = daemon + lives + listenerSpecs + tunnels + cables
+    static let families = daemon + lives + listenerSpecs + tunnels + cables + commands
 
     private static let daemon: [MetricFamily] = [
         MetricFamily("build_info", .gauge, "Always 1; the version of the daemon is its label.") {

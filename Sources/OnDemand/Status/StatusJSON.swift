@@ -18,6 +18,7 @@ enum StatusJSON {
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
             ("services", array(snapshot.services.map { text(of: $0, snapshot.uptime) })),
             ("cables", array(snapshot.cables.map(text))),
+            ("commands", array(snapshot.commands.map(text))),
         ])
     }
 
@@ -134,19 +135,19 @@ enum StatusJSON {
         ])
     }
 
-    private static func object(_ members: [(name: String, value: String)]) -> String {
+    static func object(_ members: [(name: String, value: String)]) -> String {
         "{" + members.map { JSONText.quoted($0.name) + ":" + $0.value }.joined(separator: ",") + "}"
     }
 
-    private static func array(_ elements: [String]) -> String { "[" + elements.joined(separator: ",") + "]" }
+    static func array(_ elements: [String]) -> String { "[" + elements.joined(separator: ",") + "]" }
 
-    private static func number(_ value: (some BinaryInteger)?) -> String { value.map { "\($0)" } ?? "null" }
+    static func number(_ value: (some BinaryInteger)?) -> String { value.map { "\($0)" } ?? "null" }
 
-    private static func number(_ duration: Duration?) -> String { number(duration?.wholeMilliseconds) }
+    static func number(_ duration: Duration?) -> String { number(duration?.wholeMilliseconds) }
 
-    private static func decimal(_ value: Double?, places: Int) -> String {
+    static func decimal(_ value: Double?, places: Int) -> String {
         value.map { DecimalText.of($0, places: places) } ?? "null"
     }
 
-    private static func quoted(_ text: String?) -> String { text.map(JSONText.quoted) ?? "null" }
+    static func quoted(_ text: String?) -> String { text.map(JSONText.quoted) ?? "null" }
 }

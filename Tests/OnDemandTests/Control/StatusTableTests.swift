@@ -26,6 +26,21 @@ import Testing
         for line in text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
     }
 
+    @Test("each command has a line below the table")
+    func commands() {
+        var snapshot = Snapshot.sample([.untouched])
+        snapshot.commands = [.sample, Snapshot.Command(name: "fresh", path: "/f", cable: "cable")]
+        let text = StatusTable.text(of: snapshot)
+        #expect(
+            text.hasSuffix(
+                """
+
+                command apply: 1 of 2 running, 7 started, 2 succeeded, last: status 3 after 1s
+                command fresh: 0 of 1 running, 0 started, 0 succeeded
+
+                """), "\(text)")
+    }
+
     @Test("an overdue stop lists the remaining processes, without their control characters")
     func overdueStop() {
         var service = Snapshot.Service.untouched

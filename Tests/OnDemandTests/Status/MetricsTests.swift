@@ -71,6 +71,25 @@ import Testing
         }
     }
 
+    @Test("a command has its runs, its results and the last one")
+    func command() {
+        var snapshot = Snapshot.sample([])
+        var fresh = Snapshot.Command(name: "fresh", path: "/f", cable: "cable")
+        fresh.counters.rejected = [.init(name: "busy", count: 0)]
+        snapshot.commands = [.sample, fresh]
+        let lines = Metrics.text(of: snapshot).split(separator: "\n").map { String($0) }
+        for line in [
+            #"ondemandd_command_runs{command="apply"} 1"#, #"ondemandd_command_max_running{command="apply"} 2"#,
+            #"ondemandd_command_runs_started_total{command="apply"} 7"#,
+            #"ondemandd_command_runs_ended_total{command="apply",result="timed_out"} 1"#,
+            #"ondemandd_command_rejected_requests_total{command="apply",reason="busy"} 3"#,
+            #"ondemandd_command_last_run_succeeded{command="apply"} 0"#,
+            #"ondemandd_command_last_run_seconds{command="apply"} 1.500"#,
+            #"ondemandd_command_runs{command="fresh"} 0"#,
+        ] { #expect(lines.contains(line), "\(line)") }
+        #expect(!lines.contains { $0.hasPrefix("ondemandd_command_last_run_seconds{command=\"fresh\"") })
+    }
+
     @Test("labels and help texts cannot break their line")
     func escaping() {
         let family = MetricFamily("x", .gauge, "one\\ \"two\"\nthree") { _ in [] }
@@ -93,6 +112,7 @@ import Testing
         #expect(rows == Metrics.families.map { "\($0.name) \($0.kind.rawValue)" })
         for reason in Refusal.Reason.allCases { #expect(document.contains("`\(reason.rawValue)`"), "\(reason)") }
         for state in BackendState.allCases { #expect(document.contains("`\(state.rawValue)`"), "\(state)") }
+        for reason in RunRejection.allCases { #expect(document.contains("`\(reason.rawValue)`"), "\(reason)") }
         for cause in WakeCause.allCases { #expect(document.contains("`\(cause.rawValue)`"), "\(cause)") }
         for name in document.matches(of: /ondemandd_service_\w+|ondemandd_last\w+/).map({ String($0.0) }) {
             let family = name.hasSuffix("_bucket") ? String(name.dropLast(7)) : name

@@ -8,6 +8,30 @@ extension Snapshot {
     }
 }
 
+extension Snapshot.Command {
+    static let sample: Snapshot.Command = {
+        var command = Snapshot.Command(name: "apply", path: "/commands/apply", cable: "cable")
+        command.parameters = ["database", "user_id"]
+        command.maximumRunning = 2
+        command.counters = Counters(
+            started: 7, succeeded: 2, failed: 1, timedOut: 1, stopped: 1, spawnFailed: 1,
+            rejected: [.init(name: "busy", count: 3), .init(name: "unauthorized", count: 0)])
+        command.running = [
+            Snapshot.Run(
+                id: "run-2", startedAt: 1_795_276_800, duration: .seconds(61), state: .stopping, outputBytes: 4096)
+        ]
+        command.last = [
+            Snapshot.Run(
+                id: "run-1", startedAt: 1_795_276_700, duration: .milliseconds(1500), state: .ended, exit: .status(3),
+                ending: .exited, outputBytes: 12),
+            Snapshot.Run(
+                id: "run-0", startedAt: 1_795_276_000, duration: .seconds(600), state: .ended, exit: .signal(9),
+                ending: .timedOut),
+        ]
+        return command
+    }()
+}
+
 extension Snapshot.Service {
     static let awake = Snapshot.Service(
         name: "action-cable", state: .awake, stateAge: .milliseconds(4100), paths: ["/cable", "/{region}/cable"],

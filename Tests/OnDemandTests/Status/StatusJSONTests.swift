@@ -15,6 +15,7 @@ import Testing
             "version": 1,
             "daemon": ["version": "0.1.0", "uptime_ms": 61_000, "resident_bytes": 5_017_600, "commands_enabled": true],
             "listening": ["127.0.0.1:3000", "[::1]:3000"], "cables": [NSDictionary](),
+            "commands": [NSDictionary](),
             "services": [
                 [
                     "name": "action-cable", "kind": "service", "requires": ["redis"], "state": "awake",
@@ -67,7 +68,36 @@ import Testing
             "version": 1,
             "daemon": ["version": "", "uptime_ms": 0, "resident_bytes": NSNull(), "commands_enabled": false],
             "listening": [String](), "services": [NSDictionary](), "cables": [NSDictionary](),
+            "commands": [NSDictionary](),
         ]
         #expect(try parsed(snapshot) == expected)
+    }
+
+    @Test("every value of a command and its runs has its documented key")
+    func commands() throws {
+        var snapshot = Snapshot.sample([])
+        snapshot.commands = [.sample]
+        let running: NSDictionary = [
+            "id": "run-2", "state": "stopping", "exit_status": NSNull(), "signal": NSNull(), "ending": NSNull(),
+            "started_at": 1_795_276_800, "duration_ms": 61_000, "output_bytes": 4096,
+        ]
+        let failed: NSDictionary = [
+            "id": "run-1", "state": "ended", "exit_status": 3, "signal": NSNull(), "ending": "exited",
+            "started_at": 1_795_276_700, "duration_ms": 1500, "output_bytes": 12,
+        ]
+        let killed: NSDictionary = [
+            "id": "run-0", "state": "ended", "exit_status": NSNull(), "signal": 9, "ending": "timed_out",
+            "started_at": 1_795_276_000, "duration_ms": 600_000, "output_bytes": 0,
+        ]
+        let command: NSDictionary = [
+            "name": "apply", "path": "/commands/apply", "cable": "cable", "params": ["database", "user_id"],
+            "max_running": 2, "started": 7, "succeeded": 2, "failed": 1, "timed_out": 1, "stopped": 1,
+            "spawn_failed": 1, "rejected": ["busy": 3, "unauthorized": 0], "running": [running],
+            "last": [failed, killed],
+        ]
+        #expect(try parsed(snapshot)["commands"] as? [NSDictionary] == [command])
+        let data = Data(StatusJSON.commands(of: snapshot).utf8)
+        let alone = try #require(try JSONSerialization.jsonObject(with: data) as? NSDictionary)
+        #expect(alone == ["version": 1, "commands": [command]])
     }
 }
