@@ -29,8 +29,10 @@ struct ondemandd_launch {
     const char *path;
     char *const *arguments, *const *environment;
     const char *directory;
-    // Descriptors 0, 1, 2 and 3 of the child. A negative fourth: none.
+    // Descriptors 0, 1, 2 and 3 of the child. A negative fourth: none. Unused with a terminal.
     int descriptors[4];
+    // The path of a pseudo-terminal. NULL: none.
+    const char *terminal;
     struct rlimit file_limit;
     // Ignored signals of the daemon as bits from signal 1 on. execve resets all others.
     unsigned long ignored_signals;
@@ -57,10 +59,17 @@ static inline unsigned long ondemandd_ignored_signals(void) {
     return ignored;
 }
 
+// The new session opens the terminal itself: the first terminal that a session's leader opens controls the session.
+static inline int ondemandd_add_terminal(posix_spawn_file_actions_t *actions, const char *terminal) {
+    int failure = posix_spawn_file_actions_addopen(actions, 0, terminal, O_RDWR, 0);
+    for (int fd = 1; fd < 3 && failure == 0; fd++) failure = posix_spawn_file_actions_adddup2(actions, 0, fd);
+    return failure;
+}
+
 static inline int ondemandd_add_actions(posix_spawn_file_actions_t *actions, const struct ondemandd_launch *launch) {
-    int count = launch->descriptors[3] < 0 ? 3 : 4;
-    int failure = 0;
-    for (int fd = 0; fd < count && failure == 0; fd++)
+    int count = launch->descriptors[3] < 0 || launch->terminal != NULL ? 3 : 4;
+    int failure = launch->terminal == NULL ? 0 : ondemandd_add_terminal(actions, launch->terminal);
+    for (int fd = 0; fd < count && failure == 0 && launch->terminal == NULL; fd++)
         failure = posix_spawn_file_actions_adddup2(actions, launch->descriptors[fd], fd);
     if (failure == 0) failure = posix_spawn_file_actions_addclosefrom_np(actions, count);
     // Descriptors first, because the directory of a program may be on a file system that hangs.

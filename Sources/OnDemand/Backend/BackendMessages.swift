@@ -5,6 +5,8 @@ enum BackendRequest: Equatable, Sendable {
     /// The cable server has messages or unfinished work. It shares this mailbox, so that an iteration without any looks
     /// at one mailbox only: looking at another costs each relayed message 150 instructions.
     case cableWork
+    /// The same for the command runner and its messages.
+    case commandWork
     /// A client waits; it is answered exactly once, unless it is abandoned first. A client that may not wake the
     /// backend is refused where a new start would be needed.
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: ClientInfo)

@@ -70,6 +70,15 @@ struct StreamNameVerifier: Sendable {
         return Self.read(json, at: now)
     }
 
+    /// Signs a name as the application would: with its secret, which is for both uses, else as Turbo. nil without a key.
+    func sign(_ name: [UInt8]) -> [UInt8]? {
+        guard let key = turboKeys.first else { return nil }
+        var json: [UInt8] = []
+        JSONText.append(quoted: name.span, to: &json)
+        let data = Base64.encode(json)
+        return data + Array("--".utf8) + key.digest(of: data).hexadecimal
+    }
+
     /// The name in a signed text whose signature another server has checked; nil where there is none.
     static func unverifiedName(in signed: Span<UInt8>) -> [UInt8]? {
         let end = signed.count - digestCharacters - 2

@@ -93,6 +93,9 @@ struct StreamTable {
     func contains(stream name: [UInt8]) -> Bool { streamsByName[name] != nil }
 
     func stream(named name: [UInt8]) -> UInt32? { streamsByName[name] }
+
+    /// Whether messages of this stream reach a subscriber.
+    func isLive(stream name: [UInt8]) -> Bool { streamsByName[name].map { streams[$0].isLive } ?? false }
 }
 
 /// Which of the two protocols a client speaks.

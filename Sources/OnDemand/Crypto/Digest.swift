@@ -11,6 +11,11 @@ package struct Digest: Sendable {
 
     package var bytes: [UInt8] { [UInt8](copying: storage.span.extracting(0..<count)) }
 
+    /// In lower case.
+    var hexadecimal: [UInt8] {
+        bytes.flatMap { [HexDigit.digit(for: $0 >> 4), HexDigit.digit(for: $0 & 0xf)] }
+    }
+
     /// Whether these bytes are the digest. The time depends on nothing but their number.
     func equals(_ offered: Span<UInt8>) -> Bool {
         ConstantTime.areEqual(offered, storage.span.extracting(0..<count))

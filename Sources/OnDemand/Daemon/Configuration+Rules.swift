@@ -2,7 +2,9 @@
 extension Configuration {
     /// Rules of the client listeners.
     func exchangeRules(
-        for backendIDs: [BackendID], expectsProxyHeader: Bool, _ cableRoutes: [Route] = [], _ cables: [CableAccess] = []
+        for backendIDs: [BackendID], expectsProxyHeader: Bool, _ cableRoutes: [Route] = [],
+        _ cables: [CableAccess] = [],
+        _ commands: [CommandAccess] = []
     ) -> ExchangeRules {
         // No route leads to an unused ID.
         let count = (backendIDs.map(\.index).max() ?? -1) + 1
@@ -16,7 +18,7 @@ extension Configuration {
         return ExchangeRules(
             routes: RouteTable(routes(to: backendIDs) + cableRoutes), services: rules, limits: limits,
             trustedProxies: trustedProxies,
-            addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables)
+            addsVia: via, expectsProxyHeader: expectsProxyHeader, cables: cables, commands: commands)
     }
 
     /// Rules of the status listener. Its routes belong to no service and wake nothing.

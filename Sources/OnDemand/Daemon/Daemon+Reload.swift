@@ -63,6 +63,7 @@ extension Daemon {
         configuration = new
         configuration.threads = workers.count + 1
         updateCables(from: old)
+        updateCommands()
         updateRules()
         return .done(summary)
     }

@@ -27,9 +27,9 @@ extension Daemon {
     }
 
     private func proceedWithShutdown() {
-        if shutdown.state == .draining, proxy.isDrained, cableServer.isDrained { apply(.drained) }
+        if shutdown.state == .draining { advanceDrain() }
         supervisor.proceedWithShutdown()
-        if supervisor.isShutDown, proxy.workerConnectionCount == 0 { apply(.stopped) }
+        if supervisor.isShutDown, supervisor.runner.isIdle, proxy.workerConnectionCount == 0 { apply(.stopped) }
     }
 
     private func apply(_ event: ShutdownMachine.Event) {
@@ -37,13 +37,16 @@ extension Daemon {
             switch effect {
             case .drain: drain()
             case .stopBackends:
+                supervisor.runner.killAll()
                 proxy.closeEverything()
                 cableServer.closeEverything()
                 supervisor.shutDown()
             case .force:
                 log(.forcedShutdown)
                 supervisor.forceShutdown()
-            case .killAll: supervisor.killAll()
+            case .killAll:
+                supervisor.killAll()
+                supervisor.runner.killAll()
             case .finish: finish()
             case .arm(let limit): reactor.arm(TimerKey(DaemonTimer.shutdown), at: kernel.now() + time(of: limit))
             }
@@ -62,7 +65,27 @@ extension Daemon {
         log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
         manager.stopping()
         proxy.drain(over: configuration.closeJitter)
-        cableServer.drain(over: configuration.closeJitter)
+        stopRuns()
+        drainCables()
+    }
+
+    private func advanceDrain() {
+        drainCables()
+        if supervisor.runner.isIdle, proxy.isDrained, cableServer.isDrained { apply(.drained) }
+    }
+
+    /// Runs end within the drain time, and early enough for their last messages.
+    private func stopRuns() {
+        let drain = configuration.drainTimeout
+        supervisor.runner.shutDown(killAt: kernel.now() + (drain - min(Limits.runKillLead, drain / 4)))
+    }
+
+    /// Disconnects the clients of the cables that no run has messages for any more.
+    private func drainCables() {
+        for (index, cable) in cableServer.cables.enumerated() {
+            guard let cable, cable.drain == nil, !supervisor.runner.uses(cable: cable.name) else { continue }
+            cableServer.drain(CableID(index: index), over: configuration.closeJitter)
+        }
     }
 
     private func finish() {
@@ -71,7 +94,7 @@ extension Daemon {
         proxy.sendToWorkers(.end)
         saveHistory()
         supervisor.closeSockets()
-        supervisor.letGuardGo()
+        supervisor.trees.letGuardGo()
         proxy.closeListeners()
         supervisor.finishOutput()
         log(.exited)

@@ -33,6 +33,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     private let replies = Mailbox<BackendReply>()
     private let cableRequests = Mailbox<CableRequest>()
     let cableReplies = Mailbox<CableReply>()
+    private let commandRequests = Mailbox<CommandRequest>()
+    private let commandReplies = Mailbox<CommandReply>()
+    private let streamRequests = Mailbox<StreamRequest>()
+    private let streamReplies = Mailbox<StreamReply>()
     let cableServer: CableServer<K>
     let signals: Descriptor
     let began: Instant
@@ -70,7 +74,11 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             write: { output.write($0) })
         reactor = Reactor(kernel: kernel)
         manager = SystemdNotifier(reactor: reactor)
-        cableServer = CableServer(reactor: reactor, log: log, replies: cableReplies, work: requests)
+        cableServer = CableServer(
+            reactor: reactor, log: log, replies: cableReplies, work: requests, streamReplies: streamReplies)
+        let runner = CommandRunner(
+            reactor: reactor, log: log, trees: ProcessTrees(reactor: reactor, log: log), replies: commandReplies,
+            streams: streamRequests, work: requests)
         let upstreams = configuration.services.map { Self.upstream(of: $0) }
         backendIDs = upstreams.indices.map { BackendID(index: $0) }
         processBackendIDs = configuration.processes.indices.map { BackendID(index: BackendID.firstProcess + $0) }
@@ -78,15 +86,16 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         supervisor = Supervisor(
             backends: Self.processes(of: configuration, processBackendIDs)
                 + Self.backends(of: configuration, upstreams.map(\.gate)),
-            reactor: reactor, log: log, replies: replies)
+            runner: runner, replies: replies)
         supervisor.environment = configuration.environment
         let reports = configuration.threads > 1 ? ThreadSafeQueue<WorkerEvent>(wakeup: try kernel.openWakeup()) : nil
         proxyWhenBuilt = Proxy(
             upstreams: upstreams, reactor: reactor, log: log, requests: requests, cableRequests: cableRequests,
-            status: self,
+            commandRequests: commandRequests, status: self,
             controlSource: self,
             reports: reports)
         cableServer.backendAccess = proxy
+        runner.signedName = { [unowned cableServer] stream, cable in cableServer.signedName(of: stream, for: cable) }
         if let reports { try startWorkers(reports) }
         for orphan in kernel.killOrphans(within: Limits.orphanTimeout) {
             log(.orphanKilled, LogField("pid", orphan.process.number), LogField("process", orphan.name))
@@ -153,6 +162,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     private func openListeners() throws(SystemError) {
         updateCables(from: Configuration())
+        updateCommands()
         defer { closeUnused() }
         for spec in configuration.listenerSpecs { listenersOfSpecs.append(try open(spec)) }
         updateRules()
@@ -160,10 +170,10 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     /// Applies the current configuration to all listeners.
     func updateRules() {
-        let cables = (routes: cableRoutes, access: cableAccess)
+        let cables = (routes: cableRoutes + commandRoutes, access: cableAccess)
         for (purpose, expectsProxyHeader) in [(ListenerSpec.Purpose.clients, false), (.proxyProtocol, true)] {
             let rules = configuration.exchangeRules(
-                for: backendIDs, expectsProxyHeader: expectsProxyHeader, cables.routes, cables.access)
+                for: backendIDs, expectsProxyHeader: expectsProxyHeader, cables.routes, cables.access, commandAccess)
             proxy.update(rules, for: purpose)
         }
         updateBroadcastRules()
@@ -238,6 +248,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .connections: proxy.ready(token, readiness)
         case .proxy: proxy.ownReady(token)
         case .supervisor: supervisor.ready(token, readiness)
+        case .commandRunner: supervisor.runner.terminalReady(token)
         case .sessions: cableServer.ready(token, readiness)
         case .fabric: cableServer.redisReady(token, readiness)
         case .daemon: takeSignals()
@@ -250,6 +261,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         case .connections: proxy.connectionTimerFired(key)
         case .proxy: proxy.timerFired(key)
         case .supervisor: supervisor.timerFired(key)
+        case .commandRunner: supervisor.runner.timerFired(key)
         case .sessions: cableServer.timerFired(key)
         case .fabric: cableServer.redisTimerFired(key)
         case .systemd: manager.notifyWatchdog()
@@ -290,11 +302,17 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     /// Delivers the drivers' messages until none is left. Apart from `iterationEnded`, which every message passes.
     @inline(never)
     private func exchangeMessages() {
-        var (hasChanged, hasCableWork) = (false, false)
+        var (hasChanged, hasCableWork, hasCommandWork) = (false, false, false)
         while !requests.isEmpty || !replies.isEmpty {
             for request in requests.takeAll() {
-                if request == .cableWork { hasCableWork = true } else { supervisor.handle(request) }
+                switch request {
+                case .cableWork: hasCableWork = true
+                case .commandWork: hasCommandWork = true
+                case .wanted, .listenerMissing, .abandoned, .lastLeaseReturned, .tunnelsDrained, .command:
+                    supervisor.handle(request)
+                }
             }
+            if hasCommandWork { exchangeCommandMessages() }
             if hasCableWork {
                 cableRequests.takeAll().forEach(cableServer.handle)
                 cableReplies.takeAll().forEach(proxy.handle)
@@ -314,6 +332,14 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             cableServer.iterationEnded()
             cableReplies.takeAll().forEach(proxy.handle)
         }
+    }
+
+    /// The response to a request leaves before the output that it causes.
+    private func exchangeCommandMessages() {
+        commandRequests.takeAll().forEach(supervisor.runner.handle)
+        commandReplies.takeAll().forEach(proxy.handle)
+        streamRequests.takeAll().forEach(cableServer.handle)
+        streamReplies.takeAll().forEach(supervisor.runner.handle)
     }
 
     /// Tickets tell which driver has asked; the end of a backend is told to both.

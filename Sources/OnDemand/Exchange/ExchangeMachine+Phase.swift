@@ -119,6 +119,16 @@ extension ExchangeMachine {
         }
     }
 
+    /// The same for a command.
+    func mayConcern(_ id: CommandID) -> Bool {
+        guard case .local(let stage, let endpoint, _) = phase else { return false }
+        return switch stage {
+        case .readingBody, .serving: [.command(id), .run(id)].contains(endpoint)
+        case .awaitingCommand: true
+        case .streaming: false
+        }
+    }
+
     /// Whether the backend is asked to accept a client of this cable.
     func asksBackend(for id: CableID) -> Bool {
         switch phase {

@@ -16,12 +16,14 @@ final class ExchangeRules: Sendable {
     let statusGuard: StatusAccessControl
     /// By the index of their `CableID`.
     let cables: [CableAccess]
+    /// By the index of their `CommandID`.
+    let commands: [CommandAccess]
 
     init(
         routes: RouteTable, services: [ServiceRules], limits: PeerLimits = PeerLimits(),
         trustedProxies: TrustedProxies = TrustedProxies(), addsVia: Bool = false, expectsProxyHeader: Bool = false,
         isAboutDaemon: Bool = false, statusGuard: StatusAccessControl = StatusAccessControl(),
-        cables: [CableAccess] = []
+        cables: [CableAccess] = [], commands: [CommandAccess] = []
     ) {
         self.routes = routes
         self.services = services
@@ -32,6 +34,7 @@ final class ExchangeRules: Sendable {
         self.isAboutDaemon = isAboutDaemon
         self.statusGuard = statusGuard
         self.cables = cables
+        self.commands = commands
     }
 
     var headLimits: HeadLimits {

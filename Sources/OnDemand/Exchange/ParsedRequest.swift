@@ -18,6 +18,8 @@ struct ParsedRequest {
     private(set) var cable: CableHandshake?
     /// Whether the path is that of a cable, whatever becomes of the handshake.
     let isForCable: Bool
+    /// The command to which the path belongs.
+    let command: CommandID?
 
     /// The token of a cable's client was accepted: it may expire while the backend starts.
     mutating func note(identifiers: [UInt8]?) { cable?.upgrade.identifiers = identifiers }

@@ -54,9 +54,9 @@ struct RequestReader {
             head: StoredHead(head, takenFrom: &bytes), service: backend ?? match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket, refusedOrigin: origin,
-            cable: handshake(cable, for: match?.destination), isForCable: match?.destination.cable != nil)
+            cable: handshake(cable, for: match?.destination), isForCable: match?.destination.cable != nil, command: match?.destination.command)
         let body = BodyReader(
-            framing, limits: limits, output: match?.destination.isBroadcast == true ? .content : .chunks)
+            framing, limits: limits, output: match?.destination.needsBody == true ? .content : .chunks)
         guard let id = backend, let forwarding else {
             let request = RequestInFlight(parsed, wantsKeepAlive: head.wantsKeepAlive, body: body)
             guard !isAboutServer else { return (request, .describeServer) }
@@ -92,7 +92,7 @@ struct RequestReader {
             return .reply(LocalReply(status: 405, body: "Method not allowed; use GET.", fields: [allow]))
         }
         if let denial { return .reply(denial) }
-        guard case .broadcast = endpoint else { return .serve(endpoint) }
+        guard Destination.local(endpoint).needsBody else { return .serve(endpoint) }
         return .readBody(endpoint, isAwaited: head.has(.expect))
     }
 
@@ -119,6 +119,8 @@ struct RequestReader {
         case .control: return (nil, nil, nil)
         case .broadcast(let id):
             return (rules.cables[id.index].denialOfBroadcast(head, in: bytes, from: peer), nil, nil)
+        case .command(let id): return (rules.commands[id.index].denial(of: .command, head, in: bytes), nil, nil)
+        case .run(let id): return (rules.commands[id.index].denial(of: .run, head, in: bytes), nil, nil)
         case .cable(let id):
             do throws(CableUpgradeDenied) {
                 let cable = try CableUpgrade(
@@ -176,6 +178,7 @@ struct RequestReader {
 
     private func maximumBodyBytes(of destination: Destination?, _ backend: BackendID?) -> UInt64? {
         if case .local(.broadcast(let id)) = destination { return rules.cables[id.index].maximumBodyBytes }
+        if destination?.command != nil { return Limits.commandBodyBytes }
         let service = backend ?? destination?.service
         let limits = service.map { rules.services[$0.index].limits } ?? rules.limits.service
         return limits.maximumBodyBytes
@@ -272,7 +275,20 @@ extension Destination {
         }
     }
 
-    fileprivate var isBroadcast: Bool { if case .local(.broadcast) = self { true } else { false } }
+    /// The endpoint reads the body.
+    fileprivate var needsBody: Bool {
+        switch self {
+        case .local(.broadcast), .local(.command): true
+        case .local(.status), .local(.control), .local(.cable), .local(.run), .backend, .disabled: false
+        }
+    }
+
+    fileprivate var command: CommandID? {
+        switch self {
+        case .local(.command(let id)), .local(.run(let id)): id
+        case .local(.status), .local(.control), .local(.cable), .local(.broadcast), .backend, .disabled: nil
+        }
+    }
 }
 
 extension ForwardedRequest {

@@ -23,6 +23,14 @@ struct StoredHead {
 
     var isGet: Bool { bytes.span.isExactly("GET", in: head.method) }
 
+    var isDelete: Bool { bytes.span.isExactly("DELETE", in: head.method) }
+
+    /// The last segment of the path, as received.
+    var lastSegment: String {
+        let path = String(bytes.span, head.path)
+        return String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
+    }
+
     /// Returns the request ID as text.
     func text(of identity: RequestIdentity) -> String {
         var text: [UInt8] = []

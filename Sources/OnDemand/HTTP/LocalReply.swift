@@ -14,6 +14,8 @@ struct LocalReply: Equatable, Sendable {
     var limit: String?
     /// Whether a wrong secret was sent, for the log.
     var isWrongSecret = false
+    /// A JSON text that is sent in place of the sentence, whatever the client accepts.
+    var jsonText: String?
 
     /// The client's format and request ID.
     struct ReplyContext {
@@ -24,10 +26,10 @@ struct LocalReply: Equatable, Sendable {
 
     /// Returns the whole response. `headOnly` omits the body, for HEAD (RFC 9110, 9.3.2).
     func rendered(for context: ReplyContext = ReplyContext(), keepAlive: Bool, headOnly: Bool) -> [UInt8] {
-        let text = content(for: context)
+        let text = jsonText.map { $0 + "\n" } ?? content(for: context)
         let mayHaveBody = status >= 200 && status != 204 && status != 304
         var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
-        if mayHaveBody { head += "\(Self.typeFields(of: context.form))Content-Length: \(text.utf8.count)\r\n" }
+        if mayHaveBody { head += "\(Self.typeFields(of: jsonText == nil ? context.form : .json))Content-Length: \(text.utf8.count)\r\n" }
         head += "Cache-Control: no-store\r\n"
         if let id = context.requestID { head += "X-Request-Id: \(id)\r\n" }
         if let retryAfterSeconds { head += "Retry-After: \(retryAfterSeconds)\r\n" }

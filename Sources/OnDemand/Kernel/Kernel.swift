@@ -76,6 +76,9 @@ protocol Kernel: AnyObject {
     /// Starts the command in a new session and process group, with default signals, an empty mask and descriptors 0 to
     /// 2. An inherited listening socket is descriptor 3 (sd_listen_fds(3)).
     func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess
+    /// Starts the command in a new session whose controlling terminal is a new pseudo-terminal of 80 columns and 24 rows,
+    /// which is its descriptors 0 to 2. All else is as with `spawn`.
+    func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess
     /// Opens a notify socket for one child, with credentials of senders. Returns its value for NOTIFY_SOCKET.
     func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String)
     /// Returns the next message and its sender, or nil. Attached descriptors are dropped.
@@ -85,6 +88,9 @@ protocol Kernel: AnyObject {
     func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool
     func description(of process: ProcessID) -> ProcessDescription
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
+    /// `ended`: no process has the other side open. One may open it again. All bytes that ended processes have written
+    /// come before `wouldBlock`.
+    func read(fromTerminal descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult
     /// Signals the process group of `leader` and the descendants that left it (kill(2)). Returns the errno of a process
     /// that may not be signalled. nil: all were signalled or have exited.
     @discardableResult

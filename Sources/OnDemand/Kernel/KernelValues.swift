@@ -52,6 +52,12 @@ struct SpawnedProcess: Equatable {
     let errors: Descriptor
 }
 
+/// A process in its own session, with the daemon's side of its controlling terminal.
+struct TerminalProcess: Equatable {
+    let process: ProcessID
+    let terminal: Descriptor
+}
+
 /// A socket passed to the daemon at its start.
 struct InheritedListener: Equatable {
     let descriptor: Descriptor

@@ -34,8 +34,35 @@ extension LinuxKernel {
             errors: Descriptor(raw: errors.read))
     }
 
+    func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess {
+        let executable = try findExecutable(command)
+        let (terminal, path) = try openTerminal()
+        let process: Int32
+        let launch = launches.nextNumber
+        do throws(SystemError) {
+            process = try start(executable, command, [], nil, launch, terminal: path)
+        } catch {
+            _ = Glibc.close(terminal)
+            throw error
+        }
+        launches.began(process, start: Self.facts(of: process)?.start)
+        return TerminalProcess(
+            process: ProcessID(number: process, launch: launch), terminal: Descriptor(raw: terminal))
+    }
+
+    private func openTerminal() throws(SystemError) -> (descriptor: Int32, path: String) {
+        var path = [CChar](repeating: 0, count: 64)
+        let descriptor = unsafe ondemandd_open_terminal(&path, path.count, Limits.terminalRows, Limits.terminalColumns)
+        guard descriptor >= 0 else {
+            throw SystemError(call: "posix_openpt", code: Errno(number: -descriptor), subject: "/dev/ptmx")
+        }
+        return (descriptor, String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    /// `terminal`: the path of the controlling terminal, which is descriptors 0 to 2. nil: `standard` are.
     private func start(
-        _ executable: String, _ command: LaunchCommand, _ standard: [Int32], _ listener: Descriptor?, _ launch: UInt64
+        _ executable: String, _ command: LaunchCommand, _ standard: [Int32], _ listener: Descriptor?, _ launch: UInt64,
+        terminal: String? = nil
     ) throws(SystemError) -> Int32 {
         let mark = mark(ofLaunch: launch)
         let variables = command.environment.map { "\($0.name)=\($0.value)" } + ["\(LaunchMark.variable)=\(mark.text)"]
@@ -46,14 +73,15 @@ extension LinuxKernel {
         let words = (stub == nil ? [] : ["ondemandd", HiddenMode.inheriting.rawValue, executable]) + [command.command]
         let process = unsafe withCStrings(words + command.arguments) { arguments in
             unsafe withCStrings(variables) { ours in
-                var environment = unsafe inheritedVariables(besides: command.environment) + ours
+                var environment =
+                    unsafe inheritedVariables(besides: command.environment, hasTerminal: terminal != nil) + ours
                 return unsafe environment.withUnsafeMutableBufferPointer { environment in
                     unsafe spawn(
                         stub ?? executable, arguments.baseAddress!, environment.baseAddress!,
                         SpawnSettings(
                             directory: command.workingDirectory,
                             descriptors: standard + (listener.map { [$0.raw] } ?? []),
-                            mark: marksByLimit ? mark.limit : 0))
+                            mark: marksByLimit ? mark.limit : 0, terminal: terminal))
                 }
             }
         }
@@ -69,6 +97,8 @@ extension LinuxKernel {
         /// The soft limit that marks the process. 0: none.
         let mark: UInt64
         var blocksSignals = false
+        /// Path of the terminal that is descriptors 0 to 2; nil: `descriptors` are.
+        var terminal: String?
     }
 
     /// Returns the pid or a negative errno value. The steps are in CLinux/launch.h.
@@ -85,7 +115,9 @@ extension LinuxKernel {
         }
         guard !copies.contains(where: { $0 < 0 }) else { return -EMFILE }
         var launch = unsafe ondemandd_launch()
-        unsafe launch.descriptors = (copies[0], copies[1], copies[2], copies.count > 3 ? copies[3] : -1)
+        if settings.terminal == nil {
+            unsafe launch.descriptors = (copies[0], copies[1], copies[2], copies.count > 3 ? copies[3] : -1)
+        }
         unsafe launch.file_limit = originalFileLimit
         unsafe launch.timer_slack = originalTimerSlack
         unsafe launch.ignored_signals = ignoredSignals
@@ -97,7 +129,11 @@ extension LinuxKernel {
             unsafe settings.directory.withCString { directory in
                 unsafe launch.path = path
                 unsafe launch.directory = directory
-                return unsafe ondemandd_spawn(&launch)
+                guard let terminal = settings.terminal else { return unsafe ondemandd_spawn(&launch) }
+                return unsafe terminal.withCString { terminal in
+                    unsafe launch.terminal = terminal
+                    return unsafe ondemandd_spawn(&launch)
+                }
             }
         }
     }
@@ -143,16 +179,18 @@ extension LinuxKernel {
     }
 
     /// The daemon's variables that the command does not set and that are not the daemon's alone, without copies.
+    /// Another terminal's size does not count for a new one.
     private func inheritedVariables(
-        besides changes: [LaunchCommand.Variable]
+        besides changes: [LaunchCommand.Variable], hasTerminal: Bool
     ) -> [UnsafeMutablePointer<CChar>?] {
+        let omitted = Self.variablesOfOurs + (hasTerminal ? ["COLUMNS", "LINES"] : [])
         var inherited: [UnsafeMutablePointer<CChar>?] = unsafe []
         var position = unsafe environ
         while let entry = unsafe position.pointee {
             unsafe position += 1
             if unsafe strchr(entry, Int32(UInt8(ascii: "="))) == nil { continue }
             if changes.contains(where: { unsafe Self.isVariable(entry, named: $0.name) }) { continue }
-            if Self.variablesOfOurs.contains(where: { unsafe Self.isVariable(entry, named: $0) }) { continue }
+            if omitted.contains(where: { unsafe Self.isVariable(entry, named: $0) }) { continue }
             unsafe inherited.append(entry)
         }
         return unsafe inherited

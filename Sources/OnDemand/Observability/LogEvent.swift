@@ -34,6 +34,11 @@ enum LogEvent: String, CaseIterable, Sendable {
     case backoff
     case addressConflict = "address_conflict"
     case output
+    // Commands.
+    case runStarted = "run_started"
+    case runEnded = "run_ended"
+    /// The program of a run could not be started.
+    case runFailed = "run_failed"
     // Cables.
     case redisUnreachable = "redis_unreachable"
     case redisConnected = "redis_connected"
@@ -51,7 +56,7 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .redisRefused, .startFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
+        case .redisRefused, .startFailed, .runFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
         case .startupSlow, .listenerLost, .signalRefused, .addressConflict, .upstreamError, .listenerPaused, .backoff,
             .logLinesDropped, .signalIgnored, .socketUnused, .orphanKilled, .processTreeLimited,
             .guardFailed, .historyUnreadable, .historyWriteFailed, .unauthorized, .redisUnreachable:
@@ -59,7 +64,7 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .forcedShutdown, .exited, .reloaded, .command,
             .started,
             .ready,
-            .firstRequest, .idle, .stopping, .stopped, .output, .refused, .connectionAborted, .clientDisconnected,
+            .firstRequest, .idle, .stopping, .stopped, .output, .runStarted, .runEnded, .refused, .connectionAborted, .clientDisconnected,
             .redisConnected:
             .info
         case .queued, .tunnelOpened, .tunnelClosed, .badRequest: .debug

@@ -11,8 +11,57 @@ extension Proxy {
             session.machine.commandAccepted()
             cableRequests.post(.broadcast(id, body: body, requester: clientToken(index)))
             requests.post(.cableWork)
+        case .command(let id):
+            let body = session.machine.endpointBody
+            session.machine.commandAccepted()
+            post(.start(id, body: body, requester: clientToken(index)))
+        case .run(let id):
+            let head = session.machine.request?.parsed.head
+            let run = head.flatMap { RunID($0.lastSegment) }
+            session.machine.commandAccepted()
+            let requester = clientToken(index)
+            post(
+                head?.isDelete == true
+                    ? .stop(id, run, requester: requester) : .state(id, run, requester: requester))
         }
         return true
+    }
+
+    // MARK: Commands
+
+    private func post(_ request: CommandRequest) {
+        commandRequests.post(request)
+        requests.post(.commandWork)
+    }
+
+    /// Counts a request that was rejected before the command runner got it.
+    func noteRejection(_ response: LocalReply, of id: CommandID) {
+        switch response.status {
+        case 401: post(.rejected(id, .unauthorized))
+        case 413: post(.rejected(id, .tooLarge))
+        default: break
+        }
+    }
+
+    func handle(_ reply: CommandReply) {
+        switch reply {
+        case .response(let response, let requester): respond(response, to: requester)
+        case .following, .output, .followEnded: break
+        }
+    }
+
+    /// Whether no request refers to this command, and no message about one is on its way.
+    func isUnused(_ id: CommandID) -> Bool {
+        connections.indices.allSatisfy { connections[$0].session?.machine.mayConcern(id) != true }
+    }
+
+    /// The response of another driver to a request that waits for it.
+    private func respond(_ response: LocalReply, to requester: Token) {
+        guard connections.contains(index: requester.index, generation: requester.generation),
+            let session = connections[requester.index].session, session.machine.awaitsCommand
+        else { return }
+        if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
+        drive(requester.index)
     }
 
     // MARK: Cables
@@ -169,12 +218,7 @@ extension Proxy {
 
     func handle(_ reply: CableReply) {
         switch reply {
-        case .response(let response, let requester):
-            guard connections.contains(index: requester.index, generation: requester.generation),
-                let session = connections[requester.index].session, session.machine.awaitsCommand
-            else { return }
-            if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
-            drive(requester.index)
+        case .response(let response, let requester): respond(response, to: requester)
         case .sessionEnded(let id, let admission):
             sessionCounts[id.index] -= 1
             releaseAdmission(admission)

@@ -8,6 +8,7 @@ extension Proxy {
 
     func logLocalReply(of session: Connection.HTTPSession) {
         guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
+        if let command = session.machine.request?.parsed.command { noteRejection(response, of: command) }
         if session.purpose.isForClients { count(localReply: response.status) }
         guard !response.isWrongSecret else { return logWrongSecret(of: session) }
         // 501 and 505 are caused by the client's request.

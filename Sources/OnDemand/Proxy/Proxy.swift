@@ -14,6 +14,7 @@ final class Proxy<K: Kernel> {
     let log: Log
     let requests: Mailbox<BackendRequest>
     let cableRequests: Mailbox<CableRequest>
+    let commandRequests: Mailbox<CommandRequest>
     /// Clients of each cable, by the index of its `CableID`.
     var sessionCounts: [Int] = []
     /// By the index of the `CableID`; for cables with a limit of connections.
@@ -112,7 +113,8 @@ final class Proxy<K: Kernel> {
 
     init(
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
-        cableRequests: Mailbox<CableRequest> = Mailbox(), status: any StatusSource, controlSource: any ControlSource,
+        cableRequests: Mailbox<CableRequest> = Mailbox(), commandRequests: Mailbox<CommandRequest> = Mailbox(),
+        status: any StatusSource, controlSource: any ControlSource,
         reports: ThreadSafeQueue<WorkerEvent>? = nil,
         reporting: WorkerContext? = nil
     ) {
@@ -121,6 +123,7 @@ final class Proxy<K: Kernel> {
         self.log = log
         self.requests = requests
         self.cableRequests = cableRequests
+        self.commandRequests = commandRequests
         self.status = status
         self.controlSource = controlSource
         self.reports = reports

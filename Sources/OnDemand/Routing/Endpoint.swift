@@ -10,4 +10,8 @@ enum Endpoint: Hashable, Sendable {
     case cable(CableID)
     /// The endpoint to which programs post messages for a cable's clients.
     case broadcast(CableID)
+    /// Where runs of a command are started.
+    case command(CommandID)
+    /// One run of a command; the last segment of the path is its ID.
+    case run(CommandID)
 }

@@ -18,6 +18,9 @@ final class CableServer<K: Kernel> {
     let replies: Mailbox<CableReply>
     /// Where the daemon is told that there is work at the end of this iteration.
     let work: Mailbox<BackendRequest>
+    let streamReplies: Mailbox<StreamReply>
+    /// Streams whose first subscriber the command runner wants to know.
+    var awaitedStreams: [(cable: String, stream: [UInt8])] = []
     /// By the index of their `CableID`; nil where no cable has the number.
     var cables: [Cable?] = []
     var sessions = Slab(empty: Session.empty)
@@ -114,8 +117,12 @@ final class CableServer<K: Kernel> {
         let maximumAge: Duration?
     }
 
-    init(reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>, work: Mailbox<BackendRequest>) {
+    init(
+        reactor: Reactor<K>, log: Log, replies: Mailbox<CableReply>, work: Mailbox<BackendRequest>,
+        streamReplies: Mailbox<StreamReply> = Mailbox()
+    ) {
         self.work = work
+        self.streamReplies = streamReplies
         self.reactor = reactor
         self.log = log
         self.replies = replies
@@ -192,6 +199,7 @@ final class CableServer<K: Kernel> {
         while cables[id.index]?.machine.hasActions == true {
             for action in cables[id.index]!.machine.takeActions() { perform(action, id) }
         }
+        if !awaitedStreams.isEmpty { lookForSubscribers(of: id) }
     }
 
     /// The end of this iteration looks at the cable.

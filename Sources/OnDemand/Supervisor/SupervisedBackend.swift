@@ -58,8 +58,6 @@ final class SupervisedBackend {
         var errors: OutputPipe
         /// Socket for READY=1. nil: another readiness check applies.
         var notifySocket: Descriptor?
-        /// The process tree has changed since the last message to the guard.
-        var isNewsForGuard = true
         /// Exit of the leader once it is reaped. Other processes of the tree may still run.
         var exit: Exit?
         var lastSignal: StopSignal?

@@ -20,7 +20,7 @@ extension Supervisor {
         backend.history.stateSince = kernel.now()
         if before == .awake, after == .starting { noteLostListener(backend) } else { recordWake(of: backend) }
         if after == .awake { logReady(backend) }
-        if after == .awake || after == .stopping { noteForGuard(backend) }
+        if after == .awake || after == .stopping, let child = backend.child { trees.changed(child.process) }
         if case .stopping(let stop) = backend.machine.state { backend.history.stopCause = stop.cause }
         if after == .stopping, let child = backend.child, child.exit == nil {
             backend.history.memory.recordResidentBytes(kernel.residentBytes(of: child.process))

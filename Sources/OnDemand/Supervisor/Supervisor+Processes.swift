@@ -24,7 +24,7 @@ extension Supervisor {
                     notify.descriptor, as: Token(SupervisorToken.notification, index: index, generation: generation))
             }
             backend.history.processStarted(at: kernel.now())
-            noteForGuard(backend)
+            trees.began(spawned.process, of: .backend(backend.id), stopPlan: backend.machine.policy.stopPlan)
             return .spawned
         } catch {
             return .spawnFailed(error)
@@ -34,7 +34,9 @@ extension Supervisor {
     /// Returns the command of this start with its environment.
     func command(of backend: SupervisedBackend, notifySocket: String?) -> LaunchCommand {
         var command = backend.launchCommand
-        if !command.environment.contains(where: { $0.name == "PWD" }), let directory = directory(of: command) {
+        if !command.environment.contains(where: { $0.name == "PWD" }),
+            let directory = kernel.absoluteDirectory(of: command)
+        {
             command.environment.append(.init(name: "PWD", value: directory))
         }
         if let notifySocket { command.environment.append(.init(name: "NOTIFY_SOCKET", value: notifySocket)) }
@@ -43,16 +45,6 @@ extension Supervisor {
             command.environment.append(.init(name: "LISTEN_FDNAMES", value: backend.name))
         }
         return command.over(environment)
-    }
-
-    /// Returns the working directory as an absolute path for PWD. Programs trust PWD to keep symbolic links, and would
-    /// otherwise inherit the daemon's.
-    func directory(of command: LaunchCommand) -> String? {
-        let directory = command.workingDirectory
-        guard let own = directory.hasPrefix("/") ? "/" : kernel.workingDirectory else { return nil }
-        let plain = PathText.absolute(directory, from: own)
-        // Behind a link `..` may lead elsewhere; then programs ask the system.
-        return plain == directory || kernel.isSameFile(plain, directory) ? plain : nil
     }
 
     /// Picks a free port that no other backend was given. A process that takes the port first is a foreign listener,
@@ -83,7 +75,7 @@ extension Supervisor {
         backend.history.memory.processEnded(at: kernel.now())
         // Drop leases that were never returned.
         backend.gate.closeByForce()
-        tellGuardOfEnd(backend)
+        if let child = backend.child { trees.ended(child.process) }
         if let socket = backend.child?.notifySocket { kernel.close(socket) }
         // Drain the accept queue so that the next generation gets no stale connections.
         if let listener = backend.listener { kernel.drainAcceptQueue(of: listener, limit: Limits.queueLeftovers) }
@@ -91,5 +83,17 @@ extension Supervisor {
         if backend.isRemoved { closeSocket(of: backend) }
         deferredEvents.append(.roomMade)
         replies.post(.generationEnded(backend.id, generation))
+    }
+}
+
+extension Kernel {
+    /// Returns the working directory as an absolute path for PWD. Programs trust PWD to keep symbolic links, and would
+    /// otherwise inherit the daemon's.
+    func absoluteDirectory(of command: LaunchCommand) -> String? {
+        let directory = command.workingDirectory
+        guard let own = directory.hasPrefix("/") ? "/" : workingDirectory else { return nil }
+        let plain = PathText.absolute(directory, from: own)
+        // Behind a link `..` may lead elsewhere; then programs ask the system.
+        return plain == directory || isSameFile(plain, directory) ? plain : nil
     }
 }

@@ -35,16 +35,18 @@ final class Supervisor<K: Kernel> {
     var lateOutput: [LateOutput] = []
     private var isDeliveringDeferredEvents = false
     private var lastTicket: UInt64 = 0
-    /// The process that kills the process trees if the daemon dies.
-    var familyGuard = FamilyGuardState()
+    /// The owners of all processes, and the guard.
+    let trees: ProcessTrees<K>
+    /// The owner of the processes that are no backends.
+    let runner: CommandRunner<K>
     private(set) var isShuttingDown = false
     private(set) var isForcingShutdown = false
 
     var kernel: K { reactor.kernel }
 
-    init(backends: [SupervisedBackend], reactor: Reactor<K>, log: Log, replies: Mailbox<BackendReply>) {
-        self.reactor = reactor
-        self.log = log
+    init(backends: [SupervisedBackend], runner: CommandRunner<K>, replies: Mailbox<BackendReply>) {
+        (reactor, log, trees) = (runner.reactor, runner.log, runner.trees)
+        self.runner = runner
         self.replies = replies
         inOrder = backends
         self.backends = Dictionary(uniqueKeysWithValues: backends.map { ($0.id, $0) })
@@ -122,7 +124,7 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
-        case .cableWork: preconditionFailure("the daemon handles the cable server's work")
+        case .cableWork, .commandWork: preconditionFailure("the daemon passes the messages of other drivers on")
         case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
             // The request was on its way when the service was removed.
             guard let backend = backends[id] else {
@@ -155,21 +157,26 @@ final class Supervisor<K: Kernel> {
             // Reap last: until then no other process can get the pid, so signals cannot reach a foreign process (trap
             // P6).
             defer { kernel.reap(ended.process) }
-            if familyGuard.process == ended.process {
-                guardEnded(ended.exit)
-                continue
+            switch trees.owner(of: ended.process) {
+            case .familyGuard: trees.guardEnded(ended.exit)
+            case .backend(let id): exited(known(id), ended.exit)
+            case .run(let slot): runner.exited(slot, ended.exit)
+            case nil: break  // An adopted orphan.
             }
-            guard let backend = inOrder.first(where: { $0.child?.process == ended.process }) else { continue }
-            drainOutput(of: backend)
-            backend.child?.exit = ended.exit
-            let lastSignal = backend.child?.lastSignal
-            backend.child?.endedBy = lastSignal
-            // No restart during a shutdown.
-            if isShuttingDown { backend.shutdownSent = true }
-            dispatch(backend, [.exited(ended.exit)] + (isShuttingDown ? [.shutdownRequested] : []))
         }
         // An orphan may have been the last process of a tree.
         for backend in inOrder where groupIsGone(backend) { dispatch(backend, .groupGone) }
+        runner.lookForEndedTrees()
+    }
+
+    private func exited(_ backend: SupervisedBackend, _ exit: Exit) {
+        drainOutput(of: backend)
+        backend.child?.exit = exit
+        let lastSignal = backend.child?.lastSignal
+        backend.child?.endedBy = lastSignal
+        // No restart during a shutdown.
+        if isShuttingDown { backend.shutdownSent = true }
+        dispatch(backend, [.exited(exit)] + (isShuttingDown ? [.shutdownRequested] : []))
     }
 
     func shutDown() {

@@ -59,7 +59,7 @@ extension Supervisor {
         case .probe: probeTimerFired(id)
         case .startupSlow: logSlowStartup(id)
         case .startDelay: startDelayIsOver(id)
-        case .familyGuard: settleGuard()
+        case .familyGuard: trees.settleGuard()
         }
     }
 }

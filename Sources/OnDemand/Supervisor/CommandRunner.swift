@@ -1,0 +1,490 @@
+/// The driver of runs: starts the programs of commands on terminals, performs what `RunMachine` decides, and passes
+/// their output to the cable server.
+///
+/// - Input: requests of the proxy (`handle`), the first subscriber of a stream, exits (from `Supervisor.reapChildren`),
+///   readiness of terminals, timers, and the shutdown.
+/// - Output: responses (`CommandReply`), messages for streams (`StreamRequest`), log lines.
+/// - A run has a *slot* from its start until its last message has left. Then only its `RunTable` knows it.
+/// - The ready terminals are read in turn, each a bounded number of bytes per iteration of the event loop.
+///
+/// Invariants: a terminal is open until the process tree has ended and its output is read: closing it would send SIGHUP.
+/// What a client sees is posted before the messages that its request causes.
+final class CommandRunner<K: Kernel> {
+    let reactor: Reactor<K>
+    let log: Log
+    let trees: ProcessTrees<K>
+    let replies: Mailbox<CommandReply>
+    let streams: Mailbox<StreamRequest>
+    /// Where the daemon is told that there are messages.
+    let work: Mailbox<BackendRequest>
+    /// By the index of their `CommandID`; nil where no command has the number.
+    private(set) var commands: [Command?] = []
+    /// By slot; nil: free.
+    private(set) var runs: [Run?] = []
+    private(set) var runCount = 0
+    /// Tells the runs of a slot apart.
+    private var lastNumber: UInt32 = 0
+    private var buffer: [UInt8] = []
+    /// Variables of every process besides its own.
+    var environment: [LaunchCommand.Variable] = []
+    /// The signed name of a stream for clients of a cable; nil: the cable has no secret. Set before the first request.
+    var signedName: (_ stream: [UInt8], _ cable: String) -> String? = { _, _ in nil }
+    private(set) var isShuttingDown = false
+
+    var kernel: K { reactor.kernel }
+
+    struct Command {
+        var definition: CommandDefinition
+        var table = RunTable()
+        var counters = Snapshot.Command.Counters()
+        var rejected = Counters<RunRejection>()
+        /// It is not in the configuration any more; its runs finish.
+        var isRemoved = false
+    }
+
+    /// One run, until its last message has left.
+    final class Run {
+        let id: RunID
+        let command: CommandID
+        let definition: CommandDefinition
+        let slot: Int
+        /// For its token.
+        let number: UInt32
+        let stream: [UInt8]
+        let startedAt: Instant
+        let startedAtWall: Int64
+        var machine: RunMachine
+        var output: TerminalOutput
+        var process: ProcessID?
+        /// nil: the program was not started, or the tree has ended.
+        var terminal: Descriptor?
+        /// The terminal may have unread bytes.
+        var isReadable = false
+        /// Events of the terminal are not reported, because the system refused it: it is read by time.
+        var isUnwatched = false
+        var awaitsSubscriber = false
+        /// When the timer for output fires; nil: it is not armed.
+        var armedOutput: Instant?
+        var refusesSignals = false
+        var followers: [Token] = []
+        /// The last state, once the machine has ended.
+        var summary: Snapshot.Run?
+
+        init(
+            _ id: RunID, of command: CommandID, _ definition: CommandDefinition, slot: Int, number: UInt32,
+            stream: [UInt8], isHeld: Bool, at now: Instant, wall: Int64
+        ) {
+            self.id = id
+            self.command = command
+            self.definition = definition
+            self.slot = slot
+            self.number = number
+            self.stream = stream
+            startedAt = now
+            startedAtWall = wall
+            machine = RunMachine(timeout: definition.timeout, stopPlan: definition.stopPlan)
+            output = TerminalOutput(isHeld: isHeld, at: now)
+        }
+    }
+
+    init(
+        reactor: Reactor<K>, log: Log, trees: ProcessTrees<K>, replies: Mailbox<CommandReply> = Mailbox(),
+        streams: Mailbox<StreamRequest> = Mailbox(), work: Mailbox<BackendRequest> = Mailbox()
+    ) {
+        self.reactor = reactor
+        self.log = log
+        self.trees = trees
+        self.replies = replies
+        self.streams = streams
+        self.work = work
+    }
+
+    func post(_ reply: CommandReply) {
+        replies.post(reply)
+        work.post(.commandWork)
+    }
+
+    func post(_ request: StreamRequest) {
+        streams.post(request)
+        work.post(.commandWork)
+    }
+
+    // MARK: The configuration
+
+    /// Brings the runner to the configuration. A command is identified by its name; runs keep their definition. A number
+    /// is used again only if it `isUnused`: no request of its earlier command is on its way.
+    func update(_ definitions: [CommandDefinition], isUnused: (CommandID) -> Bool) {
+        for index in commands.indices { commands[index]?.isRemoved = true }
+        for definition in definitions {
+            if let index = commands.firstIndex(where: { $0?.definition.name == definition.name }) {
+                commands[index]!.definition = definition
+                commands[index]!.isRemoved = false
+                continue
+            }
+            let index = commands.indices.first { commands[$0] == nil && isUnused(CommandID(index: $0)) }
+            if index == nil { commands.append(nil) }
+            commands[index ?? commands.count - 1] = Command(definition: definition)
+        }
+        for index in commands.indices { forgetIfRemoved(index) }
+    }
+
+    private func forgetIfRemoved(_ index: Int) {
+        guard let command = commands[index], command.isRemoved, command.table.running.isEmpty else { return }
+        commands[index] = nil
+    }
+
+    /// The number of the command with this name.
+    func id(named name: String) -> CommandID? {
+        commands.firstIndex { $0?.definition.name == name && $0?.isRemoved == false }.map { CommandID(index: $0) }
+    }
+
+    /// nil: the request was on its way when the command was removed.
+    private func command(_ id: CommandID) -> Command? {
+        guard commands.indices.contains(id.index), commands[id.index]?.isRemoved == false else { return nil }
+        return commands[id.index]
+    }
+
+    // MARK: Requests
+
+    func handle(_ request: CommandRequest) {
+        switch request {
+        case .start(let id, let body, let requester):
+            guard let command = command(id) else {
+                return post(.response(RunReply.unknownCommand, requester: requester))
+            }
+            do throws(RunRequestError) {
+                let values = try RunRequest(body: body, parameters: command.definition.parameters)
+                start(id, command.definition, values, for: requester, isFollowed: false)
+            } catch {
+                refuse(id, .invalid, RunReply.invalid(error), requester)
+            }
+        case .follow(let id, let parameters, let requester):
+            guard let command = command(id) else {
+                return post(.response(RunReply.unknownCommand, requester: requester))
+            }
+            do throws(RunRequestError) {
+                let values = try RunRequest(
+                    parameters.map { (name: $0.0, value: $0.1) }, parameters: command.definition.parameters)
+                start(id, command.definition, values, for: requester, isFollowed: true)
+            } catch {
+                refuse(id, .invalid, RunReply.invalid(error), requester)
+            }
+        case .state(let id, let run, let requester):
+            post(.response(state(of: run, of: id) ?? RunReply.unknownRun, requester: requester))
+        case .stop(let id, let run, let requester):
+            post(.response(stop(run, of: id) ?? RunReply.unknownRun, requester: requester))
+        case .followerLeft(let requester):
+            for run in runs { run?.followers.removeAll { $0 == requester } }
+        case .rejected(let id, let reason): count(reason, of: id)
+        }
+    }
+
+    private func refuse(_ id: CommandID, _ reason: RunRejection, _ response: LocalReply, _ requester: Token) {
+        count(reason, of: id)
+        post(.response(response, requester: requester))
+    }
+
+    private func count(_ reason: RunRejection, of id: CommandID) {
+        guard commands.indices.contains(id.index) else { return }
+        commands[id.index]?.rejected[reason] += 1
+    }
+
+    private func state(of id: RunID?, of command: CommandID) -> LocalReply? {
+        guard let id, let entry = self.command(command) else { return nil }
+        let run = find(id, of: command).map(summary) ?? entry.table.ended(id, at: kernel.now())
+        return run.map { RunReply.state($0, of: entry.definition.name) }
+    }
+
+    private func stop(_ id: RunID?, of command: CommandID) -> LocalReply? {
+        guard let id, let run = find(id, of: command), !run.machine.hasEnded else { return state(of: id, of: command) }
+        dispatch(run, .stopRequested)
+        return RunReply.state(summary(run), of: run.definition.name, status: 202)
+    }
+
+    func find(_ id: RunID, of command: CommandID) -> Run? {
+        runs.first { $0?.id == id && $0?.command == command } ?? nil
+    }
+
+    // MARK: The start
+
+    private func start(
+        _ id: CommandID, _ definition: CommandDefinition, _ request: RunRequest, for requester: Token,
+        isFollowed: Bool
+    ) {
+        guard !isShuttingDown else { return refuse(id, .shutdown, RunReply.shuttingDown, requester) }
+        if let other = commands[id.index]!.table.conflict(maximum: definition.maximumRunning) {
+            return refuse(id, .busy, RunReply.busy(other), requester)
+        }
+        let runID = RunID(high: kernel.random(), low: kernel.random())
+        let stream = definition.stream.name(parameters: request.values, id: runID.text)
+        let slot = runs.firstIndex { $0 == nil } ?? runs.count
+        if slot == runs.count { runs.append(nil) }
+        lastNumber = (lastNumber + 1) & 0xff_ffff
+        let run = Run(
+            runID, of: id, definition, slot: slot, number: lastNumber, stream: stream, isHeld: !isFollowed,
+            at: kernel.now(), wall: kernel.wallClock().seconds)
+        runs[slot] = run
+        runCount += 1
+        commands[id.index]!.table.started(runID)
+        commands[id.index]!.counters.started += 1
+        if isFollowed {
+            run.followers.append(requester)
+            post(.following(runID, requester: requester))
+        } else {
+            let signed = signedName(stream, definition.cable)
+            post(.response(RunReply.started(runID, stream: stream, signedStream: signed), requester: requester))
+            run.awaitsSubscriber = true
+            post(.awaitSubscriber(cable: definition.cable, stream: stream))
+        }
+        spawn(run, request)
+    }
+
+    private func spawn(_ run: Run, _ request: RunRequest) {
+        let directory = kernel.absoluteDirectory(of: run.definition.launch)
+        let launch = run.definition.launch(request, id: run.id, directory: directory).over(environment)
+        do throws(SystemError) {
+            let spawned = try kernel.spawnOnTerminal(launch)
+            run.process = spawned.process
+            run.terminal = spawned.terminal
+            trees.began(spawned.process, of: .run(run.slot), stopPlan: run.definition.stopPlan)
+            watch(run, spawned.terminal)
+            log.record(.runStarted, about(run) + [LogField("pid", spawned.process.number)])
+            dispatch(run, .spawned)
+        } catch {
+            log.record(.runFailed, about(run) + [LogField("detail", error.description)])
+            dispatch(run, .spawnFailed)
+        }
+    }
+
+    private func watch(_ run: Run, _ terminal: Descriptor) {
+        do throws(SystemError) {
+            // Edge-triggered: a program may close its terminal, and open it again.
+            try kernel.watch(terminal, for: .edges, as: token(run))
+        } catch {
+            log(.systemError, LogField("detail", error.description))
+            run.isUnwatched = true
+        }
+    }
+
+    private func token(_ run: Run) -> Token {
+        Token(CommandRunnerToken.terminal, index: run.slot, generation: run.number)
+    }
+
+    private func run(for token: Token) -> Run? {
+        guard runs.indices.contains(token.index), let run = runs[token.index], run.number == token.generation else {
+            return nil
+        }
+        return run
+    }
+
+    // MARK: Events
+
+    /// The leader of a run's tree has exited, and is reaped afterwards.
+    func exited(_ slot: Int, _ exit: Exit) {
+        guard runs.indices.contains(slot), let run = runs[slot] else { return }
+        dispatch(run, .exited(exit))
+    }
+
+    /// An orphan may have been the last process of a tree. Call after processes were reaped.
+    func lookForEndedTrees() {
+        guard runCount > 0 else { return }
+        for run in runs.compactMap(\.self) where isTreeGone(run) { dispatch(run, .treeGone) }
+    }
+
+    private func isTreeGone(_ run: Run) -> Bool {
+        guard run.machine.awaitsTree, let process = run.process else { return false }
+        return !kernel.familyExists(of: process)
+    }
+
+    func timerFired(_ slot: Int, _ timer: RunTimer) {
+        guard runs.indices.contains(slot), let run = runs[slot] else { return }
+        guard timer == .output else { return dispatch(run, .timerFired(timer)) }
+        run.armedOutput = nil
+        if run.isUnwatched { run.isReadable = true }
+        read(run)
+    }
+
+    func terminalReady(_ token: Token) {
+        guard let run = run(for: token) else { return }
+        run.isReadable = true
+        read(run)
+    }
+
+    func handle(_ reply: StreamReply) {
+        switch reply {
+        case .subscribed(let cable, let stream):
+            for run in runs.compactMap(\.self)
+            where run.awaitsSubscriber && run.definition.cable == cable && run.stream == stream {
+                run.awaitsSubscriber = false
+                run.output.subscribed(at: kernel.now())
+                read(run)
+            }
+        }
+    }
+
+    // MARK: The machine
+
+    private func dispatch(_ run: Run, _ event: RunMachine.Event) {
+        for effect in run.machine.apply(event, at: kernel.now()) { perform(effect, run) }
+        if isTreeGone(run) { return dispatch(run, .treeGone) }
+        // Reading may have waited for the end of the tree.
+        if run.machine.isDraining, run.isReadable { read(run) }
+    }
+
+    private func perform(_ effect: RunMachine.Effect, _ run: Run) {
+        switch effect {
+        case .arm(let timer, let instant): reactor.arm(.run(run.slot, timer), at: instant)
+        case .disarm(let timer): reactor.disarm(.run(run.slot, timer))
+        case .signal(let signal): self.signal(run, signal)
+        case .readRest: run.isReadable = true
+        case .end(let outcome): end(run, outcome)
+        }
+    }
+
+    private func signal(_ run: Run, _ signal: StopSignal) {
+        guard let process = run.process else { preconditionFailure("a signal without a process") }
+        trees.changed(process)
+        guard let code = kernel.signal(familyOf: process, signal), !run.refusesSignals else { return }
+        run.refusesSignals = true
+        let fields = [
+            LogField("pid", process.number), LogField("signal", signal.name), LogField("detail", "\(code)"),
+        ]
+        log.record(.signalRefused, about(run) + fields)
+    }
+
+    /// The tree has ended and its output is read; messages may still be under way.
+    private func end(_ run: Run, _ outcome: RunMachine.Outcome) {
+        if let terminal = run.terminal { kernel.close(terminal) }
+        run.terminal = nil
+        if let process = run.process { trees.ended(process) }
+        run.output.close(RunLine.text(outcome, timeout: run.definition.timeout))
+        let summary = summary(run)
+        run.summary = summary
+        let index = run.command.index
+        commands[index]!.counters.count(outcome)
+        commands[index]!.table.ended(run.id, as: summary, at: kernel.now())
+        var fields = about(run)
+        if let exit = outcome.exit { fields.append(LogField("exit", exit.word)) }
+        fields += [
+            LogField("ending", outcome.ending.rawValue), LogField("duration_ms", summary.duration.wholeMilliseconds),
+        ]
+        log.record(.runEnded, fields)
+        forgetIfRemoved(index)
+        settle(run)
+    }
+
+    // MARK: Output
+
+    /// Reads what may be read now, and passes it on.
+    private func read(_ run: Run) {
+        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
+        var reads = 0
+        while run.isReadable, let terminal = run.terminal {
+            let room = run.output.room(at: kernel.now())
+            guard room > 0 else { break }
+            guard reads < Limits.terminalReadsPerTurn else {
+                reactor.resumeLater(token(run))
+                break
+            }
+            reads += 1
+            switch kernel.read(fromTerminal: terminal, into: &buffer, atMost: min(room, buffer.count)) {
+            case .bytes(let count):
+                run.output.append(buffer.span.extracting(0..<count), at: kernel.now())
+                if run.output.room(at: kernel.now()) == 0 { send(run) }
+            case .wouldBlock, .ended, .failed: run.isReadable = false
+            }
+        }
+        // Without a process nothing is written any more.
+        if run.machine.isDraining, !run.isReadable { return dispatch(run, .outputRead) }
+        settle(run)
+    }
+
+    /// Passes messages on and arms the timer of the next one. The run may be over then.
+    private func settle(_ run: Run) {
+        send(run)
+        guard !run.output.hasEnded else { return finish(run) }
+        var next = run.output.deadline(wantsToRead: run.isReadable, at: kernel.now())
+        if run.isUnwatched, run.terminal != nil {
+            let look = kernel.now() + Limits.commandMessagePause
+            next = min(next ?? look, look)
+        }
+        guard next != run.armedOutput else { return }
+        run.armedOutput = next
+        if let next {
+            reactor.arm(.run(run.slot, .output), at: next)
+        } else {
+            reactor.disarm(.run(run.slot, .output))
+        }
+    }
+
+    private func send(_ run: Run) {
+        while let message = run.output.next(at: kernel.now()) {
+            switch message {
+            case .text(let text):
+                post(.publish(cable: run.definition.cable, stream: run.stream, text: text))
+                for follower in run.followers { post(.output(text, requester: follower)) }
+            case .end:
+                post(.publish(cable: run.definition.cable, stream: run.stream, text: TerminalOutput.endText))
+            }
+        }
+    }
+
+    /// Frees the slot: the last message has left.
+    private func finish(_ run: Run) {
+        guard runs.indices.contains(run.slot), runs[run.slot] === run, let summary = run.summary else { return }
+        for follower in run.followers { post(.followEnded(summary, requester: follower)) }
+        reactor.disarm(.run(run.slot, .output))
+        runs[run.slot] = nil
+        let isAwaited = runs.contains { $0?.awaitsSubscriber == true && $0?.stream == run.stream }
+        if run.awaitsSubscriber, !isAwaited { post(.forget(cable: run.definition.cable, stream: run.stream)) }
+        runCount -= 1
+        guard runCount == 0 else { return }
+        (runs, buffer) = ([], [])
+    }
+
+    // MARK: Log
+
+    private func about(_ run: Run) -> [LogField] {
+        [LogField("command", run.definition.name), LogField("run", run.id.text)]
+    }
+
+    // MARK: The shutdown
+
+    /// Stops all runs. KILL follows at `killAt` at the latest. Output waits for no subscriber any more.
+    func shutDown(killAt: Instant) {
+        isShuttingDown = true
+        for run in runs.compactMap(\.self) {
+            run.output.hurry(at: kernel.now())
+            dispatch(run, .shutdownRequested(killAt: killAt))
+            read(run)
+        }
+    }
+
+    /// Sends SIGKILL to all process trees.
+    func killAll() {
+        isShuttingDown = true
+        for run in runs.compactMap(\.self) {
+            run.output.hurry(at: kernel.now())
+            dispatch(run, .killRequested)
+            read(run)
+        }
+    }
+
+    /// No run is left, and every message has been passed on.
+    var isIdle: Bool { runCount == 0 }
+
+    /// Whether messages for this cable may follow.
+    func uses(cable name: String) -> Bool { runs.contains { $0?.definition.cable == name } }
+}
+
+extension Snapshot.Command.Counters {
+    fileprivate mutating func count(_ outcome: RunMachine.Outcome) {
+        switch outcome.ending {
+        case .exited where outcome.exit == .status(0): succeeded += 1
+        case .exited, .killed: failed += 1
+        case .timedOut: timedOut += 1
+        case .stopped, .shutdown: stopped += 1
+        case .spawnFailed: spawnFailed += 1
+        }
+    }
+}
