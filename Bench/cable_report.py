@@ -45,6 +45,8 @@ def rows(many, some):
             goal="at least 20,000", own_least=20_000),
         Row(f"user memory of a subscribed client, {many:,} clients", f"cable/memory/{many}", "memory", number,
             goal="at most 256 B", own_most=256),
+        Row("the same: the whole process with all of them, pages of files included", f"cable/memory/{many}", "whole",
+            mebibytes),
         Row("growth that is kept after all have left", f"cable/memory/{many}", "kept", percent),
         Row("user memory of a hibernating client, without its request head", "cable/hibernating", "memory", number,
             goal="at most 512 B", own_most=512),
@@ -99,6 +101,8 @@ def everything(figures, some, many):
         ("Connect, subscribe, confirm: CPU µs each", "cpu", decimal, [("CPU µs", "cable/connect")]),
         ("The same on a core of its own", "rate", number, [("per second", "cable/connect/cores")]),
         ("User memory of a subscribed client, bytes", "memory", number, [(f"{many:,}", f"cable/memory/{many}")]),
+        ("The whole process with all of them, pages of files included", "whole", mebibytes,
+         [(f"{many:,}", f"cable/memory/{many}")]),
         ("Growth that is kept after all have left", "kept", percent, [("kept", f"cable/memory/{many}")]),
     ]:
         text = subject(figures, title, key, form, metrics)

@@ -57,13 +57,12 @@ class Load:
             line = ""
         finally:
             watch.cancel()
-        if not line:
-            complaints = self.process.communicate()[1].strip()
-            raise measure.Failed(complaints.splitlines()[0] if complaints else f"the load ended at {words[0]}")
         try:
             result = json.loads(line)
-        except ValueError as error:  # It was ended in the middle of its answer.
-            raise measure.Failed(f"the load did not end {words[0]} within {TIMEOUT} s") from error
+        except ValueError as error:  # It has ended, or was killed by the timer, maybe in the middle of its answer.
+            complaints = self.process.communicate()[1].strip()
+            reason = complaints.splitlines()[0] if complaints else f"the load did not end {words[0]} within {TIMEOUT} s"
+            raise measure.Failed(reason) from error
         if result["errors"]:
             self.process.stdin.close()
             complaints = self.process.stderr.read().strip().splitlines()
@@ -96,6 +95,8 @@ class Cables:
         self.deliveries = {"full": 60_000, "quick": 40_000, "smoke": 400}[mode]
         self.latencies = {"full": 60, "quick": 20, "smoke": 5}[mode]
         self.sizes = [64, 1024] if full else [64]
+        # Clients that come and leave before the memory of others is measured.
+        self.earlier = 100 if mode != "smoke" else 10
         self.settle = 3 if full else 1.5 if mode == "quick" else 0.2
         self.listen = 9 if full else 3 if mode == "quick" else 1
         self.wakes = {"full": 7, "quick": 2, "smoke": 1}[mode]
@@ -305,31 +306,41 @@ class Cables:
         hub.start()
         try:
             time.sleep(0.3)
-            before, switches = measure.proportional_bytes(hub.pids()), voluntary_switches(hub)
+            switches = voluntary_switches(hub)
             time.sleep(1)
             asleep = voluntary_switches(hub) - switches
+            # What the first clients ever need is not each client's.
+            with Load(hub, PROXY_CORE) as load:
+                load.do("open", self.earlier, 1)
+                load.publish(1, 64)
+            time.sleep(self.settle)
+            before = measure.own_bytes(hub.pids())
             with Load(hub, PROXY_CORE) as load:
                 load.do("open", self.many, 1)
                 time.sleep(self.settle)
-                during = measure.proportional_bytes(hub.pids())
-                switches = voluntary_switches(hub)
-                quiet = load.do("listen", 100 if hub.is_peer else self.listen * 1000)
-                switches = voluntary_switches(hub) - switches
+                during, whole = measure.own_bytes(hub.pids()), measure.proportional_bytes(hub.pids())
+                if hub.is_peer:
+                    quiet = load.do("listen", 100)
+                else:
+                    first, begun = await_wakeup(hub)
+                    quiet = load.do("listen", self.listen * 1000)
+                    last, ended = await_wakeup(hub)
                 # Every subscription works.
                 load.publish(1, 64)
             time.sleep(self.settle)
-            after = measure.proportional_bytes(hub.pids())
+            after = measure.own_bytes(hub.pids())
         finally:
             hub.stop()
         sample = {
             "memory": (during - before) / self.many, "kept": max(0, after - before) / max(during - before, 1),
-            "asleep": asleep}
+            "asleep": asleep, "whole": whole}
         if not hub.is_peer:
             expected = self.many * (self.listen // 3) * 0.9
             if quiet["pings"] < expected:
                 raise measure.Failed(f"only {quiet['pings']} pings arrived")
             sample["cpu"] = quiet["cpu"] / quiet["seconds"] * 1000
-            sample["switches"] = switches / quiet["seconds"]
+            # From one wake-up to another, whose times are known to some milliseconds.
+            sample["switches"] = round((last - first) / (ended - begun), 1)
         return sample
 
     # Hibernation
@@ -341,18 +352,27 @@ class Cables:
         count = min(self.many, (measure.raise_file_limit() - 100) // 200 * 100)
         self.run.all.append(cable)
 
+        def hibernate(clients, measured):
+            with Load(cable, LOAD_CORE, channel="ChatChannel") as load:
+                load.do("open", clients, 1)
+                head = load.do("act")["answer"]["head"]
+                await_sleep(cable)
+                time.sleep(self.settle)
+                found = measured()
+                load.do("listen", 100)
+            time.sleep(self.settle)
+            return head, found
+
+        def own():
+            return measure.own_bytes([cable.process.pid])
+
         def sample():
             cable.start()
             try:
                 time.sleep(0.3)
-                before = measure.proportional_bytes([cable.process.pid])
-                with Load(cable, LOAD_CORE, channel="ChatChannel") as load:
-                    load.do("open", count, 1)
-                    head = load.do("act")["answer"]["head"]
-                    await_sleep(cable)
-                    time.sleep(self.settle)
-                    during = measure.proportional_bytes([cable.process.pid])
-                    load.do("listen", 100)
+                hibernate(self.earlier, own)
+                before = own()
+                head, during = hibernate(count, own)
             finally:
                 cable.stop()
             return {"memory": (during - before) / count - head, "head": head, "clients": count}
@@ -412,6 +432,18 @@ def await_sleep(cable):
         if time.monotonic() > deadline:
             raise measure.Failed("the backend stays awake")
         time.sleep(0.05)
+
+
+def await_wakeup(hub):
+    """How often the hub has slept, and since when it has slept once more."""
+    known, deadline = voluntary_switches(hub), time.monotonic() + 5
+    while True:
+        time.sleep(0.001)
+        switches, now = voluntary_switches(hub), time.monotonic()
+        if switches > known:
+            return switches, now
+        if now > deadline:
+            raise measure.Failed("the hub does not wake up")
 
 
 def voluntary_switches(hub):

@@ -137,15 +137,21 @@ def status_field(pid, field):
     return 0
 
 
-def proportional_bytes(pids):
+def proportional_bytes(pids, fields=("Pss",)):
     total = 0
     for pid in pids:
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:
             continue
-        total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1)) * 1024
+        total += sum(int(re.search(rf"^{field}:\s+(\d+)", text, re.M).group(1)) * 1024 for field in fields)
     return total
+
+
+def own_bytes(pids):
+    """Memory that is no copy of a file: heap, stacks, written data, and what processes share without a file. Pages of
+    programs and libraries are in the page cache whether anybody is connected or not."""
+    return proportional_bytes(pids, ("Pss_Anon", "Pss_Shmem", "SwapPss"))
 
 
 def kernel_bytes():
