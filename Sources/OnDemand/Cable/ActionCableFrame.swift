@@ -13,9 +13,14 @@ enum ActionCableFrame {
         case tooSlow = "too_slow"
     }
 
-    /// `sid` is text without a character that JSON escapes.
-    static func welcome(sid: String?) -> [UInt8] {
-        FrameWriter.text(sid.map { "{\"type\":\"welcome\",\"sid\":\"\($0)\"}" } ?? "{\"type\":\"welcome\"}")
+    static func appendWelcome(of client: UInt32, _ secret: SIDSecret, to frames: inout [UInt8]) {
+        let count = welcome.count + SIDSecret.sidBytes + 2
+        MessageWriter.appendText(byteCount: count, to: &frames) { frames in
+            frames += welcome
+            secret.appendSID(of: client, to: &frames)
+            frames.append(UInt8(ascii: "\""))
+            frames.append(UInt8(ascii: "}"))
+        }
     }
 
     static func ping(unixSeconds: Int) -> [UInt8] {
@@ -52,6 +57,7 @@ enum ActionCableFrame {
         }
     }
 
+    private static let welcome = Array("{\"type\":\"welcome\",\"sid\":\"".utf8)
     private static let before = Array("{\"identifier\":".utf8)
     private static let between = Array(",\"message\":".utf8)
     private static let confirmed = Array(",\"type\":\"confirm_subscription\"}".utf8)

@@ -21,21 +21,27 @@ struct SIDSecret: Equatable, Sendable {
     let low: UInt64
 
     /// A `sid` has the client's number in front, so that it is found without a table.
-    func sid(of client: UInt32) -> String {
-        Self.digits(UInt64(client), 8) + Self.digits(high, 16) + Self.digits(low, 16)
+    func appendSID(of client: UInt32, to text: inout [UInt8]) {
+        Self.append(UInt64(client), digits: 8, to: &text)
+        Self.append(high, digits: 16, to: &text)
+        Self.append(low, digits: 16, to: &text)
     }
+
+    static let sidBytes = 40
 
     /// Reads a `sid`; nil for another text.
     static func read(_ sid: [UInt8]) -> (client: UInt32, secret: SIDSecret)? {
-        guard sid.count == 40, let client = number(sid[..<8]), let high = number(sid[8..<24]),
+        guard sid.count == sidBytes, let client = number(sid[..<8]), let high = number(sid[8..<24]),
             let low = number(sid[24...])
         else { return nil }
         return (UInt32(client), SIDSecret(high: high, low: low))
     }
 
-    private static func digits(_ number: UInt64, _ count: Int) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: count - digits.count) + digits
+    private static func append(_ number: UInt64, digits: Int, to text: inout [UInt8]) {
+        for place in (0..<digits).reversed() {
+            let digit = UInt8(truncatingIfNeeded: number >> UInt64(4 * place) & 0xf)
+            text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {

@@ -100,11 +100,15 @@ struct CableMachine {
 
     /// The next time at which `ping` or `endStalled` has something to do; nil without clients.
     var deadline: Instant? {
-        [
-            pings.deadline, formerPings?.schedule.deadline, turboPings.deadline,
-            clients.queues.nextStall(after: rules.sendTimeout),
-        ]
-        .compactMap { $0 }.min()
+        // Asked for in each iteration in which something happens: without an array.
+        Self.earlier(
+            Self.earlier(pings.deadline, formerPings?.schedule.deadline),
+            Self.earlier(turboPings.deadline, clients.queues.nextStall(after: rules.sendTimeout)))
+    }
+
+    private static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
     }
 }
 
@@ -165,8 +169,9 @@ extension CableMachine {
         case .actionCable:
             pings.join(client, at: now)
             formerPings?.schedule.join(client, at: now)
-            let welcome = isWelcomed ? ActionCableFrame.welcome(sid: secret.sid(of: client)) : []
-            send(response + welcome, headBytes: response.count, to: client, at: now, &writer)
+            var first = response
+            if isWelcomed { ActionCableFrame.appendWelcome(of: client, secret, to: &first) }
+            send(first, headBytes: response.count, to: client, at: now, &writer)
         case .turboCable:
             turboPings.join(client, at: now)
             if !response.isEmpty { send(response, headBytes: response.count, to: client, at: now, &writer) }

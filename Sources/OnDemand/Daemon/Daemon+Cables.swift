@@ -15,7 +15,7 @@ extension Daemon {
         var keys = DerivedStreamKeys()
         for cable in configuration.cables {
             guard let id = cableServer.id(named: cable.name) else {
-                var served = CableServer<K>.Cable(
+                let served = CableServer<K>.Cable(
                     name: cable.name,
                     machine: CableMachine(rules: cable.rules(&keys), pingInterval: cable.pingInterval),
                     hasActionCable: cable.actionCable)

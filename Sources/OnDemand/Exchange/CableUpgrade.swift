@@ -56,8 +56,7 @@ struct CableUpgrade: Equatable {
     /// The response that accepts the client.
     var response: [UInt8] {
         UpgradeResponse.accepting(
-            key: String(decoding: key, as: UTF8.self),
-            subprotocol: echoesSubprotocol ? ActionCableFrame.subprotocol : nil)
+            key: key, subprotocol: echoesSubprotocol ? ActionCableFrame.subprotocol : nil)
     }
 
     /// The subprotocols that a client offers (RFC 6455, 11.3.4).

@@ -52,8 +52,8 @@ final class CableServer<K: Kernel> {
 
     func requests(_ request: BackendRequest) { work.post(request) }
 
-    /// One cable as it runs.
-    struct Cable {
+    /// One cable as it runs. A class: a look at one member of an optional value in an array would copy it whole.
+    final class Cable {
         let name: String
         var machine: CableMachine
         /// Answers 201 to publishers, which AnyCable's gem expects; otherwise 200.
@@ -95,9 +95,15 @@ final class CableServer<K: Kernel> {
         var publications: UInt64 = 0
         var refusedPublications: UInt64 = 0
 
+        init(name: String, machine: CableMachine, hasActionCable: Bool) {
+            self.name = name
+            self.machine = machine
+            self.hasActionCable = hasActionCable
+        }
+
         var hasBackend: Bool { backend != nil }
 
-        mutating func serve(behind settings: BackendSettings?) {
+        func serve(behind settings: BackendSettings?) {
             backend = settings?.backend
             relayRules = settings?.rules ?? RelayMachine.Rules()
             maximumAge = settings?.maximumAge

@@ -32,11 +32,27 @@ package enum MessageWriter {
 package enum UpgradeResponse {
     /// `key` is the client's Sec-WebSocket-Key as it was sent; `subprotocol` one of those that it offered.
     package static func accepting(key: String, subprotocol: String? = nil) -> [UInt8] {
-        var lines = [
-            "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
-            "Sec-WebSocket-Accept: \(Handshake.acceptValue(forKey: key))",
-        ]
-        if let subprotocol { lines.append("Sec-WebSocket-Protocol: \(subprotocol)") }
-        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        accepting(key: Array(key.utf8), subprotocol: subprotocol)
     }
+
+    /// The same for a key in bytes.
+    static func accepting(key: [UInt8], subprotocol: String?) -> [UInt8] {
+        var response: [UInt8] = []
+        response.reserveCapacity(begin.count + (subprotocol?.utf8.count ?? 0) + extraBytes)
+        response += begin
+        response += Handshake.acceptValue(forKey: key)
+        if let subprotocol {
+            response += subprotocolField
+            response += subprotocol.utf8
+        }
+        response += end
+        return response
+    }
+
+    private static let begin = Array(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ".utf8)
+    private static let subprotocolField = Array("\r\nSec-WebSocket-Protocol: ".utf8)
+    private static let end = Array("\r\n\r\n".utf8)
+    /// Room for the accept value, the second field, and the first frame behind the response.
+    private static let extraBytes = 192
 }

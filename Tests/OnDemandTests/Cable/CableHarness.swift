@@ -85,3 +85,11 @@ struct CableHarness {
         "\"{\\\"channel\\\":\\\"$pubsub\\\",\\\"stream_name\\\":\\\"\(stream)\\\"}\""
     }
 }
+
+extension SIDSecret {
+    func sid(of client: UInt32) -> String {
+        var text: [UInt8] = []
+        appendSID(of: client, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+}
