@@ -35,8 +35,17 @@ def name(pid):
 
 def file_kib(pid):
     """Returns the proportional memory of this process in files, programs and libraries."""
+    return _memory_kib(pid, "Pss_File")
+
+
+def own_kib(pid):
+    """Returns the memory of this process that is no copy of a file: heap, stacks, written data."""
+    return _memory_kib(pid, "Pss_Anon")
+
+
+def _memory_kib(pid, field):
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss_File:"))
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{field}:"))
 
 
 def children(pid):

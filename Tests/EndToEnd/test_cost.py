@@ -151,6 +151,27 @@ class Subscriber:
         self.socket.close()
 
 
+def test_a_client_of_a_cable_takes_little_memory_and_gives_it_back(tmp_path, measured):
+    relay = cost.Relay(tmp_path, [], cables=[CABLE])
+    pid, count = relay.process.pid, 600
+    # What the first clients ever need is not each client's.
+    for subscriber in [Subscriber(relay) for _ in range(30)]:
+        subscriber.leave()
+    before, files = processes.own_kib(pid), processes.file_kib(pid)
+    subscribers = [Subscriber(relay) for _ in range(count)]
+    grown = processes.own_kib(pid) - before
+    measured("memory of a cable's client", f"{grown * 1024 / count:,.0f} bytes")
+    assert grown * 1024 / count <= cost.thresholds()["bytes_per_cable_client"]
+    processes.eventually(
+        lambda: processes.file_kib(pid) <= files - 500, within=5, every=0.1,
+        what="less of the program in memory than the first clients needed")
+    for subscriber in subscribers:
+        subscriber.leave()
+    processes.eventually(
+        lambda: processes.own_kib(pid) <= before + grown / 2, within=5, every=0.1, what="freed memory is given back")
+    relay.end()
+
+
 def counts_of_cable(folder, clients, broadcasts):
     """Instructions and allocations of a life with so many subscribers and broadcasts to all of them."""
 

@@ -52,10 +52,10 @@ enum Limits {
     /// keep theirs.
     static let idleLinksClosedForRoom = 16
 
-    /// When this many connections have closed, or tunnels have opened, and no more follow, freed memory is returned to
-    /// the system.
+    /// When this many connections have closed, or tunnels have opened, or clients of cables have come or left, and no
+    /// more follow, freed memory is returned to the system.
     static let manyConnections = 256
-    /// Time without such a number of new tunnels before that; more tunnels would need the pages again.
+    /// Time without such a number of them before that; more would need the pages again.
     static let memoryTrimPause: Duration = .seconds(1)
     /// Fields of a response head; more get 502. Twice the default of requests.
     static let responseFields = 256

@@ -175,6 +175,7 @@ extension Proxy {
         kernel.unwatch(connection.client.descriptor)
         while sessionCounts.count <= id.index { sessionCounts.append(0) }
         sessionCounts[id.index] += 1
+        scheduleMemoryTrim()
         requests.post(.cableWork)
         cableRequests.post(
             .open(
@@ -222,6 +223,7 @@ extension Proxy {
         case .sessionEnded(let id, let admission):
             sessionCounts[id.index] -= 1
             releaseAdmission(admission)
+            scheduleMemoryTrim()
         case .upstreamEnded(let id, let generation, let wasUncounted):
             endUse(of: .init(backend: id, generation: generation), wasUncounted: wasUncounted)
         case .upstreamUncounted(let id, let generation):

@@ -56,8 +56,8 @@ final class Proxy<K: Kernel> {
     var hadManyConnections = false
     /// A status page or table was rendered: memory is trimmed, because a sleeping daemon does not need that code.
     var hasServedStatus = false
-    /// Tunnels opened since the last scheduled trim.
-    private var newTunnels = 0
+    /// Tunnels opened, and clients of cables that have come or left, since the last scheduled trim.
+    private var changesSinceTrim = 0
     /// Status event streams in order of arrival.
     var statusSubscribers: [Token] = []
     var statusIsDirty = false
@@ -322,11 +322,12 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    /// Schedules a memory trim after many new tunnels. An open tunnel does not need the pages that opening it used.
-    private func scheduleMemoryTrim() {
-        newTunnels += 1
-        guard newTunnels >= Limits.manyConnections else { return }
-        newTunnels = 0
+    /// Schedules a memory trim after many new tunnels, and after many clients of cables have come or left. An open one
+    /// does not need the pages that opening it used.
+    func scheduleMemoryTrim() {
+        changesSinceTrim += 1
+        guard changesSinceTrim >= Limits.manyConnections else { return }
+        changesSinceTrim = 0
         reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
     }
 
