@@ -12,7 +12,7 @@ extension CableServer {
         let cause: WakeCause = trigger == .subscription ? .subscription : .command
         // A client without a command is connected to a backend that is awake, and wakes none.
         let client = ClientInfo(
-            address: sessions.peek(at: index) { $0.address }, path: relay.path, agent: relay.request.shownAgent)
+            address: sessions.peek(at: index) { $0.address }, path: relay.path, agent: relay.head.shownAgent)
         requests(.wanted(relay.backend, ticket, cause, mayWake: trigger != .restore, by: client))
         reactor.arm(.relay(token(index)), at: relay.wakeDeadline ?? kernel.now() + Limits.wakeTimeout)
     }

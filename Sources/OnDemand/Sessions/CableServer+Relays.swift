@@ -9,7 +9,7 @@ extension CableServer {
     func attach(_ index: Int, _ transfer: SessionTransfer, _ backend: BackendTransfer) {
         let now = kernel.now()
         let relay = Relay(
-            RelayMachine(isAttached: backend.upstream != nil), backend: backend.id, request: backend.request,
+            RelayMachine(isAttached: backend.upstream != nil), backend: backend.id, head: backend.request.takeHead(),
             path: backend.path, began: now)
         sessions[index].relay = relay
         cables[transfer.cable.index]!.relayCount += 1
@@ -19,10 +19,10 @@ extension CableServer {
         }
         guard let accepted = backend.upstream else { return }
         relay.hasSubprotocol = accepted.hasSubprotocol
-        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
-        let upstream = Upstream(
+        let upstream = newUpstream(of: transfer.cable)
+        upstream.begin(
             accepted.descriptor, number: lastUpstreamNumber, generation: accepted.generation, stage: .open,
-            unsent: ByteQueue(accepted.unsent), key: [], heard: now)
+            unsent: ByteQueue(accepted.unsent), key: [], at: now)
         relay.link = .connected(upstream)
         guard watch(upstream, of: index) else { return upstreamClosed(index, relay) }
         flush(upstream, of: index, relay)
@@ -266,7 +266,10 @@ extension CableServer {
         relay.link = .none
         reactor.disarm(.relay(token(index)))
         cables[id.index]!.relayCount -= 1
-        if cables[id.index]!.relayCount == 0 { cables[id.index]!.hibernation.isAsleep(false, at: kernel.now()) }
+        if cables[id.index]!.relayCount == 0 {
+            cables[id.index]!.hibernation.isAsleep(false, at: kernel.now())
+            cables[id.index]!.reserve.removeAll()
+        }
         if cables[id.index]!.relayCount == 0, let source = cables[id.index]!.source {
             source.stopListening(SubscriberMachine.remoteDisconnects)
             takeOutputs(of: id, source)
@@ -283,7 +286,6 @@ extension CableServer {
             let relay = sessions[token.index].relay, relay.fences[identifier] == number
         else { return }
         relay.fences[identifier] = nil
-        if relay.fences.isEmpty { relay.fences = [:] }
         if hasFailed { return toClient(token.index, id) { $0.end($1, .gap, at: $2, &$3) } }
         // A backend that has stopped meanwhile delivers nothing.
         guard relay.machine.isServed(identifier) else { return }

@@ -7,7 +7,6 @@ extension CableServer {
     func connect(_ index: Int, _ relay: Relay, _ generation: Generation) {
         let now = kernel.now()
         let key = webSocketKey()
-        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
         let (descriptor, isConnected): (Descriptor, Bool)
         switch kernel.connect(to: backends.address(of: relay.backend, generation)) {
         case .connected(let made): (descriptor, isConnected) = (made, true)
@@ -16,13 +15,20 @@ extension CableServer {
             report(.upstreamEnded(relay.backend, generation, wasUncounted: false))
             return apply(.upstreamEnded(hasGap: false), to: relay, of: index)
         }
-        let upstream = Upstream(
+        let upstream = newUpstream(of: sessions.peek(at: index) { $0.cable })
+        upstream.begin(
             descriptor, number: lastUpstreamNumber, generation: generation, stage: .connecting,
-            unsent: ByteQueue(relay.request.head(withKey: key)), key: key, heard: now)
+            unsent: ByteQueue(relay.head.with(key: key)), key: key, at: now)
         relay.link = .connected(upstream)
         guard watch(upstream, of: index) else { return upstreamClosed(index, relay) }
         reactor.arm(.relay(token(index)), at: relay.wakeDeadline ?? now + Limits.wakeTimeout)
         if isConnected { beginHandshake(index, relay, upstream) }
+    }
+
+    /// With `lastUpstreamNumber` as its number.
+    func newUpstream(of id: CableID) -> Upstream {
+        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
+        return cables[id.index]!.reserve.take(inUse: cables[id.index]!.relayCount)
     }
 
     func watch(_ upstream: Upstream, of index: Int) -> Bool {

@@ -80,6 +80,8 @@ final class CableServer<K: Kernel> {
         var relayCount = 0
         /// Of them those that are being connected again.
         var restoring = 0
+        /// Where their upstreams come from.
+        var reserve = UpstreamReserve()
         /// The next session to restore; nil while none is to be.
         var restore: Int?
         /// Deliveries that end behind a fence of the source, in order.

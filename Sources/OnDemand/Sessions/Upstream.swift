@@ -9,10 +9,10 @@ final class Upstream {
         case closing
     }
 
-    let descriptor: Descriptor
+    private(set) var descriptor = Descriptor(raw: -1)
     /// For tokens.
-    let number: UInt32
-    let generation: Generation
+    private(set) var number: UInt32 = 0
+    private(set) var generation = Generation(number: 0)
     var readiness: Readiness = []
     /// A lease is held.
     var isCounted = true
@@ -28,15 +28,15 @@ final class Upstream {
     var isBroken = false
     /// A message has arrived.
     var hasSpoken = false
-    var stage: Stage
+    var stage = Stage.connecting
     var assembler = MessageAssembler()
-    var unsent: ByteQueue
+    var unsent = ByteQueue()
     /// `Sec-WebSocket-Key` of this connection.
-    let key: [UInt8]
+    private(set) var key: [UInt8] = []
     /// When the backend accepted a connection that was made again.
     var opened: Instant?
     /// When the last bytes arrived.
-    var heard: Instant
+    var heard = Instant(nanoseconds: 0)
     private var pings = Pings.none
 
     private enum Pings {
@@ -46,9 +46,10 @@ final class Upstream {
         case several(Instant, intervalMilliseconds: UInt32)
     }
 
-    init(
-        _ descriptor: Descriptor, number: UInt32, generation: Generation, stage: Stage, unsent: ByteQueue = ByteQueue(),
-        key: [UInt8], heard: Instant
+    /// Called once, on one that `UpstreamReserve` has made.
+    func begin(
+        _ descriptor: Descriptor, number: UInt32, generation: Generation, stage: Stage, unsent: ByteQueue, key: [UInt8],
+        at now: Instant
     ) {
         self.descriptor = descriptor
         self.number = number
@@ -56,7 +57,7 @@ final class Upstream {
         self.stage = stage
         self.unsent = unsent
         self.key = key
-        self.heard = heard
+        heard = now
     }
 
     deinit { wipeRequest() }
@@ -89,4 +90,29 @@ final class Upstream {
             pings = .several(now, intervalMilliseconds: UInt32(clamping: interval))
         }
     }
+}
+
+/// Upstreams that are made before they are needed, many in a row.
+///
+/// A client that begins to hibernate keeps everything but its upstream. An upstream between the allocations that stay
+/// would leave a gap that is too small for anything else. Upstreams that were made in a row leave whole pages, which
+/// the system gets back: 80 bytes for each of 9,900 clients.
+struct UpstreamReserve {
+    /// A quarter of those in use at once, within these limits: an unused rest is small beside them.
+    private static let (least, most) = (8, 512)
+
+    private var unused: [Upstream] = []
+
+    /// `inUse`: how many the cable's clients may have now.
+    mutating func take(inUse: Int) -> Upstream {
+        if unused.isEmpty {
+            let count = min(max(inUse / 4, Self.least), Self.most)
+            unused.reserveCapacity(count)
+            for _ in 0..<count { unused.append(Upstream()) }
+        }
+        return unused.removeLast()
+    }
+
+    /// No client is left.
+    mutating func removeAll() { unused = [] }
 }
