@@ -216,6 +216,7 @@ extension StatusPage {
             cards.get(service.name).update(service, snapshot);
           }
           showCables(snapshot);
+          showCommands(snapshot);
           document.title = title(snapshot);
           one("#hint").hidden = snapshot.daemon.commands_enabled || snapshot.services.length === 0;
           showDaemon();

@@ -35,7 +35,8 @@ extension StatusPage {
         #daemon { color: var(--muted); font-size: .875rem; margin-left: auto; }
         footer { color: var(--muted); font-size: .875rem; }
         footer p + p { margin-top: .35rem; }
-        body.lost :is(.service, .cable) { filter: grayscale(.85); } body.lost :is(.scene, figure svg) { opacity: .6; }
+        body.lost :is(.service, .cable, .command) { filter: grayscale(.85); }
+        body.lost :is(.scene, figure svg) { opacity: .6; }
 
         .name { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .75rem; margin-bottom: .75rem; }
         .name h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
@@ -75,8 +76,13 @@ extension StatusPage {
         .client label { color: var(--muted); font-size: .875rem; }
         .client input { background: var(--card); color: var(--ink); font-size: 1rem; }
         .client input:read-only { background: var(--well); }
-        .cable .now { min-height: 0; margin-bottom: 1rem; } .cable .facts { align-items: end; }
-        @media (min-width: 40.01rem) { .cable .story { grid-template-columns: repeat(3, 1fr); } }
+        :is(.cable, .command) .now { min-height: 0; margin-bottom: 1rem; }
+        :is(.cable, .command) .facts { align-items: end; }
+        @media (min-width: 40.01rem) { :is(.cable, .command) .story { grid-template-columns: repeat(3, 1fr); } }
+        .runs { list-style: none; padding: 0; font-size: .875rem; } .runs[hidden] { display: none; }
+        .runs li { padding: .3rem 0; border-top: 1px solid var(--line); display: flex; flex-wrap: wrap;
+          justify-content: space-between; gap: 0 1rem; }
+        .runs .failed span { color: var(--failed); } .runs code { color: var(--muted); overflow-wrap: anywhere; }
         .broadcast { display: flex; flex-wrap: wrap; align-items: flex-end; gap: .6rem; }
         .broadcast label { flex: 1 1 14rem; min-width: 0; }
         .broadcast, .broadcast-hint { grid-column: 1 / -1; border-top: 1px solid var(--line); padding-top: .9rem; }
@@ -119,7 +125,8 @@ extension StatusPage {
         .minute .queued { stroke-dasharray: 3 3; }
         .band { fill: var(--state); }
 
-        .service, .cable, .asleep, .shutting_down { --state: var(--asleep); } .starting { --state: var(--starting); }
+        .service, .cable, .command, .asleep, .shutting_down { --state: var(--asleep); }
+        .starting { --state: var(--starting); }
         .awake, .serving { --state: var(--awake); } .stopping { --state: var(--stopping); }
         .backoff { --state: var(--failed); } .unmanaged, .disabled { --state: var(--plain); }
         @media (max-width: 40rem) {

@@ -18,6 +18,7 @@ enum StatusPage {
         \(body)
         \(template)
         \(cableTemplate)
+        \(commandTemplate)
         <script type="module">
         \(asking)
         \(words)
@@ -28,6 +29,7 @@ enum StatusPage {
         \(output)
         \(card)
         \(cables)
+        \(commandCard)
         \(stream)
         </script>
         </body>
