@@ -70,7 +70,7 @@ struct StreamNameVerifier: Sendable {
         return Self.read(json, at: now)
     }
 
-    /// Signs a name as the application would: with its secret, which is for both uses, else as Turbo. nil without a key.
+    /// Signs a name as the application would: with its secret, which is for both uses, else for Turbo. nil: no key.
     func sign(_ name: [UInt8]) -> [UInt8]? {
         guard let key = turboKeys.first else { return nil }
         var json: [UInt8] = []

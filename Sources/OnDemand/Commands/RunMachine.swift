@@ -1,7 +1,7 @@
 /// The life of one run of a command, from the start of its program to its result.
 ///
-/// States: `starting`, `running` while the program's first process (the leader) lives, `stopping` while its process tree
-/// is told to end, `draining` when no process is left and the last output is read, and `ended` with the result.
+/// States: `starting`, `running` while the program's first process (the leader) lives, `stopping` while its tree is
+/// told to end, `draining` when no process is left and the last output is read, and `ended` with the result.
 ///
 /// Events come from the system (the spawn, exits, the terminal), timers, requests and the shutdown. `apply` returns
 /// effects, which the driver performs in order.

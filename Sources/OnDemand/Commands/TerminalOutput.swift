@@ -8,8 +8,8 @@
 ///   A U+0004 of the program becomes U+FFFD too: it must not be taken for the end.
 /// - At first output waits for a subscriber (*held*), up to `Limits.heldOutputBytes`: beyond, nothing is read. It flows
 ///   when there is a subscriber, or when the time for it is over.
-/// - Then the first message leaves at once, and full ones do. A smaller one waits until `Limits.commandMessagePause` has
-///   passed since the last one, and is joined by what comes meanwhile.
+/// - Then the first message leaves at once, and full ones do. A smaller one waits until `Limits.commandMessagePause`
+///   has passed since the last one, and is joined by what comes meanwhile.
 /// - Reading is bounded by `Limits.commandOutputRate` with a short burst, so a program that prints without end waits.
 ///
 /// Invariants: the messages together are the whole output, in order. After `end` nothing follows.

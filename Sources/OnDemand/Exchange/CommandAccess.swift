@@ -9,8 +9,8 @@ struct CommandAccess: Sendable {
     /// For a number that no command has.
     static let unknown = CommandAccess(key: nil)
 
-    /// The response to a request that is not allowed; nil for one that is. The body has not been read yet. The key comes
-    /// first: without it no response says anything about a run.
+    /// The response to a request that is not allowed; nil for one that is. The body has not been read yet. The key
+    /// comes first: without it no response says anything about a run.
     func denial(of place: Place, _ head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
         let values = head.values(of: .authorization).map { [UInt8](copying: bytes.extracting($0.indices)) }
         guard let key, key.isNamed(by: values) else {

@@ -54,7 +54,8 @@ struct RequestReader {
             head: StoredHead(head, takenFrom: &bytes), service: backend ?? match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket, refusedOrigin: origin,
-            cable: handshake(cable, for: match?.destination), isForCable: match?.destination.cable != nil, command: match?.destination.command)
+            cable: handshake(cable, for: match?.destination), isForCable: match?.destination.cable != nil,
+            command: match?.destination.command)
         let body = BodyReader(
             framing, limits: limits, output: match?.destination.needsBody == true ? .content : .chunks)
         guard let id = backend, let forwarding else {

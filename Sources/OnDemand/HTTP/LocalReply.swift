@@ -29,7 +29,10 @@ struct LocalReply: Equatable, Sendable {
         let text = jsonText.map { $0 + "\n" } ?? content(for: context)
         let mayHaveBody = status >= 200 && status != 204 && status != 304
         var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
-        if mayHaveBody { head += "\(Self.typeFields(of: jsonText == nil ? context.form : .json))Content-Length: \(text.utf8.count)\r\n" }
+        if mayHaveBody {
+            head +=
+                "\(Self.typeFields(of: jsonText == nil ? context.form : .json))Content-Length: \(text.utf8.count)\r\n"
+        }
         head += "Cache-Control: no-store\r\n"
         if let id = context.requestID { head += "X-Request-Id: \(id)\r\n" }
         if let retryAfterSeconds { head += "Retry-After: \(retryAfterSeconds)\r\n" }

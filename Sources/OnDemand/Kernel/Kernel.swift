@@ -76,8 +76,8 @@ protocol Kernel: AnyObject {
     /// Starts the command in a new session and process group, with default signals, an empty mask and descriptors 0 to
     /// 2. An inherited listening socket is descriptor 3 (sd_listen_fds(3)).
     func spawn(_ command: LaunchCommand, inheriting listener: Descriptor?) throws(SystemError) -> SpawnedProcess
-    /// Starts the command in a new session whose controlling terminal is a new pseudo-terminal of 80 columns and 24 rows,
-    /// which is its descriptors 0 to 2. All else is as with `spawn`.
+    /// Starts the command in a new session whose controlling terminal is a new pseudo-terminal of 80 columns and 24
+    /// rows, which is its descriptors 0 to 2. All else is as with `spawn`.
     func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess
     /// Opens a notify socket for one child, with credentials of senders. Returns its value for NOTIFY_SOCKET.
     func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String)

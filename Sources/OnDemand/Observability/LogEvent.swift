@@ -56,7 +56,9 @@ enum LogEvent: String, CaseIterable, Sendable {
 
     var level: LogLevel {
         switch self {
-        case .redisRefused, .startFailed, .runFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut, .listenerClosed: .error
+        case .redisRefused, .startFailed, .runFailed, .crashed, .systemError, .reloadFailed, .stopTimedOut,
+            .listenerClosed:
+            .error
         case .startupSlow, .listenerLost, .signalRefused, .addressConflict, .upstreamError, .listenerPaused, .backoff,
             .logLinesDropped, .signalIgnored, .socketUnused, .orphanKilled, .processTreeLimited,
             .guardFailed, .historyUnreadable, .historyWriteFailed, .unauthorized, .redisUnreachable:
@@ -64,7 +66,8 @@ enum LogEvent: String, CaseIterable, Sendable {
         case .listening, .logReopened, .listenerResumed, .shuttingDown, .forcedShutdown, .exited, .reloaded, .command,
             .started,
             .ready,
-            .firstRequest, .idle, .stopping, .stopped, .output, .runStarted, .runEnded, .refused, .connectionAborted, .clientDisconnected,
+            .firstRequest, .idle, .stopping, .stopped, .output, .runStarted, .runEnded, .refused, .connectionAborted,
+            .clientDisconnected,
             .redisConnected:
             .info
         case .queued, .tunnelOpened, .tunnelClosed, .badRequest: .debug

@@ -122,5 +122,6 @@ extension CableServer {
     func closeEverything() {
         for index in sessions.indices { close(index) }
         for cable in cables { cable?.source?.close() }
+        isClosed = true
     }
 }

@@ -3,7 +3,7 @@ extension CableServer {
     func handle(_ request: StreamRequest) {
         switch request {
         case .publish(let cable, let stream, let text):
-            if let id = id(named: cable) { publish(text, to: stream, of: id) }
+            if !isClosed, let id = id(named: cable) { publish(text, to: stream, of: id) }
         case .awaitSubscriber(let cable, let stream):
             awaitedStreams.append((cable, stream))
             if let id = id(named: cable) { lookForSubscribers(of: id) }
@@ -47,6 +47,8 @@ extension CableServer {
     /// The name as clients of this cable subscribe to it with a signature; nil: the cable has no secret.
     func signedName(of stream: [UInt8], for cable: String) -> String? {
         guard let id = id(named: cable) else { return nil }
-        return cables[id.index]!.machine.rules.resolver.verifier.sign(stream).map { String(decoding: $0, as: UTF8.self) }
+        return cables[id.index]!.machine.rules.resolver.verifier.sign(stream).map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 }

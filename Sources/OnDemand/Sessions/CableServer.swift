@@ -19,6 +19,8 @@ final class CableServer<K: Kernel> {
     /// Where the daemon is told that there is work at the end of this iteration.
     let work: Mailbox<BackendRequest>
     let streamReplies: Mailbox<StreamReply>
+    /// The daemon ends: no client is left, and nothing is published any more.
+    var isClosed = false
     /// Streams whose first subscriber the command runner wants to know.
     var awaitedStreams: [(cable: String, stream: [UInt8])] = []
     /// By the index of their `CableID`; nil where no cable has the number.

@@ -7,8 +7,8 @@
 /// - A run has a *slot* from its start until its last message has left. Then only its `RunTable` knows it.
 /// - The ready terminals are read in turn, each a bounded number of bytes per iteration of the event loop.
 ///
-/// Invariants: a terminal is open until the process tree has ended and its output is read: closing it would send SIGHUP.
-/// What a client sees is posted before the messages that its request causes.
+/// Invariants: a terminal is open until the process tree has ended and its output is read: closing it would send
+/// SIGHUP. What a client sees is posted before the messages that its request causes.
 final class CommandRunner<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
@@ -111,8 +111,8 @@ final class CommandRunner<K: Kernel> {
 
     // MARK: The configuration
 
-    /// Brings the runner to the configuration. A command is identified by its name; runs keep their definition. A number
-    /// is used again only if it `isUnused`: no request of its earlier command is on its way.
+    /// Brings the runner to the configuration. A command is identified by its name; runs keep their definition. A
+    /// number is used again only if it `isUnused`: no request of its earlier command is on its way.
     func update(_ definitions: [CommandDefinition], isUnused: (CommandID) -> Bool) {
         for index in commands.indices { commands[index]?.isRemoved = true }
         for definition in definitions {

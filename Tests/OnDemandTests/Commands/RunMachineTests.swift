@@ -88,9 +88,10 @@ struct RunMachineTests {
         var machine = running()
         _ = machine.apply(.timerFired(.timeout), at: noon)
         #expect(machine.apply(.stopRequested, at: noon) == [])
-        #expect(machine.apply(.shutdownRequested(killAt: noon + .seconds(2)), at: noon) == [
-            .arm(.kill, at: noon + .seconds(2))
-        ])
+        #expect(
+            machine.apply(.shutdownRequested(killAt: noon + .seconds(2)), at: noon) == [
+                .arm(.kill, at: noon + .seconds(2))
+            ])
         let effects = machine.apply(.timerFired(.kill), at: noon + .seconds(2))
         #expect(effects.contains(.signal(.kill)))
         #expect(machine.apply(.killRequested, at: noon + .seconds(2)) == [], "KILL is repeated by its timer")

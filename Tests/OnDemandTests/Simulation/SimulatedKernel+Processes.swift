@@ -117,6 +117,37 @@ extension SimulatedKernel {
         )
     }
 
+    /// The program of a command is numbered after the services and processes, and several runs of it may be alive.
+    func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess {
+        progressed()
+        guard let program = Int(command.command) else {
+            throw SystemError(call: "execve", code: .noSuchFile, subject: command.command)
+        }
+        guard files.count < descriptorLimit, !fails("spawnOnTerminal"), !dice.chance(faults.failingSpawns) else {
+            throw SystemError(call: "posix_openpt", code: failure(.tooManyFiles), subject: "/dev/ptmx")
+        }
+        let id = children.freeID(&dice)
+        let launch = children.nextLaunch()
+        let terminal = SimulatedPipe()
+        let scripts = children.scripts[program]
+        let process = SimulatedProcess(
+            kernel: self, id: id, group: id, launch: launch, parent: nil, service: program,
+            script: scripts[min(children.starts[program], scripts.count - 1)], pipes: [terminal],
+            startupTimeout: children.startupTimeouts[program])
+        process.environment = command.environment
+        children.starts[program] += 1
+        children.all.append(process)
+        let descriptor = insert(.pipe(terminal))
+        terminal.changed = { [weak self] in self?.edge(onTerminal: descriptor.raw) }
+        process.begin(at: children.addresses[program])
+        trace.note("spawn", Int(id), program, at: clock)
+        return TerminalProcess(process: ProcessID(number: id, launch: launch), terminal: descriptor)
+    }
+
+    private func edge(onTerminal raw: Int32) {
+        if watches[raw] != nil, !ready.contains(raw) { ready.append(raw) }
+    }
+
     /// At most one generation of a backend is alive at any time, detached processes included.
     private func judgeGenerations(at address: SocketAddress) {
         for process in children.all where process.address == address {
@@ -183,6 +214,22 @@ extension SimulatedKernel {
         var limit = buffer.count
         if dice.chance(faults.partialReads) { limit = dice.number(in: 1...pipe.bytes.count) }
         let bytes = pipe.take(limit)
+        Self.copy(bytes, to: &buffer)
+        progressed()
+        return .bytes(bytes.count)
+    }
+
+    func read(fromTerminal descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
+        guard limit > 0, limit <= buffer.count else {
+            complain("a read of a terminal into \(buffer.count) bytes, at most \(limit)")
+            return .wouldBlock
+        }
+        guard case .pipe(let terminal) = file(descriptor, "read") else { return .failed(.badDescriptor) }
+        guard !terminal.bytes.isEmpty else { return terminal.writers == 0 ? .ended : .wouldBlock }
+        // A real one returns a few kilobytes (pty(7)).
+        var count = min(limit, 4095)
+        if dice.chance(faults.partialReads) { count = dice.number(in: 1...count) }
+        let bytes = terminal.take(count)
         Self.copy(bytes, to: &buffer)
         progressed()
         return .bytes(bytes.count)

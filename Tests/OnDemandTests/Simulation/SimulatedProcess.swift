@@ -28,6 +28,8 @@ final class SimulatedProcess {
     var inherited: SimulatedListener?
     /// The notify socket for its readiness.
     var notifyName: String?
+    /// Variables of the program of a command.
+    var environment: [LaunchCommand.Variable] = []
     var conversations: [BackendConversation] = []
     private var requests = 0
     private var actions = 0

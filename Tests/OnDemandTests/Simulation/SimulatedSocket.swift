@@ -232,8 +232,12 @@ final class SimulatedPipe {
     /// Bytes beyond the capacity: the writer is blocked until the daemon reads.
     var backlog: [UInt8] = []
     /// Number of processes that hold the write end.
-    var writers = 0
+    var writers = 0 {
+        didSet { if writers == 0, oldValue > 0 { changed?() } }
+    }
     var isClosed = false
+    /// Called when there is something to read; for a terminal, which is watched edge-triggered.
+    var changed: (() -> Void)?
 
     var readiness: Readiness {
         var readiness: Readiness = []
@@ -246,6 +250,7 @@ final class SimulatedPipe {
         guard !isClosed else { return }
         backlog += more
         refill()
+        changed?()
     }
 
     func take(_ limit: Int) -> ArraySlice<UInt8> {
