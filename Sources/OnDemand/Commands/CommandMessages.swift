@@ -23,7 +23,7 @@ enum CommandReply {
     /// A run has begun; its output follows.
     case following(RunID, requester: Token)
     case output([UInt8], requester: Token)
-    /// Nothing follows. `line`: the daemon's own line, which the output has too; nil without one.
+    /// Nothing follows; the run is in its last state.
     case followEnded(Snapshot.Run, requester: Token)
 }
 

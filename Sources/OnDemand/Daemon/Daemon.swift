@@ -332,6 +332,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             cableServer.iterationEnded()
             cableReplies.takeAll().forEach(proxy.handle)
         }
+        if hasCommandWork, supervisor.runner.takeRest(), supervisor.isAllAsleep { trimMemory() }
     }
 
     /// The response to a request leaves before the output that it causes.

@@ -319,8 +319,10 @@ enum Limits {
     static let commandOutputBurst: Duration = .microseconds(62_500)
     /// One read of a terminal; the kernel returns a quarter of it at most.
     static let terminalReadBytes = 16 * 1024
-    /// Reads of one terminal in an iteration of the event loop; the rest is read in later iterations.
+    /// Reads of one terminal and of all in an iteration of the event loop; the rest is read in later iterations. All of
+    /// them have `outputTimePerTurn` besides.
     static let terminalReadsPerTurn = 16
+    static let allTerminalReadsPerTurn = 64
     /// The size of a run's terminal: what programs expect that know no other.
     static let terminalColumns: UInt16 = 80
     static let terminalRows: UInt16 = 24

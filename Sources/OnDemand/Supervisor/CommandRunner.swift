@@ -5,7 +5,8 @@
 ///   readiness of terminals, timers, and the shutdown.
 /// - Output: responses (`CommandReply`), messages for streams (`StreamRequest`), log lines.
 /// - A run has a *slot* from its start until its last message has left. Then only its `RunTable` knows it.
-/// - The ready terminals are read in turn, each a bounded number of bytes per iteration of the event loop.
+/// - The ready terminals are read in turn, a bounded number of times per iteration of the event loop: each, and all of
+///   them together.
 ///
 /// Invariants: a terminal is open until the process tree has ended and its output is read: closing it would send
 /// SIGHUP. What a client sees is posted before the messages that its request causes.
@@ -25,6 +26,11 @@ final class CommandRunner<K: Kernel> {
     /// Tells the runs of a slot apart.
     private var lastNumber: UInt32 = 0
     private var buffer: [UInt8] = []
+    /// Reads that are left in this iteration of the event loop.
+    private var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
+    private var shareTurn: UInt64?
+    /// The last run has ended since this was last asked.
+    private var hasComeToRest = false
     /// Variables of every process besides its own.
     var environment: [LaunchCommand.Variable] = []
     /// The signed name of a stream for clients of a cable; nil: the cable has no secret. Set before the first request.
@@ -382,7 +388,7 @@ final class CommandRunner<K: Kernel> {
         while run.isReadable, let terminal = run.terminal {
             let room = run.output.room(at: kernel.now())
             guard room > 0 else { break }
-            guard reads < Limits.terminalReadsPerTurn else {
+            guard reads < Limits.terminalReadsPerTurn, mayRead() else {
                 reactor.resumeLater(token(run))
                 break
             }
@@ -397,6 +403,16 @@ final class CommandRunner<K: Kernel> {
         // Without a process nothing is written any more.
         if run.machine.isDraining, !run.isReadable { return dispatch(run, .outputRead) }
         settle(run)
+    }
+
+    private func mayRead() -> Bool {
+        if shareTurn != reactor.turn {
+            shareTurn = reactor.turn
+            share = WorkShare(
+                items: Limits.allTerminalReadsPerTurn, time: Limits.outputTimePerTurn, from: kernel.now(),
+                itemsPerLook: 4)
+        }
+        return share.takeItem(kernel.now)
     }
 
     /// Passes messages on and arms the timer of the next one. The run may be over then.
@@ -440,6 +456,13 @@ final class CommandRunner<K: Kernel> {
         runCount -= 1
         guard runCount == 0 else { return }
         (runs, buffer) = ([], [])
+        hasComeToRest = true
+    }
+
+    /// Returns whether the last run has ended since the last call: memory may be returned to the system.
+    func takeRest() -> Bool {
+        defer { hasComeToRest = false }
+        return hasComeToRest
     }
 
     // MARK: Log
