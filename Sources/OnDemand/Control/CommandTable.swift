@@ -30,7 +30,7 @@ enum CommandTable {
 
     private static func line(of run: Snapshot.Run, _ command: Snapshot.Command) -> String {
         let verb = run.state == .stopping ? "is stopping" : "is running"
-        return
-            "\(command.name): \(run.id) \(verb) for \(StatusTable.age(run.duration)), \(run.outputBytes) bytes of output"
+        return "\(command.name): \(run.id) \(verb) for \(StatusTable.age(run.duration)),"
+            + " \(run.outputBytes) bytes of output"
     }
 }

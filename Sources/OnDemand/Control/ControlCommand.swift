@@ -6,6 +6,15 @@ public struct ControlCommand: Equatable, Sendable {
         case logs(service: String, lines: Int, follows: Bool)
         case reload
         case broadcast(cable: String, stream: String, data: String)
+        case commands(ControlRequest.StatusForm)
+        case run(command: String, [Parameter])
+        case stopRun(command: String, id: String)
+    }
+
+    /// A parameter of a run, of characters that a target may have as they are.
+    struct Parameter: Equatable {
+        let name: String
+        let value: String
     }
 
     var action: Action
@@ -26,7 +35,8 @@ public struct ControlCommand: Equatable, Sendable {
     /// All commands with their purpose, one per line.
     public static var list: String { ControlHelp.list }
 
-    static let verbs = ["status", "logs", "reload", "broadcast"] + BackendCommand.allCases.map(\.rawValue)
+    static let verbs =
+        ["status", "logs", "reload", "broadcast", "commands", "run"] + BackendCommand.allCases.map(\.rawValue)
 
     /// Returns nil for another command.
     public static func read(_ words: [String]) -> Reading? {
@@ -45,6 +55,14 @@ public struct ControlCommand: Equatable, Sendable {
         case .logs(let service, let lines, let follows):
             ("GET", "/v1/services/\(service)/logs?lines=\(lines)\(follows ? "&follow=1" : "")")
         case .broadcast(let cable, _, _): ("POST", "/v1/cables/\(cable)/broadcast")
+        case .commands(let form): ("GET", "/v1/commands?format=\(form.rawValue)")
+        case .run(let command, let parameters):
+            (
+                "POST",
+                "/v1/commands/\(command)/run" + (parameters.isEmpty ? "" : "?")
+                    + parameters.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+            )
+        case .stopRun(let command, let id): ("DELETE", "/v1/commands/\(command)/runs/\(id)")
         }
     }
 
@@ -56,18 +74,19 @@ public struct ControlCommand: Equatable, Sendable {
 
     /// The command for a terminal with colours.
     func painted(_ paint: ANSIStyle) -> ControlCommand {
-        guard action == .status(.text), paint == .colours else { return self }
+        guard paint == .colours else { return self }
         var command = self
-        command.action = .status(.coloured)
+        if action == .status(.text) { command.action = .status(.coloured) }
+        if action == .commands(.text) { command.action = .commands(.coloured) }
         return command
     }
 
     /// Maximum time without a response. nil: unlimited, for commands that wait for a start or stop, which the daemon
-    /// limits, and for `logs --follow`.
+    /// limits, for `logs --follow`, and for a run.
     var timeout: Duration? {
         switch action {
-        case .order(_, _, waits: true), .logs(_, _, follows: true): nil
-        case .status, .order, .logs, .reload, .broadcast: Limits.controlTimeout
+        case .order(_, _, waits: true), .logs(_, _, follows: true), .run: nil
+        case .status, .order, .logs, .reload, .broadcast, .commands, .stopRun: Limits.controlTimeout
         }
     }
 }
@@ -76,8 +95,10 @@ public struct ControlCommand: Equatable, Sendable {
 private struct ControlCommandReader {
     let verb: String
     private var name: String?
-    /// Stream and data of a broadcast.
+    /// Stream and data of a broadcast; parameters of a run.
     private var operands: [String] = []
+    /// ID of the run to stop.
+    private var run: String?
     private var socket: String?
     private var file: String?
     private var isJSON = false
@@ -88,7 +109,7 @@ private struct ControlCommandReader {
     init(verb: String) { self.verb = verb }
 
     private var order: BackendCommand? { BackendCommand(rawValue: verb) }
-    private var isAboutAll: Bool { verb == "status" || verb == "reload" }
+    private var isAboutAll: Bool { ["status", "reload", "commands"].contains(verb) }
     private var usage: String { ControlHelp.text(of: verb) }
 
     mutating func read(_ words: ArraySlice<String>) -> ControlCommand.Reading {
@@ -96,7 +117,10 @@ private struct ControlCommandReader {
         while let word = rest.popFirst() {
             switch word {
             case "--help", "-h": return .help(usage)
-            case "--json" where verb == "status": isJSON = true
+            case "--json" where verb == "status" || verb == "commands": isJSON = true
+            case "--stop" where verb == "run":
+                guard let id = rest.popFirst() else { return mistake("--stop needs the ID of a run") }
+                run = id
             case "--no-wait" where order.map { $0 != .unpin && $0 != .enable } ?? false: waits = false
             case "-f", "--follow":
                 guard verb == "logs" else { return mistake("unknown argument \(word)") }
@@ -114,6 +138,7 @@ private struct ControlCommandReader {
                 let halves = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 take(String(halves[0]), String(halves[1]))
             case _ where verb == "broadcast" && name != nil && operands.count < 2: operands.append(word)
+            case _ where verb == "run" && name != nil && !word.hasPrefix("-"): operands.append(word)
             case _ where word.hasPrefix("-") || isAboutAll || name != nil:
                 return mistake("unknown argument \(word)")
             default: name = word
@@ -129,7 +154,8 @@ private struct ControlCommandReader {
     private func command() -> ControlCommand.Reading {
         guard verb != "reload" else { return .command(command(.reload)) }
         guard verb != "status" else { return .command(command(.status(isJSON ? .json : .text))) }
-        let kind = verb == "broadcast" ? "cable" : "service"
+        guard verb != "commands" else { return .command(command(.commands(isJSON ? .json : .text))) }
+        let kind = verb == "broadcast" ? "cable" : verb == "run" ? "command" : "service"
         guard let name else { return mistake("\(verb) needs the name of a \(kind)") }
         // Other characters would change the request target.
         guard name.utf8.allSatisfy(HTTPByte.isNameByte), !name.isEmpty else {
@@ -139,8 +165,34 @@ private struct ControlCommandReader {
             guard operands.count == 2 else { return mistake("broadcast needs a cable, a stream and data") }
             return .command(command(.broadcast(cable: name, stream: operands[0], data: operands[1])))
         }
+        if verb == "run" { return run(name) }
         guard let order else { return .command(command(.logs(service: name, lines: lines, follows: follows))) }
         return .command(command(.order(order, service: name, waits: waits)))
+    }
+
+    /// Values are checked here too: other characters would change the request target.
+    private func run(_ name: String) -> ControlCommand.Reading {
+        if let run {
+            guard operands.isEmpty else { return mistake("--stop takes no parameters") }
+            guard !run.isEmpty, run.utf8.allSatisfy(HTTPByte.isNameByte) else { return mistake("invalid ID of a run") }
+            return .command(command(.stopRun(command: name, id: run)))
+        }
+        var parameters: [ControlCommand.Parameter] = []
+        for word in operands {
+            let halves = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+            guard halves.count == 2, !halves[0].isEmpty, halves[0].utf8.allSatisfy(HTTPByte.isNameByte) else {
+                return mistake("a parameter is written NAME=VALUE: \(word.withoutControls)")
+            }
+            guard Limits.commandParameterBytes.contains(halves[1].utf8.count),
+                halves[1].utf8.allSatisfy(HTTPByte.isNameByte)
+            else {
+                let most = Limits.commandParameterBytes.upperBound
+                return mistake(
+                    "invalid value of \(halves[0]): use 1 to \(most) letters, digits, dots, dashes and underscores")
+            }
+            parameters.append(.init(name: halves[0], value: halves[1]))
+        }
+        return .command(command(.run(command: name, parameters)))
     }
 
     private func command(_ action: ControlCommand.Action) -> ControlCommand {
@@ -151,7 +203,7 @@ private struct ControlCommandReader {
 }
 
 extension HTTPByte {
-    /// Characters of service names.
+    /// Characters of names, of parameters and of the IDs of runs.
     fileprivate static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -176,6 +228,8 @@ enum ControlHelp {
         ("reload", "", "load the configuration again; an invalid file changes nothing"),
         ("logs", "NAME [-f] [-n LINES]", "print the last output lines; -f follows the output"),
         ("broadcast", "CABLE STREAM DATA", "send a message to the subscribers of a stream"),
+        ("commands", "[--json]", "show the configured commands, their runs and the last results"),
+        ("run", "NAME [PARAMETER=VALUE ...]", "start a run of a command and follow its output to its end"),
     ]
 
     /// All commands, one per line.
@@ -189,7 +243,7 @@ enum ControlHelp {
             Usage: ondemandd \(entry.verb) \(entry.synopsis) [--control unix:PATH | --config FILE]
 
             \(entry.verb): \(entry.purpose).
-
+            \(verb == "run" ? runHelp : "")
             The control socket is --control unix:PATH, else the variable ONDEMANDD_CONTROL, else "control" in the
             configuration FILE, else \(ControlAddress.usual).
 
@@ -198,6 +252,13 @@ enum ControlHelp {
 
             """
     }
+
+    private static let runHelp = """
+
+        The exit code is 0 if the program exited with status 0, else 1. Ctrl-C ends the command and leaves the
+        run running. "ondemandd run NAME --stop ID" stops a run.
+
+        """
 
     private static func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(1, width - text.count))

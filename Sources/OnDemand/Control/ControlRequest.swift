@@ -5,6 +5,16 @@ enum ControlRequest: Equatable {
     case command(BackendCommand, service: String, waits: Bool)
     case logs(service: String, lines: Int, follows: Bool)
     case reload
+    case commands(StatusForm)
+    /// Starts a run and follows its output.
+    case run(command: String, parameters: [RunParameter])
+    case runState(command: String, run: String)
+    case stopRun(command: String, run: String)
+
+    struct RunParameter: Equatable {
+        let name: String
+        let value: String
+    }
 
     enum StatusForm: String {
         case json, text
@@ -26,7 +36,14 @@ enum ControlRequest: Equatable {
         let (method, target) = (words.first ?? "", words.last ?? "")
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let path = halves[0].split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { String($0) }
-        let options = try Self.options(halves.count > 1 ? halves[1] : "")
+        let query = halves.count > 1 ? halves[1] : ""
+        if place == .control, path.count >= 2, path[0] == place.rawValue, path[1] == "commands",
+            let request = try Self.aboutCommands(method, Array(path.dropFirst(2)), query)
+        {
+            self = request
+            return
+        }
+        let options = try Self.options(query)
         switch path.count {
         case 2 where path == [place.rawValue, "status"]:
             try Self.expect(method, "GET")
@@ -45,7 +62,8 @@ enum ControlRequest: Equatable {
         default:
             let words = BackendCommand.allCases.map(\.rawValue).joined(separator: "|")
             let root = place.rawValue
-            let others = "\(place == .control ? "/v1/status, /v1/reload, " : "")/\(root)/cables/NAME/broadcast, "
+            let ofControl = "/v1/status, /v1/reload, /v1/commands, /v1/commands/NAME/run, /v1/commands/NAME/runs/ID, "
+            let others = "\(place == .control ? ofControl : "")/\(root)/cables/NAME/broadcast, "
             throw ControlError(
                 404,
                 "Not found. Available: \(others)/\(root)/services/NAME/logs and /\(root)/services/NAME/(\(words))."
@@ -53,10 +71,40 @@ enum ControlRequest: Equatable {
         }
     }
 
-    private static func expect(_ method: Substring, _ expected: String) throws(ControlError) {
+    /// The query of a run has its parameters, whose names and values need no escapes. nil: another path.
+    private static func aboutCommands(
+        _ method: Substring, _ path: [String], _ query: Substring
+    ) throws(ControlError) -> ControlRequest? {
+        switch path.count {
+        case 0:
+            try expect(method, "GET")
+            return .commands(try options(query)["format"].flatMap(StatusForm.init) ?? .json)
+        case 2 where path[1] == "run":
+            try expect(method, "POST")
+            guard !query.isEmpty else { return .run(command: path[0], parameters: []) }
+            let parameters = try query.split(separator: "&", omittingEmptySubsequences: false).map {
+                pair throws(ControlError) in
+                let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard halves.count == 2 else {
+                    throw ControlError(400, "Invalid query. Parameters are written NAME=VALUE.")
+                }
+                return RunParameter(name: String(halves[0]), value: String(halves[1]))
+            }
+            return .run(command: path[0], parameters: parameters)
+        case 3 where path[1] == "runs":
+            guard method != "DELETE" else { return .stopRun(command: path[0], run: path[2]) }
+            try expect(method, "GET", allowed: "GET, DELETE")
+            return .runState(command: path[0], run: path[2])
+        default: return nil
+        }
+    }
+
+    private static func expect(
+        _ method: Substring, _ expected: String, allowed: String? = nil
+    ) throws(ControlError) {
         guard method != expected else { return }
-        let allow = LocalReply.Field(name: "Allow", value: expected)
-        throw ControlError(405, "Method not allowed; use \(expected).", [allow])
+        let allow = LocalReply.Field(name: "Allow", value: allowed ?? expected)
+        throw ControlError(405, "Method not allowed; use \(allowed ?? expected).", [allow])
     }
 
     private static func options(_ query: Substring) throws(ControlError) -> [String: String] {
@@ -92,6 +140,11 @@ struct ControlError: Error, Equatable {
         ControlError(404, "No service is named \"\(name)\"; there are \(known.joined(separator: ", ")).")
     }
 
+    static func unknownCommand(_ name: String, known: [String]) -> ControlError {
+        guard !known.isEmpty else { return ControlError(404, "No commands are configured.") }
+        return ControlError(404, "No command is named \"\(name)\"; there are \(known.joined(separator: ", ")).")
+    }
+
     static func cannotBeRun(_ name: String) -> ControlError {
         ControlError(409, "\(name) has no command: the service is unmanaged.")
     }
@@ -105,6 +158,10 @@ protocol ControlSource: AnyObject {
     func backend(named name: String) -> BackendID?
     /// The last output lines, each with its line end.
     func lastOutput(of id: BackendID) -> [String]
+    /// In the order of the configuration.
+    var commandNames: [String] { get }
+    /// nil: unknown.
+    func command(named name: String) -> CommandID?
     /// Loads the configuration again.
     func reload() -> ReloadOutcome
 }

@@ -22,6 +22,7 @@ extension Daemon {
         return Snapshot(
             version: Version.text, uptime: kernel.now() - began, residentBytes: kernel.residentBytes(of: nil),
             listening: proxy.clientAddresses.map(\.description), services: services + processes, cables: cableSnapshots,
+            commands: commandSnapshots,
             isShuttingDown: !isRunning, commandsEnabled: configuration.status?.token != nil, reloads: reloads,
             rejected: proxy.rejectedTotal,
             localReplies: proxy.localReplies.map { .init(name: "\($0.status)", count: $0.count) })

@@ -381,5 +381,9 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         supervisor.inOrder.first { $0.name == name && !$0.isRemoved }?.id
     }
 
+    var commandNames: [String] { configuration.commands.map(\.name) }
+
+    func command(named name: String) -> CommandID? { supervisor.runner.id(named: name) }
+
     func lastOutput(of id: BackendID) -> [String] { supervisor.backends[id]?.tail.lines ?? [] }
 }

@@ -165,6 +165,9 @@ extension EntryPoint {
         switch address(for: command) {
         case .failure(let end): return end.outcome
         case .success(let address):
+            if case .run(let name, _) = command.action {
+                return follow(name, address, command, isAttended: errors.canRewrite, print: print, note: note)
+            }
             let line =
                 errors.canRewrite ? ProgressLine(of: command.action, lastStartup: lastStartup(address, command)) : nil
             let display = line.map { Display(line: $0, write: note) }
@@ -174,6 +177,34 @@ extension EntryPoint {
                 return print(bytes)
             }
         }
+    }
+
+    /// Starts a run and prints its output until it ends. Whatever ends this command before leaves the run alone.
+    private static func follow(
+        _ name: String, _ address: SocketAddress, _ command: ControlCommand, isAttended: Bool,
+        print: ([UInt8]) -> Bool, note: (String) -> Void
+    ) -> CommandOutcome {
+        var follower = RunFollower()
+        var result: RunFollower.Result?
+        var isClosed = false
+        let outcome = ask(address, command) { bytes in
+            for event in follower.take(bytes[...]) {
+                switch event {
+                case .began(let id):
+                    guard isAttended else { continue }
+                    note("run \(id): Ctrl-C leaves it running; \"ondemandd run \(name) --stop \(id)\" stops it\n")
+                case .output(let bytes): isClosed = isClosed || !print(bytes)
+                case .ended(let end): result = end
+                }
+            }
+            return !isClosed
+        }
+        guard outcome == .done else { return outcome }
+        guard let result else {
+            let reason = isClosed ? "the output was closed" : "the daemon at \(address) closed the connection"
+            return .failed("\(reason) before the run of \(name) ended; \"ondemandd commands\" shows its state\n")
+        }
+        return result.hasSucceeded ? .done : .failed("\(name): \(result.sentence)\n")
     }
 
     /// The progress line on the terminal.

@@ -225,8 +225,8 @@ extension ExchangeMachine {
 
     /// Sends more of an endless response. Returns false for a client that does not keep up and must be closed. A client
     /// that has read everything gets the next piece whatever its size.
-    mutating func push(_ bytes: [UInt8]) -> Bool {
-        guard toClient.isEmpty || toClient.count + bytes.count <= Limits.readBufferBytes else { return false }
+    mutating func push(_ bytes: [UInt8], within limit: Int = Limits.readBufferBytes) -> Bool {
+        guard toClient.isEmpty || toClient.count + bytes.count <= limit else { return false }
         toClient.append(bytes)
         return true
     }

@@ -359,9 +359,20 @@ struct ExchangeMachine {
 
     /// Sends the head of an endless response.
     mutating func servedStream(_ bytes: [UInt8]) {
-        guard case .local(.serving, let endpoint, let request) = phase else { impossible() }
+        guard case .local(let stage, let endpoint, let request) = phase else { impossible() }
+        switch stage {
+        case .serving, .awaitingCommand: break
+        case .readingBody, .streaming: impossible()
+        }
         toClient.append(bytes)
         phase = .local(.streaming(discarded: 0), endpoint, request)
+    }
+
+    /// Sends the last bytes of such a response. Its end is the end of the connection.
+    mutating func endStream(_ bytes: [UInt8]) {
+        guard case .local(.streaming, _, let request) = phase else { impossible() }
+        toClient.append(bytes)
+        phase = .finishing(request, keepAlive: false)
     }
 
     /// A client of a cable whose backend accepts clients itself.

@@ -317,6 +317,9 @@ enum Limits {
     /// shows less.
     static let commandOutputRate = 4 * 1024 * 1024
     static let commandOutputBurst: Duration = .microseconds(62_500)
+    /// Output that waits for an operator who follows a run: one second of it. A follower that does not keep up is
+    /// disconnected, and the run goes on.
+    static let followedOutputBytes = 4 * 1024 * 1024
     /// One read of a terminal; the kernel returns a quarter of it at most.
     static let terminalReadBytes = 16 * 1024
     /// Reads of one terminal and of all in an iteration of the event loop; the rest is read in later iterations. All of

@@ -19,6 +19,27 @@ extension Proxy {
         case .status(let form):
             let table = StatusTable.text(of: status.snapshot(), paint: form == .coloured ? .colours : .plain)
             serve(LocalReply(status: 200, body: table), session)
+        case .commands(.json):
+            session.machine.served(
+                StatusResponse.ofJSON(
+                    StatusJSON.commands(of: status.snapshot()), keepAlive: session.machine.staysOpen, headOnly: false))
+        case .commands(let form):
+            let commands = status.snapshot().commands
+            let table = CommandTable.text(of: commands, paint: form == .coloured ? .colours : .plain)
+            serve(LocalReply(status: 200, body: table), session)
+        case .run(let name, let parameters):
+            let id = try command(named: name)
+            session.machine.commandAccepted()
+            post(
+                .follow(id, parameters: parameters.map { ($0.name, $0.value) }, requester: clientToken(index)))
+        case .runState(let name, let run):
+            let id = try command(named: name)
+            session.machine.commandAccepted()
+            post(.state(id, RunID(run), requester: clientToken(index)))
+        case .stopRun(let name, let run):
+            let id = try command(named: name)
+            session.machine.commandAccepted()
+            post(.stop(id, RunID(run), requester: clientToken(index)))
         case .command(let command, let name, let waits):
             let id = try backend(named: name)
             let ticket = issueTicket(for: id, index, session)
@@ -33,6 +54,11 @@ extension Proxy {
             session.machine.servedStream(LocalReply.lineStreamHead + Array(text.utf8))
             logSubscribers.append(LogSubscriber(token: clientToken(index), backend: id))
         }
+    }
+
+    private func command(named name: String) throws(ControlError) -> CommandID {
+        if let id = controlSource.command(named: name) { return id }
+        throw .unknownCommand(name, known: controlSource.commandNames)
     }
 
     private func backend(named name: String) throws(ControlError) -> BackendID {

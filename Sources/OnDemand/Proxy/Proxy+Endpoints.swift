@@ -29,7 +29,7 @@ extension Proxy {
 
     // MARK: Commands
 
-    private func post(_ request: CommandRequest) {
+    func post(_ request: CommandRequest) {
         commandRequests.post(request)
         requests.post(.commandWork)
     }
@@ -46,8 +46,28 @@ extension Proxy {
     func handle(_ reply: CommandReply) {
         switch reply {
         case .response(let response, let requester): respond(response, to: requester)
-        case .following, .output, .followEnded: break
+        case .following(let id, let requester):
+            guard let session = session(of: requester), session.machine.awaitsCommand else {
+                return post(.followerLeft(requester: requester))
+            }
+            session.machine.servedStream(RunLines.head + RunLines.began(id.text))
+            runFollowers.insert(requester)
+            drive(requester.index)
+        case .output(let bytes, let requester):
+            guard runFollowers.contains(requester), let session = session(of: requester) else { return }
+            let isKept = session.machine.push(RunLines.output(bytes), within: Limits.followedOutputBytes)
+            if isKept { drive(requester.index) } else { close(requester.index, .stalled) }
+        case .followEnded(let run, let requester):
+            guard runFollowers.remove(requester) != nil, let session = session(of: requester) else { return }
+            session.machine.endStream(RunLines.ended(run))
+            drive(requester.index)
         }
+    }
+
+    /// nil: the connection has closed, or has no HTTP session any more.
+    private func session(of requester: Token) -> Connection.HTTPSession? {
+        guard connections.contains(index: requester.index, generation: requester.generation) else { return nil }
+        return connections[requester.index].session
     }
 
     /// Whether no request refers to this command, and no message about one is on its way.
@@ -57,9 +77,7 @@ extension Proxy {
 
     /// The response of another driver to a request that waits for it.
     private func respond(_ response: LocalReply, to requester: Token) {
-        guard connections.contains(index: requester.index, generation: requester.generation),
-            let session = connections[requester.index].session, session.machine.awaitsCommand
-        else { return }
+        guard let session = session(of: requester), session.machine.awaitsCommand else { return }
         if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
         drive(requester.index)
     }

@@ -211,6 +211,8 @@ extension Proxy {
         for index in connections.indices {
             guard let session = connections[index].session else { continue }
             switch session.machine.drain() {
+            // A run that is followed ends before the daemon does.
+            case .close where runFollowers.contains(clientToken(index)): break
             case .close: close(index, .shuttingDown)
             case .reject(let id): reject(from: id, index, session)
             case .endCommand:

@@ -63,6 +63,8 @@ final class Proxy<K: Kernel> {
     var statusIsDirty = false
     /// Log streams.
     var logSubscribers: [LogSubscriber] = []
+    /// Operators who follow the output of a run.
+    var runFollowers: Set<Token> = []
     /// Shutdown has begun. Connections close after their current request.
     var isDraining = false
     var queued: [Ticket: Token] = [:]
@@ -262,6 +264,7 @@ final class Proxy<K: Kernel> {
             forgetIdleUpstream(of: session)
             statusSubscribers.removeAll { $0 == token }
             logSubscribers.removeAll { $0.token == token }
+            if runFollowers.remove(token) != nil { post(.followerLeft(requester: token)) }
             noteAbort(of: session, termination)
         } else if let lease = connection.lease {
             noteAbort(of: connection, at: index, lease, termination)

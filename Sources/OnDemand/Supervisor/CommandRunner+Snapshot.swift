@@ -6,6 +6,7 @@ extension CommandRunner {
         }
         let definition = command.definition
         var description = Snapshot.Command(name: definition.name, path: definition.path, cable: definition.cable)
+        description.parameters = definition.parameters
         description.maximumRunning = definition.maximumRunning
         description.counters = command.counters
         description.counters.rejected = command.rejected.all

@@ -39,7 +39,7 @@ import Testing
     func understood() throws {
         // A broadcast is a request for the cable's own endpoint.
         for verb in ControlCommand.verbs where verb != "broadcast" {
-            let words = ["status", "reload"].contains(verb) ? [verb] : [verb, "cable"]
+            let words = ["status", "reload", "commands"].contains(verb) ? [verb] : [verb, "cable"]
             guard case .command(let command)? = ControlCommand.read(words) else {
                 Issue.record("\(verb) is no command")
                 continue
@@ -48,6 +48,38 @@ import Testing
                 try ControlRequest(reading: "\(command.request.method) \(command.request.target)")
             }
         }
+    }
+
+    @Test("a run sends its parameters in the target")
+    func runs() throws {
+        #expect(try command("commands").request == ("GET", "/v1/commands?format=text"))
+        #expect(try command("commands", "--json").request.target == "/v1/commands?format=json")
+        #expect(try command("commands").painted(.colours).request.target == "/v1/commands?format=coloured")
+        #expect(try command("run", "apply").request == ("POST", "/v1/commands/apply/run"))
+        let run = try command("run", "apply", "database=boston", "--control", "unix:/x", "user_id=7")
+        #expect(run.request.target == "/v1/commands/apply/run?database=boston&user_id=7" && run.socket == "unix:/x")
+        #expect(run.body == nil && run.timeout == nil)
+        let stop = try command("run", "apply", "--stop", "a_-B9")
+        #expect(stop.request == ("DELETE", "/v1/commands/apply/runs/a_-B9") && stop.timeout != nil)
+    }
+
+    @Test("an invalid run is an error before it is sent")
+    func invalidRuns() {
+        #expect(mistake("run") == "run needs the name of a command")
+        #expect(mistake("run", "../x") == "invalid command name \"../x\"")
+        #expect(mistake("run", "apply", "boston") == "a parameter is written NAME=VALUE: boston")
+        #expect(mistake("run", "apply", "=boston") == "a parameter is written NAME=VALUE: =boston")
+        let long = String(repeating: "x", count: 129)
+        for value in ["", "a b", "a&b=c", "a/b", "ü", "a%20", long] {
+            #expect(
+                mistake("run", "apply", "db=\(value)")
+                    == "invalid value of db: use 1 to 128 letters, digits, dots, dashes and underscores")
+        }
+        #expect(mistake("run", "apply", "--json") == "unknown argument --json")
+        #expect(mistake("run", "apply", "--stop") == "--stop needs the ID of a run")
+        #expect(mistake("run", "apply", "--stop", "a/b") == "invalid ID of a run")
+        #expect(mistake("run", "apply", "a=b", "--stop", "x") == "--stop takes no parameters")
+        #expect(mistake("commands", "apply") == "unknown argument apply")
     }
 
     @Test("the socket option is accepted before and after the name")

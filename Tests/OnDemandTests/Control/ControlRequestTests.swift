@@ -13,6 +13,14 @@ import Testing
             ("POST /v1/services/cable/stop?wait=0", .command(.stop, service: "cable", waits: false)),
             ("GET /v1/services/a.b/logs", .logs(service: "a.b", lines: 200, follows: false)),
             ("GET /v1/services/cable/logs?lines=5&follow=1", .logs(service: "cable", lines: 5, follows: true)),
+            ("GET /v1/commands", .commands(.json)), ("GET /v1/commands?format=text", .commands(.text)),
+            ("POST /v1/commands/a/run", .run(command: "a", parameters: [])),
+            (
+                "POST /v1/commands/a/run?x=1&format=2",
+                .run(command: "a", parameters: [.init(name: "x", value: "1"), .init(name: "format", value: "2")])
+            ),
+            ("GET /v1/commands/a/runs/b", .runState(command: "a", run: "b")),
+            ("DELETE /v1/commands/a/runs/b", .stopRun(command: "a", run: "b")),
         ])
     func questions(line: String, question: ControlRequest) throws {
         #expect(try ControlRequest(reading: line) == question)
@@ -35,6 +43,9 @@ import Testing
             ("POST /v1/services/cable/explode", 404), ("POST /v2/services/cable/start", 404),
             ("GET /v1/services/cable/logs?lines=-1", 400), ("GET /v1/services/cable/logs?lines=201", 400),
             ("GET /v1/status?colour=red", 400), ("POST /v1/services/cable/start?wait", 400), ("", 404),
+            ("POST /v1/commands", 405), ("GET /v1/commands/a/run", 405), ("POST /v1/commands/a/runs/b", 405),
+            ("POST /v1/commands/a/run?x", 400), ("POST /v1/commands/a/run?x=1&", 400), ("GET /v1/commands/a", 404),
+            ("GET /v1/commands?lines=x&colour=1", 400), ("POST /v1/commands/a/stop", 404),
         ])
     func objections(line: String, status: Int) {
         let denial = #expect(throws: ControlError.self) { try ControlRequest(reading: line) }
@@ -50,7 +61,8 @@ import Testing
         let logs = try ControlRequest(reading: "GET /api/services/cable/logs?follow=1", at: .status)
         #expect(logs == .logs(service: "cable", lines: 200, follows: true))
         for line in [
-            "POST /v1/services/cable/pin", "POST /api/services/cable/explode", "POST http://x/api/services/a/pin",
+            "POST /v1/services/cable/pin", "POST /api/services/cable/explode", "POST /api/commands/a/run",
+            "POST http://x/api/services/a/pin",
         ] {
             let denial = #expect(throws: ControlError.self) { try ControlRequest(reading: line, at: .status) }
             #expect(denial?.response.status == 404 && denial?.response.body.contains("/v1") == false, "\(line)")
@@ -77,6 +89,14 @@ import Testing
         #expect(
             LocalReply(.refused(["c:1:1: error: x", "c:2:1: error: y"])).body.split(separator: "\n").count == 2)
         #expect([.refused(["x"]), .tooLate].allSatisfy { LocalReply($0).status == 409 })
+    }
+
+    @Test("a request for an unknown command lists the known ones")
+    func unknownCommand() {
+        let response = ControlError.unknownCommand("aply", known: ["apply", "copy"]).response
+        #expect(response.status == 404)
+        #expect(response.body == "No command is named \"aply\"; there are apply, copy.")
+        #expect(ControlError.unknownCommand("x", known: []).response.body == "No commands are configured.")
     }
 
     @Test("a request for an unknown service lists the known ones")

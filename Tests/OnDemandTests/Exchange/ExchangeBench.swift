@@ -150,8 +150,8 @@ struct ExchangeBench {
         switch machine.place {
         case .queued: [.gateOpen, .refused]
         case .awaitingConnection: [.connected, .connectedFirst, .connectFails, .acceptQueueFull]
-        case .awaitingCommand: [.served, .replied]
-        case .streaming: [.streamContinues]
+        case .awaitingCommand: [.served, .replied, .streamBegins]
+        case .streaming: [.streamContinues, .streamEnds]
         default: []
         }
     }
@@ -176,6 +176,7 @@ struct ExchangeBench {
         case .commandAccepted: machine.commandAccepted()
         case .streamBegins: machine.servedStream(Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
         case .streamContinues: _ = machine.push([1])
+        case .streamEnds: machine.endStream([2])
         case .proceeds: machine.proceedToBackend()
         case .endedSending: machine.endedSendingToClient()
         case .deadline: machine.deadlineFired(deadline ?? .linger)

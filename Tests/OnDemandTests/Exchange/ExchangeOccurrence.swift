@@ -50,6 +50,7 @@ enum ExchangeOccurrence: String, CaseIterable, Codable, Sendable {
     case commandAccepted = "the endpoint's response will follow"
     case streamBegins = "the endpoint has the beginning of a stream"
     case streamContinues = "there is more of the stream"
+    case streamEnds = "the stream has ended"
     case proceeds = "the backend is to accept the client"
     case endedSending = "our direction has ended"
     case deadline = "the time limit is reached"
