@@ -4,6 +4,10 @@ _ondemandd_names() {
     ondemandd status --json 2>/dev/null | grep -o '"name":"[^"]*"' | cut -d '"' -f 4
 }
 
+_ondemandd_commands() {
+    ondemandd commands --json 2>/dev/null | grep -o '"name":"[^"]*"' | cut -d '"' -f 4
+}
+
 _ondemandd() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
     COMPREPLY=()
@@ -14,7 +18,7 @@ _ondemandd() {
         init) mapfile -t COMPREPLY < <(compgen -W "rails-actioncable generic cable" -- "$word"); return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload broadcast"
+        local commands="check explain config init demo status start stop restart pin unpin enable disable logs reload broadcast commands run"
         mapfile -t COMPREPLY < <(compgen -W "$commands --config --help --version" -- "$word")
         return
     fi
@@ -29,7 +33,12 @@ _ondemandd() {
             esac
             mapfile -t COMPREPLY < <(compgen -W "$names $options" -- "$word")
             ;;
-        status) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
+        status | commands) mapfile -t COMPREPLY < <(compgen -W "--json --config --control --help" -- "$word") ;;
+        run)
+            local names=
+            ((COMP_CWORD > 2)) || [[ $word == -* ]] || names=$(_ondemandd_commands)
+            mapfile -t COMPREPLY < <(compgen -W "$names --stop --config --control --help" -- "$word")
+            ;;
         reload) mapfile -t COMPREPLY < <(compgen -W "--config --control --help" -- "$word") ;;
         config) mapfile -t COMPREPLY < <(compgen -W "--config --json --help" -- "$word") ;;
         demo) mapfile -t COMPREPLY < <(compgen -W "--listen --status --help" -- "$word") ;;
