@@ -22,7 +22,7 @@ import rails
 import wire
 from cable import Cable
 from daemon import REPOSITORY, executable, on_demand, service, sleeping_double
-from page import GuardedPage, Windows
+from page import GuardedPage, Windows, rails_page
 
 DOCUMENTS = sorted(
     path.relative_to(REPOSITORY).as_posix()
@@ -34,7 +34,7 @@ ELSEWHERE = {
     ("docs/EXCHANGE.md", "mermaid", 0): "ExchangeDocumentTests",
     ("docs/CONFIGURATION.md", "json wrong", 0): "DocumentationTests",
     ("docs/CONFIGURATION.md", "text", 0): "DocumentationTests",
-    **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(7)},
+    **{("docs/CONFIGURATION.md", "json", number): "DocumentationTests" for number in range(8)},
     **{("docs/CABLE.md", language, 0): "test_rails_hub.py" for language in ("yaml", "json fragment")},
     # Drawings of what can only be read.
     ("README.md", "", 0): "the picture of a life",
@@ -326,8 +326,12 @@ def test_the_api_says_what_is_written_of_it_and_nothing_else(browser, start, she
     broken = service(wire.free_port(), name="broken", path="/broken", on_demand=on_demand("sh", "-c", "echo no; exit 1"))
     cable = {"name": "live", "path": "/live", "redis": {"url": f"redis://127.0.0.1:{wire.free_port()}/0"},
              "backend": "cable", "protocols": ["action_cable"]}
-    page = GuardedPage(browser, start, sleeping_double(), broken, cables=[cable])
+    run = {**command("[ $PARAM_DATABASE = a ] || sleep 60", params=["database", "user_id"]), "cable": "live"}
+    page = GuardedPage(browser, start, sleeping_double(), broken, cables=[cable], commands=[run])
     daemon, token = page.daemon, page.token
+    start_run(daemon, database="a", user_id=1)
+    daemon.wait_for("run_ended")
+    start_run(daemon, database="b", user_id=1)
     daemon.open_tunnel().close()
     daemon.ask(wire.request(path="/broken"))
     port = daemon.status_address[1]
@@ -549,6 +553,97 @@ def test_the_rails_hub_runs_by_hand_as_it_is_written(shell):
     with Cable(address) as client:
         welcome(client)
         assert client.subscribe("NewsChannel", topic="weather")[1] == "confirm_subscription"
+
+
+# docs/COMMANDS.md
+
+
+@pytest.mark.timeout(60)
+@shows("docs/COMMANDS.md", "sh", 0, 1)
+def test_a_command_is_configured_and_started_as_it_is_written(shell, tmp_path):
+    ports = free_ports(3000)
+    begin, ask = (moved(example("docs/COMMANDS.md", "sh", number), ports).replace(
+        "/tmp/commands.sock", f"{tmp_path}/commands.sock") for number in range(2))
+    daemon = shell(begin)
+    processes.eventually(lambda: "for=control" in daemon.said(), what="the daemon")
+    assert "warning" not in daemon.said()
+    asked = shell(ask)
+    assert asked.wait(20) == 0, asked.said()
+    assert "\x1b[1mHello, world\x1b[0m" in asked.said() and asked.said().count("step ") == 3
+    started = json.loads(re.search(r'\{"id".*\}', asked.said())[0])
+    assert started == {"id": started["id"], "stream": f"greet_world_{started['id']}"}
+
+    def results():
+        commands = shell(f"ondemandd commands --control unix:{tmp_path}/commands.sock")
+        assert commands.wait(10) == 0
+        return commands.said().splitlines()[1]
+
+    processes.eventually(lambda: re.match("greet  name +0 of 1 +2 +2 +0 +0 +status 0 after 3s", results()), within=15,
+                         what="both results")
+
+
+def command(script, **keys):
+    return {"name": "apply", "path": "/commands/apply", "cable": "cable", "key": "a-key-of-commands", "command": "sh",
+            "args": ["-c", script], "stream": "out_{id}", **keys}
+
+
+def start_run(daemon, **parameters):
+    with wire.Wire(daemon.address) as connection:
+        response = connection.ask(wire.request(
+            "POST", "/commands/apply", extra=["Authorization: Bearer a-key-of-commands", "Connection: close"],
+            body=json.dumps(parameters).encode()))
+    assert response.status == 202, response.body
+    return json.loads(response.body)
+
+
+@pytest.mark.parametrize("number, protocol", [(0, "action_cable"), (1, "turbo_cable")])
+@shows("docs/COMMANDS.md", "js", 0, 1)
+def test_a_page_shows_the_output_of_a_run_as_it_is_written(browser, start, tmp_path, number, protocol):
+    script = r"printf '\033[32mgreen\033[0m\r\033[2K'; printf 123; sleep 0.3; echo ü; exit 3"
+    cable = {"name": "cable", "path": "/cable", "protocols": [protocol], "allowed_origins": "*",
+             "streams": {"secret": "a-secret-of-signed-streams", "public": ["out_*"]}}
+    daemon = start(top={"cables": [cable], "commands": [command(script)]})
+    run = start_run(daemon)
+    address = f"ws://127.0.0.1:{daemon.port}/cable"
+    called = {
+        "action_cable": "follow(ActionCable.createConsumer(address), run.signed_stream_name, terminal, ended);",
+        "turbo_cable": "follow(address, run.stream, terminal, ended);"}[protocol]
+    with rails_page(tmp_path, "<!DOCTYPE html><script src='action_cable.js'></script>") as port:
+        browser.get(f"http://127.0.0.1:{port}/index.html")
+        browser.execute_script(example("docs/COMMANDS.md", "js", number) + """
+            const [address, run] = arguments;
+            window.seen = [];
+            const terminal = { write: (text) => window.seen.push(text) };
+            const ended = () => { window.hasEnded = true; };
+        """ + called, address, run)
+        processes.eventually(lambda: browser.execute_script("return window.hasEnded === true"), what="the last message")
+        seen = browser.execute_script("return window.seen")
+    assert all(isinstance(text, str) for text in seen)
+    assert "".join(seen) == "\x1b[32mgreen\x1b[0m\r\x1b[2K123ü\r\n\r\nExited with status 3.\r\n"
+
+
+@shows("docs/COMMANDS.md", "ruby")
+def test_a_controller_starts_a_command_as_it_is_written(shell, start, tmp_path):
+    rails.need("ruby")
+    cable = {"name": "cable", "path": "/cable", "streams": {"secret": "a-secret-of-signed-streams"}}
+    script = 'echo "$PARAM_DATABASE for $PARAM_USER_ID"'
+    daemon = start(top={"cables": [cable], "commands": [command(script, params=["database", "user_id"])]})
+    file = tmp_path / "controller.rb"
+    file.write_text("""
+        require "json"
+        require "net/http"
+        class ApplicationController
+          def self.before_action(name) = (raise name.to_s unless name == :require_administrator)
+          def params = { database: "boston" }
+          def current_user = Struct.new(:id).new(7)
+          def render(json:, status:) = puts("#{status} #{json}")
+        end
+    """ + moved(example("docs/COMMANDS.md", "ruby"), {3000: daemon.port}) + "\nCommandsController.new.create\n")
+    asked = shell(f"ruby {file}", COMMANDS_KEY="a-key-of-commands")
+    assert asked.wait(20) == 0, asked.said()
+    status, body = asked.said().split(" ", 1)
+    assert status == "202" and set(json.loads(body)) == {"id", "stream", "signed_stream_name"}
+    assert daemon.wait_for("run_ended", command="apply", run=json.loads(body)["id"])["exit"] == "0"
 
 
 # docs/RAILS.md

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import tomllib
 
@@ -11,7 +12,7 @@ import websockets.sync.client
 import processes
 import rails
 import wire
-from daemon import CABLE_SECRETS, REPOSITORY, executable
+from daemon import CABLE_SECRETS, EXAMPLE_SECRETS, REPOSITORY, executable
 
 EXAMPLES = REPOSITORY / "examples"
 
@@ -76,13 +77,39 @@ def test_the_development_setup_starts_of_three_servers_only_the_one_that_is_aske
     assert [daemon.status(name)["state"] for name in ("cable", "api", "count")] == ["awake", "awake", "awake"]
 
 
+def test_the_example_of_a_command_copies_a_database_and_says_what_is_wrong(start, tmp_path):
+    folder = shutil.copytree(EXAMPLES / "commands", tmp_path / "commands")
+    (folder / "databases").mkdir()
+    (folder / "databases" / "boston.sqlite3").write_bytes(os.urandom(200_000))
+    (tmp_path / "backups").mkdir()
+    configuration = json.loads((EXAMPLES / "commands.json").read_text())
+    control = f"unix:{tmp_path}/control.sock"
+    daemon = start(
+        top={"control": control, "cables": configuration["cables"], "commands": configuration["commands"]},
+        environment={**EXAMPLE_SECRETS, "COMMANDS_DIR": str(folder), "BACKUPS": str(tmp_path / "backups")})
+    daemon.wait_for("listening", **{"for": "control"})
+
+    def backup(database):
+        words = ["run", "backup", f"database={database}", "user_id=7", "--control", control]
+        return subprocess.run([executable(), *words], capture_output=True, text=True, timeout=20)
+
+    copied = backup("boston")
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert "\r\x1b[K 25 %" in copied.stdout and "Copied 200000 bytes." in copied.stdout
+    (copy,) = (tmp_path / "backups").iterdir()
+    assert copy.read_bytes() == (folder / "databases" / "boston.sqlite3").read_bytes()
+    missing = backup("paris")
+    assert missing.returncode == 1 and missing.stderr.startswith("ondemandd: backup: status 2 after ")
+    assert "There is no database paris." in missing.stdout and "Exited with status 2." in missing.stdout
+
+
 def test_every_example_is_a_valid_configuration():
     names = sorted(path.stem for path in EXAMPLES.glob("*.json"))
     assert {"actioncable", "asgi", "demo", "development", "hibernate", "websocketd"} <= set(names)
     for name in names:
         checked = subprocess.run(
             [executable(), "--check", "--config", str(EXAMPLES / f"{name}.json")], cwd=REPOSITORY,
-            capture_output=True, text=True, timeout=10, env={**os.environ, **CABLE_SECRETS})
+            capture_output=True, text=True, timeout=10, env={**os.environ, **EXAMPLE_SECRETS})
         assert (checked.returncode, checked.stderr) == (0, ""), name
 
 

@@ -8,7 +8,7 @@ import subprocess
 import jsonschema
 import pytest
 
-from daemon import CABLE_SECRETS, REPOSITORY, executable
+from daemon import EXAMPLE_SECRETS, REPOSITORY, executable
 
 SERVICE = {"name": "a", "path": "/a", "target": "http://127.0.0.1:1"}
 
@@ -129,4 +129,4 @@ def verdict(text, folder):
     file.write_text(text)
     return subprocess.run(
         [executable(), "check", "--config", str(file)], capture_output=True, timeout=10,
-        env={**os.environ, **CABLE_SECRETS}).returncode
+        env={**os.environ, **EXAMPLE_SECRETS}).returncode

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import processes
-from daemon import service, sleeping_double
+from daemon import executable, service, sleeping_double
 from page import GuardedPage, Page
 from test_overdue_stop import WITHOUT_KILL, of_another_user
 from wire import free_port, request
@@ -422,6 +423,41 @@ def test_a_cable_beside_services_keeps_its_place_and_leaves_with_a_reload(browse
         what="cables behind the services")
     reload(daemon, cables=[])
     processes.eventually(lambda: page.browser.find_elements(By.CSS_SELECTOR, ".cable") == [], what="no cable")
+
+
+def test_a_command_shows_its_runs_and_their_results(browser, start, tmp_path):
+    control = f"unix:{tmp_path}/control.sock"
+    entry = {"name": "apply", "path": "/apply", "cable": "live", "key": "a-key-of-commands", "command": "sh",
+             "args": ["-c", "sleep $PARAM_SECONDS; exit 3"], "stream": "out_{id}", "params": ["seconds"], "max_running": 2}
+    daemon = start(top={"control": control, "cables": [live()], "commands": [entry, {**entry, "name": "b", "path": "/b"}]})
+    daemon.wait_for("listening", **{"for": "control"})
+    page = open_page(browser, daemon)
+    card = "[data-command=apply]"
+    assert page.text(f"{card} .word") == "No runs" and page.text(f"{card} .paths") == "/apply"
+    assert "It has seconds." in page.text(f"{card} .meaning")
+    following = subprocess.Popen(
+        [executable(), "run", "apply", "seconds=60", "--control", control], stdout=subprocess.DEVNULL)
+    page.until("1 running", f"{card} .word")
+    page.until("running for ", f"{card} .runs li")
+    subprocess.run([executable(), "run", "apply", "seconds=0", "--control", control], stdout=subprocess.DEVNULL)
+    page.until("status 3 after ", f"{card} .runs li.failed")
+    page.until("1", f"{card} [data-fact=failed]")
+    items = browser.find_elements(By.CSS_SELECTOR, f"{card} .runs li")
+    assert [one.text.split(" ")[0] for one in items] == ["running", "status"]
+    page.until("A run of apply has ended: status 3.", "#announcer")
+    page.whole_picture("command-1-running")
+    identifier = browser.find_element(By.CSS_SELECTOR, f"{card} .runs code").text
+    subprocess.run([executable(), "run", "apply", "--stop", identifier, "--control", control], check=True, capture_output=True)
+    page.until("Last run: stopped", f"{card} .word")
+    assert following.wait(10) == 1
+    names = [one.get_attribute("data-command") for one in browser.find_elements(By.CSS_SELECTOR, "[data-command]")]
+    assert names == ["apply", "b"]
+    configuration = json.loads(daemon.file.read_text())
+    reload(daemon, commands=configuration["commands"][1:])
+    page.until("No runs", "[data-command=b] .word")
+    processes.eventually(
+        lambda: not browser.find_elements(By.CSS_SELECTOR, card), what="a page without the removed command")
+    assert page.complaints() == []
 
 
 def test_a_redis_server_that_is_unreachable_is_shown(browser, start):
