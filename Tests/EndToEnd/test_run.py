@@ -137,6 +137,23 @@ def test_a_reader_that_leaves_ends_the_command_and_not_the_run(begin, run, words
     assert len(running(run)) == 1
 
 
+def test_a_follower_that_does_not_read_is_disconnected_and_the_run_goes_on(begin, run, words):
+    begin(command("yes"))
+    following = subprocess.Popen(words("run", "apply", "database=a"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert following.stdout.readline() == b"y\r\n"
+    following.send_signal(signal.SIGSTOP)
+
+    def written():
+        return commands(run)[0]["running"][0]["output_bytes"]
+
+    processes.eventually(lambda: written() > 12 << 20, within=30, what="more output than waits for a follower")
+    following.send_signal(signal.SIGCONT)
+    _, errors = following.communicate(timeout=20)
+    assert following.returncode == 1 and b"closed the connection before the run of apply ended" in errors
+    before = written()
+    processes.eventually(lambda: written() > before, what="more output of the run")
+
+
 def test_curl_speaks_it_too(begin, tmp_path):
     begin(command("echo $PARAM_DATABASE"))
 
