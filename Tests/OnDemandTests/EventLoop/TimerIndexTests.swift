@@ -48,6 +48,7 @@ struct TimerIndexTests {
         keys += [.session(token), .relay(token), .cable(CableID(index: 0)), .cableDrain(CableID(index: 0))]
         keys += [.acceptPause(listener: 0), .status, .memoryTrim, .familyGuard, TimerKey(SystemdTimer.watchdog)]
         keys += [TimerKey(DaemonTimer.logRetry), TimerKey(DaemonTimer.shutdown), TimerKey(RedisTimer.listeningRetry)]
+        keys += (0..<3).flatMap { slot in RunTimer.allCases.map { .run(slot, $0) } }
         for id in [BackendID(index: 0), BackendID(index: BackendID.firstProcess)] {
             for timer in [BackendTimer.startup, .idle, .stopStep, .backoffTimer] { keys.append(.backend(id, timer)) }
             keys += [.probe(id), .startupSlow(id), .startDelay(id), .unmanagedDrain(id)]

@@ -17,7 +17,7 @@ struct LinuxKernelTerminalTests {
         let spawned = try bench.kernel.spawnOnTerminal(
             LaunchCommand(command: "/bin/sh", arguments: ["-c", script], workingDirectory: "/"))
         defer { bench.kernel.close(spawned.terminal) }
-        let token = Token(.terminal, index: 0, generation: 1)
+        let token = Token(CommandRunnerToken.terminal, index: 0, generation: 1)
         try bench.kernel.watch(spawned.terminal, for: .edges, as: token)
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 * 1024)
