@@ -121,8 +121,8 @@ struct TerminalOutput {
         return .end
     }
 
-    /// When `next` or `room` has something new without another event. nil: never. `wantsToRead`: the terminal has
-    /// unread bytes.
+    /// When `next` or `room` has something new without another event. nil: never. Not before `now`, if `next` has
+    /// returned nil. `wantsToRead`: the terminal has unread bytes.
     func deadline(wantsToRead: Bool, at now: Instant) -> Instant? {
         let waiting = text.count - sent
         let message: Instant? =
@@ -132,8 +132,8 @@ struct TerminalOutput {
             }
         guard wantsToRead, input == .open, waiting + partial.count < capacity else { return message }
         // The time at which the burst has room for a read again.
-        let read = paidUntil + (Self.time(of: Limits.terminalReadBytes) - Limits.commandOutputBurst)
-        return min(message ?? read, max(read, now))
+        let read = max(now, paidUntil + (Self.time(of: Limits.terminalReadBytes) - Limits.commandOutputBurst))
+        return message.map { min($0, read) } ?? read
     }
 
     var hasEnded: Bool { input == .ended }

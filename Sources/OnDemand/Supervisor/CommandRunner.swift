@@ -66,6 +66,8 @@ final class CommandRunner<K: Kernel> {
         var terminal: Descriptor?
         /// The terminal may have unread bytes.
         var isReadable = false
+        /// It is read in the next iteration of the event loop.
+        var isResumed = false
         /// Events of the terminal are not reported, because the system refused it: it is read by time.
         var isUnwatched = false
         var awaitsSubscriber = false
@@ -385,10 +387,12 @@ final class CommandRunner<K: Kernel> {
     private func read(_ run: Run) {
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
         var reads = 0
+        run.isResumed = false
         while run.isReadable, let terminal = run.terminal {
             let room = run.output.room(at: kernel.now())
             guard room > 0 else { break }
             guard reads < Limits.terminalReadsPerTurn, mayRead() else {
+                run.isResumed = true
                 reactor.resumeLater(token(run))
                 break
             }
@@ -419,7 +423,7 @@ final class CommandRunner<K: Kernel> {
     private func settle(_ run: Run) {
         send(run)
         guard !run.output.hasEnded else { return finish(run) }
-        var next = run.output.deadline(wantsToRead: run.isReadable, at: kernel.now())
+        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isResumed, at: kernel.now())
         if run.isUnwatched, run.terminal != nil {
             let look = kernel.now() + Limits.commandMessagePause
             next = min(next ?? look, look)

@@ -167,6 +167,28 @@ struct TerminalOutputTests {
         #expect(read >= 10 * rate - 64 * 1024 && read <= 10 * rate + rate / 10, "\(read)")
     }
 
+    @Test("no deadline has passed, whatever was read and sent", arguments: 1...10)
+    func deadlines(seed: UInt64) {
+        var dice = Seeded(seed: seed)
+        var output = TerminalOutput(isHeld: seed % 2 == 0, at: noon)
+        var now = noon
+        for _ in 0..<2000 {
+            now = now + dice.duration(.zero ... .milliseconds(8))
+            let room = output.room(at: now)
+            if room > 0, dice.chance(80) {
+                output.append([UInt8](repeating: 0x61, count: dice.number(in: 1...room)).span, at: now)
+            }
+            if dice.chance(1) { output.subscribed(at: now) }
+            while output.next(at: now) != nil {}
+            for wantsToRead in [false, true] {
+                guard let deadline = output.deadline(wantsToRead: wantsToRead, at: now) else { continue }
+                #expect(deadline >= now)
+                // A timer that has nothing to do would fire again and again.
+                if output.room(at: now) == 0 || !wantsToRead { #expect(deadline > now) }
+            }
+        }
+    }
+
     // MARK: The first subscriber
 
     @Test("output waits for a subscriber, up to 64 KiB, and then all of it leaves")

@@ -248,6 +248,27 @@ struct SimulationCommandTests {
         #expect(bench.rest() == [])
     }
 
+    @Test("many programs that print at once share the reads of an iteration, and all of them make progress")
+    func manyAtOnce() throws {
+        let text = String(repeating: "0123456789abcdef", count: 16 * 1024)
+        let bench = try CommandBench([.printing([(.milliseconds(300), text)], exitsAfter: .seconds(20))]) {
+            $0.commands[0].maximumRunning = 10
+        }
+        var clients: [CableBench.Client] = []
+        var runs: [String] = []
+        for number in 0..<10 {
+            let run = try #require(bench.start(database: "\(number)"))
+            runs.append(run.id)
+            clients.append(bench.cables.subscribed(run.stream))
+        }
+        #expect(bench.ask("POST", body: "{\"database\":\"x\"}").status == 409)
+        bench.run(for: .seconds(2))
+        for client in clients { #expect(CommandBench.messages(of: client).joined() == text) }
+        for run in runs { bench.ask("DELETE", "/apply/\(run)") }
+        clients.forEach { $0.close() }
+        #expect(bench.rest() == [])
+    }
+
     @Test("small output leaves as at most 20 messages in a second")
     func joined() throws {
         let lines = (0..<1000).map { (Duration.milliseconds($0), "\($0)\r\n") }
