@@ -84,8 +84,10 @@ def test_what_is_wrong_is_said_before_a_run_is_started(begin, run):
 
 def test_an_interrupted_command_leaves_the_run_alone_and_stop_ends_it(begin, run, words):
     begin(command("echo begun; sleep 60"))
+    # A shell without job control has its background jobs ignore the signal.
     following = subprocess.Popen(
-        words("run", "apply", "database=a"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        words("run", "apply", "database=a"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert following.stdout.readline() == "begun\n"
     (identifier,) = running(run)
     following.send_signal(signal.SIGINT)
