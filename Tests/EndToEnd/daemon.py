@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # The variables of examples/cable.json.
 CABLE_SECRETS = {name: name.lower().ljust(32, "-") for name in (
     "CABLE_JWT_SECRET", "CABLE_STREAMS_SECRET", "SECRET_KEY_BASE", "CABLE_BROADCAST_KEY")}
-# Those of all examples.
+# The variables of all examples.
 EXAMPLE_SECRETS = {**CABLE_SECRETS, "COMMANDS_KEY": "a-key-of-commands"}
 
 

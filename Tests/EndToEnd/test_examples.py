@@ -91,16 +91,16 @@ def test_the_example_of_a_command_copies_a_database_and_says_what_is_wrong(start
 
     def backup(database):
         words = ["run", "backup", f"database={database}", "user_id=7", "--control", control]
-        return subprocess.run([executable(), *words], capture_output=True, text=True, timeout=20)
+        return subprocess.run([executable(), *words], capture_output=True, timeout=20)
 
     copied = backup("boston")
-    assert (copied.returncode, copied.stderr) == (0, "")
-    assert "\r\x1b[K 25 %" in copied.stdout and "Copied 200000 bytes." in copied.stdout
+    assert (copied.returncode, copied.stderr) == (0, b"")
+    assert b"\r\x1b[K 25 %" in copied.stdout and b"Copied 200000 bytes." in copied.stdout
     (copy,) = (tmp_path / "backups").iterdir()
     assert copy.read_bytes() == (folder / "databases" / "boston.sqlite3").read_bytes()
     missing = backup("paris")
-    assert missing.returncode == 1 and missing.stderr.startswith("ondemandd: backup: status 2 after ")
-    assert "There is no database paris." in missing.stdout and "Exited with status 2." in missing.stdout
+    assert missing.returncode == 1 and missing.stderr.startswith(b"ondemandd: backup: status 2 after ")
+    assert b"There is no database paris." in missing.stdout and b"Exited with status 2." in missing.stdout
 
 
 def test_every_example_is_a_valid_configuration():

@@ -110,7 +110,7 @@ def test_a_terminal_is_told_how_to_stop_the_run(begin, words):
     assert following.wait(10) == 0
     said = os.read(master, 4096).decode()
     os.close(master)
-    first, second = said.splitlines()
+    first, second = said.replace("\r", "").splitlines()
     assert first.startswith("run ") and first.endswith(" stops it") and "Ctrl-C leaves it running" in first
     assert second == "ended"
 

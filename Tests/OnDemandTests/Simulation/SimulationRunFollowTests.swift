@@ -39,7 +39,9 @@ struct SimulationRunFollowTests {
     @Test("the response has the ID, the output as it comes, and the result, and then the connection ends")
     func wholeRun() throws {
         let bench = try bench(
-            .printing([(.milliseconds(20), "one\r\n"), (.milliseconds(300), "zwölf")], exit: .status(3)))
+            .printing(
+                [(.milliseconds(20), "one\r\n"), (.milliseconds(300), "zwölf")], exitsAfter: .milliseconds(400),
+                exit: .status(3)))
         let peer = follow(bench)
         bench.run(for: .milliseconds(100))
         #expect(text(events(peer)) == "one\r\n")
