@@ -149,7 +149,8 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
         try kernel.watch(reports.wakeup, for: .edges, as: Token(ProxyToken.workerEvents, index: 0, generation: 0))
         for number in 0..<(configuration.threads - 1) {
             let worker = try Worker(
-                besides: proxy, kernel: try kernel.forWorkerThread(), number: number, reports: reports)
+                services: proxy.relay.services, kernel: try kernel.forWorkerThread(), number: number, reports: reports)
+            proxy.workers.append(.init(commands: worker.commands, counters: worker.counters))
             workers.append(worker)
         }
     }
@@ -359,7 +360,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
 
     /// Returns free memory to the system before a long sleep.
     func trimMemory() {
-        proxy.table.buffers.trim()
+        proxy.relay.trimBuffers()
         kernel.trimMemory()
     }
 

@@ -1,6 +1,6 @@
 /// Leases and tickets: how a request gets to its backend, and how its use ends.
 extension Proxy {
-    func enterGate(of id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
+    func enterGate(of id: BackendID, _ session: HTTPSession) {
         if let limit = upstreams[id.index].limits.maximumConnections,
             openCount(of: id) + upstreams[id.index].queued >= limit
         {
@@ -9,9 +9,9 @@ extension Proxy {
             return logRefusal(refusal, id, session)
         }
         if let generation = upstreams[id.index].gate.enter() {
-            admit(index, session, to: id, generation)
+            admit(session, to: id, generation)
         } else {
-            let ticket = issueTicket(for: id, index, session)
+            let ticket = issueTicket(for: id, session)
             upstreams[id.index].queued += 1
             admissions[id.index].queued += 1
             session.machine.queued()
@@ -27,16 +27,16 @@ extension Proxy {
     }
 
     /// Issues a ticket. The supervisor's reply refers to the session by it.
-    func issueTicket(for id: BackendID, _ index: Int, _ session: Connection.HTTPSession) -> Ticket {
+    func issueTicket(for id: BackendID, _ session: HTTPSession) -> Ticket {
         lastTicket += 1
         let ticket = Ticket(number: lastTicket)
-        queued[ticket] = clientToken(index)
+        queued[ticket] = session.token
         session.ticket = (ticket, id)
         return ticket
     }
 
-    func admit(_ index: Int, _ session: Connection.HTTPSession, to id: BackendID, _ generation: Generation) {
-        connections[index].lease = .init(backend: id, generation: generation)
+    func admit(_ session: HTTPSession, to id: BackendID, _ generation: Generation) {
+        session.lease = .init(backend: id, generation: generation)
         session.machine.admitted()
         upstreams[id.index].move(to: generation)
         recordConnectionCount(of: id)
@@ -50,7 +50,7 @@ extension Proxy {
         statusChanged()
     }
 
-    func reject(from id: BackendID, _ session: Connection.HTTPSession) {
+    func reject(from id: BackendID, _ session: HTTPSession) {
         session.machine.refused(.disabled, retryAfter: nil)
         logRefusal(.disabled, id, session)
     }
@@ -58,32 +58,31 @@ extension Proxy {
     func handle(_ reply: BackendReply) {
         switch reply {
         case .admitted(let id, let ticket, let generation):
-            guard let (index, session) = redeem(ticket) else {
+            guard let session = redeem(ticket) else {
                 // The client left before the admission arrived.
                 return returnLease(.init(backend: id, generation: generation))
             }
-            admit(index, session, to: id, generation)
-            drive(index)
+            admit(session, to: id, generation)
+            runSteps(session.token.index, session)
         case .refused(let ticket, let refusal, let retryAfter):
-            guard let (index, session) = redeem(ticket), let id = session.machine.request?.service else {
+            guard let session = redeem(ticket), let id = session.machine.request?.service else {
                 return
             }
             session.machine.refused(refusal, retryAfter: retryAfter)
             logRefusal(refusal, id, session)
-            drive(index)
+            runSteps(session.token.index, session)
         case .closeTunnels(let id, let generation, let reason, let window):
-            let lease = Connection.Lease(backend: id, generation: generation)
+            let lease = Lease(backend: id, generation: generation)
             let code = CloseCode(reason)
             upstreams[id.index].closing = (generation, code)
             closeTunnels(of: lease, code, over: window)
             reportDrained(from: lease)
         case .generationEnded(let id, let generation):
-            endLinks(of: .init(backend: id, generation: generation))
-            sendToWorkers(.generationEnded(.init(backend: id, generation: generation)))
+            endGeneration(.init(backend: id, generation: generation))
         case .commandEnded(let ticket, let outcome):
-            guard let (index, session) = redeem(ticket) else { return }
+            guard let session = redeem(ticket) else { return }
             serve(LocalReply(outcome), session)
-            drive(index)
+            runSteps(session.token.index, session)
         case .printed(let id, let line):
             pass(line, of: id)
         case .stateChanged(let id):
@@ -92,23 +91,20 @@ extension Proxy {
         }
     }
 
-    func redeem(_ ticket: Ticket) -> (index: Int, session: Connection.HTTPSession)? {
-        guard let token = queued.removeValue(forKey: ticket),
-            connections.contains(index: token.index, generation: token.generation),
-            let session = connections[token.index].session
-        else { return nil }
+    func redeem(_ ticket: Ticket) -> HTTPSession? {
+        guard let token = queued.removeValue(forKey: ticket), let session = session(named: token) else { return nil }
         forgetTicket(of: session)
-        return (token.index, session)
+        return session
     }
 
     /// Operator commands have a ticket but are not queued requests.
-    func forgetTicket(of session: Connection.HTTPSession) {
+    func forgetTicket(of session: HTTPSession) {
         if let id = session.machine.request?.service { upstreams[id.index].queued -= 1 }
         session.ticket = nil
     }
 
     /// Withdraws the ticket. A later decision of the supervisor has no effect.
-    func abandonTicket(of session: Connection.HTTPSession) {
+    func abandonTicket(of session: HTTPSession) {
         guard let (ticket, id) = session.ticket else { return }
         forgetTicket(of: session)
         queued[ticket] = nil
@@ -118,22 +114,29 @@ extension Proxy {
 
     /// Handles the end of a backend's generation. Its sockets have reported their end, or another process still holds
     /// them.
-    func endLinks(of lease: Connection.Lease) {
+    private func endGeneration(_ lease: Lease) {
         closeIdleUpstreams { $0 == lease }
-        for index in connections.indices where connections[index].lease == lease {
-            if connections[index].session?.machine.backendGenerationEnded() == true {
-                drive(index)
-                continue
+        for index in sessions.indices {
+            guard let session = sessions[index], session.lease == lease else { continue }
+            if !session.machine.backendGenerationEnded() {
+                session.hasGenerationEnded = true
+                session.upstream?.readiness.insert(.readable)
+                let hasEnded = session.upstream?.readiness.contains(.peerEnded) ?? false
+                if !hasEnded { session.machine.upstreamFailed() }
             }
-            connections[index].backendIsGone = true
-            connections[index].upstream?.readiness.insert(.readable)
-            let hasEnded = connections[index].upstream?.readiness.contains(.peerEnded) ?? false
-            if let session = connections[index].session, !hasEnded { session.machine.upstreamFailed() }
-            drive(index)
+            runSteps(index, session)
         }
+        relay.endTunnels(of: lease)
+        sendToWorkers(.generationEnded(lease))
     }
 
-    func returnLease(_ lease: Connection.Lease) {
+    /// Sends close frames to all tunnels of this thread and of the workers, or to those of one generation.
+    func closeTunnels(of lease: Lease?, _ code: CloseCode, over window: Duration) {
+        sendToWorkers(.closeTunnels(lease, code, over: window))
+        relay.closeTunnels(of: lease, code, over: window)
+    }
+
+    func returnLease(_ lease: Lease) {
         let gate = upstreams[lease.backend.index].gate
         if gate.leave(lease.generation) {
             if gate.isOpen {
@@ -146,8 +149,7 @@ extension Proxy {
         statusChanged()
     }
 
-    func endUse(of lease: Connection.Lease, wasUncounted: Bool) {
-        if report(.leaseEnded(lease, wasUncounted: wasUncounted)) { return }
+    func endUse(of lease: Lease, wasUncounted: Bool) {
         guard wasUncounted else { return returnLease(lease) }
         upstreams[lease.backend.index].uncounted -= 1
         recordConnectionCount(of: lease.backend)
@@ -160,22 +162,21 @@ extension Proxy {
     }
 
     /// Reports that the last tunnel of a closing generation has ended.
-    func reportDrained(from lease: Connection.Lease) {
+    func reportDrained(from lease: Lease) {
         let upstream = upstreams[lease.backend.index]
         guard upstream.closing?.generation == lease.generation, openCount(of: lease.backend) == 0 else { return }
         requests.post(.tunnelsDrained(lease.backend, lease.generation))
     }
+}
 
-    /// Returns the lease of a new tunnel if the backend is idle without client data: then only data keeps it awake.
-    func stopCounting(_ index: Int, _ lease: Connection.Lease) {
-        guard upstreams[lease.backend.index].idleWhen == .noClientData else { return }
-        connections[index].isUncounted = true
-        upstreams[lease.backend.index].uncounted += 1
-        returnLease(lease)
-    }
-
-    func recordClientData(_ index: Int) {
-        guard let lease = connections[index].lease else { return }
-        upstreams[lease.backend.index].gate.recordClientData(at: kernel.now())
+extension CloseCode {
+    /// 1012 and 1013 tell the client whether an immediate reconnect is useful (RFC 6455, 11.7).
+    init(_ reason: CloseReason) {
+        self =
+            switch reason {
+            case .goingAway: .goingAway
+            case .restarts: .serviceRestart
+            case .staysAway: .tryAgainLater
+            }
     }
 }

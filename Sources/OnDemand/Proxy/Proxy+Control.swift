@@ -1,21 +1,21 @@
 /// Requests of operators on the control socket and the status listener. Only commands can wake a backend.
 extension Proxy {
-    func control(_ index: Int, _ session: Connection.HTTPSession) {
+    func control(_ session: HTTPSession) {
         do throws(ControlError) {
             let place = session.purpose == .control ? ControlRequest.Place.control : .status
             let request = try ControlRequest(reading: session.machine.request?.line ?? "", at: place)
-            try respond(to: request, index, session)
+            try respond(to: request, session)
         } catch {
             serve(error.response, session)
         }
     }
 
     private func respond(
-        to request: ControlRequest, _ index: Int, _ session: Connection.HTTPSession
+        to request: ControlRequest, _ session: HTTPSession
     ) throws(ControlError) {
         switch request {
         case .status(.json):
-            serve(.snapshot, index, session)
+            serve(.snapshot, session)
         case .status(let form):
             let table = StatusTable.text(of: status.snapshot(), paint: form == .coloured ? .colours : .plain)
             serve(LocalReply(status: 200, body: table), session)
@@ -31,18 +31,18 @@ extension Proxy {
             let id = try command(named: name)
             session.machine.commandAccepted()
             post(
-                .follow(id, parameters: parameters.map { ($0.name, $0.value) }, requester: clientToken(index)))
+                .follow(id, parameters: parameters.map { ($0.name, $0.value) }, requester: session.token))
         case .runState(let name, let run):
             let id = try command(named: name)
             session.machine.commandAccepted()
-            post(.state(id, RunID(run), requester: clientToken(index)))
+            post(.state(id, RunID(run), requester: session.token))
         case .stopRun(let name, let run):
             let id = try command(named: name)
             session.machine.commandAccepted()
-            post(.stop(id, RunID(run), requester: clientToken(index)))
+            post(.stop(id, RunID(run), requester: session.token))
         case .command(let command, let name, let waits):
             let id = try backend(named: name)
-            let ticket = issueTicket(for: id, index, session)
+            let ticket = issueTicket(for: id, session)
             session.machine.commandAccepted()
             requests.post(.command(id, command, ticket, waits: waits))
         case .reload:
@@ -52,7 +52,7 @@ extension Proxy {
             let text = controlSource.lastOutput(of: id).suffix(lines).joined()
             guard follows else { return serve(LocalReply(status: 200, body: text), session) }
             session.machine.servedStream(LocalReply.lineStreamHead + Array(text.utf8))
-            logSubscribers.append(LogSubscriber(token: clientToken(index), backend: id))
+            logSubscribers.append(LogSubscriber(token: session.token, backend: id))
         }
     }
 
@@ -67,7 +67,7 @@ extension Proxy {
         throw names.contains(name) ? .cannotBeRun(name) : .unknown(name, known: names)
     }
 
-    func serve(_ response: LocalReply, _ session: Connection.HTTPSession) {
+    func serve(_ response: LocalReply, _ session: HTTPSession) {
         let headOnly = session.machine.request?.parsed.isHead ?? false
         session.machine.served(
             response.rendered(keepAlive: session.machine.staysOpen, headOnly: headOnly))
@@ -78,8 +78,8 @@ extension Proxy {
     func pass(_ line: String, of id: BackendID) {
         for subscriber in logSubscribers where subscriber.backend == id {
             let index = subscriber.token.index
-            guard let session = connections[index].session else { continue }
-            if session.machine.push(Array(line.utf8)) { drive(index) } else { close(index, .stalled) }
+            guard let session = sessions[index] else { continue }
+            if session.machine.push(Array(line.utf8)) { runSteps(index, session) } else { close(index, .stalled) }
         }
     }
 }

@@ -1,25 +1,25 @@
 /// Dispatches requests for local endpoints to their drivers.
 extension Proxy {
     /// Returns false if the proxy no longer owns the connection.
-    func serve(_ endpoint: Endpoint, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
+    func serve(_ endpoint: Endpoint, _ index: Int, _ session: HTTPSession) -> Bool {
         switch endpoint {
-        case .status(.service), .control: control(index, session)
-        case .status(let resource): serve(resource, index, session)
+        case .status(.service), .control: control(session)
+        case .status(let resource): serve(resource, session)
         case .cable(let id): return openSession(of: id, index, session)
         case .broadcast(let id):
             let body = session.machine.endpointBody
             session.machine.commandAccepted()
-            cableRequests.post(.broadcast(id, body: body, requester: clientToken(index)))
+            cableRequests.post(.broadcast(id, body: body, requester: session.token))
             requests.post(.cableWork)
         case .command(let id):
             let body = session.machine.endpointBody
             session.machine.commandAccepted()
-            post(.start(id, body: body, requester: clientToken(index)))
+            post(.start(id, body: body, requester: session.token))
         case .run(let id):
             let head = session.machine.request?.parsed.head
             let run = head.flatMap { RunID($0.lastSegment) }
             session.machine.commandAccepted()
-            let requester = clientToken(index)
+            let requester = session.token
             post(
                 head?.isDelete == true
                     ? .stop(id, run, requester: requester) : .state(id, run, requester: requester))
@@ -47,45 +47,39 @@ extension Proxy {
         switch reply {
         case .response(let response, let requester): respond(response, to: requester)
         case .following(let id, let requester):
-            guard let session = session(of: requester), session.machine.awaitsCommand else {
+            guard let session = session(named: requester), session.machine.awaitsCommand else {
                 return post(.followerLeft(requester: requester))
             }
             session.machine.servedStream(RunLines.head + RunLines.began(id.text))
             runFollowers.insert(requester)
-            drive(requester.index)
+            runSteps(requester.index, session)
         case .output(let bytes, let requester):
-            guard runFollowers.contains(requester), let session = session(of: requester) else { return }
+            guard runFollowers.contains(requester), let session = session(named: requester) else { return }
             let isKept = session.machine.push(RunLines.output(bytes), within: Limits.followedOutputBytes)
-            if isKept { drive(requester.index) } else { close(requester.index, .stalled) }
+            if isKept { runSteps(requester.index, session) } else { close(requester.index, .stalled) }
         case .followEnded(let run, let requester):
-            guard runFollowers.remove(requester) != nil, let session = session(of: requester) else { return }
+            guard runFollowers.remove(requester) != nil, let session = session(named: requester) else { return }
             session.machine.endStream(RunLines.ended(run))
-            drive(requester.index)
+            runSteps(requester.index, session)
         }
-    }
-
-    /// nil: the connection has closed, or has no HTTP session any more.
-    private func session(of requester: Token) -> Connection.HTTPSession? {
-        guard connections.contains(index: requester.index, generation: requester.generation) else { return nil }
-        return connections[requester.index].session
     }
 
     /// Whether no request refers to this command, and no message about one is on its way.
     func isUnused(_ id: CommandID) -> Bool {
-        connections.indices.allSatisfy { connections[$0].session?.machine.mayConcern(id) != true }
+        sessions.all.allSatisfy { !$0.machine.mayConcern(id) }
     }
 
     /// The response of another driver to a request that waits for it.
     private func respond(_ response: LocalReply, to requester: Token) {
-        guard let session = session(of: requester), session.machine.awaitsCommand else { return }
+        guard let session = session(named: requester), session.machine.awaitsCommand else { return }
         if response.status < 300 { serve(response, session) } else { session.machine.respond(response) }
-        drive(requester.index)
+        runSteps(requester.index, session)
     }
 
     // MARK: Cables
 
     /// Verifies the client's token and transfers the connection to the cable server.
-    private func openSession(of id: CableID, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
+    private func openSession(of id: CableID, _ index: Int, _ session: HTTPSession) -> Bool {
         guard let upgrade = session.machine.request?.parsed.cable?.upgrade else {
             preconditionFailure("a cable client without a handshake")
         }
@@ -117,7 +111,7 @@ extension Proxy {
         }
         guard !access.backendAccepts else {
             session.machine.request?.note(identifiers: verdict.identifiers)
-            if access.maximumConnections != nil { noteAsking(index, for: id) }
+            if access.maximumConnections != nil { noteAsking(session, for: id) }
             session.machine.proceedToBackend()
             return true
         }
@@ -131,7 +125,7 @@ extension Proxy {
 
     /// The way to the backend of a cable's client; nil where the request cannot be repeated later.
     private func backendTransfer(
-        of session: Connection.HTTPSession, _ upgrade: CableUpgrade, upstream: UpstreamTransfer?
+        of session: HTTPSession, _ upgrade: CableUpgrade, upstream: UpstreamTransfer?
     ) -> BackendTransfer? {
         guard let id = session.machine.request?.service, let request = StoredRequest(head: upgrade.backendHead) else {
             return nil
@@ -142,11 +136,10 @@ extension Proxy {
 
     /// The backend has accepted a client of a cable: both sockets move to the cable server. Returns false for a
     /// connection that is a tunnel: another subprotocol was chosen, or the request cannot be repeated.
-    func openSession(_ index: Int, _ session: Connection.HTTPSession) -> Bool {
+    func openSession(_ index: Int, _ session: HTTPSession) -> Bool {
         guard let opening = session.machine.tunnelOpening, opening.switchesToActionCable,
             let handshake = session.machine.request?.parsed.cable,
-            let lease = table.connections.peek(at: index, for: { $0.lease }),
-            let descriptor = table.connections.peek(at: index, for: { $0.upstream?.descriptor }),
+            let lease = session.lease, let descriptor = session.upstream?.descriptor,
             StoredRequest(head: handshake.upgrade.backendHead) != nil
         else { return false }
         let (id, upgrade) = (handshake.id, handshake.upgrade)
@@ -161,8 +154,8 @@ extension Proxy {
                 .tunnelOpened, [LogField("service", upstreams[service.index].name)])
         }
         kernel.unwatch(descriptor)
-        connections[index].upstream = nil
-        connections[index].lease = nil
+        session.upstream = nil
+        session.lease = nil
         handOver(
             index, session, upgrade, .accepted(identifiers: upgrade.identifiers), to: id, transfer,
             response: response.takeAll(), earlyBytes: bytes.toUpstream)
@@ -182,15 +175,14 @@ extension Proxy {
     }
 
     private func handOver(
-        _ index: Int, _ session: Connection.HTTPSession, _ upgrade: CableUpgrade, _ verdict: SessionTransfer.Verdict,
+        _ index: Int, _ session: HTTPSession, _ upgrade: CableUpgrade, _ verdict: SessionTransfer.Verdict,
         to id: CableID, _ backend: BackendTransfer? = nil, response: [UInt8]? = nil, earlyBytes: [UInt8]? = nil
     ) {
-        reactor.disarm(.connection(clientToken(index)))
-        noteAnnounced(nil, of: index)
         let address = session.machine.remoteAddress
         let earlyBytes = earlyBytes ?? session.machine.takeEarlyBytes()
-        let connection = connections.remove(index: index)
-        kernel.unwatch(connection.client.descriptor)
+        end(session)
+        relay.freeSlot(index)
+        kernel.unwatch(session.client.descriptor)
         while sessionCounts.count <= id.index { sessionCounts.append(0) }
         sessionCounts[id.index] += 1
         scheduleMemoryTrim()
@@ -198,7 +190,7 @@ extension Proxy {
         cableRequests.post(
             .open(
                 SessionTransfer(
-                    cable: id, descriptor: connection.client.descriptor, admission: connection.admission,
+                    cable: id, descriptor: session.client.descriptor, admission: session.admission,
                     upgrade: upgrade, response: response ?? upgrade.response, verdict: verdict,
                     earlyBytes: earlyBytes, address: address, backend: backend)))
     }
@@ -206,17 +198,16 @@ extension Proxy {
     func sessionCount(of id: CableID) -> Int { sessionCounts.indices.contains(id.index) ? sessionCounts[id.index] : 0 }
 
     /// The cable's backend is asked to accept this client, which counts until it has an answer.
-    private func noteAsking(_ index: Int, for id: CableID) {
+    private func noteAsking(_ session: HTTPSession, for id: CableID) {
         while askingClients.count <= id.index { askingClients.append(AskingClients()) }
-        askingClients[id.index].tokens.insert(clientToken(index))
+        askingClients[id.index].tokens.insert(session.token)
         guard askingClients[id.index].tokens.count >= askingClients[id.index].nextLook else { return }
         forgetAnswered(by: id)
     }
 
     private func forgetAnswered(by id: CableID) {
         let asking = askingClients[id.index].tokens.filter { token in
-            connections.contains(index: token.index, generation: token.generation)
-                && connections[token.index].session?.machine.asksBackend(for: id) == true
+            session(named: token)?.machine.asksBackend(for: id) == true
         }
         askingClients[id.index] = AskingClients(tokens: asking, nextLook: 2 * asking.count + 64)
     }
@@ -232,7 +223,7 @@ extension Proxy {
     /// Whether no client and no request refers to this cable, and no message about one is on its way.
     func isUnused(_ id: CableID) -> Bool {
         sessionCount(of: id) == 0
-            && connections.indices.allSatisfy { connections[$0].session?.machine.mayConcern(id) != true }
+            && sessions.all.allSatisfy { !$0.machine.mayConcern(id) }
     }
 
     func handle(_ reply: CableReply) {

@@ -63,8 +63,8 @@ extension Proxy {
             closeIdleUpstreams { _ in true }
             return true
         }
-        let idle = connections.indices.lazy.filter { self.connections[$0].session?.machine.isBetweenRequests ?? false }
-        let chosen = Array(idle.prefix(Limits.idleLinksClosedForRoom))
+        let idle = sessions.all.filter { $0.machine.isBetweenRequests }.prefix(Limits.idleLinksClosedForRoom)
+        let chosen = idle.map(\.token.index)
         for index in chosen { close(index, .idle) }
         return !chosen.isEmpty
     }
@@ -81,20 +81,20 @@ extension Proxy {
         guard let admission = admission(of: peer, through: listener, at: index) else {
             return kernel.reset(descriptor)
         }
-        let session = Connection.HTTPSession(
+        let slot = relay.takeSlot()
+        let token = Token(ConnectionToken.client, index: slot.index, generation: slot.generation)
+        let session = HTTPSession(
             machine: ExchangeMachine(rules: listener.rules, peer: peer, identity: nextIdentity()),
-            purpose: listener.purpose)
+            purpose: listener.purpose, client: descriptor, token: token, admission)
         if admission.listener == nil { session.machine.reject() }
-        let place = connections.claim()
-        let client = Connection.Endpoint(descriptor: descriptor)
-        connections[place.index].begin(client, session, generation: place.generation, admission)
-        if table.connections.count == Limits.manyConnections { hadManyConnections = true }
+        begin(session)
+        if relay.count == Limits.manyConnections { hadManyConnections = true }
         do throws(SystemError) {
-            try kernel.watch(descriptor, for: .edges, as: clientToken(place.index))
-            drive(place.index)
+            try kernel.watch(descriptor, for: .edges, as: token)
+            runSteps(slot.index, session)
         } catch {
             log(.systemError, LogField("detail", error.description))
-            close(place.index, .clientReset)
+            close(slot.index, .clientReset)
         }
     }
 
@@ -129,11 +129,11 @@ extension Proxy {
     }
 
     /// Counts a connection by the client address of its PROXY header.
-    func admitAnnounced(_ index: Int, _ session: Connection.HTTPSession) {
+    func admitAnnounced(_ session: HTTPSession) {
         let limit = session.machine.rules.limits.maximumConnectionsPerAddress
         let address = ClientAddress(session.machine.peer)
-        let admission = table.connections.peek(at: index) { $0.admission }
-        if admission.clientPrefix == nil { connections[index].admission.announced(address) }
+        let admission = session.admission
+        if admission.clientPrefix == nil { session.admission.announced(address) }
         guard limit != nil, let clientPrefix = ClientPrefix(address), admission.listener != nil,
             admission.clientPrefix == nil
         else { return session.machine.admittedToListener() }
@@ -145,7 +145,7 @@ extension Proxy {
             return session.machine.reject()
         }
         clientPrefixes[clientPrefix, default: ConnectionLimiter()].enter()
-        connections[index].admission.countWithAddress()
+        session.admission.countWithAddress()
         session.machine.admittedToListener()
     }
 
@@ -154,7 +154,6 @@ extension Proxy {
     }
 
     func releaseAdmission(_ admission: Admission) {
-        if report(.connectionEnded(admission)) { return }
         guard let number = admission.listener else {
             rejected -= 1
             return
@@ -195,11 +194,11 @@ extension Proxy {
     }
 
     /// Rejects a queued request at shutdown, because its start will not finish.
-    private func reject(from id: BackendID, _ index: Int, _ session: Connection.HTTPSession) {
+    private func reject(from id: BackendID, _ index: Int, _ session: HTTPSession) {
         abandonTicket(of: session)
         session.machine.refused(.shuttingDown, retryAfter: Refusal.shutdownRetry)
         logRefusal(.shuttingDown, id, session)
-        drive(index)
+        runSteps(index, session)
     }
 
     /// Starts the drain: closes client listeners and idle connections, sends close frames to tunnels, rejects queued
@@ -208,17 +207,17 @@ extension Proxy {
         for index in listeners.indices where listeners[index]?.rules.isAboutDaemon == false { closeListener(index) }
         isDraining = true
         closeIdleUpstreams { _ in true }
-        for index in connections.indices {
-            guard let session = connections[index].session else { continue }
+        for index in sessions.indices {
+            guard let session = sessions[index] else { continue }
             switch session.machine.drain() {
             // A run that is followed ends before the daemon does.
-            case .close where runFollowers.contains(clientToken(index)): break
+            case .close where runFollowers.contains(session.token): break
             case .close: close(index, .shuttingDown)
             case .reject(let id): reject(from: id, index, session)
             case .endCommand:
                 abandonTicket(of: session)
                 serve(LocalReply(status: 503, body: "ondemandd is shutting down."), session)
-                drive(index)
+                runSteps(index, session)
             case .finish: break
             }
         }
@@ -282,15 +281,14 @@ extension Proxy {
     /// All exchanges and tunnels have ended. Lingering connections have their response, and status requests do not
     /// delay the shutdown.
     var isDrained: Bool {
-        workerConnectionCount == 0
-            && connections.indices.allSatisfy { index in
-                connections[index].session.map { !$0.machine.delaysShutdown } ?? connections[index].isDiscarding
-            }
+        workerConnectionCount == 0 && relay.isDrained
+            && sessions.all.allSatisfy { !$0.machine.delaysShutdown }
     }
 
     /// Closes all connections at once.
     func closeEverything() {
-        for index in connections.indices { close(index, .shuttingDown) }
+        for index in sessions.indices { close(index, .shuttingDown) }
+        relay.closeEverything()
         sendToWorkers(.closeEverything)
     }
 }

@@ -1,12 +1,12 @@
 /// What the log says of requests.
 extension Proxy {
-    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ session: Connection.HTTPSession) {
+    func logRefusal(_ refusal: Refusal, _ id: BackendID, _ session: HTTPSession) {
         admissions[id.index].refused[refusal.reason] += 1
         let reasons = [LogField("reason", refusal.word), LogField("status", 503)]
         log.record(.refused, [service(id)] + reasons + about(session))
     }
 
-    func logLocalReply(of session: Connection.HTTPSession) {
+    func logLocalReply(of session: HTTPSession) {
         guard let response = session.machine.takeLocalReply(), response.status != 503 else { return }
         if let command = session.machine.request?.parsed.command { noteRejection(response, of: command) }
         if session.purpose.isForClients { count(localReply: response.status) }
@@ -23,12 +23,18 @@ extension Proxy {
     }
 
     /// Logs a wrong token with the client's address and never with the token.
-    func logWrongSecret(of session: Connection.HTTPSession) {
+    func logWrongSecret(of session: HTTPSession) {
         guard let suppressed = unauthorizedLog.admit(at: kernel.now()) else { return }
         var fields = [LogField("client", session.machine.remoteAddress)]
         fields.append(LogField("path", session.machine.request?.shownPath ?? ""))
         if suppressed > 0 { fields.append(LogField("suppressed", suppressed)) }
         log.record(.unauthorized, fields)
+    }
+
+    /// Logs a request whose client reads nothing of its response.
+    func noteAbort(of session: HTTPSession, _ termination: TerminationReason) {
+        guard termination == .stalled, let id = session.machine.request?.service else { return }
+        relay.logAbort(.connectionAborted, id, session.machine.remoteAddress, termination.rawValue)
     }
 
     func count(localReply status: Int) {
@@ -40,7 +46,7 @@ extension Proxy {
     }
 
     /// Log fields with the client and the request identifier.
-    func about(_ session: Connection.HTTPSession) -> [LogField] {
+    func about(_ session: HTTPSession) -> [LogField] {
         let client = LogField("client", session.machine.remoteAddress)
         return [client] + (session.machine.request.map { [LogField("request_id", $0.id)] } ?? [])
     }

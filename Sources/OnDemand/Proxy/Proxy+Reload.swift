@@ -5,10 +5,7 @@ extension Proxy {
     /// Applies to every request that is not parsed yet.
     func update(_ rules: ExchangeRules, for purpose: ListenerSpec.Purpose) {
         for index in listeners.indices where listeners[index]?.purpose == purpose { listeners[index]?.rules = rules }
-        for index in connections.indices {
-            guard let session = connections[index].session, session.purpose == purpose else { continue }
-            session.machine.update(rules)
-        }
+        for session in sessions.all where session.purpose == purpose { session.machine.update(rules) }
     }
 
     /// Bound addresses of the client listeners.
@@ -33,39 +30,36 @@ extension Proxy {
             let position = empty.firstIndex(where: { upstreams.indices.contains($0.index) && isUnused($0) })
         else {
             upstreams.append(upstream)
-            traffic.append(Traffic())
             admissions.append(AdmissionCounters())
             connectionHistories.append(ConnectionHistory())
             let id = BackendID(index: upstreams.count - 1)
-            sendToWorkers(of: id)
+            tellRelays(of: id)
             return id
         }
         let id = empty.remove(at: position)
         mergeTraffic()
         upstreams[id.index] = upstream
-        traffic[id.index] = Traffic()
+        relay.table.traffic[id.index] = Traffic()
         admissions[id.index] = AdmissionCounters()
         connectionHistories[id.index] = ConnectionHistory()
-        sendToWorkers(of: id)
+        tellRelays(of: id)
         return id
     }
 
     /// Copies the counters of a removed service to the service of the same name that replaces it.
     func inheritCounts(_ id: BackendID, from namesake: BackendID) {
         mergeTraffic()
-        traffic[id.index] = traffic[namesake.index]
+        relay.table.traffic[id.index] = relay.table.traffic[namesake.index]
         admissions[id.index] = admissions[namesake.index]
         connectionHistories[id.index] = connectionHistories[namesake.index]
     }
 
     /// Whether no connection refers to this service.
     private func isUnused(_ id: BackendID) -> Bool {
-        upstreams[id.index].onWorkers == 0
-            && connections.indices.allSatisfy { index in
-                let session = connections[index].session
-                return connections[index].lease?.backend != id && session?.ticket?.backend != id
-                    && session?.idleUpstream?.backend != id
-                    && session?.machine.request?.service != id
+        upstreams[id.index].onWorkers == 0 && relay.isUnused(id)
+            && sessions.all.allSatisfy { session in
+                session.lease?.backend != id && session.ticket?.backend != id
+                    && session.idleUpstream?.backend != id && session.machine.request?.service != id
             }
     }
 
@@ -86,7 +80,7 @@ extension Proxy {
     /// Applies to new tunnels. `send_timeout` applies to open tunnels as well.
     func update(_ limits: ServiceLimits, of id: BackendID) {
         upstreams[id.index].limits = limits
-        sendToWorkers(of: id)
+        tellRelays(of: id)
     }
 
     // MARK: Unmanaged services
@@ -99,7 +93,7 @@ extension Proxy {
 
     /// Closes the gate and the tunnels of an unmanaged service, as for a stopped backend.
     func closeUnmanaged(_ id: BackendID, over window: Duration, within timeout: Duration) {
-        let lease = Connection.Lease(backend: id, generation: upstreams[id.index].unmanagedGeneration)
+        let lease = Lease(backend: id, generation: upstreams[id.index].unmanagedGeneration)
         upstreams[id.index].gate.close()
         closeIdleUpstreamsOfClosedGate(id)
         upstreams[id.index].closing = (lease.generation, .goingAway)
@@ -114,17 +108,21 @@ extension Proxy {
 
     /// Closes all connections of this service except those of one generation.
     func close(_ id: BackendID, sparing generation: Generation?) {
-        for index in connections.indices {
-            guard let lease = connections[index].lease, lease.backend == id, lease.generation != generation else {
+        for index in sessions.indices {
+            guard let lease = sessions[index]?.lease, lease.backend == id, lease.generation != generation else {
                 continue
             }
             close(index, .shuttingDown)
         }
+        relay.close(id, sparing: generation)
         sendToWorkers(.close(id, sparing: generation))
     }
 }
 
 extension Proxy.Upstream {
+    /// What relays know of it.
+    var ofTunnels: TunnelService { TunnelService(name: name, gate: gate, limits: limits) }
+
     /// Address and idle rule of the generations after `after`.
     struct Move {
         let after: Generation

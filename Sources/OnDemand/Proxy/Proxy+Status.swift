@@ -1,16 +1,16 @@
 /// Serves the status listener from memory and pushes changes to subscribers. These requests never count as use.
 extension Proxy {
-    func serve(_ resource: StatusResource, _ index: Int, _ session: Connection.HTTPSession) {
+    func serve(_ resource: StatusResource, _ session: HTTPSession) {
         // A kept connection would delay the shutdown.
         if isDraining { session.machine.closeAfterResponse() }
         hasServedStatus = hasServedStatus || resource.isLarge
         let keepAlive = session.machine.staysOpen
         let headOnly = session.machine.request?.parsed.isHead ?? false
         switch resource {
-        case .service: control(index, session)
+        case .service: control(session)
         case .events where !headOnly:
             session.machine.servedStream(StatusResponse.eventStreamHead + StatusResponse.event(status.snapshot()))
-            statusSubscribers.append(clientToken(index))
+            statusSubscribers.append(session.token)
             refreshLater(after: Limits.statusRefresh)
         case .history:
             let text = HistoryJSON.text(of: status.history(), at: kernel.wallClock().seconds)
@@ -27,7 +27,7 @@ extension Proxy {
     /// Fills in the values that only the proxy knows.
     func describe(_ id: BackendID, in service: inout Snapshot.Service) {
         service.open = openCount(of: id)
-        service.traffic = traffic[id.index]
+        service.traffic = relay.table.traffic[id.index]
         service.queuedRequestsTotal = admissions[id.index].queued
         service.refused = admissions[id.index].refused.all
     }
@@ -35,9 +35,7 @@ extension Proxy {
     /// Open tunnels by service index.
     func openTunnels() -> [Int] {
         var counts = upstreams.map(\.onWorkers)
-        for index in connections.indices where connections[index].session == nil {
-            if let lease = connections[index].lease { counts[lease.backend.index] += 1 }
-        }
+        relay.countTunnels(in: &counts)
         return counts
     }
 
@@ -56,8 +54,8 @@ extension Proxy {
         guard !statusSubscribers.isEmpty else { return }
         let event = StatusResponse.event(status.snapshot())
         for token in statusSubscribers {
-            guard let session = connections[token.index].session else { continue }
-            if session.machine.push(event) { drive(token.index) } else { close(token.index, .stalled) }
+            guard let session = sessions[token.index] else { continue }
+            if session.machine.push(event) { runSteps(token.index, session) } else { close(token.index, .stalled) }
         }
         // Memory and ages change without an event. The timer runs only while there are subscribers.
         if !statusSubscribers.isEmpty { refreshLater(after: Limits.statusRefresh) }

@@ -9,7 +9,7 @@ extension Proxy {
     }
 
     /// Connections of this thread and of all workers.
-    var connectionCount: Int { connections.count + workerConnectionCount }
+    var connectionCount: Int { relay.count + workerConnectionCount }
 
     var workerConnectionCount: Int { workers.reduce(0) { $0 + $1.connections } }
 
@@ -25,20 +25,13 @@ extension Proxy {
     /// Hands a tunnel over to a worker. Returns false if it stays on this thread.
     func handOver(_ index: Int) -> Bool {
         guard !workers.isEmpty,
-            let chosen = Self.lightest(own: connections.count - 1, others: workers.map(\.connections)),
-            let lease = connections[index].lease, let upstream = connections[index].upstream
+            let chosen = Self.lightest(own: relay.count - 1, others: workers.map(\.connections)),
+            let transfer = relay.handOver(index)
         else { return false }
-        let connection = connections[index]
-        let proxyProtocol = announcedClient(of: index)
-        noteAnnounced(nil, of: index)
-        kernel.unwatch(connection.client.descriptor)
-        kernel.unwatch(upstream.descriptor)
-        connections.remove(index: index)
         workers[chosen].connections += 1
         if workerConnectionCount == Limits.manyConnections { hadManyConnections = true }
-        upstreams[lease.backend.index].onWorkers += 1
-        workers[chosen].commands.post(
-            .tunnel(TunnelTransfer(connection, announcedClient: proxyProtocol)), through: kernel)
+        upstreams[transfer.tunnel.lease.backend.index].onWorkers += 1
+        workers[chosen].commands.post(.tunnel(transfer), through: kernel)
         return true
     }
 
@@ -46,10 +39,11 @@ extension Proxy {
         for worker in workers { worker.commands.post(command, through: kernel) }
     }
 
-    func sendToWorkers(of id: BackendID) {
-        guard !workers.isEmpty else { return }
-        let upstream = upstreams[id.index]
-        sendToWorkers(.register(id, name: upstream.name, upstream.gate, upstream.limits))
+    /// Registers a new or changed service with the relays of all threads.
+    func tellRelays(of id: BackendID) {
+        let service = upstreams[id.index].ofTunnels
+        relay.register(service, at: id)
+        sendToWorkers(.register(service, at: id))
     }
 
     // MARK: Events from a worker
@@ -75,52 +69,6 @@ extension Proxy {
 
     /// Adds the workers' traffic counters to this proxy's.
     func mergeTraffic() {
-        for worker in workers { worker.counters.merge(into: &traffic) }
-    }
-
-    // MARK: On a worker
-
-    /// Takes over a tunnel. Its readiness comes along, and watching the sockets reports the current readiness.
-    func takeOver(_ connection: Connection, announcedClient: String?) {
-        lastUpstreamNumber = (lastUpstreamNumber + 1) & 0xff_ffff
-        let place = connections.insert(connection)
-        connections[place.index].generation = place.generation
-        noteAnnounced(announcedClient, of: place.index)
-        connections[place.index].upstream?.number = lastUpstreamNumber
-        if connections.count == Limits.manyConnections { hadManyConnections = true }
-        do throws(SystemError) {
-            try kernel.watch(connection.client.descriptor, for: .edges, as: clientToken(place.index))
-            if let upstream = connection.upstream {
-                let token = Token(ConnectionToken.upstream, index: place.index, generation: lastUpstreamNumber)
-                try kernel.watch(upstream.descriptor, for: .edges, as: token)
-            }
-            relay(place.index)
-        } catch {
-            log(.systemError, LogField("detail", error.description))
-            close(place.index, .clientReset)
-        }
-    }
-
-    func register(_ upstream: Upstream, at id: BackendID) {
-        guard upstreams.indices.contains(id.index) else {
-            precondition(id.index == upstreams.count, "services are registered in order of their indices")
-            upstreams.append(upstream)
-            traffic.append(Traffic())
-            return
-        }
-        upstreams[id.index] = upstream
-    }
-
-    func enterTraffic() {
-        if let reporting { reporting.counters.enter(&traffic) }
-    }
-
-    /// Reports an event to the main proxy. Returns false on the main proxy itself. The traffic counters are published
-    /// first, so that an end is never seen before its bytes.
-    func report(_ content: @autoclosure () -> WorkerEvent.Content) -> Bool {
-        guard let reporting else { return false }
-        enterTraffic()
-        reporting.queue.post(WorkerEvent(worker: reporting.worker, content: content()), through: kernel)
-        return true
+        for worker in workers { worker.counters.merge(into: &relay.table.traffic) }
     }
 }

@@ -3,12 +3,12 @@
 /// - Events: `ready` for a socket, `deadlineFired` for a timer, `handle` for a reply of the supervisor or a cable
 ///   server.
 /// - `runSteps` performs the steps of an HTTP session until the machine rests or `Limits.stepsPerTurn` is reached.
-/// - `relay` moves the bytes of an open tunnel. A worker may take the tunnel over.
+/// - An open tunnel moves to the `TunnelRelay` of this thread or of a worker, a client of a cable to the cable server.
 /// - Admission: `gate.enter()` grants a lease, or a ticket is queued and `BackendRequest.wanted` goes to the
 ///   supervisor.
 ///
-/// Invariants: every lease, ticket, timer and descriptor of a connection is released in `close`. The proxy knows gates
-/// and tickets, never processes.
+/// Invariants: every lease, ticket, timer and descriptor of a session is released in `close`. The proxy knows gates and
+/// tickets, never processes.
 final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
@@ -32,7 +32,8 @@ final class Proxy<K: Kernel> {
     unowned let controlSource: any ControlSource
     /// By the index of their tokens. nil: closed.
     var listeners: [Listener?] = []
-    var table: ConnectionTable
+    let relay: TunnelRelay<K>
+    private(set) var sessions = HTTPSessionTable()
     /// Admission results, by service index.
     var admissions: [AdmissionCounters]
     /// Connection counts over time, by service index.
@@ -69,16 +70,12 @@ final class Proxy<K: Kernel> {
     var isDraining = false
     var queued: [Ticket: Token] = [:]
     var lastTicket: UInt64 = 0
-    /// Client addresses of tunnels from PROXY headers, by connection index.
-    var announcedClients: [String?] = []
     /// The last upstream number, for tokens.
     var lastUpstreamNumber: UInt32 = 0
     /// Worker threads that relay tunnels.
     var workers: [WorkerHandle] = []
     /// Events from the workers. nil: no workers.
     let reports: ThreadSafeQueue<WorkerEvent>?
-    /// Set on the proxy of a worker. nil: the main proxy.
-    let reporting: WorkerContext?
 
     var kernel: K { reactor.kernel }
 
@@ -105,8 +102,6 @@ final class Proxy<K: Kernel> {
         var onWorkers = 0
         /// The generation whose tunnels are closing, and the close code. It admits no new requests. nil: none.
         var closing: (generation: Generation, code: CloseCode)?
-        /// Budget of log lines about connections that the daemon closes.
-        var aborts = LineBudget()
 
         /// Address of the current generation. Inlined because a call would copy the whole value.
         @inline(__always)
@@ -117,8 +112,7 @@ final class Proxy<K: Kernel> {
         upstreams: [Upstream], reactor: Reactor<K>, log: Log, requests: Mailbox<BackendRequest>,
         cableRequests: Mailbox<CableRequest> = Mailbox(), commandRequests: Mailbox<CommandRequest> = Mailbox(),
         status: any StatusSource, controlSource: any ControlSource,
-        reports: ThreadSafeQueue<WorkerEvent>? = nil,
-        reporting: WorkerContext? = nil
+        reports: ThreadSafeQueue<WorkerEvent>? = nil
     ) {
         self.upstreams = upstreams
         self.reactor = reactor
@@ -129,11 +123,14 @@ final class Proxy<K: Kernel> {
         self.status = status
         self.controlSource = controlSource
         self.reports = reports
-        self.reporting = reporting
         lastIdentity = reactor.kernel.random()
-        table = ConnectionTable(traffic: Array(repeating: Traffic(), count: upstreams.count))
+        relay = TunnelRelay(services: upstreams.map(\.ofTunnels), reactor: reactor, log: log)
         admissions = Array(repeating: AdmissionCounters(), count: upstreams.count)
         connectionHistories = Array(repeating: ConnectionHistory(), count: upstreams.count)
+        relay.owner = TunnelOwner(
+            leaseEnded: { [unowned self] in endUse(of: $0, wasUncounted: $1) },
+            tunnelClosed: { [unowned self] in releaseAdmission($0) },
+            lastSlotFreed: { [unowned self] in trimMemoryWhenEmpty() })
     }
 
     // MARK: Events
@@ -141,23 +138,19 @@ final class Proxy<K: Kernel> {
     /// Handles consecutive connection events. Returns the position of the first other event.
     func relayRun(from first: Int, of count: Int) -> Int {
         var position = first
-        while let (token, outcome) = table.relayRun(&position, of: count, through: kernel) { follow(outcome, token) }
+        while let event = relay.relayRun(&position, of: count) { sessionReady(event.token, event.readiness) }
         return position
     }
 
     /// Handles an event of a connection's socket.
     func ready(_ token: Token, _ readiness: Readiness) {
-        follow(table.take(readiness, for: token, through: kernel), token)
+        if !relay.ready(token, readiness) { sessionReady(token, readiness) }
     }
 
-    private func follow(_ outcome: Connection.EventOutcome, _ token: Token) {
-        switch outcome {
-        case .stale: break
-        case .relayed(let outcome): ended(outcome, of: token.index)
-        case .http:
-            if ConnectionToken(token) == .upstream { finishConnecting(token.index) }
-            runSteps(token.index)
-        }
+    private func sessionReady(_ token: Token, _ readiness: Readiness) {
+        guard let session = sessions[token.index], session.learn(readiness, for: token) else { return }
+        if ConnectionToken(token) == .upstream { finishConnecting(session) }
+        runSteps(token.index, session)
     }
 
     /// Handles an event of one of the proxy's other sockets.
@@ -170,10 +163,7 @@ final class Proxy<K: Kernel> {
 
     /// Handles a timer of a connection.
     func connectionTimerFired(_ key: TimerKey) {
-        switch ConnectionTimer(key) {
-        case .deadline: deadlineFired(key.client)
-        case .rateLimiter: rateLimitTimerFired(key.client)
-        }
+        if !relay.timerFired(key) { deadlineFired(key.client) }
     }
 
     func timerFired(_ key: TimerKey) {
@@ -186,14 +176,25 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    func drive(_ index: Int) {
-        if table.session(of: index) == nil { relay(index) } else { runSteps(index) }
+    // MARK: Sessions
+
+    /// nil: the session has ended.
+    func session(named token: Token) -> HTTPSession? {
+        guard let session = sessions[token.index], session.token == token else { return nil }
+        return session
+    }
+
+    func begin(_ session: HTTPSession) { sessions.insert(session) }
+
+    /// The connection ends, or becomes a tunnel or a session of a cable.
+    func end(_ session: HTTPSession) {
+        reactor.disarm(.connection(session.token))
+        sessions.remove(session)
     }
 
     /// Performs the steps of the session until it has to wait.
-    private func runSteps(_ index: Int) {
-        guard let session = table.session(of: index) else { return }
-        guard session.mayRun(in: reactor.turn) else { return reactor.resumeLater(clientToken(index)) }
+    func runSteps(_ index: Int, _ session: HTTPSession) {
+        guard session.mayRun(in: reactor.turn) else { return reactor.resumeLater(session.token) }
         var deadline: Instant?
         for number in 0..<Limits.stepsPerTurn {
             if number >= Limits.stepsBeforeClock, number % 4 == 0 {
@@ -201,36 +202,35 @@ final class Proxy<K: Kernel> {
                 if let deadline, now >= deadline { break }
                 deadline = deadline ?? now + Limits.conversationTimePerTurn
             }
-            let readiness = table.readiness(of: index)
-            let (step, hasLocalReply) = session.next(client: readiness.client, upstream: readiness.upstream)
+            let (step, hasLocalReply) = session.next()
             if hasLocalReply { logLocalReply(of: session) }
-            if step == .rest { return armDeadline(of: index, session, client: readiness.client) }
+            if step == .rest { return armDeadline(of: session) }
             guard perform(step, index, session) else { return }
         }
         logLocalReply(of: session)
-        armDeadline(of: index, session, client: table.readiness(of: index).client)
-        reactor.resumeLater(clientToken(index))
+        armDeadline(of: session)
+        reactor.resumeLater(session.token)
     }
 
     /// Performs one step. Returns false if the session is over.
-    private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ session: Connection.HTTPSession) -> Bool {
+    private func perform(_ step: ExchangeMachine.Step, _ index: Int, _ session: HTTPSession) -> Bool {
         switch step {
         case .rest: break
-        case .admit: admitAnnounced(index, session)
+        case .admit: admitAnnounced(session)
         case .terminate(let termination): close(index, termination)
         case .openTunnel: openTunnel(index, session)
-        case .enterGate(let id): enterGate(of: id, index, session)
+        case .enterGate(let id): enterGate(of: id, session)
         case .reject(let id): reject(from: id, session)
-        case .connect(let id): connect(to: id, index, session)
+        case .connect(let id): connect(to: id, session)
         case .serve(let endpoint): return serve(endpoint, index, session)
-        case .receive(.client): receiveFromClient(index, session)
-        case .receive(.upstream): receiveFromUpstream(index, session)
-        case .send(.client): sendToClient(index, session)
-        case .send(.upstream): sendToUpstream(index, session)
-        case .releaseUpstream: releaseUpstream(index, session)
-        case .keepUpstream: keepUpstream(index, session)
+        case .receive(.client): receiveFromClient(session)
+        case .receive(.upstream): receiveFromUpstream(session)
+        case .send(.client): sendToClient(session)
+        case .send(.upstream): sendToUpstream(session)
+        case .releaseUpstream: releaseUpstream(session)
+        case .keepUpstream: keepUpstream(session)
         case .endSendingToClient:
-            kernel.endSending(on: connections[index].client.descriptor)
+            kernel.endSending(on: session.client.descriptor)
             session.machine.endedSendingToClient()
         }
         switch step {
@@ -241,55 +241,40 @@ final class Proxy<K: Kernel> {
         }
     }
 
-    func clientToken(_ index: Int) -> Token {
-        Token(ConnectionToken.client, index: index, generation: peek(at: index) { $0.generation })
-    }
+    // MARK: End of a session
 
-    /// Reads one member of a connection. Access through `connections` may copy the whole value.
-    @inline(__always)
-    private func peek<Result>(at index: Int, for member: (Connection) -> Result) -> Result {
-        table.connections.peek(at: index, for: member)
-    }
-
-    // MARK: End of a connection
-
-    /// Ends a connection. This is the only place where its sockets, lease, ticket and timer are released.
+    /// Ends a connection that speaks HTTP. This is the only place where its sockets, lease, ticket and timer are
+    /// released.
     func close(_ index: Int, _ termination: TerminationReason) {
-        let token = clientToken(index)
-        let connection = connections.remove(index: index)
-        reactor.disarm(.connection(token))
-        if connection.lease != nil, connection.upstream == nil { reactor.disarm(.connectRetry(token)) }
-        if let session = connection.session {
-            abandonTicket(of: session)
-            forgetIdleUpstream(of: session)
-            statusSubscribers.removeAll { $0 == token }
-            logSubscribers.removeAll { $0.token == token }
-            if runFollowers.remove(token) != nil { post(.followerLeft(requester: token)) }
-            noteAbort(of: session, termination)
-        } else if let lease = connection.lease {
-            noteAbort(of: connection, at: index, lease, termination)
-            log.record(.tunnelClosed, [service(lease.backend), LogField("reason", termination.rawValue)])
-        }
-        noteAnnounced(nil, of: index)
+        guard let session = sessions[index] else { preconditionFailure("a session was closed twice") }
+        end(session)
+        relay.freeSlot(index)
+        if session.lease != nil, session.upstream == nil { reactor.disarm(.connectRetry(session.token)) }
+        abandonTicket(of: session)
+        forgetIdleUpstream(of: session)
+        statusSubscribers.removeAll { $0 == session.token }
+        logSubscribers.removeAll { $0.token == session.token }
+        if runFollowers.remove(session.token) != nil { post(.followerLeft(requester: session.token)) }
+        noteAbort(of: session, termination)
         if termination.isAbrupt {
-            kernel.reset(connection.client.descriptor)
+            kernel.reset(session.client.descriptor)
         } else {
-            kernel.close(connection.client.descriptor)
+            kernel.close(session.client.descriptor)
         }
-        if let upstream = connection.upstream { kernel.close(upstream.descriptor) }
-        releaseAdmission(connection.admission)
-        if connection.rateLimiter != nil { reactor.disarm(.rateLimiter(token)) }
-        if let lease = connection.lease { endUse(of: lease, wasUncounted: connection.isUncounted) }
+        if let upstream = session.upstream { kernel.close(upstream.descriptor) }
+        releaseAdmission(session.admission)
+        if let lease = session.lease { endUse(of: lease, wasUncounted: false) }
         trimMemoryWhenEmpty()
     }
 
     /// Trims memory after the last connection of many has ended. The trim is delayed until the end is reported
     /// everywhere, because reporting needs memory again.
     func trimMemoryWhenEmpty() {
-        guard table.connections.count == 0 else { return }
-        table.buffers.trim()
+        guard relay.count == 0 else { return }
+        relay.trimBuffers()
         guard hadManyConnections || hasServedStatus, workerConnectionCount == 0 else { return }
-        if hadManyConnections, reporting == nil {
+        if hadManyConnections {
+            sessions.trim()
             reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
         } else {
             kernel.trimMemory()
@@ -299,29 +284,38 @@ final class Proxy<K: Kernel> {
 
     // MARK: Tunnels
 
-    private func openTunnel(_ index: Int, _ session: Connection.HTTPSession) {
-        reactor.disarm(.connection(clientToken(index)))
+    private func openTunnel(_ index: Int, _ session: HTTPSession) {
         let opening = session.machine.tunnelOpening
         if opening?.switchesToActionCable == true, openSession(index, session) { return }
         let bytes = session.machine.takeTunnelBytes()
         if let id = session.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(session))
         }
-        guard let lease = peek(at: index, for: { $0.lease }) else { preconditionFailure("a tunnel without a lease") }
+        guard let lease = session.lease, let upstream = session.upstream else {
+            preconditionFailure("a tunnel without a backend")
+        }
+        end(session)
         let service = lease.backend.index
-        table.openTunnel(
-            of: index, bytes, extensionsNegotiated: opening?.extensionsNegotiated ?? false, to: service,
-            limits: upstreams[service].limits)
-        noteAnnounced(session.machine.request?.parsed.announcedClient, of: index)
-        stopCounting(index, lease)
+        // A backend that is idle without client data gets the lease back: then only data keeps it awake.
+        let isUncounted = upstreams[service].idleWhen == .noClientData
+        let connection = TunnelRelay<K>.Opening(
+            token: session.token, client: session.client, upstream: upstream, lease: lease,
+            admission: session.admission,
+            announcedClient: session.machine.request?.parsed.announcedClient, isUncounted: isUncounted,
+            backendIsGone: session.hasGenerationEnded)
+        relay.open(connection, bytes, extensionsNegotiated: opening?.extensionsNegotiated ?? false)
+        if isUncounted {
+            upstreams[service].uncounted += 1
+            returnLease(lease)
+        }
         scheduleMemoryTrim()
         // A tunnel that opens after the close frames were sent gets its own.
         if isDraining {
-            closeTunnels(of: index, .goingAway)
+            relay.closeTunnel(index, .goingAway)
         } else if let closing = upstreams[service].closing, closing.generation == lease.generation {
-            closeTunnels(of: index, closing.code)
+            relay.closeTunnel(index, closing.code)
         } else if !handOver(index) {
-            relay(index)
+            relay.relay(index)
         }
     }
 
@@ -333,19 +327,11 @@ final class Proxy<K: Kernel> {
         changesSinceTrim = 0
         reactor.arm(.memoryTrim, at: kernel.now() + Limits.memoryTrimPause)
     }
+}
 
-    func relay(_ index: Int) {
-        ended(table.relayOnce(of: index, through: kernel), of: index)
-    }
-
-    private func ended(_ outcome: Connection.RelayOutcome, of index: Int) {
-        if outcome.sawClientData { recordClientData(index) }
-        if outcome.needsAttention { attend(to: index, after: outcome) }
-        if outcome.sentClose { releaseBackend(of: index) }
-        switch outcome.progress {
-        case .rest: break
-        case .more: reactor.resumeLater(clientToken(index))
-        case .over(let termination): close(index, termination)
-        }
+extension Proxy {
+    var buffers: [UInt8] {
+        _read { yield relay.table.buffers.ordinary }
+        _modify { yield &relay.table.buffers.ordinary }
     }
 }

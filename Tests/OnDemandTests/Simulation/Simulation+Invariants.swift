@@ -11,15 +11,25 @@ extension Simulation {
         let proxy = daemon.proxy
         var leases: [BackendID: Int] = [:]
         var idleUpstreams = 0
-        proxy.connections.visit { connection in
-            judgeBounds(of: connection)
-            if let idleUpstream = connection.session?.idleUpstream {
+        var slots = 0
+        for session in proxy.sessions.all {
+            slots += 1
+            judgeBounds(of: session)
+            if let idleUpstream = session.idleUpstream {
                 idleUpstreams += 1
-                judge(idleUpstream, of: connection, proxy)
+                judge(idleUpstream, of: session, proxy)
             }
-            if let lease = connection.lease, counts(lease, daemon), !connection.isUncounted {
+            if let lease = session.lease, counts(lease, daemon) { leases[lease.backend, default: 0] += 1 }
+        }
+        proxy.relay.table.tunnels.visit { tunnel in
+            slots += tunnel.isOpen ? 1 : 0
+            judgeBounds(of: tunnel)
+            if let lease = tunnel.heldLease, counts(lease, daemon), !tunnel.isUncounted {
                 leases[lease.backend, default: 0] += 1
             }
+        }
+        if slots != proxy.relay.count {
+            kernel.complain("\(proxy.relay.count) slots are taken, by \(slots) sessions and tunnels")
         }
         for lease in carriedLeases(daemon) where counts(lease, daemon) {
             leases[lease.backend, default: 0] += 1
@@ -44,7 +54,7 @@ extension Simulation {
     }
 
     /// The leases of clients of cables.
-    private func sessionLeases(_ daemon: Daemon<SimulatedKernel>) -> [Connection.Lease] {
+    private func sessionLeases(_ daemon: Daemon<SimulatedKernel>) -> [Lease] {
         let sessions = daemon.cableServer.sessions
         return sessions.indices.compactMap { index in
             guard let relay = sessions.isTaken(index) ? sessions[index].relay : nil, let upstream = relay.upstream,
@@ -55,22 +65,22 @@ extension Simulation {
     }
 
     /// The leases of tunnels on worker threads and in transit, and whether they are counted correctly.
-    private func carriedLeases(_ daemon: Daemon<SimulatedKernel>) -> [Connection.Lease] {
+    private func carriedLeases(_ daemon: Daemon<SimulatedKernel>) -> [Lease] {
         guard let reports = daemon.proxy.reports?.peek() else { return [] }
-        var held: [Connection.Lease] = []
+        var held: [Lease] = []
         var onWorkers: [BackendID: Int] = [:]
-        func note(_ lease: Connection.Lease, isUncounted: Bool) {
+        func note(_ lease: Lease, isUncounted: Bool) {
             onWorkers[lease.backend, default: 0] += 1
             if !isUncounted { held.append(lease) }
         }
         for (position, worker) in daemon.workers.enumerated() {
             var connections = 0
-            func inspect(_ connection: Connection) {
-                judgeBounds(of: connection)
+            func inspect(_ tunnel: Tunnel) {
+                judgeBounds(of: tunnel)
                 connections += 1
-                if let lease = connection.lease { note(lease, isUncounted: connection.isUncounted) }
+                if let lease = tunnel.heldLease { note(lease, isUncounted: tunnel.isUncounted) }
             }
-            worker.proxy.connections.visit(inspect)
+            worker.relay.table.tunnels.visit(inspect)
             worker.commands.peek().compactMap(\.adopted).forEach(inspect)
             for report in reports where report.worker == position {
                 if case .leaseEnded(let lease, let wasUncounted) = report.content {
@@ -94,7 +104,7 @@ extension Simulation {
     }
 
     /// Whether a gate has counted this lease: the gate of the current or of the ending generation.
-    private func counts(_ lease: Connection.Lease, _ daemon: Daemon<SimulatedKernel>) -> Bool {
+    private func counts(_ lease: Lease, _ daemon: Daemon<SimulatedKernel>) -> Bool {
         let gate = daemon.proxy.upstreams[lease.backend.index].gate
         guard !gate.isOpen else { return lease.generation == gate.openGeneration }
         let backend = daemon.supervisor.inOrder.first { $0.id == lease.backend }
@@ -105,24 +115,27 @@ extension Simulation {
     }
 
     /// An idle upstream connection is no reason to stay awake, and belongs to a current generation.
-    private func judge(_ idleUpstream: Connection.Lease, of connection: Connection, _ proxy: Proxy<SimulatedKernel>) {
-        if connection.lease != nil { kernel.complain("an idle upstream connection holds a lease") }
-        if connection.upstream == nil { kernel.complain("an idle upstream connection has no upstream") }
+    private func judge(_ idleUpstream: Lease, of session: HTTPSession, _ proxy: Proxy<SimulatedKernel>) {
+        if session.lease != nil { kernel.complain("an idle upstream connection holds a lease") }
+        if session.upstream == nil { kernel.complain("an idle upstream connection has no upstream") }
         if proxy.upstreams[idleUpstream.backend.index].gate.openGeneration != idleUpstream.generation {
             kernel.complain("an idle upstream connection belongs to an old generation of \(idleUpstream.backend)")
         }
     }
 
-    private func judgeBounds(of connection: Connection) {
-        let head = HeadLimits().maximumHeaderBytes
-        let machine = connection.session?.machine
-        let holdings = [
-            connection.up.pending.count, connection.down.pending.count, machine?.toClient.count ?? 0,
-            machine?.toUpstream.count ?? 0,
-            machine?.inbound.count ?? 0, machine?.upstream.unread.count ?? 0,
-        ]
-        let oneRead = machine == nil ? Limits.largeReadBytes : Limits.readBufferBytes
-        if let most = holdings.max(), most > oneRead + 2 * head {
+    private func judgeBounds(of session: HTTPSession) {
+        let machine = session.machine
+        judge(
+            [machine.toClient.count, machine.toUpstream.count, machine.inbound.count, machine.upstream.unread.count],
+            within: Limits.readBufferBytes)
+    }
+
+    private func judgeBounds(of tunnel: Tunnel) {
+        judge([tunnel.up.pending.count, tunnel.down.pending.count], within: Limits.largeReadBytes)
+    }
+
+    private func judge(_ holdings: [Int], within oneRead: Int) {
+        if let most = holdings.max(), most > oneRead + 2 * HeadLimits().maximumHeaderBytes {
             kernel.complain("\(most) bytes are buffered for one direction of a connection")
         }
     }
@@ -358,8 +371,8 @@ extension ThreadSafeQueue {
 }
 
 extension WorkerCommand {
-    fileprivate var adopted: Connection? {
-        if case .tunnel(let passage) = self { passage.connection } else { nil }
+    fileprivate var adopted: Tunnel? {
+        if case .tunnel(let transfer) = self { transfer.tunnel } else { nil }
     }
 }
 

@@ -188,6 +188,28 @@ struct SimulationClosingTests {
         #expect(bench.daemon.reactor.deadline == nil)
     }
 
+    @Test("a tunnel stays open although an earlier request of its client lost its generation of the backend")
+    func afterLostGeneration() throws {
+        let bench = try DaemonBench()
+        let client = bench.connect()
+        client.send(Self.get)
+        bench.run(for: .milliseconds(10))
+        #expect(bench.accept() != nil)
+        let proxy = bench.daemon.proxy
+        let id = bench.daemon.backendIDs[0]
+        proxy.handle(.generationEnded(id, proxy.upstreams[id.index].unmanagedGeneration))
+        bench.run(for: .milliseconds(10))
+        #expect(String(decoding: client.heard, as: UTF8.self).hasPrefix("HTTP/1.1 502 ") && !client.isClosed)
+        client.send(DaemonBench.upgrade)
+        bench.run(for: .milliseconds(10))
+        let backend = try #require(bench.accept())
+        backend.send(DaemonBench.switching)
+        bench.run(for: .seconds(10))
+        backend.send(FrameWriter.text("later"))
+        bench.run(for: .seconds(10))
+        #expect(client.heard.suffix(7) == FrameWriter.text("later")[...] && !client.isClosed && !backend.isClosed)
+    }
+
     // MARK: HTTP clients that leave
 
     private static let get = Array("GET /s0/page HTTP/1.1\r\nHost: example.test\r\n\r\n".utf8)

@@ -22,7 +22,7 @@ struct SimulationThreadTests {
         var shares: [Int] = []
         simulation.kernel.scenario(after: .seconds(1)) {
             guard let daemon = simulation.daemon else { return }
-            shares = [daemon.proxy.connections.count] + daemon.workers.map(\.proxy.connections.count)
+            shares = [daemon.proxy.relay.count] + daemon.workers.map(\.relay.count)
         }
         try simulation.run()
         #expect(simulation.complaints == [])

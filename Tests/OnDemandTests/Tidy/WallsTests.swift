@@ -30,9 +30,10 @@ struct WallsTests {
             "Fabric", "Backend", "Hibernation", "Crypto", "Commands",
         ],
         "Fabric": ["Primitives", "Kernel", "EventLoop", "Observability", "Redis", "Exchange"],
+        "Tunnel": ["Primitives", "Kernel", "EventLoop", "Exchange", "WebSocket", "Backend", "Observability"],
         "Proxy": [
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
-            "Observability", "Status", "Control", "Cable", "Sessions", "Hibernation", "Commands",
+            "Observability", "Status", "Control", "Cable", "Sessions", "Hibernation", "Tunnel", "Commands",
         ],
         "Control": ["Primitives", "JSON", "HTTP", "Backend", "Kernel", "Observability"],
         "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis", "Commands"],

@@ -26,7 +26,7 @@ struct TunnelFrameTests {
     }
 
     @Test("a tunnel is one element of a slab and nothing else, so this is the cost of an idle WebSocket")
-    func size() { #expect(MemoryLayout<Connection>.stride <= 200) }
+    func size() { #expect(MemoryLayout<Tunnel>.stride <= 200) }
 
     private func close(_ violation: FrameViolation) -> [UInt8] {
         FrameWriter.close(violation.closeCode, reason: violation.reason)
@@ -39,8 +39,8 @@ struct TunnelFrameTests {
             bench.clientSays(hello + frame + hello)
             #expect(bench.heardByBackend == hello + goodbye, "\(violation)")
             #expect(bench.heardByClient == close(violation), "\(violation)")
-            #expect(bench.connection.protocolViolation == .init(side: .client, violation: violation))
-            #expect(bench.connection.closeHandshake == .failed(discarded: 0))
+            #expect(bench.tunnel.protocolViolation == .init(side: .client, violation: violation))
+            #expect(bench.tunnel.closeHandshake == .failed(discarded: 0))
             #expect(bench.client.peerHasEnded, "the server ends first, right behind its close frame: \(violation)")
         }
     }
@@ -69,10 +69,10 @@ struct TunnelFrameTests {
         bench.backendSays(Array(frame[..<4]))
         bench.clientSays(FrameWriter.text("plain"))
         #expect(bench.heardByClient == Array(frame[..<4]))
-        #expect(bench.connection.closeHandshake == .pending(.protocolError) && !bench.client.peerHasEnded)
+        #expect(bench.tunnel.closeHandshake == .pending(.protocolError) && !bench.client.peerHasEnded)
         bench.backendSays(Array(frame[4...]))
         #expect(bench.heardByClient == Array(frame[4...]) + close(.unmaskedFromClient))
-        #expect(bench.connection.closeHandshake == .failed(discarded: 0) && bench.client.peerHasEnded)
+        #expect(bench.tunnel.closeHandshake == .failed(discarded: 0) && bench.client.peerHasEnded)
     }
 
     @Test("bytes of a client after its close frame are discarded until it closes")
@@ -91,7 +91,7 @@ struct TunnelFrameTests {
         let good = FrameWriter.text("good")
         bench.backendSays(good + FrameWriter.text("masked", key: key))
         #expect(bench.heardByClient == good + FrameWriter.close(.internalError))
-        #expect(bench.connection.protocolViolation == .init(side: .upstream, violation: .maskedFromServer))
+        #expect(bench.tunnel.protocolViolation == .init(side: .upstream, violation: .maskedFromServer))
     }
 
     @Test("a violation in a header that is half sent resets the client's connection")
@@ -117,7 +117,7 @@ struct TunnelFrameTests {
         let bench = TunnelHarness(extensions: true)
         let compressed = [0xc1] + hello.dropFirst()
         bench.clientSays(compressed)
-        #expect(bench.heardByBackend == compressed && bench.connection.protocolViolation == nil)
+        #expect(bench.heardByBackend == compressed && bench.tunnel.protocolViolation == nil)
     }
 
     @Test("a message has the size of its fragments together, without the control frames between them")
@@ -129,7 +129,7 @@ struct TunnelFrameTests {
         let ping = FrameWriter.ping([9, 9, 9], key: key)
         let bench = TunnelHarness(limits)
         bench.clientSays(five + ping + more + hello)
-        #expect(bench.heardByBackend == five + ping + more + hello && bench.connection.protocolViolation == nil)
+        #expect(bench.heardByBackend == five + ping + more + hello && bench.tunnel.protocolViolation == nil)
         bench.clientSays(five + ping + FrameWriter.frame(.continuation, [1, 2, 3, 4, 5, 6], key: key))
         #expect(bench.heardByBackend == five + ping + goodbye, "a close frame is allowed between two fragments")
         #expect(bench.heardByClient == close(.messageTooBig))
@@ -168,11 +168,11 @@ struct TunnelFrameTests {
         bench.backend.end()
         bench.run()
         #expect(bench.heardByClient == FrameWriter.text("good") + FrameWriter.close(.internalError))
-        #expect(bench.client.peerHasEnded && bench.connection.closeHandshake == .none)
+        #expect(bench.client.peerHasEnded && bench.tunnel.closeHandshake == .none)
         bench.clientSays(hello)
         #expect(bench.heardByBackend == hello, "a direction that is open stays open")
-        bench.connection.backendIsGone = true
-        #expect(bench.run() == .rest && bench.connection.closeHandshake == .sent, "its client has a moment to answer")
+        bench.tunnel.backendIsGone = true
+        #expect(bench.run() == .rest && bench.tunnel.closeHandshake == .sent, "its client has a moment to answer")
         _ = bench.client.send(FrameWriter.close(.internalError, key: key)[...])
         #expect(bench.run() == .over(.closeHandshake) && bench.heardByClient == [])
         let inFrame = TunnelHarness()
@@ -213,13 +213,13 @@ struct TunnelFrameTests {
     @Test("a backend that ends while its tunnels are to be closed has that reason in its close frames")
     func plannedGoodbye() {
         let bench = TunnelHarness()
-        bench.connection.closeHandshake = .scheduled(.serviceRestart)
+        bench.tunnel.closeHandshake = .scheduled(.serviceRestart)
         bench.backend.end()
         bench.run()
         #expect(bench.heardByClient == FrameWriter.close(.serviceRestart))
-        bench.connection.closeTunnels(.serviceRestart)
+        bench.tunnel.closeTunnel(.serviceRestart)
         bench.run()
-        #expect(bench.heardByClient == [] && bench.connection.closeHandshake == .sent, "once is enough")
+        #expect(bench.heardByClient == [] && bench.tunnel.closeHandshake == .sent, "once is enough")
     }
 
     @Test("a backend's own close frame is forwarded, and no second one is sent")
@@ -251,15 +251,15 @@ struct TunnelFrameTests {
         limits.maximumMessageRate = 2
         let bench = TunnelHarness(limits)
         bench.clientSays(hello + hello)
-        #expect(!bench.connection.up.isPaused)
+        #expect(!bench.tunnel.up.isPaused)
         bench.clientSays(hello + hello)
-        #expect(bench.connection.up.isPaused && bench.heardByBackend == hello + hello + hello + hello)
+        #expect(bench.tunnel.up.isPaused && bench.heardByBackend == hello + hello + hello + hello)
         bench.clientSays(hello)
         #expect(bench.heardByBackend.isEmpty)
         bench.backendSays(FrameWriter.text("still here"))
         #expect(bench.heardByClient == FrameWriter.text("still here"), "the other direction is as fast as ever")
-        #expect(bench.connection.rateLimiter?.next(after: bench.kernel.now()) == bench.kernel.now() + .seconds(1))
-        bench.connection.up.isPaused = false
+        #expect(bench.tunnel.rateLimiter?.next(after: bench.kernel.now()) == bench.kernel.now() + .seconds(1))
+        bench.tunnel.up.isPaused = false
         bench.run()
         #expect(bench.heardByBackend == hello)
     }
@@ -279,22 +279,22 @@ struct TunnelFrameTests {
         }
         #expect(bench.traffic.fromClients.pings == 60_000 && bench.heardByBackend.count == 360_000)
         #expect(most <= 2 * UInt64(Limits.smallReadBytes / ping.count + 1), "\(most) frames in one turn")
-        #expect(bench.connection.up.readsSmall)
+        #expect(bench.tunnel.up.readsSmall)
         let large = FrameWriter.text(String(repeating: "x", count: 30_000), key: key)
         for _ in 0..<3 { bench.clientSays(large) }
-        #expect(!bench.connection.up.readsSmall && bench.heardByBackend.count == 3 * large.count)
+        #expect(!bench.tunnel.up.readsSmall && bench.heardByBackend.count == 3 * large.count)
     }
 
     @Test("a tunnel that has used up its share is relayed again when it is resumed, and not for an event")
     func busyTunnel() {
         let bench = TunnelHarness()
         bench.run()
-        bench.connection.isBusy = true
+        bench.tunnel.isBusy = true
         _ = bench.client.send(hello[...])
-        let token = Token(ConnectionToken.client, index: 0, generation: bench.connection.generation)
+        let token = Token(ConnectionToken.client, index: 0, generation: bench.tunnel.generation)
         bench.take([.readable], for: token)
         #expect(bench.heardByBackend == [])
         bench.take([], for: token)
-        #expect(bench.heardByBackend == hello && !bench.connection.isBusy)
+        #expect(bench.heardByBackend == hello && !bench.tunnel.isBusy)
     }
 }

@@ -1,7 +1,7 @@
 /// The close frames that the daemon sends into an open tunnel (RFC 6455, 7.1).
-extension Connection {
+extension Tunnel {
     /// Ends the tunnel with a close frame, at once or after the backend's current frame.
-    mutating func closeTunnels(_ code: CloseCode) {
+    mutating func closeTunnel(_ code: CloseCode) {
         guard !closeHandshake.isSent else { return }
         // A pending close that fails the connection takes precedence.
         if case .pending(let earlier) = closeHandshake, earlier.failsConnection { return sendCloseIfPossible() }
@@ -33,7 +33,7 @@ extension Connection {
     mutating func endForBackend(_ kernel: some Kernel) {
         guard !up.sourceEnded, clientFrames?.hasSeenClose == false, sendCloseForBackend() else { return }
         sentCloseForBackend = true
-        if !Self.flush(&down, to: &client, kernel) { down.pending.removeAll() }
+        if !down.flush(to: &client, kernel) { down.pending.removeAll() }
     }
 
     /// Appends a close frame for the backend: 1011, because only the next request decides whether the backend restarts
@@ -52,9 +52,9 @@ extension Connection {
     ///
     /// On a failed connection the daemon ends its direction first and at once (RFC 6455, 7.1.1). Closing the socket at
     /// once would destroy the close frame: the kernel sends a reset if unread bytes are in the receive buffer.
-    mutating func finishClose(through kernel: some Kernel, buffers: inout ReadBuffers) -> Progress {
-        guard Self.flush(&down, to: &client, kernel) else { return .over(.clientReset) }
-        if case .failed = closeHandshake { Self.endSink(of: &down, client, kernel) }
+    mutating func finishClose(through kernel: some Kernel, buffers: inout ReadBuffers) -> RelayProgress {
+        guard down.flush(to: &client, kernel) else { return .over(.clientReset) }
+        if case .failed = closeHandshake { down.endSink(client, kernel) }
         for _ in 0..<Limits.readsPerTurn {
             guard client.readiness.contains(.readable) else { return .rest }
             switch kernel.receive(from: client.descriptor, into: &buffers.ordinary) {
@@ -66,7 +66,7 @@ extension Connection {
                     closeHandshake = .failed(discarded: discarded + UInt16(more))
                 }
                 var ignored = Traffic.Direction()
-                _ = Self.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
+                _ = RelayDirection.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
                 // After a protocol violation frames are no longer parsed. Only the client's end or the timer ends the
                 // tunnel.
                 if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.closeHandshake) }

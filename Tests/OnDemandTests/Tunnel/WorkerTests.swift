@@ -19,17 +19,6 @@ struct WorkerTests {
         #expect(own == 100 && others == [100, 100, 100])
     }
 
-    @Test("a transferred connection has no HTTP session")
-    func passage() async {
-        await #expect(processExitsWith: .failure) {
-            var connection = Connection.empty
-            let rules = ExchangeRules(routes: RouteTable([]), services: [])
-            connection.session = .init(
-                machine: ExchangeMachine(rules: rules, peer: .unix(path: ""), identity: 1), purpose: .clients)
-            _ = TunnelTransfer(connection)
-        }
-    }
-
     @Test("a worker sends its log lines to the main thread, at every level, and writes none itself")
     func log() {
         var told: [(LogEvent, [LogField])] = []

@@ -7,7 +7,7 @@ final class TunnelHarness {
     let backend: SimulatedSocket
     /// The ends of the connection.
     private let near: (client: SimulatedSocket, backend: SimulatedSocket)
-    var connection: Connection
+    var tunnel: Tunnel
     private var allTraffic = [Traffic()]
     var traffic: Traffic { allTraffic[0] }
     private var buffers = ReadBuffers()
@@ -20,17 +20,19 @@ final class TunnelHarness {
         let (nearBackend, farBackend) = SimulatedSocket.pair(kernel, capacity: backendCapacity)
         (client, backend) = (farClient, farBackend)
         near = (nearClient, nearBackend)
-        connection = Connection(client: .init(descriptor: kernel.insert(.socket(nearClient))))
-        connection.upstream = .init(descriptor: kernel.insert(.socket(nearBackend)))
+        tunnel = Tunnel(
+            client: .init(descriptor: kernel.insert(.socket(nearClient))),
+            upstream: .init(descriptor: kernel.insert(.socket(nearBackend))),
+            lease: Lease(backend: BackendID(index: 0), generation: Generation(number: 1)), admission: .none)
         let bytes = TunnelBytes(
             head: ByteQueue(), earlyFrames: early, restOfHead: ByteQueue(), toUpstream: eager)
-        connection.openTunnel(bytes, extensionsNegotiated: extensions, limits: limits, &allTraffic[0])
-        connection.lease = .init(backend: BackendID(index: 0), generation: Generation(number: 1))
+        tunnel.generation = 1
+        tunnel.open(bytes, extensionsNegotiated: extensions, limits: limits, &allTraffic[0])
     }
 
     /// Runs loop iterations until nothing is left to do.
     @discardableResult
-    func run() -> Connection.Progress {
+    func run() -> RelayProgress {
         for _ in 0..<1000 {
             let progress = relayOnce()
             if progress != .more { return progress }
@@ -40,15 +42,15 @@ final class TunnelHarness {
 
     /// Runs one loop iteration with the readiness of both sockets.
     @discardableResult
-    func relayOnce() -> Connection.Progress {
-        connection.client.learn(near.client.readiness)
-        connection.upstream?.learn(near.backend.readiness)
-        return connection.relayOnce(through: kernel, buffers: &buffers, traffic: &allTraffic).progress
+    func relayOnce() -> RelayProgress {
+        tunnel.client.learn(near.client.readiness)
+        tunnel.upstream.learn(near.backend.readiness)
+        return tunnel.relayOnce(through: kernel, buffers: &buffers, traffic: &allTraffic).progress
     }
 
     /// Handles an event of one of its sockets, or its resumption.
     func take(_ readiness: Readiness, for token: Token) {
-        _ = connection.take(readiness, for: token, through: kernel, buffers: &buffers, traffic: &allTraffic)
+        _ = tunnel.take(readiness, for: token, through: kernel, buffers: &buffers, traffic: &allTraffic)
     }
 
     func clientSays(_ bytes: [UInt8]) {

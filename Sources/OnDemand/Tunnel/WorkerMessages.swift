@@ -6,10 +6,10 @@
 enum WorkerCommand: Sendable {
     case tunnel(TunnelTransfer)
     /// A new or changed service.
-    case register(BackendID, name: String, BackendGate, ServiceLimits)
+    case register(TunnelService, at: BackendID)
     /// Closes all tunnels, or those of one generation.
-    case closeTunnels(Connection.Lease?, CloseCode, over: Duration)
-    case generationEnded(Connection.Lease)
+    case closeTunnels(Lease?, CloseCode, over: Duration)
+    case generationEnded(Lease)
     /// Closes the connections of a service except those of one generation.
     case close(BackendID, sparing: Generation?)
     case closeEverything
@@ -26,29 +26,14 @@ struct WorkerEvent: Sendable {
     enum Content: Sendable {
         case log(LogEvent, [LogField])
         /// A tunnel released its upstream. The client's close handshake may still run.
-        case leaseEnded(Connection.Lease, wasUncounted: Bool)
+        case leaseEnded(Lease, wasUncounted: Bool)
         case connectionEnded(Admission)
     }
 }
 
 /// An open tunnel on its way to another thread.
-///
-/// Unchecked: the only reference in a connection is its HTTP session, which an open tunnel does not have.
-struct TunnelTransfer: @unchecked Sendable {
-    let connection: Connection
+struct TunnelTransfer: Sendable {
+    let tunnel: Tunnel
     /// Client address from a PROXY header. nil: the peer address applies.
     let announcedClient: String?
-
-    init(_ connection: Connection, announcedClient: String? = nil) {
-        precondition(connection.session == nil, "an HTTP session stays on its thread")
-        self.connection = connection
-        self.announcedClient = announcedClient
-    }
-}
-
-/// How a worker's proxy reports to the main proxy.
-struct WorkerContext {
-    let worker: Int
-    let queue: ThreadSafeQueue<WorkerEvent>
-    let counters: SharedCounters
 }

@@ -1,12 +1,12 @@
 /// Deadlines of an open tunnel.
 ///
-/// A deadline is a function of the connection's state. After each turn the proxy compares it with the deadline that the
+/// A deadline is a function of the tunnel's state. After each turn the relay compares it with the deadline that the
 /// timer is armed for and rearms the timer if they differ. No transition arms a timer itself. Therefore none can forget
 /// it, including frames that arrive with a head and events from another thread.
-extension Connection {
+extension Tunnel {
     /// The current deadline, derived from the state alone. nil: no limit applies.
     ///
-    /// Inlined because it runs for every message, and a call would copy the connection.
+    /// Inlined because it runs for every message, and a call would copy the tunnel.
     @inline(__always)
     var deadline: Deadline? {
         switch closeHandshake {
@@ -35,7 +35,7 @@ extension Connection {
     @inline(__always)
     private var hasEndedSide: Bool {
         !(up.isOpen && down.isOpen) || client.readiness.contains(.peerEnded)
-            || upstream?.readiness.contains(.peerEnded) ?? false
+            || upstream.readiness.contains(.peerEnded)
             || clientFrames?.hasSeenClose ?? false || serverFrames?.hasSeenClose ?? false
     }
 

@@ -1,27 +1,7 @@
-/// The frames of an open tunnel: what each piece of bytes means, and the end after a violation.
-extension Connection {
-    /// Counts frames and returns how many bytes may be forwarded. Of an invalid frame nothing is forwarded except
-    /// header bytes of an earlier read.
-    static func follow(
-        _ bytes: Span<UInt8>, _ frames: inout FrameTracker?, _ traffic: inout Traffic.Direction
-    ) -> Piece {
-        guard frames != nil else { return Piece(count: 0, summary: FrameSummary()) }
-        let beganAtBoundary = frames!.isAtBoundary
-        do throws(FrameError) {
-            let summary = try frames!.advance(bytes)
-            traffic.add(summary, bytes: bytes.count)
-            return Piece(count: bytes.count, summary: summary)
-        } catch {
-            frames = nil
-            traffic.add(error.summaryBefore, bytes: error.validPrefix)
-            return Piece(
-                count: error.validPrefix, summary: error.summaryBefore, violation: error.violation,
-                endsAtBoundary: beganAtBoundary || error.validPrefix > 0)
-        }
-    }
-
+/// The frames of an open tunnel: what a piece of bytes means for it, and the end after a violation.
+extension Tunnel {
     @inline(__always)
-    mutating func note(_ piece: Piece, from side: Peer, _ traffic: inout Traffic) {
+    mutating func note(_ piece: RelayDirection.Piece, from side: Peer, _ traffic: inout Traffic) {
         if let code = piece.summary.closeCode { traffic.countClose(code.number) }
         if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
         guard let violation = piece.violation else { return }
@@ -48,15 +28,5 @@ extension Connection {
         guard atBoundary else { return }
         down.pending.append(FrameWriter.close(.internalError))
         closeHandshake = .init(sending: .internalError)
-    }
-}
-
-extension Traffic.Direction {
-    fileprivate mutating func add(_ summary: FrameSummary, bytes count: Int) {
-        bytes &+= UInt64(count)
-        frames &+= UInt64(summary.frames)
-        messages &+= UInt64(summary.messages)
-        pings &+= UInt64(summary.pings)
-        pongs &+= UInt64(summary.pongs)
     }
 }

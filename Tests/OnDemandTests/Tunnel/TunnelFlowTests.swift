@@ -20,7 +20,7 @@ struct TunnelFlowTests {
         let bench = bench(clientRoom: 1_000_000)
         let first = bench.heardByClient.count
         #expect((Self.ordinaryShare + Limits.largeReadBytes..<Self.flow.count).contains(first))
-        #expect(bench.connection.down.pending.isEmpty)
+        #expect(bench.tunnel.down.pending.isEmpty)
         bench.run()
         #expect(first + bench.heardByClient.count == Self.flow.count)
     }
@@ -29,7 +29,7 @@ struct TunnelFlowTests {
     func slow() {
         for room in [1, 5000, Limits.readBufferBytes + 1, Self.ordinaryShare - 1] {
             let bench = bench(clientRoom: room)
-            #expect((1..<Limits.readBufferBytes).contains(bench.connection.down.pending.count), "room for \(room)")
+            #expect((1..<Limits.readBufferBytes).contains(bench.tunnel.down.pending.count), "room for \(room)")
             #expect(bench.heardByClient.count == room)
         }
     }
@@ -37,14 +37,14 @@ struct TunnelFlowTests {
     @Test("a reader that stops during a flow causes no larger buffer, and loses nothing")
     func stopped() {
         let bench = bench(clientRoom: Self.ordinaryShare + 1)
-        #expect(bench.connection.down.pending.count == Limits.readBufferBytes - 1)
+        #expect(bench.tunnel.down.pending.count == Limits.readBufferBytes - 1)
         var heard: [UInt8] = []
         while true {
             let more = bench.heardByClient
             guard !more.isEmpty else { break }
             heard += more
             bench.run()
-            #expect(bench.connection.down.pending.count <= Limits.readBufferBytes)
+            #expect(bench.tunnel.down.pending.count <= Limits.readBufferBytes)
         }
         #expect(heard == Self.flow)
     }

@@ -1,0 +1,170 @@
+/// A client's connection while it speaks HTTP: its machine, its sockets, and what it holds.
+///
+/// It ends with the connection, or when the connection becomes a tunnel or a session of a cable: then the sockets move
+/// to the relay or to the cable server.
+final class HTTPSession {
+    var machine: ExchangeMachine
+    /// Purpose of the listener that accepted the connection.
+    let purpose: ListenerSpec.Purpose
+    /// Names the client's socket. Its index is that of the connection's slot.
+    let token: Token
+    /// Where it comes from, and where it is counted.
+    var admission: Admission
+    private var sockets: Sockets
+    /// The generation of the backend that the request uses. nil: none.
+    var lease: Lease?
+    /// The generation of the lease has ended. The rest of the response may still be read.
+    var hasGenerationEnded = false
+    /// The armed deadline. nil: none.
+    var armed: ArmedDeadline?
+    /// The generation that the idle upstream belongs to. No lease is held. nil: no idle upstream.
+    var idleUpstream: Lease?
+    /// The ticket of a queued request. nil: not queued.
+    var ticket: (number: Ticket, backend: BackendID)?
+    /// How often its steps were run in `turn`.
+    private var runs = 0
+    private var turn: UInt64 = 0
+
+    /// Both sockets in one value: one exclusivity check covers them.
+    private struct Sockets {
+        var client: ConnectedSocket
+        var upstream: ConnectedSocket?
+    }
+
+    struct ArmedDeadline: Equatable {
+        let deadline: ExchangeMachine.Deadline
+        let request: Int
+        /// Bytes moved when the deadline was armed. A header timeout ignores it.
+        let moved: Int
+    }
+
+    init(
+        machine: consuming ExchangeMachine, purpose: ListenerSpec.Purpose, client: Descriptor, token: Token,
+        _ admission: Admission
+    ) {
+        self.machine = machine
+        self.purpose = purpose
+        self.token = token
+        self.admission = admission
+        sockets = Sockets(client: ConnectedSocket(descriptor: client))
+    }
+
+    /// False: the session has run often enough in this turn. Each reply of another driver runs it, and the run may
+    /// find the next request of a pipeline, which causes the next reply.
+    func mayRun(in turn: UInt64) -> Bool {
+        if turn != self.turn { (self.turn, runs) = (turn, 0) }
+        runs += 1
+        return runs <= Limits.runsPerTurn
+    }
+
+    // MARK: The machine
+
+    /// Returns the next step, and whether a local reply is still to be logged.
+    func next() -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
+        Self.next(&machine, sockets)
+    }
+
+    /// The deadline that applies now.
+    func wanted() -> ArmedDeadline? { Self.wanted(&machine, sockets.client.readiness) }
+
+    func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
+
+    /// Whether this is the first response of this generation of the backend.
+    var provesBackend: Bool { Self.provesBackend(&machine) }
+
+    // Static functions with `inout` avoid a copy of the machine, and a retain of its contents, at every step.
+
+    private static func next(
+        _ machine: inout ExchangeMachine, _ sockets: Sockets
+    ) -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
+        let upstream = sockets.upstream?.readiness ?? []
+        return (machine.next(client: sockets.client.readiness, upstream: upstream), machine.hasLocalReply)
+    }
+
+    private static func provesBackend(_ machine: inout ExchangeMachine) -> Bool { machine.provesBackend }
+
+    private static func limit(
+        _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline
+    ) -> Duration { machine.limit(of: deadline) }
+
+    private static func wanted(_ machine: inout ExchangeMachine, _ client: Readiness) -> ArmedDeadline? {
+        guard let deadline = machine.deadline(client: client) else { return nil }
+        return ArmedDeadline(deadline: deadline, request: machine.requestCount, moved: machine.moved)
+    }
+
+    // MARK: Sockets
+
+    var client: ConnectedSocket { sockets.client }
+
+    var upstream: ConnectedSocket? {
+        get { sockets.upstream }
+        set { sockets.upstream = newValue }
+    }
+
+    /// Returns false for a token of an earlier connection or upstream.
+    func learn(_ readiness: Readiness, for token: Token) -> Bool {
+        switch ConnectionToken(token) {
+        case .client:
+            guard token == self.token else { return false }
+            sockets.client.learn(readiness)
+            return true
+        case .upstream: return Self.learn(readiness, &sockets.upstream, number: token.generation)
+        }
+    }
+
+    private static func learn(_ readiness: Readiness, _ upstream: inout ConnectedSocket?, number: UInt32) -> Bool {
+        guard upstream?.number == number else { return false }
+        upstream?.learn(readiness)
+        return true
+    }
+
+    func receiveFromClient(into buffer: inout [UInt8], through kernel: some Kernel) -> ReadResult {
+        Self.receive(from: &sockets.client, into: &buffer, through: kernel)
+    }
+
+    func receiveFromUpstream(into buffer: inout [UInt8], through kernel: some Kernel) -> ReadResult {
+        Self.receive(from: &sockets.upstream, into: &buffer, through: kernel)
+    }
+
+    private static func receive(
+        from upstream: inout ConnectedSocket?, into buffer: inout [UInt8], through kernel: some Kernel
+    ) -> ReadResult {
+        guard upstream != nil else { preconditionFailure("there is no backend to read from") }
+        return receive(from: &upstream!, into: &buffer, through: kernel)
+    }
+
+    private static func receive(
+        from socket: inout ConnectedSocket, into buffer: inout [UInt8], through kernel: some Kernel
+    ) -> ReadResult {
+        let result = kernel.receive(from: socket.descriptor, into: &buffer)
+        switch result {
+        case .bytes(let count): socket.recordRead(count, of: buffer.count)
+        case .wouldBlock: socket.readiness.remove(.readable)
+        case .ended, .failed: break
+        }
+        return result
+    }
+
+    /// Returns the number of bytes written. nil: the connection is broken.
+    func sendToClient(_ queue: ByteQueue, through kernel: some Kernel) -> Int? {
+        Self.send(queue, to: &sockets.client, through: kernel)
+    }
+
+    func sendToUpstream(_ queue: ByteQueue, through kernel: some Kernel) -> Int? {
+        Self.send(queue, to: &sockets.upstream, through: kernel)
+    }
+
+    private static func send(
+        _ queue: ByteQueue, to upstream: inout ConnectedSocket?, through kernel: some Kernel
+    ) -> Int? {
+        guard upstream != nil else { preconditionFailure("there is no backend to send to") }
+        return send(queue, to: &upstream!, through: kernel)
+    }
+
+    private static func send(
+        _ queue: ByteQueue, to socket: inout ConnectedSocket, through kernel: some Kernel
+    ) -> Int? {
+        let result = queue.withSpan { kernel.send($0, to: socket.descriptor) }
+        return socket.note(result, of: queue.count)
+    }
+}
