@@ -6,7 +6,7 @@
 /// - Output: responses (`CommandReply`), messages for streams (`StreamRequest`), log lines.
 /// - A run has a *slot* from its start until its last message has left. Then only its `RunTable` knows it.
 /// - The ready terminals are read in turn, a bounded number of times per iteration of the event loop: each, and all of
-///   them together.
+///   them together. One with more to read goes to the end of the queue.
 ///
 /// Invariants: a terminal is open until the process tree has ended and its output is read: closing it would send
 /// SIGHUP. What a client sees is posted before the messages that its request causes.
@@ -26,6 +26,8 @@ final class CommandRunner<K: Kernel> {
     /// Tells the runs of a slot apart.
     private var lastNumber: UInt32 = 0
     private var buffer: [UInt8] = []
+    /// Runs whose terminals are read in the next iterations of the event loop, in this order.
+    private var readQueue: [Token] = []
     /// Reads that are left in this iteration of the event loop.
     private var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
     private var shareTurn: UInt64?
@@ -66,8 +68,8 @@ final class CommandRunner<K: Kernel> {
         var terminal: Descriptor?
         /// The terminal may have unread bytes.
         var isReadable = false
-        /// It is read in the next iteration of the event loop.
-        var isResumed = false
+        /// It is in the queue of readable terminals.
+        var isQueued = false
         /// Events of the terminal are not reported, because the system refused it: it is read by time.
         var isUnwatched = false
         var awaitsSubscriber = false
@@ -227,7 +229,8 @@ final class CommandRunner<K: Kernel> {
         let stream = definition.stream.name(parameters: request.values, id: runID.text)
         let slot = runs.firstIndex { $0 == nil } ?? runs.count
         if slot == runs.count { runs.append(nil) }
-        lastNumber = (lastNumber + 1) & 0xff_ffff
+        // 0 is the number of the queue.
+        lastNumber = lastNumber == 0xff_ffff ? 1 : lastNumber + 1
         let run = Run(
             runID, of: id, definition, slot: slot, number: lastNumber, stream: stream, isHeld: !isFollowed,
             at: kernel.now(), wall: kernel.wallClock().seconds)
@@ -313,9 +316,11 @@ final class CommandRunner<K: Kernel> {
     }
 
     func terminalReady(_ token: Token) {
+        guard token != Self.queueToken else { return readQueued() }
         guard let run = run(for: token) else { return }
         run.isReadable = true
-        read(run)
+        // Terminals that wait are read first.
+        if readQueue.isEmpty { read(run) } else { enqueue(run) }
     }
 
     func handle(_ reply: StreamReply) {
@@ -383,17 +388,40 @@ final class CommandRunner<K: Kernel> {
 
     // MARK: Output
 
+    /// Stands for the queue of readable terminals.
+    private static var queueToken: Token { Token(.terminal, index: 0, generation: 0) }
+
+    private func enqueue(_ run: Run) {
+        guard !run.isQueued else { return }
+        run.isQueued = true
+        readQueue.append(token(run))
+        reactor.resumeLater(Self.queueToken)
+    }
+
+    private func readQueued() {
+        let queue = readQueue
+        readQueue = []
+        var served = 0
+        while served < queue.count, mayRead() {
+            let run = run(for: queue[served])
+            run?.isQueued = false
+            if let run { read(run) }
+            served += 1
+        }
+        readQueue = queue[served...] + readQueue
+        if !readQueue.isEmpty { reactor.resumeLater(Self.queueToken) }
+    }
+
     /// Reads what may be read now, and passes it on.
     private func read(_ run: Run) {
+        guard !run.isQueued else { return settle(run) }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
         var reads = 0
-        run.isResumed = false
         while run.isReadable, let terminal = run.terminal {
             let room = run.output.room(at: kernel.now())
             guard room > 0 else { break }
             guard reads < Limits.terminalReadsPerTurn, mayRead() else {
-                run.isResumed = true
-                reactor.resumeLater(token(run))
+                enqueue(run)
                 break
             }
             reads += 1
@@ -423,7 +451,7 @@ final class CommandRunner<K: Kernel> {
     private func settle(_ run: Run) {
         send(run)
         guard !run.output.hasEnded else { return finish(run) }
-        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isResumed, at: kernel.now())
+        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isQueued, at: kernel.now())
         if run.isUnwatched, run.terminal != nil {
             let look = kernel.now() + Limits.commandMessagePause
             next = min(next ?? look, look)
@@ -459,7 +487,7 @@ final class CommandRunner<K: Kernel> {
         if run.awaitsSubscriber, !isAwaited { post(.forget(cable: run.definition.cable, stream: run.stream)) }
         runCount -= 1
         guard runCount == 0 else { return }
-        (runs, buffer) = ([], [])
+        (runs, buffer, readQueue) = ([], [], [])
         hasComeToRest = true
     }
 

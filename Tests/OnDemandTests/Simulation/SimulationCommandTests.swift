@@ -264,8 +264,10 @@ struct SimulationCommandTests {
         #expect(bench.ask("POST", body: "{\"database\":\"x\"}").status == 409)
         bench.run(for: .seconds(2))
         for client in clients { #expect(CommandBench.messages(of: client).joined() == text) }
+        let sums = bench.daemon.commandSnapshots.flatMap(\.running).map(\.outputBytes)
+        #expect(sums == Array(repeating: UInt64(text.utf8.count), count: 10))
         for run in runs { bench.ask("DELETE", "/apply/\(run)") }
-        clients.forEach { $0.close() }
+        for client in clients { client.close() }
         #expect(bench.rest() == [])
     }
 
