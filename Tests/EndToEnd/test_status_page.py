@@ -434,7 +434,7 @@ def test_a_command_shows_its_runs_and_their_results(browser, start, tmp_path):
     page = open_page(browser, daemon)
     card = "[data-command=apply]"
     assert page.text(f"{card} .word") == "No runs" and page.text(f"{card} .paths") == "/apply"
-    assert "It has seconds." in page.text(f"{card} .meaning")
+    assert "Its parameters: seconds." in page.text(f"{card} .meaning")
     following = subprocess.Popen(
         [executable(), "run", "apply", "seconds=60", "--control", control], stdout=subprocess.DEVNULL)
     page.until("1 running", f"{card} .word")

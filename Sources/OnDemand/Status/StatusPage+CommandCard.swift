@@ -77,8 +77,8 @@ extension StatusPage {
             this.root.className = `card command ${state}`;
             say(one(".word", this.root), running.length > 0 ? `${running.length} running`
               : latest ? `Last run: ${resultOf(latest)}` : "No runs");
-            const parameters = params.length === 0 ? "no parameters" : params.join(", ");
-            say(one(".meaning", this.root), `A request with the key starts a run. It has ${parameters}.`);
+            const parameters = params.length === 0 ? "It has no parameters." : `Its parameters: ${params.join(", ")}.`;
+            say(one(".meaning", this.root), `A request with the key starts a run. ${parameters}`);
             say(one(".paths", this.root), path);
             const facts = { rejected: rejectedText(rejected), ...others };
             for (const element of this.root.querySelectorAll("[data-fact]")) {
