@@ -19,20 +19,20 @@ final class CommandRunner<K: Kernel> {
     /// Where the daemon is told that there are messages.
     let work: Mailbox<BackendRequest>
     /// By the index of their `CommandID`; nil where no command has the number.
-    private(set) var commands: [Command?] = []
+    var commands: [Command?] = []
     /// By slot; nil: free.
-    private(set) var runs: [Run?] = []
-    private(set) var runCount = 0
+    var runs: [Run?] = []
+    var runCount = 0
     /// Tells the runs of a slot apart.
     private var lastNumber: UInt32 = 0
-    private var buffer: [UInt8] = []
+    var buffer: [UInt8] = []
     /// Runs whose terminals are read in the next iterations of the event loop, in this order.
-    private var readQueue: [Token] = []
+    var readQueue: [Token] = []
     /// Reads that are left in this iteration of the event loop.
-    private var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
-    private var shareTurn: UInt64?
+    var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
+    var shareTurn: UInt64?
     /// The last run has ended since this was last asked.
-    private var hasComeToRest = false
+    var hasComeToRest = false
     /// Variables of every process besides its own.
     var environment: [LaunchCommand.Variable] = []
     /// The signed name of a stream for clients of a cable; nil: the cable has no secret. Set before the first request.
@@ -138,7 +138,7 @@ final class CommandRunner<K: Kernel> {
         for index in commands.indices { forgetIfRemoved(index) }
     }
 
-    private func forgetIfRemoved(_ index: Int) {
+    func forgetIfRemoved(_ index: Int) {
         guard let command = commands[index], command.isRemoved, command.table.running.isEmpty else { return }
         commands[index] = nil
     }
@@ -149,75 +149,14 @@ final class CommandRunner<K: Kernel> {
     }
 
     /// nil: the request was on its way when the command was removed.
-    private func command(_ id: CommandID) -> Command? {
+    func command(_ id: CommandID) -> Command? {
         guard commands.indices.contains(id.index), commands[id.index]?.isRemoved == false else { return nil }
         return commands[id.index]
     }
 
-    // MARK: Requests
-
-    func handle(_ request: CommandRequest) {
-        switch request {
-        case .start(let id, let body, let requester):
-            guard let command = command(id) else {
-                return post(.response(RunReply.unknownCommand, requester: requester))
-            }
-            do throws(RunRequestError) {
-                let values = try RunRequest(body: body, parameters: command.definition.parameters)
-                start(id, command.definition, values, for: requester, isFollowed: false)
-            } catch {
-                refuse(id, .invalid, RunReply.invalid(error), requester)
-            }
-        case .follow(let id, let parameters, let requester):
-            guard let command = command(id) else {
-                return post(.response(RunReply.unknownCommand, requester: requester))
-            }
-            do throws(RunRequestError) {
-                let values = try RunRequest(
-                    parameters.map { (name: $0.0, value: $0.1) }, parameters: command.definition.parameters)
-                start(id, command.definition, values, for: requester, isFollowed: true)
-            } catch {
-                refuse(id, .invalid, RunReply.invalid(error), requester)
-            }
-        case .state(let id, let run, let requester):
-            post(.response(state(of: run, of: id) ?? RunReply.unknownRun, requester: requester))
-        case .stop(let id, let run, let requester):
-            post(.response(stop(run, of: id) ?? RunReply.unknownRun, requester: requester))
-        case .followerLeft(let requester):
-            for run in runs { run?.followers.removeAll { $0 == requester } }
-        case .rejected(let id, let reason): count(reason, of: id)
-        }
-    }
-
-    private func refuse(_ id: CommandID, _ reason: RunRejection, _ response: LocalReply, _ requester: Token) {
-        count(reason, of: id)
-        post(.response(response, requester: requester))
-    }
-
-    private func count(_ reason: RunRejection, of id: CommandID) {
-        guard commands.indices.contains(id.index) else { return }
-        commands[id.index]?.rejected[reason] += 1
-    }
-
-    private func state(of id: RunID?, of command: CommandID) -> LocalReply? {
-        guard let id, let entry = self.command(command) else { return nil }
-        let run = find(id, of: command).map(summary) ?? entry.table.ended(id, at: kernel.now())
-        return run.map { RunReply.state($0, of: entry.definition.name) }
-    }
-
-    private func stop(_ id: RunID?, of command: CommandID) -> LocalReply? {
-        guard let id, let run = find(id, of: command), !run.machine.hasEnded else { return state(of: id, of: command) }
-        dispatch(run, .stopRequested)
-        return RunReply.state(summary(run), of: run.definition.name, status: 202)
-    }
-
-    func find(_ id: RunID, of command: CommandID) -> Run? {
-        runs.first { $0?.id == id && $0?.command == command } ?? nil
-    }
-
     // MARK: The start
 
-    private func start(
+    func start(
         _ id: CommandID, _ definition: CommandDefinition, _ request: RunRequest, for requester: Token,
         isFollowed: Bool
     ) {
@@ -250,7 +189,7 @@ final class CommandRunner<K: Kernel> {
         spawn(run, request)
     }
 
-    private func spawn(_ run: Run, _ request: RunRequest) {
+    func spawn(_ run: Run, _ request: RunRequest) {
         let directory = kernel.absoluteDirectory(of: run.definition.launch)
         let launch = run.definition.launch(request, id: run.id, directory: directory).over(environment)
         do throws(SystemError) {
@@ -267,7 +206,7 @@ final class CommandRunner<K: Kernel> {
         }
     }
 
-    private func watch(_ run: Run, _ terminal: Descriptor) {
+    func watch(_ run: Run, _ terminal: Descriptor) {
         do throws(SystemError) {
             // Edge-triggered: a program may close its terminal, and open it again.
             try kernel.watch(terminal, for: .edges, as: token(run))
@@ -277,11 +216,11 @@ final class CommandRunner<K: Kernel> {
         }
     }
 
-    private func token(_ run: Run) -> Token {
+    func token(_ run: Run) -> Token {
         Token(CommandRunnerToken.terminal, index: run.slot, generation: run.number)
     }
 
-    private func run(for token: Token) -> Run? {
+    func run(for token: Token) -> Run? {
         guard runs.indices.contains(token.index), let run = runs[token.index], run.number == token.generation else {
             return nil
         }
@@ -302,7 +241,7 @@ final class CommandRunner<K: Kernel> {
         for run in runs.compactMap(\.self) where isTreeGone(run) { dispatch(run, .treeGone) }
     }
 
-    private func isTreeGone(_ run: Run) -> Bool {
+    func isTreeGone(_ run: Run) -> Bool {
         guard run.machine.awaitsTree, let process = run.process else { return false }
         return !kernel.familyExists(of: process)
     }
@@ -337,14 +276,14 @@ final class CommandRunner<K: Kernel> {
 
     // MARK: The machine
 
-    private func dispatch(_ run: Run, _ event: RunMachine.Event) {
+    func dispatch(_ run: Run, _ event: RunMachine.Event) {
         for effect in run.machine.apply(event, at: kernel.now()) { perform(effect, run) }
         if isTreeGone(run) { return dispatch(run, .treeGone) }
         // Reading may have waited for the end of the tree.
         if run.machine.isDraining, run.isReadable { read(run) }
     }
 
-    private func perform(_ effect: RunMachine.Effect, _ run: Run) {
+    func perform(_ effect: RunMachine.Effect, _ run: Run) {
         switch effect {
         case .arm(let timer, let instant): reactor.arm(.run(run.slot, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.run(run.slot, timer))
@@ -354,7 +293,7 @@ final class CommandRunner<K: Kernel> {
         }
     }
 
-    private func signal(_ run: Run, _ signal: StopSignal) {
+    func signal(_ run: Run, _ signal: StopSignal) {
         guard let process = run.process else { preconditionFailure("a signal without a process") }
         trees.changed(process)
         guard let code = kernel.signal(familyOf: process, signal), !run.refusesSignals else { return }
@@ -366,7 +305,7 @@ final class CommandRunner<K: Kernel> {
     }
 
     /// The tree has ended and its output is read; messages may still be under way.
-    private func end(_ run: Run, _ outcome: RunMachine.Outcome) {
+    func end(_ run: Run, _ outcome: RunMachine.Outcome) {
         if let terminal = run.terminal { kernel.close(terminal) }
         run.terminal = nil
         if let process = run.process { trees.ended(process) }
@@ -386,120 +325,9 @@ final class CommandRunner<K: Kernel> {
         settle(run)
     }
 
-    // MARK: Output
-
-    /// Stands for the queue of readable terminals.
-    private static var queueToken: Token { Token(.terminal, index: 0, generation: 0) }
-
-    private func enqueue(_ run: Run) {
-        guard !run.isQueued else { return }
-        run.isQueued = true
-        readQueue.append(token(run))
-        reactor.resumeLater(Self.queueToken)
-    }
-
-    private func readQueued() {
-        let queue = readQueue
-        readQueue = []
-        var served = 0
-        while served < queue.count, mayRead() {
-            let run = run(for: queue[served])
-            run?.isQueued = false
-            if let run { read(run) }
-            served += 1
-        }
-        readQueue = queue[served...] + readQueue
-        if !readQueue.isEmpty { reactor.resumeLater(Self.queueToken) }
-    }
-
-    /// Reads what may be read now, and passes it on.
-    private func read(_ run: Run) {
-        guard !run.isQueued else { return settle(run) }
-        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
-        var reads = 0
-        while run.isReadable, let terminal = run.terminal {
-            let room = run.output.room(at: kernel.now())
-            guard room > 0 else { break }
-            guard reads < Limits.terminalReadsPerTurn, mayRead() else {
-                enqueue(run)
-                break
-            }
-            reads += 1
-            switch kernel.read(fromTerminal: terminal, into: &buffer, atMost: min(room, buffer.count)) {
-            case .bytes(let count):
-                run.output.append(buffer.span.extracting(0..<count), at: kernel.now())
-                if run.output.room(at: kernel.now()) == 0 { send(run) }
-            case .wouldBlock, .ended, .failed: run.isReadable = false
-            }
-        }
-        // Without a process nothing is written any more.
-        if run.machine.isDraining, !run.isReadable { return dispatch(run, .outputRead) }
-        settle(run)
-    }
-
-    private func mayRead() -> Bool {
-        if shareTurn != reactor.turn {
-            shareTurn = reactor.turn
-            share = WorkShare(
-                items: Limits.allTerminalReadsPerTurn, time: Limits.outputTimePerTurn, from: kernel.now(),
-                itemsPerLook: 4)
-        }
-        return share.takeItem(kernel.now)
-    }
-
-    /// Passes messages on and arms the timer of the next one. The run may be over then.
-    private func settle(_ run: Run) {
-        send(run)
-        guard !run.output.hasEnded else { return finish(run) }
-        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isQueued, at: kernel.now())
-        if run.isUnwatched, run.terminal != nil {
-            let look = kernel.now() + Limits.commandMessagePause
-            next = min(next ?? look, look)
-        }
-        guard next != run.armedOutput else { return }
-        run.armedOutput = next
-        if let next {
-            reactor.arm(.run(run.slot, .output), at: next)
-        } else {
-            reactor.disarm(.run(run.slot, .output))
-        }
-    }
-
-    private func send(_ run: Run) {
-        while let message = run.output.next(at: kernel.now()) {
-            switch message {
-            case .text(let text):
-                post(.publish(cable: run.definition.cable, stream: run.stream, text: text))
-                for follower in run.followers { post(.output(text, requester: follower)) }
-            case .end:
-                post(.publish(cable: run.definition.cable, stream: run.stream, text: TerminalOutput.endText))
-            }
-        }
-    }
-
-    /// Frees the slot: the last message has left.
-    private func finish(_ run: Run) {
-        guard runs.indices.contains(run.slot), runs[run.slot] === run, let summary = run.summary else { return }
-        for follower in run.followers { post(.followEnded(summary, requester: follower)) }
-        reactor.disarm(.run(run.slot, .output))
-        runs[run.slot] = nil
-        let isAwaited = runs.contains { $0?.awaitsSubscriber == true && $0?.stream == run.stream }
-        if run.awaitsSubscriber, !isAwaited { post(.forget(cable: run.definition.cable, stream: run.stream)) }
-        runCount -= 1
-        guard runCount == 0 else { return }
-        (runs, buffer, readQueue) = ([], [], [])
-        hasComeToRest = true
-    }
-
-    /// Returns whether the last run has ended since the last call: memory may be returned to the system.
-    func takeRest() -> Bool {
-        defer { hasComeToRest = false }
-        return hasComeToRest
-    }
-
     // MARK: Log
 
-    private func about(_ run: Run) -> [LogField] {
+    func about(_ run: Run) -> [LogField] {
         [LogField("command", run.definition.name), LogField("run", run.id.text)]
     }
 
