@@ -30,7 +30,9 @@ struct RequestReader {
         let match = isAboutServer ? nil : rules.routes.find(path.span)
         let backend = match?.destination.backend(rules)
         var limits = BodyLimits(maximumBytes: maximumBodyBytes(of: match?.destination, backend))
-        let framing = try BodyFraming.ofRequest(head, in: bytes.span, limits: limits)
+        // The rejection of a request comes before that of its body: without a key a client learns of no limit.
+        let framing = try BodyFraming.ofRequest(
+            head, in: bytes.span, limits: match?.destination.isLocal == true ? BodyLimits() : limits)
         if framing == .chunked { limits.removedTrailers = removedTrailers(of: head, for: backend, bytes) }
         let requested = try UpgradeIntent.of(head, in: bytes.span)
         let provenance = ForwardedHeaders(
@@ -40,6 +42,7 @@ struct RequestReader {
         var (denial, cable, origin): (LocalReply?, CableUpgrade?, String?)
         if case .local(let endpoint) = match?.destination {
             (denial, cable, origin) = admission(to: endpoint, head, in: bytes.span, upgrade, provenance)
+            if denial == nil, !limits.admit(framing) { denial = LocalReply(refusing: FramingError.bodyTooLarge) }
         }
         var forwarding: Forwarding?
         if let match, let id = backend, denial == nil {
@@ -277,6 +280,8 @@ extension Destination {
     }
 
     /// The endpoint reads the body.
+    fileprivate var isLocal: Bool { if case .local = self { true } else { false } }
+
     fileprivate var needsBody: Bool {
         switch self {
         case .local(.broadcast), .local(.command): true

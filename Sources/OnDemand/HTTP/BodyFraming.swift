@@ -14,9 +14,7 @@ enum BodyFraming: Equatable, Sendable {
         // Rack and CGI read `Content_Length` as `Content-Length`; other proxies do not, which allows smuggling.
         for field in head.fields where isLookalike(field) { throw .lookalikeField }
         let framing = try declared(by: head, in: bytes) ?? .none
-        if case .length(let length) = framing, let maximum = limits.maximumBytes, length > maximum {
-            throw .bodyTooLarge
-        }
+        guard limits.admit(framing) else { throw .bodyTooLarge }
         return framing
     }
 

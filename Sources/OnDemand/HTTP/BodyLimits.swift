@@ -20,6 +20,12 @@ struct BodyLimits: Equatable, Sendable {
 }
 
 extension BodyLimits {
+    /// Whether a body of this framing may be read; the length of others shows only later.
+    func admit(_ framing: BodyFraming) -> Bool {
+        guard case .length(let length) = framing, let maximumBytes else { return true }
+        return length <= maximumBytes
+    }
+
     /// Sizes stay below 2^60, so that no parser's integer overflows (RFC 9112, 7.1). Leading zeros do not count.
     static let maximumChunkSizeDigits = 15
     /// As many digits as always fit into a signed 64-bit number (RFC 9112, 6.3). Leading zeros do not count.
