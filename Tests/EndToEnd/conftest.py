@@ -29,10 +29,12 @@ def pytest_sessionstart(session):
 
 
 class TwoHalves(LoadScopeScheduling):
-    """With `-n 2`: the tests of hibernation wait for sleeps and silences most of the time, and so run beside all others."""
+    """With `-n 2`: tests that mostly wait, for sleeps, silences and the ends of processes, run beside all others."""
+
+    WAITING = ("test_command_runs.py", "test_families.py", "test_guard.py", "test_hibernation.py", "test_overdue_stop.py")
 
     def _split_scope(self, nodeid):
-        return "waiting" if nodeid.startswith("test_hibernation.py") else "working"
+        return "waiting" if nodeid.startswith(self.WAITING) else "working"
 
 
 def pytest_xdist_make_scheduler(config, log):
