@@ -47,6 +47,8 @@ class Load:
         self.process.communicate()
 
     def do(self, *words):
+        if self.process.stdin.closed:
+            raise measure.Failed("the load had failed before")
         watch = threading.Timer(TIMEOUT, self.process.kill)
         watch.start()
         try:
