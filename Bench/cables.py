@@ -264,12 +264,12 @@ class Cables:
         def sample(hub, load):
             load.publish(40, 4096)
             before = load.publish(messages // 2, 4096)["p99"]
-            memory, done = measure.proportional_bytes(hub.pids()), threading.Event()
+            memory, done = measure.own_bytes(hub.pids()), threading.Event()
             peaks = [memory]
 
             def watch():
                 while not done.wait(0.03):
-                    peaks.append(measure.proportional_bytes(hub.pids()))
+                    peaks.append(measure.own_bytes(hub.pids()))
 
             watcher = threading.Thread(target=watch)
             watcher.start()
