@@ -136,7 +136,11 @@ def section(results):
     disturbance = (
         f"In {troubled} of {kept} samples the host took more than 5 % of the machine." if troubled
         else "In no sample did the host take more than 5 % of the machine.")
-    failures = "".join(f"\n- `{metric}` of {name}: {reason}" for metric, name, reason in results["failures"])
+    # A load that has failed fails again at each further measurement: the first reason is the cause.
+    causes = {}
+    for metric, name, reason in results["failures"]:
+        causes.setdefault((metric, name), reason)
+    failures = "".join(f"\n- `{metric}` of {name}: {reason}" for (metric, name), reason in causes.items())
     text = (Path(__file__).parent / "cables.md").read_text()
     taken = [len(found) for found in results["samples"].get(f"cable/send/{some}/64", {}).values()]
     rounds = f": {min(taken)} rounds, {max(taken)} of the daemon, the floor and uWebSockets" if taken else ""
