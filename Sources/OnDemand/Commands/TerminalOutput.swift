@@ -29,13 +29,18 @@ struct TerminalOutput {
         case flowing(nextAt: Instant)
     }
 
-    private enum Input: Equatable { case open, closed, ended }
+    private enum Input: Equatable {
+        case open
+        /// Open, behind the end of the program: the kernel holds less than 128 KiB.
+        case rest
+        case closed, ended
+    }
 
     private var delivery: Delivery
     private var input = Input.open
     /// Whole characters that have not left.
     private var text: [UInt8] = []
-    /// Bytes at the beginning of `text` that have left.
+    /// Bytes at the beginning of `text` that have left; less than `Limits.heldOutputBytes`.
     private var sent = 0
     /// The beginning of a character whose rest has not come; at most three bytes.
     private var partial: [UInt8] = []
@@ -57,19 +62,25 @@ struct TerminalOutput {
         let waiting = text.count - sent + partial.count
         let allowed = Self.bytes(in: now + Limits.commandOutputBurst - paidUntil)
         // Fewer bytes would not be worth a read.
-        guard input == .open, allowed >= Limits.terminalReadBytes else { return 0 }
+        guard mayRead, allowed >= Limits.terminalReadBytes else { return 0 }
         return min(allowed, max(0, capacity - waiting))
     }
 
     private var capacity: Int {
-        switch delivery {
-        case .held: Limits.heldOutputBytes
-        case .flowing: 2 * Limits.commandMessageBytes
+        let rest = input == .rest ? Limits.terminalRestBytes : 0
+        return switch delivery {
+        case .held: Limits.heldOutputBytes + rest
+        case .flowing: 2 * Limits.commandMessageBytes + rest
         }
     }
 
+    private var mayRead: Bool { input == .open || input == .rest }
+
+    /// The program has ended: its last output is read whether there is a subscriber or not.
+    mutating func readRest() { if input == .open { input = .rest } }
+
     mutating func append(_ bytes: Span<UInt8>, at now: Instant) {
-        precondition(input == .open, "output behind the end")
+        precondition(mayRead, "output behind the end")
         byteCount += UInt64(bytes.count)
         paidUntil = max(paidUntil, now) + Self.time(of: bytes.count)
         var unread = partial
@@ -90,7 +101,7 @@ struct TerminalOutput {
 
     /// The program has written its last byte. `line` is the daemon's own last line.
     mutating func close(_ line: String?) {
-        precondition(input == .open, "the end behind the end")
+        precondition(mayRead, "the end behind the end")
         input = .closed
         if !partial.isEmpty { text += Self.replacement }
         partial = []
@@ -130,7 +141,7 @@ struct TerminalOutput {
             case .held(let until): waiting > 0 || input == .closed ? until : nil
             case .flowing(let nextAt): waiting > 0 ? nextAt : nil
             }
-        guard wantsToRead, input == .open, waiting + partial.count < capacity else { return message }
+        guard wantsToRead, mayRead, waiting + partial.count < capacity else { return message }
         // The time at which the burst has room for a read again.
         let read = max(now, paidUntil + (Self.time(of: Limits.terminalReadBytes) - Limits.commandOutputBurst))
         return message.map { min($0, read) } ?? read
@@ -138,13 +149,22 @@ struct TerminalOutput {
 
     var hasEnded: Bool { input == .ended }
 
+    /// Bytes in memory, those included that have left.
+    var keptBytes: Int { text.count + partial.count }
+
     private mutating func takeMessage() -> [UInt8] {
         var end = min(text.count, sent + Limits.commandMessageBytes)
         // Not in the middle of a character.
         while end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
         defer {
             sent = end
-            if sent == text.count { (text, sent) = ([], 0) }
+            if sent == text.count {
+                (text, sent) = ([], 0)
+            } else if sent >= Limits.heldOutputBytes {
+                // A program that prints without end may never let the text become empty.
+                text.removeFirst(sent)
+                sent = 0
+            }
         }
         return Array(text[sent..<end])
     }

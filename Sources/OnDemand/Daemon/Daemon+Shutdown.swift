@@ -65,8 +65,8 @@ extension Daemon {
         log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
         manager.stopping()
         proxy.drain(over: configuration.closeJitter)
+        // Cables follow at the end of this turn: a run that has ended may just have posted its last messages.
         stopRuns()
-        drainCables()
     }
 
     private func advanceDrain() {

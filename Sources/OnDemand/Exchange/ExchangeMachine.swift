@@ -370,7 +370,8 @@ struct ExchangeMachine {
 
     /// Sends the last bytes of such a response. Its end is the end of the connection.
     mutating func endStream(_ bytes: [UInt8]) {
-        guard case .local(.streaming, _, let request) = phase else { impossible() }
+        // The client may have left in this turn.
+        guard case .local(.streaming, _, let request) = phase else { return }
         toClient.append(bytes)
         phase = .finishing(request, keepAlive: false)
     }

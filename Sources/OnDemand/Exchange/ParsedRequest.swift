@@ -17,7 +17,7 @@ struct ParsedRequest {
     /// The handshake of a client of a cable.
     private(set) var cable: CableHandshake?
     /// Whether the path is that of a cable, whatever becomes of the handshake.
-    let isForCable: Bool
+    let hidesQuery: Bool
     /// The command to which the path belongs.
     let command: CommandID?
 

@@ -23,8 +23,9 @@ class RequestInFlight {
     /// Method and target as received, for the log.
     var line: String { parsed.head.line }
 
-    /// For the log: the query of a cable's client may have its token, also when its handshake is rejected.
-    var shownLine: String { parsed.isForCable ? String(line.prefix { $0 != "?" }) : line }
+    /// For the log: the query of a cable's client may have its token, also when its handshake is rejected, and that of
+    /// a command its parameters.
+    var shownLine: String { parsed.hidesQuery ? String(line.prefix { $0 != "?" }) : line }
 
     /// Request ID in logs.
     var id: String { parsed.head.text(of: parsed.identity) }

@@ -57,7 +57,7 @@ struct RequestReader {
             head: StoredHead(head, takenFrom: &bytes), service: backend ?? match?.destination.service,
             announcedClient: provenance.announcedClient, identity: identity, version: head.version,
             isHead: head.isHead, upgrade: upgrade, askedForTunnel: requested == .webSocket, refusedOrigin: origin,
-            cable: handshake(cable, for: match?.destination), isForCable: match?.destination.cable != nil,
+            cable: handshake(cable, for: match?.destination), hidesQuery: match?.destination.hidesQuery == true,
             command: match?.destination.command)
         let body = BodyReader(
             framing, limits: limits, output: match?.destination.needsBody == true ? .content : .chunks)
@@ -280,6 +280,9 @@ extension Destination {
     }
 
     /// The endpoint reads the body.
+    /// Whether the query may have a secret: a client's token, or parameters of a run.
+    fileprivate var hidesQuery: Bool { cable != nil || command != nil || self == .local(.control) }
+
     fileprivate var isLocal: Bool { if case .local = self { true } else { false } }
 
     fileprivate var needsBody: Bool {

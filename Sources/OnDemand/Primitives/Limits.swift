@@ -309,6 +309,8 @@ enum Limits {
     static let firstSubscriberTimeout: Duration = .seconds(10)
     /// Output that waits for it. Beyond it the terminal is not read, and the program waits when it is full.
     static let heldOutputBytes = 64 * 1024
+    /// Bytes of an ended program that are read beyond that; the kernel keeps less in a terminal.
+    static let terminalRestBytes = 128 * 1024
     /// Output in one message. A longer one is cut.
     static let commandMessageBytes = 16 * 1024
     /// Between two messages that are not full: 20 in a second, as fast as a person sees changes.

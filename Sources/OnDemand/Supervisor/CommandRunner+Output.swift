@@ -95,7 +95,10 @@ extension CommandRunner {
         for follower in run.followers { post(.followEnded(summary, requester: follower)) }
         reactor.disarm(.run(run.slot, .output))
         runs[run.slot] = nil
-        let isAwaited = runs.contains { $0?.awaitsSubscriber == true && $0?.stream == run.stream }
+        let isAwaited = runs.contains {
+            $0?.awaitsSubscriber == true && $0?.stream == run.stream && $0?.definition.cable == run.definition.cable
+        }
+        forgetIfRemoved(run.command.index)
         if run.awaitsSubscriber, !isAwaited { post(.forget(cable: run.definition.cable, stream: run.stream)) }
         runCount -= 1
         guard runCount == 0 else { return }

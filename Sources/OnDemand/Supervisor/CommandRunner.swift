@@ -139,7 +139,9 @@ final class CommandRunner<K: Kernel> {
     }
 
     func forgetIfRemoved(_ index: Int) {
-        guard let command = commands[index], command.isRemoved, command.table.running.isEmpty else { return }
+        guard let command = commands[index], command.isRemoved, command.table.running.isEmpty,
+            !runs.contains(where: { $0?.command.index == index })
+        else { return }
         commands[index] = nil
     }
 
@@ -288,7 +290,9 @@ final class CommandRunner<K: Kernel> {
         case .arm(let timer, let instant): reactor.arm(.run(run.slot, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.run(run.slot, timer))
         case .signal(let signal): self.signal(run, signal)
-        case .readRest: run.isReadable = true
+        case .readRest:
+            run.isReadable = true
+            run.output.readRest()
         case .end(let outcome): end(run, outcome)
         }
     }

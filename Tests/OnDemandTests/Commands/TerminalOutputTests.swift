@@ -40,6 +40,42 @@ struct TerminalOutputTests {
         String(decoding: bytes, as: UTF8.self).replacing("\u{4}", with: "\u{fffd}")
     }
 
+    // MARK: Memory
+
+    @Test("a program that prints without end keeps a bounded number of bytes, whatever its pieces are")
+    func endless() {
+        var output = flowing()
+        var now = noon
+        var most = 0
+        let piece = [UInt8](repeating: 0x61, count: Limits.terminalReadBytes - 7)
+        for _ in 0..<2_000 {
+            if output.room(at: now) >= piece.count { output.append(piece.span, at: now) }
+            while output.next(at: now) != nil {}
+            most = max(most, output.keptBytes)
+            now = now + .milliseconds(5)
+        }
+        #expect(output.byteCount > 10_000_000)
+        #expect(most <= Limits.heldOutputBytes + 4 * Limits.commandMessageBytes)
+    }
+
+    @Test("the last output of an ended program is read although no subscriber has come")
+    func rest() {
+        var output = TerminalOutput(isHeld: true, at: noon)
+        let now = noon + .seconds(1)
+        output.append([UInt8](repeating: 0x61, count: Limits.heldOutputBytes).span, at: noon)
+        #expect(output.room(at: now) == 0)
+        output.readRest()
+        #expect(output.room(at: now) > 0)
+        output.append(([0x62] as [UInt8]).span, at: now)
+        output.close(nil)
+        output.subscribed(at: now)
+        var messages: [TerminalOutput.Message] = []
+        for step in 0..<10 {
+            while let message = output.next(at: now + .milliseconds(100 * step)) { messages.append(message) }
+        }
+        #expect(text(messages).count == Limits.heldOutputBytes + 1 && messages.last == Self.end)
+    }
+
     // MARK: Text
 
     @Test(

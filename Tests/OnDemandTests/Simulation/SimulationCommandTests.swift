@@ -381,6 +381,23 @@ struct SimulationCommandTests {
         #expect(bench.daemon.hasExited && bench.kernel.children.all.isEmpty && bench.kernel.complaints == [])
     }
 
+    @Test("a shutdown just after the end of a run cuts nothing off: its last message waits to be joined")
+    func shutdownBehindTheEnd() throws {
+        let bench = try CommandBench([
+            .printing([(.seconds(2), "x"), (.milliseconds(2010), "y")], exitsAfter: .milliseconds(2015))
+        ])
+        let run = try #require(bench.start())
+        let client = bench.cables.subscribed(run.stream)
+        bench.run(for: .seconds(5)) { CommandBench.messages(of: client) == ["x"] }
+        bench.run(for: .milliseconds(25))
+        bench.cables.shutDown()
+        bench.run(for: .seconds(3))
+        #expect(CommandBench.messages(of: client) == ["x", "y", Self.end])
+        client.close()
+        bench.run(for: .seconds(1))
+        #expect(bench.daemon.hasExited && bench.kernel.complaints == [])
+    }
+
     @Test("a shutdown waits for a stop plan no longer than its drain time, and KILL comes before")
     func shutdownKills() throws {
         var script = ChildScript.printing([(.zero, "a")], exitsAfter: nil)
