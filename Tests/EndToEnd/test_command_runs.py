@@ -517,8 +517,8 @@ def test_a_hundred_megabytes_at_a_bounded_rate_for_a_fast_and_a_slow_client(serv
             window += 1
         assert sum(lengths[window:index]) < 6 << 20, "no second has much more than the rate"
     assert max(lengths) <= 16 * 1024 and sum(length < 16 * 1024 - 3 for length in lengths) <= seconds * 21 + 5
-    # The allocator returns memory in steps, so a moment says little; a queue without a bound would grow to the end.
-    assert statistics.median(resident) - resident[0] < 24 * 1024 and max(resident) - resident[0] < 80 * 1024
+    # What waits is bounded by the message and by the client that reads nothing.
+    assert max(resident) - resident[0] < 16 * 1024
     assert statistics.quantiles(delays, n=20)[-1] < 0.1 and max(delays) < 1 and len(delays) > 100
     assert daemon.wait_for("connection_aborted")["reason"] == "too_slow"
     slow.close()
