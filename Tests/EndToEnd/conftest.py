@@ -31,7 +31,7 @@ def pytest_sessionstart(session):
 class TwoHalves(LoadScopeScheduling):
     """With `-n 2`: tests that mostly wait, for sleeps, silences and the ends of processes, run beside all others."""
 
-    WAITING = ("test_command_runs.py", "test_families.py", "test_guard.py", "test_hibernation.py", "test_overdue_stop.py")
+    WAITING = ("test_families.py", "test_guard.py", "test_hibernation.py", "test_overdue_stop.py", "test_runs.py")
 
     def _split_scope(self, nodeid):
         return "waiting" if nodeid.startswith(self.WAITING) else "working"

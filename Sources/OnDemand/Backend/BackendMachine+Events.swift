@@ -32,7 +32,7 @@ extension BackendMachine {
         /// The spawned process has exited.
         case exited(Exit)
         /// No process of its group is left.
-        case groupGone
+        case treeGone
         case command(BackendCommand)
         case shutdownRequested
         /// Skip the current step of the stop plan.

@@ -172,7 +172,7 @@ struct BackendMachine {
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // requested only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .gateClosed, .gateBusy, .clientDataSeen, .timerFired,  // no gate to close, no timer armed
-            .exited, .groupGone,  // no process
+            .exited, .treeGone,  // no process
             .shutdownForced:  // only while stopping
             impossible(event)
         }
@@ -245,7 +245,7 @@ struct BackendMachine {
         case (.spawning, .shutdownRequested):
             impossible(event)  // The spawn's result comes before other events.
         case (_, .addressFree), (_, .addressTaken), (_, .spawned), (_, .spawnFailed), (_, .probeSucceeded),
-            (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .groupGone),
+            (_, .gateClosed), (_, .gateBusy), (_, .clientDataSeen), (_, .timerFired), (_, .exited), (_, .treeGone),
             (_, .shutdownForced):
             impossible(event)  // Each occurs in one phase only; the leader exits before its group ends.
         }
@@ -410,7 +410,7 @@ struct BackendMachine {
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged,  // only while starting
             .addressFree, .addressTaken, .spawned, .spawnFailed, .probeSucceeded,
             .timerFired,  // disarmed on the way here
-            .groupGone,  // the leader's own exit comes first
+            .treeGone,  // the leader's own exit comes first
             .shutdownForced:  // only while stopping
             impossible(event)
         }
@@ -533,7 +533,7 @@ struct BackendMachine {
         case .exited(let exit):
             stop.exit = exit
             return []
-        case .groupGone:
+        case .treeGone:
             return [.disarm(.stopStep), .endGeneration(generation)] + afterStop(stop, now, jitter)
         case .command(let command):
             guard stop.cause != .shutdown else { return [] }
@@ -657,7 +657,7 @@ struct BackendMachine {
         case .lastLeaseReturned, .tunnelsDrained, .startRequested:
             return []  // Posted before the reply was read; the timer decides when it starts.
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
-            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone,
+            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .treeGone,
             .shutdownForced:
             impossible(event)  // No process, no gate, one timer.
         }
@@ -698,7 +698,7 @@ struct BackendMachine {
             .shutdownForced:
             []
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,
-            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .groupGone:
+            .spawnFailed, .probeSucceeded, .gateClosed, .gateBusy, .clientDataSeen, .timerFired, .exited, .treeGone:
             impossible(event)  // Nothing was requested and no process is left.
         }
     }

@@ -56,7 +56,7 @@ extension LocalReply {
 }
 
 /// The line in front of the end of a run's output, where the end needs an explanation.
-enum RunLine {
+enum RunEndLine {
     static func text(_ outcome: RunMachine.Outcome, timeout: Duration) -> String? {
         sentence(outcome, timeout).map { "\r\n\($0).\r\n" }
     }

@@ -224,7 +224,7 @@ extension ConfigurationDecoder {
         if fields["path"] == nil, fields["listen"] == nil {
             report(node, "where programs post is missing; set \"path\", \"listen\" or both")
         }
-        if let key = fields["key"] { broadcast.key = broadcastKey(key) }
+        if let key = fields["key"] { broadcast.key = accessKey(key) }
         if let bytes = fields["max_body_bytes"] {
             broadcast.maximumBodyBytes =
                 size(bytes, in: KeyRange.broadcastBytes) ?? broadcast.maximumBodyBytes
@@ -241,9 +241,9 @@ extension ConfigurationDecoder {
     }
 
     /// An empty one is a mistake: without a key every program on this machine may broadcast.
-    mutating func broadcastKey(_ node: ConfigurationNode) -> BearerToken? {
+    mutating func accessKey(_ node: ConfigurationNode) -> BearerToken? {
         guard let text = secretText(node, expected: "a key in quotes") else { return nil }
-        let range = Limits.broadcastKeyBytes
+        let range = Limits.accessKeyBytes
         guard range.contains(text.value.utf8.count) else {
             report(
                 node,
@@ -251,7 +251,7 @@ extension ConfigurationDecoder {
                     + " \(range.upperBound), as `openssl rand -hex 32` does")
             return nil
         }
-        if let key = BearerToken.broadcastKey(text.value) { return key }
+        if let key = BearerToken.accessKey(text.value) { return key }
         report(node, "the key\(text.source) has a space or control character, which no Authorization header can have")
         return nil
     }

@@ -19,7 +19,7 @@ extension ConfigurationDecoder {
             draft.cable = parsed(cable, expected: "the name of a cable", by: Self.serviceName)
         }
         if let key = required("key", in: fields, purpose: "without it every client could start the program") {
-            draft.key = broadcastKey(key)
+            draft.key = accessKey(key)
         }
         draft.launch = launch(fields)
         draft.parameters = fields["params"].map { parameters($0) } ?? []

@@ -36,7 +36,7 @@ extension Daemon {
         for effect in shutdown.apply(event) {
             switch effect {
             case .drain: drain()
-            case .stopBackends:
+            case .stop:
                 supervisor.runner.killAll()
                 proxy.closeEverything()
                 cableServer.closeEverything()

@@ -223,7 +223,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     }
 
     private func closeUnused() {
-        for socket in manager.takeRest() {
+        for socket in manager.takeBecameIdle() {
             log(
                 .socketUnused, LogField("name", socket.name), LogField("descriptor", socket.descriptor.raw),
                 LogField("address", socket.address?.description ?? "not listening"))
@@ -333,7 +333,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
             cableServer.iterationEnded()
             cableReplies.takeAll().forEach(proxy.handle)
         }
-        if hasCommandWork, supervisor.runner.takeRest(), supervisor.isAllAsleep { trimMemory() }
+        if hasCommandWork, supervisor.runner.takeBecameIdle(), supervisor.isAllAsleep { trimMemory() }
     }
 
     /// The response to a request leaves before the output that it causes.

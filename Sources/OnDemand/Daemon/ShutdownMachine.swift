@@ -28,7 +28,7 @@ struct ShutdownMachine: Equatable {
 
     /// `arm` calls for `timeReached` and replaces an earlier call.
     enum Effect: Equatable {
-        case drain, stopBackends, force, killAll, finish
+        case drain, stop, force, killAll, finish
         case arm(Limit)
     }
 
@@ -43,9 +43,9 @@ struct ShutdownMachine: Equatable {
         switch (state, event) {
         case (.running, .signal): return proceed(to: .draining, [.drain, .arm(.drain)])
         case (.draining, .signal):
-            return proceed(to: .stopping(isForced: true), [.stopBackends, .arm(.stop), .force])
+            return proceed(to: .stopping(isForced: true), [.stop, .arm(.stop), .force])
         case (.draining, .drained), (.draining, .timeReached):
-            return proceed(to: .stopping(isForced: false), [.stopBackends, .arm(.stop)])
+            return proceed(to: .stopping(isForced: false), [.stop, .arm(.stop)])
         case (.stopping(isForced: false), .signal): return proceed(to: .stopping(isForced: true), [.force])
         case (.stopping, .timeReached): return proceed(to: .killing, [.killAll, .arm(.kill)])
         case (.stopping(isForced: true), .signal), (.killing, .signal):

@@ -74,7 +74,7 @@ extension CableAccess {
             }
         case .holders(let key):
             let values = head.values(of: .authorization).map { [UInt8](copying: bytes.extracting($0.indices)) }
-            guard key.isNamed(by: values) else {
+            guard key.matches(values) else {
                 var denial = LocalReply(
                     status: 401, body: "Missing or invalid bearer token.",
                     fields: [.init(name: "WWW-Authenticate", value: "Bearer")])

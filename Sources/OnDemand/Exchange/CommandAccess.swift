@@ -13,7 +13,7 @@ struct CommandAccess: Sendable {
     /// comes first: without it no response says anything about a run.
     func denial(of place: Place, _ head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
         let values = head.values(of: .authorization).map { [UInt8](copying: bytes.extracting($0.indices)) }
-        guard let key, key.isNamed(by: values) else {
+        guard let key, key.matches(values) else {
             var denial = LocalReply(
                 status: 401, body: "Missing or invalid bearer token.",
                 fields: [.init(name: "WWW-Authenticate", value: "Bearer")])

@@ -25,7 +25,7 @@ struct StatusAccessControl: Equatable, Sendable {
             let values = head.values(of: .authorization).map { range in
                 (range.lower..<range.upper).map { bytes[$0] }
             }
-            guard token.isNamed(by: values) else {
+            guard token.matches(values) else {
                 var refusal = Self.tokenIsMissing
                 refusal.isWrongSecret = !values.isEmpty
                 return refusal

@@ -8,7 +8,7 @@
 enum GuardMessage: Equatable {
     /// The mark of the daemon's processes, and whether the file lock limit carries it too.
     case daemon(LaunchMark, marksByLimit: Bool)
-    case family(GuardedFamily)
+    case tree(GuardedTree)
     case ended(launch: UInt64)
 
     /// Size of the guard's buffer. The members of a larger tree are cut and found by their marks.
@@ -18,10 +18,10 @@ enum GuardMessage: Equatable {
         switch self {
         case .daemon(let mark, let marksByLimit):
             return "daemon \(mark.namespace ?? 0) \(mark.daemon) \(mark.start) \(marksByLimit ? 1 : 0)"
-        case .family(let family):
-            var text = "family \(family.launch) \(family.leader.number) \(family.leader.start) \(family.steps.count)"
-            for step in family.steps { text += " \(step.signal) \(step.milliseconds)" }
-            for member in family.members {
+        case .tree(let tree):
+            var text = "family \(tree.launch) \(tree.leader.number) \(tree.leader.start) \(tree.steps.count)"
+            for step in tree.steps { text += " \(step.signal) \(step.milliseconds)" }
+            for member in tree.members {
                 let word = " \(member.number) \(member.start)"
                 guard text.utf8.count + word.utf8.count <= Self.byteLimit else { break }
                 text += word
@@ -45,15 +45,15 @@ enum GuardMessage: Equatable {
             self = .daemon(mark, marksByLimit: numbers[3] == 1)
         case ("ended", 1): self = .ended(launch: numbers[0])
         case ("family", 4...):
-            guard let family = GuardedFamily(numbers) else { return nil }
-            self = .family(family)
+            guard let tree = GuardedTree(numbers) else { return nil }
+            self = .tree(tree)
         default: return nil
         }
     }
 }
 
 /// A process tree as the guard knows it.
-struct GuardedFamily: Equatable {
+struct GuardedTree: Equatable {
     struct Step: Equatable {
         let signal: Int32
         /// Time for the tree to exit before the next step.
@@ -105,7 +105,7 @@ struct GuardedFamily: Equatable {
     }
 }
 
-extension GuardedFamily {
+extension GuardedTree {
     /// Decodes the numbers of a message.
     fileprivate init?(_ numbers: [UInt64]) {
         let identities = { (numbers: ArraySlice<UInt64>) in

@@ -17,7 +17,7 @@ extension LinuxKernel {
         if unsafe strcmp(word, HiddenMode.inheriting.rawValue) == 0, count > 3 {
             unsafe becomeInheriting(arguments)
         } else if unsafe strcmp(word, HiddenMode.guardian.rawValue) == 0 {
-            FamilyGuard.run()
+            ProcessGuard.run()
         }
     }
 

@@ -38,7 +38,7 @@ protocol Kernel: AnyObject {
     /// Connects for a probe, without the options of long connections.
     func connectProbe(at address: SocketAddress) -> ConnectResult
     /// Looks up the listener and its owner without connecting.
-    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup
+    func lookUpSocket(at address: SocketAddress, forTreeOf leader: ProcessID) -> SocketLookup
     /// Result of a connect in progress. nil: success (connect(2), SO_ERROR).
     func connectFailure(of descriptor: Descriptor) -> Errno?
     func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult
@@ -85,7 +85,7 @@ protocol Kernel: AnyObject {
     func nextNotification(
         from descriptor: Descriptor, into buffer: inout [UInt8]
     ) -> (count: Int, sender: ProcessID?)?
-    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool
+    func process(_ process: ProcessID, belongsToTreeOf leader: ProcessID) -> Bool
     func description(of process: ProcessID) -> ProcessDescription
     func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult
     /// `ended`: no process has the other side open. One may open it again. All bytes that ended processes have written
@@ -94,11 +94,11 @@ protocol Kernel: AnyObject {
     /// Signals the process group of `leader` and the descendants that left it (kill(2)). Returns the errno of a process
     /// that may not be signalled. nil: all were signalled or have exited.
     @discardableResult
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno?
+    func signal(treeOf leader: ProcessID, _ signal: StopSignal) -> Errno?
     /// Living processes of the tree, at most `limit`, for display.
-    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
+    func members(ofTreeOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
     /// Whether a process of the tree is left. Call after a reap. After false it must not be called again.
-    func familyExists(of leader: ProcessID) -> Bool
+    func treeExists(of leader: ProcessID) -> Bool
     /// Starts the guard, which kills the reported process trees when this process dies. The end of `channel` tells it
     /// so.
     func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor)
@@ -120,10 +120,10 @@ protocol Kernel: AnyObject {
     /// Owner of the listener that accepted this connection or has this address. `unknownOwner`: not provable.
     /// `noListener`: no socket of this machine listens there.
     func listener(
-        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToTreeOf leader: ProcessID
     ) -> SocketLookup
     /// Addresses at which the tree listens, at most `limit`, for display.
-    func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
+    func listeningAddresses(ofTreeOf leader: ProcessID, atMost limit: Int) -> [SocketAddress]
     /// Whether connections in TIME_WAIT keep a server from binding this address (tcp(7)).
     func hasTimeWait(at address: SocketAddress) -> Bool
     func residentBytes(of process: ProcessID?) -> Int?
@@ -180,5 +180,17 @@ extension Kernel {
 
     func listen(at address: SocketAddress) throws(SystemError) -> (descriptor: Descriptor, address: SocketAddress) {
         try listen(at: address, privately: false)
+    }
+}
+
+extension Kernel {
+    /// Returns the working directory as an absolute path for PWD. Programs trust PWD to keep symbolic links, and would
+    /// otherwise inherit the daemon's.
+    func absoluteDirectory(of command: LaunchCommand) -> String? {
+        let directory = command.workingDirectory
+        guard let own = directory.hasPrefix("/") ? "/" : workingDirectory else { return nil }
+        let plain = PathText.absolute(directory, from: own)
+        // Behind a link `..` may lead elsewhere; then programs ask the system.
+        return plain == directory || isSameFile(plain, directory) ? plain : nil
     }
 }

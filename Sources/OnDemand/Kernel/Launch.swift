@@ -41,10 +41,10 @@ struct Launch: Equatable {
 
     /// Whether a signal to the group reaches only members: the leader, or a child of the daemon in this group, is not
     /// reaped.
-    func mayBeSignalledAsGroup(_ family: [ProcessFacts], by daemon: Int32) -> Bool {
+    func mayBeSignalledAsGroup(_ tree: [ProcessFacts], by daemon: Int32) -> Bool {
         switch groupNumber {
         case .ledByLeader: true
-        case .heldByOthers: family.contains { $0.parent == daemon && $0.group == leader }
+        case .heldByOthers: tree.contains { $0.parent == daemon && $0.group == leader }
         case .givenBack: false
         }
     }
@@ -57,7 +57,7 @@ struct Launch: Equatable {
         if groupNumber == .heldByOthers { groupNumber = .givenBack }
     }
 
-    mutating func remember(_ family: [ProcessFacts]) { known = Set(family.map(\.identity)) }
+    mutating func remember(_ tree: [ProcessFacts]) { known = Set(tree.map(\.identity)) }
 
     /// Removes a reaped process whose start time is unknown, so that only its pid identifies it.
     mutating func forget(hidden number: Int32) { known.remove(ProcessIdentity(number: number, start: 0)) }
@@ -90,7 +90,7 @@ struct LaunchRegistry {
 
     mutating func groupAnsweredGone(_ process: ProcessID) { byNumber[process.launch]?.groupAnsweredGone() }
 
-    mutating func remember(_ family: [ProcessFacts], of process: ProcessID) {
-        byNumber[process.launch]?.remember(family)
+    mutating func remember(_ tree: [ProcessFacts], of process: ProcessID) {
+        byNumber[process.launch]?.remember(tree)
     }
 }

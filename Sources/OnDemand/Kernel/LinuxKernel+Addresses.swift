@@ -1,7 +1,7 @@
 /// Addresses from the tables of /proc/net, for hints to the operator (proc(5)).
 extension LinuxKernel {
-    func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
-        let inodes = Set(([leader.number] + family(of: leader).map(\.number)).flatMap(Self.socketInodes))
+    func listeningAddresses(ofTreeOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
+        let inodes = Set(([leader.number] + tree(of: leader).map(\.number)).flatMap(Self.socketInodes))
         guard !inodes.isEmpty else { return [] }
         let internet = ["tcp", "tcp6"].flatMap { Self.rows(of: $0) }
             .filter { $0.count > 9 && $0[3] == "0A" && inodes.contains($0[9]) }

@@ -36,14 +36,14 @@ extension LinuxKernel {
         guard let steps, let launch = launches[leader] else { return tell(channel, .ended(launch: leader.launch)) }
         // The pid of a reaped leader is meaningless to the guard.
         let isLed = launch.groupNumber == .ledByLeader
-        let members = family(of: leader).map(\.identity)
-        let family = GuardedFamily(
+        let members = tree(of: leader).map(\.identity)
+        let tree = GuardedTree(
             launch: launch.number,
             leader: ProcessIdentity(number: launch.leader, start: isLed ? launch.start ?? 0 : 0),
             steps: steps.map {
                 .init(signal: $0.signal.rawValue, milliseconds: UInt64(max(0, $0.timeout.wholeMilliseconds)))
             }, members: members)
-        return tell(channel, .family(family))
+        return tell(channel, .tree(tree))
     }
 
     private func tell(_ channel: Descriptor, _ message: GuardMessage) -> Bool {

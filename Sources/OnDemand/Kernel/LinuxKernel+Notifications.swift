@@ -48,9 +48,9 @@ extension LinuxKernel {
         }
     }
 
-    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
+    func process(_ process: ProcessID, belongsToTreeOf leader: ProcessID) -> Bool {
         process.number == leader.number && launches[leader]?.groupNumber == .ledByLeader
-            || family(of: leader).contains { $0.number == process.number }
+            || tree(of: leader).contains { $0.number == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {

@@ -15,29 +15,29 @@ extension LinuxKernel {
     }
 
     @discardableResult
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
+    func signal(treeOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
         guard let launch = launches[leader] else { return nil }
         // Found before the group is signalled, because the exit of a parent hides its descendants.
-        let family = family(of: leader)
+        let tree = tree(of: leader)
         let reachesGroup =
-            launch.mayBeSignalledAsGroup(family, by: getpid())
+            launch.mayBeSignalledAsGroup(tree, by: getpid())
             || !Self.seesProcesses && launch.groupNumber == .heldByOthers
                 && ondemandd_has_child_in_group(leader.number) != 0
         var refusal: Errno?
         if reachesGroup, kill(-leader.number, signal.rawValue) != 0, errno != ESRCH { refusal = .current }
-        for process in family where process.isAlive && !(reachesGroup && process.group == leader.number) {
+        for process in tree where process.isAlive && !(reachesGroup && process.group == leader.number) {
             if let code = Self.send(signal.rawValue, to: process) { refusal = refusal ?? code }
         }
         return refusal
     }
 
-    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
-        family(of: leader).filter(\.isAlive).prefix(limit).map { process in
+    func members(ofTreeOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
+        tree(of: leader).filter(\.isAlive).prefix(limit).map { process in
             ProcessDescription(process: ProcessID(number: process.number), name: Self.name(of: process.number))
         }
     }
 
-    func familyExists(of leader: ProcessID) -> Bool {
+    func treeExists(of leader: ProcessID) -> Bool {
         guard let launch = launches[leader] else { return false }
         if launch.groupNumber == .ledByLeader { return true }
         if launch.groupNumber == .heldByOthers, kill(-leader.number, 0) != 0, errno == ESRCH {
@@ -46,7 +46,7 @@ extension LinuxKernel {
         // Without a free descriptor /proc is unreadable and the exit not provable. The next step of the stop checks
         // again.
         guard Self.canOpenFiles() else { return true }
-        if family(of: leader).contains(where: \.isAlive) { return true }
+        if tree(of: leader).contains(where: \.isAlive) { return true }
         if !Self.seesProcesses, ondemandd_has_child_in_group(leader.number) != 0 { return true }
         launches.ended(leader)
         return false
@@ -54,7 +54,7 @@ extension LinuxKernel {
 
     /// The leader until it is reaped, and its descendants: those below it and those adopted by this process
     /// (PR_SET_CHILD_SUBREAPER). Includes zombies.
-    func family(of leader: ProcessID) -> [ProcessFacts] {
+    func tree(of leader: ProcessID) -> [ProcessFacts] {
         guard let launch = launches[leader] else { return [] }
         var unseen = Self.children(of: getpid()).compactMap { child -> ProcessFacts? in
             if let other = launches.leader(child) { return other == leader ? Self.factsOfChild(child) : nil }
@@ -64,15 +64,15 @@ extension LinuxKernel {
         unseen += launch.known.compactMap { identity in
             Self.facts(of: identity.number).flatMap { $0.start == identity.start ? $0 : nil }
         }
-        var family: [ProcessFacts] = []
+        var tree: [ProcessFacts] = []
         var numbers: Set<Int32> = []
         while let process = unseen.popLast() {
             guard numbers.insert(process.number).inserted else { continue }
             unseen += Self.children(of: process.number).compactMap { Self.facts(of: $0) }
-            family.append(process)
+            tree.append(process)
         }
-        launches.remember(family, of: leader)
-        return family
+        launches.remember(tree, of: leader)
+        return tree
     }
 
     /// Signals exactly this process and not a later one with its pid. Returns the errno of a denial.

@@ -34,33 +34,8 @@ extension LinuxKernel {
             errors: Descriptor(raw: errors.read))
     }
 
-    func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess {
-        let executable = try findExecutable(command)
-        let (terminal, path) = try openTerminal()
-        let process: Int32
-        let launch = launches.nextNumber
-        do throws(SystemError) {
-            process = try start(executable, command, [], nil, launch, terminal: path)
-        } catch {
-            _ = Glibc.close(terminal)
-            throw error
-        }
-        launches.began(process, start: Self.facts(of: process)?.start)
-        return TerminalProcess(
-            process: ProcessID(number: process, launch: launch), terminal: Descriptor(raw: terminal))
-    }
-
-    private func openTerminal() throws(SystemError) -> (descriptor: Int32, path: String) {
-        var path = [CChar](repeating: 0, count: 64)
-        let descriptor = unsafe ondemandd_open_terminal(&path, path.count, Limits.terminalRows, Limits.terminalColumns)
-        guard descriptor >= 0 else {
-            throw SystemError(call: "posix_openpt", code: Errno(number: -descriptor), subject: "/dev/ptmx")
-        }
-        return (descriptor, String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-    }
-
     /// `terminal`: the path of the controlling terminal, which is descriptors 0 to 2. nil: `standard` are.
-    private func start(
+    func start(
         _ executable: String, _ command: LaunchCommand, _ standard: [Int32], _ listener: Descriptor?, _ launch: UInt64,
         terminal: String? = nil
     ) throws(SystemError) -> Int32 {

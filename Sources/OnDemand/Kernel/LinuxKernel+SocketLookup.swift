@@ -46,7 +46,7 @@ extension LinuxKernel {
         }
     }
 
-    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
+    func lookUpSocket(at address: SocketAddress, forTreeOf leader: ProcessID) -> SocketLookup {
         // At an address of another machine a local listener proves nothing.
         guard address.isLoopback else { return .unsupported }
         switch find(address) {
@@ -58,10 +58,10 @@ extension LinuxKernel {
     }
 
     func listener(
-        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToTreeOf leader: ProcessID
     ) -> SocketLookup {
         if case .unix(let path) = address {
-            return unixListener(at: path, accepting: connection, belongsToFamilyOf: leader)
+            return unixListener(at: path, accepting: connection, belongsToTreeOf: leader)
         }
         return listenerInode(at: address).map { owner(of: $0, leader) } ?? .noListener
     }
@@ -70,10 +70,10 @@ extension LinuxKernel {
     /// (unix(7), SO_PEERCRED). If that process proves nothing, the tree must hold the socket itself. It is found by its
     /// file, never by its name, whose spelling is the owner's choice.
     private func unixListener(
-        at path: String, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+        at path: String, accepting connection: Descriptor?, belongsToTreeOf leader: ProcessID
     ) -> SocketLookup {
         if let connection, let process = listeningProcess(behind: connection) {
-            if self.process(process, belongsToFamilyOf: leader) { return .ownProcess }
+            if self.process(process, belongsToTreeOf: leader) { return .ownProcess }
             // A process that has exited may have passed the socket on. Only then other holders are searched.
             guard kill(process.number, 0) != 0, errno == ESRCH else { return .foreignProcess }
             return unixListenerInode(at: path).map { owner(of: $0, leader) } ?? .unknownOwner
@@ -94,7 +94,7 @@ extension LinuxKernel {
     }
 
     private func owner(of inode: UInt32, _ leader: ProcessID) -> SocketLookup {
-        switch family(of: leader, dependencies: inode) {
+        switch tree(of: leader, holds: inode) {
         case true?: .ownProcess
         case false?: .foreignProcess
         case nil: .unknownOwner
@@ -108,7 +108,7 @@ extension LinuxKernel {
     }
 
     /// nil: not provable.
-    private func family(of leader: ProcessID, dependencies inode: UInt32) -> Bool? {
+    private func tree(of leader: ProcessID, holds inode: UInt32) -> Bool? {
         switch memberHolds(inode, leader) {
         case .yes: true
         case .no: false
@@ -130,7 +130,7 @@ extension LinuxKernel {
         let isLed = launches[leader].map { $0.groupNumber == .ledByLeader } ?? true
         let leaderHolds = isLed ? Self.dependencies(leader.number, inode) : false
         if leaderHolds == true { return .yes }
-        let others = family(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
+        let others = tree(of: leader).map(\.number).filter { !isLed || $0 != leader.number }
         let replies = [leaderHolds] + others.map { Self.dependencies($0, inode) }
         if replies.contains(true) { return .yes }
         return replies.contains(nil) ? .unknown(members: Set([leader.number] + others)) : .no
@@ -138,9 +138,9 @@ extension LinuxKernel {
 
     /// Whether only the tree can hold the socket because every other process is readable and does not. false: another
     /// process holds it. nil: another process is unreadable too.
-    private func isHeldByNobody(but family: Set<Int32>, _ inode: UInt32) -> Bool? {
+    private func isHeldByNobody(but tree: Set<Int32>, _ inode: UInt32) -> Bool? {
         var isShown = true
-        for process in Self.processes() where !family.contains(process) {
+        for process in Self.processes() where !tree.contains(process) {
             switch Self.dependencies(process, inode) {
             case true?: return false
             case nil: isShown = isShown && Self.facts(of: process)?.isAlive == false

@@ -256,17 +256,6 @@ extension LinuxKernel {
         }
     }
 
-    func read(fromTerminal descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
-        while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-                unsafe Glibc.read(descriptor.raw, bytes.baseAddress, min(bytes.count, limit))
-            }
-            // The other side is closed (pty(7)).
-            if count < 0, errno == EIO { return .ended }
-            if let result = ReadResult(count: count) { return result }
-        }
-    }
-
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
         while true {
             let count = unsafe bytes.withUnsafeBytes { bytes in

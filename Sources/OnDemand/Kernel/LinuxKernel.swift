@@ -32,7 +32,7 @@ import Glibc
     var inheritedSocketFiles: [Int32: SocketFile] = [:]
     /// TCP listeners that the daemon accepts connections from, opened by itself or by a manager.
     var tcpListeners: [(raw: Int32, address: ListenerAddress)] = []
-    /// The process that ends the families of this daemon when it dies; no member of any.
+    /// The process that ends the process trees of this daemon when it dies; no member of any.
     var guardProcess: Int32?
     /// Opened at startup, so that a daemon out of descriptors can still notify.
     let manager: ManagerSocket?

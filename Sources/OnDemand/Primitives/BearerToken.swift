@@ -11,16 +11,16 @@ struct BearerToken: Equatable, Sendable {
 
     /// The key of publishers, which an operator may have chosen for other programs before: any bytes that a field's
     /// value may have in one word (RFC 9110, 5.5). nil for another length or other bytes.
-    static func broadcastKey(_ text: String) -> BearerToken? {
+    static func accessKey(_ text: String) -> BearerToken? {
         let bytes = Array(text.utf8)
         let isWord = bytes.allSatisfy { $0 > 0x20 && $0 != 0x7f }
-        return isWord && Limits.broadcastKeyBytes.contains(bytes.count) ? BearerToken(bytes: bytes) : nil
+        return isWord && Limits.accessKeyBytes.contains(bytes.count) ? BearerToken(bytes: bytes) : nil
     }
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// Returns whether there is exactly one `Authorization` value with this token.
-    func isNamed(by values: [[UInt8]]) -> Bool {
+    func matches(_ values: [[UInt8]]) -> Bool {
         let scheme = Array("bearer ".utf8)
         guard values.count == 1, let value = values.first,
             value.prefix(scheme.count).elementsEqual(scheme, by: { $0 | 0x20 == $1 })

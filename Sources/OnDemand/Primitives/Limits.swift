@@ -287,7 +287,7 @@ enum Limits {
     static let cableDrainStep: Duration = .milliseconds(125)
 
     /// How long `broadcast.key` is: what cannot be guessed, and fits into any head.
-    static let broadcastKeyBytes = 16...1024
+    static let accessKeyBytes = 16...1024
 
     // MARK: Commands
 

@@ -50,16 +50,16 @@ extension Proxy {
             guard let session = session(named: requester), session.machine.awaitsCommand else {
                 return post(.followerLeft(requester: requester))
             }
-            session.machine.servedStream(RunLines.head + RunLines.began(id.text))
+            session.machine.servedStream(RunEvents.head + RunEvents.began(id.text))
             runFollowers.insert(requester)
             runSteps(requester.index, session)
         case .output(let bytes, let requester):
             guard runFollowers.contains(requester), let session = session(named: requester) else { return }
-            let isKept = session.machine.push(RunLines.output(bytes), within: Limits.followedOutputBytes)
+            let isKept = session.machine.push(RunEvents.output(bytes), within: Limits.followedOutputBytes)
             if isKept { runSteps(requester.index, session) } else { close(requester.index, .stalled) }
         case .followEnded(let run, let requester):
             guard runFollowers.remove(requester) != nil, let session = session(named: requester) else { return }
-            session.machine.endStream(RunLines.ended(run))
+            session.machine.endStream(RunEvents.ended(run))
             runSteps(requester.index, session)
         }
     }

@@ -84,7 +84,7 @@ extension CommandRunner {
                 post(.publish(cable: run.definition.cable, stream: run.stream, text: text))
                 for follower in run.followers { post(.output(text, requester: follower)) }
             case .end:
-                post(.publish(cable: run.definition.cable, stream: run.stream, text: TerminalOutput.endText))
+                post(.publish(cable: run.definition.cable, stream: run.stream, text: RunOutput.endText))
             }
         }
     }
@@ -103,12 +103,12 @@ extension CommandRunner {
         runCount -= 1
         guard runCount == 0 else { return }
         (runs, buffer, readQueue) = ([], [], [])
-        hasComeToRest = true
+        becameIdle = true
     }
 
     /// Returns whether the last run has ended since the last call: memory may be returned to the system.
-    func takeRest() -> Bool {
-        defer { hasComeToRest = false }
-        return hasComeToRest
+    func takeBecameIdle() -> Bool {
+        defer { becameIdle = false }
+        return becameIdle
     }
 }

@@ -1,11 +1,11 @@
 /// Values of commands and runs for the status, read on request.
 extension CommandRunner {
-    func describe(_ id: CommandID) -> Snapshot.Command? {
+    func describe(_ id: CommandID, path: String) -> Snapshot.Command? {
         guard commands.indices.contains(id.index), let command = commands[id.index], !command.isRemoved else {
             return nil
         }
         let definition = command.definition
-        var description = Snapshot.Command(name: definition.name, path: definition.path, cable: definition.cable)
+        var description = Snapshot.Command(name: definition.name, path: path, cable: definition.cable)
         description.parameters = definition.parameters
         description.maximumRunning = definition.maximumRunning
         description.counters = command.counters

@@ -16,7 +16,7 @@ final class CommandRunner<K: Kernel> {
     let trees: ProcessTrees<K>
     let replies: Mailbox<CommandReply>
     let streams: Mailbox<StreamRequest>
-    /// Where the daemon is told that there are messages.
+    /// The mailbox whose messages make the daemon deliver those of the others.
     let work: Mailbox<BackendRequest>
     /// By the index of their `CommandID`; nil where no command has the number.
     var commands: [Command?] = []
@@ -31,8 +31,8 @@ final class CommandRunner<K: Kernel> {
     /// Reads that are left in this iteration of the event loop.
     var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
     var shareTurn: UInt64?
-    /// The last run has ended since this was last asked.
-    var hasComeToRest = false
+    /// The last run has ended since `takeBecameIdle` was called.
+    var becameIdle = false
     /// Variables of every process besides its own.
     var environment: [LaunchCommand.Variable] = []
     /// The signed name of a stream for clients of a cable; nil: the cable has no secret. Set before the first request.
@@ -62,7 +62,7 @@ final class CommandRunner<K: Kernel> {
         let startedAt: Instant
         let startedAtWall: Int64
         var machine: RunMachine
-        var output: TerminalOutput
+        var output: RunOutput
         var process: ProcessID?
         /// nil: the program was not started, or the tree has ended.
         var terminal: Descriptor?
@@ -93,7 +93,7 @@ final class CommandRunner<K: Kernel> {
             startedAt = now
             startedAtWall = wall
             machine = RunMachine(timeout: definition.timeout, stopPlan: definition.stopPlan)
-            output = TerminalOutput(isHeld: isHeld, at: now)
+            output = RunOutput(isHeld: isHeld, at: now)
         }
     }
 
@@ -245,7 +245,7 @@ final class CommandRunner<K: Kernel> {
 
     func isTreeGone(_ run: Run) -> Bool {
         guard run.machine.awaitsTree, let process = run.process else { return false }
-        return !kernel.familyExists(of: process)
+        return !kernel.treeExists(of: process)
     }
 
     func timerFired(_ slot: Int, _ timer: RunTimer) {
@@ -300,7 +300,7 @@ final class CommandRunner<K: Kernel> {
     func signal(_ run: Run, _ signal: StopSignal) {
         guard let process = run.process else { preconditionFailure("a signal without a process") }
         trees.changed(process)
-        guard let code = kernel.signal(familyOf: process, signal), !run.refusesSignals else { return }
+        guard let code = kernel.signal(treeOf: process, signal), !run.refusesSignals else { return }
         run.refusesSignals = true
         let fields = [
             LogField("pid", process.number), LogField("signal", signal.name), LogField("detail", "\(code)"),
@@ -313,7 +313,7 @@ final class CommandRunner<K: Kernel> {
         if let terminal = run.terminal { kernel.close(terminal) }
         run.terminal = nil
         if let process = run.process { trees.ended(process) }
-        run.output.close(RunLine.text(outcome, timeout: run.definition.timeout))
+        run.output.close(RunEndLine.text(outcome, timeout: run.definition.timeout))
         let summary = summary(run)
         run.summary = summary
         let index = run.command.index
@@ -341,7 +341,7 @@ final class CommandRunner<K: Kernel> {
     func shutDown(killAt: Instant) {
         isShuttingDown = true
         for run in runs.compactMap(\.self) {
-            run.output.hurry(at: kernel.now())
+            run.output.release(at: kernel.now())
             dispatch(run, .shutdownRequested(killAt: killAt))
             read(run)
         }
@@ -351,7 +351,7 @@ final class CommandRunner<K: Kernel> {
     func killAll() {
         isShuttingDown = true
         for run in runs.compactMap(\.self) {
-            run.output.hurry(at: kernel.now())
+            run.output.release(at: kernel.now())
             dispatch(run, .killRequested)
             read(run)
         }

@@ -5,30 +5,8 @@ enum CommandRunnerToken: UInt8, OwnedKind {
     static var owner: Owner { .commandRunner }
 }
 
-enum CommandRunnerTimer: UInt8, OwnedKind {
-    case timeout, stopStep, kill, output
-
+extension RunTimer: OwnedKind {
     static var owner: Owner { .commandRunner }
-
-    init(_ timer: RunTimer) {
-        self =
-            switch timer {
-            case .timeout: .timeout
-            case .stopStep: .stopStep
-            case .kill: .kill
-            case .output: .output
-            }
-    }
-
-    /// What the machine of the run calls it.
-    var ofRun: RunTimer {
-        switch self {
-        case .timeout: .timeout
-        case .stopStep: .stopStep
-        case .kill: .kill
-        case .output: .output
-        }
-    }
 }
 
 extension Owner {
@@ -36,11 +14,9 @@ extension Owner {
 }
 
 extension TimerKey {
-    static func run(_ slot: Int, _ timer: RunTimer) -> TimerKey {
-        TimerKey(CommandRunnerTimer(timer), index: slot)
-    }
+    static func run(_ slot: Int, _ timer: RunTimer) -> TimerKey { TimerKey(timer, index: slot) }
 }
 
 extension CommandRunner {
-    func timerFired(_ key: TimerKey) { timerFired(key.index, CommandRunnerTimer(key).ofRun) }
+    func timerFired(_ key: TimerKey) { timerFired(key.index, RunTimer(key)) }
 }

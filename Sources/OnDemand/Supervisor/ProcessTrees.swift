@@ -3,14 +3,14 @@
 /// A driver reports the begin, a change and the end of a tree. An exit is looked up by process: the owner gets it.
 ///
 /// The *guard* is a process that kills the trees if the daemon dies. It runs while there is any tree, knows every one,
-/// and is replaced after an unexpected exit. Its own side: Kernel/FamilyGuard.swift. The channel is closed only after
+/// and is replaced after an unexpected exit. Its own side: Kernel/ProcessGuard.swift. The channel is closed only after
 /// every tree was reported as ended: to the guard its end means that the daemon died.
 final class ProcessTrees<K: Kernel> {
     enum Owner: Equatable {
         case backend(BackendID)
         /// A run of a command, by its slot.
         case run(Int)
-        case familyGuard
+        case processGuard
     }
 
     private struct Tree {
@@ -33,7 +33,7 @@ final class ProcessTrees<K: Kernel> {
     private let log: Log
     /// In the order of their starts.
     private var trees: [Tree] = []
-    private var familyGuard = GuardPhase.none
+    private var processGuard = GuardPhase.none
     /// A failure of the guard was logged. The next one is logged only after a guard has run.
     private var hasComplained = false
 
@@ -62,17 +62,17 @@ final class ProcessTrees<K: Kernel> {
     func ended(_ leader: ProcessID) {
         guard let position = trees.firstIndex(where: { $0.leader == leader }) else { return }
         trees.remove(at: position)
-        if case .running(_, let channel, _) = familyGuard, !kernel.tellGuard(channel, of: leader, steps: nil) {
+        if case .running(_, let channel, _) = processGuard, !kernel.tellGuard(channel, of: leader, steps: nil) {
             // The guard only kills processes that still exist.
             armGuard(after: Limits.guardPause)
         }
-        if trees.isEmpty { reactor.arm(.familyGuard, at: kernel.now()) }
+        if trees.isEmpty { reactor.arm(.processGuard, at: kernel.now()) }
     }
 
     /// nil: an adopted orphan.
     func owner(of process: ProcessID) -> Owner? {
-        switch familyGuard {
-        case .running(process, _, _), .leaving(process): .familyGuard
+        switch processGuard {
+        case .running(process, _, _), .leaving(process): .processGuard
         case .none, .running, .leaving: trees.first { $0.leader == process }?.owner
         }
     }
@@ -80,13 +80,13 @@ final class ProcessTrees<K: Kernel> {
     // MARK: The guard
 
     private func armGuard(after delay: Duration) {
-        guard !reactor.isArmed(.familyGuard) else { return }
-        reactor.arm(.familyGuard, at: kernel.now() + delay)
+        guard !reactor.isArmed(.processGuard) else { return }
+        reactor.arm(.processGuard, at: kernel.now() + delay)
     }
 
     /// Starts, informs or releases the guard.
     func settleGuard() {
-        switch familyGuard {
+        switch processGuard {
         case .none where !trees.isEmpty: startGuard()
         case .none, .leaving: return
         case .running where trees.isEmpty: letGuardGo()
@@ -100,15 +100,15 @@ final class ProcessTrees<K: Kernel> {
 
     /// Releases the guard if no process tree is left.
     func letGuardGo() {
-        guard case .running(let process, let channel, _) = familyGuard, trees.isEmpty else { return }
+        guard case .running(let process, let channel, _) = processGuard, trees.isEmpty else { return }
         kernel.close(channel)
-        familyGuard = .leaving(process)
+        processGuard = .leaving(process)
     }
 
     private func startGuard() {
         do throws(SystemError) {
             let (process, channel) = try kernel.startGuard()
-            familyGuard = .running(process, channel: channel, since: kernel.now())
+            processGuard = .running(process, channel: channel, since: kernel.now())
             hasComplained = false
             for position in trees.indices { trees[position].isNewsForGuard = true }
             settleGuard()
@@ -127,11 +127,11 @@ final class ProcessTrees<K: Kernel> {
     /// Handles the exit of the guard.
     func guardEnded(_ exit: Exit) {
         defer { if !trees.isEmpty { armGuard(after: Limits.guardDelay) } }
-        guard case .running(let process, let channel, let since) = familyGuard else {
-            familyGuard = .none
+        guard case .running(let process, let channel, let since) = processGuard else {
+            processGuard = .none
             return
         }
-        familyGuard = .none
+        processGuard = .none
         kernel.close(channel)
         log(.guardFailed, LogField("pid", process.number), LogField("exit", exit.word))
         // A guard that exits at once is restarted after a pause.

@@ -4,7 +4,7 @@ extension Supervisor {
         logFailure(event, before, backend)
         switch event {
         case .spawned: logStarted(backend)
-        case .groupGone: logStopped(backend)
+        case .treeGone: logStopped(backend)
         case .gateClosed: log(.idle, service(backend), generation(backend))
         case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawnFailed, .probeSucceeded,
@@ -78,7 +78,7 @@ extension Supervisor {
     /// Updates the remaining processes of an overdue stop at each retry, and logs them once.
     private func noteOverdueStop(_ backend: SupervisedBackend) {
         guard backend.machine.isStopOverdue, let child = backend.child else { return }
-        let remaining = kernel.members(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+        let remaining = kernel.members(ofTreeOf: child.process, atMost: Limits.namedProcesses)
         backend.child?.remaining = remaining
         guard child.remaining == nil else { return }
         log(
@@ -165,7 +165,7 @@ extension Supervisor {
         case .exited(let exit): logExit(exit, before, backend)
         case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependenciesChanged, .addressFree, .spawned, .probeSucceeded, .lastLeaseReturned, .gateClosed, .gateBusy,
-            .clientDataSeen, .tunnelsDrained, .timerFired, .groupGone, .command, .shutdownRequested, .shutdownForced:
+            .clientDataSeen, .tunnelsDrained, .timerFired, .treeGone, .command, .shutdownRequested, .shutdownForced:
             break
         }
     }
@@ -219,7 +219,7 @@ extension Supervisor {
     /// It does listen, only elsewhere.
     private func listenerHint(_ backend: SupervisedBackend) -> String {
         guard let child = backend.child, let address = backend.address else { return "" }
-        let places = kernel.listeningAddresses(ofFamilyOf: child.process, atMost: Limits.namedProcesses)
+        let places = kernel.listeningAddresses(ofTreeOf: child.process, atMost: Limits.namedProcesses)
             .filter { $0 != address }
         guard !places.isEmpty else { return "" }
         return "; it listens on \(places.map(\.description).joined(separator: ", ")), the target is \(address)"

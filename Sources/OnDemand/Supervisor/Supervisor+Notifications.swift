@@ -14,7 +14,7 @@ extension Supervisor {
             guard backend.probe.awaitsNotification, Notification.saysReady(buffers.span.extracting(0..<count)) else {
                 continue
             }
-            guard let sender, isOfFamily(sender, of: backend, child) else {
+            guard let sender, isOfTree(sender, of: backend, child) else {
                 logForeignNotification(from: sender, of: backend)
                 continue
             }
@@ -23,13 +23,13 @@ extension Supervisor {
     }
 
     /// A foreign sender is not looked up again in this start.
-    private func isOfFamily(
+    private func isOfTree(
         _ sender: ProcessID, of backend: SupervisedBackend, _ child: SupervisedBackend.Child
     ) -> Bool {
         // The pid of the leader cannot be reused before the daemon reaps it.
         if child.exit == nil, sender.number == child.process.number { return true }
         guard !backend.probe.isKnownForeigner(sender) else { return false }
-        if kernel.process(sender, belongsToFamilyOf: child.process) { return true }
+        if kernel.process(sender, belongsToTreeOf: child.process) { return true }
         backend.probe.noteForeignSender(sender)
         return false
     }

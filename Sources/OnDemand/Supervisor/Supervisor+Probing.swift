@@ -75,7 +75,7 @@ extension Supervisor {
             guard let address = backend.address, let process = backend.child?.process else {
                 return .lookedUp(.unsupported)
             }
-            return .lookedUp(kernel.lookUpSocket(at: address, forFamilyOf: process))
+            return .lookedUp(kernel.lookUpSocket(at: address, forTreeOf: process))
         case .connect: return connect(backend)
         case .identifyOwner:
             guard let address = backend.address, let process = backend.child?.process else {
@@ -83,7 +83,7 @@ extension Supervisor {
             }
             return .ownerFound(
                 kernel.listener(
-                    at: address, accepting: backend.probeConnection?.descriptor, belongsToFamilyOf: process))
+                    at: address, accepting: backend.probeConnection?.descriptor, belongsToTreeOf: process))
         case .converse: return conversation(with: backend).map { .conversation($0) }
         case .send(let bytes):
             backend.probeConnection?.unsent = bytes[...]

@@ -85,15 +85,3 @@ extension Supervisor {
         replies.post(.generationEnded(backend.id, generation))
     }
 }
-
-extension Kernel {
-    /// Returns the working directory as an absolute path for PWD. Programs trust PWD to keep symbolic links, and would
-    /// otherwise inherit the daemon's.
-    func absoluteDirectory(of command: LaunchCommand) -> String? {
-        let directory = command.workingDirectory
-        guard let own = directory.hasPrefix("/") ? "/" : workingDirectory else { return nil }
-        let plain = PathText.absolute(directory, from: own)
-        // Behind a link `..` may lead elsewhere; then programs ask the system.
-        return plain == directory || isSameFile(plain, directory) ? plain : nil
-    }
-}

@@ -158,14 +158,14 @@ final class Supervisor<K: Kernel> {
             // P6).
             defer { kernel.reap(ended.process) }
             switch trees.owner(of: ended.process) {
-            case .familyGuard: trees.guardEnded(ended.exit)
+            case .processGuard: trees.guardEnded(ended.exit)
             case .backend(let id): exited(known(id), ended.exit)
             case .run(let slot): runner.exited(slot, ended.exit)
             case nil: break  // An adopted orphan.
             }
         }
         // An orphan may have been the last process of a tree.
-        for backend in inOrder where groupIsGone(backend) { dispatch(backend, .groupGone) }
+        for backend in inOrder where treeIsGone(backend) { dispatch(backend, .treeGone) }
         runner.lookForEndedTrees()
     }
 
@@ -196,7 +196,7 @@ final class Supervisor<K: Kernel> {
     /// Sends SIGKILL to all process trees.
     func killAll() {
         for backend in inOrder {
-            if let child = backend.child { kernel.signal(familyOf: child.process, .kill) }
+            if let child = backend.child { kernel.signal(treeOf: child.process, .kill) }
         }
     }
 
@@ -249,7 +249,7 @@ final class Supervisor<K: Kernel> {
         while !events.isEmpty {
             let event = events.removeFirst()
             // From here on the next generation begins.
-            if event == .groupGone, backend.next != nil {
+            if event == .treeGone, backend.next != nil {
                 applyPendingDefinition(of: backend)
                 openSocketIfFree(of: backend)
             }
@@ -262,15 +262,15 @@ final class Supervisor<K: Kernel> {
             }
             if backend.machine.state.name != before { renewDependencyLeases(on: backend) }
             if event == .command(.enable) { startDependents(backend) }
-            if events.isEmpty, groupIsGone(backend) { events.append(.groupGone) }
+            if events.isEmpty, treeIsGone(backend) { events.append(.treeGone) }
         }
     }
 
     private func jitter() -> Double { Double(kernel.random() >> 11) * 0x1p-53 }
 
-    private func groupIsGone(_ backend: SupervisedBackend) -> Bool {
+    private func treeIsGone(_ backend: SupervisedBackend) -> Bool {
         guard case .stopping = backend.machine.state, let child = backend.child, child.exit != nil else { return false }
-        return !kernel.familyExists(of: child.process)
+        return !kernel.treeExists(of: child.process)
     }
 
     /// Performs one effect. Returns the event that it reports at once, if any.
@@ -310,7 +310,7 @@ final class Supervisor<K: Kernel> {
         case .signal(let signal):
             guard let child = backend.child else { preconditionFailure("a signal without a process") }
             backend.child?.lastSignal = signal
-            if let code = kernel.signal(familyOf: child.process, signal) { noteRefusedSignal(signal, code, backend) }
+            if let code = kernel.signal(treeOf: child.process, signal) { noteRefusedSignal(signal, code, backend) }
         case .endGeneration(let generation): end(generation, of: backend)
         }
         return nil

@@ -11,7 +11,7 @@ enum SupervisorTimer: UInt8, OwnedKind {
     case startupSlow
     case startDelay
     /// The guard is to be started, updated or released.
-    case familyGuard
+    case processGuard
 
     static var owner: Owner { .supervisor }
 
@@ -37,7 +37,7 @@ extension TimerKey {
     static func probe(_ id: BackendID) -> TimerKey { TimerKey(SupervisorTimer.probe, index: id.index) }
     static func startupSlow(_ id: BackendID) -> TimerKey { TimerKey(SupervisorTimer.startupSlow, index: id.index) }
     static func startDelay(_ id: BackendID) -> TimerKey { TimerKey(SupervisorTimer.startDelay, index: id.index) }
-    static var familyGuard: TimerKey { TimerKey(SupervisorTimer.familyGuard) }
+    static var processGuard: TimerKey { TimerKey(SupervisorTimer.processGuard) }
 }
 
 extension Supervisor {
@@ -59,7 +59,7 @@ extension Supervisor {
         case .probe: probeTimerFired(id)
         case .startupSlow: logSlowStartup(id)
         case .startDelay: startDelayIsOver(id)
-        case .familyGuard: trees.settleGuard()
+        case .processGuard: trees.settleGuard()
         }
     }
 }

@@ -33,7 +33,7 @@ private let first = Generation(number: 1)
             BackendFixtures.stopping(), BackendFixtures.failing(), BackendFixtures.awake().after(.command(.stop)),
         ] {
             var stopping = machine.after(.command(.start))
-            #expect(stopping.apply(.groupGone, at: noon).last == .checkAddress)
+            #expect(stopping.apply(.treeGone, at: noon).last == .checkAddress)
         }
         #expect(BackendFixtures.failing().after(.command(.start)).failures == 2)
     }
@@ -54,14 +54,14 @@ private let first = Generation(number: 1)
             ])
         let stop = machine.apply(.tunnelsDrained(first), at: noon)
         #expect(stop == [.signal(.terminate), .arm(.stopStep, at: noon + .seconds(10))])
-        #expect(machine.after(.exited(.status(0)), .groupGone).state == .asleep)
+        #expect(machine.after(.exited(.status(0)), .treeGone).state == .asleep)
     }
 
     @Test("a request during a commanded stop is queued for the next start")
     func arrivalDuringStop() {
         var machine = BackendFixtures.awake().after(
             .command(.stop), .wanted(two), .tunnelsDrained(first), .exited(.status(0)))
-        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        #expect(machine.apply(.treeGone, at: noon).last == .checkAddress)
         #expect(machine.queueLength == 1)
     }
 
@@ -83,7 +83,7 @@ private let first = Generation(number: 1)
     func stopAlwaysOn() {
         var machine = BackendFixtures.awake(alwaysOn).after(
             .command(.stop), .tunnelsDrained(first), .exited(.status(0)))
-        #expect(machine.apply(.groupGone, at: noon) == [.disarm(.stopStep), .endGeneration(first)])
+        #expect(machine.apply(.treeGone, at: noon) == [.disarm(.stopStep), .endGeneration(first)])
         #expect(machine.apply(.wanted(two), at: noon) == [.checkAddress])
         #expect(machine.standing == .usual)
     }
@@ -94,14 +94,14 @@ private let first = Generation(number: 1)
         let effects = machine.apply(.command(.restart), at: noon)
         #expect(effects.contains(.closeTunnels(first, .restarts, over: .seconds(1))))
         machine = machine.after(.tunnelsDrained(first), .exited(.status(0)))
-        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        #expect(machine.apply(.treeGone, at: noon).last == .checkAddress)
     }
 
     @Test("a restart during a start keeps the queued requests")
     func restartWhileStarting() {
         var machine = BackendFixtures.probing().after(.command(.restart), .exited(.signal(15)))
         #expect(machine.queueLength == 1)
-        _ = machine.apply(.groupGone, at: noon)
+        _ = machine.apply(.treeGone, at: noon)
         machine = machine.after(.addressFree, .spawned)
         #expect(machine.apply(.probeSucceeded, at: noon).last == .admit([one], Generation(number: 2)))
     }
@@ -109,7 +109,7 @@ private let first = Generation(number: 1)
     @Test("a stop command replaces a pending restart")
     func stopAfterRestart() {
         let machine = BackendFixtures.awake().after(
-            .command(.restart), .command(.stop), .exited(.status(0)), .groupGone)
+            .command(.restart), .command(.stop), .exited(.status(0)), .treeGone)
         #expect(machine.state == .asleep)
     }
 
@@ -125,14 +125,14 @@ private let first = Generation(number: 1)
     @Test("a pinned backend restarts after a crash and after a backoff")
     func pinnedComesBack() {
         var machine = BackendFixtures.awake().after(.command(.pin), .exited(.status(1)))
-        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        #expect(machine.apply(.treeGone, at: noon).last == .checkAddress)
         machine = machine.after(.addressTaken)
         #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
     }
 
     @Test("a stop and a disable command remove the pin", arguments: [BackendCommand.stop, .disable])
     func unpinnedByStop(command: BackendCommand) {
-        let machine = BackendFixtures.awake().after(.command(.pin), .command(command), .exited(.status(0)), .groupGone)
+        let machine = BackendFixtures.awake().after(.command(.pin), .command(command), .exited(.status(0)), .treeGone)
         #expect(machine.state == .asleep)
     }
 
@@ -141,7 +141,7 @@ private let first = Generation(number: 1)
         var machine = BackendFixtures.stopping().after(.wanted(one))
         #expect(machine.apply(.command(.disable), at: noon) == [.refuse([one], .disabled, retryAfter: nil)])
         #expect(machine.apply(.wanted(two), at: noon) == [.refuse([two], .disabled, retryAfter: nil)])
-        _ = machine.apply(.groupGone, at: noon)
+        _ = machine.apply(.treeGone, at: noon)
         #expect(machine.state == .asleep)
         #expect(machine.apply(.wanted(two), at: noon) == [.refuse([two], .disabled, retryAfter: nil)])
         for command in [BackendCommand.start, .restart, .pin, .unpin, .stop] {
@@ -152,7 +152,7 @@ private let first = Generation(number: 1)
 
     @Test("a failure while the backend is disabled causes no backoff")
     func disabledFailure() {
-        let machine = BackendFixtures.failing().after(.command(.disable), .groupGone)
+        let machine = BackendFixtures.failing().after(.command(.disable), .treeGone)
         #expect(machine.state == .asleep)
         #expect(BackendFixtures.backoff().after(.command(.disable)).state == .asleep)
     }

@@ -42,7 +42,7 @@ enum BackendFixtures {
     /// After its second crash in a row.
     static func failing(_ policy: BackendPolicy = policy) -> BackendMachine {
         awake(policy).after(
-            .exited(.status(1)), .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded,
+            .exited(.status(1)), .treeGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded,
             .exited(.status(1)))
     }
 

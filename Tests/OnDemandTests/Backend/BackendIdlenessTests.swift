@@ -58,7 +58,7 @@ import Testing
         #expect(machine.apply(.wanted(ticket), at: later(61)) == [])
         _ = machine.apply(.tunnelsDrained(Self.first), at: later(61))
         _ = machine.apply(.exited(.status(0)), at: later(62))
-        let effects = machine.apply(.groupGone, at: later(62))
+        let effects = machine.apply(.treeGone, at: later(62))
         #expect(effects == [.disarm(.stopStep), .endGeneration(Self.first), .checkAddress])
         #expect(machine.queueLength == 1)
     }

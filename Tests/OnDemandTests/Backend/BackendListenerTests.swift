@@ -46,7 +46,7 @@ struct BackendListenerTests {
         let effects = machine.apply(.exited(.signal(11)), at: noon)
         #expect(effects.contains(.refuse([one], .exitedEarly(.signal(11)), retryAfter: .seconds(1))))
         #expect(effects.contains(.closeGateByForce))
-        machine = machine.after(.groupGone)
+        machine = machine.after(.treeGone)
         guard case .starting(let start) = machine.state else {
             Issue.record("\(machine.state) although a client waits and a first crash is forgiven")
             return
@@ -57,7 +57,7 @@ struct BackendListenerTests {
     @Test("a request that found no listener at an earlier generation enters the current one")
     func laterGeneration() {
         var machine = BackendFixtures.stopping().after(
-            .wanted(one), .groupGone, .addressFree, .spawned, .probeSucceeded)
+            .wanted(one), .treeGone, .addressFree, .spawned, .probeSucceeded)
         let effects = machine.apply(.listenerMissing(two, first, wasSent: false), at: noon)
         #expect(effects == [.enterGate, .admit([two], Generation(number: 2))])
     }

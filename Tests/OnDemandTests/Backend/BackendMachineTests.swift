@@ -84,7 +84,7 @@ struct BackendMachineTests {
     func letsGoLast() {
         var machine = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseDependencies))
-        #expect(machine.apply(.groupGone, at: noon).last == .releaseDependencies)
+        #expect(machine.apply(.treeGone, at: noon).last == .releaseDependencies)
     }
 
     @Test("a restart for queued requests releases no requirement, and requests a lost one again")
@@ -92,7 +92,7 @@ struct BackendMachineTests {
         let awake = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         var machine = awake.after(.exited(crash), .wanted(two))
         #expect(
-            machine.apply(.groupGone, at: noon) == [.disarm(.stopStep), .endGeneration(first), .acquireDependencies])
+            machine.apply(.treeGone, at: noon) == [.disarm(.stopStep), .endGeneration(first), .acquireDependencies])
         #expect(machine.state == .starting(Start(phase: .awaitingDependencies, queue: [two])))
     }
 
@@ -107,7 +107,7 @@ struct BackendMachineTests {
     func stays(status: Int32) {
         var policy = BackendFixtures.policy
         (policy.alwaysOn, policy.restarts) = (true, false)
-        let machine = BackendFixtures.awake(policy).after(.exited(.status(status)), .groupGone)
+        let machine = BackendFixtures.awake(policy).after(.exited(.status(status)), .treeGone)
         #expect(machine.state == .asleep && machine.failures == Int(status))
         let backoff = BackendFixtures.spawning(policy).after(.spawnFailed(noCommand), .timerFired(.backoffTimer))
         #expect(backoff.state == .asleep)
@@ -232,7 +232,7 @@ struct BackendMachineTests {
                 .shutdownForced, .stopping(Stop(cause: .idle, step: 1)),
                 [.signal(.kill), .arm(.stopStep, at: noon + .seconds(1))]),
             Row(.exited(.signal(15)), .stopping(Stop(cause: .idle, step: 0, exit: .signal(15))), []),
-            Row(.groupGone, .asleep, [.disarm(.stopStep), .endGeneration(first)]),
+            Row(.treeGone, .asleep, [.disarm(.stopStep), .endGeneration(first)]),
             Row(.shutdownRequested, .stopping(Stop(cause: .shutdown, step: 0)), []),
             Row(.lastLeaseReturned(first), .stopping(Stop(cause: .idle, step: 0)), []),
             Row(.startRequested, .stopping(Stop(cause: .idle, step: 0)), []),
@@ -249,7 +249,7 @@ struct BackendMachineTests {
                         cause: .failure(reason: "ended unexpectedly", restAfter: true), step: 0, exit: crash,
                         queue: [two])), []),
             Row(
-                .groupGone, .backoff(Backoff(until: noon + .seconds(2), reason: "ended unexpectedly")),
+                .treeGone, .backoff(Backoff(until: noon + .seconds(2), reason: "ended unexpectedly")),
                 [
                     .disarm(.stopStep), .endGeneration(Generation(number: 2)),
                     .arm(.backoffTimer, at: noon + .seconds(2)),
@@ -265,7 +265,7 @@ struct BackendMachineTests {
             Row(
                 .wanted(two), .stopping(Stop(cause: .shutdown, step: 0)),
                 [.refuse([two], .shuttingDown, retryAfter: .seconds(5))]),
-            Row(.groupGone, .shuttingDown, [.disarm(.stopStep), .endGeneration(first)]),
+            Row(.treeGone, .shuttingDown, [.disarm(.stopStep), .endGeneration(first)]),
             Row(.shutdownRequested, .stopping(Stop(cause: .shutdown, step: 0)), []),
         ])
     func leaving(row: Row) { row.check(BackendFixtures.leaving()) }
@@ -335,14 +335,14 @@ struct BackendGenerationTests {
     @Test("a request during a stop causes a start as soon as the last process of the group is gone")
     func stopWindow() {
         var machine = BackendFixtures.stopping().after(.wanted(two), .exited(.signal(15)))
-        let effects = machine.apply(.groupGone, at: noon)
+        let effects = machine.apply(.treeGone, at: noon)
         #expect(effects == [.disarm(.stopStep), .endGeneration(first), .checkAddress])
         #expect(machine.state == .starting(Start(phase: .checkingAddress, queue: [two])))
     }
 
     @Test("a request that is queued during a stop and leaves again starts nothing")
     func leftInStopWindow() {
-        let machine = BackendFixtures.stopping().after(.wanted(two), .abandoned(two), .groupGone)
+        let machine = BackendFixtures.stopping().after(.wanted(two), .abandoned(two), .treeGone)
         #expect(machine.state == .asleep)
     }
 
@@ -359,7 +359,7 @@ struct BackendGenerationTests {
 
     @Test("each start is a new generation")
     func generations() {
-        var machine = BackendFixtures.stopping().after(.wanted(two), .groupGone)
+        var machine = BackendFixtures.stopping().after(.wanted(two), .treeGone)
         #expect(machine.apply(.addressFree, at: noon) == [.spawn(Generation(number: 2))])
     }
 
@@ -368,7 +368,7 @@ struct BackendGenerationTests {
         var machine = BackendFixtures.awake()
         var rests: [Duration] = []
         for _ in 0..<4 {
-            machine = machine.after(.exited(crash), .groupGone)
+            machine = machine.after(.exited(crash), .treeGone)
             if case .backoff(let backoff) = machine.state {
                 rests.append(backoff.until - noon)
                 machine = machine.after(.timerFired(.backoffTimer))
@@ -381,11 +381,11 @@ struct BackendGenerationTests {
     @Test("a crash after a long uptime counts as a first crash")
     func stableCrash() {
         var machine = BackendFixtures.failing().after(
-            .groupGone, .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded)
+            .treeGone, .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded)
         #expect(machine.failures > 0)
         _ = machine.apply(.exited(crash), at: noon + Limits.stableUptime)
         #expect(machine.failures == 0)
-        #expect(machine.after(.groupGone).state == .asleep)
+        #expect(machine.after(.treeGone).state == .asleep)
     }
 
     @Test("failed starts double the backoff, and an idle stop resets it")
@@ -398,7 +398,7 @@ struct BackendGenerationTests {
         }
         machine = machine.after(
             .timerFired(.backoffTimer), .wanted(one), .addressFree, .spawned, .probeSucceeded, .timerFired(.idle),
-            .gateClosed, .groupGone)
+            .gateClosed, .treeGone)
         #expect(machine.failures == 0)
     }
 
@@ -415,7 +415,7 @@ struct BackendGenerationTests {
 
     @Test("a rejection during the backoff names one cause, however many failures came before")
     func reasonsDoNotGrow() {
-        let machine = BackendFixtures.failing().after(.groupGone)
+        let machine = BackendFixtures.failing().after(.treeGone)
         guard case .backoff(let backoff) = machine.state else {
             Issue.record("\(machine.state) is no backoff")
             return
@@ -438,7 +438,7 @@ struct BackendGenerationTests {
         #expect(machine.apply(.probeSucceeded, at: noon) == [.disarm(.startup), .openGate(first, leases: 0)])
         #expect(machine.apply(.lastLeaseReturned(first), at: noon).isEmpty)
         machine = machine.after(.exited(crash))
-        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        #expect(machine.apply(.treeGone, at: noon).last == .checkAddress)
         machine = machine.after(.addressTaken)
         #expect(machine.apply(.timerFired(.backoffTimer), at: noon) == [.checkAddress])
     }
@@ -456,7 +456,7 @@ struct BackendGenerationTests {
         var machine = BackendFixtures.stopping().after(.wanted(two))
         let effects = machine.apply(.shutdownRequested, at: noon)
         #expect(effects == [.refuse([two], .shuttingDown, retryAfter: .seconds(5))])
-        #expect(machine.after(.groupGone).state == .shuttingDown)
+        #expect(machine.after(.treeGone).state == .shuttingDown)
     }
 
     @Test("a very long startup timeout is armed as endless, not in the past")
@@ -486,7 +486,7 @@ struct ImpossibleEventTests {
 
     @Test("a group cannot be gone before its leader was reaped")
     func probing() async {
-        await #expect(processExitsWith: .failure) { _ = BackendFixtures.probing().after(.groupGone) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.probing().after(.treeGone) }
     }
 
     @Test("only a stop can be forced")
@@ -506,6 +506,6 @@ struct ImpossibleEventTests {
 
     @Test("no event is possible after the shutdown")
     func shuttingDown() async {
-        await #expect(processExitsWith: .failure) { _ = BackendFixtures.shuttingDown().after(.groupGone) }
+        await #expect(processExitsWith: .failure) { _ = BackendFixtures.shuttingDown().after(.treeGone) }
     }
 }

@@ -39,7 +39,7 @@ struct BackendOverdueStopTests {
 
     @Test("a backend is asleep and can be woken when its processes finally exit")
     func endsAtLast() {
-        let machine = BackendFixtures.overdue().after(.exited(.signal(9)), .groupGone)
+        let machine = BackendFixtures.overdue().after(.exited(.signal(9)), .treeGone)
         #expect(machine.state == .asleep)
         #expect(machine.after(.wanted(two)).queueLength == 1)
     }
@@ -50,7 +50,7 @@ struct BackendOverdueStopTests {
         let pending = PendingCommand(ticket: one, command: command, found: machine.generation)
         #expect(pending.verdict(on: machine) == .stopTimedOut)
         // A failed command is not executed later.
-        #expect(machine.after(.exited(.signal(9)), .groupGone).state == .asleep)
+        #expect(machine.after(.exited(.signal(9)), .treeGone).state == .asleep)
     }
 
     @Test("a shutdown fails no command")
@@ -58,7 +58,7 @@ struct BackendOverdueStopTests {
         let machine = BackendFixtures.overdue().after(.shutdownRequested)
         let pending = PendingCommand(ticket: one, command: .stop, found: machine.generation)
         #expect(pending.verdict(on: machine) == .daemonLeaves)
-        #expect(machine.after(.exited(.signal(9)), .groupGone).state == .shuttingDown)
+        #expect(machine.after(.exited(.signal(9)), .treeGone).state == .shuttingDown)
     }
 }
 
@@ -92,7 +92,7 @@ struct BackendShortRestTests {
 
     @Test("a request that arrives while the failed process exits is queued, too, and keeps its position")
     func duringStop() {
-        let machine = BackendFixtures.failing().after(.wanted(two), .groupGone)
+        let machine = BackendFixtures.failing().after(.wanted(two), .treeGone)
         guard case .backoff(let rest) = machine.state else {
             Issue.record("\(machine.state) is no rest")
             return

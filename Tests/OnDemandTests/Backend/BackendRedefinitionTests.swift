@@ -8,7 +8,7 @@ import Testing
     func nextLife() {
         var machine = BackendFixtures.stopping()
         machine.update(BackendPolicy(startupTimeout: .seconds(3)))
-        machine = machine.after(.groupGone, .wanted(Ticket(number: 1)), .addressFree)
+        machine = machine.after(.treeGone, .wanted(Ticket(number: 1)), .addressFree)
         #expect(machine.generation == Generation(number: 2))
         #expect(machine.apply(.spawned, at: noon) == [.arm(.startup, at: noon + .seconds(3)), .startProbing])
     }
@@ -17,10 +17,10 @@ import Testing
     func alwaysOn() {
         var machine = BackendFixtures.stopping()
         machine.update(BackendPolicy(alwaysOn: true))
-        #expect(machine.apply(.groupGone, at: noon).last == .checkAddress)
+        #expect(machine.apply(.treeGone, at: noon).last == .checkAddress)
         var rests = BackendFixtures.stopping(BackendPolicy(idleTimeout: .seconds(60), alwaysOn: true))
         rests.update(BackendFixtures.policy)
-        #expect(rests.apply(.groupGone, at: noon).contains(.checkAddress) == false)
+        #expect(rests.apply(.treeGone, at: noon).contains(.checkAddress) == false)
     }
 
     @Test("a new close code of tunnels applies at once")

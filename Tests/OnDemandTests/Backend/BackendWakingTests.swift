@@ -24,7 +24,7 @@ import Testing
 
     @Test("a request during the minimum sleep after an idle stop is rejected with the remaining time")
     func minSleep() {
-        var machine = BackendFixtures.stopping(Self.sleepy).after(.groupGone)
+        var machine = BackendFixtures.stopping(Self.sleepy).after(.treeGone)
         #expect(machine.apply(.wanted(one), at: later(1)) == minSleep(one, 59))
         #expect(machine.apply(.wanted(one), at: later(59)) == minSleep(one, 1))
         #expect(machine.state == .asleep)
@@ -42,14 +42,14 @@ import Testing
 
     @Test("a start by the daemon or by command does not wait for the minimum sleep")
     func operatorWakes() {
-        var machine = BackendFixtures.stopping(Self.sleepy).after(.groupGone)
+        var machine = BackendFixtures.stopping(Self.sleepy).after(.treeGone)
         #expect(machine.apply(.startRequested, at: later(1)) == [.checkAddress])
         #expect(machine.apply(.wanted(one), at: later(1)) == [])
     }
 
     @Test("only an idle stop causes a minimum sleep; a crash without backoff does not")
     func crashIsNoSleep() {
-        var machine = BackendFixtures.awake(Self.sleepy).after(.exited(.status(1)), .groupGone)
+        var machine = BackendFixtures.awake(Self.sleepy).after(.exited(.status(1)), .treeGone)
         #expect(machine.apply(.wanted(one), at: noon) == [.checkAddress])
     }
 
@@ -72,7 +72,7 @@ import Testing
         for stopping in [BackendFixtures.stopping(), BackendFixtures.awake().after(.exited(.status(1)))] {
             var machine = stopping
             #expect(machine.apply(.wantedIfAwake(two), at: noon) == wakeNotAllowed(two))
-            #expect(machine.after(.groupGone).state == .asleep)
+            #expect(machine.after(.treeGone).state == .asleep)
             machine = machine.after(.wanted(one))
             #expect(machine.apply(.wantedIfAwake(two), at: noon) == [])
             #expect(machine.queueLength == 2)

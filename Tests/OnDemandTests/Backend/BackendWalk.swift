@@ -170,7 +170,7 @@ struct BackendWalk {
     private mutating func endGroup() {
         process = .none
         isTakingLeave = false
-        tell(.groupGone)
+        tell(.treeGone)
     }
 
     // MARK: The driver

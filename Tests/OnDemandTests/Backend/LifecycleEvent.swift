@@ -11,7 +11,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case idleTimer = "timerFired(.idle)"
     case stopStepTimer = "timerFired(.stopStep)"
     case backoffTimer = "timerFired(.coolDown)"
-    case exited, groupGone
+    case exited, treeGone
     case startCommand = "ordered(.start)"
     case stopCommand = "ordered(.stop)"
     case restartCommand = "ordered(.restart)"
@@ -27,7 +27,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     ]
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .backoffTimer]
-    static let endsOfProcess: Set<Self> = [.exited, .groupGone]
+    static let endsOfProcess: Set<Self> = [.exited, .treeGone]
     static let commands: Set<Self> = [
         .startCommand, .stopCommand, .restartCommand, .pinCommand, .unpinCommand, .disableCommand, .enableCommand,
     ]
@@ -58,7 +58,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .timerFired(.stopStep): .stopStepTimer
             case .timerFired(.backoffTimer): .backoffTimer
             case .exited: .exited
-            case .groupGone: .groupGone
+            case .treeGone: .treeGone
             case .command(.start): .startCommand
             case .command(.stop): .stopCommand
             case .command(.restart): .restartCommand
@@ -98,7 +98,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .stopStepTimer: .timerFired(.stopStep)
         case .backoffTimer: .timerFired(.backoffTimer)
         case .exited: .exited(.status(1))
-        case .groupGone: .groupGone
+        case .treeGone: .treeGone
         case .startCommand: .command(.start)
         case .stopCommand: .command(.stop)
         case .restartCommand: .command(.restart)
@@ -136,7 +136,7 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .stopStepTimer: "the stop timer has expired"
         case .backoffTimer: "the backoff is over"
         case .exited: "its process has exited"
-        case .groupGone: "no process of its process tree is left"
+        case .treeGone: "no process of its process tree is left"
         case .startCommand: "an operator starts it"
         case .stopCommand: "an operator stops it"
         case .restartCommand: "an operator restarts it"

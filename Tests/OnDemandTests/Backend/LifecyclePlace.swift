@@ -85,9 +85,9 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 .union([.shutdownForced, .shutdownRequested]).union(LifecycleEvent.commands)
         case .probing, .relistening:
             start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
-                .union([.groupGone, .shutdownForced])
+                .union([.treeGone, .shutdownForced])
         case .awake:
-            start.union(timers.subtracting([.idleTimer])).union([.groupGone, .shutdownForced])
+            start.union(timers.subtracting([.idleTimer])).union([.treeGone, .shutdownForced])
         case .closingTunnels, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown,
             .closingTunnelsByCommand,
             .stoppingByCommand, .stopOverdue:
@@ -167,12 +167,12 @@ extension LifecyclePlace {
         case .backoff where [.abandoned, .stopCommand, .disableCommand, .shutdownRequested].contains(event):
             return [LifecycleCircumstance("with queued requests", resting(), event)]
         case .stoppingFailed where event == .wanted:
-            let again = machine().after(.groupGone, .timerFired(.backoffTimer), .startRequested, .addressTaken)
+            let again = machine().after(.treeGone, .timerFired(.backoffTimer), .startRequested, .addressTaken)
             let third = again.after(
                 .timerFired(.backoffTimer), .startRequested, .addressFree, .spawned, .exited(.status(1)))
             let words = "more than \(Limits.queuedRest.shortText) of backoff follow"
             return hold(machine(), event) + [LifecycleCircumstance(words, third, event)]
-        case .stoppingFailed where event == .groupGone:
+        case .stoppingFailed where event == .treeGone:
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with queued requests", machine().after(.wanted(Ticket(number: 1))), event),
@@ -186,7 +186,7 @@ extension LifecyclePlace {
             let sleepy = Self.stoppingIdle.machine(BackendPolicy().with { $0.minimumSleep = .seconds(60) })
             return [
                 LifecycleCircumstance("", machine(), event),
-                LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.groupGone), event),
+                LifecycleCircumstance("with a `min_sleep` of 1m, just asleep", sleepy.after(.treeGone), event),
             ]
         case .asleep, .disabled, .stoppingFailed, .stopOverdue, .backoff, .shuttingDown:
             return [LifecycleCircumstance("", machine(), event)]
@@ -281,7 +281,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance(
                     "\(Limits.stopGrace.shortText) after the stop plan, with queued requests", last, event),
             ]
-        case .groupGone:
+        case .treeGone:
             let usual = [
                 LifecycleCircumstance("", machine(), event), LifecycleCircumstance("with queued requests", held, event),
             ]
@@ -315,7 +315,7 @@ extension LifecyclePlace {
     /// Ready again, with a failure in memory.
     private func afterCrash(_ policy: BackendPolicy = BackendPolicy()) -> BackendMachine {
         Self.stoppingForgiven.machine(policy).after(
-            .groupGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded)
+            .treeGone, .wanted(Ticket(number: 1)), .addressFree, .spawned, .probeSucceeded)
     }
 
     private func hold(_ machine: BackendMachine, _ event: LifecycleEvent) -> [LifecycleCircumstance] {

@@ -39,7 +39,7 @@ import Testing
         #expect(verdict(.restart, on: machine) == nil)
         machine = machine.after(.command(.restart))
         #expect(verdict(.restart, on: machine) == nil)
-        machine = machine.after(.exited(.status(0)), .groupGone, .addressFree, .spawned)
+        machine = machine.after(.exited(.status(0)), .treeGone, .addressFree, .spawned)
         #expect(verdict(.restart, on: machine) == nil)
         #expect(verdict(.restart, on: machine.after(.probeSucceeded)) == .isReady)
     }
@@ -49,11 +49,11 @@ import Testing
         for command in [BackendCommand.stop, .disable] {
             let stopping = BackendFixtures.awake().after(.command(command))
             #expect(verdict(command, on: stopping) == nil)
-            #expect(verdict(command, on: stopping.after(.exited(.status(0)), .groupGone)) == .hasEnded)
+            #expect(verdict(command, on: stopping.after(.exited(.status(0)), .treeGone)) == .hasEnded)
             #expect(verdict(command, on: stopping.after(.shutdownRequested)) == .daemonLeaves)
         }
         let held = BackendFixtures.awake().after(
-            .command(.stop), .wanted(Ticket(number: 2)), .exited(.status(0)), .groupGone)
+            .command(.stop), .wanted(Ticket(number: 2)), .exited(.status(0)), .treeGone)
         #expect(verdict(.stop, on: held) == .hasEnded)
     }
 

@@ -83,7 +83,7 @@ struct RunRequestTests {
     @Test("no variable of the file or the daemon replaces one of the request")
     func environment() throws {
         let command = CommandDefinition(
-            name: "c", path: "/c", cable: "cable",
+            name: "c", cable: "cable",
             launch: LaunchCommand(
                 command: "x",
                 environment: ["PARAM_DATABASE", "RUN_ID", "TERM", "A"].map { .init(name: $0, value: "file") }),

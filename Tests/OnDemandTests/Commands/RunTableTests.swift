@@ -106,7 +106,7 @@ struct RunReplyTests {
     @Test("an end that needs an explanation has a line, and a success has none")
     func lines() {
         func line(_ ending: RunEnding, _ exit: Exit?) -> String? {
-            RunLine.text(.init(ending: ending, exit: exit), timeout: .seconds(600))
+            RunEndLine.text(.init(ending: ending, exit: exit), timeout: .seconds(600))
         }
         #expect(line(.exited, .status(0)) == nil)
         #expect(line(.exited, .status(3)) == "\r\nExited with status 3.\r\n")

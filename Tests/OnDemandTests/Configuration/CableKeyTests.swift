@@ -134,7 +134,7 @@ import Testing
         #expect(cable.streams.publicStreams == .all && cable.streams.channels.count == 1)
         #expect(cable.streams.secret == nil && cable.streams.railsSecretKeyBase == nil, "an empty key is no key")
         #expect(cable.broadcast?.listen == .inherited("publishers"))
-        #expect(cable.broadcast?.key == BearerToken.broadcastKey("schlüssel!!{}\"16"))
+        #expect(cable.broadcast?.key == BearerToken.accessKey("schlüssel!!{}\"16"))
         #expect(cable.broadcast?.maximumBodyBytes == 2 << 20)
         #expect(cable.redis == .init(url: try RedisURL("unix://:p%40ss@/run/redis.sock?db=2"), channelPrefix: "app"))
         #expect(cable.pingInterval == .milliseconds(500))

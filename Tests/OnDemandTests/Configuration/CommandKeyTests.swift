@@ -52,9 +52,8 @@ struct CommandKeyTests {
     @Test("the example is read completely")
     func wholeExample() throws {
         let commands = try review(Self.example, ["COMMANDS_KEY": Self.key]).commands
-        let expected = Configuration.Command(
-            name: "apply", path: try PathPattern(parsing: "/commands/apply"), cable: "cable",
-            key: try #require(BearerToken(Self.key)),
+        let definition = CommandDefinition(
+            name: "apply", cable: "cable",
             launch: LaunchCommand(
                 command: "ruby", arguments: ["bin/apply-changes.rb"], workingDirectory: "/rails",
                 environment: [.init(name: "A", value: "b")]),
@@ -62,6 +61,9 @@ struct CommandKeyTests {
                 "command_output_{database}_{user_id}_{id}", parameters: ["database", "user_id"]),
             parameters: ["database", "user_id"], timeout: .seconds(1200), maximumRunning: 2,
             stopPlan: StopPlan(steps: [.init(signal: .interrupt, timeout: .seconds(1))]))
+        let expected = Configuration.Command(
+            definition: definition, path: try PathPattern(parsing: "/commands/apply"),
+            key: try #require(BearerToken(Self.key)))
         #expect(commands == [expected])
         #expect(commands.first?.streamTemplate == "command_output_{database}_{user_id}_{id}")
     }

@@ -12,8 +12,8 @@ struct RunFollowingTests {
     func pieces(size: Int) {
         let text = "\u{1b}[31m\"rot\"\r\n\u{4}ü€\0"
         let bytes =
-            RunLines.began("a-B_9") + RunLines.output(Array(text.utf8)) + RunLines.output(Array("2\n".utf8))
-            + RunLines.ended(Self.run(.exited, .status(0)))
+            RunEvents.began("a-B_9") + RunEvents.output(Array(text.utf8)) + RunEvents.output(Array("2\n".utf8))
+            + RunEvents.ended(Self.run(.exited, .status(0)))
         var follower = RunFollower()
         var events: [RunFollower.Event] = []
         for start in stride(from: 0, to: bytes.count, by: size) {
@@ -30,7 +30,7 @@ struct RunFollowingTests {
     func results() {
         func result(_ ending: RunEnding, _ exit: Exit?) -> RunFollower.Result? {
             var follower = RunFollower()
-            guard case .ended(let result)? = follower.take(RunLines.ended(Self.run(ending, exit))[...]).first else {
+            guard case .ended(let result)? = follower.take(RunEvents.ended(Self.run(ending, exit))[...]).first else {
                 return nil
             }
             return result
@@ -46,6 +46,6 @@ struct RunFollowingTests {
     func others() {
         var follower = RunFollower()
         #expect(follower.take(Array("hello\n{}\n{\"end\":3}\n[]\n\n".utf8)[...]) == [])
-        #expect(follower.take(RunLines.began("x")[...]) == [.began(id: "x")])
+        #expect(follower.take(RunEvents.began("x")[...]) == [.began(id: "x")])
     }
 }

@@ -16,31 +16,31 @@ struct ShutdownMachineTests {
     @Test(
         "each way to the end has its effects in order",
         arguments: [
-            ([.signal, .drained, .stopped], [.drain, .arm(.drain), .stopBackends, .arm(.stop), .finish]),
-            ([.signal, .timeReached, .stopped], [.drain, .arm(.drain), .stopBackends, .arm(.stop), .finish]),
+            ([.signal, .drained, .stopped], [.drain, .arm(.drain), .stop, .arm(.stop), .finish]),
+            ([.signal, .timeReached, .stopped], [.drain, .arm(.drain), .stop, .arm(.stop), .finish]),
             (
                 [.signal, .signal, .stopped],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .force, .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .force, .finish]
             ),
             (
                 [.signal, .signal, .signal],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .force, .killAll, .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .force, .killAll, .finish]
             ),
             (
                 [.signal, .drained, .signal, .signal],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .force, .killAll, .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .force, .killAll, .finish]
             ),
             (
                 [.signal, .drained, .timeReached, .stopped],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .killAll, .arm(.kill), .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .killAll, .arm(.kill), .finish]
             ),
             (
                 [.signal, .drained, .timeReached, .timeReached],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .killAll, .arm(.kill), .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .killAll, .arm(.kill), .finish]
             ),
             (
                 [.signal, .drained, .timeReached, .signal],
-                [.drain, .arm(.drain), .stopBackends, .arm(.stop), .killAll, .arm(.kill), .killAll, .finish]
+                [.drain, .arm(.drain), .stop, .arm(.stop), .killAll, .arm(.kill), .killAll, .finish]
             ),
         ] as [([ShutdownMachine.Event], [ShutdownMachine.Effect])])
     func ways(_ events: [ShutdownMachine.Event], _ expected: [ShutdownMachine.Effect]) {
@@ -54,7 +54,7 @@ struct ShutdownMachineTests {
         func visit(_ events: [Event]) {
             let (machine, effects) = shutdown(events)
             if !events.contains(.signal) { #expect(effects == [] && machine.isRunning, "\(events)") }
-            for effect in [ShutdownMachine.Effect.drain, .stopBackends, .force, .finish] {
+            for effect in [ShutdownMachine.Effect.drain, .stop, .force, .finish] {
                 #expect(effects.count { $0 == effect } <= 1, "\(effect) after \(events)")
             }
             #expect(machine.hasExited == effects.contains(.finish), "\(events)")

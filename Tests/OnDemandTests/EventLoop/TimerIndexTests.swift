@@ -46,7 +46,7 @@ struct TimerIndexTests {
         let token = Token(ConnectionToken.client, index: 0, generation: 1)
         var keys: [TimerKey] = [.connection(token), .connectRetry(token), .rateLimiter(token)]
         keys += [.session(token), .relay(token), .cable(CableID(index: 0)), .cableDrain(CableID(index: 0))]
-        keys += [.acceptPause(listener: 0), .status, .memoryTrim, .familyGuard, TimerKey(SystemdTimer.watchdog)]
+        keys += [.acceptPause(listener: 0), .status, .memoryTrim, .processGuard, TimerKey(SystemdTimer.watchdog)]
         keys += [TimerKey(DaemonTimer.logRetry), TimerKey(DaemonTimer.shutdown), TimerKey(RedisTimer.listeningRetry)]
         keys += (0..<3).flatMap { slot in RunTimer.allCases.map { .run(slot, $0) } }
         for id in [BackendID(index: 0), BackendID(index: BackendID.firstProcess)] {

@@ -28,7 +28,7 @@ struct CableAccessTests {
 
     private static func access(key: String? = nil) -> CableAccess {
         var access = CableAccess(name: "cable")
-        if let key = key.flatMap({ BearerToken.broadcastKey($0) }) { access.publishers = .holders(of: key) }
+        if let key = key.flatMap({ BearerToken.accessKey($0) }) { access.publishers = .holders(of: key) }
         return access
     }
 

@@ -5,7 +5,7 @@ import Testing
 /// Requests to a command and its runs: which of them are allowed.
 struct CommandAccessTests {
     private static let key = "0123456789abcdef"
-    private static let access = CommandAccess(key: BearerToken.broadcastKey(key))
+    private static let access = CommandAccess(key: BearerToken.accessKey(key))
 
     private func denial(
         _ method: String, at place: CommandAccess.Place, with fields: [String], _ access: CommandAccess = access

@@ -111,7 +111,7 @@ struct ForwardedHeadersTests {
             "X-Forwarded-Port: 80",
             "X-Real-IP: 198.51.100.7",
         ])
-    func twoFamilies(field: String) throws {
+    func twoTrees(field: String) throws {
         let lies = "Forwarded: for=6.6.6.6;host=evil.example;proto=https"
         let told = try told([lies, field], from: Self.edge)
         let client = field.hasPrefix("X-Forwarded-For") ? "198.51.100.7" : "127.0.0.1"

@@ -104,7 +104,7 @@ struct LaunchTests {
 
 /// The messages to the guard, and its decisions about the processes of a machine.
 struct GuardTests {
-    private let family = GuardedFamily(
+    private let tree = GuardedTree(
         launch: 3, leader: ProcessIdentity(number: 200, start: 100),
         steps: [.init(signal: 2, milliseconds: 300), .init(signal: 15, milliseconds: 700)],
         members: [ProcessIdentity(number: 210, start: 150)])
@@ -117,24 +117,24 @@ struct GuardTests {
     @Test("every message is parsed as it was written, and other bytes are rejected")
     func messages() {
         let mark = LaunchMark(namespace: 5, daemon: 10, start: 20, launch: 0)
-        for message: GuardMessage in [.daemon(mark, marksByLimit: true), .family(family), .ended(launch: 9)] {
+        for message: GuardMessage in [.daemon(mark, marksByLimit: true), .tree(tree), .ended(launch: 9)] {
             #expect(GuardMessage(text: message.text) == message)
         }
-        for text in ["", "family", "family 1 2 3 9 15 1000", "family 1 2 3 0 4", "ended x", "daemon 1 2 3", "hello 1"] {
+        for text in ["", "tree", "tree 1 2 3 9 15 1000", "tree 1 2 3 0 4", "ended x", "daemon 1 2 3", "hello 1"] {
             #expect(GuardMessage(text: text) == nil, "\(text)")
         }
-        var large = family
+        var large = tree
         large.members = (0..<5000).map { ProcessIdentity(number: $0 + 1000, start: 1_000_000) }
-        let text = GuardMessage.family(large).text
+        let text = GuardMessage.tree(large).text
         #expect(text.utf8.count <= GuardMessage.byteLimit)
         #expect(GuardMessage(text: text) != nil, "cut between two members")
     }
 
     @Test("the steps of a stop plan follow each other by time, and KILL follows the last")
     func steps() {
-        #expect([0, 299, 300, 999].map { family.position(after: $0) } == [0, 0, 1, 1])
-        #expect(family.position(after: 1000) == nil)
-        var abrupt = family
+        #expect([0, 299, 300, 999].map { tree.position(after: $0) } == [0, 0, 1, 1])
+        #expect(tree.position(after: 1000) == nil)
+        var abrupt = tree
         abrupt.steps = []
         #expect(abrupt.position(after: 0) == nil)
     }
@@ -151,12 +151,12 @@ struct GuardTests {
             process(300, parent: 1, session: 300, start: 50),
             process(301, parent: 300, session: 300, start: 60),
         ]
-        let found = family.members(in: census, known: Set(family.members)) { $0.number == 220 }
+        let found = tree.members(in: census, known: Set(tree.members)) { $0.number == 220 }
         #expect(Set(found.map(\.number)) == [200, 201, 210, 211, 212, 220])
         // Reused numbers: none of them is a member, and neither are their sessions.
         let reused = census.prefix(3).map {
             process($0.number, parent: 1, session: $0.session, start: $0.start + 1000)
         }
-        #expect(family.members(in: Array(reused), known: Set(family.members)) { _ in false } == [])
+        #expect(tree.members(in: Array(reused), known: Set(tree.members)) { _ in false } == [])
     }
 }

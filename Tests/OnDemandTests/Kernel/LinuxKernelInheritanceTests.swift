@@ -111,9 +111,9 @@ struct LinuxKernelInheritanceTests {
             #expect(message.sender == ProcessID(number: getpid()), "the sender")
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sleep", arguments: ["60"]))
             let own = ProcessID(number: getpid())
-            #expect(!bench.kernel.process(own, belongsToFamilyOf: spawned.process), "we are not our child")
-            #expect(bench.kernel.process(spawned.process, belongsToFamilyOf: spawned.process), "a child is its own")
-            bench.kernel.signal(familyOf: spawned.process, .kill)
+            #expect(!bench.kernel.process(own, belongsToTreeOf: spawned.process), "we are not our child")
+            #expect(bench.kernel.process(spawned.process, belongsToTreeOf: spawned.process), "a child is its own")
+            bench.kernel.signal(treeOf: spawned.process, .kill)
             #expect(bench.reaped()?.exit == .signal(9), "killed")
         }
     }

@@ -18,16 +18,16 @@ struct LinuxKernelListenersTests {
                 try bench.kernel.spawn(command, inheriting: listening.descriptor), try bench.kernel.spawn(command)
             )
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .ownProcess, "the heir's"
+                bench.kernel.lookUpSocket(at: listening.address, forTreeOf: heir.process) == .ownProcess, "the heir's"
             )
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: other.process) == .foreignProcess,
+                bench.kernel.lookUpSocket(at: listening.address, forTreeOf: other.process) == .foreignProcess,
                 "another's")
-            for process in [heir, other] { bench.kernel.signal(familyOf: process.process, .kill) }
+            for process in [heir, other] { bench.kernel.signal(treeOf: process.process, .kill) }
             #expect(bench.reaped() != nil && bench.reaped() != nil, "both ended")
             bench.kernel.stopListening(listening.descriptor, at: listening.address)
             #expect(
-                bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: heir.process) == .noListener,
+                bench.kernel.lookUpSocket(at: listening.address, forTreeOf: heir.process) == .noListener,
                 "no listener")
         }
     }
@@ -44,8 +44,8 @@ struct LinuxKernelListenersTests {
             let token = Token(SupervisorToken.output, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             _ = bench.events { $0[token] != nil }
-            #expect(bench.kernel.lookUpSocket(at: listening.address, forFamilyOf: spawned.process) == .ownProcess)
-            bench.kernel.signal(familyOf: spawned.process, .kill)
+            #expect(bench.kernel.lookUpSocket(at: listening.address, forTreeOf: spawned.process) == .ownProcess)
+            bench.kernel.signal(treeOf: spawned.process, .kill)
         }
     }
 
@@ -59,7 +59,7 @@ struct LinuxKernelListenersTests {
         func lookUpSocket(_ octets: [UInt8], _ port: UInt16?) -> SocketLookup {
             let address: SocketAddress =
                 octets.count == 4 ? .ipv4(octets: octets, port: port ?? 0) : .ipv6(octets: octets, port: port ?? 0)
-            return kernel.lookUpSocket(at: address, forFamilyOf: leader)
+            return kernel.lookUpSocket(at: address, forTreeOf: leader)
         }
         #expect(lookUpSocket([127, 0, 0, 1], one.address.port) == .ownProcess)
         #expect(lookUpSocket([127, 0, 0, 2], one.address.port) == .noListener)
@@ -83,8 +83,8 @@ struct LinuxKernelListenersTests {
         defer { for descriptor in [pair.client, pair.server] { bench.kernel.close(descriptor) } }
         let client = try #require(bench.kernel.localAddress(of: pair.client.raw))
         let server = try #require(bench.kernel.localAddress(of: pair.server.raw))
-        #expect(bench.kernel.lookUpSocket(at: client, forFamilyOf: leader) == .noListener)
-        #expect(bench.kernel.lookUpSocket(at: server, forFamilyOf: leader) == .noListener)
+        #expect(bench.kernel.lookUpSocket(at: client, forTreeOf: leader) == .noListener)
+        #expect(bench.kernel.lookUpSocket(at: server, forTreeOf: leader) == .noListener)
     }
 
     @Test("only a connect probe detects a full queue, a Unix socket and a remote address")
@@ -95,20 +95,20 @@ struct LinuxKernelListenersTests {
         #expect(
             unsafe KernelHarness.anyPort.withSockaddr { unsafe bind(raw, $0, $1) } == 0 && Glibc.listen(raw, 0) == 0)
         let address = try #require(bench.kernel.localAddress(of: raw))
-        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .ownProcess)
+        #expect(bench.kernel.lookUpSocket(at: address, forTreeOf: leader) == .ownProcess)
         let client = try #require(bench.connection(to: address))
         defer { bench.kernel.close(client) }
-        #expect(bench.kernel.lookUpSocket(at: address, forFamilyOf: leader) == .unsupported)
-        #expect(bench.kernel.lookUpSocket(at: .unix(path: "/tmp/x.sock"), forFamilyOf: leader) == .unsupported)
+        #expect(bench.kernel.lookUpSocket(at: address, forTreeOf: leader) == .unsupported)
+        #expect(bench.kernel.lookUpSocket(at: .unix(path: "/tmp/x.sock"), forTreeOf: leader) == .unsupported)
         let foreign = SocketAddress.ipv4(octets: [192, 0, 2, 1], port: 80)
-        #expect(bench.kernel.lookUpSocket(at: foreign, forFamilyOf: leader) == .unsupported)
+        #expect(bench.kernel.lookUpSocket(at: foreign, forTreeOf: leader) == .unsupported)
     }
 
     @Test("without sock_diag, connect probes are used and the tables in /proc are read")
     func silentSystem() throws {
         let kernel = try LinuxKernel(asksSystem: false)
         let listener = try kernel.listen(at: KernelHarness.anyPort)
-        #expect(kernel.lookUpSocket(at: listener.address, forFamilyOf: leader) == .unsupported)
+        #expect(kernel.lookUpSocket(at: listener.address, forTreeOf: leader) == .unsupported)
         #expect(kernel.listenerOwner(at: listener.address)?.process == leader)
         kernel.close(listener.descriptor)
         #expect(kernel.listenerOwner(at: listener.address) == nil)
@@ -122,7 +122,7 @@ struct LinuxKernelListenersTests {
             let before = KernelHarness.descriptorCount
             for _ in 0..<10_000 {
                 // The result does not matter: another process may take the port in the meantime.
-                _ = kernel.lookUpSocket(at: address, forFamilyOf: ProcessID(number: getpid()))
+                _ = kernel.lookUpSocket(at: address, forTreeOf: ProcessID(number: getpid()))
             }
             #expect(KernelHarness.descriptorCount < before + 10)
         }

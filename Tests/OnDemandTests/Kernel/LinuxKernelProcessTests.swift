@@ -239,10 +239,10 @@ struct LinuxKernelProcessTests {
                 command: "/bin/sh", arguments: ["-c", "sleep 60 & echo up; exit 0"], workingDirectory: "/")
             let spawned = try bench.kernel.spawn(command)
             #expect(bench.reaped() == ExitedProcess(process: spawned.process, exit: .status(0)), "the leader first")
-            #expect(bench.kernel.familyExists(of: spawned.process), "a grandchild is left")
-            bench.kernel.signal(familyOf: spawned.process, .terminate)
+            #expect(bench.kernel.treeExists(of: spawned.process), "a grandchild is left")
+            bench.kernel.signal(treeOf: spawned.process, .terminate)
             #expect(bench.reaped()?.exit == .signal(15), "the orphan is ours to reap")
-            #expect(!bench.kernel.familyExists(of: spawned.process), "no process is left")
+            #expect(!bench.kernel.treeExists(of: spawned.process), "no process is left")
             #expect(bench.kernel.nextExited() == nil, "nothing is left to reap")
         }
     }
@@ -257,28 +257,28 @@ struct LinuxKernelProcessTests {
             let token = Token(SupervisorToken.output, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             #expect(bench.events { $0[token] != nil }[token] == .readable, "the stray has its session")
-            #expect(bench.kernel.family(of: spawned.process).count == 2, "leader and stray")
-            bench.kernel.signal(familyOf: spawned.process, .terminate)
+            #expect(bench.kernel.tree(of: spawned.process).count == 2, "leader and stray")
+            bench.kernel.signal(treeOf: spawned.process, .terminate)
             let ended = [bench.reaped(), bench.reaped()]
             #expect(ended.allSatisfy { $0?.exit == .signal(15) }, "both were told")
-            #expect(!bench.kernel.familyExists(of: spawned.process), "no process is left")
+            #expect(!bench.kernel.treeExists(of: spawned.process), "no process is left")
         }
     }
 
     @Test("a listener belongs to the backend's process or to a foreign one")
-    func listenerOfFamily() async {
+    func listenerOfTree() async {
         await #expect(processExitsWith: .success) {
             let bench = try KernelHarness()
             _ = try bench.kernel.openSignals()
             let spawned = try bench.kernel.spawn(LaunchCommand(command: "sleep", arguments: ["60"]))
             let ours = try bench.kernel.listen(at: KernelHarness.anyPort)
             func owner() -> SocketLookup {
-                bench.kernel.listener(at: ours.address, accepting: nil, belongsToFamilyOf: spawned.process)
+                bench.kernel.listener(at: ours.address, accepting: nil, belongsToTreeOf: spawned.process)
             }
             #expect(owner() == .foreignProcess, "we are not our child")
             bench.kernel.close(ours.descriptor)
             #expect(owner() == .noListener, "no listener")
-            bench.kernel.signal(familyOf: spawned.process, .kill)
+            bench.kernel.signal(treeOf: spawned.process, .kill)
             #expect(bench.reaped()?.exit == .signal(9), "killed")
         }
     }

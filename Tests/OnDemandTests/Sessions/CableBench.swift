@@ -110,7 +110,7 @@ final class CableBench {
         var cable = Configuration.Cable(name: name, paths: [try PathPattern(parsing: "/\(name)")])
         cable.streams.publicStreams = .all
         cable.broadcast = .init(
-            path: try PathPattern(parsing: "/\(name)/broadcast"), key: BearerToken.broadcastKey(key))
+            path: try PathPattern(parsing: "/\(name)/broadcast"), key: BearerToken.accessKey(key))
         return cable
     }
 

@@ -228,7 +228,7 @@ extension CableScenario {
             if cable.needsToken { entry.tokens = .init(secret: Self.tokenSecret) }
             entry.streams.publicStreams = variant.isClosed ? .none : .all
             entry.broadcast = .init(
-                path: try PathPattern(parsing: "/c\(index)/broadcast"), key: BearerToken.broadcastKey(Self.key))
+                path: try PathPattern(parsing: "/c\(index)/broadcast"), key: BearerToken.accessKey(Self.key))
             if cable.hasRedis {
                 entry.redis = .init(
                     url: try RedisURL("redis://127.0.0.1:6379"), channelPrefix: Self.prefix(of: index, variant))

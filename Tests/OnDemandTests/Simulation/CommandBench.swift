@@ -22,12 +22,12 @@ final class CommandBench {
     }
 
     static func command() throws -> Configuration.Command {
-        Configuration.Command(
-            name: "apply", path: try PathPattern(parsing: "/apply"), cable: "cable",
-            key: BearerToken.broadcastKey(key)!, launch: LaunchCommand(command: "0"),
+        let definition = CommandDefinition(
+            name: "apply", cable: "cable", launch: LaunchCommand(command: "0"),
             stream: try RunStreamName("out_{database}_{id}", parameters: ["database"]), parameters: ["database"],
-            timeout: .seconds(60), maximumRunning: 1,
-            stopPlan: StopPlan(steps: [.init(signal: .terminate, timeout: .seconds(5))]))
+            timeout: .seconds(60))
+        return Configuration.Command(
+            definition: definition, path: try PathPattern(parsing: "/apply"), key: BearerToken.accessKey(key)!)
     }
 
     var kernel: SimulatedKernel { cables.kernel }

@@ -16,9 +16,9 @@ extension SimulatedKernel {
         guard hasRoom, !fails("startGuard") else {
             throw SystemError(call: "socketpair", code: .tooManyFiles, subject: "for the guard")
         }
-        if children.familyGuard != nil { complain("a second guard is started") }
+        if children.processGuard != nil { complain("a second guard is started") }
         let guardian = SimulatedGuard(id: children.freeID(&dice, isBackend: false))
-        children.familyGuard = guardian
+        children.processGuard = guardian
         trace.note("guard", Int(guardian.id), at: clock)
         if let delay = guardDeaths.popLast() {
             scenario(after: delay) { [weak self, weak guardian] in
@@ -33,7 +33,7 @@ extension SimulatedKernel {
     ) -> Bool {
         guard case .guardChannel(let guardian) = file(channel, "tellGuard") else { return false }
         progressed()
-        guard children.familyGuard === guardian, !fails("tellGuard") else { return false }
+        guard children.processGuard === guardian, !fails("tellGuard") else { return false }
         if steps == nil {
             guardian.families.remove(leader.launch)
         } else {
@@ -45,7 +45,7 @@ extension SimulatedKernel {
     /// The daemon has closed its end, which means that it is dead: a real guard would kill its process trees now.
     func guardChannelClosed(_ guardian: SimulatedGuard) {
         for process in children.all where process.isRunning && guardian.families.contains(process.launch) {
-            guard !isShuttingDown, children.familyGuard === guardian else { break }
+            guard !isShuttingDown, children.processGuard === guardian else { break }
             complain("the guard was dropped while process \(process.id) lives")
             break
         }
@@ -53,8 +53,8 @@ extension SimulatedKernel {
     }
 
     private func endGuard(_ guardian: SimulatedGuard, _ exit: Exit) {
-        guard children.familyGuard === guardian else { return }
-        children.familyGuard = nil
+        guard children.processGuard === guardian else { return }
+        children.processGuard = nil
         children.endedGuards.append((guardian.id, exit))
         raise(.childChanged)
     }
@@ -62,8 +62,8 @@ extension SimulatedKernel {
     /// At rest, each live process tree is known to a live guard, and no guard exists without a process tree.
     func judgeGuard() {
         let living = Set(children.all.filter(\.isRunning).map(\.launch))
-        let told = children.familyGuard?.families ?? []
+        let told = children.processGuard?.families ?? []
         if failedVerb == nil, !living.isSubset(of: told) { complain("a backend is alive that no guard was told of") }
-        if living.isEmpty, children.familyGuard != nil { complain("a guard exists although no process is alive") }
+        if living.isEmpty, children.processGuard != nil { complain("a guard exists although no process is alive") }
     }
 }

@@ -17,7 +17,7 @@ struct ChildTable {
     private var lastID: Int32 = 200
     private var launches: UInt64 = 0
     /// The guard processes: at most one is alive; the others wait to be reaped.
-    var familyGuard: SimulatedGuard?
+    var processGuard: SimulatedGuard?
     var endedGuards: [(id: Int32, exit: Exit)] = []
 
     var services: Range<Int> { addresses.indices }
@@ -31,7 +31,7 @@ struct ChildTable {
         if isBackend { born += 1 }
         repeat {
             lastID = lastID >= 230 ? 200 : lastID + 1
-        } while all.contains { $0.id == lastID || $0.group == lastID } || familyGuard?.id == lastID
+        } while all.contains { $0.id == lastID || $0.group == lastID } || processGuard?.id == lastID
             || endedGuards.contains { $0.id == lastID }
         return lastID
     }
@@ -43,7 +43,7 @@ struct ChildTable {
         for child in all where child.parent === process { child.parent = nil }
     }
 
-    func family(of leader: ProcessID) -> [SimulatedProcess] { all.filter { $0.launch == leader.launch } }
+    func tree(of leader: ProcessID) -> [SimulatedProcess] { all.filter { $0.launch == leader.launch } }
 
     /// Numbered from one, as in the kernel.
     mutating func nextLaunch() -> UInt64 {
@@ -199,9 +199,9 @@ extension SimulatedKernel {
         return (bytes.count, ProcessID(number: message.sender))
     }
 
-    func process(_ process: ProcessID, belongsToFamilyOf leader: ProcessID) -> Bool {
-        familyQuestions += 1
-        return children.family(of: leader).contains { $0.id == process.number }
+    func process(_ process: ProcessID, belongsToTreeOf leader: ProcessID) -> Bool {
+        treeQuestions += 1
+        return children.tree(of: leader).contains { $0.id == process.number }
     }
 
     func description(of process: ProcessID) -> ProcessDescription {
@@ -236,22 +236,22 @@ extension SimulatedKernel {
     }
 
     @discardableResult
-    func signal(familyOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
+    func signal(treeOf leader: ProcessID, _ signal: StopSignal) -> Errno? {
         progressed()
         trace.note("signal", Int(leader.number), Int(signal.rawValue), at: clock)
         judgeStop(of: leader.number)
-        let family = children.family(of: leader)
-        for member in family where !member.script.refusesSignals { member.hear(signal) }
-        return family.contains { $0.isRunning && $0.script.refusesSignals } ? .notPermitted : nil
+        let tree = children.tree(of: leader)
+        for member in tree where !member.script.refusesSignals { member.hear(signal) }
+        return tree.contains { $0.isRunning && $0.script.refusesSignals } ? .notPermitted : nil
     }
 
-    func members(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
-        children.family(of: leader).filter(\.isRunning).prefix(limit).map {
+    func members(ofTreeOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
+        children.tree(of: leader).filter(\.isRunning).prefix(limit).map {
             ProcessDescription(process: ProcessID(number: $0.id), name: "child")
         }
     }
 
-    func familyExists(of leader: ProcessID) -> Bool { !children.family(of: leader).isEmpty }
+    func treeExists(of leader: ProcessID) -> Bool { !children.tree(of: leader).isEmpty }
 
     func nextExited() -> ExitedProcess? {
         if let guardian = children.endedGuards.first {
@@ -276,7 +276,7 @@ extension SimulatedKernel {
     }
 
     func listener(
-        at address: SocketAddress, accepting connection: Descriptor?, belongsToFamilyOf leader: ProcessID
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToTreeOf leader: ProcessID
     ) -> SocketLookup {
         guard let listener = listeners[address] else {
             // A Unix socket that accepts, but whose listener is not found by its file, has no proven owner.
@@ -284,7 +284,7 @@ extension SimulatedKernel {
         }
         // A process that has changed its user may hide its descriptors; a foreign process may, too.
         if hidesSockets, !listener.isForChild { return .unknownOwner }
-        return children.family(of: leader).contains { $0 === listener.process } ? .ownProcess : .foreignProcess
+        return children.tree(of: leader).contains { $0 === listener.process } ? .ownProcess : .foreignProcess
     }
 
     func killOrphans(within timeout: Duration) -> [ProcessDescription] { [] }

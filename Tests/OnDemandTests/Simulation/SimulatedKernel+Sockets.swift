@@ -83,9 +83,9 @@ extension SimulatedKernel {
 
     func removeStaleSocket(at address: SocketAddress) {}
 
-    func listeningAddresses(ofFamilyOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
-        let family = children.family(of: leader)
-        return Array(family.compactMap { $0.listener?.address }.prefix(limit))
+    func listeningAddresses(ofTreeOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
+        let tree = children.tree(of: leader)
+        return Array(tree.compactMap { $0.listener?.address }.prefix(limit))
     }
 
     func hasTimeWait(at address: SocketAddress) -> Bool { false }
@@ -162,13 +162,13 @@ extension SimulatedKernel {
 
     func connectProbe(at address: SocketAddress) -> ConnectResult { connect(to: address) }
 
-    func lookUpSocket(at address: SocketAddress, forFamilyOf leader: ProcessID) -> SocketLookup {
+    func lookUpSocket(at address: SocketAddress, forTreeOf leader: ProcessID) -> SocketLookup {
         progressed()
         trace.note("look", Int(leader.number), at: clock)
         if dice.chance(faults.silentLooks) { return .unsupported }
         guard let listener = listeners[address], !dice.chance(faults.missedLooks) else { return .noListener }
         guard listener.queue.count < listener.limit else { return .unsupported }
-        return self.listener(at: address, accepting: nil, belongsToFamilyOf: leader)
+        return self.listener(at: address, accepting: nil, belongsToTreeOf: leader)
     }
 
     /// Queues the end at a listener; returns false when the queue is full and the attempt has to wait.

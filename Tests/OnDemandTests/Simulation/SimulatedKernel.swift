@@ -79,13 +79,13 @@ final class SimulatedKernel: Kernel {
     private var linesThisTurn = 0
     private(set) var mostLinesPerTurn = 0
     /// Number of checks whether a process belongs to a process tree.
-    var familyQuestions = 0
+    var treeQuestions = 0
     /// The daemon's own files, by path.
     var disk: [String: [UInt8]] = [:]
     var diskIsFull = false
     var logReader = LogReader.other
     var logDisk = SimulatedLogDisk()
-    var troubles = Troubles()
+    var troubles = FaultHistory()
     /// Set when the daemon has been asked to shut down.
     var isShuttingDown = false
     /// Set when it has been asked twice.
@@ -210,9 +210,9 @@ final class SimulatedKernel: Kernel {
 
     func progressed() { progress += 1 }
 
-    func note(_ cause: Troubles.Cause, of service: Int) { troubles.note(cause, of: service, at: clock) }
+    func note(_ cause: FaultHistory.Cause, of service: Int) { troubles.note(cause, of: service, at: clock) }
 
-    func noteOfAll(_ cause: Troubles.Cause) {
+    func noteOfAll(_ cause: FaultHistory.Cause) {
         for service in children.services { note(cause, of: service) }
     }
 

@@ -161,7 +161,7 @@ extension Simulation {
         cableWorld?.judgeQuiet(daemon)
         let bells = daemon.workers.isEmpty ? 0 : daemon.workers.count + 1
         kernel.judgeGuard()
-        let channels = kernel.children.familyGuard == nil ? 0 : 1
+        let channels = kernel.children.processGuard == nil ? 0 : 1
         let own = 1 + bells + channels + daemon.listenersOfSpecs.joined().count
         let expected = daemon.supervisor.inOrder.reduce(own) { count, backend in
             let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
@@ -232,7 +232,7 @@ extension Simulation {
         let expected = exchange.expectedOutcome
         let isExcused = !generalExcuses(for: client).isEmpty || client.isSlow
         let causes = isExcused ? [] : troubles(of: exchange, client)
-        let mayGet = { (symptom: Troubles.Symptom) in isExcused || causes.contains { $0.explains(symptom) } }
+        let mayGet = { (symptom: FaultHistory.Symptom) in isExcused || causes.contains { $0.explains(symptom) } }
         switch exchange.outcome {
         case expected: break
         case .answered(503) where mayGet(.rejection):
@@ -277,7 +277,7 @@ extension Simulation {
     }
 
     /// The faults of the services that this request needed, while it waited.
-    private func troubles(of exchange: VirtualClient.Exchange, _ client: VirtualClient) -> [Troubles.Cause] {
+    private func troubles(of exchange: VirtualClient.Exchange, _ client: VirtualClient) -> [FaultHistory.Cause] {
         let (from, to) = (exchange.askedAt ?? client.arrivedAt, exchange.settledAt ?? kernel.clock)
         let needed = [client.script.service] + scenario.allRequirements(of: client.script.service)
         // A fault of one delays those that require it.

@@ -16,7 +16,7 @@ struct SimulationGuardTests {
         scenario.guardDeaths = [.milliseconds(15 * moment), .milliseconds(1), .milliseconds(700)]
         let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
-        #expect(simulation.kernel.children.familyGuard == nil, "gone with the last backend")
+        #expect(simulation.kernel.children.processGuard == nil, "gone with the last backend")
         let failures = simulation.kernel.logged(.guardFailed)
         #expect(failures.allSatisfy { $0.contains("signal 9") }, "\(failures)")
         if moment < 20 { #expect(!failures.isEmpty) }

@@ -186,13 +186,13 @@ struct SimulationReadinessTests {
         var before = 0
         kernel.scenario(after: .milliseconds(100)) { flood(9999) }
         kernel.scenario(after: .seconds(2)) {
-            before = kernel.familyQuestions
+            before = kernel.treeQuestions
             flood(9998)
         }
         try simulation.run()
         #expect(simulation.complaints == [] && simulation.outcomes(of: 0) == [.answered(200)])
         #expect((1...2).contains(before), "\(before): the foreign process once, and possibly the backend")
-        #expect(kernel.familyQuestions == before)
+        #expect(kernel.treeQuestions == before)
     }
 
     @Test("a backend that sends READY=1 too early gets its first client when it accepts")

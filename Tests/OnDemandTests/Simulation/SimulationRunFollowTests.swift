@@ -23,8 +23,8 @@ struct SimulationRunFollowTests {
     /// The events behind the head of the response.
     private func events(_ peer: DaemonBench.Peer) -> [RunFollower.Event] {
         var follower = RunFollower()
-        guard peer.heard.starts(with: RunLines.head) else { return [] }
-        return follower.take(peer.heard[RunLines.head.count...])
+        guard peer.heard.starts(with: RunEvents.head) else { return [] }
+        return follower.take(peer.heard[RunEvents.head.count...])
     }
 
     private func text(_ events: [RunFollower.Event]) -> String {

@@ -2,16 +2,16 @@ import Testing
 
 @testable import OnDemand
 
-struct TerminalOutputTests {
-    private static let end = TerminalOutput.Message.end
+struct RunOutputTests {
+    private static let end = RunOutput.Message.end
 
-    private func flowing() -> TerminalOutput { TerminalOutput(isHeld: false, at: noon) }
+    private func flowing() -> RunOutput { RunOutput(isHeld: false, at: noon) }
 
     /// All messages that come out of these pieces, with time passing as the output asks for it.
-    private func messages(_ pieces: [[UInt8]], line: String? = nil) -> [TerminalOutput.Message] {
+    private func messages(_ pieces: [[UInt8]], line: String? = nil) -> [RunOutput.Message] {
         var output = flowing()
         var now = noon
-        var messages: [TerminalOutput.Message] = []
+        var messages: [RunOutput.Message] = []
         func take() { while let message = output.next(at: now) { messages.append(message) } }
         for piece in pieces {
             var rest = piece[...]
@@ -31,7 +31,7 @@ struct TerminalOutputTests {
         return messages
     }
 
-    private func text(_ messages: [TerminalOutput.Message]) -> [UInt8] {
+    private func text(_ messages: [RunOutput.Message]) -> [UInt8] {
         messages.flatMap { if case .text(let text) = $0 { text } else { [UInt8]() } }
     }
 
@@ -60,7 +60,7 @@ struct TerminalOutputTests {
 
     @Test("the last output of an ended program is read although no subscriber has come")
     func rest() {
-        var output = TerminalOutput(isHeld: true, at: noon)
+        var output = RunOutput(isHeld: true, at: noon)
         let now = noon + .seconds(1)
         output.append([UInt8](repeating: 0x61, count: Limits.heldOutputBytes).span, at: noon)
         #expect(output.room(at: now) == 0)
@@ -69,7 +69,7 @@ struct TerminalOutputTests {
         output.append(([0x62] as [UInt8]).span, at: now)
         output.close(nil)
         output.subscribed(at: now)
-        var messages: [TerminalOutput.Message] = []
+        var messages: [RunOutput.Message] = []
         for step in 0..<10 {
             while let message = output.next(at: now + .milliseconds(100 * step)) { messages.append(message) }
         }
@@ -206,7 +206,7 @@ struct TerminalOutputTests {
     @Test("no deadline has passed, whatever was read and sent", arguments: 1...10)
     func deadlines(seed: UInt64) {
         var dice = Seeded(seed: seed)
-        var output = TerminalOutput(isHeld: seed % 2 == 0, at: noon)
+        var output = RunOutput(isHeld: seed % 2 == 0, at: noon)
         var now = noon
         for _ in 0..<2000 {
             now = now + dice.duration(.zero ... .milliseconds(8))
@@ -229,7 +229,7 @@ struct TerminalOutputTests {
 
     @Test("output waits for a subscriber, up to 64 KiB, and then all of it leaves")
     func subscriber() {
-        var output = TerminalOutput(isHeld: true, at: noon)
+        var output = RunOutput(isHeld: true, at: noon)
         var count = 0
         while true {
             let room = min(output.room(at: noon), 4096)
@@ -249,7 +249,7 @@ struct TerminalOutputTests {
 
     @Test("without a subscriber output flows after 10 s, also that of a program that has ended")
     func timeout() {
-        var output = TerminalOutput(isHeld: true, at: noon)
+        var output = RunOutput(isHeld: true, at: noon)
         #expect(output.deadline(wantsToRead: false, at: noon) == nil, "nothing waits")
         output.append([0x61].span, at: noon)
         output.close("b")
@@ -261,10 +261,10 @@ struct TerminalOutputTests {
     }
 
     @Test("a shutdown waits for no subscriber")
-    func hurry() {
-        var output = TerminalOutput(isHeld: true, at: noon)
+    func release() {
+        var output = RunOutput(isHeld: true, at: noon)
         output.append([0x61].span, at: noon)
-        output.hurry(at: noon)
+        output.release(at: noon)
         #expect(output.next(at: noon) == .text([0x61]))
         output.close(nil)
         #expect(output.next(at: noon) == Self.end)

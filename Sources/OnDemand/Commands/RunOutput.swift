@@ -15,7 +15,7 @@
 /// Invariants: the messages together are the whole output, in order. After `end` nothing follows.
 ///
 /// Example: a program prints "a", and "b" 10 ms later. "a" leaves at once, "b" 40 ms later.
-struct TerminalOutput {
+struct RunOutput {
     enum Message: Equatable {
         case text([UInt8])
         /// Nothing follows.
@@ -116,7 +116,7 @@ struct TerminalOutput {
     }
 
     /// Nothing waits any more: the daemon stops.
-    mutating func hurry(at now: Instant) { delivery = .flowing(nextAt: now) }
+    mutating func release(at now: Instant) { delivery = .flowing(nextAt: now) }
 
     /// Returns the next message that may leave now.
     mutating func next(at now: Instant) -> Message? {
@@ -172,7 +172,7 @@ struct TerminalOutput {
 
 // MARK: - UTF-8
 
-extension TerminalOutput {
+extension RunOutput {
     private static let replacement: [UInt8] = [0xef, 0xbf, 0xbd]
     private static let endOfTransmission: UInt8 = 0x04
 

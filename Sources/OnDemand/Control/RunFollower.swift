@@ -2,7 +2,7 @@
 ///
 /// The first one has the `id` of the run, each of the next ones a piece of its `output`, and the last one its `end`
 /// with keys as in docs/API.md. A response without an `end` was cut off, and the run may go on.
-enum RunLines {
+enum RunEvents {
     /// Its end is the end of the connection.
     static let head = Array(
         """

@@ -2,7 +2,7 @@
 
 /// The faults that have happened to the services of a simulation: an error of a client is excused by a fault of its
 /// service only where the fault explains this error, and was there when the client waited.
-struct Troubles {
+struct FaultHistory {
     enum Cause: Hashable {
         /// A call of the daemon failed, or its descriptors ran out: of this service or of all.
         case exhaustion, failingCall
@@ -60,8 +60,8 @@ struct Troubles {
     }
 }
 
-extension Troubles.Cause {
-    func explains(_ symptom: Troubles.Symptom) -> Bool {
+extension FaultHistory.Cause {
+    func explains(_ symptom: FaultHistory.Symptom) -> Bool {
         switch self {
         case .exhaustion, .failingCall, .end, .operator, .script: true
         // Connections that are open are not concerned.

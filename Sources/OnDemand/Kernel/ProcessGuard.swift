@@ -10,12 +10,12 @@ import Glibc
 /// It is a sibling of the backends, not their parent, so it cannot wait for them and polls /proc every 20 ms. A tree is
 /// signalled process by process, each identified by pid and start time. The group's number is used only while the
 /// leader is proven to be alive.
-struct FamilyGuard {
+struct ProcessGuard {
     private var identity: (mark: LaunchMark, marksByLimit: Bool)?
-    private var families: [LockedBox] = []
+    private var trees: [LockedBox] = []
 
     private struct LockedBox {
-        var family: GuardedFamily
+        var tree: GuardedTree
         /// A pidfd of the leader (pidfd_open(2)). -1: none.
         var leader: Int32 = -1
         var known: Set<ProcessIdentity> = []
@@ -38,9 +38,9 @@ struct FamilyGuard {
         unsafe sigfillset(&all)
         unsafe sigprocmask(SIG_BLOCK, &all, nil)
         unsafe ondemandd_set_name("ondemandd-guard")
-        var guardian = FamilyGuard()
+        var guardian = ProcessGuard()
         guardian.listen()
-        guardian.endFamilies()
+        guardian.endTrees()
         exit(0)
     }
 
@@ -60,14 +60,14 @@ struct FamilyGuard {
         switch message {
         case .daemon(let mark, let marksByLimit)?: identity = (mark, marksByLimit)
         case .ended(let launch)?:
-            guard let position = families.firstIndex(where: { $0.family.launch == launch }) else { return }
-            if families[position].leader >= 0 { close(families[position].leader) }
-            families.remove(at: position)
-        case .family(let family)?:
-            if let position = families.firstIndex(where: { $0.family.launch == family.launch }) {
-                families[position].family = family
+            guard let position = trees.firstIndex(where: { $0.tree.launch == launch }) else { return }
+            if trees[position].leader >= 0 { close(trees[position].leader) }
+            trees.remove(at: position)
+        case .tree(let tree)?:
+            if let position = trees.firstIndex(where: { $0.tree.launch == tree.launch }) {
+                trees[position].tree = tree
             } else {
-                families.append(LockedBox(family: family, leader: Self.open(family.leader)))
+                trees.append(LockedBox(tree: tree, leader: Self.open(tree.leader)))
             }
         case nil: break
         }
@@ -82,33 +82,33 @@ struct FamilyGuard {
 
     // MARK: After the daemon's death
 
-    private mutating func endFamilies() {
+    private mutating func endTrees() {
         let began = Self.milliseconds()
-        while !families.isEmpty {
+        while !trees.isEmpty {
             let elapsed = Self.milliseconds() - began
             let own = getpid()
             let census = LinuxKernel.processes().compactMap { LinuxKernel.facts(of: $0) }.filter {
                 $0.isAlive && $0.number != own && $0.number != 1
             }
-            for position in families.indices { step(position, census, elapsed) }
-            families.removeAll { !Self.goesOn($0, elapsed) }
+            for position in trees.indices { step(position, census, elapsed) }
+            trees.removeAll { !Self.goesOn($0, elapsed) }
             usleep(Self.pause)
         }
     }
 
     /// Signals a tree if its next signal is due, and updates its known members.
     private mutating func step(_ index: Int, _ census: [ProcessFacts], _ elapsed: UInt64) {
-        var guarded = families[index]
-        let told = guarded.known.isEmpty ? Set(guarded.family.members) : guarded.known
-        let members = guarded.family.members(in: census, known: told) { process in
+        var guarded = trees[index]
+        let told = guarded.known.isEmpty ? Set(guarded.tree.members) : guarded.known
+        let members = guarded.tree.members(in: census, known: told) { process in
             guard !guarded.foreign.contains(process.identity) else { return false }
-            let isMarked = isMarked(process, guarded.family.launch)
+            let isMarked = isMarked(process, guarded.tree.launch)
             if !isMarked { guarded.foreign.insert(process.identity) }
             return isMarked
         }
         guarded.known = Set(members.map(\.identity))
         guarded.emptyLooks = members.isEmpty ? guarded.emptyLooks + 1 : 0
-        let position = guarded.family.position(after: elapsed)
+        let position = guarded.tree.position(after: elapsed)
         let isDue =
             switch guarded.sent {
             case nil: true
@@ -117,13 +117,13 @@ struct FamilyGuard {
             }
         if isDue, !members.isEmpty || guarded.leader >= 0 {
             guarded.sent = (position, elapsed)
-            Self.signal(position.map { guarded.family.steps[$0].signal } ?? SIGKILL, guarded, members)
+            Self.signal(position.map { guarded.tree.steps[$0].signal } ?? SIGKILL, guarded, members)
         }
-        families[index] = guarded
+        trees[index] = guarded
     }
 
     private static func signal(_ signal: Int32, _ guarded: LockedBox, _ members: [ProcessFacts]) {
-        let leader = guarded.family.leader.number
+        let leader = guarded.tree.leader.number
         // While the leader lives, its number is the group's.
         let reachesGroup = guarded.leader >= 0 && leader > 1 && isRunning(guarded.leader)
         if reachesGroup { kill(-leader, signal) }
@@ -131,7 +131,7 @@ struct FamilyGuard {
     }
 
     private static func goesOn(_ guarded: LockedBox, _ elapsed: UInt64) -> Bool {
-        let length = guarded.family.steps.reduce(0) { $0 + $1.milliseconds }
+        let length = guarded.tree.steps.reduce(0) { $0 + $1.milliseconds }
         guard elapsed < length + longestKill else { return false }
         return guarded.emptyLooks < 2 || guarded.leader >= 0 && isRunning(guarded.leader)
     }

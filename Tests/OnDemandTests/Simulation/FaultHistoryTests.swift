@@ -3,12 +3,12 @@ import Testing
 @testable import OnDemand
 
 @Suite("Simulation: excuses")
-struct TroublesTests {
+struct FaultHistoryTests {
     private let recovery = Duration.seconds(10)
 
     @Test("a fault excuses errors of clients that waited during it or before its recovery, and no others")
     func interval() {
-        var troubles = Troubles()
+        var troubles = FaultHistory()
         troubles.note(.spawnFailed, of: 1, at: noon + .seconds(5))
         let causes = { (service: Int, from: Int, to: Int) in
             troubles.causes(
@@ -23,9 +23,9 @@ struct TroublesTests {
 
     @Test("a fault of a process lasts until its end")
     func process() {
-        var troubles = Troubles()
+        var troubles = FaultHistory()
         troubles.begin(.script("hangs"), of: 0, process: 7, at: noon)
-        let causes = { (troubles: Troubles) in
+        let causes = { (troubles: FaultHistory) in
             troubles.causes(of: 0, from: noon + .seconds(100), to: noon + .seconds(101), recovery: recovery)
         }
         #expect(causes(troubles) == [.script("hangs")])
@@ -35,8 +35,8 @@ struct TroublesTests {
 
     @Test("a failed start explains no cut connection")
     func symptoms() {
-        #expect(Troubles.Cause.spawnFailed.explains(.rejection))
-        #expect(!Troubles.Cause.spawnFailed.explains(.cut))
-        #expect(Troubles.Cause.end.explains(.cut))
+        #expect(FaultHistory.Cause.spawnFailed.explains(.rejection))
+        #expect(!FaultHistory.Cause.spawnFailed.explains(.cut))
+        #expect(FaultHistory.Cause.end.explains(.cut))
     }
 }
