@@ -21,3 +21,16 @@ enum BackendCommand: String, CaseIterable, Sendable {
         }
     }
 }
+
+extension BackendCommand {
+    /// Whether a process that runs is stopped.
+    var endsIt: Bool {
+        switch self {
+        case .stop, .disable: true
+        case .start, .restart, .pin, .unpin, .enable: false
+        }
+    }
+
+    /// The refusal of queued requests after this command.
+    var refusal: Refusal { self == .disable ? .disabled : .stopped }
+}

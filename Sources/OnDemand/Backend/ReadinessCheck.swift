@@ -40,3 +40,13 @@ enum ReadinessCheck: Equatable, Sendable {
         }
     }
 }
+
+extension ReadinessCheck {
+    /// Whether an accepted connection is not proof enough.
+    var needsConversation: Bool {
+        switch self {
+        case .tcp, .notify, .socket: false
+        case .http, .webSocket: true
+        }
+    }
+}

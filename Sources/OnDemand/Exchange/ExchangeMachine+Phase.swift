@@ -45,6 +45,14 @@ extension ExchangeMachine {
         case awaitingCommand
         /// The client follows the status or a backend's output; its input is discarded.
         case streaming(discarded: Int)
+
+        /// No byte of the response has been given.
+        var awaitsResponse: Bool {
+            switch self {
+            case .serving, .awaitingCommand: true
+            case .readingBody, .streaming: false
+            }
+        }
     }
 
     /// The body so far; a class, because it grows in place.

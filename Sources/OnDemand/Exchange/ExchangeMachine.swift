@@ -326,9 +326,7 @@ struct ExchangeMachine {
 
     /// Sends a local reply instead of a backend's response. The connection closes where body bytes are outstanding,
     /// where tunnel bytes have arrived, or with `closing`, where the framing cannot be trusted.
-    mutating func respond(_ response: LocalReply, closing: Bool = false) {
-        respond(response, to: request, closing: closing)
-    }
+    mutating func respond(_ reply: LocalReply, closing: Bool = false) { respond(reply, to: request, closing: closing) }
 
     mutating func respond(_ response: LocalReply, to request: RequestInFlight?, closing: Bool = false) {
         localReply = response
@@ -359,11 +357,7 @@ struct ExchangeMachine {
 
     /// Sends the head of an endless response.
     mutating func servedStream(_ bytes: [UInt8]) {
-        guard case .local(let stage, let endpoint, let request) = phase else { impossible() }
-        switch stage {
-        case .serving, .awaitingCommand: break
-        case .readingBody, .streaming: impossible()
-        }
+        guard case .local(let stage, let endpoint, let request) = phase, stage.awaitsResponse else { impossible() }
         toClient.append(bytes)
         phase = .local(.streaming(discarded: 0), endpoint, request)
     }

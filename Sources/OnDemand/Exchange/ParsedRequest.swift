@@ -16,7 +16,7 @@ struct ParsedRequest {
     let refusedOrigin: String?
     /// The handshake of a client of a cable.
     private(set) var cable: CableHandshake?
-    /// Whether the path is that of a cable, whatever becomes of the handshake.
+    /// Whether the query may have a secret, which the log must not show.
     let hidesQuery: Bool
     /// The command to which the path belongs.
     let command: CommandID?

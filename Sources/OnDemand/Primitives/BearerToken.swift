@@ -1,4 +1,4 @@
-/// The bearer token of the status listener: `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
+/// A secret in `Authorization: Bearer SECRET` (RFC 6750, 2.1): the token of operators, or the key of programs.
 struct BearerToken: Equatable, Sendable {
     private let bytes: [UInt8]
 
@@ -9,8 +9,9 @@ struct BearerToken: Equatable, Sendable {
         self.bytes = bytes
     }
 
-    /// The key of publishers, which an operator may have chosen for other programs before: any bytes that a field's
-    /// value may have in one word (RFC 9110, 5.5). nil for another length or other bytes.
+    /// The key of programs that broadcast or start commands, which an operator may have chosen for other programs
+    /// before: any bytes that a field's value may have in one word (RFC 9110, 5.5). nil for another length or other
+    /// bytes.
     static func accessKey(_ text: String) -> BearerToken? {
         let bytes = Array(text.utf8)
         let isWord = bytes.allSatisfy { $0 > 0x20 && $0 != 0x7f }

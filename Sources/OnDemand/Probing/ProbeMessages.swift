@@ -1,4 +1,4 @@
-/// What `ProbeMachine` and its driver tell each other.
+/// Events, effects and facts of a probe.
 extension ProbeMachine {
     enum Purpose: Equatable { case checkAddress, readiness }
 
@@ -55,15 +55,5 @@ extension ProbeMachine {
         var elapsed: Duration = .zero
         /// The quickest of the recent startups. nil: too few are known.
         var usualStartup: Duration?
-    }
-}
-
-extension ReadinessCheck {
-    /// Whether an accepted connection is not proof enough.
-    var needsConversation: Bool {
-        switch self {
-        case .tcp, .notify, .socket: false
-        case .http, .webSocket: true
-        }
     }
 }

@@ -286,7 +286,7 @@ final class Proxy<K: Kernel> {
 
     private func openTunnel(_ index: Int, _ session: HTTPSession) {
         let opening = session.machine.tunnelOpening
-        if opening?.switchesToActionCable == true, openSession(index, session) { return }
+        if opening?.switchesToActionCable == true, openCableSession(index, session) { return }
         let bytes = session.machine.takeTunnelBytes()
         if let id = session.machine.request?.service {
             log.record(.tunnelOpened, [service(id)] + about(session))

@@ -27,7 +27,8 @@ extension CableServer {
         settle(id)
     }
 
-    /// The backend, or what is said of it. Clients of another backend are asked to reconnect, within `closeJitter`.
+    /// Applies another backend, or other settings of it. Clients of another backend are asked to reconnect, within
+    /// `closeJitter`.
     func update(_ id: CableID, _ settings: BackendSettings?) {
         let isSame = cables[id.index]!.backend == settings?.backend
         let areRulesSame = cables[id.index]!.relayRules == settings?.rules

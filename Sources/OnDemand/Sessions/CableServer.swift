@@ -16,7 +16,7 @@ final class CableServer<K: Kernel> {
     let reactor: Reactor<K>
     let log: Log
     let replies: Mailbox<CableReply>
-    /// Where the daemon is told that there is work at the end of this iteration.
+    /// The mailbox whose messages make the daemon deliver those of the others.
     let work: Mailbox<BackendRequest>
     let streamReplies: Mailbox<StreamReply>
     /// The daemon ends: no client is left, and nothing is published any more.

@@ -26,6 +26,24 @@ struct TidyTests {
         }
     }
 
+    @Test("no file of the daemon has more than 400 lines")
+    func fileLength() {
+        for file in sources { #expect(file.lines.count <= 400, "\(file.path) has \(file.lines.count) lines") }
+    }
+
+    @Test("only a machine's own folder changes its state: drivers bring events")
+    func machineState() throws {
+        let members = "state|phase|journal|generation|failures|standing|attempt"
+        let write = try Regex(#"machine\.(\#(members))[a-zA-Z.]* [-+]?= "#)
+        #expect("        backend.machine.state = .asleep".contains(write))
+        #expect(!"        if backend.machine.state == .asleep {".contains(write))
+        for file in sources {
+            for (number, line) in file.lines.enumerated() where line.contains(write) {
+                Issue.record("\(file.path):\(number + 1) changes the state of a machine")
+            }
+        }
+    }
+
     @Test("every file of the daemon begins with a sentence on its purpose")
     func openingSentence() {
         for file in sources {
