@@ -1,17 +1,17 @@
 /// A command of the configuration, as its runs are started. A run keeps the definition that it was started with.
 struct CommandDefinition: Equatable, Sendable {
-    let name: String
-    /// For the status.
-    let path: String
+    var name: String
     /// Name of the cable whose clients get the output.
-    let cable: String
-    let launch: LaunchCommand
-    let stream: RunStreamName
-    /// Names of the parameters, in order.
-    let parameters: [String]
-    let timeout: Duration
-    let maximumRunning: Int
-    let stopPlan: StopPlan
+    var cable: String
+    var launch: LaunchCommand
+    var stream: RunStreamName
+    /// Names of the parameters, in order. A request has exactly these.
+    var parameters: [String] = []
+    /// Of a run, from its start to the begin of its stop plan.
+    var timeout: Duration = .seconds(600)
+    /// Runs at the same time; a request for one more gets 409.
+    var maximumRunning = 1
+    var stopPlan = StopPlan.politely(for: .seconds(5))
 
     /// Returns the command of one run with its environment. Its own variables come before those of the configuration:
     /// no file changes what a request has said.

@@ -1,4 +1,4 @@
-/// Makes messages of what a program writes to its terminal.
+/// Divides what a program writes to its terminal into messages.
 ///
 /// Bytes come in with `append`, in any pieces. Messages come out with `next`, as text: whole characters of UTF-8, of at
 /// most `Limits.commandMessageBytes` each, and at last `Message.end`. The driver reads no more than `room` allows, and

@@ -158,9 +158,10 @@ struct CommandDraft {
         guard let name, let path, let cable, let key, let stream else {
             preconditionFailure("a missing value has been reported")
         }
-        return Configuration.Command(
-            name: name.value, path: path.value, cable: cable.value, key: key, launch: launch, stream: stream.value,
-            parameters: parameters, timeout: timeout, maximumRunning: maximumRunning, stopPlan: stopPlan)
+        let definition = CommandDefinition(
+            name: name.value, cable: cable.value, launch: launch, stream: stream.value, parameters: parameters,
+            timeout: timeout, maximumRunning: maximumRunning, stopPlan: stopPlan)
+        return Configuration.Command(definition: definition, path: path.value, key: key)
     }
 }
 

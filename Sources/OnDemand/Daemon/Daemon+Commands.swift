@@ -23,19 +23,13 @@ extension Daemon {
     }
 
     /// In the order of the configuration.
-    var commandSnapshots: [Snapshot.Command] { servedCommands.compactMap { supervisor.runner.describe($0.id) } }
+    var commandSnapshots: [Snapshot.Command] {
+        servedCommands.compactMap { supervisor.runner.describe($1, path: $0.path.text) }
+    }
 
     private var servedCommands: [(command: Configuration.Command, id: CommandID)] {
         configuration.commands.compactMap { command in
             supervisor.runner.id(named: command.name).map { (command, $0) }
         }
-    }
-}
-
-extension Configuration.Command {
-    fileprivate var definition: CommandDefinition {
-        CommandDefinition(
-            name: name, path: path.text, cable: cable, launch: launch, stream: stream, parameters: parameters,
-            timeout: timeout, maximumRunning: maximumRunning, stopPlan: stopPlan)
     }
 }

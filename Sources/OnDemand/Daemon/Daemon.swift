@@ -1,11 +1,12 @@
 /// All parts of one daemon on one reactor: dispatches events and passes messages between the drivers.
 ///
-/// - `ready` and `timerFired` dispatch an event to the proxy, the supervisor or the cable server.
+/// - `ready` and `timerFired` dispatch an event to its driver.
 /// - `iterationEnded` delivers their messages until all mailboxes are empty.
 /// - SIGTERM and SIGINT shut the daemon down, in the stages of `ShutdownMachine`.
 /// - SIGHUP reloads the configuration, SIGUSR1 reopens the log file.
 ///
-/// Invariant: the drivers exchange messages only through mailboxes.
+/// Invariant: the drivers exchange messages only through mailboxes. The command runner also asks the cable server for
+/// the signed name of a stream.
 final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     var configuration: Configuration
     /// Backend IDs of the services, in the order of the configuration.
@@ -223,7 +224,7 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     }
 
     private func closeUnused() {
-        for socket in manager.takeBecameIdle() {
+        for socket in manager.takeRest() {
             log(
                 .socketUnused, LogField("name", socket.name), LogField("descriptor", socket.descriptor.raw),
                 LogField("address", socket.address?.description ?? "not listening"))

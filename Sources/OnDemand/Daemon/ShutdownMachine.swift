@@ -1,11 +1,12 @@
 /// The end of the daemon.
 ///
-/// Theory of operation. A shutdown has four stages, each with a time limit:
+/// Theory of operation. A shutdown goes through three stages, each with a time limit:
 ///
 ///     running ──▶ draining ──▶ stopping ──▶ killing ──▶ exited
 ///
 /// - The first SIGTERM or SIGINT begins the drain: no new request, and requests in progress may finish.
-/// - When all clients have left or the time is over, all connections are closed and the backends stop by their plans.
+/// - When all clients have left and all runs of commands have ended, or the time is over, all connections are closed,
+///   what is left of the runs is killed, and the backends stop by their plans.
 /// - The second signal forces the shutdown: it waits neither for clients nor for the steps of stop plans.
 /// - The third signal kills what is left and exits at once.
 /// - When the plans' time is over, possibly at once after a jump of the clock, what is left is killed and still reaped.
@@ -19,9 +20,9 @@ struct ShutdownMachine: Equatable {
     enum Event: CaseIterable {
         /// SIGTERM or SIGINT.
         case signal
-        /// No client is connected.
+        /// No client is connected, and no run of a command is left.
         case drained
-        /// No process of a backend and no connection of a worker is left.
+        /// No process of a backend or run, and no connection of a worker, is left.
         case stopped
         case timeReached
     }

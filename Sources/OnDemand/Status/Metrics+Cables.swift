@@ -60,14 +60,6 @@ extension Metrics {
         _ name: String, _ kind: MetricFamily.Kind, _ help: String,
         _ samples: @escaping @Sendable (Snapshot.Cable) -> [MetricFamily.Sample]
     ) -> MetricFamily {
-        MetricFamily("cable_\(name)", kind, help) { snapshot in
-            snapshot.cables.flatMap { cable in
-                samples(cable).map { sample in
-                    var sample = sample
-                    sample.labels.insert(("cable", cable.name), at: 0)
-                    return sample
-                }
-            }
-        }
+        .each("cable", of: { $0.cables.map { ($0.name, $0) } }, name, kind, help, samples)
     }
 }

@@ -27,14 +27,6 @@ extension Metrics {
         _ name: String, _ kind: MetricFamily.Kind, _ help: String,
         _ samples: @escaping @Sendable (Snapshot.Command) -> [MetricFamily.Sample]
     ) -> MetricFamily {
-        MetricFamily("command_\(name)", kind, help) { snapshot in
-            snapshot.commands.flatMap { command in
-                samples(command).map { sample in
-                    var sample = sample
-                    sample.labels.insert(("command", command.name), at: 0)
-                    return sample
-                }
-            }
-        }
+        .each("command", of: { $0.commands.map { ($0.name, $0) } }, name, kind, help, samples)
     }
 }

@@ -58,16 +58,25 @@ struct MetricFamily: Sendable {
         (self.name, self.kind, self.help, self.samples) = ("ondemandd_\(name)", kind, help, samples)
     }
 
-    /// Returns a family with samples of each service and process; the label `service` comes first.
+    /// Returns a family with samples of each service and process.
     static func each(
         _ name: String, _ kind: Kind, _ help: String,
         _ samples: @escaping @Sendable (Snapshot.Service) -> [Sample]
     ) -> MetricFamily {
-        MetricFamily("service_\(name)", kind, help) { snapshot in
-            snapshot.services.flatMap { service in
-                samples(service).map { sample in
+        each("service", of: { $0.services.map { ($0.name, $0) } }, name, kind, help, samples)
+    }
+
+    /// Returns a family with samples of each item. Its name begins with `label`, which is their first label, with the
+    /// name of the item.
+    static func each<Item>(
+        _ label: String, of items: @escaping @Sendable (Snapshot) -> [(name: String, item: Item)], _ name: String,
+        _ kind: Kind, _ help: String, _ samples: @escaping @Sendable (Item) -> [Sample]
+    ) -> MetricFamily {
+        MetricFamily("\(label)_\(name)", kind, help) { snapshot in
+            items(snapshot).flatMap { name, item in
+                samples(item).map { sample in
                     var sample = sample
-                    sample.labels.insert(("service", service.name), at: 0)
+                    sample.labels.insert((label, name), at: 0)
                     return sample
                 }
             }

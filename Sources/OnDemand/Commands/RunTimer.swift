@@ -1,5 +1,5 @@
 /// The timers of one run of a command; at most one of each kind is armed.
-enum RunTimer: Int, CaseIterable, Hashable, Sendable {
+enum RunTimer: UInt8, CaseIterable, Hashable, Sendable {
     /// The run has lasted too long.
     case timeout
     case stopStep
