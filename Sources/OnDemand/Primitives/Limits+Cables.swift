@@ -45,8 +45,8 @@ extension Limits {
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
     static let cableDrainStep: Duration = .milliseconds(125)
 
-    /// Length in bytes of the key of programs (`broadcast.key`, `commands.key`): it cannot be guessed, and fits into any
-    /// head.
+    /// Length in bytes of the key of programs (`broadcast.key`, `commands.key`): it cannot be guessed, and fits into
+    /// any head.
     static let accessKeyBytes = 16...1024
 
     // MARK: Hibernation
