@@ -266,8 +266,8 @@ struct BackendWalk {
         expect(queue.count <= machine.policy.maximumQueue, "the queue is too long")
         expect(gate.isOpen == isReady, "the gate is open in \(machine.state)")
         let needs = !machine.policy.requires.isEmpty && (process != .none || isChecking || isAwaiting)
-        let invariant = "requirements are acquired: \(isHolding), in \(machine.state)"
-        expect(isHolding == needs, invariant)
+        let isHolding = isHolding
+        expect(isHolding == needs, "requirements are acquired: \(isHolding), in \(machine.state)")
         switch machine.state {
         case .asleep, .shuttingDown:
             expect(armed.isEmpty, "\(armed) armed while \(machine.state)")

@@ -77,6 +77,9 @@ struct CableHarness {
     /// Returns the texts of everything that a client's socket accepted.
     func texts(_ client: UInt32) -> [String] { texts(ofConnection: connection(of: client)) }
 
+    /// Returns how many bytes a client's socket accepted.
+    func byteCount(of client: UInt32) -> Int { sockets.sockets[connection(of: client)]?.received.count ?? 0 }
+
     func texts(ofConnection connection: UInt64) -> [String] {
         FrameTexts.all(in: sockets.sockets[connection]?.received ?? [])
     }

@@ -175,24 +175,26 @@ struct CableMachineTests {
         var random = Seeded(seed: UInt64(seed))
         var cable = CableHarness()
         let intervals: [Duration] = [.seconds(5), .milliseconds(4900), .seconds(3), .milliseconds(700)]
-        var last: [UInt32: (pings: Int, at: Instant)] = [:]
+        var last: [UInt32: (bytes: Int, pings: Int, at: Instant)] = [:]
         let end = cable.now + .seconds(60)
         var change = cable.now + .seconds(8)
         cable.machine.update(cable.machine.rules, pingInterval: intervals[0], at: cable.now)
-        for _ in 0..<30 { last[cable.open()] = (0, cable.now) }
+        for _ in 0..<30 { last[cable.open()] = (0, 0, cable.now) }
         while let deadline = cable.machine.deadline, deadline < end {
             cable.now = min(deadline, change)
             if cable.now == change {
                 let interval = random.one(of: intervals)
                 cable.machine.update(cable.machine.rules, pingInterval: interval, at: cable.now)
                 change = change + random.duration(.milliseconds(1) ... .seconds(7))
-                last[cable.open()] = (0, cable.now)
+                last[cable.open()] = (0, 0, cable.now)
             }
             cable.machine.ping(at: cable.now, unixSeconds: 0, &cable.sockets)
-            for (client, (pings, at)) in last {
-                let count = cable.texts(client).count { $0.contains("ping") }
+            for (client, (known, pings, at)) in last {
                 #expect(cable.now - at <= .milliseconds(5001), "client \(client)")
-                if count > pings { last[client] = (count, cable.now) }
+                let bytes = cable.byteCount(of: client)
+                guard bytes > known else { continue }
+                let count = cable.texts(client).count { $0.contains("ping") }
+                last[client] = (bytes, count, count > pings ? cable.now : at)
             }
         }
         #expect(last.values.contains { $0.pings > 12 })

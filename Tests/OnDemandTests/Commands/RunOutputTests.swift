@@ -208,7 +208,7 @@ struct RunOutputTests {
         var dice = Seeded(seed: seed)
         var output = RunOutput(isHeld: seed % 2 == 0, at: noon)
         var now = noon
-        for _ in 0..<2000 {
+        for _ in 0..<400 {
             now = now + dice.duration(.zero ... .milliseconds(8))
             let room = output.room(at: now)
             if room > 0, dice.chance(80) {
