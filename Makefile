@@ -34,7 +34,10 @@ build: ## the daemon and the test double, optimised, with the Swift runtime insi
 .PHONY: test
 test: ## everything: tools, format, unit tests, simulation, end to end
 	scripts/install-test-tools
-	$(MAKE) --no-print-directory lint unit docs release e2e
+	$(MAKE) --no-print-directory lint unit docs
+	@# Each of these compiles its module as a whole, with one processor.
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target build static fuzzers
+	$(MAKE) --no-print-directory release e2e
 	$(MAKE) --no-print-directory fuzz RUNS=20000
 
 .PHONY: lint
@@ -59,9 +62,13 @@ simulate: ## ten thousand simulated lives of the whole daemon (SEEDS=...), or on
 fuzz: ## random inputs for every parser (FUZZER=name, RUNS=n or SECONDS=60 each)
 	@scripts/fuzz $(FUZZER) $(if $(RUNS),-runs=$(RUNS),-max_total_time=$(or $(SECONDS),60))
 
+.PHONY: fuzzers
+fuzzers:
+	@scripts/fuzz --build
+
 .PHONY: e2e
 e2e: $(BENCH) ## real processes, real clients, the real Rails application
-	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest -n 2
+	cd Tests/EndToEnd && ../../.build/venv/bin/python -m pytest -n 3
 
 .PHONY: picture
 picture: build ## redraw the picture in README.md: a day of a Rails server in fast motion
@@ -90,13 +97,16 @@ sanitize: ## the Swift tests with the address sanitizer, then with the thread sa
 	swift test --disable-xctest --sanitize=thread --scratch-path .build/thread
 
 .PHONY: release
-release: build ## a stripped executable, and one that needs no library at all
-	@# Without the tables for unwinding: nothing is unwound, and they take 1.1 MB.
-	$(RELEASE) -Xswiftc -static-executable -Xlinker --no-eh-frame-hdr --product ondemandd --scratch-path $(STATIC)
+release: build static ## a stripped executable, and one that needs no library at all
 	mkdir -p .build/dist
 	strip -o .build/dist/ondemandd .build/release/ondemandd
 	strip --remove-section=.eh_frame -o .build/dist/ondemandd-static $(STATIC)/release/ondemandd
 	@scripts/measure-asleep .build/dist/ondemandd .build/dist/ondemandd-static
+
+.PHONY: static
+static:
+	@# Without the tables for unwinding: nothing is unwound, and they take 1.1 MB.
+	$(RELEASE) -Xswiftc -static-executable -Xlinker --no-eh-frame-hdr --product ondemandd --scratch-path $(STATIC)
 
 .PHONY: install
 install: ## what `make release` built, with man page and completions, below PREFIX=/usr/local

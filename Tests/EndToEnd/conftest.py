@@ -28,17 +28,29 @@ def pytest_sessionstart(session):
         pytest.exit(f"FAILED: {missing}", returncode=1)
 
 
-class TwoHalves(LoadScopeScheduling):
-    """With `-n 2`: tests that mostly wait, for sleeps, silences and the ends of processes, run beside all others."""
+class ByFile(LoadScopeScheduling):
+    """With `-n 3`: the tests of a file run in their order, beside those of two others, with these exceptions."""
 
-    WAITING = ("test_families.py", "test_guard.py", "test_hibernation.py", "test_overdue_stop.py", "test_runs.py")
+    # They measure times and costs, or fill the machine: one after the other.
+    MEASURING = (
+        "test_abuse.py", "test_autobahn.py", "test_bench.py", "test_cost.py", "test_endurance.py", "test_fairness.py",
+        "test_rails.py", "test_readiness.py", "test_relay.py", "test_threads.py", "test_trouble.py", "test_waking.py")
+    # The examples have ports of their own choice.
+    EXAMPLES = ("test_day.py", "test_demo.py", "test_documents.py", "test_examples.py", "test_rails_hub.py")
+    # Hundreds of tests that mostly wait: each one on its own.
+    WAITING = ("test_hibernation.py", "test_runs.py")
 
     def _split_scope(self, nodeid):
-        return "waiting" if nodeid.startswith(self.WAITING) else "working"
+        file = nodeid.split("::")[0]
+        if file in self.MEASURING:
+            return "measuring"
+        if file in self.EXAMPLES:
+            return "examples"
+        return nodeid if file in self.WAITING else file
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return TwoHalves(config, log)
+    return ByFile(config, log)
 
 
 @pytest.fixture

@@ -190,8 +190,13 @@ def counts_of_cable(folder, clients, broadcasts):
 
 def test_a_delivery_to_a_subscriber_costs_few_instructions_and_no_allocation(tmp_path, measured):
     clients = 100
-    few, many = (counts_of_cable(tmp_path, clients, broadcasts) for broadcasts in (5, 45))
-    instructions, allocations = ((after - before) / (40 * clients) for before, after in zip(few, many))
+
+    def each():
+        few, many = (counts_of_cable(tmp_path, clients, broadcasts) for broadcasts in (5, 45))
+        return [(after - before) / (40 * clients) for before, after in zip(few, many)]
+
+    # On a busy machine a broadcast takes more turns of 2 ms, which only adds to its costs.
+    instructions, allocations = map(min, zip(each(), each(), each()))
     measured("instructions per delivery, with its share of the broadcast", f"{instructions:,.0f}")
     measured("allocations per delivery, with its share of the broadcast", f"{allocations:.2f}")
     limits = cost.thresholds()
