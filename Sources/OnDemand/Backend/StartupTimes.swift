@@ -1,3 +1,10 @@
+/// The length of the recent startups, before which probes are rare and around which they are dense.
+struct UsualStartup: Equatable, Sendable {
+    var quickest: Duration
+    /// Not less than `quickest`.
+    var median: Duration
+}
+
 /// The recent startup times of a backend, from spawn to ready; basis of Retry-After and of `startup_slow`.
 struct StartupTimes: Equatable, Sendable {
     /// Number of kept startup times.
@@ -19,8 +26,11 @@ struct StartupTimes: Equatable, Sendable {
     /// The median, the longer of two; nil before the first start.
     var median: Duration? { recent.isEmpty ? nil : recent.sorted()[recent.count / 2] }
 
-    /// The quickest startup, before which probes are rare; nil while too few are known.
-    var quickest: Duration? { recent.count >= Self.fewest ? recent.min() : nil }
+    /// When the next startup is expected to end; nil while too few are known.
+    var usual: UsualStartup? {
+        guard recent.count >= Self.fewest, let quickest = recent.min(), let median else { return nil }
+        return UsualStartup(quickest: quickest, median: median)
+    }
 
     /// Time from the spawn to a `startup_slow` warning; nil while too few are known.
     var slowAfter: Duration? {

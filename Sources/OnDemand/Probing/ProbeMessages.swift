@@ -53,7 +53,7 @@ extension ProbeMachine {
         var picksPort = false
         /// Time since the start, or since the listener was lost.
         var elapsed: Duration = .zero
-        /// The quickest of the recent startups. nil: too few are known.
-        var usualStartup: Duration?
+        /// nil: too few are known.
+        var usualStartup: UsualStartup?
     }
 }

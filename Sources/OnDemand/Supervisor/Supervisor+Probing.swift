@@ -22,7 +22,7 @@ extension Supervisor {
             check: backend.machine.policy.readiness, hasAddress: backend.address != nil,
             inheritsSocket: backend.listener != nil, picksPort: backend.picksPort,
             elapsed: now - (backend.child?.lostListenerAt ?? backend.child?.spawnedAt ?? now),
-            usualStartup: backend.history.startups.quickest)
+            usualStartup: backend.history.startups.usual)
     }
 
     /// Probes a backend that has lost its listener.

@@ -6,7 +6,7 @@ import Testing
 struct ProbeScheduleTests {
     /// Returns the time from the spawn to the successful probe, for a backend that accepts `startup` after its spawn.
     private func probing(
-        untilAccepted startup: Duration, usual: Duration? = nil, byLookup: Bool
+        untilAccepted startup: Duration, usual: UsualStartup? = nil, byLookup: Bool
     ) -> (wait: Duration, probes: Int) {
         var elapsed: Duration = .zero
         var probes = 1
@@ -95,7 +95,8 @@ struct ProbeScheduleTests {
             let startups = (0..<500).map { _ in
                 Duration.microseconds(Int.random(in: usual * 1000...usual * 1050, using: &generator))
             }
-            let known = startups.map { probing(untilAccepted: $0, usual: .milliseconds(usual), byLookup: true) }
+            let steady = UsualStartup.steady(.milliseconds(usual))
+            let known = startups.map { probing(untilAccepted: $0, usual: steady, byLookup: true) }
             let unknown = startups.map { probing(untilAccepted: $0, byLookup: true) }
             let waits = (known.map(\.wait).reduce(.zero, +), unknown.map(\.wait).reduce(.zero, +))
             let looks = (known.map(\.probes).reduce(0, +), unknown.map(\.probes).reduce(0, +))
@@ -106,14 +107,42 @@ struct ProbeScheduleTests {
 
     @Test("a startup of three seconds of the usual length needs at most 35 lookups")
     func usualLong() {
-        #expect(probing(untilAccepted: .seconds(3), usual: .seconds(3), byLookup: true).probes <= 35)
+        #expect(probing(untilAccepted: .seconds(3), usual: .steady(.seconds(3)), byLookup: true).probes <= 35)
     }
 
     @Test("a startup of exactly the usual length waits 1/256 of its length", arguments: [20, 100, 300, 600, 3000])
     func usualExactly(milliseconds: Int) {
         let usual = Duration.milliseconds(milliseconds)
-        let wait = probing(untilAccepted: usual, usual: usual, byLookup: true).wait
+        let wait = probing(untilAccepted: usual, usual: .steady(usual), byLookup: true).wait
         #expect(wait <= max(ProbeSchedule.shortest, usual / 256))
+    }
+
+    @Test("startups that differ by less than 1/128 wait 1/512 of their length, with at most 40 lookups")
+    func steady() {
+        for usual in [300, 1000, 3000] {
+            let margin = usual * 1000 / 128
+            for microseconds in stride(from: usual * 1000 - margin, to: usual * 1000 + margin, by: margin / 50) {
+                let known = probing(
+                    untilAccepted: .microseconds(microseconds), usual: .steady(.milliseconds(usual)), byLookup: true)
+                #expect(known.wait <= .microseconds(usual * 1000 / 512 + 1))
+                #expect(known.probes <= 40)
+            }
+        }
+    }
+
+    @Test("the window is as wide as the recent startups differ, and no pause is longer than without it")
+    func window() {
+        let usual = UsualStartup(quickest: .milliseconds(1000), median: .milliseconds(1040))
+        for milliseconds in 995...1080 {
+            let pause = ProbeSchedule.pause(after: .milliseconds(milliseconds), usual: usual, byLookup: true)
+            // (40 + 40 + 2 x 7.8) / 8 ms, but at most a hundredth.
+            #expect(pause <= .microseconds(11_954) && pause >= .milliseconds(9))
+        }
+        let outlier = UsualStartup(quickest: .milliseconds(500), median: .milliseconds(1000))
+        for milliseconds in 500...562 {
+            let pause = ProbeSchedule.pause(after: .milliseconds(milliseconds), usual: outlier, byLookup: true)
+            #expect(pause <= .milliseconds(milliseconds) / 100)
+        }
     }
 
     @Test("a startup faster than all before waits 1/8 of its length, at half the time 1/4, at 1/21 half")
@@ -122,7 +151,7 @@ struct ProbeScheduleTests {
         for usual in [10, 300, 3000, 60_000] {
             for _ in 0..<200 {
                 let startup = Duration.microseconds(Int.random(in: 500...usual * 1000, using: &generator))
-                let wait = probing(untilAccepted: startup, usual: .milliseconds(usual), byLookup: true).wait
+                let wait = probing(untilAccepted: startup, usual: .steady(.milliseconds(usual)), byLookup: true).wait
                 let share = startup * 21 < .milliseconds(usual) ? 2 : startup * 2 < .milliseconds(usual) ? 4 : 8
                 let little = max(ProbeSchedule.shortest, min(.microseconds(2 * usual), .milliseconds(5)))
                 #expect(wait <= max(startup / share, little) && wait <= .milliseconds(250))
@@ -133,7 +162,8 @@ struct ProbeScheduleTests {
     @Test("a startup slower than all before is probed as if nothing were known")
     func slower() {
         for elapsed in [120, 500, 3000, 60_000] {
-            let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: .milliseconds(100), byLookup: true)
+            let usual = UsualStartup.steady(.milliseconds(100))
+            let pause = ProbeSchedule.pause(after: .milliseconds(elapsed), usual: usual, byLookup: true)
             #expect(pause == ProbeSchedule.pause(after: .milliseconds(elapsed), byLookup: true))
         }
     }
@@ -142,7 +172,7 @@ struct ProbeScheduleTests {
     func quickAlways() {
         for milliseconds in 1...20 {
             let startup: Duration = .milliseconds(milliseconds)
-            #expect(probing(untilAccepted: startup, usual: startup, byLookup: true).wait <= .microseconds(200))
+            #expect(probing(untilAccepted: startup, usual: .steady(startup), byLookup: true).wait <= .microseconds(200))
         }
     }
 
@@ -158,4 +188,9 @@ struct ProbeScheduleTests {
         }
         #expect(knocks <= 7)
     }
+}
+
+extension UsualStartup {
+    /// All recent startups took this time.
+    fileprivate static func steady(_ time: Duration) -> UsualStartup { UsualStartup(quickest: time, median: time) }
 }

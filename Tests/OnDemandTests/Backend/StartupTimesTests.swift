@@ -33,10 +33,11 @@ import Testing
         #expect(times(5, 6, 7).slowAfter == .milliseconds(500))
     }
 
-    @Test("the shortest startup is known from the third on")
-    func quickest() {
-        #expect(times(700, 600).quickest == nil)
-        #expect(times(700, 600, 900).quickest == .milliseconds(600))
+    @Test("the usual startup is known from the third on: the quickest, and the median")
+    func usual() {
+        #expect(times(700, 600).usual == nil)
+        let usual = times(700, 600, 900).usual
+        #expect(usual == UsualStartup(quickest: .milliseconds(600), median: .milliseconds(700)))
     }
 
     @Test("Retry-After is the rest of the usual startup, and at least one second")
