@@ -28,28 +28,49 @@ struct LocalReply: Equatable, Sendable {
     func rendered(for context: ReplyContext = ReplyContext(), keepAlive: Bool, headOnly: Bool) -> [UInt8] {
         let text = jsonText.map { $0 + "\n" } ?? content(for: context)
         let mayHaveBody = status >= 200 && status != 204 && status != 304
-        var head = "HTTP/1.1 \(status) \(Self.reason(of: status))\r\n"
+        // One array, because it is written for each broadcast of a program.
+        var reply: [UInt8] = []
+        reply.reserveCapacity(512 + text.utf8.count)
+        reply += "HTTP/1.1 ".utf8
+        reply.appendDecimal(status)
+        reply += " ".utf8
+        reply += Self.reason(of: status).utf8
+        reply += "\r\n".utf8
         if mayHaveBody {
-            head +=
-                "\(Self.typeFields(of: jsonText == nil ? context.form : .json))Content-Length: \(text.utf8.count)\r\n"
+            reply += Self.typeFields(of: jsonText == nil ? context.form : .json).utf8
+            reply += "Content-Length: ".utf8
+            reply.appendDecimal(text.utf8.count)
+            reply += "\r\n".utf8
         }
-        head += "Cache-Control: no-store\r\n"
-        if let id = context.requestID { head += "X-Request-Id: \(id)\r\n" }
-        if let retryAfterSeconds { head += "Retry-After: \(retryAfterSeconds)\r\n" }
+        reply += "Cache-Control: no-store\r\n".utf8
+        if let id = context.requestID { reply.appendField("X-Request-Id", id) }
+        if let retryAfterSeconds { reply.appendField("Retry-After", "\(retryAfterSeconds)") }
         for field in fields {
             precondition(field.value.utf8.allSatisfy(HTTPByte.isText), "a field value must not contain line ends")
-            head += "\(field.name): \(field.value)\r\n"
+            reply.appendField(field.name, field.value)
         }
-        head += "Connection: \(connection(keepAlive: keepAlive))\r\n\r\n"
-        return Array((mayHaveBody && !headOnly ? head + text : head).utf8)
+        reply.appendField("Connection", connection(keepAlive: keepAlive))
+        reply += "\r\n".utf8
+        if mayHaveBody, !headOnly { reply += text.utf8 }
+        return reply
     }
 
     /// Returns the `Connection` value. `keep-alive` is always sent: HTTP/1.0 needs it, HTTP/1.1 ignores it. `Upgrade`
     /// must be listed with the field of that name (RFC 9110, 7.8).
     private func connection(keepAlive: Bool) -> String {
         let persistence = keepAlive ? "keep-alive" : "close"
+        guard !fields.isEmpty else { return persistence }
         let offersUpgrade = fields.contains { $0.name.utf8.elementsEqual("Upgrade".utf8) }
         return offersUpgrade ? "\(persistence), Upgrade" : persistence
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func appendField(_ name: String, _ value: String) {
+        self += name.utf8
+        self += ": ".utf8
+        self += value.utf8
+        self += "\r\n".utf8
     }
 }
 
