@@ -1,4 +1,9 @@
 /// The status page: one static, self-contained document; its data arrives by `/events`.
+///
+/// HTML, style and script are raw literals in Swift, one type for each topic (`Page…`), because `swift build` alone then
+/// makes one executable with the page in it, of parts that are put together. SwiftPM's resources can do neither: `.copy`
+/// and `.process` make files beside the executable, which Foundation has to find, and `.embedInCode` makes an array with
+/// an element for each byte of a whole file. A literal is read-only data of the executable.
 enum StatusPage {
     /// Built on first use, so that an unused page takes no memory.
     static let bytes = Array(document.utf8)
@@ -10,27 +15,17 @@ enum StatusPage {
         <head>
         \(head)
         <style>
-        \(style)
-        \(stateStyle)
+        \(PageStyle.general)
+        \(PageStyle.lifecyclePicture)
         </style>
         </head>
         <body>
         \(body)
-        \(template)
-        \(cableTemplate)
-        \(commandTemplate)
+        \(PageServiceCard.template)
+        \(PageCableCard.template)
+        \(PageCommandCard.template)
         <script type="module">
-        \(asking)
-        \(words)
-        \(timeline)
-        \(day)
-        \(client)
-        \(commands)
-        \(output)
-        \(card)
-        \(cables)
-        \(commandCard)
-        \(stream)
+        \(PageScript.text)
         </script>
         </body>
         </html>
@@ -76,71 +71,5 @@ enum StatusPage {
         <a class="facts-link" href="/metrics">/metrics</a></p>
         </footer>
         <p id="announcer" class="unseen" role="status" aria-live="polite"></p>
-        """#
-
-    /// The card of a service. The script copies it and sets only texts and attributes.
-    private static let template = #"""
-        \#(gradients)
-        <template id="service">
-        <section class="card service">
-        <header class="name"><h2></h2><p class="paths"></p></header>
-        <div class="life">
-        \#(scene)
-        <ol class="stages" aria-label="Lifecycle">
-        <li data-stage="asleep"><span>asleep</span></li>
-        <li data-stage="starting"><span>starting</span></li>
-        <li data-stage="awake"><span>awake</span></li>
-        <li data-stage="stopping"><span>stopping</span></li>
-        </ol>
-        </div>
-        <div class="now">
-        <p class="headline"><strong class="word"></strong> <span class="age"></span></p>
-        <p class="meaning"></p>
-        <p class="trouble" hidden></p>
-        <pre class="evidence" role="group" tabindex="0" hidden></pre>
-        </div>
-        <div class="commands" role="group" hidden>
-        <button type="button"></button><button type="button"></button><button type="button"></button>
-        <button type="button"></button>
-        <p class="command-outcome" role="status"></p>
-        </div>
-        <div class="client">
-        <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
-        <ol class="messages" aria-label="Messages received"></ol>
-        </div>
-        <dl class="facts">
-        <div><dt>connections</dt><dd data-fact="open"></dd></div>
-        <div><dt>queued requests</dt><dd data-fact="queued_requests"></dd></div>
-        <div><dt>memory</dt><dd data-fact="memory"></dd></div>
-        <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
-        <div><dt>starts</dt><dd data-fact="starts"></dd></div>
-        <div><dt>last startup</dt><dd data-fact="startup"></dd></div>
-        </dl>
-        <dl class="story">
-        <div><dt>last woken by</dt><dd><span data-fact="wake"></span> <span class="agent"></span></dd></div>
-        <div><dt>startup times</dt><dd><svg class="startups" preserveAspectRatio="none" role="img" hidden></svg>
-        <span data-fact="startups"></span></dd></div>
-        <div><dt>last exit</dt><dd data-fact="exit"></dd></div>
-        </dl>
-        <figure class="day" hidden>
-        <figcaption>The last 24 hours: <span class="sum"></span></figcaption>
-        <svg viewBox="0 0 720 70" preserveAspectRatio="none" role="img"></svg>
-        <p class="axis" aria-hidden="true"><span></span><span></span><span></span><span></span><span></span></p>
-        </figure>
-        <figure class="minute">
-        <figcaption>The last minute</figcaption>
-        <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
-        <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
-        <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
-        <span class="starting">starting</span><span class="awake">awake</span><span class="stopping">stopping</span>
-        <span class="backoff">backoff</span><span class="queued">queued</span>
-        <span class="open">connected</span></p>
-        </figure>
-        <details class="output" name="output">
-        <summary>Output</summary>
-        <pre role="group" tabindex="0"></pre>
-        </details>
-        </section>
-        </template>
         """#
 }

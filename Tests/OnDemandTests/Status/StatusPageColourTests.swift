@@ -29,16 +29,16 @@ struct StatusPageColourTests {
     @Test("every text colour in the page is one of these")
     func complete() {
         let used = Set(
-            StatusPage.style.matches(of: /(?:^|[{;\s])color: var\(--([a-z-]+)\)/).map { String($0.1) })
+            PageStyle.general.matches(of: /(?:^|[{;\s])color: var\(--([a-z-]+)\)/).map { String($0.1) })
         #expect(used.subtracting(Self.texts).subtracting(["on-colour", "state"]).isEmpty, "\(used)")
-        let states = Set(StatusPage.style.matches(of: /--state: var\(--([a-z-]+)\)/).map { String($0.1) })
+        let states = Set(PageStyle.general.matches(of: /--state: var\(--([a-z-]+)\)/).map { String($0.1) })
         #expect(states.isSubset(of: Self.fills) && states.count == 6)
         #expect(Self.contrast("#ffffff", "#000000") == 21 && Self.contrast("#777777", "#ffffff")! < 4.5)
     }
 
     /// The variables of a theme, by name. The dark one is written after the light one, in a query of its own.
     private static func colours(_ theme: String) throws -> [String: String] {
-        let parts = StatusPage.style.components(separatedBy: "@media (prefers-color-scheme: dark)")
+        let parts = PageStyle.general.components(separatedBy: "@media (prefers-color-scheme: dark)")
         let blocks = try parts.prefix(2).map { part in
             try #require(part.firstMatch(of: /:root \{([^}]+)\}/)).1
         }

@@ -1,6 +1,6 @@
 /// The button that opens one WebSocket through the daemon, as a client in a browser would.
-extension StatusPage {
-    static let client = #"""
+enum PageWebSocketClient {
+    static let script = #"""
         const shownMessages = 4;
 
         /// The address at the first listener with a TCP port; null without one, and for a service without a path.

@@ -1,7 +1,73 @@
-/// The script of the page: the card of one service.
-extension StatusPage {
-    /// The card of one service. It records what it has shown, because snapshots contain only the present.
-    static let card = #"""
+/// The card of one service: its lifecycle, its figures, its charts and its output.
+enum PageServiceCard {
+    /// The script copies the card and sets only texts and attributes.
+    static let template = #"""
+        \#(PageLifecyclePicture.gradients)
+        <template id="service">
+        <section class="card service">
+        <header class="name"><h2></h2><p class="paths"></p></header>
+        <div class="life">
+        \#(PageLifecyclePicture.scene)
+        <ol class="stages" aria-label="Lifecycle">
+        <li data-stage="asleep"><span>asleep</span></li>
+        <li data-stage="starting"><span>starting</span></li>
+        <li data-stage="awake"><span>awake</span></li>
+        <li data-stage="stopping"><span>stopping</span></li>
+        </ol>
+        </div>
+        <div class="now">
+        <p class="headline"><strong class="word"></strong> <span class="age"></span></p>
+        <p class="meaning"></p>
+        <p class="trouble" hidden></p>
+        <pre class="evidence" role="group" tabindex="0" hidden></pre>
+        </div>
+        <div class="commands" role="group" hidden>
+        <button type="button"></button><button type="button"></button><button type="button"></button>
+        <button type="button"></button>
+        <p class="command-outcome" role="status"></p>
+        </div>
+        <div class="client">
+        <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
+        <ol class="messages" aria-label="Messages received"></ol>
+        </div>
+        <dl class="facts">
+        <div><dt>connections</dt><dd data-fact="open"></dd></div>
+        <div><dt>queued requests</dt><dd data-fact="queued_requests"></dd></div>
+        <div><dt>memory</dt><dd data-fact="memory"></dd></div>
+        <div><dt>memory saved</dt><dd data-fact="saved"></dd></div>
+        <div><dt>starts</dt><dd data-fact="starts"></dd></div>
+        <div><dt>last startup</dt><dd data-fact="startup"></dd></div>
+        </dl>
+        <dl class="story">
+        <div><dt>last woken by</dt><dd><span data-fact="wake"></span> <span class="agent"></span></dd></div>
+        <div><dt>startup times</dt><dd><svg class="startups" preserveAspectRatio="none" role="img" hidden></svg>
+        <span data-fact="startups"></span></dd></div>
+        <div><dt>last exit</dt><dd data-fact="exit"></dd></div>
+        </dl>
+        <figure class="day" hidden>
+        <figcaption>The last 24 hours: <span class="sum"></span></figcaption>
+        <svg viewBox="0 0 720 70" preserveAspectRatio="none" role="img"></svg>
+        <p class="axis" aria-hidden="true"><span></span><span></span><span></span><span></span><span></span></p>
+        </figure>
+        <figure class="minute">
+        <figcaption>The last minute</figcaption>
+        <svg viewBox="0 0 600 70" preserveAspectRatio="none" role="img"></svg>
+        <p class="axis" aria-hidden="true"><span>60 s ago</span><span>30 s ago</span><span>now</span></p>
+        <p class="legend" aria-hidden="true"><span class="asleep">asleep</span>
+        <span class="starting">starting</span><span class="awake">awake</span><span class="stopping">stopping</span>
+        <span class="backoff">backoff</span><span class="queued">queued</span>
+        <span class="open">connected</span></p>
+        </figure>
+        <details class="output" name="output">
+        <summary>Output</summary>
+        <pre role="group" tabindex="0"></pre>
+        </details>
+        </section>
+        </template>
+        """#
+
+    /// Records what the card has shown, because snapshots contain only the present.
+    static let script = #"""
         class Card {
           constructor(name) {
             this.root = one("#service").content.cloneNode(true).firstElementChild;

@@ -1,8 +1,8 @@
 /// The last minute as a skyline: the state of the service, and under it the connected clients and queued requests.
-extension StatusPage {
+enum PageTimeline {
     /// The age of a state fills times without an observer: the present state is drawn back to its beginning, a startup
     /// between two events is drawn at its time, and unknown intervals stay empty.
-    static let timeline = #"""
+    static let script = #"""
         const minute = 60000;
         /// Height of each state in the chart; other states get the full height.
         const heights = { asleep: 6, backoff: 6, shutting_down: 6, disabled: 6, starting: 26, stopping: 26 };

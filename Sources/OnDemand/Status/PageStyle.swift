@@ -1,6 +1,6 @@
 /// The style of the page: light and dark by the browser's setting, down to the width of a phone.
-extension StatusPage {
-    static let style = #"""
+enum PageStyle {
+    static let general = #"""
         :root { color-scheme: light dark;
           --paper: #f5f3ee; --card: #ffffff; --ink: #1c2130; --muted: #565e6e; --line: #e1ddd3; --action: #2c55c4;
           --on-colour: #ffffff; --asleep: #5360b0; --starting: #8f5600; --awake: #1a7648; --stopping: #984271;
@@ -139,7 +139,7 @@ extension StatusPage {
         """#
 
     /// The picture has its own colours; dark mode dims its day.
-    static let stateStyle = #"""
+    static let lifecyclePicture = #"""
         .life { border-radius: .75rem; overflow: hidden; border: 1px solid var(--line); }
         .unmanaged .life, .disabled .life { display: none; }
         .scene { display: block; width: 100%; }

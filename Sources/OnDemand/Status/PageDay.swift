@@ -1,8 +1,8 @@
 /// The last 24 hours as a chart of states and connections, and the startup times.
-extension StatusPage {
+enum PageDay {
     /// The daemon reports when each state began. Unknown intervals stay empty; a very short state gets the minimum
     /// width.
-    static let day = #"""
+    static let script = #"""
         const hours = 3600;
         const wholeDay = 24 * hours;
 

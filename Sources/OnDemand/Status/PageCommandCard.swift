@@ -1,7 +1,7 @@
 /// The card of a command: its figures, its runs in progress and the last results.
-extension StatusPage {
+enum PageCommandCard {
     /// The script copies the card and sets only texts and attributes.
-    static let commandTemplate = #"""
+    static let template = #"""
         <template id="command">
         <section class="card command">
         <header class="name"><h2></h2><p class="paths"></p></header>
@@ -27,7 +27,7 @@ extension StatusPage {
         </template>
         """#
 
-    static let commandCard = #"""
+    static let script = #"""
         const endings = { timed_out: "timed out", stopped: "stopped", shutdown: "stopped by the shutdown",
           spawn_failed: "not started" };
 

@@ -1,5 +1,5 @@
 /// The lifecycle picture: a day with moon, sunrise, sun and sunset.
-extension StatusPage {
+enum PageLifecyclePicture {
     /// Shared by all pictures, because IDs are unique in a document.
     static let gradients = #"""
         <svg width="0" height="0" class="unseen" aria-hidden="true"><defs>

@@ -1,58 +1,7 @@
-/// The card of a cable: its figures, a subscription to one of its streams, and a form that broadcasts to it.
-extension StatusPage {
-    /// Both forms use the same stream. The script copies the card and sets only texts and attributes.
-    static let cableTemplate = #"""
-        <template id="cable">
-        <section class="card cable">
-        <header class="name"><h2></h2><p class="paths"></p></header>
-        <div class="now">
-        <p class="headline"><strong class="word"></strong></p>
-        <p class="meaning"></p>
-        <p class="trouble" hidden></p>
-        </div>
-        <div class="client">
-        <form class="subscribe">
-        <label>Stream<input autocomplete="off" autocapitalize="off" spellcheck="false" required></label>
-        <button>Subscribe</button>
-        <p class="outcome"></p><p class="address"></p>
-        </form>
-        <ol class="messages"></ol>
-        <form class="broadcast" hidden>
-        <label>Message<input autocomplete="off" spellcheck="false" required></label>
-        <button>Broadcast</button>
-        <p class="command-outcome" role="status"></p>
-        </form>
-        <p class="broadcast-hint" hidden>Set <code>status.token</code> in the configuration to broadcast
-        from this page.</p>
-        </div>
-        <dl class="facts">
-        <div><dt>clients</dt><dd data-fact="clients"></dd></div>
-        <div><dt>subscriptions</dt><dd data-fact="subscriptions"></dd></div>
-        <div><dt>streams</dt><dd data-fact="streams"></dd></div>
-        <div><dt>messages per second</dt><dd data-fact="rate"></dd></div>
-        <div><dt>slowest queue</dt><dd data-fact="queue"></dd></div>
-        <div><dt>Redis</dt><dd data-fact="redis"></dd></div>
-        </dl>
-        <dl class="facts backend" hidden>
-        <div><dt>attached</dt><dd data-fact="attached"></dd></div>
-        <div><dt>hibernating</dt><dd data-fact="hibernating"></dd></div>
-        <div><dt>waking</dt><dd data-fact="waking"></dd></div>
-        <div><dt>saved with clients connected</dt><dd data-fact="saved"></dd></div>
-        </dl>
-        <p class="stateful" hidden></p>
-        <dl class="story">
-        <div><dt>published</dt><dd data-fact="published"></dd></div>
-        <div><dt>rejected broadcasts</dt><dd data-fact="refused"></dd></div>
-        <div><dt>rejected subscriptions</dt><dd data-fact="rejected"></dd></div>
-        </dl>
-        </section>
-        </template>
-        """#
-
-    static let cables = subscription + "\n" + broadcast + "\n" + cableCard
-
+/// The two forms on the card of a cable: a subscription to a stream, and a broadcast to it.
+enum PageCableForms {
     /// One subscription, in Action Cable where the cable speaks it, else in TurboCable.
-    private static let subscription = #"""
+    static let subscription = #"""
         const confirmationTime = 3000, announcementTime = 5000;
 
         const disconnectReasons = {
@@ -236,7 +185,7 @@ extension StatusPage {
         }
         """#
 
-    private static let broadcast = #"""
+    static let broadcast = #"""
         class Broadcast {
           constructor(root, name, streamInput) {
             this.name = name;
