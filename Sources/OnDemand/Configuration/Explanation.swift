@@ -5,7 +5,8 @@ struct Explanation {
     var text: String {
         let parts =
             [listening] + configuration.services.map(lines) + configuration.processes.map(lines)
-            + configuration.cables.map(lines) + configuration.commands.map(lines)
+            + configuration.cables.map(CableExplanation(configuration: configuration).lines)
+            + configuration.commands.map(CommandExplanation.lines)
             + [reload, shutdown]
         return parts.joined(separator: "\n")
     }
@@ -150,6 +151,11 @@ struct Explanation {
             sentences.append("After that no request wakes it for \(policy.minimumSleep.shortText); requests get 503.")
         }
         return sentences.joined(separator: " ")
+    }
+
+    /// The cables that forward to this service.
+    private func cables(before service: Configuration.Service) -> [Configuration.Cable] {
+        configuration.cables.filter { $0.backend == service.name }
     }
 
     // MARK: - A process
