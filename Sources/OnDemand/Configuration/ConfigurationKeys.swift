@@ -284,7 +284,7 @@ extension ConfigurationObject {
         ConfigurationKey("max", .span, "\"60s\"", "the longest"),
     ]
 
-    private static let readinessKinds = ConfigurationDecoder.ReadinessKind.allCases.map(\.rawValue)
+    private static let readinessKinds = ReadinessDecoder.Kind.allCases.map(\.rawValue)
 
     private static let readinessKeys: [ConfigurationKey] = [
         .required("kind", .words(readinessKinds), "how the backend shows that it is ready"),

@@ -44,7 +44,7 @@ struct EffectiveConfiguration {
             preconditionFailure("what has been read once can be read again")
         }
         let node = ConfigurationNode(path: "", value: root)
-        let variables = try ConfigurationDecoder.environmentFile(of: node, environment, reading)
+        let variables = try EnvironmentFile.variables(of: node, environment, reading)
         fromFile = Set(variables.map(\.name))
         let pairs = variables.map { ($0.name, $0.value) }
         ownInterpolation = Interpolation(environment: environment)

@@ -22,33 +22,35 @@ enum EnvironmentFile {
     }
 }
 
-extension ConfigurationDecoder {
+extension EnvironmentFile {
     /// Reads the variables of the file that `env_file` names, if any. Its name may use only the process's own
     /// variables.
-    static func environmentFile(
+    static func variables(
         of top: ConfigurationNode, _ environment: [String: String], _ reading: Configuration.Reading
     ) throws(ConfigurationErrors) -> [LaunchCommand.Variable] {
         guard case .object(let members) = top.value.content,
             let member = members.first(where: { $0.key == "env_file" })
         else { return [] }
         let node = ConfigurationNode(path: "env_file", value: member.value)
-        var decoder = ConfigurationDecoder(environment: environment)
-        guard let name = decoder.environmentFileName(node) else { throw ConfigurationErrors(decoder.errors) }
+        let reader = ConfigurationReader(environment: environment)
+        guard let name = name(node, reader) else { throw ConfigurationErrors(reader.errors) }
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try reading(name.file)
         } catch {
             if name.mayBeMissing, error.code == .noSuchFile { return [] }
             let hint = error.code == .noSuchFile ? "; \("-\(name.file)".quoted) would do without it" : ""
-            decoder.report(node, "\(name.file.quoted) cannot be read: \(error.code)\(hint)")
-            throw ConfigurationErrors(decoder.errors)
+            reader.report(node, "\(name.file.quoted) cannot be read: \(error.code)\(hint)")
+            throw ConfigurationErrors(reader.errors)
         }
-        return try EnvironmentFile.read(bytes, file: name.file)
+        return try read(bytes, file: name.file)
     }
 
     /// Decodes the file name; a leading dash, as in systemd, allows it to be missing.
-    private mutating func environmentFileName(_ node: ConfigurationNode) -> (file: String, mayBeMissing: Bool)? {
-        parsed(node, expected: "the name of a file in quotes") { text throws(ValueProblem) in
+    private static func name(
+        _ node: ConfigurationNode, _ reader: ConfigurationReader
+    ) -> (file: String, mayBeMissing: Bool)? {
+        reader.parsed(node, expected: "the name of a file in quotes") { text throws(ValueProblem) in
             let file = text.hasPrefix("-") ? String(text.dropFirst()) : text
             guard !file.isEmpty, !file.utf8.contains(0) else { throw ValueProblem("is not a file name") }
             return (file, text.hasPrefix("-"))

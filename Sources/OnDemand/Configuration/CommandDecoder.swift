@@ -1,51 +1,53 @@
 /// Decodes `commands`. No message repeats a key, because messages end in logs.
-extension ConfigurationDecoder {
-    mutating func commands(_ node: ConfigurationNode) -> [CommandDraft] {
-        guard let items = items(of: node, expected: "a list of commands") else { return [] }
-        if items.count > KeyRange.commands { report(node, "the list has more than \(KeyRange.commands) items") }
+struct CommandDecoder {
+    let reader: ConfigurationReader
+
+    func commands(_ node: ConfigurationNode) -> [CommandDraft] {
+        guard let items = reader.items(of: node, expected: "a list of commands") else { return [] }
+        if items.count > KeyRange.commands { reader.report(node, "the list has more than \(KeyRange.commands) items") }
         return items.prefix(KeyRange.commands).map { command($0) }
     }
 
-    private mutating func command(_ node: ConfigurationNode) -> CommandDraft {
+    private func command(_ node: ConfigurationNode) -> CommandDraft {
         var draft = CommandDraft()
-        guard let fields = fields(of: node, as: .command) else { return draft }
-        if let name = required("name", in: fields, purpose: "every log line of the command begins with it") {
-            draft.name = parsed(name, expected: "a name in quotes", by: Self.serviceName)
+        guard let fields = reader.fields(of: node, as: .command) else { return draft }
+        if let name = reader.required("name", in: fields, purpose: "every log line of the command begins with it") {
+            draft.name = reader.name(name)
         }
-        if let path = required("path", in: fields, purpose: "it says where clients start the program") {
+        if let path = reader.required("path", in: fields, purpose: "it says where clients start the program") {
             draft.path = exactPath(path)
         }
-        if let cable = required("cable", in: fields, purpose: "its clients get the output") {
-            draft.cable = parsed(cable, expected: "the name of a cable", by: Self.serviceName)
+        if let cable = reader.required("cable", in: fields, purpose: "its clients get the output") {
+            draft.cable = reader.name(cable, expected: "the name of a cable")
         }
-        if let key = required("key", in: fields, purpose: "without it every client could start the program") {
-            draft.key = accessKey(key)
+        if let key = reader.required("key", in: fields, purpose: "without it every client could start the program") {
+            draft.key = reader.accessKey(key)
         }
-        draft.launch = launch(fields)
+        draft.launch = LaunchDecoder(reader: reader).launch(fields)
         draft.parameters = fields["params"].map { parameters($0) } ?? []
-        if let stream = required("stream", in: fields, purpose: "it names the stream of the output") {
+        if let stream = reader.required("stream", in: fields, purpose: "it names the stream of the output") {
             draft.stream = self.stream(stream, draft.parameters)
         }
         if let environment = fields["env"] { checkVariables(environment) }
         if let arguments = fields["args"] { warnAboutPlaceholders(in: arguments, draft) }
         if let timeout = fields["timeout"] {
-            draft.timeout = duration(timeout, in: KeyRange.commandTimeout) ?? draft.timeout
+            draft.timeout = reader.duration(timeout, in: KeyRange.commandTimeout) ?? draft.timeout
         }
         if let count = fields["max_running"] {
-            draft.maximumRunning = integer(count, in: KeyRange.runs) ?? draft.maximumRunning
+            draft.maximumRunning = reader.integer(count, in: KeyRange.runs) ?? draft.maximumRunning
         }
-        if let plan = fields["stop"] { draft.stopPlan = stopPlan(plan) ?? draft.stopPlan }
+        if let plan = fields["stop"] { draft.stopPlan = PolicyDecoder(reader: reader).stopPlan(plan) ?? draft.stopPlan }
         return draft
     }
 
     /// A path below which each run has one of its own.
-    private mutating func exactPath(_ node: ConfigurationNode) -> Located<PathPattern>? {
-        guard let pattern = pattern(node) else { return nil }
+    private func exactPath(_ node: ConfigurationNode) -> Located<PathPattern>? {
+        guard let pattern = reader.pattern(node) else { return nil }
         let isExact = pattern.value.segments.allSatisfy { segment in
             if case .literal(let text) = segment { !text.isEmpty } else { false }
         }
         guard isExact, !pattern.value.isPrefix, !pattern.value.segments.isEmpty else {
-            report(
+            reader.report(
                 node,
                 "\(pattern.value.text.quoted) is not an exact path; a command has no placeholder, no star, and no"
                     + " slash at the end")
@@ -54,18 +56,18 @@ extension ConfigurationDecoder {
         return pattern
     }
 
-    private mutating func parameters(_ node: ConfigurationNode) -> [String] {
-        guard let items = items(of: node, expected: "a list of names such as [\"database\"]") else { return [] }
+    private func parameters(_ node: ConfigurationNode) -> [String] {
+        guard let items = reader.items(of: node, expected: "a list of names such as [\"database\"]") else { return [] }
         if items.count > KeyRange.commandParameters {
-            report(node, "the list has more than \(KeyRange.commandParameters) items")
+            reader.report(node, "the list has more than \(KeyRange.commandParameters) items")
         }
         var names: [String] = []
         for item in items.prefix(KeyRange.commandParameters) {
-            guard let name = parsed(item, expected: "a name in quotes", by: Self.commandParameter)?.value else {
+            guard let name = reader.parsed(item, expected: "a name in quotes", by: Self.commandParameter)?.value else {
                 continue
             }
             if names.contains(name) {
-                report(item, "\(name.quoted) is a parameter already")
+                reader.report(item, "\(name.quoted) is a parameter already")
             } else {
                 names.append(name)
             }
@@ -94,8 +96,8 @@ extension ConfigurationDecoder {
         return text
     }
 
-    private mutating func stream(_ node: ConfigurationNode, _ parameters: [String]) -> Located<RunStreamName>? {
-        parsed(node, expected: "a stream such as \"command_output_{id}\"") { text throws(ValueProblem) in
+    private func stream(_ node: ConfigurationNode, _ parameters: [String]) -> Located<RunStreamName>? {
+        reader.parsed(node, expected: "a stream such as \"command_output_{id}\"") { text throws(ValueProblem) in
             let stream: RunStreamName
             do throws(RunStreamNameError) {
                 stream = try RunStreamName(text, parameters: parameters)
@@ -120,20 +122,20 @@ extension ConfigurationDecoder {
     }
 
     /// Variables that the daemon sets for each run.
-    private mutating func checkVariables(_ node: ConfigurationNode) {
+    private func checkVariables(_ node: ConfigurationNode) {
         guard case .object(let members) = node.value.content else { return }
         for member in members where member.key == "RUN_ID" || member.key.hasPrefix("PARAM_") {
             let sentence = "\(member.key.quoted) is set by the daemon itself, for each run"
-            report(path: node.path, member.keyPosition, sentence)
+            reader.report(path: node.path, member.keyPosition, sentence)
         }
     }
 
     /// A parameter never becomes a part of an argument.
-    private mutating func warnAboutPlaceholders(in node: ConfigurationNode, _ draft: CommandDraft) {
+    private func warnAboutPlaceholders(in node: ConfigurationNode, _ draft: CommandDraft) {
         for (index, argument) in draft.launch.arguments.enumerated() {
             guard let name = draft.parameters.first(where: { !argument.pieces(between: "{\($0)}").dropFirst().isEmpty })
             else { continue }
-            warn(
+            reader.warn(
                 node,
                 "argument \(index + 1) has {\(name)}, which stays as it is; the program reads the parameter from the"
                     + " variable PARAM_\(name.uppercased())")

@@ -1,16 +1,18 @@
 /// Decodes `backend`, `connect` and `hibernate` of a cable.
-extension ConfigurationDecoder {
+struct CableBackendDecoder {
+    let reader: ConfigurationReader
+
     /// Reads the streams and Redis settings of the draft, so these come first.
-    mutating func backend(_ fields: Fields, into draft: inout CableDraft) {
+    func backend(_ fields: ConfigurationFields, into draft: inout CableDraft) {
         if let backend = fields["backend"] {
-            draft.backend = parsed(backend, expected: "the name of a service in quotes") {
+            draft.backend = reader.parsed(backend, expected: "the name of a service in quotes") {
                 text throws(ValueProblem) in text
             }
             draft.cable.backend = draft.backend?.value
             draft.cable.connect = .backend
         }
         if let connect = fields["connect"] {
-            draft.cable.connect = choice(connect, of: Configuration.Cable.Connect.self) ?? draft.cable.connect
+            draft.cable.connect = reader.choice(connect, of: Configuration.Cable.Connect.self) ?? draft.cable.connect
         }
         if let hibernate = fields["hibernate"] {
             let mapped = draft.cable.streams.channels.map(\.name)
@@ -20,50 +22,50 @@ extension ConfigurationDecoder {
         }
         guard fields["backend"] == nil else { return }
         for node in [fields["connect"], fields["hibernate"]].compactMap(\.self) {
-            report(node, "this has no effect without a \"backend\" next to it; set it to the name of a service")
+            reader.report(node, "this has no effect without a \"backend\" next to it; set it to the name of a service")
         }
     }
 
     /// `mapped`: the channels that the daemon serves itself.
-    private mutating func hibernation(
+    private func hibernation(
         _ node: ConfigurationNode, mapped: [[UInt8]], hasRedis: Bool
     ) -> Configuration.Cable.Hibernation? {
-        guard let fields = fields(of: node, as: .cableHibernation) else { return nil }
+        guard let fields = reader.fields(of: node, as: .cableHibernation) else { return nil }
         var hibernation = Configuration.Cable.Hibernation()
         if let channels = fields["channels"] {
             hibernation.channels = replayableChannels(channels, mapped: mapped, hasRedis: hasRedis)
         }
         if let age = fields["max_age"] {
             hibernation.maximumAge =
-                bound(age) { $0.duration($1, in: KeyRange.hibernationAge) } ?? hibernation.maximumAge
+                reader.bound(age) { reader.duration($0, in: KeyRange.hibernationAge) } ?? hibernation.maximumAge
         }
-        if let notice = fields["notice"] { hibernation.sendsNotice = flag(notice) ?? hibernation.sendsNotice }
+        if let notice = fields["notice"] { hibernation.sendsNotice = reader.flag(notice) ?? hibernation.sendsNotice }
         return hibernation
     }
 
-    private mutating func replayableChannels(
+    private func replayableChannels(
         _ node: ConfigurationNode, mapped: [[UInt8]], hasRedis: Bool
     ) -> [ReplayableChannel] {
         let expected = "a list of channels such as [{\"name\": \"ChatChannel\"}]"
-        guard let items = items(of: node, expected: expected) else { return [] }
+        guard let items = reader.items(of: node, expected: expected) else { return [] }
         if items.count > KeyRange.replayableChannels {
-            report(node, "the list has more than \(KeyRange.replayableChannels) items")
+            reader.report(node, "the list has more than \(KeyRange.replayableChannels) items")
         }
         var first: [[UInt8]: Located<String>] = [:]
         return items.prefix(KeyRange.replayableChannels).compactMap { item in
-            guard let fields = fields(of: item, as: .replayableChannel) else { return nil }
+            guard let fields = reader.fields(of: item, as: .replayableChannel) else { return nil }
             let settings = channelSettings(item, fields, hasRedis: hasRedis)
-            guard let node = required("name", in: fields, purpose: "it is the class of the channel"),
-                let name = parsed(node, expected: "the class of a channel in quotes", by: Self.replayableName)
+            guard let node = reader.required("name", in: fields, purpose: "it is the class of the channel"),
+                let name = reader.parsed(node, expected: "the class of a channel in quotes", by: Self.replayableName)
             else { return nil }
             let bytes = Array(name.value.utf8)
             if let other = first[bytes] {
-                report(node, "\(name.value.quoted) is listed already, see \(other.place)")
+                reader.report(node, "\(name.value.quoted) is listed already, see \(other.place)")
                 return nil
             }
             first[bytes] = name
             if mapped.contains(bytes) {
-                report(
+                reader.report(
                     node,
                     "\(name.value.quoted) is mapped to a stream by \"channels\" in \"streams\","
                         + " so the daemon serves it; leave it out")
@@ -74,13 +76,13 @@ extension ConfigurationDecoder {
     }
 
     /// Decodes everything but the name.
-    private mutating func channelSettings(
-        _ node: ConfigurationNode, _ fields: Fields, hasRedis: Bool
+    private func channelSettings(
+        _ node: ConfigurationNode, _ fields: ConfigurationFields, hasRedis: Bool
     ) -> (hasStatelessActions: Bool, streams: [StreamTemplate]?) {
-        let actions = fields["actions"].flatMap { choice($0, of: ChannelActionsWord.self) }
+        let actions = fields["actions"].flatMap { reader.choice($0, of: ChannelActionsWord.self) }
         let streams = fields["streams"].flatMap { channelStreams($0) }
         if hasRedis, fields["streams"] == nil {
-            report(
+            reader.report(
                 node,
                 "\"streams\" is missing; other processes publish through \"redis\" while the backend sleeps, and"
                     + " the daemon cannot hear a channel whose streams it does not know; write [] if it has none")
@@ -88,18 +90,22 @@ extension ConfigurationDecoder {
         return (actions == .stateless, streams)
     }
 
-    private mutating func channelStreams(_ node: ConfigurationNode) -> [StreamTemplate]? {
-        guard let items = items(of: node, expected: "a list of streams such as [\"chat-{room}\"]") else { return nil }
+    private func channelStreams(_ node: ConfigurationNode) -> [StreamTemplate]? {
+        guard let items = reader.items(of: node, expected: "a list of streams such as [\"chat-{room}\"]") else {
+            return nil
+        }
         if items.count > KeyRange.channelStreams {
-            report(node, "the list has more than \(KeyRange.channelStreams) items")
+            reader.report(node, "the list has more than \(KeyRange.channelStreams) items")
         }
         var templates: [Located<StreamTemplate>] = []
         for item in items.prefix(KeyRange.channelStreams) {
-            guard let template = parsed(item, expected: "a stream such as \"chat-{room}\"", by: Self.streamTemplate)
+            guard
+                let template = reader.parsed(
+                    item, expected: "a stream such as \"chat-{room}\"", by: CableStreamsDecoder.streamTemplate)
             else { continue }
             // A subscription would get each message twice.
             if let other = templates.first(where: { $0.value == template.value }) {
-                report(item, "\(template.value.text.quoted) is listed already, see \(other.place)")
+                reader.report(item, "\(template.value.text.quoted) is listed already, see \(other.place)")
             } else {
                 templates.append(template)
             }
