@@ -5,7 +5,7 @@ extension EntryPoint {
         switch demo.role {
         case .backend(let port): return serve(at: .ipv4(octets: [127, 0, 0, 1], port: port))
         case .show(let listen, let status):
-            guard let executable = LinuxKernel.ownExecutable else {
+            guard let executable = OwnProgram.executable else {
                 return .systemRefused("demo: cannot read /proc/self/exe, which is the command of its backend")
             }
             return run(DemoSetup(executable: executable, listen: listen, status: status), print)

@@ -11,16 +11,16 @@ public enum EntryPoint {
     }
 
     /// Runs a hidden mode if this process was started in one. Then it does not return.
-    public static func runHiddenMode() { LinuxKernel.runHiddenMode() }
+    public static func runHiddenMode() { HiddenMode.runIfChosen() }
 
     /// Words of the command line, also if /proc is not mounted. Call before any variable is set.
-    public static func commandLine() -> [String] { LinuxKernel.commandLine() }
+    public static func commandLine() -> [String] { OwnProgram.commandLine() }
 
     /// Sets process state that must not depend on the parent. Call once, before anything else.
-    public static func prepareProcess() { LinuxKernel.prepareProcess() }
+    public static func prepareProcess() { ProcessStart.prepare() }
 
     /// Waits until a non-blocking inherited descriptor is writable. Returns false if waiting cannot help.
-    public static func waitForRoom(in descriptor: Int32) -> Bool { LinuxKernel.waitForRoom(in: descriptor) }
+    public static func waitForRoom(in descriptor: Int32) -> Bool { ProcessStart.waitForRoom(in: descriptor) }
 
     /// Properties of standard output or standard error, from the descriptor and the environment.
     public static func terminal(_ isTerminal: Bool) -> Terminal {
@@ -28,7 +28,7 @@ public enum EntryPoint {
     }
 
     private static func variables() -> [String: String] {
-        let variables = LinuxKernel.environment().map { ($0.name, $0.value) }
+        let variables = ProcessEnvironment.variables().map { ($0.name, $0.value) }
         return Dictionary(variables, uniquingKeysWith: { first, _ in first })
     }
 
@@ -41,8 +41,8 @@ public enum EntryPoint {
         case .check(let file):
             let review = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
                 try Configuration.review(
-                    bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
-                    resolving: LinuxKernel.realPath(of:))
+                    bytes, environment: environment, reading: FileAccess.contents(ofFile:),
+                    resolving: FileAccess.realPath(of:))
             }
             return outcome(
                 of: review.map { review in
@@ -60,8 +60,8 @@ public enum EntryPoint {
         case .show(let file, let asJSON):
             let effective = reading(of: file, paint) { bytes, environment throws(ConfigurationErrors) in
                 try EffectiveConfiguration(
-                    bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
-                    resolving: LinuxKernel.realPath(of:))
+                    bytes, environment: environment, reading: FileAccess.contents(ofFile:),
+                    resolving: FileAccess.realPath(of:))
             }
             return outcome(of: effective.map { print(asJSON ? $0.json(file: file) : $0.text(file: file)) })
         }
@@ -104,24 +104,24 @@ public enum EntryPoint {
     }
 
     private static func read(
-        _ file: String, _ paint: ANSIStyle = .plain, from source: LinuxKernel.ReadableSource = .fileOrPipe
+        _ file: String, _ paint: ANSIStyle = .plain, from source: FileAccess.ReadableSource = .fileOrPipe
     ) -> Result<Configuration, UnreadableConfiguration> {
         reading(of: file, paint, from: source) { bytes, environment throws(ConfigurationErrors) in
             try Configuration.read(
-                bytes, environment: environment, reading: LinuxKernel.contents(ofFile:),
-                resolving: LinuxKernel.realPath(of:))
+                bytes, environment: environment, reading: FileAccess.contents(ofFile:),
+                resolving: FileAccess.realPath(of:))
         }
     }
 
     /// Reads the file and the environment and returns the result of `meaning`, or all errors.
     private static func reading<Meaning>(
-        of file: String, _ paint: ANSIStyle, from source: LinuxKernel.ReadableSource = .fileOrPipe,
+        of file: String, _ paint: ANSIStyle, from source: FileAccess.ReadableSource = .fileOrPipe,
         _ meaning: ([UInt8], [String: String]) throws(ConfigurationErrors) -> Meaning
     ) -> Result<Meaning, UnreadableConfiguration> {
         let bytes: [UInt8]
         do throws(SystemError) {
             // One byte over the limit lets the reader detect a file that is too large.
-            bytes = try LinuxKernel.beginning(ofFile: file, from: source, atMost: JSONReader.byteLimit + 1)
+            bytes = try FileAccess.beginning(ofFile: file, from: source, atMost: JSONReader.byteLimit + 1)
         } catch {
             return .failure(UnreadableConfiguration(lines: ["\(file): error: \(error.code)"]))
         }
@@ -250,7 +250,7 @@ extension EntryPoint {
     }
 
     private static func address(for command: ControlCommand) -> Result<SocketAddress, CommandEnd> {
-        let variable = LinuxKernel.environment().first { $0.name == ControlAddress.variable }?.value
+        let variable = ProcessEnvironment.variables().first { $0.name == ControlAddress.variable }?.value
         if let text = command.socket ?? variable.flatMap({ $0.isEmpty ? nil : $0 }) {
             guard text.hasPrefix("unix:"), let address = try? AddressParser.listen(text) else {
                 return .failure(CommandEnd(outcome: .mistake("\(text) is not a control socket: write unix:PATH")))

@@ -1,206 +1,241 @@
 import CLinux
-import Glibc
 
 /// The Linux implementation: one or two system calls per operation, errors as values. Errno values that only a
 /// programming error can cause trap.
-@safe final class LinuxKernel: Kernel {
-    private let epoll: Int32
-    /// Filled by each wait and read in place.
-    private let events: UnsafeMutableBufferPointer<epoll_event>
-    private var hasNanosecondWait = true
-    /// Restored in children: the daemon raises the limit, and a child that uses select(2) must not get descriptors over
-    /// 1024.
-    let originalFileLimit: rlimit
-    /// Restored in children: tolerance of timeouts in nanoseconds.
-    let originalTimerSlack: UInt
-    /// Reset in children, as a bit set of `launch.h`.
-    let ignoredSignals: UInt
-    let nullDevice: Int32
-    /// Open descriptors from 3 on at startup, at most `LISTEN_FDS`.
-    let inheritedDescriptors: Int32
-
-    /// A larger number would delay the first event, a smaller one would need more waits under load.
-    private static let eventsPerWait = 512
-
-    var launches = LaunchRegistry()
-    /// Socket files of this process's listeners, by descriptor.
-    var socketFiles: [Int32: SocketFile] = [:]
-    /// Socket files that backends inherit (`readiness` of `socket`). The daemon accepts no connections there.
-    var childSocketFiles: [SocketFile] = []
-    /// Of sockets that a manager opened for the daemon, by their descriptors: never removed, because they are not the
-    /// daemon's.
-    var inheritedSocketFiles: [Int32: SocketFile] = [:]
-    /// TCP listeners that the daemon accepts connections from, opened by itself or by a manager.
-    var tcpListeners: [(raw: Int32, address: ListenerAddress)] = []
-    /// The process that ends the process trees of this daemon when it dies; no member of any.
-    var guardProcess: Int32?
-    /// Opened at startup, so that a daemon out of descriptors can still notify.
-    let manager: ManagerSocket?
-    /// The mark of this daemon. Constant.
-    let identity: LaunchMark
-    /// Whether a limit marks launches too. It is readable without access to the environment.
-    let marksByLimit: Bool
-    /// This program, for its stub and its guard.
-    let ownProgram: String
-
-    /// sock_diag(7) socket. -1: unsupported.
-    let diagnosis: Int32
-    /// Number of the last sock_diag request. A reply has the number of its request.
-    var questions: UInt32 = 0
-
-    /// Created for a further thread: shared descriptors belong to the first kernel.
-    private let isFurther: Bool
+///
+/// Each topic is a type of its own. This one puts them together and owns those with a state. An operation is one call
+/// of a type that the compiler knows, so the layer costs nothing where the call is inlined.
+///
+/// - Readiness: `EventPoll` owns the epoll instance of the thread.
+/// - Sockets: `StreamSocket`; `ListenerTable` owns the listeners of the process.
+/// - Programs: `ProgramLauncher` owns the settings that children get back; `ProgramSearch`, `ProcessEnvironment`.
+/// - Process trees: `LaunchedTrees` owns the launches; `ProcessTable`, `GuardChannel`, `Orphans`.
+/// - Owners of listeners: `ListenerSearch`, `SocketTables`; `SocketDiagnosis` owns the sock_diag socket.
+/// - The daemon itself: `ServiceManager` owns the manager's socket; `SignalDescriptor`, `NotifySocket`, `Wakeup`.
+/// - Files and log: `FileAccess`, `LogStream`, `ProcFile`, `OutputDescriptor`.
+final class LinuxKernel: Kernel {
+    private let poll: EventPoll
+    private var listeners = ListenerTable()
+    let trees: LaunchedTrees
+    private let launcher: ProgramLauncher
+    private let search: ListenerSearch
+    private let manager: ServiceManager
 
     /// `asksSystem` is false in tests of a system without sock_diag. `ownProgram` names the daemon's executable if the
     /// process is another one.
-    init(asksSystem: Bool = true, ownProgram: String = LinuxKernel.ownProgramPath()) throws(SystemError) {
-        isFurther = false
-        inheritedDescriptors = Self.countInheritedDescriptors()
-        identity = Self.ownIdentity()
-        marksByLimit = ondemandd_can_mark_by_limit() != 0
-        self.ownProgram = ownProgram
-        epoll = try Self.openEpoll()
-        nullDevice = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
-        guard nullDevice >= 0 else { throw SystemError(call: "open", code: .current, subject: "/dev/null") }
-        manager = Self.openManager()
-        diagnosis = asksSystem ? Self.openDiagnosis() : -1
-        unsafe events = .allocate(capacity: Self.eventsPerWait)
-        unsafe events.initialize(repeating: epoll_event())
-        originalFileLimit = Self.raiseFileLimit()
-        originalTimerSlack = ondemandd_timer_slack()
-        // Lookups during a start are 0.1 ms apart. The default tolerance is 0.05 ms.
-        ondemandd_set_timer_slack(1)
-        Self.ignoreErrorSignals()
-        ignoredSignals = ondemandd_ignored_signals()
+    init(asksSystem: Bool = true, ownProgram: String = OwnProgram.path()) throws(SystemError) {
+        // First, because it counts the descriptors that were open at startup.
+        manager = ServiceManager()
+        poll = try EventPoll()
+        trees = LaunchedTrees()
+        launcher = try ProgramLauncher(trees, ownProgram: ownProgram)
+        search = ListenerSearch(trees: trees, diagnosis: SocketDiagnosis(asksSystem: asksSystem))
     }
 
-    /// Creates the kernel of another thread of the same process.
-    init(besides first: LinuxKernel) throws(SystemError) {
-        isFurther = true
-        epoll = try Self.openEpoll()
-        (identity, nullDevice, originalFileLimit) = (first.identity, first.nullDevice, first.originalFileLimit)
-        (originalTimerSlack, ignoredSignals) = (first.originalTimerSlack, first.ignoredSignals)
-        (marksByLimit, ownProgram) = (first.marksByLimit, first.ownProgram)
-        (manager, diagnosis) = (first.manager, first.diagnosis)
-        inheritedDescriptors = 0
-        unsafe events = .allocate(capacity: Self.eventsPerWait)
-        unsafe events.initialize(repeating: epoll_event())
+    /// Creates the kernel of another thread of the same process. Only the thread of the first one starts processes,
+    /// searches for listeners and speaks to the manager.
+    private init(besides first: LinuxKernel) throws(SystemError) {
+        poll = try EventPoll()
+        (trees, launcher, search, manager) = (first.trees, first.launcher, first.search, first.manager)
     }
 
-    private static func openEpoll() throws(SystemError) -> Int32 {
-        let raw = epoll_create1(Int32(EPOLL_CLOEXEC))
-        guard raw >= 0 else { throw SystemError(call: "epoll_create1", code: .current, subject: "") }
-        return raw
-    }
-
-    deinit {
-        unsafe events.deallocate()
-        _ = Glibc.close(epoll)
-        guard !isFurther else { return }
-        _ = Glibc.close(nullDevice)
-        if diagnosis >= 0 { _ = Glibc.close(diagnosis) }
-        if let manager { _ = Glibc.close(manager.raw) }
-    }
-
-    /// Raises the limit to the hard limit: a WebSocket needs two descriptors.
-    private static func raiseFileLimit() -> rlimit {
-        var limit = rlimit()
-        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        var raised = limit
-        raised.rlim_cur = limit.rlim_max
-        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised)
-        return limit
-    }
+    func forWorkerThread() throws(SystemError) -> LinuxKernel { try LinuxKernel(besides: self) }
 
     // MARK: Time and random numbers
 
-    func now() -> Instant {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-    }
-
-    func wallClock() -> WallClock {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return WallClock(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
-    }
-
+    func now() -> Instant { SystemClock.now() }
+    func wallClock() -> WallClock { SystemClock.wallClock() }
     func random() -> UInt64 { .random(in: .min ... .max) }
 
-    // MARK: Readiness
+    // MARK: Listeners
+
+    func listen(at address: SocketAddress, privately: Bool) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    ) {
+        try listeners.listen(at: address, privately: privately)
+    }
+
+    func listenForChild(at address: SocketAddress) throws(SystemError) -> (
+        descriptor: Descriptor, address: SocketAddress
+    ) {
+        try listeners.listenForChild(at: address)
+    }
+
+    func drainAcceptQueue(of listener: Descriptor, limit: Int) {
+        StreamSocket.drainAcceptQueue(of: listener, limit: limit)
+    }
+
+    func freeAddress(at address: SocketAddress) throws(SystemError) -> SocketAddress {
+        try listeners.freeAddress(at: address)
+    }
+
+    func stopListening(_ listener: Descriptor, at address: SocketAddress) {
+        listeners.stopListening(listener, at: address)
+    }
+
+    func removeStaleSocket(at address: SocketAddress) { SocketFile.remove(at: address) }
+    func isOwnListener(_ address: SocketAddress) -> Bool { listeners.isOwnListener(address) }
+
+    // MARK: Connections
+
+    func accept(from listener: Descriptor) -> AcceptResult { StreamSocket.accept(from: listener) }
+    func connect(to address: SocketAddress) -> ConnectResult { StreamSocket.connect(to: address) }
+    func connectProbe(at address: SocketAddress) -> ConnectResult { StreamSocket.connectProbe(at: address) }
+    func connectFailure(of descriptor: Descriptor) -> Errno? { StreamSocket.connectFailure(of: descriptor) }
+
+    func receive(from descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
+        StreamSocket.receive(from: descriptor, into: &buffer, atMost: limit)
+    }
+
+    func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
+        StreamSocket.send(bytes, to: descriptor)
+    }
+
+    func roomToSend(on descriptor: Descriptor) -> Int { StreamSocket.roomToSend(on: descriptor) }
+    func undeliveredBytes(to descriptor: Descriptor) -> Int { StreamSocket.undeliveredBytes(to: descriptor) }
+    func endSending(on descriptor: Descriptor) { StreamSocket.endSending(on: descriptor) }
+    func close(_ descriptor: Descriptor) { StreamSocket.close(descriptor) }
+    func reset(_ descriptor: Descriptor) { StreamSocket.reset(descriptor) }
+
+    // MARK: Readiness and wakeups
 
     func watch(_ descriptor: Descriptor, for interest: Interest, as token: Token) throws(SystemError) {
-        var event = unsafe epoll_event()
-        unsafe event.events = interest.epollMask
-        unsafe event.data.u64 = token.rawValue
-        guard unsafe epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor.raw, &event) == 0 else {
-            throw SystemError(call: "epoll_ctl", code: .current, subject: "descriptor \(descriptor.raw)")
-        }
+        try poll.watch(descriptor, for: interest, as: token)
     }
 
-    func unwatch(_ descriptor: Descriptor) {
-        let status = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor.raw, nil)
-        precondition(status == 0, "epoll_ctl refused to forget a descriptor: \(Errno.current)")
+    func unwatch(_ descriptor: Descriptor) { poll.unwatch(descriptor) }
+    func wait(until deadline: Instant?) -> Int { poll.wait(until: deadline) }
+    func event(at position: Int) -> ReadinessEvent { poll.event(at: position) }
+    func openWakeup() throws(SystemError) -> Descriptor { try Wakeup.open() }
+    func signalWakeup(_ wakeup: Descriptor) { Wakeup.signal(wakeup) }
+
+    // MARK: Files
+
+    var workingDirectory: String? { FileAccess.workingDirectory }
+    func isSameFile(_ path: String, _ other: String) -> Bool { FileAccess.isSameFile(path, other) }
+
+    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
+        FileAccess.beginning(ofProgramOf: command, atMost: limit)
     }
 
-    func wait(until deadline: Instant?) -> Int {
-        while true {
-            let count = hasNanosecondWait ? waitPrecisely(until: deadline) : waitRoundedUp(until: deadline)
-            if count >= 0 { return Int(count) }
-            switch errno {
-            case EINTR: continue
-            case EBADF, EFAULT, EINVAL: preconditionFailure("epoll reported \(Errno.current)")
-            // ENOSYS before Linux 5.11. EPERM or another value from a seccomp filter (seccomp(2)).
-            case _ where hasNanosecondWait: hasNanosecondWait = false
-            default: preconditionFailure("epoll reported \(Errno.current)")
-            }
-        }
+    func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        try FileAccess.contents(ofFile: path, atMost: limit)
     }
 
-    private func waitPrecisely(until deadline: Instant?) -> Int32 {
-        guard let deadline else {
-            return unsafe epoll_pwait2(epoll, events.baseAddress!, Int32(Self.eventsPerWait), nil, nil)
-        }
-        let left = max(0, (deadline - now()).wholeNanoseconds)
-        var timeout = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
-        return unsafe epoll_pwait2(epoll, events.baseAddress!, Int32(Self.eventsPerWait), &timeout, nil)
+    func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        try FileAccess.replaceFile(path, with: bytes)
     }
 
-    /// Waits with a timeout rounded up to milliseconds, so that it never ends early.
-    private func waitRoundedUp(until deadline: Instant?) -> Int32 {
-        let left = deadline.map { max(0, ($0 - now()).wholeNanoseconds) }
-        let milliseconds = left.map { min(($0 + 999_999) / 1_000_000, Int64(Int32.max)) } ?? -1
-        return unsafe epoll_wait(epoll, events.baseAddress!, Int32(Self.eventsPerWait), Int32(milliseconds))
+    // MARK: The daemon itself
+
+    func openSignals() throws(SystemError) -> Descriptor { try SignalDescriptor.open() }
+    func nextSignal(from descriptor: Descriptor) -> DaemonSignal? { SignalDescriptor.next(from: descriptor) }
+    func notifyServiceManager(_ message: String) { manager.notify(message) }
+    var watchdogInterval: Duration? { manager.watchdogInterval }
+    func inheritedListeners() -> [InheritedListener] { manager.inheritedListeners(into: &listeners) }
+
+    /// Frees heap memory and clean pages. Startup and reading a configuration touch megabytes of code that sleep does
+    /// not need: the Swift runtime reads every conformance before its first dictionary. These pages are clean copies of
+    /// files. Unmapped, they stay in the page cache, where the system may reclaim them, and needed ones return without
+    /// a read (madvise(2), MADV_DONTNEED).
+    func trimMemory() {
+        malloc_trim(0)
+        // Last, because later code maps its own pages again.
+        ondemandd_give_back_clean_pages()
     }
 
-    func event(at position: Int) -> ReadinessEvent {
-        let event = unsafe events[position]
-        return ReadinessEvent(
-            token: Token(rawValue: unsafe event.data.u64), readiness: Readiness(epollMask: unsafe event.events))
-    }
-}
+    // MARK: The log
 
-extension Errno {
-    /// The calling thread's errno. Read it at once, because the next call may change it.
-    static var current: Errno { Errno(number: errno) }
-}
+    func log(_ line: Span<UInt8>) -> Int { LogStream.write(line) }
+    var logReader: LogReader { LogStream.reader }
+    func openLogFile(_ path: String) throws(SystemError) -> LogFile { try LogStream.open(path) }
+    func append(_ line: Span<UInt8>, to file: Descriptor) -> Int { LogStream.append(line, to: file) }
 
-extension Interest {
-    fileprivate var epollMask: UInt32 {
-        switch self {
-        case .readable: EPOLLIN.rawValue
-        case .edges: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-        }
+    func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError) {
+        try LogStream.move(file, named: path, suffix: suffix)
     }
-}
 
-extension Readiness {
-    fileprivate init(epollMask mask: UInt32) {
-        self = []
-        if mask & EPOLLIN.rawValue != 0 { insert(.readable) }
-        if mask & EPOLLOUT.rawValue != 0 { insert(.writable) }
-        if mask & EPOLLRDHUP.rawValue != 0 { insert(.peerEnded) }
-        if mask & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { insert(.broken) }
+    // MARK: Programs
+
+    func spawn(_ command: LaunchCommand, inheriting listener: Descriptor? = nil) throws(SystemError) -> SpawnedProcess {
+        try launcher.spawn(command, inheriting: listener)
     }
+
+    func spawnOnTerminal(_ command: LaunchCommand) throws(SystemError) -> TerminalProcess {
+        try launcher.spawnOnTerminal(command)
+    }
+
+    func read(fromPipe descriptor: Descriptor, into buffer: inout [UInt8]) -> ReadResult {
+        OutputDescriptor.read(fromPipe: descriptor, into: &buffer)
+    }
+
+    func read(fromTerminal descriptor: Descriptor, into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
+        OutputDescriptor.read(fromTerminal: descriptor, into: &buffer, atMost: limit)
+    }
+
+    func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) { try NotifySocket.open() }
+
+    func nextNotification(
+        from descriptor: Descriptor, into buffer: inout [UInt8]
+    ) -> (count: Int, sender: ProcessID?)? {
+        NotifySocket.next(from: descriptor, into: &buffer)
+    }
+
+    // MARK: Process trees
+
+    func process(_ process: ProcessID, belongsToTreeOf leader: ProcessID) -> Bool {
+        trees.process(process, belongsToTreeOf: leader)
+    }
+
+    func description(of process: ProcessID) -> ProcessDescription {
+        ProcessDescription(process: process, name: ProcessTable.name(of: process.number))
+    }
+
+    @discardableResult
+    func signal(treeOf leader: ProcessID, _ signal: StopSignal) -> Errno? { trees.signal(treeOf: leader, signal) }
+
+    func members(ofTreeOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription] {
+        trees.members(ofTreeOf: leader, atMost: limit)
+    }
+
+    func treeExists(of leader: ProcessID) -> Bool { trees.treeExists(of: leader) }
+    func nextExited() -> ExitedProcess? { trees.nextExited() }
+    func reap(_ process: ProcessID) { trees.reap(process) }
+    func residentBytes(of process: ProcessID?) -> Int? { ProcessTable.residentBytes(of: process) }
+
+    private var guardChannel: GuardChannel { GuardChannel(trees: trees, launcher: launcher) }
+
+    func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor) { try guardChannel.start() }
+
+    func tellGuard(
+        _ channel: Descriptor, of leader: ProcessID, steps: [(signal: StopSignal, timeout: Duration)]?
+    ) -> Bool {
+        guardChannel.tell(channel, of: leader, steps: steps)
+    }
+
+    var processTreeLimits: [String] { ProcessTreeLimits.sentences(marksByLimit: trees.marksByLimit) }
+
+    func killOrphans(within timeout: Duration) -> [ProcessDescription] {
+        Orphans(identity: trees.identity).kill(within: timeout)
+    }
+
+    // MARK: Owners of listeners
+
+    func lookUpSocket(at address: SocketAddress, forTreeOf leader: ProcessID) -> SocketLookup {
+        search.lookUpSocket(at: address, forTreeOf: leader)
+    }
+
+    func listenerOwner(at address: SocketAddress) -> ProcessDescription? { search.listenerOwner(at: address) }
+
+    func listener(
+        at address: SocketAddress, accepting connection: Descriptor?, belongsToTreeOf leader: ProcessID
+    ) -> SocketLookup {
+        search.listener(at: address, accepting: connection, belongsToTreeOf: leader)
+    }
+
+    func listeningAddresses(ofTreeOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
+        search.listeningAddresses(ofTreeOf: leader, atMost: limit)
+    }
+
+    func hasTimeWait(at address: SocketAddress) -> Bool { SocketTables.hasTimeWait(at: address) }
 }

@@ -75,7 +75,7 @@ struct ProcessGuard {
 
     private static func open(_ leader: ProcessIdentity) -> Int32 {
         let descriptor = ondemandd_open_process(leader.number)
-        guard descriptor >= 0, LinuxKernel.facts(of: leader.number)?.start != leader.start else { return descriptor }
+        guard descriptor >= 0, ProcessTable.facts(of: leader.number)?.start != leader.start else { return descriptor }
         close(descriptor)
         return -1
     }
@@ -87,7 +87,7 @@ struct ProcessGuard {
         while !trees.isEmpty {
             let elapsed = Self.milliseconds() - began
             let own = getpid()
-            let census = LinuxKernel.processes().compactMap { LinuxKernel.facts(of: $0) }.filter {
+            let census = ProcessTable.all().compactMap { ProcessTable.facts(of: $0) }.filter {
                 $0.isAlive && $0.number != own && $0.number != 1
             }
             for position in trees.indices { step(position, census, elapsed) }
@@ -127,7 +127,7 @@ struct ProcessGuard {
         // While the leader lives, its number is the group's.
         let reachesGroup = guarded.leader >= 0 && leader > 1 && isRunning(guarded.leader)
         if reachesGroup { kill(-leader, signal) }
-        for member in members where !(reachesGroup && member.group == leader) { LinuxKernel.send(signal, to: member) }
+        for member in members where !(reachesGroup && member.group == leader) { ProcessTable.send(signal, to: member) }
     }
 
     private static func goesOn(_ guarded: LockedBox, _ elapsed: UInt64) -> Bool {
@@ -146,10 +146,10 @@ struct ProcessGuard {
         let mark = identity.mark
         if identity.marksByLimit {
             let wanted = LaunchMark(namespace: nil, daemon: mark.daemon, start: mark.start, launch: launch)
-            return LinuxKernel.shortMark(of: process.number) == ShortMark(limit: wanted.limit)
+            return ProcessTable.shortMark(of: process.number) == ShortMark(limit: wanted.limit)
         }
         let wanted = LaunchMark(namespace: mark.namespace, daemon: mark.daemon, start: mark.start, launch: launch)
-        return LinuxKernel.environmentMark(of: process.number) == wanted
+        return ProcessTable.environmentMark(of: process.number) == wanted
     }
 
     private static func milliseconds() -> UInt64 {

@@ -1,9 +1,9 @@
 /// The status page: one static, self-contained document; its data arrives by `/events`.
 ///
-/// HTML, style and script are raw literals in Swift, one type for each topic (`Page…`), because `swift build` alone then
-/// makes one executable with the page in it, of parts that are put together. SwiftPM's resources can do neither: `.copy`
-/// and `.process` make files beside the executable, which Foundation has to find, and `.embedInCode` makes an array with
-/// an element for each byte of a whole file. A literal is read-only data of the executable.
+/// HTML, style and script are raw literals in Swift, one type for each topic (`Page…`), because `swift build` alone
+/// then makes one executable with the page in it, of parts that are put together. SwiftPM's resources can do neither:
+/// `.copy` and `.process` make files beside the executable, which Foundation has to find, and `.embedInCode` makes an
+/// array with an element for each byte of a whole file. A literal is read-only data of the executable.
 enum StatusPage {
     /// Built on first use, so that an unused page takes no memory.
     static let bytes = Array(document.utf8)

@@ -53,14 +53,14 @@ struct LinuxKernelFileTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let pipe = "\(folder)/pipe"
         #expect(unsafe mkfifo(pipe, 0o600) == 0)
-        #expect(code { _ = try LinuxKernel.contents(ofFile: pipe) } == .notRegular)
-        #expect(code { _ = try LinuxKernel.contents(ofFile: "/dev/zero") } == .notRegular)
-        #expect(code { _ = try LinuxKernel.contents(ofFile: folder) } == .isDirectory)
-        #expect(try LinuxKernel.contents(ofFile: "/dev/null") == [])
-        #expect(try LinuxKernel.beginning(ofFile: "/dev/zero", from: .fileOrPipe, atMost: 100_000).count == 100_000)
+        #expect(code { _ = try FileAccess.contents(ofFile: pipe) } == .notRegular)
+        #expect(code { _ = try FileAccess.contents(ofFile: "/dev/zero") } == .notRegular)
+        #expect(code { _ = try FileAccess.contents(ofFile: folder) } == .isDirectory)
+        #expect(try FileAccess.contents(ofFile: "/dev/null") == [])
+        #expect(try FileAccess.beginning(ofFile: "/dev/zero", from: .fileOrPipe, atMost: 100_000).count == 100_000)
         let large = "\(folder)/large"
         try Data(count: Limits.environmentFileBytes + 1).write(to: URL(filePath: large))
-        #expect(code { _ = try LinuxKernel.contents(ofFile: large) } == .tooLarge)
+        #expect(code { _ = try FileAccess.contents(ofFile: large) } == .tooLarge)
         // Both ends are open before the first write.
         let writer = unsafe open(pipe, O_RDWR | O_NONBLOCK)
         let text = Array("first".utf8)
@@ -70,6 +70,6 @@ struct LinuxKernelFileTests {
             close(writer)
         }
         closer.start()
-        #expect(try LinuxKernel.beginning(ofFile: pipe, from: .fileOrPipe, atMost: 100) == text)
+        #expect(try FileAccess.beginning(ofFile: pipe, from: .fileOrPipe, atMost: 100) == text)
     }
 }

@@ -45,7 +45,7 @@ struct LinuxKernelInheritanceTests {
         let bench = try KernelHarness()
         let listening = try bench.kernel.listenForChild(at: KernelHarness.anyPort)
         defer { bench.kernel.stopListening(listening.descriptor, at: listening.address) }
-        bench.kernel.setBlocking(listening.descriptor, true)
+        StreamSocket.setBlocking(listening.descriptor, true)
         shutdown(listening.descriptor.raw, Int32(SHUT_RDWR))
         #expect(bench.connection(to: listening.address) == nil)
         bench.kernel.drainAcceptQueue(of: listening.descriptor, limit: 100)

@@ -72,7 +72,7 @@ struct LinuxKernelListenersTests {
         defer { close(both) }
         let any = SocketAddress.ipv6(octets: Array(repeating: 0, count: 16), port: 0)
         #expect(unsafe any.withSockaddr { unsafe bind(both, $0, $1) } == 0 && Glibc.listen(both, 5) == 0)
-        let port = kernel.localAddress(of: both)?.port
+        let port = StreamSocket.localAddress(of: both)?.port
         #expect(lookUpSocket([127, 0, 0, 1], port) == .ownProcess && lookUpSocket(Self.loopback6, port) == .ownProcess)
     }
 
@@ -81,8 +81,8 @@ struct LinuxKernelListenersTests {
         let bench = try KernelHarness()
         let pair = try bench.pair()
         defer { for descriptor in [pair.client, pair.server] { bench.kernel.close(descriptor) } }
-        let client = try #require(bench.kernel.localAddress(of: pair.client.raw))
-        let server = try #require(bench.kernel.localAddress(of: pair.server.raw))
+        let client = try #require(StreamSocket.localAddress(of: pair.client.raw))
+        let server = try #require(StreamSocket.localAddress(of: pair.server.raw))
         #expect(bench.kernel.lookUpSocket(at: client, forTreeOf: leader) == .noListener)
         #expect(bench.kernel.lookUpSocket(at: server, forTreeOf: leader) == .noListener)
     }
@@ -94,7 +94,7 @@ struct LinuxKernelListenersTests {
         defer { close(raw) }
         #expect(
             unsafe KernelHarness.anyPort.withSockaddr { unsafe bind(raw, $0, $1) } == 0 && Glibc.listen(raw, 0) == 0)
-        let address = try #require(bench.kernel.localAddress(of: raw))
+        let address = try #require(StreamSocket.localAddress(of: raw))
         #expect(bench.kernel.lookUpSocket(at: address, forTreeOf: leader) == .ownProcess)
         let client = try #require(bench.connection(to: address))
         defer { bench.kernel.close(client) }

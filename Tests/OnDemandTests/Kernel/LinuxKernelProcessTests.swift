@@ -257,7 +257,7 @@ struct LinuxKernelProcessTests {
             let token = Token(SupervisorToken.output, index: 0, generation: 1)
             try bench.kernel.watch(spawned.output, for: .readable, as: token)
             #expect(bench.events { $0[token] != nil }[token] == .readable, "the stray has its session")
-            #expect(bench.kernel.tree(of: spawned.process).count == 2, "leader and stray")
+            #expect(bench.kernel.trees.tree(of: spawned.process).count == 2, "leader and stray")
             bench.kernel.signal(treeOf: spawned.process, .terminate)
             let ended = [bench.reaped(), bench.reaped()]
             #expect(ended.allSatisfy { $0?.exit == .signal(15) }, "both were told")

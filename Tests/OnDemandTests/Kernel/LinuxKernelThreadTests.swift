@@ -13,7 +13,7 @@ struct LinuxKernelThreadTests {
             runs.add(1, ordering: .relaxed)
             // Its creator names it, possibly a little later.
             while true {
-                let text = LinuxKernel.contents("/proc/thread-self/comm")
+                let text = contents("/proc/thread-self/comm")
                 guard text.hasPrefix("a name") else { continue }
                 return name.withLock { $0 = text }
             }
@@ -67,8 +67,6 @@ struct LinuxKernelThreadTests {
     }
 }
 
-extension LinuxKernel {
-    fileprivate static func contents(_ path: String) -> String {
-        String(decoding: bytes(of: path) ?? [], as: UTF8.self)
-    }
+private func contents(_ path: String) -> String {
+    String(decoding: ProcFile.bytes(of: path) ?? [], as: UTF8.self)
 }

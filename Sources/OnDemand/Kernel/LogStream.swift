@@ -2,10 +2,10 @@ import CLinux
 import Glibc
 
 /// Log output to standard error or a file.
-extension LinuxKernel {
+enum LogStream {
     /// Polls before each write, so that a stalled reader never blocks the daemon: a writable pipe accepts PIPE_BUF
     /// bytes at once (pipe(7)). Lines to a closed standard error are dropped.
-    func log(_ line: Span<UInt8>) -> Int {
+    static func write(_ line: Span<UInt8>) -> Int {
         var taken = 0
         while taken < line.count {
             var standardError = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
@@ -21,9 +21,9 @@ extension LinuxKernel {
 
     /// journald names the device and inode of its stream. A process that inherits only the variable is not mistaken for
     /// one with the stream (systemd.exec(5), JOURNAL_STREAM).
-    var logReader: LogReader {
+    static var reader: LogReader {
         let variables = Dictionary(
-            Self.environment().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+            ProcessEnvironment.variables().map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
         var status = stat()
         if let stream = variables["JOURNAL_STREAM"], unsafe fstat(STDERR_FILENO, &status) == 0,
             stream == "\(status.st_dev):\(status.st_ino)"
@@ -35,8 +35,8 @@ extension LinuxKernel {
     }
 
     /// O_NONBLOCK: opening a pipe must not wait for its reader.
-    func openLogFile(_ path: String) throws(SystemError) -> LogFile {
-        let raw = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
+    static func open(_ path: String) throws(SystemError) -> LogFile {
+        let raw = unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: path) }
         var status = stat()
         guard unsafe fstat(raw, &status) == 0 else {
@@ -44,7 +44,7 @@ extension LinuxKernel {
             _ = Glibc.close(raw)
             throw SystemError(call: "fstat", code: code, subject: path)
         }
-        let isRenamed = Self.name(of: raw, openedAs: path) != nil
+        let isRenamed = name(of: raw, openedAs: path) != nil
         return LogFile(descriptor: Descriptor(raw: raw), byteCount: isRenamed ? UInt64(max(0, status.st_size)) : nil)
     }
 
@@ -60,14 +60,14 @@ extension LinuxKernel {
                 && (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
         }
         if isNamed(path) { return path }
-        let target = linkTarget(of: path, atMost: Int(PATH_MAX))
+        let target = ProcFile.linkTarget(of: path, atMost: Int(PATH_MAX))
         guard !target.isEmpty else { return nil }
         let folder = path.lastIndex(of: "/").map { path[...$0] } ?? ""
         let name = target.hasPrefix("/") ? target : folder + target
         return isNamed(name) ? name : nil
     }
 
-    func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
+    static func append(_ line: Span<UInt8>, to file: Descriptor) -> Int {
         var taken = 0
         while taken < line.count {
             let rest = line.extracting(taken..<line.count)
@@ -79,8 +79,8 @@ extension LinuxKernel {
         return taken
     }
 
-    func moveLogFile(_ file: Descriptor, named path: String, suffix: String) throws(SystemError) {
-        guard let name = Self.name(of: file.raw, openedAs: path) else { return }
+    static func move(_ file: Descriptor, named path: String, suffix: String) throws(SystemError) {
+        guard let name = name(of: file.raw, openedAs: path) else { return }
         guard unsafe Glibc.rename(name, name + suffix) == 0 else {
             throw SystemError(call: "rename", code: .current, subject: path)
         }

@@ -1,31 +1,8 @@
 import CLinux
 import Glibc
 
-/// Processes and their sockets from /proc (proc(5)).
-extension LinuxKernel {
-    func residentBytes(of process: ProcessID?) -> Int? {
-        let name = process.map { "\($0.number)" } ?? "self"
-        guard let statm = Self.contents(of: "/proc/\(name)/statm") else { return nil }
-        let fields = statm.split(separator: " ")
-        guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
-        return pages * sysconf(Int32(_SC_PAGESIZE))
-    }
-
-    /// Returns false if the process or the system is out of descriptors.
-    static func canOpenFiles() -> Bool {
-        let raw = unsafe open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard raw >= 0 else { return errno != EMFILE && errno != ENFILE }
-        _ = Glibc.close(raw)
-        return true
-    }
-
-    /// All pids.
-    static func processes() -> [Int32] { entries(of: "/proc").compactMap { Int32($0) } }
-
-    static func name(of process: Int32) -> String {
-        contents(of: "/proc/\(process)/comm")?.split(separator: "\n").first.map { String($0) } ?? "?"
-    }
-
+/// Files and directories of /proc, which report no size (proc(5)).
+enum ProcFile {
     /// Returns the first matching row and reads no further.
     static func firstRow(of path: String, where isWanted: ([Substring]) -> Bool) -> [Substring]? {
         var unfinished: [UInt8] = []
@@ -82,27 +59,6 @@ extension LinuxKernel {
             if name != ".", name != ".." { names.append(name) }
         }
         return names
-    }
-
-    /// The executable of this process (proc(5), /proc/PID/exe). nil: unknown.
-    static var ownExecutable: String? {
-        let path = linkTarget(of: "/proc/self/exe", atMost: Int(PATH_MAX))
-        return path.isEmpty ? nil : path
-    }
-
-    /// A path that starts this program again: the link, which survives a replaced or removed file, or, without /proc,
-    /// the path of this start.
-    static func ownProgramPath() -> String {
-        let connection = "/proc/self/exe"
-        guard ownExecutable == nil, let started = unsafe ondemandd_started_path() else { return connection }
-        return unsafe realPath(of: String(cString: started)) ?? connection
-    }
-
-    /// The absolute path without links and dots (realpath(3)). nil: no such file.
-    static func realPath(of path: String) -> String? {
-        guard let real = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(real) }
-        return unsafe String(cString: real)
     }
 
     static func linkTarget(of path: String, atMost limit: Int) -> String {

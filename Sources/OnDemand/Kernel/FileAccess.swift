@@ -2,21 +2,21 @@ import CLinux
 import Glibc
 
 /// Files of the daemon.
-extension LinuxKernel {
-    var workingDirectory: String? {
+enum FileAccess {
+    static var workingDirectory: String? {
         guard let path = unsafe getcwd(nil, 0) else { return nil }
         defer { unsafe free(path) }
         return unsafe String(cString: path)
     }
 
-    func isSameFile(_ path: String, _ other: String) -> Bool {
+    static func isSameFile(_ path: String, _ other: String) -> Bool {
         var (first, second) = (stat(), stat())
         guard unsafe stat(path, &first) == 0, unsafe stat(other, &second) == 0 else { return false }
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino
     }
 
-    func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
-        guard let program = try? findExecutable(command) else { return nil }
+    static func beginning(ofProgramOf command: LaunchCommand, atMost limit: Int) -> [UInt8]? {
+        guard let program = try? ProgramSearch.find(command) else { return nil }
         let path = program.hasPrefix("/") ? program : "\(command.workingDirectory)/\(program)"
         let raw = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard raw >= 0 else { return nil }
@@ -26,21 +26,16 @@ extension LinuxKernel {
         return count < 0 ? nil : Array(bytes[..<count])
     }
 
-    func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
-        try Self.contents(ofFile: path, from: .file, atMost: limit)
+    /// Reads a regular file, whole.
+    static func contents(ofFile path: String, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        let bytes = try beginning(ofFile: path, from: .file, atMost: limit + 1)
+        guard bytes.count <= limit else { throw SystemError(call: "read", code: .tooLarge, subject: path) }
+        return bytes
     }
 
     /// Reads a file that the configuration names.
     static func contents(ofFile path: String) throws(SystemError) -> [UInt8] {
-        try contents(ofFile: path, from: .file, atMost: Limits.environmentFileBytes)
-    }
-
-    private static func contents(
-        ofFile path: String, from source: ReadableSource, atMost limit: Int
-    ) throws(SystemError) -> [UInt8] {
-        let bytes = try beginning(ofFile: path, from: source, atMost: limit + 1)
-        guard bytes.count <= limit else { throw SystemError(call: "read", code: .tooLarge, subject: path) }
-        return bytes
+        try contents(ofFile: path, atMost: Limits.environmentFileBytes)
     }
 
     /// Kinds of files that a path may name.
@@ -92,7 +87,7 @@ extension LinuxKernel {
         return count > 0 || (count < 0 && errno == EINTR)
     }
 
-    func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+    static func replaceFile(_ path: String, with bytes: [UInt8]) throws(SystemError) {
         let new = "\(path).new"
         var status = stat()
         if unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
@@ -102,7 +97,7 @@ extension LinuxKernel {
         guard raw >= 0 else { throw SystemError(call: "open", code: .current, subject: new) }
         do throws(SystemError) {
             defer { _ = Glibc.close(raw) }
-            try Self.write(bytes, to: raw, subject: new)
+            try write(bytes, to: raw, subject: new)
         } catch {
             _ = unsafe unlink(new)
             throw error
@@ -124,5 +119,12 @@ extension LinuxKernel {
             guard count >= 0 else { throw SystemError(call: "write", code: .current, subject: subject) }
             written += count
         }
+    }
+
+    /// The absolute path without links and dots (realpath(3)). nil: no such file.
+    static func realPath(of path: String) -> String? {
+        guard let real = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(real) }
+        return unsafe String(cString: real)
     }
 }

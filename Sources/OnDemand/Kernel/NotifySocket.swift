@@ -2,16 +2,16 @@ import CLinux
 import Glibc
 
 /// Notify sockets: readiness messages of children (sd_notify(3)).
-extension LinuxKernel {
+enum NotifySocket {
     /// Uses an abstract name chosen by the kernel (unix(7), autobind): no file is left after a kill, and no directory
     /// has to be writable. Any local user may send to it. Therefore each message has the sender's pid, verified by the
     /// kernel.
-    func openNotifySocket() throws(SystemError) -> (descriptor: Descriptor, name: String) {
+    static func open() throws(SystemError) -> (descriptor: Descriptor, name: String) {
         let raw = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard raw >= 0 else { throw SystemError(call: "socket", code: .current, subject: "for notifications") }
         var wanted: Int32 = 1
         unsafe setsockopt(raw, SOL_SOCKET, SO_PASSCRED, &wanted, socklen_t(MemoryLayout<Int32>.size))
-        guard let name = Self.autobind(raw) else {
+        guard let name = autobind(raw) else {
             let code = Errno.current
             _ = Glibc.close(raw)
             throw SystemError(call: "bind", code: code, subject: "a socket for notifications")
@@ -34,7 +34,7 @@ extension LinuxKernel {
         }
     }
 
-    func nextNotification(
+    static func next(
         from descriptor: Descriptor, into buffer: inout [UInt8]
     ) -> (count: Int, sender: ProcessID?)? {
         while true {
@@ -46,14 +46,5 @@ extension LinuxKernel {
             if count >= 0 { return (count, sender > 0 ? ProcessID(number: sender) : nil) }
             guard errno == EINTR else { return nil }
         }
-    }
-
-    func process(_ process: ProcessID, belongsToTreeOf leader: ProcessID) -> Bool {
-        process.number == leader.number && launches[leader]?.groupNumber == .ledByLeader
-            || tree(of: leader).contains { $0.number == process.number }
-    }
-
-    func description(of process: ProcessID) -> ProcessDescription {
-        ProcessDescription(process: process, name: Self.name(of: process.number))
     }
 }
