@@ -41,6 +41,7 @@ struct SourceFile {
 enum SourceTree {
     static let library = files(below: "Sources/OnDemand")
     static let executable = files(below: "Sources/ondemandd")
+    static let double = files(below: "Sources/cable-double")
     static let tests = files(below: "Tests/OnDemandTests")
 
     private static func files(below folder: String) -> [SourceFile] {
