@@ -20,18 +20,17 @@ struct BodyReader {
         /// Indirect, because it is large and most bodies are not chunked.
         indirect case chunked(ChunkScanner)
         case untilClose
+        /// A length over the limit is known at once, but reported by `consume`, because the initializer does not throw.
+        case tooLarge
     }
 
     private var state: State
-    /// A length over the limit is known at once, but reported by `consume`, because the initializer does not throw.
-    private var isTooLarge = false
 
     init(_ framing: BodyFraming, limits: BodyLimits = .init(), output: Output = .chunks) {
         switch framing {
         case .none, .length(0): state = .finished
-        case .length(let length):
-            state = .length(remaining: length)
-            isTooLarge = length > limits.maximumBytes ?? .max
+        case .length(let length) where length > limits.maximumBytes ?? .max: state = .tooLarge
+        case .length(let length): state = .length(remaining: length)
         case .chunked: state = .chunked(ChunkScanner(limits: limits, output: output))
         case .untilClose: state = .untilClose
         }
@@ -52,8 +51,9 @@ struct BodyReader {
     mutating func consume(
         _ bytes: Span<UInt8>, pass: (BodyPiece) -> Void = { _ in }
     ) throws(FramingError) -> Int {
-        guard !isTooLarge else { throw .bodyTooLarge }
         switch state {
+        case .tooLarge:
+            throw .bodyTooLarge
         case .finished:
             return 0
         case .untilClose:

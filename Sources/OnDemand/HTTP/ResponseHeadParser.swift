@@ -1,10 +1,14 @@
 /// Parses a response head incrementally, as strictly as requests except for blanks before a colon. A rejected head does
 /// not reach the client.
 struct ResponseHeadParser {
+    private enum Stage {
+        case awaitingStatusLine
+        case readingFields(StatusLine, [HeaderField])
+    }
+
     private let limits: HeadLimits
     private var lines = HeadLines()
-    private var statusLine: StatusLine?
-    private var fields: [HeaderField] = []
+    private var stage = Stage.awaitingStatusLine
 
     init(limits: HeadLimits = .ofResponse) { self.limits = limits }
 
@@ -12,11 +16,14 @@ struct ResponseHeadParser {
     ///
     /// Afterwards the parser is reset: the next call expects the next head from offset 0.
     mutating func examine(_ unread: Span<UInt8>) throws(HeadError) -> ResponseHead? {
+        if case .awaitingStatusLine = stage {
+            guard let line = try lines.next(in: unread, limits: limits) else { return nil }
+            stage = .readingFields(try StatusLine(line, in: unread), [])
+        }
+        guard case .readingFields(let statusLine, var fields) = stage else { return nil }
+        // The only reference to the fields is the local one now, so that appending copies none.
+        stage = .awaitingStatusLine
         while let line = try lines.next(in: unread, limits: limits) {
-            guard let statusLine else {
-                statusLine = try StatusLine(line, in: unread)
-                continue
-            }
             guard line.isEmpty else {
                 guard fields.count < limits.maximumFields else { throw .tooManyFields }
                 if fields.isEmpty { fields.reserveCapacity(HeadLimits.usualFields) }
@@ -30,6 +37,7 @@ struct ResponseHeadParser {
             self = Self(limits: limits)
             return head
         }
+        stage = .readingFields(statusLine, fields)
         return nil
     }
 }
