@@ -34,10 +34,12 @@ extension SubscriberMachine {
         failures[Int(connection.rawValue)] = 0
         liveness[Int(connection.rawValue)] = .heard
         actions.append(.arm(.liveness(connection), at: now + Limits.redisLookInterval))
-        isPasswordReported = false
-        if isOutageReported, !states.contains(.backoff) {
-            isOutageReported = false
-            actions.append(.report(.reachable))
+        switch outage {
+        case .none: break
+        case .unreachable, .authenticationFailed:
+            // Another wrong password is another outage, also while the other link is away.
+            outage = states.contains(.backoff) ? .unreachable : .none
+            if outage == .none { actions.append(.report(.reachable)) }
         }
         switch connection {
         case .listening:
@@ -80,8 +82,8 @@ extension SubscriberMachine {
         set(connection, .backoff)
         failures[Int(connection.rawValue)] += 1
         actions.append(.arm(.retry(connection), at: now + Self.delay(failures[Int(connection.rawValue)], jitter)))
-        if !isOutageReported {
-            isOutageReported = true
+        if outage == .none {
+            outage = .unreachable
             actions.append(.report(.unreachable))
         }
         switch connection {
@@ -179,9 +181,8 @@ extension SubscriberMachine {
 
     private mutating func refused(_ connection: Connection, _ words: [UInt8], at now: Instant, _ jitter: Double) {
         let isAboutPassword = ["WRONGPASS", "NOAUTH", "NOPERM", "ERR"].contains { words.starts(with: $0.utf8) }
-        if isAboutPassword, !isPasswordReported {
-            isPasswordReported = true
-            isOutageReported = true  // One line in the log, and the more useful one.
+        if isAboutPassword, outage != .authenticationFailed {
+            outage = .authenticationFailed
             actions.append(.report(.authenticationFailed(words)))
         }
         abandon(connection, at: now, jitter)

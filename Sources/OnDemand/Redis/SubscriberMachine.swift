@@ -122,6 +122,14 @@ struct SubscriberMachine {
         case local
     }
 
+    /// The last report of an outage that has not ended.
+    enum Outage {
+        case none
+        case unreachable
+        /// The more useful one: the server refuses the password.
+        case authenticationFailed
+    }
+
     let settings: Settings
     var states: [LinkState] = [.closed, .closed]
     var liveness: [Liveness] = [.heard, .heard]
@@ -143,8 +151,7 @@ struct SubscriberMachine {
     var isLingering = false
     /// Between `Action.away` and `Action.returned`.
     var isAway = false
-    var isOutageReported = false
-    var isPasswordReported = false
+    var outage = Outage.none
     var actions: [Action] = []
 
     init(settings: Settings) { self.settings = settings }
