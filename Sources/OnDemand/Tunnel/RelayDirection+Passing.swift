@@ -33,9 +33,9 @@ extension RelayDirection {
             let piece = Self.follow(buffers.span.extracting(0..<count), &tracker, &traffic)
             let frames = piece.summary.frames
             if frames > Limits.framesPerRead {
-                readsSmall = true
+                read(small: true)
             } else if readsSmall {
-                readsSmall = Int(frames) * Limits.smallFrameBytes > count
+                read(small: Int(frames) * Limits.smallFrameBytes > count)
             }
             guard piece.count > 0 else { return .piece(piece) }
             let maySend = sink.readiness.contains(.writable)
@@ -49,7 +49,7 @@ extension RelayDirection {
             source.readiness.remove(.readable)
             return .nothing
         case .ended:
-            sourceEnded = true
+            endSource()
             return .nothing
         case .failed:
             return .sourceBroken

@@ -7,47 +7,51 @@ struct RelayDirection {
     var pending = ByteQueue()
     /// Bytes that the sink has accepted; progress distinguishes a slow sink from a stalled one.
     var moved: UInt32 = 0
-    private var flags: Flags = []
+    private var source = Source.open(.ordinary)
+    /// Our side of the sink was closed.
+    var sinkEnded = false
 
     /// One byte, because idle tunnels should be small.
-    private struct Flags: OptionSet {
-        let rawValue: UInt8
-        static let sourceEnded = Flags(rawValue: 1)
-        static let heldBack = Flags(rawValue: 2)
-        static let sinkEnded = Flags(rawValue: 4)
-        static let readsSmall = Flags(rawValue: 8)
-        static let stopped: Flags = [.sourceEnded, .heldBack, .sinkEnded]
+    private enum Source: Equatable {
+        case open(ReadSize)
+        /// Over its rate limit; a timer resumes it.
+        case paused(ReadSize)
+        case ended
     }
 
-    var sourceEnded: Bool {
-        get { flags.contains(.sourceEnded) }
-        set { set(.sourceEnded, newValue) }
-    }
-    /// Whether the source is over its rate limit; a timer resets it.
-    var isPaused: Bool {
-        get { flags.contains(.heldBack) }
-        set { set(.heldBack, newValue) }
-    }
-    /// Whether our side of the sink was closed.
-    var sinkEnded: Bool {
-        get { flags.contains(.sinkEnded) }
-        set { set(.sinkEnded, newValue) }
-    }
-    /// Whether the last read held many small frames; the next reads then use the small buffer.
-    var readsSmall: Bool {
-        get { flags.contains(.readsSmall) }
-        set { set(.readsSmall, newValue) }
+    private enum ReadSize {
+        case ordinary
+        /// The last read held many small frames, so the next reads use the small buffer.
+        case small
     }
 
-    private mutating func set(_ flag: Flags, _ isSet: Bool) {
-        if isSet { flags.insert(flag) } else { flags.remove(flag) }
+    var sourceEnded: Bool { source == .ended }
+    var isPaused: Bool { if case .paused = source { true } else { false } }
+    var readsSmall: Bool { source == .open(.small) || source == .paused(.small) }
+
+    mutating func endSource() { source = .ended }
+
+    mutating func pause() { if case .open(let size) = source { source = .paused(size) } }
+
+    mutating func resume() { if case .paused(let size) = source { source = .open(size) } }
+
+    /// Chooses the size of the next reads.
+    @inline(__always)
+    mutating func read(small: Bool) {
+        let size: ReadSize = small ? .small : .ordinary
+        switch source {
+        case .open: source = .open(size)
+        case .paused: source = .paused(size)
+        case .ended: break
+        }
     }
 
-    var wantsToRead: Bool { !sourceEnded && pending.isEmpty && !isPaused }
+    var wantsToRead: Bool { isReading && pending.isEmpty }
     var wantsToWrite: Bool { !pending.isEmpty }
     var wantsToEndSink: Bool { sourceEnded && pending.isEmpty && !sinkEnded }
     /// Whether read bytes are forwarded at once.
-    var isFlowing: Bool { pending.isEmpty && flags.isDisjoint(with: .stopped) }
+    var isFlowing: Bool { pending.isEmpty && isReading && !sinkEnded }
+    private var isReading: Bool { if case .open = source { true } else { false } }
     var isFinished: Bool { sinkEnded }
     /// Whether neither the source nor the sink has ended.
     var isOpen: Bool { !sourceEnded && !sinkEnded }

@@ -17,13 +17,13 @@ extension Tunnel {
             down.pending.append(FrameWriter.close(code, reason: protocolViolation?.violation.reason ?? ""))
         }
         closeHandshake = .init(sending: code)
-        down.sourceEnded = true
+        down.endSource()
     }
 
     /// Sends a close frame for a backend that ended without one (RFC 6455, 7.4.1). Returns false if none can be sent.
     mutating func sendCloseAfterBackendFailure() -> Bool {
         guard !down.sourceEnded, sendCloseForBackend() else { return false }
-        down.sourceEnded = true
+        down.endSource()
         closeHandshake = .failed(discarded: 0)
         return true
     }

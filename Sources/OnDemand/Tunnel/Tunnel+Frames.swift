@@ -18,13 +18,13 @@ extension Tunnel {
         // Masking protects intermediaries from attacker-controlled bytes (RFC 6455, 10.3). These bytes are the daemon's
         // own, so a fixed key is enough.
         if atBoundary { up.pending.append(FrameWriter.close(.goingAway, key: MaskingKey(0, 0, 0, 0))) }
-        up.sourceEnded = true
+        up.endSource()
         if !closeHandshake.isSent { closeHandshake = .pending(violation.closeCode) }
     }
 
     /// Ends a tunnel with an invalid backend frame. The client gets 1011, an unexpected condition (RFC 6455, 7.4.1).
     private mutating func endBackend(_ violation: FrameViolation, atBoundary: Bool) {
-        down.sourceEnded = true
+        down.endSource()
         guard atBoundary else { return }
         down.pending.append(FrameWriter.close(.internalError))
         closeHandshake = .init(sending: .internalError)

@@ -222,6 +222,6 @@ extension Tunnel {
         guard rateLimiter != nil, summary.frames > 0 else { return }
         let now = kernel.now()
         rateLimiter!.spend(summary.frames, at: now)
-        if rateLimiter!.next(after: now) != nil { up.isPaused = true }
+        if rateLimiter!.next(after: now) != nil { up.pause() }
     }
 }

@@ -48,7 +48,7 @@ extension TunnelRelay {
     }
 
     private func resumeReading(_ index: Int) {
-        table.tunnels[index].up.isPaused = false
+        table.tunnels[index].up.resume()
         reactor.resumeLater(table.token(of: index))
     }
 }

@@ -23,7 +23,7 @@ struct RelayDirectionTests {
     func end() {
         var pump = RelayDirection()
         pump.pending = ByteQueue([1])
-        pump.sourceEnded = true
+        pump.endSource()
         #expect(!pump.wantsToRead && pump.wantsToWrite && !pump.wantsToEndSink)
         pump.pending.removeFirst(1)
         #expect(pump.wantsToEndSink && !pump.isFinished)
@@ -35,7 +35,7 @@ struct RelayDirectionTests {
     func oneThing() {
         Exhaustive.run { choices in
             var pump = RelayDirection()
-            pump.sourceEnded = choices.choose(2) == 1
+            if choices.choose(2) == 1 { pump.endSource() }
             pump.sinkEnded = pump.sourceEnded && choices.choose(2) == 1
             if !pump.sinkEnded, choices.choose(2) == 1 { pump.pending = ByteQueue([1]) }
             let wishes = [pump.wantsToRead, pump.wantsToWrite, pump.wantsToEndSink, pump.isFinished].count { $0 }

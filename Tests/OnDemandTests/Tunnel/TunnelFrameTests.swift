@@ -259,7 +259,7 @@ struct TunnelFrameTests {
         bench.backendSays(FrameWriter.text("still here"))
         #expect(bench.heardByClient == FrameWriter.text("still here"), "the other direction is as fast as ever")
         #expect(bench.tunnel.rateLimiter?.next(after: bench.kernel.now()) == bench.kernel.now() + .seconds(1))
-        bench.tunnel.up.isPaused = false
+        bench.tunnel.up.resume()
         bench.run()
         #expect(bench.heardByBackend == hello)
     }
