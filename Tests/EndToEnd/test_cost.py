@@ -43,6 +43,23 @@ def test_a_websocket_from_connect_to_close_costs_few_instructions_and_allocation
     assert allocations <= limits["allocations_per_connection"]
 
 
+def test_a_request_on_a_kept_connection_costs_few_instructions_and_allocations(tmp_path, measured):
+    def life(count):
+        def work(relay):
+            with cost.Answering(relay.backend_port), wire.Wire(("127.0.0.1", relay.port), 60) as client:
+                for _ in range(count):
+                    assert client.ask(wire.request(path="/x")).status == 200
+
+        return cost.counted_life(tmp_path, work)
+
+    instructions, allocations = ((many - few) / 1000 for few, many in zip(life(100), life(1100)))
+    measured("instructions per request on a kept connection", f"{instructions:,.0f}")
+    measured("allocations per request on a kept connection", f"{allocations:.1f}")
+    limits = cost.thresholds()
+    assert instructions <= limits["instructions_per_request"]
+    assert allocations <= limits["allocations_per_request"]
+
+
 def filled(name, piece, room, fields=0):
     """A head of about so many bytes, most of them in one field of that name, beside so many others of short names."""
     lines = ["GET / HTTP/1.1", "Host: a", *(f"{chr(97 + place % 26)}{'q' * (place // 26)}:" for place in range(fields))]
@@ -202,6 +219,24 @@ def test_a_delivery_to_a_subscriber_costs_few_instructions_and_no_allocation(tmp
     limits = cost.thresholds()
     assert instructions <= limits["instructions_per_delivery"]
     assert allocations <= limits["allocations_per_delivery"]
+
+
+def test_a_broadcast_of_a_program_costs_few_instructions_and_allocations(tmp_path, measured):
+    def life(count):
+        def work(relay):
+            with wire.Wire(("127.0.0.1", relay.port), 60) as publisher:
+                for number in range(count):
+                    body = json.dumps({"stream": f"s{number % 8}", "data": f"message {number:04}" + "x" * 40})
+                    assert publisher.ask(wire.request("POST", "/_broadcast", body=body.encode())).status == 201
+
+        return cost.counted_life(tmp_path, work, cables=[CABLE])
+
+    instructions, allocations = ((many - few) / 1000 for few, many in zip(life(100), life(1100)))
+    measured("instructions per broadcast of a program, without a subscriber", f"{instructions:,.0f}")
+    measured("allocations per broadcast of a program, without a subscriber", f"{allocations:.1f}")
+    limits = cost.thresholds()
+    assert instructions <= limits["instructions_per_broadcast"]
+    assert allocations <= limits["allocations_per_broadcast"]
 
 
 def test_a_client_of_a_cable_costs_few_instructions_and_allocations(tmp_path, measured):
