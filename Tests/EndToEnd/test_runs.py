@@ -452,10 +452,15 @@ def test_a_program_has_a_terminal_a_session_and_no_other_descriptor(serve, progr
 
 
 def test_a_variable_of_the_daemon_is_no_parameter(serve, program):
-    daemon = serve(program("env", params=["database"]), environment={"PARAM_DATABASE": "old", "RUN_ID": "old"})
+    file = program.folder / "variables"
+    file.write_text("PARAM_DATABASE=old\nPARAM_FILE=old\nRUN_ID=old\nOTHER=kept\n")
+    daemon = serve(program("env", params=["database"]), top={"env_file": str(file)}, environment={
+        "PARAM_DATABASE": "old", "PARAM_SECRET": "old", "RUN_ID": "old", "PARAMETER": "kept"})
     run = begin(daemon, database="new")
     lines = output(daemon, run).split("\r\n")
     assert "PARAM_DATABASE=new" in lines and f"RUN_ID={run['id']}" in lines
+    assert "OTHER=kept" in lines and "PARAMETER=kept" in lines
+    assert [line for line in lines if line.startswith("PARAM_")] == ["PARAM_DATABASE=new"]
     assert not [line for line in lines if line.endswith("=old")]
 
 

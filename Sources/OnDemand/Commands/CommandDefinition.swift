@@ -13,8 +13,8 @@ struct CommandDefinition: Equatable, Sendable {
     var maximumRunning = 1
     var stopPlan = StopPlan.politely(for: .seconds(5))
 
-    /// Returns the command of one run with its environment. Its own variables come before those of the configuration:
-    /// no file changes what a request has said.
+    /// Returns the command of one run with its environment. Its own variables come before those of the configuration,
+    /// and no other ones have their names: no file and no variable of the daemon changes what a request has said.
     func launch(_ request: RunRequest, id: RunID, directory: String?) -> LaunchCommand {
         var command = launch
         var own = request.variables(parameters) + [.init(name: "RUN_ID", value: id.text)]
@@ -26,6 +26,7 @@ struct CommandDefinition: Equatable, Sendable {
         add("TERM", "xterm-256color")
         if let directory { add("PWD", directory) }
         command.environment += own
+        command.withheldVariables = ["RUN_ID", "\(RunRequest.variablePrefix)*"]
         return command
     }
 }

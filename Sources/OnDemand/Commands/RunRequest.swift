@@ -45,9 +45,12 @@ struct RunRequest: Equatable, Sendable {
         self.values = values.compactMap(\.self)
     }
 
+    /// Of the variables of parameters, and of no others.
+    static let variablePrefix = "PARAM_"
+
     /// The variables of the program.
     func variables(_ parameters: [String]) -> [LaunchCommand.Variable] {
-        zip(parameters, values).map { .init(name: "PARAM_\($0.uppercased())", value: $1) }
+        zip(parameters, values).map { .init(name: "\(Self.variablePrefix)\($0.uppercased())", value: $1) }
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -124,7 +124,7 @@ struct CommandDecoder {
     /// Variables that the daemon sets for each run.
     private func checkVariables(_ node: ConfigurationNode) {
         guard case .object(let members) = node.value.content else { return }
-        for member in members where member.key == "RUN_ID" || member.key.hasPrefix("PARAM_") {
+        for member in members where member.key == "RUN_ID" || member.key.hasPrefix(RunRequest.variablePrefix) {
             let sentence = "\(member.key.quoted) is set by the daemon itself, for each run"
             reader.report(path: node.path, member.keyPosition, sentence)
         }
@@ -138,7 +138,7 @@ struct CommandDecoder {
             reader.warn(
                 node,
                 "argument \(index + 1) has {\(name)}, which stays as it is; the program reads the parameter from the"
-                    + " variable PARAM_\(name.uppercased())")
+                    + " variable \(RunRequest.variablePrefix)\(name.uppercased())")
         }
     }
 }

@@ -26,7 +26,7 @@ enum CommandExplanation {
     private static func program(_ command: Configuration.Command) -> String {
         let launch = command.launch
         let directory = launch.workingDirectory == "." ? "" : " in \(launch.workingDirectory.withoutControls)"
-        let variables = ["RUN_ID"] + command.parameters.map { "PARAM_\($0.uppercased())" }
+        let variables = ["RUN_ID"] + command.parameters.map { "\(RunRequest.variablePrefix)\($0.uppercased())" }
         return "Command: \(launch.shown)\(directory). It has a terminal of its own, and the variables"
             + " \(variables.joined(separator: ", "))."
     }

@@ -32,24 +32,26 @@ enum ProcessEnvironment {
     /// The daemon's variables that the command does not set and that are not the daemon's alone, without copies.
     /// Another terminal's size does not count for a new one.
     static func inherited(
-        besides changes: [LaunchCommand.Variable], hasTerminal: Bool
+        by command: LaunchCommand, hasTerminal: Bool
     ) -> [UnsafeMutablePointer<CChar>?] {
-        let omitted = variablesOfOurs + (hasTerminal ? ["COLUMNS", "LINES"] : [])
+        let omitted = variablesOfOurs + (hasTerminal ? ["COLUMNS", "LINES"] : []) + command.withheldVariables
         var inherited: [UnsafeMutablePointer<CChar>?] = unsafe []
         var position = unsafe environ
         while let entry = unsafe position.pointee {
             unsafe position += 1
             if unsafe strchr(entry, Int32(UInt8(ascii: "="))) == nil { continue }
-            if changes.contains(where: { unsafe isVariable(entry, named: $0.name) }) { continue }
+            if command.environment.contains(where: { unsafe isVariable(entry, named: $0.name) }) { continue }
             if omitted.contains(where: { unsafe isVariable(entry, named: $0) }) { continue }
             unsafe inherited.append(entry)
         }
         return unsafe inherited
     }
 
+    /// A name that ends with `*` stands for all that begin so.
     private static func isVariable(_ entry: UnsafePointer<CChar>, named name: String) -> Bool {
         var position = unsafe entry
         for byte in name.utf8 {
+            if byte == UInt8(ascii: "*") { return true }
             guard unsafe UInt8(bitPattern: position.pointee) == byte else { return false }
             unsafe position += 1
         }

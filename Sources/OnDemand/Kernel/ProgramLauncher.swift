@@ -103,8 +103,7 @@ final class ProgramLauncher {
         let process = unsafe withCStrings(words + command.arguments) { arguments in
             unsafe withCStrings(variables) { ours in
                 var environment =
-                    unsafe ProcessEnvironment.inherited(besides: command.environment, hasTerminal: terminal != nil)
-                    + ours
+                    unsafe ProcessEnvironment.inherited(by: command, hasTerminal: terminal != nil) + ours
                 return unsafe environment.withUnsafeMutableBufferPointer { environment in
                     unsafe spawn(
                         stub ?? executable, arguments.baseAddress!, environment.baseAddress!,

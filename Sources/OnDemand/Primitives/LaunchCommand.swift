@@ -8,13 +8,22 @@ struct LaunchCommand: Equatable, Sendable {
     /// Variables that override the daemon's environment, in the configured order.
     var environment: [Variable] = []
 
+    /// Names of variables that the program has only if the command sets them: none of the daemon's or of `env_file`.
+    /// A name that ends with `*` stands for all that begin so.
+    var withheldVariables: [String] = []
+
     /// Returns the command with these variables beneath its own.
     func over(_ variables: [Variable]) -> LaunchCommand {
         guard !variables.isEmpty else { return self }
         var command = self
         let names = environment.map(\.name)
-        command.environment = variables.filter { !names.contains($0.name) } + environment
+        command.environment =
+            variables.filter { !names.contains($0.name) && !isWithheld($0.name) } + environment
         return command
+    }
+
+    private func isWithheld(_ name: String) -> Bool {
+        withheldVariables.contains { $0.hasSuffix("*") ? name.hasPrefix($0.dropLast()) : name == $0 }
     }
 
     /// The command line for logs, with quotes where a shell would split it.

@@ -97,5 +97,8 @@ struct RunRequestTests {
             shown == [
                 "A=file", "PARAM_DATABASE=x", "PARAM_USER_ID=1", "PWD=/d", "RUN_ID=AAAAAAAAAAAAAAAAAAAAAA", "TERM=file",
             ])
+        let names = ["PARAM_DATABASE", "PARAM_OTHER", "PARAM_", "RUN_ID", "RUN_IDS", "PARAMS", "A"]
+        let beneath = launch.over(names.map { .init(name: $0, value: "env_file") })
+        #expect(beneath.environment.filter { $0.value == "env_file" }.map(\.name) == ["RUN_IDS", "PARAMS"])
     }
 }
