@@ -546,6 +546,44 @@ def test_twenty_runs_that_print_without_end_delay_no_message_and_no_request(serv
     assert statistics.median(delays) < 0.05 and max(delays) < 0.5, sorted(delays)[-5:]
 
 
+@pytest.mark.timeout(120)
+def test_a_hundred_runs_with_leftovers_delay_no_message(serve, program, measured):
+    """All leaders exit at the same time, and all processes that they leave are killed at the same time."""
+    leftover = '(trap "" HUP TERM; exec sleep 100) &\n'
+    daemon = serve(
+        program(f'trap "" HUP\n{leftover}while [ ! -e "$FOLDER/go" ]; do sleep 0.5; done', max_running=100,
+                stop=["TERM", "1s", "KILL"]), top={"drain_timeout": "5s"})
+    delays, is_over = [], threading.Event()
+
+    def publish_news():
+        number = 0
+        while not is_over.wait(0.005):
+            begun = time.monotonic()
+            assert post(daemon, {"stream": "news", "data": f"news {number}"})[0] == 201
+            assert news.read() == f"news {number}"
+            delays.append(time.monotonic() - begun)
+            number += 1
+
+    with ThreadPoolExecutor() as threads, Viewer(daemon, stream="news") as news:
+        runs = [begin(daemon) for _ in range(100)]
+        usual = time.monotonic()
+        publishing = threads.submit(publish_news)
+        try:
+            time.sleep(0.5)
+            quiet = max(delays)
+            delays.clear()
+            program.go()
+            for run in runs:
+                ended(daemon, run, within=30)
+        finally:
+            is_over.set()
+        publishing.result()
+    measured("100 runs with leftovers: slowest message of another stream before, and while they end", (
+        f"{quiet * 1000:.0f}, {max(delays) * 1000:.0f} ms; they took {time.monotonic() - usual:.1f} s"))
+    # The machine has two cores, and the shells themselves keep them busy. It was two seconds.
+    assert statistics.median(delays) < 0.05 and max(delays) < 0.5 + 4 * quiet, sorted(delays)[-5:]
+
+
 def test_messages_are_joined_when_they_come_fast(serve, program):
     daemon = serve(program.python("""
 for number in range(1000):

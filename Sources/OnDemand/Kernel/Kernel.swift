@@ -97,8 +97,9 @@ protocol Kernel: AnyObject {
     func signal(treeOf leader: ProcessID, _ signal: StopSignal) -> Errno?
     /// Living processes of the tree, at most `limit`, for display.
     func members(ofTreeOf leader: ProcessID, atMost limit: Int) -> [ProcessDescription]
-    /// Whether a process of the tree is left. Call after a reap. After false it must not be called again.
-    func treeExists(of leader: ProcessID) -> Bool
+    /// Returns the trees of which no process is left, by one census of processes for all of them. Call after all exits
+    /// of a turn. An ended tree must not be asked for again.
+    func endedTrees(among leaders: [ProcessID]) -> [ProcessID]
     /// Starts the guard, which kills the reported process trees when this process dies. The end of `channel` tells it
     /// so.
     func startGuard() throws(SystemError) -> (process: ProcessID, channel: Descriptor)

@@ -63,34 +63,70 @@ struct Launch: Equatable {
     mutating func forget(hidden number: Int32) { known.remove(ProcessIdentity(number: number, start: 0)) }
 }
 
-/// Launches of this daemon that have not ended.
+/// Launches of this daemon that have not ended, found by each kind of evidence without a search through all of them.
 struct LaunchRegistry {
     private(set) var nextNumber: UInt64 = 1
     private var byNumber: [UInt64: Launch] = [:]
+    /// Launches by the pid of their leader, until the number proves nothing. The latest one has it.
+    private var byLeader: [Int32: UInt64] = [:]
+    /// Launches by the bits that a short mark has of their number.
+    private var byMark: [UInt64: UInt64] = [:]
+    /// Launches by their known processes.
+    private var byMember: [ProcessIdentity: UInt64] = [:]
 
     subscript(process: ProcessID) -> Launch? { byNumber[process.launch] }
 
     mutating func began(_ leader: Int32, start: UInt64?) {
         byNumber[nextNumber] = Launch(number: nextNumber, leader: leader, start: start)
+        byLeader[leader] = nextNumber
+        byMark[nextNumber & LaunchMark.lowBits] = nextNumber
         nextNumber += 1
     }
 
-    mutating func ended(_ process: ProcessID) { byNumber[process.launch] = nil }
+    mutating func ended(_ process: ProcessID) {
+        guard let launch = byNumber.removeValue(forKey: process.launch) else { return }
+        forgetLeader(of: launch)
+        if byMark[launch.number & LaunchMark.lowBits] == launch.number {
+            byMark[launch.number & LaunchMark.lowBits] = nil
+        }
+        for member in launch.known where byMember[member] == launch.number { byMember[member] = nil }
+    }
+
+    private mutating func forgetLeader(of launch: Launch) {
+        if byLeader[launch.leader] == launch.number { byLeader[launch.leader] = nil }
+    }
 
     /// The launch that this unreaped process leads. At most one.
     func leader(_ number: Int32) -> ProcessID? {
-        byNumber.values.first { $0.leader == number && $0.groupNumber == .ledByLeader }
-            .map { ProcessID(number: number, launch: $0.number) }
+        guard let launch = byLeader[number], byNumber[launch]?.groupNumber == .ledByLeader else { return nil }
+        return ProcessID(number: number, launch: launch)
+    }
+
+    /// The launch of an adopted child. nil: it is a member of none.
+    func launch(of process: ProcessFacts, mark: @autoclosure () -> Launch.Mark) -> UInt64? {
+        if let known = byMember[process.identity] { return known }
+        let evidence = mark()
+        if case .own(let bits) = evidence { return byMark[bits] }
+        return [process.session, process.group].lazy.compactMap { byLeader[$0] }.first {
+            byNumber[$0]?.isMember(process, mark: evidence) == true
+        }
     }
 
     mutating func reaped(_ process: ProcessID) {
         byNumber[process.launch]?.leaderReaped()
-        for launch in byNumber.keys { byNumber[launch]?.forget(hidden: process.number) }
+        let hidden = ProcessIdentity(number: process.number, start: 0)
+        if let launch = byMember.removeValue(forKey: hidden) { byNumber[launch]?.forget(hidden: process.number) }
     }
 
-    mutating func groupAnsweredGone(_ process: ProcessID) { byNumber[process.launch]?.groupAnsweredGone() }
+    mutating func groupAnsweredGone(_ process: ProcessID) {
+        byNumber[process.launch]?.groupAnsweredGone()
+        if let launch = byNumber[process.launch], launch.groupNumber == .givenBack { forgetLeader(of: launch) }
+    }
 
     mutating func remember(_ tree: [ProcessFacts], of process: ProcessID) {
+        guard let before = byNumber[process.launch] else { return }
         byNumber[process.launch]?.remember(tree)
+        for member in before.known where byMember[member] == before.number { byMember[member] = nil }
+        for member in tree { byMember[member.identity] = before.number }
     }
 }

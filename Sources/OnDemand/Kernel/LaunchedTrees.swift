@@ -12,6 +12,8 @@ final class LaunchedTrees {
     private(set) var launches = LaunchRegistry()
     /// The process that ends the process trees of this daemon when it dies; no member of any.
     private var guardProcess: Int32?
+    /// Valid until the end of the turn or the next exit.
+    private var census = ProcessCensus()
 
     init() {
         identity = LaunchMark(
@@ -54,43 +56,68 @@ final class LaunchedTrees {
         }
     }
 
-    func treeExists(of leader: ProcessID) -> Bool {
+    func endedTrees(among leaders: [ProcessID]) -> [ProcessID] { leaders.filter { !treeExists(of: $0) } }
+
+    private func treeExists(of leader: ProcessID) -> Bool {
         guard let launch = launches[leader] else { return false }
         if launch.groupNumber == .ledByLeader { return true }
         if launch.groupNumber == .heldByOthers, kill(-leader.number, 0) != 0, errno == ESRCH {
             launches.groupAnsweredGone(leader)
         }
+        takeCensus()
         // Without a free descriptor /proc is unreadable and the exit not provable. The next step of the stop checks
-        // again.
-        guard ProcessTable.canOpenFiles() else { return true }
-        if tree(of: leader).contains(where: \.isAlive) { return true }
+        // again. A zombie is left until it is reaped.
+        guard census.isComplete, census.members(of: launch.number).isEmpty else { return true }
+        if launch.known.contains(where: Self.isAlive) { return true }
         if !ProcessTable.seesProcesses, ondemandd_has_child_in_group(leader.number) != 0 { return true }
         launches.ended(leader)
         return false
+    }
+
+    private static func isAlive(_ process: ProcessIdentity) -> Bool {
+        guard let facts = ProcessTable.facts(of: process.number) else { return false }
+        return facts.start == process.start && facts.isAlive
     }
 
     /// The leader until it is reaped, and its descendants: those below it and those adopted by this process
     /// (PR_SET_CHILD_SUBREAPER). Includes zombies.
     func tree(of leader: ProcessID) -> [ProcessFacts] {
         guard let launch = launches[leader] else { return [] }
-        var unseen = ProcessTable.children(of: getpid()).compactMap { child -> ProcessFacts? in
-            if let other = launches.leader(child) { return other == leader ? ProcessTable.factsOfChild(child) : nil }
-            guard child != guardProcess, let facts = ProcessTable.factsOfChild(child) else { return nil }
-            return launch.isMember(facts, mark: mark(on: child)) ? facts : nil
-        }
-        unseen += launch.known.compactMap { identity in
-            ProcessTable.facts(of: identity.number).flatMap { $0.start == identity.start ? $0 : nil }
+        takeCensus()
+        let children = (launch.groupNumber == .ledByLeader ? [leader.number] : []) + census.members(of: launch.number)
+        var numbers = Set(children)
+        var unseen = children.compactMap { ProcessTable.factsOfChild($0) }
+        for identity in launch.known where numbers.insert(identity.number).inserted {
+            guard let facts = ProcessTable.facts(of: identity.number), facts.start == identity.start else { continue }
+            unseen.append(facts)
         }
         var tree: [ProcessFacts] = []
-        var numbers: Set<Int32> = []
         while let process = unseen.popLast() {
-            guard numbers.insert(process.number).inserted else { continue }
-            unseen += ProcessTable.children(of: process.number).compactMap { ProcessTable.facts(of: $0) }
             tree.append(process)
+            for child in ProcessTable.children(of: process.number) where numbers.insert(child).inserted {
+                if let facts = ProcessTable.facts(of: child) { unseen.append(facts) }
+            }
         }
         launches.remember(tree, of: leader)
         return tree
     }
+
+    /// Takes a census of the adopted children, unless that of this turn is current.
+    private func takeCensus() {
+        guard !census.isCurrent else { return }
+        let others = ProcessTable.children(of: getpid()).filter { $0 != guardProcess && launches.leader($0) == nil }
+        census.take(others, isReadable: ProcessTable.canOpenFiles(), read: membership)
+    }
+
+    private func membership(of child: Int32) -> ProcessCensus.Membership {
+        guard let facts = ProcessTable.factsOfChild(child) else { return .unknown }
+        if let launch = launches.launch(of: facts, mark: mark(on: child)) { return .member(launch: launch) }
+        // What could not be read proves nothing.
+        return ProcessTable.canOpenFiles() ? .noMember : .unknown
+    }
+
+    /// Processes may begin and end until the next turn.
+    func turnEnds() { census.expire() }
 
     private func mark(on process: Int32) -> Launch.Mark {
         if let mark = ProcessTable.shortMark(of: process), mark.daemon == identity.daemon,
@@ -112,6 +139,8 @@ final class LaunchedTrees {
     // MARK: Exits
 
     func nextExited() -> ExitedProcess? {
+        // The daemon has adopted the children of what has ended.
+        census.expire()
         var information = unsafe siginfo_t()
         while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 {
             guard errno == EINTR else { return nil }  // ECHILD: no children.
@@ -127,6 +156,7 @@ final class LaunchedTrees {
     func reap(_ process: ProcessID) {
         while waitpid(process.number, nil, WNOHANG) < 0, errno == EINTR {}
         launches.reaped(process)
+        census.reaped(process.number)
         if process.number == guardProcess { guardProcess = nil }
     }
 }

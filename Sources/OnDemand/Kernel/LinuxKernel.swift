@@ -20,12 +20,15 @@ final class LinuxKernel: Kernel {
     private let launcher: ProgramLauncher
     private let search: ListenerSearch
     private let manager: ServiceManager
+    /// Not of a worker thread, which shares the types with those that the main thread uses.
+    private let isMain: Bool
 
     /// `asksSystem` is false in tests of a system without sock_diag. `ownProgram` names the daemon's executable if the
     /// process is another one.
     init(asksSystem: Bool = true, ownProgram: String = OwnProgram.path()) throws(SystemError) {
         // First, because it counts the descriptors that were open at startup.
         manager = ServiceManager()
+        isMain = true
         poll = try EventPoll()
         trees = LaunchedTrees()
         launcher = try ProgramLauncher(trees, ownProgram: ownProgram)
@@ -35,6 +38,7 @@ final class LinuxKernel: Kernel {
     /// Creates the kernel of another thread of the same process. Only the thread of the first one starts processes,
     /// searches for listeners and speaks to the manager.
     private init(besides first: LinuxKernel) throws(SystemError) {
+        isMain = false
         poll = try EventPoll()
         (trees, launcher, search, manager) = (first.trees, first.launcher, first.search, first.manager)
     }
@@ -104,7 +108,12 @@ final class LinuxKernel: Kernel {
     }
 
     func unwatch(_ descriptor: Descriptor) { poll.unwatch(descriptor) }
-    func wait(until deadline: Instant?) -> Int { poll.wait(until: deadline) }
+
+    func wait(until deadline: Instant?) -> Int {
+        if isMain { trees.turnEnds() }
+        return poll.wait(until: deadline)
+    }
+
     func event(at position: Int) -> ReadinessEvent { poll.event(at: position) }
     func openWakeup() throws(SystemError) -> Descriptor { try Wakeup.open() }
     func signalWakeup(_ wakeup: Descriptor) { Wakeup.signal(wakeup) }
@@ -198,7 +207,7 @@ final class LinuxKernel: Kernel {
         trees.members(ofTreeOf: leader, atMost: limit)
     }
 
-    func treeExists(of leader: ProcessID) -> Bool { trees.treeExists(of: leader) }
+    func endedTrees(among leaders: [ProcessID]) -> [ProcessID] { trees.endedTrees(among: leaders) }
     func nextExited() -> ExitedProcess? { trees.nextExited() }
     func reap(_ process: ProcessID) { trees.reap(process) }
     func residentBytes(of process: ProcessID?) -> Int? { ProcessTable.residentBytes(of: process) }

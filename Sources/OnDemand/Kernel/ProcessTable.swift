@@ -27,12 +27,27 @@ enum ProcessTable {
     static func children(of process: Int32) -> [Int32] {
         var isTold = false
         let children = ProcFile.entries(of: "/proc/\(process)/task").flatMap { thread in
-            let text = ProcFile.contents(of: "/proc/\(process)/task/\(thread)/children")
-            isTold = isTold || text != nil
-            return (text ?? "").split(separator: " ").compactMap { Int32($0) }
+            let list = ProcFile.bytes(of: "/proc/\(process)/task/\(thread)/children")
+            isTold = isTold || list != nil
+            return numbers(in: list ?? [])
         }
         guard !isTold, !hasChildrenFiles else { return children }
         return all().filter { facts(of: $0)?.parent == process }
+    }
+
+    /// Decimal numbers with a space behind each.
+    private static func numbers(in list: [UInt8]) -> [Int32] {
+        var numbers: [Int32] = []
+        var number: Int32 = 0
+        for byte in list {
+            if byte >= 0x30, byte <= 0x39 {
+                number = number &* 10 &+ Int32(byte - 0x30)
+            } else if number > 0 {
+                numbers.append(number)
+                number = 0
+            }
+        }
+        return numbers
     }
 
     private static let hasChildrenFiles = unsafe access("/proc/self/task/\(getpid())/children", R_OK) == 0

@@ -177,6 +177,10 @@ enum Limits {
     static let guardDelay: Duration = .milliseconds(20)
     /// Pause from the end of a guard, or a failure to start or message it, to the next attempt.
     static let guardPause: Duration = .seconds(1)
+    /// Exits of processes that are handled in one iteration, and the time for them: each may begin a stop plan. The
+    /// rest follow in later iterations.
+    static let exitsPerTurn = 64
+    static let exitTimePerTurn: Duration = .milliseconds(2)
     /// Timeout of a probe before it is retried.
     static let probeTimeout: Duration = .seconds(1)
     /// Timeout from the connection to the response of a probe. Longer than the first request of an application that

@@ -237,17 +237,6 @@ final class CommandRunner<K: Kernel> {
         dispatch(run, .exited(exit))
     }
 
-    /// An orphan may have been the last process of a tree. Call after processes were reaped.
-    func lookForEndedTrees() {
-        guard runCount > 0 else { return }
-        for run in runs.compactMap(\.self) where isTreeGone(run) { dispatch(run, .treeGone) }
-    }
-
-    func isTreeGone(_ run: Run) -> Bool {
-        guard run.machine.awaitsTree, let process = run.process else { return false }
-        return !kernel.treeExists(of: process)
-    }
-
     func timerFired(_ slot: Int, _ timer: RunTimer) {
         guard runs.indices.contains(slot), let run = runs[slot] else { return }
         guard timer == .output else { return dispatch(run, .timerFired(timer)) }
@@ -280,7 +269,8 @@ final class CommandRunner<K: Kernel> {
 
     func dispatch(_ run: Run, _ event: RunMachine.Event) {
         for effect in run.machine.apply(event, at: kernel.now()) { perform(effect, run) }
-        if isTreeGone(run) { return dispatch(run, .treeGone) }
+        // The daemon may have been out of descriptors when the last process of the tree was reaped.
+        if event == .timerFired(.stopStep), run.machine.awaitsTree { trees.lookLater() }
         // Reading may have waited for the end of the tree.
         if run.machine.isDraining, run.isReadable { read(run) }
     }

@@ -77,6 +77,9 @@ final class ProcessTrees<K: Kernel> {
         }
     }
 
+    /// Schedules a look for exits and ended trees, once for all requests of this turn.
+    func lookLater() { reactor.resumeLater(Token(SupervisorToken.trees, index: 0, generation: 0)) }
+
     // MARK: The guard
 
     private func armGuard(after delay: Duration) {

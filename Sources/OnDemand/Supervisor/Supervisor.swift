@@ -151,22 +151,43 @@ final class Supervisor<K: Kernel> {
         }
     }
 
-    /// Handles the exit of children and adopted orphans. One SIGCHLD may stand for many exits.
+    /// Handles exits of children and adopted orphans within a share of this turn, and then looks for trees that have
+    /// ended: an orphan may have been the last process of one. A SIGCHLD may stand for many exits.
     func reapChildren() {
+        var share = WorkShare(
+            items: Limits.exitsPerTurn, time: Limits.exitTimePerTurn, from: kernel.now(), itemsPerLook: 1)
         while let ended = kernel.nextExited() {
-            // Reap last: until then no other process can get the pid, so signals cannot reach a foreign process (trap
-            // P6).
-            defer { kernel.reap(ended.process) }
-            switch trees.owner(of: ended.process) {
-            case .processGuard: trees.guardEnded(ended.exit)
-            case .backend(let id): exited(known(id), ended.exit)
-            case .run(let slot): runner.exited(slot, ended.exit)
-            case nil: break  // An adopted orphan.
+            reap(ended)
+            guard share.takeItem(kernel.now) else {
+                trees.lookLater()
+                break
             }
         }
-        // An orphan may have been the last process of a tree.
-        for backend in inOrder where treeIsGone(backend) { dispatch(backend, .treeGone) }
-        runner.lookForEndedTrees()
+        lookForEndedTrees()
+    }
+
+    private func reap(_ ended: ExitedProcess) {
+        // Reap last: until then no other process can get the pid, so signals cannot reach a foreign process (trap P6).
+        defer { kernel.reap(ended.process) }
+        switch trees.owner(of: ended.process) {
+        case .processGuard: trees.guardEnded(ended.exit)
+        case .backend(let id): exited(known(id), ended.exit)
+        case .run(let slot): runner.exited(slot, ended.exit)
+        case nil: break  // An adopted orphan.
+        }
+    }
+
+    /// Asks once for all trees that are expected to end.
+    private func lookForEndedTrees() {
+        let waiting = inOrder.filter(awaitsTree).compactMap(\.child?.process) + runner.awaitedTrees
+        guard !waiting.isEmpty else { return }
+        for leader in kernel.endedTrees(among: waiting) {
+            switch trees.owner(of: leader) {
+            case .backend(let id): dispatch(known(id), .treeGone)
+            case .run(let slot): runner.treeEnded(slot)
+            case .processGuard, nil: preconditionFailure("a tree without an owner has ended")
+            }
+        }
     }
 
     private func exited(_ backend: SupervisedBackend, _ exit: Exit) {
@@ -262,15 +283,17 @@ final class Supervisor<K: Kernel> {
             }
             if backend.machine.state.name != before { renewDependencyLeases(on: backend) }
             if event == .command(.enable) { startDependents(backend) }
-            if events.isEmpty, treeIsGone(backend) { events.append(.treeGone) }
+            // The daemon may have been out of descriptors when the last process of the tree was reaped.
+            if event == .timerFired(.stopStep) || event == .shutdownForced, awaitsTree(backend) { trees.lookLater() }
         }
     }
 
     private func jitter() -> Double { Double(kernel.random() >> 11) * 0x1p-53 }
 
-    private func treeIsGone(_ backend: SupervisedBackend) -> Bool {
-        guard case .stopping = backend.machine.state, let child = backend.child, child.exit != nil else { return false }
-        return !kernel.treeExists(of: child.process)
+    /// Whether the leader has exited and others may remain.
+    private func awaitsTree(_ backend: SupervisedBackend) -> Bool {
+        guard case .stopping = backend.machine.state else { return false }
+        return backend.child?.exit != nil
     }
 
     /// Performs one effect. Returns the event that it reports at once, if any.

@@ -1,6 +1,8 @@
 /// The sockets and timers of the supervisor. The index is that of the `BackendID`.
 enum SupervisorToken: UInt8, OwnedKind {
     case output, errors, probe, notification
+    /// Exits and ends of process trees that are looked for in another turn.
+    case trees
 
     static var owner: Owner { .supervisor }
 }
@@ -46,6 +48,7 @@ extension Supervisor {
         case .output, .errors: outputReady(token, isResumed: readiness.isEmpty)
         case .probe: probeReady(token)
         case .notification: notificationReady(token)
+        case .trees: reapChildren()
         }
     }
 

@@ -63,6 +63,44 @@ struct LaunchTests {
         #expect(launches[ProcessID(number: 200)] == nil, "a process that the daemon did not start leads nothing")
     }
 
+    @Test("A4 an adopted child is a member by what was known, by its mark, or by a number that still proves it")
+    func launchOfChild() {
+        var launches = LaunchRegistry()
+        launches.began(200, start: 100)
+        launches.began(300, start: 100)
+        let (first, second) = (ProcessID(number: 200, launch: 1), ProcessID(number: 300, launch: 2))
+        let inSession = process(205, group: 205, session: 200)
+        #expect(launches.launch(of: inSession, mark: .untold) == 1)
+        #expect(launches.launch(of: inSession, mark: .own(launch: 2)) == 2, "a mark precedes numbers")
+        #expect(launches.launch(of: inSession, mark: .own(launch: 9)) == nil, "a launch that has ended")
+        let detached = process(206, group: 206, session: 206)
+        #expect(launches.launch(of: detached, mark: .untold) == nil)
+        launches.remember([detached], of: second)
+        #expect(launches.launch(of: detached, mark: .untold) == 2)
+        launches.remember([], of: second)
+        #expect(launches.launch(of: detached, mark: .untold) == nil)
+        launches.reaped(first)
+        #expect(launches.launch(of: inSession, mark: .untold) == 1)
+        launches.groupAnsweredGone(first)
+        #expect(launches.launch(of: inSession, mark: .untold) == nil)
+        launches.began(200, start: 900)
+        #expect(launches.launch(of: inSession, mark: .untold) == 3)
+        launches.ended(first)
+        #expect(launches.leader(200) == ProcessID(number: 200, launch: 3))
+    }
+
+    @Test("a process whose start time is hidden is forgotten when its pid is reaped")
+    func hiddenMember() {
+        var launches = LaunchRegistry()
+        launches.began(200, start: 100)
+        let leader = ProcessID(number: 200, launch: 1)
+        let hidden = process(205, group: 205, session: 205, start: 0)
+        launches.remember([hidden], of: leader)
+        #expect(launches.launch(of: hidden, mark: .untold) == 1)
+        launches.reaped(ProcessID(number: 205))
+        #expect(launches.launch(of: hidden, mark: .untold) == nil && launches[leader]?.known == [])
+    }
+
     @Test("A2 a mark is written and read, as text with its namespace and in the bits of a limit")
     func marks() throws {
         let mark = LaunchMark(namespace: 4_026_531_836, daemon: 4_194_303, start: 123_456_789, launch: 70_000)

@@ -239,10 +239,10 @@ struct LinuxKernelProcessTests {
                 command: "/bin/sh", arguments: ["-c", "sleep 60 & echo up; exit 0"], workingDirectory: "/")
             let spawned = try bench.kernel.spawn(command)
             #expect(bench.reaped() == ExitedProcess(process: spawned.process, exit: .status(0)), "the leader first")
-            #expect(bench.kernel.treeExists(of: spawned.process), "a grandchild is left")
+            #expect(bench.kernel.endedTrees(among: [spawned.process]) == [], "a grandchild is left")
             bench.kernel.signal(treeOf: spawned.process, .terminate)
             #expect(bench.reaped()?.exit == .signal(15), "the orphan is ours to reap")
-            #expect(!bench.kernel.treeExists(of: spawned.process), "no process is left")
+            #expect(bench.kernel.endedTrees(among: [spawned.process]) == [spawned.process], "no process is left")
             #expect(bench.kernel.nextExited() == nil, "nothing is left to reap")
         }
     }
@@ -261,7 +261,7 @@ struct LinuxKernelProcessTests {
             bench.kernel.signal(treeOf: spawned.process, .terminate)
             let ended = [bench.reaped(), bench.reaped()]
             #expect(ended.allSatisfy { $0?.exit == .signal(15) }, "both were told")
-            #expect(!bench.kernel.treeExists(of: spawned.process), "no process is left")
+            #expect(bench.kernel.endedTrees(among: [spawned.process]) == [spawned.process], "no process is left")
         }
     }
 

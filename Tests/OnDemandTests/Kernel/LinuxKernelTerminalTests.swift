@@ -29,7 +29,7 @@ struct LinuxKernelTerminalTests {
                     fromTerminal: spawned.terminal, into: &buffer, atMost: buffer.count)
                 { bytes += buffer[..<count] }
             }
-            if exit != nil, !bench.kernel.treeExists(of: spawned.process) { break }
+            if exit != nil, bench.kernel.endedTrees(among: [spawned.process]) == [spawned.process] { break }
             while let ended = bench.kernel.nextExited() {
                 bench.kernel.reap(ended.process)
                 if ended.process == spawned.process { exit = ended.exit }

@@ -13,6 +13,8 @@ struct ChildTable {
     var requirements: [[Int]] = []
     var tellsReadiness: [Bool] = []
     private(set) var reaped = 0
+    /// How often the processes of all trees were looked at.
+    var censuses = 0
     private(set) var born = 0
     private var lastID: Int32 = 200
     private var launches: UInt64 = 0
@@ -251,7 +253,10 @@ extension SimulatedKernel {
         }
     }
 
-    func treeExists(of leader: ProcessID) -> Bool { !children.tree(of: leader).isEmpty }
+    func endedTrees(among leaders: [ProcessID]) -> [ProcessID] {
+        children.censuses += 1
+        return leaders.filter { children.tree(of: $0).isEmpty }
+    }
 
     func nextExited() -> ExitedProcess? {
         if let guardian = children.endedGuards.first {
