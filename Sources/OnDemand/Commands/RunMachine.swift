@@ -8,10 +8,11 @@
 ///
 /// The exit of the leader is the result, unless the daemon has begun to stop the run before: then the reason of that
 /// stop is. Processes that the leader leaves behind get the stop plan too. A shutdown begins the stop plan, and sends
-/// KILL at a given time, whatever the plan says.
+/// KILL at a given time, whatever the plan says. A process of another user, such as one of sudo(8), may refuse signals
+/// of the daemon: when KILL is refused, or the stop is overdue, the terminal is closed, and its session gets SIGHUP.
 ///
 /// Invariants: an ended run has exactly one result. No signal is sent once the tree is gone. No timer is armed in
-/// `draining` and `ended`. KILL is repeated until the tree is gone.
+/// `draining` and `ended`. KILL is repeated until the tree is gone. The terminal is closed at most once before that.
 ///
 /// Example: `spawned` arms `timeout`. It fires: `stopping`, TERM, and `stopStep` is armed. `exited` and `treeGone`:
 /// `draining`. `outputRead`: `ended`, timed out.
@@ -32,6 +33,8 @@ struct RunMachine {
         var step = 0
         /// Exit of the leader; nil while it runs.
         var exit: Exit?
+        /// The terminal is closed.
+        var hasHungUp = false
     }
 
     enum Cause: Equatable {
@@ -60,6 +63,8 @@ struct RunMachine {
         /// All output of the ended tree is read.
         case outputRead
         case timerFired(RunTimer)
+        /// A process of the tree may not be signalled.
+        case signalRefused(StopSignal)
         case stopRequested
         /// The daemon stops: KILL follows at `killAt` at the latest.
         case shutdownRequested(killAt: Instant)
@@ -72,6 +77,10 @@ struct RunMachine {
         case disarm(RunTimer)
         /// To all processes of the tree.
         case signal(StopSignal)
+        /// Close the terminal although processes are left: its session gets SIGHUP.
+        case hangUp
+        /// The stop is overdue, and processes are left.
+        case reportOverdue
         /// Read the rest of the output and report `outputRead`.
         case readRest
         case end(Outcome)
@@ -106,7 +115,8 @@ struct RunMachine {
             state = .ended(outcome)
             return [.end(outcome)]
         // A start takes one call, so nothing comes between.
-        case .exited, .treeGone, .outputRead, .timerFired, .stopRequested, .shutdownRequested, .killRequested:
+        case .exited, .treeGone, .outputRead, .timerFired, .signalRefused, .stopRequested, .shutdownRequested,
+            .killRequested:
             impossible(event)
         }
     }
@@ -122,7 +132,7 @@ struct RunMachine {
         case .killRequested:
             return [.disarm(.timeout)] + stop(Stop(cause: .shutdown, step: stopPlan.steps.count), now)
         case .spawned, .spawnFailed, .treeGone, .outputRead, .timerFired(.stopStep), .timerFired(.kill),
-            .timerFired(.output):
+            .timerFired(.output), .signalRefused:
             impossible(event)
         }
     }
@@ -148,7 +158,9 @@ struct RunMachine {
             return [.disarm(.stopStep), .disarm(.kill), .readRest]
         case .timerFired(.stopStep):
             stop.step += 1
-            return self.stop(stop, now)
+            guard stop.step >= stopPlan.overdueStep else { return self.stop(stop, now) }
+            return self.stop(stop, now) + hangUp(&stop) + [.reportOverdue]
+        case .signalRefused(let signal): return signal == .kill ? hangUp(&stop) : []
         case .timerFired(.kill), .killRequested:
             guard stop.step < stopPlan.steps.count else { return [] }
             stop.step = stopPlan.steps.count
@@ -159,20 +171,27 @@ struct RunMachine {
         }
     }
 
+    private mutating func hangUp(_ stop: inout Stop) -> [Effect] {
+        guard !stop.hasHungUp else { return [] }
+        stop.hasHungUp = true
+        state = .stopping(stop)
+        return [.hangUp]
+    }
+
     private mutating func whileDraining(_ outcome: Outcome, _ event: Event) -> [Effect] {
         switch event {
         case .outputRead:
             state = .ended(outcome)
             return [.end(outcome)]
         case .stopRequested, .shutdownRequested, .killRequested: return []
-        case .spawned, .spawnFailed, .exited, .treeGone, .timerFired: impossible(event)
+        case .spawned, .spawnFailed, .exited, .treeGone, .timerFired, .signalRefused: impossible(event)
         }
     }
 
     private func whileEnded(_ event: Event) -> [Effect] {
         switch event {
         case .stopRequested, .shutdownRequested, .killRequested: return []
-        case .spawned, .spawnFailed, .exited, .treeGone, .outputRead, .timerFired: impossible(event)
+        case .spawned, .spawnFailed, .exited, .treeGone, .outputRead, .timerFired, .signalRefused: impossible(event)
         }
     }
 

@@ -10,7 +10,7 @@ enum CommandTable {
             let colour = index == 0 ? nil : commands[index - 1].last.first.map { $0.hasSucceeded ? green : red }
             return (cells + [colour.map { paint($0, last) } ?? last]).joined(separator: "  ")
         }
-        let running = commands.flatMap { command in command.running.map { line(of: $0, command) } }
+        let running = commands.flatMap { command in command.running.map { line(of: $0, command, paint) } }
         return (table + (running.isEmpty ? [] : [""] + running)).map { $0 + "\n" }.joined()
     }
 
@@ -28,9 +28,11 @@ enum CommandTable {
         ]
     }
 
-    private static func line(of run: Snapshot.Run, _ command: Snapshot.Command) -> String {
+    private static func line(of run: Snapshot.Run, _ command: Snapshot.Command, _ paint: ANSIStyle) -> String {
+        let remaining = run.remaining.joined(separator: ", ").withoutControls
+        let overdue = remaining.isEmpty ? "" : "; \(paint(.red, "stop overdue:")) \(remaining)"
         let verb = run.state == .stopping ? "is stopping" : "is running"
         return "\(command.name): \(run.id) \(verb) for \(StatusTable.age(run.duration)),"
-            + " \(run.outputBytes) bytes of output"
+            + " \(run.outputBytes) bytes of output\(overdue)"
     }
 }

@@ -52,6 +52,8 @@ extension Snapshot {
         var ending: RunEnding?
         /// Bytes that the program has written.
         var outputBytes: UInt64 = 0
+        /// Its processes that are left when its stop is overdue, in words.
+        var remaining: [String] = []
 
         var hasSucceeded: Bool { exit == .status(0) && ending == .exited }
 

@@ -41,7 +41,8 @@ enum PageCommandCard {
           const state = run.ending === null ? run.state : resultOf(run);
           const time = `${run.ending === null ? "for" : "after"} ${precise(run.duration_ms)}`;
           const began = new Date(1000 * run.started_at).toLocaleTimeString();
-          return `${state} ${time}, started at ${began}, ${size(run.output_bytes)} of output`;
+          const left = run.remaining.length === 0 ? "" : `; the stop is overdue: ${run.remaining.join(", ")}`;
+          return `${state} ${time}, started at ${began}, ${size(run.output_bytes)} of output${left}`;
         }
 
         class CommandCard {

@@ -40,6 +40,7 @@ extension StatusJSON {
             ("started_at", number(run.startedAt)),
             ("duration_ms", number(run.duration)),
             ("output_bytes", number(run.outputBytes)),
+            ("remaining", array(run.remaining.map(JSONText.quoted))),
         ])
     }
 }

@@ -21,6 +21,7 @@ extension CommandRunner {
             id: run.id.text, startedAt: run.startedAtWall, duration: kernel.now() - run.startedAt)
         summary.state = run.machine.shownState
         summary.outputBytes = run.output.byteCount
+        summary.remaining = (run.remaining ?? []).map(\.shown)
         if case .ended(let outcome) = run.machine.state {
             summary.exit = outcome.exit
             summary.ending = outcome.ending

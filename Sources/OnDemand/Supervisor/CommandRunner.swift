@@ -64,7 +64,7 @@ final class CommandRunner<K: Kernel> {
         var machine: RunMachine
         var output: RunOutput
         var process: ProcessID?
-        /// nil: the program was not started, or the tree has ended.
+        /// nil: the program was not started, the terminal was closed to end the session, or the tree has ended.
         var terminal: Descriptor?
         /// The terminal may have unread bytes.
         var isReadable = false
@@ -76,6 +76,8 @@ final class CommandRunner<K: Kernel> {
         /// When the timer for output fires; nil: it is not armed.
         var armedOutput: Instant?
         var refusesSignals = false
+        /// Processes that are alive when the stop is overdue, as of the last retry. nil: not overdue.
+        var remaining: [ProcessDescription]?
         var followers: [Token] = []
         /// The last state, once the machine has ended.
         var summary: Snapshot.Run?
@@ -241,13 +243,13 @@ final class CommandRunner<K: Kernel> {
         guard runs.indices.contains(slot), let run = runs[slot] else { return }
         guard timer == .output else { return dispatch(run, .timerFired(timer)) }
         run.armedOutput = nil
-        if run.isUnwatched { run.isReadable = true }
+        if run.isUnwatched, run.terminal != nil { run.isReadable = true }
         read(run)
     }
 
     func terminalReady(_ token: Token) {
         guard token != Self.queueToken else { return readQueued() }
-        guard let run = run(for: token) else { return }
+        guard let run = run(for: token), run.terminal != nil else { return }
         run.isReadable = true
         // Terminals that wait are read first.
         if readQueue.isEmpty { read(run) } else { enqueue(run) }
@@ -272,7 +274,7 @@ final class CommandRunner<K: Kernel> {
         // The daemon may have been out of descriptors when the last process of the tree was reaped.
         if event == .timerFired(.stopStep), run.machine.awaitsTree { trees.lookLater() }
         // Reading may have waited for the end of the tree.
-        if run.machine.isDraining, run.isReadable { read(run) }
+        if run.machine.isDraining { read(run) }
     }
 
     func perform(_ effect: RunMachine.Effect, _ run: Run) {
@@ -280,22 +282,13 @@ final class CommandRunner<K: Kernel> {
         case .arm(let timer, let instant): reactor.arm(.run(run.slot, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.run(run.slot, timer))
         case .signal(let signal): self.signal(run, signal)
+        case .hangUp: hangUp(run)
+        case .reportOverdue: reportOverdue(run)
         case .readRest:
-            run.isReadable = true
+            run.isReadable = run.terminal != nil
             run.output.readRest()
         case .end(let outcome): end(run, outcome)
         }
-    }
-
-    func signal(_ run: Run, _ signal: StopSignal) {
-        guard let process = run.process else { preconditionFailure("a signal without a process") }
-        trees.changed(process)
-        guard let code = kernel.signal(treeOf: process, signal), !run.refusesSignals else { return }
-        run.refusesSignals = true
-        let fields = [
-            LogField("pid", process.number), LogField("signal", signal.name), LogField("detail", "\(code)"),
-        ]
-        log.record(.signalRefused, about(run) + fields)
     }
 
     /// The tree has ended and its output is read; messages may still be under way.
@@ -303,6 +296,7 @@ final class CommandRunner<K: Kernel> {
         if let terminal = run.terminal { kernel.close(terminal) }
         run.terminal = nil
         if let process = run.process { trees.ended(process) }
+        run.remaining = nil
         run.output.close(RunEndLine.text(outcome, timeout: run.definition.timeout))
         let summary = summary(run)
         run.summary = summary

@@ -83,6 +83,36 @@ struct RunMachineTests {
         #expect(signals == [.quit] + Array(repeating: .kill, count: 11))
     }
 
+    @Test("a refused KILL closes the terminal once, and a refused TERM does not")
+    func refusedSignals() {
+        var machine = running()
+        _ = machine.apply(.stopRequested, at: noon)
+        #expect(machine.apply(.signalRefused(.terminate), at: noon) == [])
+        for _ in 0..<2 { _ = machine.apply(.timerFired(.stopStep), at: noon) }
+        #expect(machine.apply(.signalRefused(.kill), at: noon) == [.hangUp])
+        #expect(machine.apply(.signalRefused(.kill), at: noon) == [])
+        for event: RunMachine.Event in [.exited(.signal(1)), .treeGone, .outputRead] {
+            _ = machine.apply(event, at: noon)
+        }
+        #expect(ended(machine) == .init(ending: .stopped, exit: .signal(1)))
+    }
+
+    @Test("a stop is overdue five seconds after its plan: the terminal is closed, and each KILL reports what is left")
+    func overdue() {
+        var machine = running()
+        _ = machine.apply(.stopRequested, at: noon)
+        for _ in 0..<Self.plan.overdueStep - 1 {
+            #expect(machine.apply(.timerFired(.stopStep), at: noon).count == 2)
+        }
+        let next = noon + Limits.overdueStopRetry
+        #expect(
+            machine.apply(.timerFired(.stopStep), at: noon)
+                == [.signal(.kill), .arm(.stopStep, at: next), .hangUp, .reportOverdue])
+        #expect(
+            machine.apply(.timerFired(.stopStep), at: noon)
+                == [.signal(.kill), .arm(.stopStep, at: next), .reportOverdue])
+    }
+
     @Test("a second reason changes nothing but the time")
     func secondReason() {
         var machine = running()
@@ -122,6 +152,7 @@ struct RunWalkTests {
         enum Move: CaseIterable {
             case spawn, failSpawn, exit, crash, leaveOthers, othersEnd, readOutput
             case timeout, stopStep, kill, stop, shutDown, killNow
+            case forbid
         }
 
         enum Process { case none, leader, others, gone }
@@ -133,6 +164,9 @@ struct RunWalkTests {
         var timers: [RunTimer: Instant] = [:]
         var ends: [RunMachine.Outcome] = []
         var mayRead = false
+        /// The processes belong to another user.
+        var refusesSignals = false
+        var hasHungUp = false
         var violation: String?
         /// The first reason of the daemon to stop it.
         var reason: RunEnding?
@@ -149,6 +183,7 @@ struct RunWalkTests {
             case .stopStep: timers[.stopStep] != nil
             case .kill: timers[.kill] != nil
             case .stop, .shutDown, .killNow: machine.state != .starting
+            case .forbid: process == .leader && !refusesSignals
             }
         }
 
@@ -176,6 +211,7 @@ struct RunWalkTests {
             case .stop: ask(.stopRequested, .stopped)
             case .shutDown: ask(.shutdownRequested(killAt: now + .seconds(3)), .shutdown)
             case .killNow: ask(.killRequested, .shutdown)
+            case .forbid: refusesSignals = true
             }
             check()
         }
@@ -201,7 +237,13 @@ struct RunWalkTests {
                 switch effect {
                 case .arm(let timer, let instant): timers[timer] = instant
                 case .disarm(let timer): timers[timer] = nil
-                case .signal: expect(process != .none, "a signal without a process")
+                case .signal(let signal):
+                    expect(process != .none, "a signal without a process")
+                    if refusesSignals { tell(.signalRefused(signal)) }
+                case .hangUp:
+                    expect(process != .none && process != .gone && !hasHungUp, "a terminal is closed twice, or late")
+                    hasHungUp = true
+                case .reportOverdue: expect(hasHungUp, "an overdue stop with an open terminal")
                 case .readRest: mayRead = true
                 case .end(let outcome): ends.append(outcome)
                 }

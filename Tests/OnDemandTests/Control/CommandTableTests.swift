@@ -13,7 +13,7 @@ struct CommandTableTests {
                 apply  database,user_id  1 of 2   7        2          3       1        status 3 after 1s
                 fresh  -                 0 of 1   0        0          0       0        -
 
-                apply: run-2 is stopping for 1m1s, 4096 bytes of output
+                apply: run-2 is stopping for 1m1s, 4096 bytes of output; stop overdue: 4711 (sudo)
 
                 """)
         let coloured = CommandTable.text(of: commands, paint: .colours)

@@ -140,6 +140,7 @@ extension SimulatedKernel {
         children.starts[program] += 1
         children.all.append(process)
         let descriptor = insert(.pipe(terminal))
+        terminal.hungUp = { [weak process] in process?.hear(.hangUp) }
         terminal.changed = { [weak self] in self?.edge(onTerminal: descriptor.raw) }
         process.begin(at: children.addresses[program])
         trace.note("spawn", Int(id), program, at: clock)

@@ -235,7 +235,11 @@ final class SimulatedPipe {
     var writers = 0 {
         didSet { if writers == 0, oldValue > 0 { changed?() } }
     }
-    var isClosed = false
+    var isClosed = false {
+        didSet { hungUp?() }
+    }
+    /// Called when the daemon closes a terminal: its session gets SIGHUP from the kernel, under any user.
+    var hungUp: (() -> Void)?
     /// Called when there is something to read; for a terminal, which is watched edge-triggered.
     var changed: (() -> Void)?
 

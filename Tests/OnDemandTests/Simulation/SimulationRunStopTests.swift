@@ -35,4 +35,53 @@ struct SimulationRunStopTests {
         bench.kernel.faults = .none
         #expect(bench.rest() == [])
     }
+
+    @Test("a run of another user gets SIGHUP from its closed terminal when KILL is refused")
+    func hangUp() throws {
+        var script = ChildScript.printing([(.zero, "a"), (.seconds(4), "b")], exitsAfter: nil)
+        script.refusesSignals = true
+        let bench = try CommandBench([script])
+        let run = try #require(bench.start())
+        let client = bench.cables.subscribed(run.stream)
+        bench.ask("DELETE", "/apply/\(run.id)")
+        bench.run(for: .milliseconds(4900))
+        #expect(bench.state(of: run.id)["state"] == "stopping")
+        bench.run(for: .milliseconds(300))
+        let state = bench.state(of: run.id)
+        #expect(state["ending"] == "stopped" && state["signal"] == "1")
+        #expect(CommandBench.messages(of: client) == ["a", "b", "\r\nStopped.\r\n", Self.end])
+        let refused = bench.kernel.logged(.signalRefused)
+        #expect(refused.count == 1 && refused[0].contains("TERM") && refused[0].contains(run.id), "\(refused)")
+        #expect(bench.kernel.logged(.stopTimedOut) == [])
+        client.close()
+        #expect(bench.rest() == [])
+    }
+
+    @Test(
+        "a run that neither KILL nor SIGHUP ends is logged once, is named in the status, and ends by itself",
+        arguments: [
+            ChildScript(listensAfter: nil, exitsAfter: .seconds(60), ignoresTerminate: true, refusesSignals: true),
+            ChildScript(listensAfter: nil, exitsAfter: .seconds(60), ignoresTerminate: true, ignoresKill: true),
+        ])
+    func overdue(script: ChildScript) throws {
+        let bench = try CommandBench([script])
+        let run = try #require(bench.start())
+        let client = bench.cables.subscribed(run.stream)
+        bench.ask("DELETE", "/apply/\(run.id)")
+        bench.run(for: .milliseconds(9800))
+        func remaining() -> [String]? { bench.daemon.commandSnapshots.first?.running.first?.remaining }
+        #expect(remaining() == [] && bench.kernel.logged(.stopTimedOut) == [])
+        bench.run(for: .milliseconds(400))
+        #expect(try #require(remaining()).count == 1 && remaining()?[0].hasSuffix("(child)") == true)
+        let busy = bench.ask("POST", body: "{\"database\":\"x\"}")
+        #expect(busy.status == 409 && busy["id"] == run.id)
+        bench.run(for: .seconds(45))
+        let overdue = bench.kernel.logged(.stopTimedOut)
+        #expect(overdue.count == 1 && overdue[0].contains(run.id) && overdue[0].contains("(child)"), "\(overdue)")
+        bench.run(for: .seconds(10))
+        #expect(bench.state(of: run.id)["ending"] == "stopped")
+        #expect(CommandBench.messages(of: client) == ["\r\nStopped.\r\n", Self.end])
+        client.close()
+        #expect(bench.rest() == [])
+    }
 }

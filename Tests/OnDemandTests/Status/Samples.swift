@@ -18,7 +18,8 @@ extension Snapshot.Command {
             rejected: [.init(name: "busy", count: 3), .init(name: "unauthorized", count: 0)])
         command.running = [
             Snapshot.Run(
-                id: "run-2", startedAt: 1_795_276_800, duration: .seconds(61), state: .stopping, outputBytes: 4096)
+                id: "run-2", startedAt: 1_795_276_800, duration: .seconds(61), state: .stopping, outputBytes: 4096,
+                remaining: ["4711 (sudo)"])
         ]
         command.last = [
             Snapshot.Run(

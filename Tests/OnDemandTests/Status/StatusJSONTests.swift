@@ -80,14 +80,15 @@ import Testing
         let running: NSDictionary = [
             "id": "run-2", "state": "stopping", "exit_status": NSNull(), "signal": NSNull(), "ending": NSNull(),
             "started_at": 1_795_276_800, "duration_ms": 61_000, "output_bytes": 4096,
+            "remaining": ["4711 (sudo)"],
         ]
         let failed: NSDictionary = [
             "id": "run-1", "state": "ended", "exit_status": 3, "signal": NSNull(), "ending": "exited",
-            "started_at": 1_795_276_700, "duration_ms": 1500, "output_bytes": 12,
+            "started_at": 1_795_276_700, "duration_ms": 1500, "output_bytes": 12, "remaining": [String](),
         ]
         let killed: NSDictionary = [
             "id": "run-0", "state": "ended", "exit_status": NSNull(), "signal": 9, "ending": "timed_out",
-            "started_at": 1_795_276_000, "duration_ms": 600_000, "output_bytes": 0,
+            "started_at": 1_795_276_000, "duration_ms": 600_000, "output_bytes": 0, "remaining": [String](),
         ]
         let command: NSDictionary = [
             "name": "apply", "path": "/commands/apply", "cable": "cable", "params": ["database", "user_id"],
