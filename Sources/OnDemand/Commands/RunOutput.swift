@@ -7,7 +7,7 @@
 /// - Bytes that are not UTF-8 become U+FFFD, one for each maximal subpart (Unicode, 3.9), wherever the bytes were cut.
 ///   A U+0004 of the program becomes U+FFFD too: it must not be taken for the end.
 /// - At first output waits for a subscriber (*held*), up to `Limits.heldOutputBytes`: beyond, nothing is read. It flows
-///   when there is a subscriber, or when the time for it is over.
+///   when there is a subscriber, when the time for it is over, or when the driver holds too much for all runs.
 /// - Then the first message leaves at once, and full ones do. A smaller one waits until `Limits.commandMessagePause`
 ///   has passed since the last one, and is joined by what comes meanwhile.
 /// - Reading is bounded by `Limits.commandOutputRate` with a short burst, so a program that prints without end waits.
@@ -115,7 +115,7 @@ struct RunOutput {
         if case .held = delivery { delivery = .flowing(nextAt: now) }
     }
 
-    /// Nothing waits any more: the daemon stops.
+    /// Nothing waits any more: the daemon stops, or holds too much.
     mutating func release(at now: Instant) { delivery = .flowing(nextAt: now) }
 
     /// Returns the next message that may leave now.
@@ -148,6 +148,12 @@ struct RunOutput {
     }
 
     var hasEnded: Bool { input == .ended }
+
+    /// Bytes that wait for a subscriber, with the state of the run itself. 0: none waits any more.
+    var heldBytes: Int {
+        guard case .held = delivery else { return 0 }
+        return max(keptBytes, Limits.heldRunBytes)
+    }
 
     /// Bytes in memory, those included that have left.
     var keptBytes: Int { text.count + partial.count }

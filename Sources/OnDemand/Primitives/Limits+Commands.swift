@@ -18,6 +18,10 @@ extension Limits {
     static let firstSubscriberTimeout: Duration = .seconds(10)
     /// Output that waits for it. Beyond it the terminal is not read, and the program waits when it is full.
     static let heldOutputBytes = 64 * 1024
+    /// The same of all runs of a command, each of which counts with `heldRunBytes` at least: 64 runs that have printed
+    /// that much, or 1024 that have printed nothing. Beyond it the output of the oldest run leaves at once.
+    static let heldCommandBytes = 4 * 1024 * 1024
+    static let heldRunBytes = 4 * 1024
     /// Bytes of an ended program that are read beyond that; the kernel keeps less in a terminal.
     static let terminalRestBytes = 128 * 1024
     /// Output in one message. A longer one is cut.

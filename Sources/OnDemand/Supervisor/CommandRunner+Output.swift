@@ -62,6 +62,7 @@ extension CommandRunner {
     /// Passes messages on and arms the timer of the next one. The run may be over then.
     func settle(_ run: Run) {
         send(run)
+        boundHeldOutput(run)
         guard !run.output.hasEnded else { return finish(run) }
         var next = run.output.deadline(wantsToRead: run.isReadable && !run.isQueued, at: kernel.now())
         if run.isUnwatched, run.terminal != nil {

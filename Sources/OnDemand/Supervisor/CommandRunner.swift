@@ -46,6 +46,8 @@ final class CommandRunner<K: Kernel> {
         var table = RunTable()
         var counters = Snapshot.Command.Counters()
         var rejected = Counters<RunRejection>()
+        /// Output of its runs that waits for subscribers.
+        var heldBytes = 0
         /// It is not in the configuration any more; its runs finish.
         var isRemoved = false
     }
@@ -78,6 +80,8 @@ final class CommandRunner<K: Kernel> {
         var refusesSignals = false
         /// Processes that are alive when the stop is overdue, as of the last retry. nil: not overdue.
         var remaining: [ProcessDescription]?
+        /// Bytes that count for the held output of its command.
+        var heldBytes = 0
         var followers: [Token] = []
         /// The last state, once the machine has ended.
         var summary: Snapshot.Run?

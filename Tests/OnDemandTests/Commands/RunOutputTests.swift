@@ -42,6 +42,18 @@ struct RunOutputTests {
 
     // MARK: Memory
 
+    @Test("held output counts with its bytes, and with the state of its run, until it flows")
+    func heldBytes() {
+        var output = RunOutput(isHeld: true, at: noon)
+        #expect(output.heldBytes == Limits.heldRunBytes)
+        let bytes = [UInt8](repeating: 0x61, count: 3 * Limits.heldRunBytes)
+        output.append(bytes.span, at: noon)
+        #expect(output.heldBytes == bytes.count)
+        output.release(at: noon)
+        #expect(output.heldBytes == 0)
+        #expect(RunOutput(isHeld: false, at: noon).heldBytes == 0)
+    }
+
     @Test("a program that prints without end keeps a bounded number of bytes, whatever its pieces are")
     func endless() {
         var output = flowing()

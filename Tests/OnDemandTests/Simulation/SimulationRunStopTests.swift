@@ -84,4 +84,26 @@ struct SimulationRunStopTests {
         client.close()
         #expect(bench.rest() == [])
     }
+
+    @Test("the held output of all runs of a command is bounded: that of the oldest ones leaves without a subscriber")
+    func heldOutput() throws {
+        let text = String(repeating: "0123456789abcdef", count: 4 * 1024)
+        let bench = try CommandBench([.printing([(.zero, text)], exitsAfter: .milliseconds(20))])
+        var runs: [(id: String, stream: String)] = []
+        for number in 0..<80 {
+            runs.append(try #require(bench.start(database: "\(number)")))
+            bench.run(for: .milliseconds(40))
+            let kept = bench.runner.runs.compactMap { $0?.output.keptBytes }.reduce(0, +)
+            #expect(kept <= Limits.heldCommandBytes)
+        }
+        #expect(bench.runner.runs.compactMap(\.self).count == Limits.heldCommandBytes / text.utf8.count)
+        let (first, last) = (bench.cables.subscribed(runs[0].stream), bench.cables.subscribed(runs[79].stream))
+        bench.run(for: .seconds(1))
+        #expect(CommandBench.messages(of: first) == [])
+        #expect(CommandBench.messages(of: last).joined() == text + Self.end)
+        for run in runs.suffix(20) { #expect(bench.state(of: run.id)["output_bytes"] == "65536") }
+        first.close()
+        last.close()
+        #expect(bench.rest() == [])
+    }
 }
