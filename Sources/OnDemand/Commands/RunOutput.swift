@@ -31,8 +31,8 @@ struct RunOutput {
 
     private enum Input: Equatable {
         case open
-        /// Open, behind the end of the program: the kernel holds less than 128 KiB.
-        case rest
+        /// Open, behind the end of the program: so many bytes may still be read.
+        case rest(left: Int)
         case closed, ended
     }
 
@@ -63,25 +63,37 @@ struct RunOutput {
         let allowed = Self.bytes(in: now + Limits.commandOutputBurst - paidUntil)
         // Fewer bytes would not be worth a read.
         guard mayRead, allowed >= Limits.terminalReadBytes else { return 0 }
-        return min(allowed, max(0, capacity - waiting))
+        let room = min(allowed, max(0, capacity - waiting))
+        if case .rest(let left) = input { return min(room, left) }
+        return room
     }
 
     private var capacity: Int {
-        let rest = input == .rest ? Limits.terminalRestBytes : 0
+        let rest = if case .rest = input { Limits.terminalRestBytes } else { 0 }
         return switch delivery {
         case .held: Limits.heldOutputBytes + rest
         case .flowing: 2 * Limits.commandMessageBytes + rest
         }
     }
 
-    private var mayRead: Bool { input == .open || input == .rest }
+    private var mayRead: Bool {
+        switch input {
+        case .open, .rest: true
+        case .closed, .ended: false
+        }
+    }
 
-    /// The program has ended: its last output is read whether there is a subscriber or not.
-    mutating func readRest() { if input == .open { input = .rest } }
+    /// The program has ended: its last output is read whether there is a subscriber or not, up to
+    /// `Limits.terminalRestBytes`.
+    mutating func readRest() { if input == .open { input = .rest(left: Limits.terminalRestBytes) } }
+
+    /// All that an ended program can have written is read; what follows is of another one.
+    var isRestRead: Bool { input == .rest(left: 0) }
 
     mutating func append(_ bytes: Span<UInt8>, at now: Instant) {
         precondition(mayRead, "output behind the end")
         byteCount += UInt64(bytes.count)
+        if case .rest(let left) = input { input = .rest(left: max(0, left - bytes.count)) }
         paidUntil = max(paidUntil, now) + Self.time(of: bytes.count)
         var unread = partial
         unread.append(copying: bytes)

@@ -22,7 +22,8 @@ extension Limits {
     /// that much, or 1024 that have printed nothing. Beyond it the output of the oldest run leaves at once.
     static let heldCommandBytes = 4 * 1024 * 1024
     static let heldRunBytes = 4 * 1024
-    /// Bytes of an ended program that are read beyond that; the kernel keeps less in a terminal.
+    /// Bytes that are read behind the end of a run's processes; the kernel keeps less in a terminal. More are of a
+    /// process outside of the run that holds the terminal: they are not read, and the run ends.
     static let terminalRestBytes = 128 * 1024
     /// Output in one message. A longer one is cut.
     static let commandMessageBytes = 16 * 1024

@@ -44,8 +44,8 @@ extension CommandRunner {
             case .wouldBlock, .ended, .failed: run.isReadable = false
             }
         }
-        // Without a process nothing is written any more.
-        if run.machine.isDraining, !run.isReadable { return dispatch(run, .outputRead) }
+        // Without a process nothing is written any more, but by one of another tree that holds the terminal.
+        if run.machine.isDraining, !run.isReadable || run.output.isRestRead { return dispatch(run, .outputRead) }
         settle(run)
     }
 

@@ -88,6 +88,26 @@ struct RunOutputTests {
         #expect(text(messages).count == Limits.heldOutputBytes + 1 && messages.last == Self.end)
     }
 
+    @Test("behind the end of a program no more is read than a terminal holds")
+    func restIsBounded() {
+        for isHeld in [true, false] {
+            var output = RunOutput(isHeld: isHeld, at: noon)
+            var now = noon
+            output.append([UInt8](repeating: 0x61, count: 1000).span, at: now)
+            output.readRest()
+            for _ in 0..<1000 where !output.isRestRead {
+                let room = min(output.room(at: now), 4095)
+                if room > 0 { output.append([UInt8](repeating: 0x62, count: room).span, at: now) }
+                while output.next(at: now) != nil {}
+                now = now + .milliseconds(1)
+            }
+            #expect(output.isRestRead && output.room(at: now + .seconds(1)) == 0)
+            #expect(output.byteCount == UInt64(1000 + Limits.terminalRestBytes))
+            output.close(nil)
+            #expect(!output.isRestRead)
+        }
+    }
+
     // MARK: Text
 
     @Test(
