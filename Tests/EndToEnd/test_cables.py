@@ -28,6 +28,7 @@ import processes
 import wire
 from daemon import executable, service
 from page import rails_page
+from subscribers import Subscribers
 
 SECRET_KEY_BASE = "0" * 64
 STREAMS_SECRET = "a-secret-of-signed-streams"
@@ -482,6 +483,33 @@ def test_the_publisher_is_answered_although_a_thousand_clients_are_subscribed(se
     for connection in sockets:
         connection.close()
     processes.eventually(lambda: facts(daemon)["clients"] == 0, 10, what="all being gone")
+
+
+def test_broadcasts_beyond_what_a_cable_delivers_get_503_and_nothing_that_was_accepted_is_lost(serve):
+    daemon = serve(cable(limits={"max_queued_bytes": "64MiB"}))
+    with Subscribers(daemon, 300, "s") as clients:
+        before = processes.resident_kib(daemon.pid)
+        accepted, refused, number = [], None, 0
+        while refused is None and number < 200:
+            number += 1
+            connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=15)
+            connection.request("POST", "/_broadcast", json.dumps(
+                [{"stream": "s", "data": f"{number}.{part} " + "x" * 50_000} for part in range(18)]))
+            response = connection.getresponse()
+            if response.status == 201:
+                accepted += [f"{number}.{part}" for part in range(18)]
+            else:
+                refused = response
+        assert refused.status == 503 and refused.getheader("Retry-After") == "1" and b"deliver" in refused.read()
+        assert facts(daemon)["overloaded_publications"] == 1 and facts(daemon)["refused_publications"] == 0
+        with wire.Wire(daemon.status_address) as status:
+            text = status.ask(wire.request(path="/metrics", host="127.0.0.1")).body.decode()
+        assert 'ondemandd_cable_broadcasts_total{cable="cable",result="overloaded"} 1' in text
+        processes.eventually(
+            lambda: post(daemon, {"stream": "s", "data": "the last one"})[0] == 201, 30, 0.2, "a broadcast being accepted")
+        processes.eventually(lambda: clients.have(b"the last one") == 300, 30, what="the last one at all clients")
+        assert processes.resident_kib(daemon.pid) - before < 64 * 1024
+        assert [message.split()[0] for message in clients.messages()] == [*accepted, "the"]
 
 
 # Slow and hostile clients

@@ -27,6 +27,7 @@ import wire
 from clock import FastClock
 from daemon import executable, service, sleeping_double
 from page import rails_page
+from subscribers import Subscribers
 from test_cables import ACTION_CABLE, Client, facts, post, publish
 from test_inheritance import OF_THE_DAEMON, blocking, ignoring
 from test_reload import reload
@@ -582,6 +583,31 @@ def test_a_hundred_runs_with_leftovers_delay_no_message(serve, program, measured
         f"{quiet * 1000:.0f}, {max(delays) * 1000:.0f} ms; they took {time.monotonic() - usual:.1f} s"))
     # The machine has two cores, and the shells themselves keep them busy. It was two seconds.
     assert statistics.median(delays) < 0.05 and max(delays) < 0.5 + 4 * quiet, sorted(delays)[-5:]
+
+
+def test_a_program_that_prints_faster_than_its_clients_get_it_waits_and_costs_a_bounded_amount_of_memory(
+        serve, program, measured):
+    limits = {"max_queued_bytes": "64MiB"}
+    daemon = serve(program("exec seq 1 100000000", stream="out"), cables=[{**CABLE, "limits": limits}],
+                   top={"drain_timeout": "30s"})
+    with Subscribers(daemon, 400, "out") as clients:
+        run = begin(daemon)
+        processes.eventually(lambda: state(daemon, run)["output_bytes"] > 1 << 20, 15, what="a MiB of output")
+        resident = [processes.resident_kib(daemon.pid)]
+        for _ in range(20):
+            time.sleep(0.5)
+            resident.append(processes.resident_kib(daemon.pid))
+        printed = state(daemon, run)["output_bytes"]
+        measured("10 s of output for 400 clients: growth of the daemon, printed", (
+            f"{max(resident) - resident[0]} KiB, {printed >> 10} KiB"))
+        assert max(resident) - resident[0] < 40 * 1024
+        assert stop(daemon, run).status == 202
+        processes.eventually(lambda: clients.have(b'"\\u0004"') == 400, 40, what="the end at all clients")
+        text = "".join(clients.messages())
+    lines = text.removesuffix(END).removesuffix("\r\nStopped.\r\n").split("\r\n")
+    numbers = [int(line) for line in lines[:-1]]
+    assert numbers == list(range(1, len(numbers) + 1)), "nothing is missing, and nothing is there twice"
+    assert ended(daemon, run)["output_bytes"] in range(len(text) - 200, len(text) + 200)
 
 
 def test_messages_are_joined_when_they_come_fast(serve, program):
@@ -1240,6 +1266,49 @@ def test_a_shutdown_stops_the_run_and_its_clients_get_the_end_first(serve, progr
     assert daemon.wait() == 0
     record = daemon.wait_for("run_ended")
     assert record["ending"] == "shutdown" and len(daemon.events("run_started")) == 1
+
+
+@pytest.mark.parametrize("through", ["", "redis"])
+def test_a_shutdown_ends_no_client_before_it_has_the_last_message(serve, program, request, through):
+    cable = {**CABLE, "redis": {"url": request.getfixturevalue("redis").url}} if through else CABLE
+    daemon = serve(program("echo ready; exec sleep 100", stream="out"), cables=[cable], top={"close_jitter": "0"})
+    with Subscribers(daemon, 1500, "out") as clients:
+        begin(daemon)
+        processes.eventually(lambda: clients.have(b"ready") == 1500, 20, what="the first line at all clients")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+        processes.eventually(lambda: clients.ended == 1500, what="the end of all clients")
+        assert (clients.have(b"Stopped"), clients.have(b'"\\u0004"'), clients.have(b"server_restart")) == (1500,) * 3
+
+
+@pytest.mark.parametrize("change", ["removed", "disabled"])
+def test_a_reload_ends_no_client_before_it_has_what_was_accepted(serve, program, change):
+    daemon = serve(program("true"), top={"close_jitter": "0"})
+    text = "x" * 20_000
+    with Subscribers(daemon, 1000, "news") as clients:
+        assert post(daemon, {"stream": "news", "data": text})[0] == 201
+        assert post(daemon, {"stream": "news", "data": "the last one"})[0] == 201
+        reload(daemon, lambda configuration: configuration.update(
+            {"cables": [{**CABLE, "enabled": False}]} if change == "disabled" else
+            {"cables": [{**CABLE, "name": "new", "path": "/new"}], "commands": []}))
+        processes.eventually(lambda: clients.ended == 1000, what="the end of all clients")
+        assert (clients.have(b"the last one"), clients.have(b"server_restart")) == (1000, 1000)
+        assert daemon.stop() == 0
+
+
+def test_a_process_outside_of_a_run_that_prints_to_its_terminal_does_not_keep_the_run(serve, program):
+    daemon = serve(program(f"tty > $FOLDER/tty.new; mv $FOLDER/tty.new $FOLDER/tty; {GATE} exit 3", stream="out"))
+    run = begin(daemon)
+    terminal = program.await_file("tty").strip()
+    writer = ["sh", "-c", f"exec yes 0123456789 > {terminal}"]
+    with Viewer(daemon, stream="out") as viewer, subprocess.Popen(writer) as other:
+        try:
+            viewer.until("0123456789")
+            program.go()
+            viewer.rest()
+            assert ended(daemon, run)["exit_status"] == 3
+        finally:
+            other.kill()
 
 
 def test_a_shutdown_kills_what_takes_longer_than_the_drain(serve, program):

@@ -27,6 +27,8 @@ struct StreamMessage: Equatable, Sendable {
     }
 
     var byteCount: Int { message.count + (data?.count ?? 0) }
+    /// What it takes in memory, in bytes.
+    var memoryBytes: Int { byteCount + Limits.cableMessageBytes }
 }
 
 extension StreamTable {
@@ -37,6 +39,8 @@ extension StreamTable {
         /// A client that does not get them; its own batch, because others get the same bytes.
         let excluded: UInt32?
         var isSealed = false
+
+        var memoryBytes: Int { byteCount + messages.count * Limits.cableMessageBytes }
     }
 
     struct Delivery {
@@ -89,7 +93,7 @@ extension StreamTable {
     @discardableResult
     mutating func publish(_ message: StreamMessage, to name: [UInt8], excluding excluded: UInt32? = nil) -> Bool {
         guard let stream = stream(named: name) else { return false }
-        pendingBytes += message.byteCount
+        pendingBytes += message.memoryBytes
         guard let delivery = streams[stream].delivery.first, let last = delivery.batches.last else {
             streams[stream].delivery = [Delivery(batches: Queue([Batch(message, excluded)]))]
             delivering.append(stream)
@@ -146,7 +150,7 @@ extension StreamTable {
         while work < limit, let batch = streams[stream].delivery[0].batches.first {
             let position = streams[stream].delivery[0].groupPosition
             guard position < streams[stream].groups.end else {
-                pendingBytes -= batch.byteCount
+                pendingBytes -= batch.memoryBytes
                 streams[stream].delivery[0].nextBatch()
                 work += 1
                 continue
@@ -208,7 +212,7 @@ extension StreamTable {
 
     /// The last subscriber has left: nothing of this stream is sent any more.
     mutating func drop(deliveryOf stream: UInt32) {
-        pendingBytes -= streams[stream].delivery[0].batches.all.reduce(0) { $0 + $1.byteCount }
+        pendingBytes -= streams[stream].delivery[0].batches.all.reduce(0) { $0 + $1.memoryBytes }
         streams[stream].delivery[0].batches = Queue()
     }
 

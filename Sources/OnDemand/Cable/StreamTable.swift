@@ -77,8 +77,13 @@ struct StreamTable {
     /// Streams that are delivering, in turn.
     var delivering: [UInt32] = []
     var nextDelivering = 0
-    /// Bytes of all messages that are not delivered to every subscriber yet.
-    var pendingBytes = 0
+    /// Memory of all messages that are not delivered to every subscriber yet, in bytes.
+    var pendingBytes = 0 {
+        didSet { isCongested = pendingBytes > (isCongested ? Limits.cableResumeBytes : Limits.cableUndeliveredBytes) }
+    }
+    /// Messages arrive faster than they are delivered: their sources wait. True from
+    /// `Limits.cableUndeliveredBytes` down to `Limits.cableResumeBytes`.
+    private(set) var isCongested = false
 
     private struct GroupKey: Hashable {
         let stream: UInt32

@@ -41,4 +41,8 @@ enum StreamRequest: Equatable {
 enum StreamReply: Equatable {
     /// Messages of this stream reach a client.
     case subscribed(cable: String, stream: [UInt8])
+    /// Messages for this cable are to wait: those that it has are not delivered yet.
+    case congested(cable: String)
+    /// They may follow.
+    case relieved(cable: String)
 }

@@ -9,7 +9,7 @@ extension Daemon {
         for cable in old.cables where redis[cable.name] != .some(cable.redis) {
             // Clients of a cable with another Redis server reconnect, because messages may have been missed.
             if let id = cableServer.id(named: cable.name) {
-                cableServer.drain(id, over: configuration.closeJitter, isRemoval: true)
+                drain(id, isRemoval: true)
             }
         }
         var keys = DerivedStreamKeys()
@@ -31,8 +31,14 @@ extension Daemon {
                     id, cable.rules(&keys), pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
             }
             cableServer.update(id, backendSettings(of: cable))
-            if !cable.enabled { cableServer.drain(id, over: configuration.closeJitter, isRemoval: false) }
+            if !cable.enabled { drain(id, isRemoval: false) }
         }
+    }
+
+    private func drain(_ id: CableID, isRemoval: Bool) {
+        cableServer.drain(
+            id, over: configuration.closeJitter, waitingUntil: kernel.now() + configuration.drainTimeout,
+            isRemoval: isRemoval)
     }
 
     /// By the index of their `CableID`.

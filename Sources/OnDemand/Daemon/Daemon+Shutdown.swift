@@ -63,6 +63,7 @@ extension Daemon {
 
     private func drain() {
         log(.shuttingDown, LogField("open", proxy.connectionCount + cableServer.sessions.count))
+        drainEnd = kernel.now() + configuration.drainTimeout
         manager.stopping()
         proxy.drain(over: configuration.closeJitter)
         // Cables follow at the end of this turn: a run that has ended may just have posted its last messages.
@@ -75,16 +76,17 @@ extension Daemon {
     }
 
     /// Runs end within the drain time, and early enough for their last messages.
-    private func stopRuns() {
-        let drain = configuration.drainTimeout
-        supervisor.runner.shutDown(killAt: kernel.now() + (drain - min(Limits.runKillLead, drain / 4)))
-    }
+    private func stopRuns() { supervisor.runner.shutDown(killAt: drainEnd + (.zero - runKillLead)) }
 
-    /// Disconnects the clients of the cables that no run has messages for any more.
+    private var runKillLead: Duration { min(Limits.runKillLead, configuration.drainTimeout / 4) }
+
+    /// Disconnects the clients of the cables that no run has messages for any more. Undelivered messages have the first
+    /// half of the time behind the end of all runs, and the clients' close frames the second one.
     private func drainCables() {
         for (index, cable) in cableServer.cables.enumerated() {
             guard let cable, cable.drain == nil, !supervisor.runner.uses(cable: cable.name) else { continue }
-            cableServer.drain(CableID(index: index), over: configuration.closeJitter)
+            let bound = drainEnd + (.zero - runKillLead / 2)
+            cableServer.drain(CableID(index: index), over: configuration.closeJitter, waitingUntil: bound)
         }
     }
 

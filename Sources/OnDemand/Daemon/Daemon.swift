@@ -42,6 +42,8 @@ final class Daemon<K: Kernel>: EventHandler, StatusSource, ControlSource {
     let signals: Descriptor
     let began: Instant
     var shutdown = ShutdownMachine()
+    /// The end of the drain time; set when a shutdown begins.
+    var drainEnd = Instant(nanoseconds: 0)
     private var logRetryIsArmed = false
     private var logRetryPause = Limits.logRetryFirst
     var reloads = Snapshot.Reloads()

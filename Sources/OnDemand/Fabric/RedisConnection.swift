@@ -14,6 +14,7 @@ final class RedisConnection<K: Kernel> {
         case gap([UInt8])
         case fenced
         case fenceFailed
+        case settled
         case away
         case returned
     }
@@ -41,6 +42,10 @@ final class RedisConnection<K: Kernel> {
     private var isApplying = false
     private var outputs: [Output] = []
     private var buffer: [UInt8] = []
+    /// The cable cannot take more messages: the listening link is not read.
+    private var isPaused = false
+    /// The timer for a sign of life has fired meanwhile; the sign may be unread.
+    private var isLivenessDue = false
     /// Gaps since the cable was opened, for metrics.
     private(set) var gaps: UInt64 = 0
 
@@ -67,6 +72,21 @@ final class RedisConnection<K: Kernel> {
     func publish(_ text: [UInt8], to stream: [UInt8]) { apply(.publish(stream: stream, text)) }
     func fence() { apply(.fence) }
 
+    /// Nothing that was published here is on its way.
+    var isSettled: Bool { machine.isSettled }
+    /// Answered by `Output.settled`.
+    func settle() { apply(.settle) }
+
+    /// Stops and resumes reading messages. The server keeps what is not read, within a limit of its own.
+    func pause(_ isPaused: Bool) {
+        self.isPaused = isPaused
+        guard !isPaused else { return }
+        if let link = links[position(.listening)] { reactor.resumeLater(token(.listening, link.number)) }
+        guard isLivenessDue else { return }
+        isLivenessDue = false
+        reactor.arm(key(of: .liveness(.listening)), at: kernel.now() + Limits.redisTimeout)
+    }
+
     /// The outputs since the last call, in order.
     func takeOutputs() -> [Output] {
         guard !outputs.isEmpty else { return [] }
@@ -82,11 +102,18 @@ final class RedisConnection<K: Kernel> {
             reactor.disarm(key(of: .liveness(connection)))
         }
         reactor.disarm(key(of: .linger))
+        isLivenessDue = false
     }
 
     // MARK: Events
 
-    func timerFired(_ timer: RedisTimer) { apply(.fired(timer.timer)) }
+    func timerFired(_ timer: RedisTimer) {
+        guard !isPaused || timer != .listeningLiveness else {
+            isLivenessDue = true
+            return
+        }
+        apply(.fired(timer.timer))
+    }
 
     /// `index` is that of the token: the cable's index and the link.
     func ready(_ token: Token, _ readiness: Readiness) {
@@ -105,6 +132,8 @@ final class RedisConnection<K: Kernel> {
     }
 
     private func read(_ connection: SubscriberMachine.Connection, _ number: UInt32) {
+        // `pause` resumes it, and the end of the connection is noticed then.
+        guard !isPaused || connection == .publishing else { return }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
         for _ in 0..<Limits.sessionReadsPerTurn {
             guard let link = links[position(connection)], link.number == number else { return }
@@ -171,8 +200,12 @@ final class RedisConnection<K: Kernel> {
         case .send(let connection, let bytes):
             links[position(connection)]?.unsent.append(bytes)
             flush(connection)
-        case .arm(let timer, let instant): reactor.arm(key(of: timer), at: instant)
-        case .disarm(let timer): reactor.disarm(key(of: timer))
+        case .arm(let timer, let instant):
+            if timer == .liveness(.listening) { isLivenessDue = false }
+            reactor.arm(key(of: timer), at: instant)
+        case .disarm(let timer):
+            if timer == .liveness(.listening) { isLivenessDue = false }
+            reactor.disarm(key(of: timer))
         case .deliver(let stream, let text): outputs.append(.deliver(stream: stream, text))
         case .request(let text): outputs.append(.request(text))
         case .confirmed(let stream): outputs.append(.confirmed(stream))
@@ -181,6 +214,7 @@ final class RedisConnection<K: Kernel> {
             outputs.append(.gap(stream))
         case .fenced: outputs.append(.fenced)
         case .fenceFailed: outputs.append(.fenceFailed)
+        case .settled: outputs.append(.settled)
         case .away: outputs.append(.away)
         case .returned: outputs.append(.returned)
         case .report(let report): record(report)

@@ -15,6 +15,8 @@ extension Snapshot {
         var publications: UInt64 = 0
         /// Requests and messages that were not valid.
         var refusedPublications: UInt64 = 0
+        /// Requests that were refused because too many messages were undelivered.
+        var overloadedPublications: UInt64 = 0
         /// Messages without a subscriber at their stream.
         var unheard: UInt64 = 0
         /// Messages sent to clients: one publication for each subscriber.

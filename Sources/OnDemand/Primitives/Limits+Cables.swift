@@ -15,6 +15,15 @@ extension Limits {
     /// Messages of such a buffer: each is written with the identifier of its subscription, which a client may make as
     /// long as `cableIdentifierBytes`.
     static let cableBatchMessages = 64
+    /// Undelivered messages of one cable, in bytes of memory: two seconds of a run that prints at its highest rate.
+    /// Beyond it broadcasts get 503, runs that print to the cable wait, and Redis is not read, until half of it is
+    /// delivered.
+    static let cableUndeliveredBytes = 8 * 1024 * 1024
+    static let cableResumeBytes = 4 * 1024 * 1024
+    /// Memory of one message besides its text: two arrays with their headers, and its place in a batch.
+    static let cableMessageBytes = 128
+    /// `Retry-After` of a broadcast to such a cable.
+    static let cableRetry: Duration = .seconds(1)
     /// Recipients of one stream before another stream has its turn: about a quarter of a millisecond.
     static let cableDeliveriesPerTurn = 64
     /// Bytes that cost as much as one more recipient.

@@ -15,6 +15,9 @@
 ///
 /// A *fence* is a PING behind which the messages of a moment have arrived: `Action.fenced`. It fails with its link.
 ///
+/// To *settle* is to wait until every message that was published here has come back, or cannot: acknowledgements first,
+/// then a fence.
+///
 /// Invariants:
 /// - A published message is delivered when it comes back, once. While the publishing link is in backoff it is delivered
 ///   here, and to nothing else.
@@ -54,6 +57,8 @@ struct SubscriberMachine {
         case publish(stream: [UInt8], [UInt8])
         /// Answered by `fenced` or `fenceFailed`, in order.
         case fence
+        /// Answered by `settled`, once for all calls before it.
+        case settle
         case connected(Connection)
         /// The attempt failed, or the connection ended. Never after `Action.close`.
         case lost(Connection)
@@ -77,6 +82,8 @@ struct SubscriberMachine {
         /// Every message that the server sent before the fence has been delivered.
         case fenced
         case fenceFailed
+        /// What was published before `Event.settle` has been delivered, or is a gap.
+        case settled
         /// New streams count as confirmed, and will have a gap, until `returned`.
         case away
         case returned
@@ -120,6 +127,16 @@ struct SubscriberMachine {
         case caller
         /// `local` is behind it.
         case local
+        /// Everything that was published here is in front of it.
+        case settling
+    }
+
+    enum Settling {
+        case none
+        /// Messages are not acknowledged yet.
+        case acknowledgements
+        /// A fence is under way.
+        case fence
     }
 
     /// The last report of an outage that has not ended.
@@ -148,6 +165,9 @@ struct SubscriberMachine {
     /// Messages that could not be published. They follow those that were published before and are still coming back.
     var local: [Message] = []
     var localBytes = 0
+    var settling = Settling.none
+    /// A message was sent to the server since the last fence that settles.
+    var hasUnreturned = false
     var isLingering = false
     /// Between `Action.away` and `Action.returned`.
     var isAway = false
@@ -161,6 +181,8 @@ struct SubscriberMachine {
     var wantedCount: Int { wanted }
     /// Messages that wait for the publishing link or its acknowledgement.
     var unpublishedCount: Int { waiting.count + sent.count }
+    /// Nothing that was published here is on its way.
+    var isSettled: Bool { settling == .none && unpublishedCount == 0 && local.isEmpty && !hasUnreturned }
     func isLive(_ stream: [UInt8]) -> Bool {
         guard state(of: .listening) == .ready, let number = numbers[stream] else { return false }
         return channels[number].isWanted && channels[number].missing == 0
@@ -173,11 +195,13 @@ struct SubscriberMachine {
         case .stopListening(let stream): stopListening(stream, at: now)
         case .publish(let stream, let text): publish(Message(stream: stream, text: text), at: now)
         case .fence: fence()
+        case .settle: if settling == .none { settling = .acknowledgements }
         case .connected(let connection): connected(connection, at: now)
         case .lost(let connection): lost(connection, at: now, jitter)
         case .reply(let connection, let reply): take(reply, from: connection, at: now, jitter)
         case .fired(let timer): fired(timer, at: now, jitter)
         }
+        if settling == .acknowledgements { settle() }
         defer { actions = [] }
         return actions
     }
@@ -277,62 +301,6 @@ extension SubscriberMachine {
     }
 }
 
-// MARK: - Fences
-
-extension SubscriberMachine {
-    /// Channels on which Rails' `remote_connections` disconnect clients, as a pattern of Redis.
-    static let remotePattern = Array("action_cable/*".utf8)
-    /// The pattern in the place of a stream. No client can name it: it is not UTF-8.
-    static let remoteDisconnects: [UInt8] = [0xff] + remotePattern
-
-    private mutating func fence() {
-        switch state(of: .listening) {
-        case .ready:
-            send(fence: .caller)
-        case .closed: actions.append(.fenced)
-        case .connecting, .greeting, .backoff: actions.append(.fenceFailed)
-        }
-    }
-
-    private mutating func send(fence: Fence) {
-        fences.append(fence)
-        send(.listening, [Self.ping, Self.fenceName])
-    }
-
-    mutating func fenceReached() {
-        switch fences.popFirst() {
-        case .caller: actions.append(.fenced)
-        case .local: deliverLocal()
-        case nil: break
-        }
-    }
-
-    /// The listening link is gone, and with it what was still coming back.
-    mutating func failFences() {
-        for fence in fences.takeAll() where fence == .caller { actions.append(.fenceFailed) }
-        deliverLocal()
-    }
-
-    /// Delivers a message that cannot be published: behind the messages that were, while they may be on their way.
-    mutating func deliverLocally(_ message: Message) {
-        guard state(of: .listening) == .ready, localBytes <= Limits.redisWaitingBytes else {
-            deliverLocal()
-            return actions.append(.deliver(stream: message.stream, message.text))
-        }
-        local.append(message)
-        localBytes += message.text.count
-        if local.count == 1 { send(fence: .local) }
-    }
-
-    private mutating func deliverLocal() {
-        guard !local.isEmpty else { return }
-        let messages = local
-        (local, localBytes) = ([], 0)
-        for message in messages { actions.append(.deliver(stream: message.stream, message.text)) }
-        publishWaiting()
-    }
-}
-
 // MARK: - Publishing
 
 extension SubscriberMachine {
@@ -362,6 +330,7 @@ extension SubscriberMachine {
     mutating func send(_ message: Message) {
         sent.append(message)
         sentBytes += message.text.count
+        hasUnreturned = true
         send(.publishing, [Self.publish, channel(of: message.stream), message.text])
     }
 

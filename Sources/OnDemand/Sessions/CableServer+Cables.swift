@@ -16,6 +16,7 @@ extension CableServer {
                 CableID(index: index), name: cable.name, url: redis.url, prefix: redis.prefix, reactor: reactor,
                 log: log)
         }
+        reportCongestion(of: cable.name)
     }
 
     /// Limits, streams or keys have changed; clients and their subscriptions stay.
@@ -71,32 +72,41 @@ extension CableServer {
         reactor.arm(.session(token(index)), at: kernel.now() + delay)
     }
 
-    /// Disconnects all clients within `window`, spread evenly: of one cable that is removed or disabled, or of every
-    /// cable at shutdown.
-    func drain(_ id: CableID? = nil, over window: Duration, isRemoval: Bool = false) {
-        let now = kernel.now()
-        for index in cables.indices where cables[index] != nil && (id == nil || id == CableID(index: index)) {
-            // A shutdown does not bring a removed cable back.
-            let isRemoved = cables[index]!.drain?.isRemoval == true
-            cables[index]!.drain = .init(until: now + window, isRemoval: isRemoval || isRemoved)
-            drainStep(CableID(index: index))
-        }
+    /// Disconnects all clients within `window`, spread evenly, because the cable is removed or disabled, or at a
+    /// shutdown. Messages that are accepted are delivered before, if that takes no longer than until `bound`.
+    func drain(_ id: CableID, over window: Duration, waitingUntil bound: Instant, isRemoval: Bool = false) {
+        guard let cable = cables[id.index] else { return }
+        // A shutdown does not bring a removed cable back.
+        let isRemoved = cable.drain?.isRemoval == true
+        cable.drain = CableDrain(
+            isRemoval: isRemoval || isRemoved, from: kernel.now(), over: window, waitingUntil: bound)
+        continueDrain(of: id)
+        reactor.resumeLater(Self.deliveryToken)
     }
 
-    func drainTimerFired(_ id: CableID) { drainStep(id) }
-
-    func drainStep(_ id: CableID) {
-        guard let drain = cables[id.index]?.drain else { return }
-        let now = kernel.now()
-        let left = drain.until - now
-        let clients = cables[id.index]!.machine.openClientCount
-        let steps = max(1, Int((left / Limits.cableDrainStep).rounded(.up)))
-        let share = left <= .zero ? clients : (clients + steps - 1) / steps
-        var writer = writer
-        let remaining = cables[id.index]!.machine.endNext(share, .serverRestart, at: now, &writer)
-        settle(id)
-        if remaining > 0 { reactor.arm(.cableDrain(id), at: now + min(Limits.cableDrainStep, max(left, .zero))) }
+    func continueDrain(of id: CableID) {
+        guard let cable = cables[id.index], cable.drain != nil else { return }
+        if let source = cable.source, !source.isSettled {
+            source.settle()
+            takeOutputs(of: id, source)
+        }
+        let step = cable.drain?.step(
+            isDelivered: isSettled(cable), clients: cable.machine.openClientCount, at: kernel.now())
+        switch step {
+        case .wait(let until)?: reactor.arm(.cableDrain(id), at: until)
+        case .end(let clients, let next)?:
+            var writer = writer
+            let remaining = cable.machine.endNext(clients, .serverRestart, at: kernel.now(), &writer)
+            settle(id)
+            if remaining > 0 { reactor.arm(.cableDrain(id), at: next) } else { reactor.disarm(.cableDrain(id)) }
+        case nil: break
+        }
         release(id)
+    }
+
+    /// Every message that was accepted is delivered, or has left for another server.
+    private func isSettled(_ cable: Cable) -> Bool {
+        cable.machine.table.isDelivered && cable.source?.isSettled != false
     }
 
     /// Frees the number of a removed cable that has no session left.
@@ -105,18 +115,22 @@ extension CableServer {
         cables[id.index]?.source?.close()
         reactor.disarm(.cable(id))
         reactor.disarm(.cableDrain(id))
+        let name = cables[id.index]?.name
         cables[id.index] = nil
+        if let name { reportCongestion(of: name) }
     }
 
-    /// No session is left that a shutdown waits for: those that only discard have got everything.
+    /// No session is left that a shutdown waits for: those that only discard have got everything. Nothing is on its way
+    /// to Redis.
     var isDrained: Bool {
-        sessions.count == 0
-            || sessions.indices.allSatisfy { index in
-                switch sessions[index].stage {
-                case .discarding, .refused: true
-                case .open, .closing: false
-                }
-            }
+        cables.allSatisfy { $0?.source?.isSettled != false }
+            && (sessions.count == 0
+                || sessions.indices.allSatisfy { index in
+                    switch sessions[index].stage {
+                    case .discarding, .refused: true
+                    case .open, .closing: false
+                    }
+                })
     }
 
     /// Closes all sessions, and the connections to Redis, which may outlive them.

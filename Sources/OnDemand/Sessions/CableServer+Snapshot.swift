@@ -8,6 +8,7 @@ extension CableServer {
         description.streams = table.streamCount
         description.publications = cable.publications
         description.refusedPublications = cable.refusedPublications
+        description.overloadedPublications = cable.overloadedPublications
         description.unheard = counters.unheard
         description.deliveries = counters.deliveries
         description.slowClients = counters.slowClients

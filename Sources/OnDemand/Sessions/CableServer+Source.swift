@@ -7,6 +7,12 @@ extension CableServer {
         guard cables.indices.contains(id.index), cables[id.index] != nil else {
             return LocalReply(status: 404, body: "The cable is not configured any more.")
         }
+        guard !cables[id.index]!.machine.table.isCongested else {
+            cables[id.index]!.overloadedPublications += 1
+            return LocalReply(
+                status: 503, body: "The cable \"\(cables[id.index]!.name)\" has too many messages to deliver.",
+                retryAfterSeconds: Limits.cableRetry.secondsRoundedUp)
+        }
         do throws(BroadcastError) {
             apply(try BroadcastRequest.read(body.span), in: body, to: id, publishing: true)
         } catch {
@@ -78,6 +84,7 @@ extension CableServer {
         case .gap(SubscriberMachine.remoteDisconnects): return remoteDisconnect(id, isGap: true)
         case .fenced: return fenced(id, hasFailed: false)
         case .fenceFailed: return fenced(id, hasFailed: true)
+        case .settled: return touch(id)
         case .deliver(let stream, let text):
             cables[id.index]!.lastDelivered = now
             guard let message = StreamMessage(published: text) else {

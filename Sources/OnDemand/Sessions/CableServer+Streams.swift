@@ -3,7 +3,7 @@ extension CableServer {
     func handle(_ request: StreamRequest) {
         switch request {
         case .publish(let cable, let stream, let text):
-            if !isClosed, let id = id(named: cable) { publish(text, to: stream, of: id) }
+            if !isClosed, let id = target(named: cable) { publish(text, to: stream, of: id) }
         case .awaitSubscriber(let cable, let stream):
             awaitedStreams.append((cable, stream))
             if let id = id(named: cable) { lookForSubscribers(of: id) }
@@ -38,6 +38,32 @@ extension CableServer {
             streamReplies.post(.subscribed(cable: name, stream: stream))
             work.post(.commandWork)
         }
+    }
+
+    /// Where messages for this cable go: after its removal to the clients that have not left yet.
+    private func target(named name: String) -> CableID? {
+        id(named: name) ?? cables.firstIndex { $0?.name == name }.map { CableID(index: $0) }
+    }
+
+    // MARK: Congestion
+
+    /// Stops and resumes what brings messages, by the undelivered ones of this cable.
+    func updateCongestion(of id: CableID) {
+        guard let cable = cables[id.index], cable.isPaused != cable.machine.table.isCongested else { return }
+        cable.isPaused.toggle()
+        cable.source?.pause(cable.isPaused)
+        reportCongestion(of: cable.name)
+    }
+
+    /// Tells the command runner whether messages for this cable are to wait, if that has changed.
+    func reportCongestion(of name: String) {
+        let isCongested = target(named: name).map { cables[$0.index]!.isPaused } ?? false
+        guard isCongested != congestedCables.contains(name) else { return }
+        if isCongested { congestedCables.append(name) } else { congestedCables.removeAll { $0 == name } }
+        streamReplies.post(isCongested ? .congested(cable: name) : .relieved(cable: name))
+        work.post(.commandWork)
+        // The messages of this turn may have been delivered already.
+        reactor.resumeLater(Self.deliveryToken)
     }
 
     private func forget(_ cable: String, _ stream: [UInt8]) {

@@ -23,6 +23,8 @@ final class CableServer<K: Kernel> {
     var isClosed = false
     /// Streams whose first subscriber the command runner wants to know.
     var awaitedStreams: [(cable: String, stream: [UInt8])] = []
+    /// Cables whose congestion the command runner knows, by name.
+    var congestedCables: [String] = []
     /// By the index of their `CableID`; nil where no cable has the number.
     var cables: [Cable?] = []
     var sessions = Slab(empty: Session.empty)
@@ -67,7 +69,7 @@ final class CableServer<K: Kernel> {
         var isTouched = false
         var hasUndelivered = false
         /// Clients are disconnected step by step; nil while the cable is served.
-        var drain: Drain?
+        var drain: CableDrain?
         /// Log lines about clients that the cable disconnects itself.
         var aborts = LineBudget()
         /// The service that serves what the cable does not; nil without one.
@@ -95,9 +97,13 @@ final class CableServer<K: Kernel> {
         /// When ages and silences are looked at next.
         var nextLook = Instant(nanoseconds: 0)
         var hibernation = HibernationCounters()
-        /// Messages that programs posted, and those that were refused, since the cable was opened.
+        /// Messages that programs posted since the cable was opened, and requests that were refused: not valid, or more
+        /// than the cable delivers.
         var publications: UInt64 = 0
         var refusedPublications: UInt64 = 0
+        var overloadedPublications: UInt64 = 0
+        /// `source` is not read.
+        var isPaused = false
 
         init(name: String, machine: CableMachine, hasActionCable: Bool) {
             self.name = name
@@ -111,12 +117,6 @@ final class CableServer<K: Kernel> {
             backend = settings?.backend
             relayRules = settings?.rules ?? RelayMachine.Rules()
             maximumAge = settings?.maximumAge
-        }
-
-        struct Drain {
-            let until: Instant
-            /// The number is free when the last client has left: the cable is out of the configuration.
-            let isRemoval: Bool
         }
     }
 
@@ -190,7 +190,7 @@ final class CableServer<K: Kernel> {
             var early = transfer.earlyBytes
             receive(&early, 0..<early.count, for: index, isResumed: true)
         }
-        if cables[id.index]?.drain != nil { drainStep(id) }
+        continueDrain(of: id)
     }
 
     private func refuse(_ index: Int, _ transfer: SessionTransfer, _ reason: ActionCableFrame.DisconnectReason) {
@@ -348,6 +348,10 @@ final class CableServer<K: Kernel> {
                 isLate = now >= deadline
             }
         }
+        for id in touched {
+            continueDrain(of: id)
+            updateCongestion(of: id)
+        }
         var unfinished: [CableID] = []
         for id in touched where cables[id.index] != nil {
             cables[id.index]!.isTouched = false
@@ -358,7 +362,7 @@ final class CableServer<K: Kernel> {
         // Here and not where the last session ends: that may be inside of a read into this buffer.
         if sessions.count == 0 { (buffer, upstreamBuffer, tickets) = ([], [], [:]) }
         for id in unfinished { cables[id.index]!.isTouched = true }
-        if !unfinished.isEmpty { reactor.resumeLater(Token(SessionToken.delivery, index: 0, generation: 0)) }
+        if !unfinished.isEmpty { reactor.resumeLater(Self.deliveryToken) }
     }
 
     private func armTimer(of id: CableID) {

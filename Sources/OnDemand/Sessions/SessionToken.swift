@@ -35,6 +35,8 @@ extension TimerKey {
 }
 
 extension CableServer {
+    static var deliveryToken: Token { Token(SessionToken.delivery, index: 0, generation: 0) }
+
     func ready(_ token: Token, _ readiness: Readiness) {
         switch SessionToken(token) {
         case .session: clientReady(token, readiness)
@@ -48,7 +50,7 @@ extension CableServer {
         case .session: sessionTimerFired(session(of: key))
         case .relay: relayTimerFired(session(of: key))
         case .cable: cableTimerFired(CableID(index: key.index))
-        case .cableDrain: drainTimerFired(CableID(index: key.index))
+        case .cableDrain: continueDrain(of: CableID(index: key.index))
         }
     }
 

@@ -9,6 +9,7 @@ extension Metrics {
                 .init(cable.publications - min(cable.unheard, cable.publications), [("result", "delivered")]),
                 .init(cable.unheard, [("result", "no_subscriber")]),
                 .init(cable.refusedPublications, [("result", "refused")]),
+                .init(cable.overloadedPublications, [("result", "overloaded")]),
             ]
         },
         of("deliveries_total", .counter, "Messages sent to clients.") { [.init($0.deliveries)] },

@@ -156,7 +156,8 @@ enum PageCableCard {
             const unheard = cable.unheard > 0 ? `, ${cable.unheard} without a subscriber` : "";
             const facts = { clients: cable.clients, subscriptions: cable.subscriptions, streams: cable.streams,
               rate: this.rate.text, queue: size(cable.longest_queue_bytes), redis: redisText(cable.redis),
-              published: `${cable.publications}${unheard}`, refused: cable.refused_publications,
+              published: `${cable.publications}${unheard}`,
+              refused: cable.refused_publications + cable.overloaded_publications,
               rejected: rejectedText(cable.rejected), ...this.backendFacts() };
             for (const [name, value] of Object.entries(facts)) say(one(`[data-fact=${name}]`, this.root), `${value}`);
             say(one(".paths", this.root), cable.paths.join(", "));

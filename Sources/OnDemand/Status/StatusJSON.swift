@@ -33,6 +33,7 @@ enum StatusJSON {
             ("streams", number(cable.streams)),
             ("publications", number(cable.publications)),
             ("refused_publications", number(cable.refusedPublications)),
+            ("overloaded_publications", number(cable.overloadedPublications)),
             ("unheard", number(cable.unheard)),
             ("deliveries", number(cable.deliveries)),
             ("slow_clients", number(cable.slowClients)),

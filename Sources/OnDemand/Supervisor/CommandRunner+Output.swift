@@ -29,7 +29,7 @@ extension CommandRunner {
         guard !run.isQueued else { return settle(run) }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
         var reads = 0
-        while run.isReadable, let terminal = run.terminal {
+        while run.isReadable, !isCongested(run), let terminal = run.terminal {
             let room = run.output.room(at: kernel.now())
             guard room > 0 else { break }
             guard reads < Limits.terminalReadsPerTurn, mayRead() else {
@@ -64,8 +64,9 @@ extension CommandRunner {
         send(run)
         boundHeldOutput(run)
         guard !run.output.hasEnded else { return finish(run) }
-        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isQueued, at: kernel.now())
-        if run.isUnwatched, run.terminal != nil {
+        let mayRead = !isCongested(run)
+        var next = run.output.deadline(wantsToRead: run.isReadable && !run.isQueued && mayRead, at: kernel.now())
+        if run.isUnwatched, run.terminal != nil, mayRead {
             let look = kernel.now() + Limits.commandMessagePause
             next = min(next ?? look, look)
         }

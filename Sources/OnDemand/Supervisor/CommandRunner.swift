@@ -38,6 +38,10 @@ final class CommandRunner<K: Kernel> {
     /// The signed name of a stream for clients of a cable; nil: the cable has no secret. Set before the first request.
     var signedName: (_ stream: [UInt8], _ cable: String) -> String? = { _, _ in nil }
     private(set) var isShuttingDown = false
+    /// The daemon waits for nothing more: terminals are read whatever their cables have to deliver.
+    private(set) var isKilling = false
+    /// Cables that have too much to deliver: terminals of runs that print to them are not read.
+    private(set) var congestedCables: [String] = []
 
     var kernel: K { reactor.kernel }
 
@@ -268,8 +272,15 @@ final class CommandRunner<K: Kernel> {
                 run.output.subscribed(at: kernel.now())
                 read(run)
             }
+        case .congested(let cable): congestedCables.append(cable)
+        case .relieved(let cable):
+            congestedCables.removeAll { $0 == cable }
+            for run in runs.compactMap(\.self) where run.definition.cable == cable { read(run) }
         }
     }
+
+    /// The run's cable has too much to deliver: the terminal fills, and the program waits.
+    func isCongested(_ run: Run) -> Bool { !isKilling && congestedCables.contains(run.definition.cable) }
 
     // MARK: The machine
 
@@ -337,7 +348,7 @@ final class CommandRunner<K: Kernel> {
 
     /// Sends SIGKILL to all process trees.
     func killAll() {
-        isShuttingDown = true
+        (isShuttingDown, isKilling) = (true, true)
         for run in runs.compactMap(\.self) {
             run.output.release(at: kernel.now())
             dispatch(run, .killRequested)

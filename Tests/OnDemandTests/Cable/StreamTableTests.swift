@@ -85,6 +85,44 @@ struct StreamTableTests {
         #expect(large.deliverAll().count >= 90 && large.pendingBytes == 0)
     }
 
+    @Test("a table is congested above its limit, until half of it is delivered or no subscriber is left")
+    func congestion() {
+        for leaves in [false, true] {
+            var table = table(clients: 0..<2)
+            let message = "\"" + String(repeating: "x", count: 100_000) + "\""
+            var count = 0
+            while !table.isCongested {
+                table.publish(message, to: Self.scores)
+                count += 1
+            }
+            #expect(table.pendingBytes > Limits.cableUndeliveredBytes)
+            #expect(table.pendingBytes <= Limits.cableUndeliveredBytes + 300_000)
+            if leaves {
+                for client in UInt32(0)..<2 { _ = table.leave(client: client) }
+                #expect(!table.isCongested && table.pendingBytes == 0)
+                continue
+            }
+            var delivered = 0
+            while table.isCongested {
+                delivered += table.deliver(1).count
+                #expect(table.isCongested == (table.pendingBytes > Limits.cableResumeBytes))
+            }
+            #expect((count - 2..<2 * count).contains(delivered))
+            #expect(table.deliverAll().count + delivered == 2 * count)
+        }
+    }
+
+    @Test("small messages count with the memory that they take")
+    func smallMessages() {
+        var table = table(clients: 0..<1)
+        var count = 0
+        while !table.isCongested {
+            table.publish("1", to: Self.scores)
+            count += 1
+        }
+        #expect(count <= Limits.cableUndeliveredBytes / Limits.cableMessageBytes)
+    }
+
     @Test("a message that arrives in the middle of a fan-out follows it and does not overtake")
     func midway() {
         var table = table(clients: 0..<4)

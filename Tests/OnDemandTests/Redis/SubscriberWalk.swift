@@ -13,6 +13,7 @@ struct SubscriberWalk {
         case hear(SubscriberMachine.Connection)
         case fire(SubscriberMachine.Timer)
         case fence
+        case settle
         /// Rails disconnects a client through Redis.
         case disconnectRemotely
     }
@@ -46,6 +47,8 @@ struct SubscriberWalk {
     private var published = 0
     /// Fences without an answer, each with the messages that the server had sent before it.
     private var fences: [Set<String>] = []
+    /// Messages that had been published when the machine was asked to settle; nil while it has no such question.
+    private var settling: Set<String>?
     private let hasPattern: Bool
 
     /// `hasPattern`: the second stream is the pattern on which Rails disconnects clients.
@@ -69,6 +72,7 @@ struct SubscriberWalk {
         }
         moves.append(.publish(0))
         moves.append(.fence)
+        if settling == nil { moves.append(.settle) }
         if hasPattern { moves.append(.disconnectRemotely) }
         for connection in SubscriberMachine.Connection.allCases {
             let index = Int(connection.rawValue)
@@ -117,6 +121,9 @@ struct SubscriberWalk {
         case .fence:
             fences.append(Set(connections[0].replies.compactMap { Self.message(in: $0) }))
             tell(.fence)
+        case .settle:
+            settling = Set(owed.map(\.text))
+            tell(.settle)
         case .disconnectRemotely:
             published += 1
             let text = "m\(published)"
@@ -252,6 +259,13 @@ struct SubscriberWalk {
         case .fenceFailed:
             expect(!fences.isEmpty, "a failure without a fence")
             if !fences.isEmpty { fences.removeFirst() }
+        case .settled:
+            expect(settling != nil, "settled without a question")
+            // A stream that is not live cannot get it back, and has a gap when it is.
+            let (asked, machine) = (settling ?? [], machine)
+            let missing = owed.filter { asked.contains($0.text) && machine.isLive(name($0.stream)) }
+            expect(missing.isEmpty, "settled in front of \(missing)")
+            settling = nil
         case .away:
             isAway = true
             confirmed = listened
@@ -322,5 +336,6 @@ struct SubscriberWalk {
         let open = reports.filter { $0 == .unreachable }.count - reports.filter { $0 == .reachable }.count
         expect(listened.isEmpty || open == 0, "an outage without an end: \(reports)")
         expect(machine.unpublishedCount == 0, "messages wait for ever")
+        expect(settling == nil, "it never settles")
     }
 }

@@ -8,6 +8,10 @@ final class DaemonBench {
         let socket: SimulatedSocket
         private let kernel: SimulatedKernel
         private(set) var heard: [UInt8] = []
+        /// Bytes that were read, those included that are not kept.
+        private(set) var heardCount = 0
+        /// Reads, and keeps nothing.
+        var isForgetful = false
         /// When the daemon ended its sending direction or reset the connection.
         private(set) var heardEndAt: Instant?
         private(set) var isReset = false
@@ -24,7 +28,11 @@ final class DaemonBench {
         var isClosed: Bool { socket.peer == nil }
 
         func inspect(_ socket: SimulatedSocket) {
-            if !isDeaf { heard += socket.take(.max) }
+            if !isDeaf {
+                let bytes = socket.take(.max)
+                heardCount += bytes.count
+                if !isForgetful { heard += bytes }
+            }
             isReset = isReset || socket.isReset
             if socket.peerHasEnded || socket.isReset { heardEndAt = heardEndAt ?? kernel.clock }
         }

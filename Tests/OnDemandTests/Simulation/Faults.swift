@@ -20,6 +20,8 @@ struct Faults: Equatable {
     var lateTimers = 0
     /// A loop iteration of the daemon takes up to 100 ms.
     var slowTurns = 0
+    /// Time that each send of the daemon takes; not a percentage.
+    var sendTime = Duration.zero
     /// A signal to the daemon arrives some milliseconds late.
     var lateSignals = 0
     /// Transit between the daemon and its peers takes up to 50 ms.

@@ -241,6 +241,7 @@ extension SimulatedKernel {
     func send(_ bytes: Span<UInt8>, to descriptor: Descriptor) -> WriteResult {
         if let first { return first.send(bytes, to: descriptor) }
         guard let socket = socket(descriptor, "send") else { return .failed(.badDescriptor) }
+        clock = clock + faults.sendTime
         if breaks(socket, "send") { return .failed(.brokenPipe) }
         if dice.chance(faults.stalls) {
             socket.pretendFull(for: dice.duration(.microseconds(50) ... .milliseconds(2)))

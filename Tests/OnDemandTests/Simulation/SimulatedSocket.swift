@@ -240,6 +240,8 @@ final class SimulatedPipe {
     }
     /// Called when the daemon closes a terminal: its session gets SIGHUP from the kernel, under any user.
     var hungUp: (() -> Void)?
+    /// A process that the daemon does not know writes this whenever there is room; empty: none does.
+    var outsider: [UInt8] = []
     /// Called when there is something to read; for a terminal, which is watched edge-triggered.
     var changed: (() -> Void)?
 
@@ -268,6 +270,7 @@ final class SimulatedPipe {
         let count = min(backlog.count, Self.capacity - bytes.count)
         bytes += backlog.prefix(count)
         backlog.removeFirst(count)
+        bytes += outsider.prefix(Self.capacity - bytes.count)
     }
 }
 

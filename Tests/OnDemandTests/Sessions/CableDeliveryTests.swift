@@ -1,0 +1,165 @@
+import Testing
+
+@testable import OnDemand
+
+/// What a cable has accepted: delivered before its clients are ended, and bounded before it is accepted.
+struct CableDeliveryTests {
+    private static let restart = "{\"type\":\"disconnect\",\"reason\":\"server_restart\",\"reconnect\":true}"
+
+    private func pendingBytes(_ bench: CableBench) -> Int { bench.machine()?.table.pendingBytes ?? 0 }
+
+    enum Cause: CaseIterable {
+        case shutdown, removal, disabling
+
+        func happen(to bench: CableBench) throws {
+            switch self {
+            case .shutdown: bench.shutDown()
+            case .removal: try bench.reload { $0.cables = [try CableBench.cable("other")] }
+            case .disabling: bench.reload { $0.cables[0].enabled = false }
+            }
+        }
+    }
+
+    // MARK: Drain
+
+    @Test(
+        "a client is ended when it has all that was accepted, however long the delivery takes",
+        arguments: Cause.allCases)
+    func drainBehindDelivery(cause: Cause) throws {
+        let bench = try CableBench()
+        let clients = (0..<600).map { bench.subscribed("s", isTurbo: $0.isMultiple(of: 4)) }
+        bench.kernel.faults.sendTime = .milliseconds(1)
+        #expect(bench.post("{\"stream\":\"s\",\"data\":\"1\"}", runs: .zero) == 201)
+        #expect(pendingBytes(bench) > 0, "the delivery takes several turns")
+        try cause.happen(to: bench)
+        bench.run(for: .seconds(5))
+        for client in clients {
+            let first = client.news.first ?? ""
+            #expect(first.hasSuffix("\"message\":1}") || first.hasSuffix("\"data\":\"1\"}"), "\(first)")
+            #expect(client.news.last == "close 1001")
+        }
+        #expect(bench.daemon.hasExited == (cause == .shutdown) && bench.kernel.complaints == [])
+        for client in clients { client.close() }
+    }
+
+    @Test("messages that are not delivered within the drain time do not keep a client of a removed cable")
+    func drainHasABound() throws {
+        let bench = try CableBench { $0.drainTimeout = .milliseconds(400) }
+        let clients = (0..<600).map { _ in bench.subscribed("s") }
+        bench.kernel.faults.sendTime = .milliseconds(2)
+        #expect(bench.post("{\"stream\":\"s\",\"data\":\"1\"}", runs: .zero) == 201)
+        bench.reload { $0.cables[0].enabled = false }
+        bench.run(for: .seconds(10))
+        #expect(clients.allSatisfy { $0.news.suffix(2) == [Self.restart, "close 1001"] })
+        #expect(clients.contains { $0.numbers == [] }, "the bound came before the delivery")
+        for client in clients { client.close() }
+        #expect(bench.kernel.complaints == [])
+    }
+
+    @Test(
+        "a message that Redis has not returned is waited for, at a shutdown and at a reload", arguments: Cause.allCases)
+    func drainBehindRedis(cause: Cause) throws {
+        let bench = try CableBench(hasRedis: true)
+        let client = bench.subscribed("s")
+        bench.redis.freeze()
+        #expect(bench.publish(1) == 201)
+        try cause.happen(to: bench)
+        bench.run(for: .seconds(2))
+        #expect(client.news == [] && !bench.daemon.hasExited)
+        bench.redis.thaw()
+        bench.run(for: .seconds(1))
+        #expect(client.numbers == [1] && client.news.suffix(2) == [Self.restart, "close 1001"])
+        client.close()
+        bench.run(for: .seconds(1))
+        #expect(bench.daemon.hasExited == (cause == .shutdown) && bench.kernel.complaints == [])
+    }
+
+    @Test("a Redis that returns nothing holds up a shutdown no longer than the drain time")
+    func drainBehindFrozenRedis() throws {
+        let bench = try CableBench(hasRedis: true) { $0.drainTimeout = .seconds(3) }
+        let client = bench.subscribed("s")
+        bench.redis.freeze()
+        #expect(bench.publish(1) == 201)
+        let began = bench.kernel.now()
+        bench.shutDown()
+        bench.run(for: .seconds(9)) { bench.daemon.hasExited }
+        #expect(bench.daemon.hasExited && bench.kernel.now() - began <= .milliseconds(3100))
+        bench.run(for: .milliseconds(100))
+        #expect(client.news == [Self.restart, "close 1001"], "the client is told within the drain time")
+    }
+
+    @Test("a message that has not reached Redis is waited for also without a client here")
+    func drainOfPublisher() throws {
+        let bench = try CableBench(hasRedis: true)
+        bench.redis.freeze()
+        #expect(bench.publish(1) == 201)
+        bench.shutDown()
+        bench.run(for: .seconds(2))
+        #expect(!bench.daemon.hasExited)
+        bench.redis.thaw()
+        bench.run(for: .seconds(1))
+        #expect(bench.daemon.hasExited && bench.redis.published.map(\.text) == ["1"])
+        #expect(bench.kernel.complaints == [])
+    }
+
+    // MARK: Congestion
+
+    @Test("a broadcast to a cable with too much to deliver gets 503 and is counted, and a later one is accepted")
+    func broadcastsAreBounded() throws {
+        let bench = try CableBench { $0.cables[0].limits.maximumQueuedBytes = 64 * 1024 * 1024 }
+        let clients = (0..<2).map { _ in bench.subscribed("s") }
+        let id = try #require(bench.server.id(named: "cable"))
+        let body = Array("{\"stream\":\"s\",\"data\":\"\(String(repeating: "x", count: 100_000))\"}".utf8)
+        var accepted = 0
+        var reply = bench.server.broadcast(body, to: id)
+        while reply.status == 201, accepted < 1000 {
+            accepted += 1
+            reply = bench.server.broadcast(body, to: id)
+        }
+        #expect(reply.status == 503 && reply.retryAfterSeconds == 1 && reply.body.contains("cable"))
+        #expect(pendingBytes(bench) <= Limits.cableUndeliveredBytes + 3 * body.count)
+        bench.kernel.faults.sendTime = .milliseconds(10)
+        #expect(bench.post("{\"stream\":\"t\",\"data\":\"1\"}") == 503)
+        bench.kernel.faults.sendTime = .zero
+        bench.run(for: .seconds(1))
+        #expect(pendingBytes(bench) == 0 && bench.publish(1) == 201)
+        for client in clients { #expect(client.peer.heard.count > accepted * 100_000) }
+        let snapshot = try #require(bench.daemon.cableSnapshots.first)
+        #expect(snapshot.overloadedPublications == 2 && snapshot.refusedPublications == 0)
+        for client in clients { client.close() }
+        #expect(bench.kernel.complaints == [])
+    }
+
+    @Test("Redis is not read while too much is undelivered, and its connection counts as alive")
+    func redisIsPaused() throws {
+        let bench = try CableBench(hasRedis: true) { configuration in
+            configuration.cables[0].limits.maximumQueuedBytes = 64 * 1024 * 1024
+            configuration.cables[0].pingInterval = .seconds(3000)
+        }
+        // So many that a turn of the event loop reads more than it delivers.
+        let clients = (0..<60).map { _ in bench.open(capacity: 1_000_000) }
+        for client in clients {
+            client.subscribe("s")
+            client.peer.isForgetful = true
+        }
+        bench.kernel.faults.sendTime = .milliseconds(20)
+        let text = "\"" + String(repeating: "x", count: 200_000) + "\""
+        for _ in 0..<100 { bench.redis.publish("s", text) }
+        var (most, isPaused) = (0, false)
+        bench.run(for: .seconds(600)) {
+            most = max(most, pendingBytes(bench))
+            isPaused = isPaused || bench.machine()?.table.isCongested == true
+            return clients.allSatisfy { $0.peer.heardCount > 100 * 200_000 }
+        }
+        #expect(clients.allSatisfy { $0.peer.heardCount > 100 * 200_000 })
+        #expect(isPaused && most <= Limits.cableUndeliveredBytes + 4 * 400_000, "\(most)")
+        #expect(bench.kernel.logged(.redisUnreachable).isEmpty)
+        bench.kernel.faults.sendTime = .zero
+        bench.run(for: .seconds(20))
+        bench.publish(2)
+        #expect(bench.redis.published.last?.text == "2" && bench.kernel.logged(.redisUnreachable).isEmpty)
+        for client in clients { client.close() }
+        bench.run(for: .seconds(20))
+        #expect(bench.kernel.complaints == [])
+    }
+}
