@@ -150,22 +150,6 @@ struct ControlError: Error, Equatable {
     }
 }
 
-/// Source of the data for control requests.
-protocol ControlSource: AnyObject {
-    /// In the order of the configuration.
-    var serviceNames: [String] { get }
-    /// nil: unmanaged or unknown.
-    func backend(named name: String) -> BackendID?
-    /// The last output lines, each with its line end.
-    func lastOutput(of id: BackendID) -> [String]
-    /// In the order of the configuration.
-    var commandNames: [String] { get }
-    /// nil: unknown.
-    func command(named name: String) -> CommandID?
-    /// Loads the configuration again.
-    func reload() -> ReloadOutcome
-}
-
 extension LocalReply {
     /// The response to a command.
     init(_ outcome: CommandResult) {

@@ -8,9 +8,8 @@ extension Daemon {
                 // The guard may have been the last child.
                 if supervisor.isAllAsleep { trimMemory() }
             case .terminate, .interrupt: apply(.signal)
-            case .hangUp:
-                if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }
-            case .reopenLog: reopenLog()
+            case .hangUp: requestReload()
+            case .reopenLog: logOutput.reopen()
             }
         }
     }
@@ -29,7 +28,7 @@ extension Daemon {
     private func proceedWithShutdown() {
         if shutdown.state == .draining { advanceDrain() }
         supervisor.proceedWithShutdown()
-        if supervisor.isShutDown, supervisor.runner.isIdle, proxy.workerConnectionCount == 0 { apply(.stopped) }
+        if supervisor.isShutDown, supervisor.runner.isIdle, proxy.workers.connectionCount == 0 { apply(.stopped) }
     }
 
     private func apply(_ event: ShutdownMachine.Event) {
@@ -93,14 +92,13 @@ extension Daemon {
     private func finish() {
         proxy.closeEverything()
         cableServer.closeEverything()
-        proxy.sendToWorkers(.end)
+        proxy.workers.send(.end)
         saveHistory()
         supervisor.closeSockets()
         supervisor.trees.letGuardGo()
-        proxy.closeListeners()
+        proxy.listeners.closeAll()
         supervisor.finishOutput()
         log(.exited)
-        log.flush()
         logOutput.close()
     }
 }

@@ -41,6 +41,8 @@ extension ExchangeMachine {
         case readingBody(LocalBody)
         /// The request is complete: the endpoint's driver responds.
         case serving(body: [UInt8])
+        /// Another driver replies in this turn of the event loop. Nothing else can happen to the request meanwhile.
+        case awaitingReply
         /// The command or endpoint is working; its end is the response.
         case awaitingCommand
         /// The client follows the status or a backend's output; its input is discarded.
@@ -49,7 +51,7 @@ extension ExchangeMachine {
         /// No byte of the response has been given.
         var awaitsResponse: Bool {
             switch self {
-            case .serving, .awaitingCommand: true
+            case .serving, .awaitingReply, .awaitingCommand: true
             case .readingBody, .streaming: false
             }
         }
@@ -114,14 +116,17 @@ extension ExchangeMachine {
     /// Whether a connection to the backend is being established.
     var awaitsConnection: Bool { if case .awaitingConnection = phase { true } else { false } }
 
-    /// Whether the response follows in a message of another driver.
+    /// Whether the response follows in a message of this turn.
+    var awaitsReply: Bool { if case .local(.awaitingReply, _, _) = phase { true } else { false } }
+
+    /// Whether the response follows in a message of another driver, at any time.
     var awaitsCommand: Bool { if case .local(.awaitingCommand, _, _) = phase { true } else { false } }
 
     /// Whether the request in progress may be one for this cable. A command does not tell.
     func mayConcern(_ id: CableID) -> Bool {
         guard case .local(let stage, let endpoint, _) = phase else { return false }
         return switch stage {
-        case .readingBody, .serving: [.cable(id), .broadcast(id)].contains(endpoint)
+        case .readingBody, .serving, .awaitingReply: [.cable(id), .broadcast(id)].contains(endpoint)
         case .awaitingCommand: true
         case .streaming: false
         }
@@ -131,7 +136,7 @@ extension ExchangeMachine {
     func mayConcern(_ id: CommandID) -> Bool {
         guard case .local(let stage, let endpoint, _) = phase else { return false }
         return switch stage {
-        case .readingBody, .serving: [.command(id), .run(id)].contains(endpoint)
+        case .readingBody, .serving, .awaitingReply: [.command(id), .run(id)].contains(endpoint)
         case .awaitingCommand: true
         case .streaming: false
         }

@@ -53,7 +53,7 @@ extension ExchangeMachine {
         case .rejecting(let id, _): return .reject(id)
         case .connecting(let request): return .connect(request.backend)
         case .local(.serving, let endpoint, _): return .serve(endpoint)
-        case .queued, .local(.awaitingCommand, _, _), .awaitingConnection: return .rest
+        case .queued, .local(.awaitingReply, _, _), .local(.awaitingCommand, _, _), .awaitingConnection: return .rest
         case .readingProxyHeader, .readingHead, .local(.readingBody, _, _), .local(.streaming, _, _), .awaitingResponse,
             .relaying, .finishing, .aborting, .lingering:
             return nextTransfer(client, upstream)

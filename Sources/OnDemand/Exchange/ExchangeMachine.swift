@@ -120,8 +120,8 @@ struct ExchangeMachine {
         case .lingering(let discarded):
             phase = .lingering(discarded: discarded + bytes.count)
             if discarded + bytes.count > Limits.lingerBytes { end(.done) }
-        case .admitting, .rejecting, .acquiringBackend, .queued, .connecting, .awaitingConnection, .tunnel,
-            .local(.serving, _, _), .local(.awaitingCommand, _, _), .finishing, .aborting, .over:
+        case .admitting, .rejecting, .acquiringBackend, .queued, .connecting, .awaitingConnection, .tunnel, .local,
+            .finishing, .aborting, .over:
             impossible()
         }
     }
@@ -142,7 +142,7 @@ struct ExchangeMachine {
         case .readingProxyHeader, .admitting, .local(.streaming, _, _): end(.clientClosed)
         case .lingering: end(.done)
         case .finishing(let request, _): phase = .finishing(request, keepAlive: false)
-        case .rejecting, .tunnel, .local(.serving, _, _), .aborting, .over: break
+        case .rejecting, .tunnel, .local(.serving, _, _), .local(.awaitingReply, _, _), .aborting, .over: break
         }
     }
 
@@ -349,10 +349,10 @@ struct ExchangeMachine {
         phase = .finishing(request, keepAlive: request.staysOpen(inbound))
     }
 
-    /// Waits for the response, which follows in a message of another driver.
-    mutating func commandAccepted() {
+    /// Waits for the response, which follows in a message of another driver: in this turn, or at any time.
+    mutating func commandAccepted(repliesInThisTurn isQuick: Bool = false) {
         guard case .local(.serving, let endpoint, let request) = phase else { impossible() }
-        phase = .local(.awaitingCommand, endpoint, request)
+        phase = .local(isQuick ? .awaitingReply : .awaitingCommand, endpoint, request)
     }
 
     /// Sends the head of an endless response.
@@ -389,7 +389,7 @@ struct ExchangeMachine {
         case .local(.awaitingCommand, _, _): return .endCommand
         case .finishing(let request, _): phase = .finishing(request, keepAlive: false)
         case .admitting, .rejecting, .acquiringBackend, .connecting, .awaitingConnection, .awaitingResponse, .relaying,
-            .tunnel, .local(.readingBody, _, _), .local(.serving, _, _), .aborting, .over:
+            .tunnel, .local(.readingBody, _, _), .local(.serving, _, _), .local(.awaitingReply, _, _), .aborting, .over:
             break
         }
         return .finish

@@ -107,10 +107,3 @@ extension Snapshot.Service {
 
     var savedMegabyteHours: Double? { savedByteSeconds.map { $0 / 1_000_000 / 3600 } }
 }
-
-/// A source of snapshots.
-protocol StatusSource: AnyObject {
-    func snapshot() -> Snapshot
-    /// Returns the last 24 hours of each service.
-    func history() -> [ServiceHistory]
-}

@@ -70,11 +70,6 @@ extension CableServer {
         awaitedStreams.removeAll { $0.cable == cable && $0.stream == stream }
     }
 
-    /// The name as clients of this cable subscribe to it with a signature; nil: the cable has no secret.
-    func signedName(of stream: [UInt8], for cable: String) -> String? {
-        guard let id = id(named: cable) else { return nil }
-        return cables[id.index]!.machine.rules.resolver.verifier.sign(stream).map {
-            String(decoding: $0, as: UTF8.self)
-        }
-    }
+    /// Signs the names of streams for clients of this cable.
+    func verifier(of id: CableID) -> StreamNameVerifier? { cables[id.index]?.machine.rules.resolver.verifier }
 }

@@ -21,3 +21,11 @@ struct ReadBuffers {
     /// Frees the large buffer.
     mutating func trim() { large = [] }
 }
+
+extension TunnelRelay {
+    /// The buffer of ordinary reads, which the thread's HTTP sessions share.
+    var readBuffer: [UInt8] {
+        _read { yield table.buffers.ordinary }
+        _modify { yield &table.buffers.ordinary }
+    }
+}

@@ -55,6 +55,16 @@ final class TunnelRelay<K: Kernel> {
         }
     }
 
+    // MARK: Traffic
+
+    func traffic(of id: BackendID) -> Traffic { table.traffic[id.index] }
+
+    /// Sets the counters of a service: of a new one at a used index, or of one that replaces another.
+    func setTraffic(of id: BackendID, to traffic: Traffic) { table.traffic[id.index] = traffic }
+
+    /// Adds the counters of a worker.
+    func merge(_ counters: SharedCounters) { counters.merge(into: &table.traffic) }
+
     // MARK: Slots
 
     /// Taken slots, with or without a tunnel.

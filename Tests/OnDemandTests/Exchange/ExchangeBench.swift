@@ -115,7 +115,7 @@ struct ExchangeBench {
             [.connectBegins, .connected, .connectedFirst, .connectFails, .outOfResources]
                 + (isKept ? [.connectedKept] : [])
         case .serve(.cable): [.replied, .proceeds]
-        case .serve: [.served, .replied, .commandAccepted, .streamBegins]
+        case .serve: [.served, .replied, .replyFollows, .commandAccepted, .streamBegins]
         case .receive(.client): clientHasEnded ? [.clientEnded] : inputs
         case .receive(.upstream): outputs + [.upstreamEnds, .upstreamUnread, .upstreamResets, .upstreamFails]
         case .send(.client): [.sent]
@@ -150,7 +150,7 @@ struct ExchangeBench {
         switch machine.place {
         case .queued: [.gateOpen, .refused]
         case .awaitingConnection: [.connected, .connectedFirst, .connectFails, .acceptQueueFull]
-        case .awaitingCommand: [.served, .replied, .streamBegins]
+        case .awaitingReply, .awaitingCommand: [.served, .replied, .streamBegins]
         case .streaming: [.streamContinues, .streamEnds]
         default: []
         }
@@ -173,6 +173,7 @@ struct ExchangeBench {
         case .upstreamFails: machine.upstreamFailed()
         case .served: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
         case .replied: machine.respond(LocalReply(status: 503, body: "x"), closing: true)
+        case .replyFollows: machine.commandAccepted(repliesInThisTurn: true)
         case .commandAccepted: machine.commandAccepted()
         case .streamBegins: machine.servedStream(Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
         case .streamContinues: _ = machine.push([1])

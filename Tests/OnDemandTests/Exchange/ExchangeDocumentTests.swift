@@ -49,6 +49,7 @@ struct ExchangeDocumentTests {
 
     private static let trapping: [ExchangeOccurrence] = [
         .request, .withinLimits, .gateOpen, .gateClosed, .connectBegins, .connected, .connectFails, .outOfResources,
-        .notListening, .responseBegins, .kept, .served, .commandAccepted, .streamBegins, .proceeds, .endedSending,
+        .notListening, .responseBegins, .kept, .served, .replyFollows, .commandAccepted, .streamBegins, .proceeds,
+        .endedSending,
     ]
 }

@@ -47,6 +47,7 @@ enum ExchangeOccurrence: String, CaseIterable, Codable, Sendable {
     case kept = "the lease is returned, the backend's connection kept"
     case served = "the endpoint has the complete response"
     case replied = "the endpoint responds with an error"
+    case replyFollows = "the endpoint's response follows in this turn of the event loop"
     case commandAccepted = "the endpoint's response will follow"
     case streamBegins = "the endpoint has the beginning of a stream"
     case streamContinues = "there is more of the stream"

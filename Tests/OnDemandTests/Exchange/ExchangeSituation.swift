@@ -21,7 +21,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
     case relayingBoth = "relaying, and the body is incomplete"
     case tunnel, readingBody, serving
     case servingCable = "serving, the client of a cable with a backend"
-    case awaitingCommand, streaming
+    case awaitingReply, awaitingCommand, streaming
     case finishing = "finishing, the connection stays open"
     case finishingReusable = "finishing, and the backend's connection is open"
     case finishingLast = "finishing, the connection closes"
@@ -58,6 +58,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
         case .readingBody: return [.broadcastHead]
         case .serving: return [.statusRequest]
         case .servingCable: return [.cableRequest]
+        case .awaitingReply: return [.statusRequest, .replyFollows]
         case .awaitingCommand: return [.statusRequest, .commandAccepted]
         case .streaming: return [.statusRequest, .streamBegins, .sent]
         case .finishing: return [.unknownRequest]

@@ -87,7 +87,9 @@ extension ExchangeBench {
     ]
 
     /// The phases that another driver or the backend ends, without a time limit of the exchange.
-    private static let unlimited: Set<ExchangePlace> = [.queued, .awaitingCommand, .streaming, .relaying]
+    private static let unlimited: Set<ExchangePlace> = [
+        .queued, .awaitingReply, .awaitingCommand, .streaming, .relaying,
+    ]
 
     /// The first invariant that does not hold; nil if all hold.
     fileprivate var violation: String? {

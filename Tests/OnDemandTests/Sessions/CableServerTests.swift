@@ -20,7 +20,7 @@ struct CableServerTests {
             #expect(cable.machine.clientCount == 0 && cable.machine.table.streamCount == 0, sourceLocation: place)
             #expect(cable.machine.table.pendingBytes == 0 && cable.machine.deadline == nil, sourceLocation: place)
         }
-        #expect(bench.daemon.proxy.sessionCounts.allSatisfy { $0 == 0 }, sourceLocation: place)
+        #expect(bench.daemon.proxy.cables.totalCount == 0, sourceLocation: place)
         #expect(!bench.daemon.reactor.hasTimers, sourceLocation: place)
     }
 

@@ -211,8 +211,8 @@ final class CableWorld {
         for publisher in publishers where !publisher.isOver { kernel.complain("\(publisher.name) waits for ever") }
         let server = daemon.cableServer
         if server.sessions.count != 0 { kernel.complain("\(server.sessions.count) sessions are left") }
-        if daemon.proxy.sessionCounts.contains(where: { $0 != 0 }) {
-            kernel.complain("sessions are counted that do not exist: \(daemon.proxy.sessionCounts)")
+        if daemon.proxy.cables.totalCount != 0 {
+            kernel.complain("sessions are counted that do not exist: \(daemon.proxy.cables.totalCount)")
         }
         let names = server.cables.compactMap { $0?.name }.sorted()
         let expected = daemon.configuration.cables.map(\.name).sorted()

@@ -179,10 +179,10 @@ extension Simulation {
         for backend in daemon.supervisor.inOrder where backend.isRemoved {
             kernel.complain("\(backend.name) was removed from the configuration and is still \(backend.machine.state)")
         }
-        if !daemon.removedServices.isEmpty { kernel.complain("removed services are still present") }
+        if !daemon.backends.removedServices.isEmpty { kernel.complain("removed services are still present") }
         let names = daemon.supervisor.inOrder.map(\.name)
         if Set(names).count != names.count { kernel.complain("a backend exists twice: \(names)") }
-        if Set(daemon.backendIDs.map(\.index)).intersection(daemon.freeBackendIDs.map(\.index)).count > 0 {
+        if Set(daemon.running.backendIDs.map(\.index)).intersection(daemon.backends.freeIDs.map(\.index)).count > 0 {
             kernel.complain("a backend ID is used and free")
         }
     }

@@ -34,8 +34,8 @@ extension Simulation {
         for lease in carriedLeases(daemon) where counts(lease, daemon) {
             leases[lease.backend, default: 0] += 1
         }
-        if proxy.idleUpstreams != idleUpstreams {
-            kernel.complain("\(proxy.idleUpstreams) idle upstream connections are counted, \(idleUpstreams) are there")
+        if proxy.upstreams.idleCount != idleUpstreams {
+            kernel.complain("\(proxy.upstreams.idleCount) idle upstream connections are counted, \(idleUpstreams) are there")
         }
         for lease in sessionLeases(daemon) where counts(lease, daemon) { leases[lease.backend, default: 0] += 1 }
         for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {
@@ -44,7 +44,7 @@ extension Simulation {
             guard case .held(let generation) = hold.state, generation == counted else { continue }
             leases[hold.required.id, default: 0] += 1
         }
-        let services = proxy.upstreams.enumerated().map { (BackendID(index: $0), $1.gate) }
+        let services = proxy.services.all.enumerated().map { (BackendID(index: $0), $1.gate) }
         let processes = daemon.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id, $0.gate) }
         for (id, gate) in services + processes where gate.leases != leases[id, default: 0] {
             // A gate that was closed by force no longer counts leases.
@@ -66,7 +66,7 @@ extension Simulation {
 
     /// The leases of tunnels on worker threads and in transit, and whether they are counted correctly.
     private func carriedLeases(_ daemon: Daemon<SimulatedKernel>) -> [Lease] {
-        guard let reports = daemon.proxy.reports?.peek() else { return [] }
+        guard let reports = daemon.proxy.workers.pendingEvents?.peek() else { return [] }
         var held: [Lease] = []
         var onWorkers: [BackendID: Int] = [:]
         func note(_ lease: Lease, isUncounted: Bool) {
@@ -88,12 +88,12 @@ extension Simulation {
                 }
                 if case .connectionEnded = report.content { connections += 1 }
             }
-            let counted = daemon.proxy.workers[position].connections
+            let counted = daemon.proxy.workers.connections[position]
             if connections != counted, !daemon.hasExited {
                 kernel.complain("worker \(position) has \(connections) connections; \(counted) are counted")
             }
         }
-        for (index, upstream) in daemon.proxy.upstreams.enumerated() where !daemon.hasExited {
+        for (index, upstream) in daemon.proxy.services.all.enumerated() where !daemon.hasExited {
             let there = onWorkers[BackendID(index: index), default: 0]
             if upstream.onWorkers != there {
                 kernel.complain(
@@ -105,10 +105,10 @@ extension Simulation {
 
     /// Whether a gate has counted this lease: the gate of the current or of the ending generation.
     private func counts(_ lease: Lease, _ daemon: Daemon<SimulatedKernel>) -> Bool {
-        let gate = daemon.proxy.upstreams[lease.backend.index].gate
+        let gate = daemon.proxy.services.gate(of: lease.backend)
         guard !gate.isOpen else { return lease.generation == gate.openGeneration }
         let backend = daemon.supervisor.inOrder.first { $0.id == lease.backend }
-        let plain = daemon.proxy.upstreams[lease.backend.index].unmanagedGeneration
+        let plain = daemon.proxy.services.all[lease.backend.index].unmanagedGeneration
         // For a removed backend, the gate still counts the last generation.
         guard let backend else { return plain.number == 0 || lease.generation == plain }
         return lease.generation == backend.machine.generation
@@ -118,7 +118,7 @@ extension Simulation {
     private func judge(_ idleUpstream: Lease, of session: HTTPSession, _ proxy: Proxy<SimulatedKernel>) {
         if session.lease != nil { kernel.complain("an idle upstream connection holds a lease") }
         if session.upstream == nil { kernel.complain("an idle upstream connection has no upstream") }
-        if proxy.upstreams[idleUpstream.backend.index].gate.openGeneration != idleUpstream.generation {
+        if proxy.services.gate(of: idleUpstream.backend).openGeneration != idleUpstream.generation {
             kernel.complain("an idle upstream connection belongs to an old generation of \(idleUpstream.backend)")
         }
     }
@@ -162,7 +162,7 @@ extension Simulation {
         let bells = daemon.workers.isEmpty ? 0 : daemon.workers.count + 1
         kernel.judgeGuard()
         let channels = kernel.children.processGuard == nil ? 0 : 1
-        let own = 1 + bells + channels + daemon.listenersOfSpecs.joined().count
+        let own = 1 + bells + channels + daemon.listeners.indices.joined().count
         let expected = daemon.supervisor.inOrder.reduce(own) { count, backend in
             let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
             return count + ofChild + (backend.listener == nil ? 0 : 1)

@@ -196,8 +196,8 @@ struct SimulationClosingTests {
         bench.run(for: .milliseconds(10))
         #expect(bench.accept() != nil)
         let proxy = bench.daemon.proxy
-        let id = bench.daemon.backendIDs[0]
-        proxy.handle(.generationEnded(id, proxy.upstreams[id.index].unmanagedGeneration))
+        let id = bench.daemon.running.backendIDs[0]
+        proxy.handle(.generationEnded(id, proxy.services.all[id.index].unmanagedGeneration))
         bench.run(for: .milliseconds(10))
         #expect(String(decoding: client.heard, as: UTF8.self).hasPrefix("HTTP/1.1 502 ") && !client.isClosed)
         client.send(DaemonBench.upgrade)
@@ -247,7 +247,7 @@ struct SimulationClosingTests {
         let took = bench.kernel.now() - began
         #expect(backend.isClosed && took <= Limits.departureTimeout + .milliseconds(10), "\(took)")
         #expect(how != .reset || took < .milliseconds(10))
-        #expect(bench.connectionCount == 0 && bench.daemon.proxy.upstreams[0].gate.leases == 0)
+        #expect(bench.connectionCount == 0 && bench.daemon.proxy.services.all[0].gate.leases == 0)
     }
 
     @Test("a half-closed client that still reads gets the whole response")

@@ -264,7 +264,7 @@ struct SimulationCommandTests {
         #expect(bench.ask("POST", body: "{\"database\":\"x\"}").status == 409)
         bench.run(for: .seconds(2))
         for client in clients { #expect(CommandBench.messages(of: client).joined() == text) }
-        let sums = bench.daemon.commandSnapshots.flatMap(\.running).map(\.outputBytes)
+        let sums = bench.daemon.snapshot().commands.flatMap(\.running).map(\.outputBytes)
         #expect(sums == Array(repeating: UInt64(text.utf8.count), count: 10))
         for run in runs { bench.ask("DELETE", "/apply/\(run)") }
         for client in clients { client.close() }
@@ -302,7 +302,7 @@ struct SimulationCommandTests {
             }
         }
         #expect(!bench.kernel.logged(.unauthorized).isEmpty)
-        let command = try #require(bench.daemon.commandSnapshots.first)
+        let command = try #require(bench.daemon.snapshot().commands.first)
         #expect(command.counters.rejected.first { $0.name == "unauthorized" }?.count == 20)
         bench.ask("DELETE", "/apply/\(run.id)")
         #expect(bench.rest() == [])
@@ -325,7 +325,7 @@ struct SimulationCommandTests {
         #expect(bench.state(of: run.id)["state"] == "running")
         bench.ask("DELETE", "/apply/\(run.id)")
         #expect(bench.rest() == [])
-        let command = try #require(bench.daemon.commandSnapshots.first)
+        let command = try #require(bench.daemon.snapshot().commands.first)
         #expect(command.counters.rejected.first { $0.name == "busy" }?.count == 1)
         #expect(command.counters.rejected.first { $0.name == "invalid" }?.count == 2)
         #expect(command.counters.started == 1 && command.counters.stopped == 1)

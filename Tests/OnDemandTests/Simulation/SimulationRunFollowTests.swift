@@ -67,7 +67,7 @@ struct SimulationRunFollowTests {
         peer.socket.close()
         bench.run(for: .milliseconds(100))
         #expect(bench.runner.runs.compactMap { $0?.followers.count } == [0])
-        #expect(bench.daemon.proxy.runFollowers.isEmpty)
+        #expect(!bench.daemon.proxy.subscribers.hasRunSubscribers)
         bench.run(for: .seconds(3))
         #expect(bench.daemon.snapshot().commands.first?.counters.succeeded == 1)
         #expect(bench.rest() == [])

@@ -6,7 +6,7 @@ struct WorkerTests {
     @Test("a tunnel goes to the worker with the fewest connections, to the first of several, and to this thread last")
     func placement() {
         func lightest(_ own: Int, _ others: [Int]) -> Int? {
-            Proxy<SimulatedKernel>.lightest(own: own, others: others)
+            WorkerPool<SimulatedKernel>.lightest(own: own, others: others)
         }
         #expect(lightest(0, []) == nil)
         #expect(lightest(0, [0]) == 0)
