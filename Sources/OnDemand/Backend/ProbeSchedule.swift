@@ -43,8 +43,8 @@ enum ProbeSchedule {
     }
 
     /// Returns the pause before the usual time is over; nil after it. The backend is expected from 15/16 of that time
-    /// on, for as long as would be 1/8 too slow, and most of all in the window. A lookup after a pause finds cold caches
-    /// and costs three times as much, so lookups before that are few.
+    /// on, for as long as would be 1/8 too slow, and most of all in the window. A lookup after a pause finds
+    /// cold caches and costs three times as much, so lookups before that are few.
     private static func expectedPause(_ elapsed: Duration, _ usual: UsualStartup?, _ byLookup: Bool) -> Duration? {
         guard let usual, elapsed < usual.quickest + share(8, of: usual.quickest) else { return nil }
         let expected = usual.quickest - share(16, of: usual.quickest)

@@ -1,93 +1,6 @@
 // The way of a message from `publish` to each subscriber, in steps of bounded size.
 
-/// One message as its subscribers get it: a JSON text for each protocol.
-struct StreamMessage: Equatable, Sendable {
-    /// Value of `message` for Action Cable clients.
-    let message: [UInt8]
-    /// Value of `data` for TurboCable clients; nil leaves the member out.
-    let data: [UInt8]?
-
-    init(message: [UInt8], data: [UInt8]?) {
-        self.message = message
-        self.data = data
-    }
-
-    /// A broadcast of a request with this body.
-    init(_ broadcast: Broadcast, in body: Span<UInt8>) {
-        var (message, data): ([UInt8], [UInt8]) = ([], [])
-        broadcast.appendMessage(from: body, to: &message)
-        let hasData = broadcast.appendData(from: body, to: &data)
-        self.init(message: message, data: hasData ? data : nil)
-    }
-
-    /// A message that came through Redis, the same for both protocols; nil unless it is JSON.
-    init?(published text: [UInt8]) {
-        guard JSONScanner.isValue(text.span) else { return nil }
-        self.init(message: text, data: text)
-    }
-
-    var byteCount: Int { message.count + (data?.count ?? 0) }
-    /// What it takes in memory, in bytes.
-    var memoryBytes: Int { byteCount + Limits.cableMessageBytes }
-}
-
 extension StreamTable {
-    /// Messages of one stream that are sent as one buffer.
-    struct Batch {
-        var messages: [StreamMessage]
-        var byteCount: Int
-        /// A client that does not get them; its own batch, because others get the same bytes.
-        let excluded: UInt32?
-        var isSealed = false
-
-        var memoryBytes: Int { byteCount + messages.count * Limits.cableMessageBytes }
-    }
-
-    struct Delivery {
-        var batches: Queue<Batch>
-        /// Number of the first batch; the others follow.
-        var firstNumber: UInt64 = 0
-        private(set) var groupPosition: UInt32 = 0
-        private(set) var memberPosition: UInt32 = 0
-        /// The first batch for the group at `groupPosition`; empty until it is made.
-        var buffer: [UInt8] = []
-        /// Groups with marks.
-        var markedGroups: [UInt32] = []
-
-        var lastNumber: UInt64? { batches.isEmpty ? nil : firstNumber + UInt64(batches.count - 1) }
-        var hasBegun: Bool { groupPosition > 0 || memberPosition > 0 || !buffer.isEmpty }
-
-        mutating func sealLast() { batches.changeLast { $0.isSealed = true } }
-
-        func memberPosition(inGroupAt position: UInt32) -> UInt32? {
-            position == groupPosition ? memberPosition : nil
-        }
-
-        mutating func move(toMember position: UInt32) { memberPosition = position }
-
-        /// The positions of groups have changed; the group is the same, or the next one where that has gone.
-        mutating func move(toGroup position: UInt32) { groupPosition = position }
-
-        /// The group at `position` has ended.
-        mutating func leaveGroup(at position: UInt32) {
-            if position == groupPosition { nextGroup() }
-        }
-
-        mutating func nextGroup() {
-            groupPosition += 1
-            memberPosition = 0
-            buffer = []
-        }
-
-        mutating func nextBatch() {
-            batches.removeFirst()
-            firstNumber += 1
-            groupPosition = 0
-            memberPosition = 0
-            buffer = []
-        }
-    }
-
     /// Takes a message for all present subscribers of a stream; false when there is none. `excluded` is a client that
     /// does not get it.
     @discardableResult
@@ -95,7 +8,7 @@ extension StreamTable {
         guard let stream = stream(named: name) else { return false }
         pendingBytes += message.memoryBytes
         guard let delivery = streams[stream].delivery.first, let last = delivery.batches.last else {
-            streams[stream].delivery = [Delivery(batches: Queue([Batch(message, excluded)]))]
+            streams[stream].delivery = [StreamDelivery(batches: Queue([StreamBatch(message, excluded)]))]
             delivering.append(stream)
             return true
         }
@@ -104,7 +17,7 @@ extension StreamTable {
             || last.byteCount + message.byteCount > Limits.cableBatchBytes
             || last.messages.count >= Limits.cableBatchMessages
         {
-            streams[stream].delivery[0].batches.append(Batch(message, excluded))
+            streams[stream].delivery[0].batches.append(StreamBatch(message, excluded))
         } else {
             streams[stream].delivery[0].batches.changeLast { $0.append(message) }
         }
@@ -191,7 +104,7 @@ extension StreamTable {
         groups[group].marks.first { $0.batch >= batch }?.end ?? groups[group].members.end
     }
 
-    private func buffer(for group: UInt32, _ batch: Batch) -> [UInt8] {
+    private func buffer(for group: UInt32, _ batch: StreamBatch) -> [UInt8] {
         let identifier = identifiers[groups[group].identifier]
         var buffer: [UInt8] = []
         for message in batch.messages {
@@ -221,16 +134,5 @@ extension StreamTable {
         delivering.removeSubrange(..<nextDelivering)
         nextDelivering = 0
         if delivering.isEmpty, delivering.capacity > 1024 { delivering = [] }
-    }
-}
-
-extension StreamTable.Batch {
-    fileprivate init(_ message: StreamMessage, _ excluded: UInt32?) {
-        self.init(messages: [message], byteCount: message.byteCount, excluded: excluded)
-    }
-
-    fileprivate mutating func append(_ message: StreamMessage) {
-        messages.append(message)
-        byteCount += message.byteCount
     }
 }

@@ -57,7 +57,7 @@ struct StreamTable {
         let name: [UInt8]
         var groups = ArrivalList()
         /// At most one; empty while idle. An array, because an empty one costs a pointer.
-        var delivery: [Delivery] = []
+        var delivery: [StreamDelivery] = []
         /// False from its first subscription until the source of its messages has confirmed it.
         var isLive: Bool
     }

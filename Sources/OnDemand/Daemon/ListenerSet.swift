@@ -6,11 +6,11 @@ final class ListenerSet<K: Kernel> {
     private let kernel: K
     private let log: Log
     private let manager: SystemdNotifier<K>
-    private let table: ListenerTable<K>
+    private let table: ProxyListeners<K>
     /// Listener indices of each specification. An inherited name may stand for several sockets.
     private(set) var indices: [[Int]] = []
 
-    init(kernel: K, log: Log, manager: SystemdNotifier<K>, table: ListenerTable<K>) {
+    init(kernel: K, log: Log, manager: SystemdNotifier<K>, table: ProxyListeners<K>) {
         (self.kernel, self.log, self.manager, self.table) = (kernel, log, manager, table)
     }
 

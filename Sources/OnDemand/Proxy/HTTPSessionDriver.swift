@@ -10,7 +10,7 @@
 final class HTTPSessionDriver<K: Kernel> {
     private let reactor: Reactor<K>
     private let relay: TunnelRelay<K>
-    private let listeners: ListenerTable<K>
+    private let listeners: ProxyListeners<K>
     private let services: ServiceTable<K>
     private let sessions: HTTPSessionTable
     private let queue: RequestQueue<K>
@@ -54,7 +54,7 @@ final class HTTPSessionDriver<K: Kernel> {
 
     // MARK: Accepting
 
-    func begin(_ arrival: ListenerTable<K>.Arrival) {
+    func begin(_ arrival: ProxyListeners<K>.Arrival) {
         let slot = relay.takeSlot()
         let token = Token(ConnectionToken.client, index: slot.index, generation: slot.generation)
         let session = HTTPSession(

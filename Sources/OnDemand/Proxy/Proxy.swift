@@ -9,7 +9,7 @@
 final class Proxy<K: Kernel> {
     let reactor: Reactor<K>
     let relay: TunnelRelay<K>
-    let listeners: ListenerTable<K>
+    let listeners: ProxyListeners<K>
     let services: ServiceTable<K>
     let sessions: HTTPSessionTable
     let http: HTTPSessionDriver<K>

@@ -1,7 +1,7 @@
 /// The parts of the proxy, each with a state of its own, built in the order in which they use one another.
 struct ProxyParts<K: Kernel> {
     let relay: TunnelRelay<K>
-    let listeners: ListenerTable<K>
+    let listeners: ProxyListeners<K>
     let subscribers: SubscriberTable<K>
     let services: ServiceTable<K>
     let sessions = HTTPSessionTable()
@@ -19,7 +19,7 @@ struct ProxyParts<K: Kernel> {
     ) {
         let (kernel, requests) = (reactor.kernel, mailboxes.backends)
         relay = TunnelRelay(services: list.map(\.ofTunnels), reactor: reactor, log: plainLog)
-        listeners = ListenerTable(reactor: reactor, log: plainLog)
+        listeners = ProxyListeners(reactor: reactor, log: plainLog)
         memory = MemoryTrim(reactor: reactor)
         subscribers = SubscriberTable(reactor: reactor)
         services = ServiceTable(list, kernel: kernel, requests: requests, subscribers: subscribers)

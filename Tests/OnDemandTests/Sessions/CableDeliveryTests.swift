@@ -124,7 +124,7 @@ struct CableDeliveryTests {
         bench.run(for: .seconds(1))
         #expect(pendingBytes(bench) == 0 && bench.publish(1) == 201)
         for client in clients { #expect(client.peer.heard.count > accepted * 100_000) }
-        let snapshot = try #require(bench.daemon.cableSnapshots.first)
+        let snapshot = try #require(bench.daemon.snapshot().cables.first)
         #expect(snapshot.overloadedPublications == 2 && snapshot.refusedPublications == 0)
         for client in clients { client.close() }
         #expect(bench.kernel.complaints == [])

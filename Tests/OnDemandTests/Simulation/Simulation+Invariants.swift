@@ -34,8 +34,9 @@ extension Simulation {
         for lease in carriedLeases(daemon) where counts(lease, daemon) {
             leases[lease.backend, default: 0] += 1
         }
-        if proxy.upstreams.idleCount != idleUpstreams {
-            kernel.complain("\(proxy.upstreams.idleCount) idle upstream connections are counted, \(idleUpstreams) are there")
+        let counted = proxy.upstreams.idleCount
+        if counted != idleUpstreams {
+            kernel.complain("\(counted) idle upstream connections are counted, \(idleUpstreams) are there")
         }
         for lease in sessionLeases(daemon) where counts(lease, daemon) { leases[lease.backend, default: 0] += 1 }
         for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {

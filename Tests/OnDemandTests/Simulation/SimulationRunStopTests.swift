@@ -69,7 +69,7 @@ struct SimulationRunStopTests {
         let client = bench.cables.subscribed(run.stream)
         bench.ask("DELETE", "/apply/\(run.id)")
         bench.run(for: .milliseconds(9800))
-        func remaining() -> [String]? { bench.daemon.commandSnapshots.first?.running.first?.remaining }
+        func remaining() -> [String]? { bench.daemon.snapshot().commands.first?.running.first?.remaining }
         #expect(remaining() == [] && bench.kernel.logged(.stopTimedOut) == [])
         bench.run(for: .milliseconds(400))
         #expect(try #require(remaining()).count == 1 && remaining()?[0].hasSuffix("(child)") == true)

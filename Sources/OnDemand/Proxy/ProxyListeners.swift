@@ -6,7 +6,7 @@
 ///
 /// Invariants: the index of a listener is that of its token and stays until it is closed. Each admission is released
 /// once, also after its listener has been closed.
-final class ListenerTable<K: Kernel> {
+final class ProxyListeners<K: Kernel> {
     private let reactor: Reactor<K>
     private let log: Log
     /// By the index of their tokens. nil: closed.
