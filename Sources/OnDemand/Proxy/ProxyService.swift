@@ -12,7 +12,7 @@ struct ProxyService {
     /// Generation of an unmanaged service: counts how often it was enabled.
     private(set) var unmanagedGeneration = Generation(number: 0)
     /// The generation whose first request is logged. nil: none.
-    var firstRequestSeen: Generation?
+    private var firstRequestSeen: Generation?
     /// The generation that has sent a response. nil: none.
     var proven: Generation?
     /// Tunnels that do not keep the current generation awake.
@@ -44,6 +44,19 @@ struct ProxyService {
 
     /// What relays know of it.
     var ofTunnels: TunnelService { TunnelService(name: name, gate: gate, limits: limits) }
+
+    // MARK: Counts
+
+    mutating func recordCount(at seconds: Int64) { connections.connected(openCount, at: seconds) }
+
+    /// Counts an admitted request. Returns whether it is the first of its generation.
+    mutating func admitted(to generation: Generation, at seconds: Int64) -> Bool {
+        move(to: generation)
+        recordCount(at: seconds)
+        guard firstRequestSeen != generation else { return false }
+        firstRequestSeen = generation
+        return true
+    }
 
     // MARK: The address
 

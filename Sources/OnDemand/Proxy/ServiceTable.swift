@@ -43,11 +43,8 @@ final class ServiceTable<K: Kernel> {
 
     /// Counts a request that was admitted. Returns whether it is the first of its generation.
     func admitted(to id: BackendID, _ generation: Generation) -> Bool {
-        services[id.index].move(to: generation)
-        countChanged(of: id)
-        guard services[id.index].firstRequestSeen != generation else { return false }
-        services[id.index].firstRequestSeen = generation
-        return true
+        subscribers.statusChanged()
+        return services[id.index].admitted(to: generation, at: kernel.wallClock().seconds)
     }
 
     func returnLease(_ lease: Lease) {
@@ -88,7 +85,7 @@ final class ServiceTable<K: Kernel> {
     }
 
     private func recordCount(of id: BackendID) {
-        services[id.index].connections.connected(services[id.index].openCount, at: kernel.wallClock().seconds)
+        services[id.index].recordCount(at: kernel.wallClock().seconds)
     }
 
     // MARK: Closing generations
