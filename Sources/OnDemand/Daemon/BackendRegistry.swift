@@ -36,7 +36,7 @@ final class BackendRegistry<K: Kernel> {
         next.configuration = new
         supervisor.environment = new.environment
         // Also applies to services that are being removed.
-        cableServer.closeJitter = new.closeJitter
+        cableServer.cables.closeJitter = new.closeJitter
         supervisor.setCloseTiming(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)
         supervisor.beginChanges()
         for (service, id) in zip(new.services, keptIDs) { if let id { redefine(service, id) } }
@@ -58,7 +58,7 @@ final class BackendRegistry<K: Kernel> {
 
     /// The close timing of the new configuration also applies to services that are being removed.
     private func remove(_ service: Configuration.Service, _ id: BackendID, _ new: Configuration) {
-        cableServer.forget(id)
+        cableServer.cables.forget(id)
         guard service.launch == nil else { return supervisor.remove(id) }
         proxy.closeUnmanaged(id, over: new.closeJitter, within: new.drainTimeout)
         removedServices.append(id)

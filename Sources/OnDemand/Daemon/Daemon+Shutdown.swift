@@ -82,10 +82,10 @@ extension Daemon {
     /// Disconnects the clients of the cables that no run has messages for any more. Undelivered messages have the first
     /// half of the time behind the end of all runs, and the clients' close frames the second one.
     private func drainCables() {
-        for (index, cable) in cableServer.cables.enumerated() {
-            guard let cable, cable.drain == nil, !supervisor.runner.uses(cable: cable.name) else { continue }
+        for cable in cableServer.cables.all.map(\.cable) {
+            guard !cable.isDraining, !supervisor.runner.uses(cable: cable.name) else { continue }
             let bound = drainEnd + (.zero - runKillLead / 2)
-            cableServer.drain(CableID(index: index), over: configuration.closeJitter, waitingUntil: bound)
+            cableServer.cables.drain(cable.id, over: configuration.closeJitter, waitingUntil: bound)
         }
     }
 

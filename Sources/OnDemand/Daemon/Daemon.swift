@@ -66,7 +66,7 @@ final class Daemon<K: Kernel>: EventHandler {
         supervisor.environment = configuration.environment
         let reports = configuration.threads > 1 ? ThreadSafeQueue<WorkerEvent>(wakeup: try kernel.openWakeup()) : nil
         proxy = Proxy(services: services, reactor: reactor, log: log, mailboxes: mailboxes, reports: reports)
-        cableServer.backendAccess = proxy.services
+        cableServer.use(proxy.services)
         workers = try Self.workers(configuration.threads - 1, reporting: reports, to: proxy)
         listeners = ListenerSet(kernel: kernel, log: log, manager: manager, table: proxy.listeners)
         backends = BackendRegistry(running, proxy: proxy, supervisor: supervisor, cableServer: cableServer)

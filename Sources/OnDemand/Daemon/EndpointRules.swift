@@ -18,20 +18,17 @@ final class EndpointRules<K: Kernel> {
     func updateEndpoints(of running: RunningConfiguration, from old: Configuration) {
         let configuration = running.configuration
         endBroadcastRules(of: old, in: configuration)
-        cableServer.closeJitter = configuration.closeJitter
+        cableServer.cables.closeJitter = configuration.closeJitter
         drainMoved(from: old, to: configuration)
         var keys = DerivedStreamKeys()
         for cable in configuration.cables {
-            guard let id = cableServer.id(named: cable.name) else {
-                add(cable, running, &keys)
+            guard let id = cableServer.cables.id(named: cable.name) else {
+                cableServer.cables.add(definition(of: cable, running, &keys), isUnused: proxy.cables.isUnused)
                 continue
             }
             // Deriving keys takes a millisecond, so an unchanged cable is left alone.
-            if !old.cables.contains(cable) {
-                cableServer.update(
-                    id, cable.rules(&keys), pingInterval: cable.pingInterval, hasActionCable: cable.actionCable)
-            }
-            cableServer.update(id, running.backendSettings(of: cable))
+            if !old.cables.contains(cable) { cableServer.cables.update(id, definition(of: cable, running, &keys)) }
+            cableServer.cables.update(id, running.backendSettings(of: cable))
             if !cable.enabled { drain(id, by: configuration, isRemoval: false) }
         }
         updateCommands(of: configuration)
@@ -41,26 +38,25 @@ final class EndpointRules<K: Kernel> {
     private func drainMoved(from old: Configuration, to configuration: Configuration) {
         let redis = Dictionary(uniqueKeysWithValues: configuration.cables.map { ($0.name, $0.redis) })
         for cable in old.cables where redis[cable.name] != .some(cable.redis) {
-            if let id = cableServer.id(named: cable.name) {
+            if let id = cableServer.cables.id(named: cable.name) {
                 drain(id, by: configuration, isRemoval: true)
             }
         }
     }
 
     private func drain(_ id: CableID, by configuration: Configuration, isRemoval: Bool) {
-        cableServer.drain(
-            id, over: configuration.closeJitter, waitingUntil: cableServer.kernel.now() + configuration.drainTimeout,
-            isRemoval: isRemoval)
+        cableServer.cables.drain(
+            id, over: configuration.closeJitter, waitingFor: configuration.drainTimeout, isRemoval: isRemoval)
     }
 
-    private func add(_ cable: Configuration.Cable, _ running: RunningConfiguration, _ keys: inout DerivedStreamKeys) {
-        let served = CableServer<K>.Cable(
-            name: cable.name, machine: CableMachine(rules: cable.rules(&keys), pingInterval: cable.pingInterval),
-            hasActionCable: cable.actionCable)
-        served.serve(behind: running.backendSettings(of: cable))
-        cableServer.add(
-            served, redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) },
-            isUnused: proxy.cables.isUnused)
+    private func definition(
+        of cable: Configuration.Cable, _ running: RunningConfiguration, _ keys: inout DerivedStreamKeys
+    ) -> CableDriver<K>.Definition {
+        .init(
+            name: cable.name, rules: cable.rules(&keys), pingInterval: cable.pingInterval,
+            hasActionCable: cable.actionCable,
+            redis: cable.redis.map { ($0.url, $0.channelPrefix.map { Array($0.utf8) }) },
+            backend: running.backendSettings(of: cable))
     }
 
     /// Runs in progress are left alone.
@@ -77,7 +73,7 @@ final class EndpointRules<K: Kernel> {
     private func servedCables(
         of configuration: Configuration
     ) -> [(cable: Configuration.Cable, id: CableID)] {
-        configuration.cables.compactMap { cable in cableServer.id(named: cable.name).map { (cable, $0) } }
+        configuration.cables.compactMap { cable in cableServer.cables.id(named: cable.name).map { (cable, $0) } }
     }
 
     private func servedCommands(
@@ -173,7 +169,7 @@ final class EndpointRules<K: Kernel> {
     private func access(
         to cables: [(cable: Configuration.Cable, id: CableID)], _ running: RunningConfiguration
     ) -> [CableAccess] {
-        var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.count)
+        var access = Array(repeating: CableAccess.unknown, count: cableServer.cables.end)
         let statusPage = running.configuration.status.map { status in
             StatusPageOrigins(listener: proxy.listeners.statusAddress ?? status.listen, names: status.names)
         }
@@ -215,7 +211,7 @@ extension CableAccess {
 
 extension RunningConfiguration {
     /// What a cable needs to know of its backend; nil without one.
-    fileprivate func backendSettings<K: Kernel>(of cable: Configuration.Cable) -> CableServer<K>.BackendSettings? {
+    fileprivate func backendSettings<K: Kernel>(of cable: Configuration.Cable) -> CableDriver<K>.BackendSettings? {
         backend(of: cable).map { id, service in
             var rules = RelayMachine.Rules()
             rules.backendAccepts = cable.connect == .backend

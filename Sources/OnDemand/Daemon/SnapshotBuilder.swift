@@ -50,11 +50,11 @@ final class SnapshotBuilder<K: Kernel> {
 
     private func cables(of running: RunningConfiguration) -> [Snapshot.Cable] {
         running.configuration.cables.compactMap { cable in
-            guard let id = cableServer.id(named: cable.name) else { return nil }
+            guard let id = cableServer.cables.id(named: cable.name) else { return nil }
             var description = Snapshot.Cable(name: cable.name, isEnabled: cable.enabled, paths: cable.paths.map(\.text))
             if cable.actionCable { description.protocols.append("action_cable") }
             if cable.turboCable { description.protocols.append("turbo_cable") }
-            cableServer.describe(id, in: &description)
+            cableServer.cables.describe(id, in: &description)
             if let backend = running.backend(of: cable), let slept = description.backend?.sleptConnected {
                 description.backend?.name = backend.service.name
                 let resident = supervisor.backends[backend.id]?.history.memory.lastResidentBytes

@@ -27,4 +27,16 @@ struct HibernationCounters: Equatable, Sendable {
     mutating func count(_ disconnection: RelayMachine.Disconnection) {
         disconnections[RelayMachine.Disconnection.allCases.firstIndex(of: disconnection) ?? 0] += 1
     }
+
+    func describe(in backend: inout Snapshot.Cable.Backend, at now: Instant) {
+        backend.wakes = zip(RelayMachine.WakeTrigger.allCases, wakes).map {
+            .init(name: $0.rawValue, count: Int($1))
+        }
+        backend.replayed = replayed
+        backend.disconnected = zip(RelayMachine.Disconnection.allCases, disconnections).map {
+            .init(name: $0.rawValue, count: Int($1))
+        }
+        backend.ignored = ignoredCommands
+        backend.sleptConnected = slept(at: now)
+    }
 }

@@ -34,27 +34,7 @@ extension TimerKey {
     static func cableDrain(_ id: CableID) -> TimerKey { TimerKey(SessionTimer.cableDrain, index: id.index) }
 }
 
-extension CableServer {
-    static var deliveryToken: Token { Token(SessionToken.delivery, index: 0, generation: 0) }
-
-    func ready(_ token: Token, _ readiness: Readiness) {
-        switch SessionToken(token) {
-        case .session: clientReady(token, readiness)
-        case .relay: upstreamReady(token, readiness)
-        case .delivery: work.post(.cableWork)
-        }
-    }
-
-    func timerFired(_ key: TimerKey) {
-        switch SessionTimer(key) {
-        case .session: sessionTimerFired(session(of: key))
-        case .relay: relayTimerFired(session(of: key))
-        case .cable: cableTimerFired(CableID(index: key.index))
-        case .cableDrain: continueDrain(of: CableID(index: key.index))
-        }
-    }
-
-    private func session(of key: TimerKey) -> Token {
-        Token(SessionToken.session, index: key.index, generation: key.generation)
-    }
+extension Token {
+    /// Stands for all messages that are left to deliver.
+    static var cableDelivery: Token { Token(SessionToken.delivery, index: 0, generation: 0) }
 }

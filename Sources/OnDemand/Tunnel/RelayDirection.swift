@@ -12,7 +12,7 @@ struct RelayDirection {
     var sinkEnded = false
 
     /// One byte, because idle tunnels should be small.
-    private enum Source: Equatable {
+    private enum Source {
         case open(ReadSize)
         /// Over its rate limit; a timer resumes it.
         case paused(ReadSize)
@@ -25,9 +25,14 @@ struct RelayDirection {
         case small
     }
 
-    var sourceEnded: Bool { source == .ended }
+    var sourceEnded: Bool { if case .ended = source { true } else { false } }
     var isPaused: Bool { if case .paused = source { true } else { false } }
-    var readsSmall: Bool { source == .open(.small) || source == .paused(.small) }
+    var readsSmall: Bool {
+        switch source {
+        case .open(.small), .paused(.small): true
+        case .open(.ordinary), .paused(.ordinary), .ended: false
+        }
+    }
 
     mutating func endSource() { source = .ended }
 

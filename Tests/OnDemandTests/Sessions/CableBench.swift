@@ -125,7 +125,7 @@ final class CableBench {
     var connectionCount: Int { kernel.files.count - descriptors }
 
     func machine(_ name: String = "cable") -> CableMachine? {
-        server.id(named: name).flatMap { server.cables[$0.index]?.machine }
+        server.cables.id(named: name).flatMap { server.cables[$0]?.cable.machine }
     }
 
     // MARK: Time

@@ -214,10 +214,10 @@ final class CableWorld {
         if daemon.proxy.cables.totalCount != 0 {
             kernel.complain("sessions are counted that do not exist: \(daemon.proxy.cables.totalCount)")
         }
-        let names = server.cables.compactMap { $0?.name }.sorted()
+        let names = server.cables.all.map(\.cable.name).sorted()
         let expected = daemon.configuration.cables.map(\.name).sorted()
         if names != expected { kernel.complain("the cables \(names) exist where \(expected) are configured") }
-        for cable in server.cables.compactMap(\.self) {
+        for cable in server.cables.all.map(\.cable) {
             let (machine, table) = (cable.machine, cable.machine.table)
             let isEmpty =
                 machine.clientCount == 0 && table.streamCount == 0 && table.subscriptionCount == 0
@@ -225,9 +225,9 @@ final class CableWorld {
                 && machine.deadline == nil && !machine.hasActions
             if !isEmpty { kernel.complain("\(cable.name) keeps something of clients that have left") }
         }
-        if !server.tickets.isEmpty { kernel.complain("\(server.tickets.count) tickets of sessions are left") }
-        for cable in server.cables.compactMap(\.self) {
-            let isEmpty = cable.relayCount == 0 && cable.restoring == 0 && cable.fences.isEmpty
+        if server.ticketCount > 0 { kernel.complain("\(server.ticketCount) tickets of sessions are left") }
+        for (cable, relays) in server.cables.all.map({ ($0.cable, $0.relays) }) {
+            let isEmpty = relays.count == 0 && relays.restoringCount == 0 && relays.fences.isEmpty
             if !isEmpty { kernel.complain("\(cable.name) keeps relays of clients that have left") }
         }
         if !connections.isEmpty { kernel.complain("\(connections.count) upstreams are left") }

@@ -96,7 +96,7 @@ final class CommandBench {
         if !kernel.children.all.isEmpty { left.append("\(kernel.children.all.count) processes are left") }
         if cables.connectionCount != 0 { left.append("\(cables.connectionCount) descriptors are left") }
         if !daemon.hasExited, daemon.reactor.hasTimers { left.append("a timer is armed") }
-        if !daemon.cableServer.awaitedStreams.isEmpty { left.append("a stream is awaited") }
+        if daemon.cableServer.awaitsSubscriber { left.append("a stream is awaited") }
         return left
     }
 }

@@ -58,9 +58,9 @@ extension Simulation {
     private func sessionLeases(_ daemon: Daemon<SimulatedKernel>) -> [Lease] {
         let sessions = daemon.cableServer.sessions
         return sessions.indices.compactMap { index in
-            guard let relay = sessions.isTaken(index) ? sessions[index].relay : nil, let upstream = relay.upstream,
-                upstream.isCounted
-            else { return nil }
+            guard let relay = sessions.relay(of: index), let upstream = relay.upstream, upstream.isCounted else {
+                return nil
+            }
             return .init(backend: relay.backend, generation: upstream.generation)
         }
     }

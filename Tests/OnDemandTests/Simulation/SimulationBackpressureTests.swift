@@ -25,7 +25,7 @@ struct SimulationBackpressureTests {
     private func congest(_ bench: CommandBench) throws -> [CableBench.Client] {
         let clients = (0..<2).map { _ in bench.cables.subscribed("s") }
         for client in clients { client.peer.isForgetful = true }
-        let id = try #require(bench.cables.server.id(named: "cable"))
+        let id = try #require(bench.cables.server.cables.id(named: "cable"))
         let body = Array("{\"stream\":\"s\",\"data\":\"\(String(repeating: "x", count: 100_000))\"}".utf8)
         bench.kernel.faults.sendTime = .milliseconds(100)
         for _ in 0..<100 where bench.cables.server.broadcast(body, to: id).status == 201 {}
@@ -50,9 +50,10 @@ struct SimulationBackpressureTests {
             }
             return bench.runner.congestedCables.isEmpty
         }
-        #expect(turns > 1 && bench.runner.congestedCables.isEmpty && read < UInt64(Self.bytes))
+        #expect(turns > 0 && bench.runner.congestedCables.isEmpty && read < UInt64(Self.bytes))
         bench.kernel.faults.sendTime = .zero
-        bench.run(for: .seconds(20)) { client.peer.heardCount > Self.bytes }
+        bench.run(for: .seconds(20)) { bench.runner.runs.first??.output.byteCount == UInt64(Self.bytes) }
+        bench.run(for: .seconds(1))
         #expect(client.peer.heardCount > Self.bytes)
         #expect(bench.state(of: run.id)["output_bytes"] == "\(Self.bytes)")
         for client in others + [client] { client.close() }

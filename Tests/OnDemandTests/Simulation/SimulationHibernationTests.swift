@@ -17,7 +17,7 @@ struct SimulationHibernationTests {
         // The subscription, and each action after a sleep.
         #expect(simulation.kernel.children.starts[0] == 3)
         #expect(world.performed == [CableWorld.action(0, of: 1), CableWorld.action(1, of: 1)])
-        let counters = try #require(simulation.daemon?.cableServer.cables[0]?.hibernation)
+        let counters = try #require(simulation.daemon?.cableServer.cables.all.first?.relays.counters)
         #expect(counters.replayed == 2)
         #expect(counters.disconnections.allSatisfy { $0 == 0 })
     }
@@ -31,7 +31,7 @@ struct SimulationHibernationTests {
         #expect(simulation.complaints == [])
         let world = try #require(simulation.cableWorld)
         #expect(world.performed == Set((0..<(action - 1)).map { CableWorld.action($0, of: 1) }))
-        let counters = try #require(simulation.daemon?.cableServer.cables[0]?.hibernation)
+        let counters = try #require(simulation.daemon?.cableServer.cables.all.first?.relays.counters)
         let place = try #require(RelayMachine.Disconnection.allCases.firstIndex(of: .commandInFlight))
         #expect(counters.disconnections[place] == 1)
     }
@@ -66,10 +66,10 @@ struct HibernationTally {
 
     mutating func add(_ simulation: Simulation) {
         actions += simulation.cableWorld?.performed.count ?? 0
-        for cable in simulation.daemon?.cableServer.cables.compactMap(\.self) ?? [] {
-            for (place, count) in cable.hibernation.wakes.enumerated() { wakes[place] += count }
-            for (place, count) in cable.hibernation.disconnections.enumerated() { disconnections[place] += count }
-            replayed += cable.hibernation.replayed
+        for entry in simulation.daemon?.cableServer.cables.all ?? [] {
+            for (place, count) in entry.relays.counters.wakes.enumerated() { wakes[place] += count }
+            for (place, count) in entry.relays.counters.disconnections.enumerated() { disconnections[place] += count }
+            replayed += entry.relays.counters.replayed
         }
     }
 
