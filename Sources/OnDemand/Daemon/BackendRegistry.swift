@@ -34,7 +34,7 @@ final class BackendRegistry<K: Kernel> {
         let keptProcessIDs = new.processes.map { processIDs[$0.name] }
         var next = running
         next.configuration = new
-        supervisor.environment = new.environment
+        supervisor.setEnvironment(new.environment)
         // Also applies to services that are being removed.
         cableServer.cables.closeJitter = new.closeJitter
         supervisor.setCloseTiming(closeJitter: new.closeJitter, drainTimeout: new.drainTimeout)

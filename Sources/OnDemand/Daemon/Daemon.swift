@@ -63,7 +63,7 @@ final class Daemon<K: Kernel>: EventHandler {
                 reactor: reactor, log: log, trees: ProcessTrees(reactor: reactor, log: log), replies: commandReplies,
                 streams: streamRequests, work: mailboxes.backends),
             replies: replies)
-        supervisor.environment = configuration.environment
+        supervisor.setEnvironment(configuration.environment)
         let reports = configuration.threads > 1 ? ThreadSafeQueue<WorkerEvent>(wakeup: try kernel.openWakeup()) : nil
         proxy = Proxy(services: services, reactor: reactor, log: log, mailboxes: mailboxes, reports: reports)
         cableServer.use(proxy.services)
@@ -257,7 +257,7 @@ final class Daemon<K: Kernel>: EventHandler {
         case .history(let requester):
             proxy.handle(.history(historyFile.history(of: running), requester: requester))
         case .output(let id, let count, let follows, let requester):
-            let lines = Array((supervisor.backends[id]?.tail.lines ?? []).suffix(count))
+            let lines = Array(supervisor.lastOutput(of: id).suffix(count))
             proxy.handle(.output(id, lines, follows: follows, requester: requester))
         case .reload(let requester?): proxy.handle(.reloaded(reload(), requester: requester))
         case .reload(nil): if reload() == .tooLate { log(.signalIgnored, LogField("signal", "HUP")) }

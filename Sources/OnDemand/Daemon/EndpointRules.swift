@@ -79,7 +79,7 @@ final class EndpointRules<K: Kernel> {
     private func servedCommands(
         of configuration: Configuration
     ) -> [(command: Configuration.Command, id: CommandID)] {
-        configuration.commands.compactMap { command in runner.id(named: command.name).map { (command, $0) } }
+        configuration.commands.compactMap { command in runner.commands.id(named: command.name).map { (command, $0) } }
     }
 
     // MARK: Rules

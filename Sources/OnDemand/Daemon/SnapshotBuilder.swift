@@ -57,7 +57,7 @@ final class SnapshotBuilder<K: Kernel> {
             cableServer.cables.describe(id, in: &description)
             if let backend = running.backend(of: cable), let slept = description.backend?.sleptConnected {
                 description.backend?.name = backend.service.name
-                let resident = supervisor.backends[backend.id]?.history.memory.lastResidentBytes
+                let resident = supervisor.residentBytes(of: backend.id)
                 description.backend?.savedByteSeconds = resident.map {
                     Double($0) * Double(slept.wholeMilliseconds) / 1000
                 }
@@ -68,7 +68,7 @@ final class SnapshotBuilder<K: Kernel> {
 
     private func commands(of configuration: Configuration) -> [Snapshot.Command] {
         configuration.commands.compactMap { command in
-            supervisor.runner.id(named: command.name).flatMap {
+            supervisor.runner.commands.id(named: command.name).flatMap {
                 supervisor.runner.describe($0, path: command.path.text)
             }
         }

@@ -2,17 +2,16 @@
 extension CommandRunner {
     /// Bounds the output of a command's runs that waits for subscribers: that of the oldest run leaves first.
     func boundHeldOutput(_ run: Run) {
-        let index = run.command.index
-        commands[index]!.heldBytes += run.output.heldBytes - run.heldBytes
+        commands.changeHeldOutput(by: run.output.heldBytes - run.heldBytes, of: run.command)
         run.heldBytes = run.output.heldBytes
-        while commands[index]?.heldBytes ?? 0 > Limits.heldCommandBytes, let oldest = oldestHeld(of: index) {
+        while commands.holdsTooMuch(run.command), let oldest = oldestHeld(of: run.command) {
             oldest.output.release(at: kernel.now())
             settle(oldest)
         }
     }
 
-    private func oldestHeld(of index: Int) -> Run? {
-        runs.lazy.compactMap(\.self).filter { $0.command.index == index && $0.heldBytes > 0 }.min {
+    private func oldestHeld(of command: CommandID) -> Run? {
+        runs.lazy.compactMap(\.self).filter { $0.command == command && $0.heldBytes > 0 }.min {
             $0.startedAt < $1.startedAt
         }
     }

@@ -3,23 +3,23 @@ extension CommandRunner {
     func handle(_ request: CommandRequest) {
         switch request {
         case .start(let id, let body, let requester):
-            guard let command = command(id) else {
+            guard let definition = commands[id] else {
                 return post(.response(RunReply.unknownCommand, requester: requester))
             }
             do throws(RunRequestError) {
-                let values = try RunRequest(body: body, parameters: command.definition.parameters)
-                start(id, command.definition, values, for: requester, isFollowed: false)
+                let values = try RunRequest(body: body, parameters: definition.parameters)
+                start(id, definition, values, for: requester, isFollowed: false)
             } catch {
                 refuse(id, .invalid, RunReply.invalid(error), requester)
             }
         case .follow(let id, let parameters, let requester):
-            guard let command = command(id) else {
+            guard let definition = commands[id] else {
                 return post(.response(RunReply.unknownCommand, requester: requester))
             }
             do throws(RunRequestError) {
                 let values = try RunRequest(
-                    parameters.map { (name: $0.0, value: $0.1) }, parameters: command.definition.parameters)
-                start(id, command.definition, values, for: requester, isFollowed: true)
+                    parameters.map { (name: $0.0, value: $0.1) }, parameters: definition.parameters)
+                start(id, definition, values, for: requester, isFollowed: true)
             } catch {
                 refuse(id, .invalid, RunReply.invalid(error), requester)
             }
@@ -38,15 +38,12 @@ extension CommandRunner {
         post(.response(response, requester: requester))
     }
 
-    func count(_ reason: RunRejection, of id: CommandID) {
-        guard commands.indices.contains(id.index) else { return }
-        commands[id.index]?.rejected[reason] += 1
-    }
+    func count(_ reason: RunRejection, of id: CommandID) { commands.rejected(reason, of: id) }
 
     func state(of id: RunID?, of command: CommandID) -> LocalReply? {
-        guard let id, let entry = self.command(command) else { return nil }
-        let run = find(id, of: command).map(summary) ?? entry.table.ended(id, at: kernel.now())
-        return run.map { RunReply.state($0, of: entry.definition.name) }
+        guard let id, let definition = commands[command] else { return nil }
+        let run = find(id, of: command).map(summary) ?? commands.ended(id, of: command, at: kernel.now())
+        return run.map { RunReply.state($0, of: definition.name) }
     }
 
     func stop(_ id: RunID?, of command: CommandID) -> LocalReply? {

@@ -1,18 +1,7 @@
 /// Values of commands and runs for the status, read on request.
 extension CommandRunner {
     func describe(_ id: CommandID, path: String) -> Snapshot.Command? {
-        guard commands.indices.contains(id.index), let command = commands[id.index], !command.isRemoved else {
-            return nil
-        }
-        let definition = command.definition
-        var description = Snapshot.Command(name: definition.name, path: path, cable: definition.cable)
-        description.parameters = definition.parameters
-        description.maximumRunning = definition.maximumRunning
-        description.counters = command.counters
-        description.counters.rejected = command.rejected.all
-        description.running = command.table.running.compactMap { find($0, of: id) }.map(summary)
-        description.last = command.table.last(at: kernel.now())
-        return description
+        commands.describe(id, path: path, at: kernel.now()) { find($0, of: id).map(summary) }
     }
 
     func summary(_ run: Run) -> Snapshot.Run {

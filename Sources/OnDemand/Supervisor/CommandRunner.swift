@@ -18,8 +18,7 @@ final class CommandRunner<K: Kernel> {
     let streams: Mailbox<StreamRequest>
     /// The mailbox whose messages make the daemon deliver those of the others.
     let work: Mailbox<BackendRequest>
-    /// By the index of their `CommandID`; nil where no command has the number.
-    var commands: [Command?] = []
+    var commands = CommandList()
     /// By slot; nil: free.
     var runs: [Run?] = []
     var runCount = 0
@@ -45,67 +44,7 @@ final class CommandRunner<K: Kernel> {
 
     var kernel: K { reactor.kernel }
 
-    struct Command {
-        var definition: CommandDefinition
-        var table = RunTable()
-        var counters = Snapshot.Command.Counters()
-        var rejected = Counters<RunRejection>()
-        /// Output of its runs that waits for subscribers.
-        var heldBytes = 0
-        /// It is not in the configuration any more; its runs finish.
-        var isRemoved = false
-    }
-
-    /// One run, until its last message has left.
-    final class Run {
-        let id: RunID
-        let command: CommandID
-        let definition: CommandDefinition
-        let slot: Int
-        /// For its token.
-        let number: UInt32
-        let stream: [UInt8]
-        let startedAt: Instant
-        let startedAtWall: Int64
-        var machine: RunMachine
-        var output: RunOutput
-        var process: ProcessID?
-        /// nil: the program was not started, the terminal was closed to end the session, or the tree has ended.
-        var terminal: Descriptor?
-        /// The terminal may have unread bytes.
-        var isReadable = false
-        /// It is in the queue of readable terminals.
-        var isQueued = false
-        /// Events of the terminal are not reported, because the system refused it: it is read by time.
-        var isUnwatched = false
-        var awaitsSubscriber = false
-        /// When the timer for output fires; nil: it is not armed.
-        var armedOutput: Instant?
-        var refusesSignals = false
-        /// Processes that are alive when the stop is overdue, as of the last retry. nil: not overdue.
-        var remaining: [ProcessDescription]?
-        /// Bytes that count for the held output of its command.
-        var heldBytes = 0
-        var followers: [Token] = []
-        /// The last state, once the machine has ended.
-        var summary: Snapshot.Run?
-
-        init(
-            _ id: RunID, of command: CommandID, _ definition: CommandDefinition, slot: Int, number: UInt32,
-            stream: [UInt8], isHeld: Bool, at now: Instant, wall: Int64
-        ) {
-            self.id = id
-            self.command = command
-            self.definition = definition
-            self.slot = slot
-            self.number = number
-            self.stream = stream
-            startedAt = now
-            startedAtWall = wall
-            machine = RunMachine(timeout: definition.timeout, stopPlan: definition.stopPlan)
-            output = RunOutput(isHeld: isHeld, at: now)
-        }
-    }
+    typealias Run = CommandRun
 
     init(
         reactor: Reactor<K>, log: Log, trees: ProcessTrees<K>, replies: Mailbox<CommandReply> = Mailbox(),
@@ -131,39 +70,17 @@ final class CommandRunner<K: Kernel> {
 
     // MARK: The configuration
 
-    /// Brings the runner to the configuration. A command is identified by its name; runs keep their definition. A
-    /// number is used again only if it `isUnused`: no request of its earlier command is on its way.
+    /// Brings the runner to the configuration. Runs keep their definition. A number is used again only if it
+    /// `isUnused`: no request of its earlier command is on its way.
     func update(_ definitions: [CommandDefinition], isUnused: (CommandID) -> Bool) {
-        for index in commands.indices { commands[index]?.isRemoved = true }
-        for definition in definitions {
-            if let index = commands.firstIndex(where: { $0?.definition.name == definition.name }) {
-                commands[index]!.definition = definition
-                commands[index]!.isRemoved = false
-                continue
-            }
-            let index = commands.indices.first { commands[$0] == nil && isUnused(CommandID(index: $0)) }
-            if index == nil { commands.append(nil) }
-            commands[index ?? commands.count - 1] = Command(definition: definition)
-        }
-        for index in commands.indices { forgetIfRemoved(index) }
+        commands.update(definitions, isUnused: isUnused, hasRuns: hasRuns)
     }
+
+    private func hasRuns(of id: CommandID) -> Bool { runs.contains { $0?.command == id } }
 
     func forgetIfRemoved(_ index: Int) {
-        guard let command = commands[index], command.isRemoved, command.table.running.isEmpty,
-            !runs.contains(where: { $0?.command.index == index })
-        else { return }
-        commands[index] = nil
-    }
-
-    /// The number of the command with this name.
-    func id(named name: String) -> CommandID? {
-        commands.firstIndex { $0?.definition.name == name && $0?.isRemoved == false }.map { CommandID(index: $0) }
-    }
-
-    /// nil: the request was on its way when the command was removed.
-    func command(_ id: CommandID) -> Command? {
-        guard commands.indices.contains(id.index), commands[id.index]?.isRemoved == false else { return nil }
-        return commands[id.index]
+        let id = CommandID(index: index)
+        commands.forgetIfRemoved(id, hasRuns: hasRuns(of: id))
     }
 
     // MARK: The start
@@ -173,7 +90,7 @@ final class CommandRunner<K: Kernel> {
         isFollowed: Bool
     ) {
         guard !isShuttingDown else { return refuse(id, .shutdown, RunReply.shuttingDown, requester) }
-        if let other = commands[id.index]!.table.conflict(maximum: definition.maximumRunning) {
+        if let other = commands.conflict(of: id) {
             return refuse(id, .busy, RunReply.busy(other), requester)
         }
         let runID = RunID(high: kernel.random(), low: kernel.random())
@@ -187,8 +104,7 @@ final class CommandRunner<K: Kernel> {
             at: kernel.now(), wall: kernel.wallClock().seconds)
         runs[slot] = run
         runCount += 1
-        commands[id.index]!.table.started(runID)
-        commands[id.index]!.counters.started += 1
+        commands.started(runID, of: id)
         if isFollowed {
             run.followers.append(requester)
             post(.following(runID, requester: requester))
@@ -315,16 +231,14 @@ final class CommandRunner<K: Kernel> {
         run.output.close(RunEndLine.text(outcome, timeout: run.definition.timeout))
         let summary = summary(run)
         run.summary = summary
-        let index = run.command.index
-        commands[index]!.counters.count(outcome)
-        commands[index]!.table.ended(run.id, as: summary, at: kernel.now())
+        commands.ended(run.id, of: run.command, outcome, as: summary, at: kernel.now())
         var fields = about(run)
         if let exit = outcome.exit { fields.append(LogField("exit", exit.word)) }
         fields += [
             LogField("ending", outcome.ending.rawValue), LogField("duration_ms", summary.duration.wholeMilliseconds),
         ]
         log.record(.runEnded, fields)
-        forgetIfRemoved(index)
+        forgetIfRemoved(run.command.index)
         settle(run)
     }
 
@@ -361,16 +275,4 @@ final class CommandRunner<K: Kernel> {
 
     /// Whether messages for this cable may follow.
     func uses(cable name: String) -> Bool { runs.contains { $0?.definition.cable == name } }
-}
-
-extension Snapshot.Command.Counters {
-    fileprivate mutating func count(_ outcome: RunMachine.Outcome) {
-        switch outcome.ending {
-        case .exited where outcome.exit == .status(0): succeeded += 1
-        case .exited, .killed: failed += 1
-        case .timedOut: timedOut += 1
-        case .stopped, .shutdown: stopped += 1
-        case .spawnFailed: spawnFailed += 1
-        }
-    }
 }

@@ -44,10 +44,19 @@ extension TimerKey {
 
 extension Supervisor {
     func ready(_ token: Token, _ readiness: Readiness) {
+        let id = BackendID(index: token.index)
         switch SupervisorToken(token) {
-        case .output, .errors: outputReady(token, isResumed: readiness.isEmpty)
-        case .probe: probeReady(token)
-        case .notification: notificationReady(token)
+        case .output, .errors:
+            generations.outputReady(token, isResumed: readiness.isEmpty) { id in
+                guard let backend = backends[id], let result = generations.printed(backend) else { return }
+                driver.dispatch(backend, result)
+            }
+        case .probe:
+            guard let backend = backends[id] else { return }
+            generations.probeReady(token, backend) { driver.dispatch(backend, $0) }
+        case .notification:
+            guard let backend = backends[id] else { return }
+            generations.notificationReady(token, backend) { driver.dispatch(backend, $0) }
         case .trees: reapChildren()
         }
     }
@@ -55,13 +64,15 @@ extension Supervisor {
     func timerFired(_ key: TimerKey) {
         let id = BackendID(index: key.index)
         switch SupervisorTimer(key) {
-        case .startup: dispatch(known(id), .timerFired(.startup))
-        case .idle: dispatch(known(id), .timerFired(.idle))
-        case .stopStep: dispatch(known(id), .timerFired(.stopStep))
-        case .backoff: dispatch(known(id), .timerFired(.backoffTimer))
-        case .probe: probeTimerFired(id)
-        case .startupSlow: logSlowStartup(id)
-        case .startDelay: startDelayIsOver(id)
+        case .startup: driver.dispatch(known(id), .timerFired(.startup))
+        case .idle: driver.dispatch(known(id), .timerFired(.idle))
+        case .stopStep: driver.dispatch(known(id), .timerFired(.stopStep))
+        case .backoff: driver.dispatch(known(id), .timerFired(.backoffTimer))
+        case .probe:
+            guard let backend = backends[id], let result = generations.probe(backend, .timeReached) else { return }
+            driver.dispatch(backend, result)
+        case .startupSlow: if let backend = backends[id] { generations.logSlowStartup(of: backend) }
+        case .startDelay: driver.dispatch(known(id), .startRequested)
         case .processGuard: trees.settleGuard()
         }
     }

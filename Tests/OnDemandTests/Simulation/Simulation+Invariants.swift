@@ -39,11 +39,11 @@ extension Simulation {
             kernel.complain("\(counted) idle upstream connections are counted, \(idleUpstreams) are there")
         }
         for lease in sessionLeases(daemon) where counts(lease, daemon) { leases[lease.backend, default: 0] += 1 }
-        for hold in daemon.supervisor.inOrder.flatMap(\.dependencies) {
+        for lease in daemon.supervisor.inOrder.flatMap({ daemon.supervisor.driver.dependencies.held(by: $0.id) }) {
             // A closed gate still counts the leases of its generation.
-            let counted = hold.required.gate.openGeneration ?? hold.required.machine.generation
-            guard case .held(let generation) = hold.state, generation == counted else { continue }
-            leases[hold.required.id, default: 0] += 1
+            let counted = lease.required.gate.openGeneration ?? lease.required.machine.generation
+            guard lease.generation == counted else { continue }
+            leases[lease.required.id, default: 0] += 1
         }
         let services = proxy.services.all.enumerated().map { (BackendID(index: $0), $1.gate) }
         let processes = daemon.supervisor.inOrder.filter { $0.kind == .process }.map { ($0.id, $0.gate) }
@@ -165,8 +165,9 @@ extension Simulation {
         let channels = kernel.children.processGuard == nil ? 0 : 1
         let own = 1 + bells + channels + daemon.listeners.indices.joined().count
         let expected = daemon.supervisor.inOrder.reduce(own) { count, backend in
-            let ofChild = (backend.child == nil ? 0 : 2) + (backend.child?.notifySocket == nil ? 0 : 1)
-            return count + ofChild + (backend.listener == nil ? 0 : 1)
+            let notifies = backend.machine.policy.readiness == .notify
+            let ofChild = backend.child == nil ? 0 : notifies ? 3 : 2
+            return count + ofChild + (daemon.supervisor.generations.hasSocket(backend.id) ? 1 : 0)
         }
         if kernel.files.count != expected {
             kernel.complain("\(kernel.files.count) descriptors are open where \(expected) are needed")

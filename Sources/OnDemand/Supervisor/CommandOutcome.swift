@@ -1,0 +1,57 @@
+/// The sentences that an operator gets for a command, made from what is known of the backend.
+struct CommandOutcome {
+    let name: String
+    let process: ProcessID?
+    let startup: Duration?
+    /// Processes of an overdue stop.
+    let remaining: [ProcessDescription]
+    let refusesSignals: Bool
+    let failure: FailureReport?
+
+    init(of backend: SupervisedBackend) {
+        name = backend.name
+        process = backend.child?.process
+        startup = backend.history.lastStartup
+        remaining = backend.child?.remaining ?? []
+        refusesSignals = backend.child?.refusesSignals == true
+        failure = backend.history.lastFailure
+    }
+
+    /// The result of a command that does not wait.
+    func received(_ command: BackendCommand) -> CommandResult { .done("\(name) \(command.acknowledgement)") }
+
+    /// The result of a command that has waited.
+    func result(_ verdict: PendingCommand.Verdict, of command: BackendCommand) -> CommandResult {
+        switch verdict {
+        case .isReady:
+            let startup = startup.map { ", startup \($0.wholeMilliseconds) ms" } ?? ""
+            let process = process.map { " (pid \($0.number)\(startup))" } ?? ""
+            return .done("\(name) is \(command == .pin ? "pinned and " : "")awake\(process)")
+        case .hasEnded: return .done("\(name) is \(command == .disable ? "disabled" : "stopped")")
+        case .isNoted: return received(command)
+        case .hasFailed:
+            guard let failure else { return .failed("\(name) did not start: in backoff") }
+            return .failed((["\(name) did not start: \(failure.detail)"] + failure.lines).joined(separator: "\n"))
+        case .wasStopped: return .failed("\(name) was stopped before it was awake")
+        case .stopTimedOut:
+            let remaining = remaining.map(\.shown).joined(separator: ", ")
+            let why = refusesSignals ? "; the daemon is not permitted to signal them" : ""
+            return .failed("\(name) is not stopped: still running: \(remaining)\(why)")
+        case .daemonLeaves: return .failed("\(name) is shutting down")
+        }
+    }
+}
+
+extension BackendCommand {
+    fileprivate var acknowledgement: String {
+        switch self {
+        case .start: "received the start command"
+        case .stop: "received the stop command"
+        case .restart: "received the restart command"
+        case .pin: "is pinned"
+        case .unpin: "is no longer pinned"
+        case .enable: "is enabled"
+        case .disable: "is disabled"
+        }
+    }
+}
