@@ -3,7 +3,7 @@ extension CommandRunner {
     /// Stands for the queue of readable terminals.
     static var queueToken: Token { Token(CommandRunnerToken.terminal, index: 0, generation: 0) }
 
-    func enqueue(_ run: Run) {
+    func enqueue(_ run: CommandRun) {
         guard !run.isQueued else { return }
         run.isQueued = true
         readQueue.append(token(run))
@@ -25,7 +25,7 @@ extension CommandRunner {
     }
 
     /// Reads what may be read now, and passes it on.
-    func read(_ run: Run) {
+    func read(_ run: CommandRun) {
         guard !run.isQueued else { return settle(run) }
         if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.terminalReadBytes) }
         var reads = 0
@@ -49,18 +49,10 @@ extension CommandRunner {
         settle(run)
     }
 
-    func mayRead() -> Bool {
-        if shareTurn != reactor.turn {
-            shareTurn = reactor.turn
-            share = WorkShare(
-                items: Limits.allTerminalReadsPerTurn, time: Limits.outputTimePerTurn, from: kernel.now(),
-                itemsPerLook: 4)
-        }
-        return share.takeItem(kernel.now)
-    }
+    private func mayRead() -> Bool { share.takeRead(in: reactor.turn, kernel.now) }
 
     /// Passes messages on and arms the timer of the next one. The run may be over then.
-    func settle(_ run: Run) {
+    func settle(_ run: CommandRun) {
         send(run)
         boundHeldOutput(run)
         guard !run.output.hasEnded else { return finish(run) }
@@ -79,7 +71,7 @@ extension CommandRunner {
         }
     }
 
-    func send(_ run: Run) {
+    func send(_ run: CommandRun) {
         while let message = run.output.next(at: kernel.now()) {
             switch message {
             case .text(let text):
@@ -92,7 +84,7 @@ extension CommandRunner {
     }
 
     /// Frees the slot: the last message has left.
-    func finish(_ run: Run) {
+    func finish(_ run: CommandRun) {
         guard runs.indices.contains(run.slot), runs[run.slot] === run, let summary = run.summary else { return }
         for follower in run.followers { post(.followEnded(summary, requester: follower)) }
         reactor.disarm(.run(run.slot, .output))

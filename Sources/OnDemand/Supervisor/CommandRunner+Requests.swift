@@ -42,17 +42,17 @@ extension CommandRunner {
 
     func state(of id: RunID?, of command: CommandID) -> LocalReply? {
         guard let id, let definition = commands[command] else { return nil }
-        let run = find(id, of: command).map(summary) ?? commands.ended(id, of: command, at: kernel.now())
+        let run = find(id, of: command)?.summary(at: kernel.now()) ?? commands.ended(id, of: command, at: kernel.now())
         return run.map { RunReply.state($0, of: definition.name) }
     }
 
     func stop(_ id: RunID?, of command: CommandID) -> LocalReply? {
         guard let id, let run = find(id, of: command), !run.machine.hasEnded else { return state(of: id, of: command) }
         dispatch(run, .stopRequested)
-        return RunReply.state(summary(run), of: run.definition.name, status: 202)
+        return RunReply.state(run.summary(at: kernel.now()), of: run.definition.name, status: 202)
     }
 
-    func find(_ id: RunID, of command: CommandID) -> Run? {
+    func find(_ id: RunID, of command: CommandID) -> CommandRun? {
         runs.first { $0?.id == id && $0?.command == command } ?? nil
     }
 }

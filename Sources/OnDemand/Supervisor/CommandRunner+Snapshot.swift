@@ -1,17 +1,18 @@
 /// Values of commands and runs for the status, read on request.
 extension CommandRunner {
     func describe(_ id: CommandID, path: String) -> Snapshot.Command? {
-        commands.describe(id, path: path, at: kernel.now()) { find($0, of: id).map(summary) }
+        commands.describe(id, path: path, at: kernel.now()) { find($0, of: id)?.summary(at: kernel.now()) }
     }
+}
 
-    func summary(_ run: Run) -> Snapshot.Run {
-        if let summary = run.summary { return summary }
-        var summary = Snapshot.Run(
-            id: run.id.text, startedAt: run.startedAtWall, duration: kernel.now() - run.startedAt)
-        summary.state = run.machine.shownState
-        summary.outputBytes = run.output.byteCount
-        summary.remaining = (run.remaining ?? []).map(\.shown)
-        if case .ended(let outcome) = run.machine.state {
+extension CommandRun {
+    func summary(at now: Instant) -> Snapshot.Run {
+        if let summary { return summary }
+        var summary = Snapshot.Run(id: id.text, startedAt: startedAtWall, duration: now - startedAt)
+        summary.state = machine.shownState
+        summary.outputBytes = output.byteCount
+        summary.remaining = (remaining ?? []).map(\.shown)
+        if case .ended(let outcome) = machine.state {
             summary.exit = outcome.exit
             summary.ending = outcome.ending
         }

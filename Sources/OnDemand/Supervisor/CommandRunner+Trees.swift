@@ -12,7 +12,7 @@ extension CommandRunner {
         dispatch(run, .treeGone)
     }
 
-    func signal(_ run: Run, _ signal: StopSignal) {
+    func signal(_ run: CommandRun, _ signal: StopSignal) {
         guard let process = run.process else { preconditionFailure("a signal without a process") }
         trees.changed(process)
         guard let code = kernel.signal(treeOf: process, signal) else { return }
@@ -27,7 +27,7 @@ extension CommandRunner {
     }
 
     /// Closes the terminal although processes are left. What they have printed until now is passed on.
-    func hangUp(_ run: Run) {
+    func hangUp(_ run: CommandRun) {
         guard let terminal = run.terminal else { return }
         (run.isReadable, run.isQueued) = (true, false)
         read(run)
@@ -36,7 +36,7 @@ extension CommandRunner {
     }
 
     /// Updates the remaining processes of an overdue stop at each retry, and logs them once.
-    func reportOverdue(_ run: Run) {
+    func reportOverdue(_ run: CommandRun) {
         guard let process = run.process else { preconditionFailure("an overdue stop without a process") }
         let remaining = kernel.members(ofTreeOf: process, atMost: Limits.namedProcesses)
         let isKnown = run.remaining != nil

@@ -20,16 +20,14 @@ final class CommandRunner<K: Kernel> {
     let work: Mailbox<BackendRequest>
     var commands = CommandList()
     /// By slot; nil: free.
-    var runs: [Run?] = []
+    var runs: [CommandRun?] = []
     var runCount = 0
     /// Tells the runs of a slot apart.
     private var lastNumber: UInt32 = 0
     var buffer: [UInt8] = []
     /// Runs whose terminals are read in the next iterations of the event loop, in this order.
     var readQueue: [Token] = []
-    /// Reads that are left in this iteration of the event loop.
-    var share = WorkShare(items: 0, time: .zero, from: Instant(nanoseconds: 0))
-    var shareTurn: UInt64?
+    var share = TerminalShare()
     /// The last run has ended since `takeBecameIdle` was called.
     var becameIdle = false
     /// Variables of every process besides its own.
@@ -43,8 +41,6 @@ final class CommandRunner<K: Kernel> {
     private(set) var congestedCables: [String] = []
 
     var kernel: K { reactor.kernel }
-
-    typealias Run = CommandRun
 
     init(
         reactor: Reactor<K>, log: Log, trees: ProcessTrees<K>, replies: Mailbox<CommandReply> = Mailbox(),
@@ -99,7 +95,7 @@ final class CommandRunner<K: Kernel> {
         if slot == runs.count { runs.append(nil) }
         // 0 is the number of the queue.
         lastNumber = lastNumber == 0xff_ffff ? 1 : lastNumber + 1
-        let run = Run(
+        let run = CommandRun(
             runID, of: id, definition, slot: slot, number: lastNumber, stream: stream, isHeld: !isFollowed,
             at: kernel.now(), wall: kernel.wallClock().seconds)
         runs[slot] = run
@@ -117,7 +113,7 @@ final class CommandRunner<K: Kernel> {
         spawn(run, request)
     }
 
-    func spawn(_ run: Run, _ request: RunRequest) {
+    func spawn(_ run: CommandRun, _ request: RunRequest) {
         let directory = kernel.absoluteDirectory(of: run.definition.launch)
         let launch = run.definition.launch(request, id: run.id, directory: directory).over(environment)
         do throws(SystemError) {
@@ -134,7 +130,7 @@ final class CommandRunner<K: Kernel> {
         }
     }
 
-    func watch(_ run: Run, _ terminal: Descriptor) {
+    func watch(_ run: CommandRun, _ terminal: Descriptor) {
         do throws(SystemError) {
             // Edge-triggered: a program may close its terminal, and open it again.
             try kernel.watch(terminal, for: .edges, as: token(run))
@@ -144,11 +140,11 @@ final class CommandRunner<K: Kernel> {
         }
     }
 
-    func token(_ run: Run) -> Token {
+    func token(_ run: CommandRun) -> Token {
         Token(CommandRunnerToken.terminal, index: run.slot, generation: run.number)
     }
 
-    func run(for token: Token) -> Run? {
+    func run(for token: Token) -> CommandRun? {
         guard runs.indices.contains(token.index), let run = runs[token.index], run.number == token.generation else {
             return nil
         }
@@ -196,11 +192,11 @@ final class CommandRunner<K: Kernel> {
     }
 
     /// The run's cable has too much to deliver: the terminal fills, and the program waits.
-    func isCongested(_ run: Run) -> Bool { !isKilling && congestedCables.contains(run.definition.cable) }
+    func isCongested(_ run: CommandRun) -> Bool { !isKilling && congestedCables.contains(run.definition.cable) }
 
     // MARK: The machine
 
-    func dispatch(_ run: Run, _ event: RunMachine.Event) {
+    func dispatch(_ run: CommandRun, _ event: RunMachine.Event) {
         for effect in run.machine.apply(event, at: kernel.now()) { perform(effect, run) }
         // The daemon may have been out of descriptors when the last process of the tree was reaped.
         if event == .timerFired(.stopStep), run.machine.awaitsTree { trees.lookLater() }
@@ -208,7 +204,7 @@ final class CommandRunner<K: Kernel> {
         if run.machine.isDraining { read(run) }
     }
 
-    func perform(_ effect: RunMachine.Effect, _ run: Run) {
+    func perform(_ effect: RunMachine.Effect, _ run: CommandRun) {
         switch effect {
         case .arm(let timer, let instant): reactor.arm(.run(run.slot, timer), at: instant)
         case .disarm(let timer): reactor.disarm(.run(run.slot, timer))
@@ -223,13 +219,13 @@ final class CommandRunner<K: Kernel> {
     }
 
     /// The tree has ended and its output is read; messages may still be under way.
-    func end(_ run: Run, _ outcome: RunMachine.Outcome) {
+    func end(_ run: CommandRun, _ outcome: RunMachine.Outcome) {
         if let terminal = run.terminal { kernel.close(terminal) }
         run.terminal = nil
         if let process = run.process { trees.ended(process) }
         run.remaining = nil
         run.output.close(RunEndLine.text(outcome, timeout: run.definition.timeout))
-        let summary = summary(run)
+        let summary = run.summary(at: kernel.now())
         run.summary = summary
         commands.ended(run.id, of: run.command, outcome, as: summary, at: kernel.now())
         var fields = about(run)
@@ -244,7 +240,7 @@ final class CommandRunner<K: Kernel> {
 
     // MARK: Log
 
-    func about(_ run: Run) -> [LogField] {
+    func about(_ run: CommandRun) -> [LogField] {
         [LogField("command", run.definition.name), LogField("run", run.id.text)]
     }
 

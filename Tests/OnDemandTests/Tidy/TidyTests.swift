@@ -31,22 +31,6 @@ struct TidyTests {
         for file in sources { #expect(file.lines.count <= 400, "\(file.path) has \(file.lines.count) lines") }
     }
 
-    @Test("no type of the proxy and of the wiring has more than 500 lines in all its extensions")
-    func typeLength() {
-        var lengths: [String: Int] = [:]
-        for file in SourceTree.library where ["Proxy", "Daemon"].contains(file.folder) {
-            var type: String?
-            for line in file.lines {
-                let words = line.prefixMatch(of: /(?:[@\w]+ )*(?:struct|class|enum|extension) (\w+)/)
-                if let words { type = String(words.1) }
-                if let type { lengths[type, default: 0] += 1 }
-                if line.hasPrefix("}") { type = nil }
-            }
-        }
-        #expect(lengths["Proxy", default: 0] > 200 && lengths["Daemon", default: 0] > 200)
-        for (type, length) in lengths { #expect(length <= 500, "\(type) has \(length) lines") }
-    }
-
     @Test("only a machine's own folder changes its state: drivers bring events")
     func machineState() throws {
         let members = "state|phase|journal|generation|failures|standing|attempt"

@@ -16,18 +16,14 @@ struct TypeLengthTests {
         "SubscriberMachine": "every state of the two links, and what a reply, a failure or a timer means in each",
     ]
 
-    /// To be divided: each leaves this list with the change that divides it, and then the list is empty.
-    private static let toBeDivided: Set = ["CableServer", "CommandRunner", "Daemon", "Proxy", "Supervisor"]
-
     @Test("no type has more than 500 lines in all its extensions, except a state machine")
     func length() {
         let lengths = Self.lengths(of: SourceTree.library + SourceTree.executable + SourceTree.double)
         #expect(lengths.count > 300)
         for (type, length) in lengths.sorted(by: { $0.key < $1.key }) where length > Self.limit {
-            let isExempt = Self.machines[type] != nil || Self.toBeDivided.contains(type)
-            #expect(isExempt, "\(type) has \(length) lines")
+            #expect(Self.machines[type] != nil, "\(type) has \(length) lines")
         }
-        for type in Self.toBeDivided.union(Self.machines.keys) {
+        for type in Self.machines.keys {
             #expect(lengths[type, default: 0] > Self.limit, "\(type) is short enough: take it off its list")
         }
     }
