@@ -46,7 +46,7 @@ struct CableDeliveryTests {
     func drainHasABound() throws {
         let bench = try CableBench { $0.drainTimeout = .milliseconds(400) }
         let clients = (0..<600).map { _ in bench.subscribed("s") }
-        bench.kernel.faults.sendTime = .milliseconds(2)
+        bench.kernel.faults.sendTime = .milliseconds(5)
         #expect(bench.post("{\"stream\":\"s\",\"data\":\"1\"}", runs: .zero) == 201)
         bench.reload { $0.cables[0].enabled = false }
         bench.run(for: .seconds(10))
