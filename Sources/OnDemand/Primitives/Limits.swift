@@ -202,8 +202,8 @@ enum Limits {
     static let queueLeftovers = 4096
     /// One read of a probe's response, of which `readsPerTurn` are more than any response has.
     static let probeReadBytes = 64 * 1024
-    /// One message to a notify socket; service managers take 4 KiB. The rest of a longer one is dropped.
-    static let notificationBytes = 64 * 1024
+    /// One message to a notify socket, as service managers take it. The rest of a longer one is dropped.
+    static let notificationBytes = 4 * 1024
     /// Bytes of a probe's response without a complete head; more fail the probe.
     static let probeAnswerBytes = 64 * 1024
     /// Time after the last step of a stop plan in which KILL is repeated; then the stop is overdue, and requests that
