@@ -35,12 +35,21 @@ package enum Base64 {
         of bytes: Span<UInt8>, alphabet: Alphabet = .standard, _ body: (UInt8) -> Void
     ) {
         let letters = alphabet == .standard ? letters : urlSafeLetters
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let count = min(3, bytes.count - start)
-            var bits = 0
-            for place in 0..<3 { bits = bits << 8 | (place < count ? Int(bytes[start + place]) : 0) }
-            for place in 0..<4 { body(place <= count ? letters[bits >> (18 - 6 * place) & 0x3f] : padding) }
+        let whole = bytes.count / 3 * 3
+        for start in stride(from: 0, to: whole, by: 3) {
+            let bits = Int(bytes[start]) << 16 | Int(bytes[start + 1]) << 8 | Int(bytes[start + 2])
+            body(letters[bits >> 18])
+            body(letters[bits >> 12 & 0x3f])
+            body(letters[bits >> 6 & 0x3f])
+            body(letters[bits & 0x3f])
         }
+        let rest = bytes.count - whole
+        guard rest > 0 else { return }
+        let bits = Int(bytes[whole]) << 16 | (rest > 1 ? Int(bytes[whole + 1]) << 8 : 0)
+        body(letters[bits >> 18])
+        body(letters[bits >> 12 & 0x3f])
+        body(rest > 1 ? letters[bits >> 6 & 0x3f] : padding)
+        body(padding)
     }
 
     static func isLetter(_ byte: UInt8) -> Bool { values[Int(byte)] != noLetter }

@@ -23,11 +23,11 @@ package struct SHA1Core: HashCore {
         let schedule = Self.schedule(bytes, at: offset)
         let words = schedule.span
         var next = self
-        // Section 5: f(t; B, C, D) and K(t).
-        for round in 0..<20 { next.turn(words[round], next.b & next.c | ~next.b & next.d, 0x5a82_7999) }
+        // Section 5: f(t; B, C, D) and K(t). The first and the third are written with an operation less.
+        for round in 0..<20 { next.turn(words[round], next.d ^ next.b & (next.c ^ next.d), 0x5a82_7999) }
         for round in 20..<40 { next.turn(words[round], next.b ^ next.c ^ next.d, 0x6ed9_eba1) }
         for round in 40..<60 {
-            next.turn(words[round], next.b & next.c | next.b & next.d | next.c & next.d, 0x8f1b_bcdc)
+            next.turn(words[round], next.b & next.c | next.d & (next.b | next.c), 0x8f1b_bcdc)
         }
         for round in 60..<80 { next.turn(words[round], next.b ^ next.c ^ next.d, 0xca62_c1d6) }
         a &+= next.a

@@ -17,11 +17,13 @@ package enum Handshake {
     /// Returns whether this is the `Sec-WebSocket-Accept` for this key, without allocation.
     static func accepts(_ value: Span<UInt8>, key: Span<UInt8>) -> Bool {
         let digest = digest(ofKey: key)
-        var agreed = 0
+        guard value.count == Base64.count(of: digest.count) else { return false }
+        var (index, difference): (Int, UInt8) = (0, 0)
         Base64.forEachCharacter(of: digest.storage.span.extracting(0..<digest.count)) { character in
-            if agreed < value.count, value[agreed] == character { agreed += 1 }
+            difference |= value[index] ^ character
+            index += 1
         }
-        return agreed == Base64.count(of: digest.count) && agreed == value.count
+        return difference == 0
     }
 
     private static func digest(ofKey key: Span<UInt8>) -> Digest {
