@@ -260,7 +260,7 @@ final class OutputReader<K: Kernel> {
         for line in lines.lastLines(Limits.keptOutputLines) { source.tail.add(record(of: line, stream)) }
         let kept = late.reduce(0) { $0 + $1.lines.unreadCount }
         guard kept + lines.unreadCount <= Limits.lateOutputBytes else {
-            return log(.logLinesDropped, LogField("service", source.name), LogField("bytes", lines.unreadCount))
+            return logDropped(lines, of: source)
         }
         late.append(LateOutput(source: source, stream: stream, lines: lines))
         askForTurn()
@@ -278,9 +278,15 @@ final class OutputReader<K: Kernel> {
         }
     }
 
-    /// Logs the remaining lines at the end of the daemon.
+    /// Logs the remaining lines at the end of the daemon, and how much the time did not suffice for.
     func finish() {
         var share = WorkShare(items: .max, time: Limits.killGrace, from: kernel.now())
         logLate(&share)
+        for rest in late { logDropped(rest.lines, of: rest.source) }
+        late = []
+    }
+
+    private func logDropped(_ lines: OutputLines, of source: Source) {
+        log(.logLinesDropped, LogField("service", source.name), LogField("bytes", lines.unreadCount))
     }
 }
