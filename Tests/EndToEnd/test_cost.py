@@ -19,6 +19,11 @@ def least(each):
     return map(min, zip(*(each() for _ in range(3))))
 
 
+def of_one(life):
+    """Instructions and allocations of one piece of work, of which `life(count)` does so many."""
+    return least(lambda: [(many - few) / 1000 for few, many in zip(life(100), life(1100))])
+
+
 def test_a_message_costs_few_instructions_and_no_allocation(tmp_path, measured):
     instructions, allocations = cost.per_unit(
         tmp_path, lambda count: ["--connections", 1, "--messages", count], (1000, 81000))
@@ -57,8 +62,7 @@ def test_a_request_on_a_kept_connection_costs_few_instructions_and_allocations(t
 
         return cost.counted_life(tmp_path, work)
 
-    instructions, allocations = least(lambda: [
-        (many - few) / 1000 for few, many in zip(life(100), life(1100))])
+    instructions, allocations = of_one(life)
     measured("instructions per request on a kept connection", f"{instructions:,.0f}")
     measured("allocations per request on a kept connection", f"{allocations:.1f}")
     limits = cost.thresholds()
@@ -236,8 +240,7 @@ def test_a_broadcast_of_a_program_costs_few_instructions_and_allocations(tmp_pat
 
         return cost.counted_life(tmp_path, work, cables=[CABLE])
 
-    instructions, allocations = least(lambda: [
-        (many - few) / 1000 for few, many in zip(life(100), life(1100))])
+    instructions, allocations = of_one(life)
     measured("instructions per broadcast of a program, without a subscriber", f"{instructions:,.0f}")
     measured("allocations per broadcast of a program, without a subscriber", f"{allocations:.1f}")
     limits = cost.thresholds()
