@@ -87,8 +87,10 @@ final class LaunchedTrees {
         let children = (launch.groupNumber == .ledByLeader ? [leader.number] : []) + census.members(of: launch.number)
         var numbers = Set(children)
         var unseen = children.compactMap { ProcessTable.factsOfChild($0) }
-        for identity in launch.known where numbers.insert(identity.number).inserted {
+        for identity in launch.known where !numbers.contains(identity.number) {
+            // Another process may have the pid by now, and be found below as a child.
             guard let facts = ProcessTable.facts(of: identity.number), facts.start == identity.start else { continue }
+            numbers.insert(identity.number)
             unseen.append(facts)
         }
         var tree: [ProcessFacts] = []
