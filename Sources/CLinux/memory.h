@@ -2,9 +2,11 @@
 #ifndef ONDEMANDD_MEMORY_H
 #define ONDEMANDD_MEMORY_H
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,58 +26,93 @@ struct dl_phdr_info {
 };
 int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *object, size_t size, void *argument), void *argument);
 
-static inline int ondemandd_give_back_object(struct dl_phdr_info *object, size_t size, void *argument) {
-    (void)size, (void)argument;
-    const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
-    // The program itself has an empty name. A name without a path is the kernel's (vdso(7)).
-    if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
-    // The headers are in the first segment, so it is released last. A later read would map the pages around them again.
-    for (int number = object->dlpi_phnum - 1; number >= 0; number--) {
-        const ondemandd_segment *segment = &object->dlpi_phdr[number];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
-        // Whole pages only: the rest of a partial page belongs to another mapping.
-        uintptr_t begin = object->dlpi_addr + segment->p_vaddr;
-        uintptr_t first = (begin + in_page) & ~in_page, end = (begin + segment->p_memsz) & ~in_page;
-        if (first < end) madvise((void *)first, end - first, MADV_DONTNEED);
-    }
-    return 0;
-}
-
-// Unmaps read-only segments of the program and its libraries: PT_LOAD without PF_W (elf(5)). Needed pages return from
-// the page cache.
-static inline void ondemandd_give_back_clean_pages(void) { dl_iterate_phdr(ondemandd_give_back_object, NULL); }
-
-struct ondemandd_clean_parts {
+// Loaded segments of the program and its libraries, in whole pages: the rest of a partial page belongs to another
+// mapping.
+struct ondemandd_loaded_parts {
     int count;
     struct {
-        uintptr_t first, size;
-    } parts[32];
+        uintptr_t begin, end;
+        int is_writable;
+    } parts[64];
 };
 
 static inline int ondemandd_note_object(struct dl_phdr_info *object, size_t size, void *argument) {
     (void)size;
-    struct ondemandd_clean_parts *noted = (struct ondemandd_clean_parts *)argument;
+    struct ondemandd_loaded_parts *noted = (struct ondemandd_loaded_parts *)argument;
     const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+    // The program itself has an empty name. A name without a path is the kernel's (vdso(7)).
     if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
-    for (int number = 0; number < object->dlpi_phnum && noted->count < 32; number++) {
+    // The headers are in the first segment, so it is released last. A later read would map the pages around them again.
+    for (int number = object->dlpi_phnum - 1; number >= 0 && noted->count < 64; number--) {
         const ondemandd_segment *segment = &object->dlpi_phdr[number];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
+        if (segment->p_type != PT_LOAD) continue;
         uintptr_t begin = object->dlpi_addr + segment->p_vaddr;
         uintptr_t first = (begin + in_page) & ~in_page, end = (begin + segment->p_memsz) & ~in_page;
         if (first >= end) continue;
-        noted->parts[noted->count].first = first;
-        noted->parts[noted->count++].size = end - first;
+        noted->parts[noted->count].begin = first;
+        noted->parts[noted->count].end = end;
+        noted->parts[noted->count++].is_writable = (segment->p_flags & PF_W) != 0;
     }
     return 0;
+}
+
+// Whether the page of an entry of /proc/self/pagemap is in memory (bit 63) and a page of a file (bit 61): the process
+// has not written it since it was mapped or released (Documentation/admin-guide/mm/pagemap.rst).
+static inline int ondemandd_is_unwritten(uint64_t entry) { return (entry >> 63 & 1) != 0 && (entry >> 61 & 1) != 0; }
+
+// Releases the unwritten pages of a writable segment. Between the read of an entry and the release nothing may write
+// to the page, so the process has one thread, handles no signals, and this function writes to its stack only.
+static inline void ondemandd_release_unwritten(int pagemap, uintptr_t begin, uintptr_t end, uintptr_t page) {
+    uint64_t entries[128];
+    while (begin < end) {
+        size_t count = (end - begin) / page;
+        if (count > sizeof entries / sizeof *entries) count = sizeof entries / sizeof *entries;
+        const size_t wanted = count * sizeof *entries;
+        if (pread(pagemap, entries, wanted, (off_t)(begin / page * sizeof *entries)) != (ssize_t)wanted) return;
+        for (size_t first = 0, next; first < count; first = next + 1) {
+            for (next = first; next < count && ondemandd_is_unwritten(entries[next]); next++) {}
+            if (first < next) syscall(SYS_madvise, begin + first * page, (next - first) * page, MADV_DONTNEED);
+        }
+        begin += count * page;
+    }
+}
+
+// The process's pagemap, if nothing else can write to its memory: with one thread /proc/self/task has three links. -1
+// otherwise, and where /proc is absent or means something else.
+static inline int ondemandd_open_pagemap(void) {
+    struct stat tasks;
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 3) return -1;
+    return (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
+static inline void ondemandd_release(const struct ondemandd_loaded_parts *noted, int pagemap, uintptr_t page) {
+    for (int number = 0; number < noted->count; number++) {
+        const uintptr_t begin = noted->parts[number].begin, end = noted->parts[number].end;
+        if (!noted->parts[number].is_writable)
+            syscall(SYS_madvise, begin, end - begin, MADV_DONTNEED);
+        else if (pagemap >= 0)
+            ondemandd_release_unwritten(pagemap, begin, end, page);
+    }
+}
+
+// Unmaps clean copies of the files of the program and its libraries: segments without PF_W (elf(5)) and, with
+// `with_data` and one thread, unwritten pages of the others. Needed pages return from the page cache.
+static inline void ondemandd_give_back_clean_pages(int with_data) {
+    struct ondemandd_loaded_parts noted = {0};
+    dl_iterate_phdr(ondemandd_note_object, &noted);
+    const int pagemap = with_data ? ondemandd_open_pagemap() : -1;
+    ondemandd_release(&noted, pagemap, (uintptr_t)sysconf(_SC_PAGESIZE));
+    if (pagemap >= 0) close(pagemap);
 }
 
 // Waits for a packet with minimal memory. After the release only this function and one of the C library run. Each
 // touched page maps 15 more, because the kernel maps 64 KiB around a fault.
 static inline ssize_t ondemandd_receive_with_little_memory(int socket, void *buffer, size_t size) {
-    struct ondemandd_clean_parts noted = {0};
+    struct ondemandd_loaded_parts noted = {0};
     dl_iterate_phdr(ondemandd_note_object, &noted);
-    for (int number = 0; number < noted.count; number++)
-        syscall(SYS_madvise, noted.parts[number].first, noted.parts[number].size, MADV_DONTNEED);
+    const int pagemap = ondemandd_open_pagemap();
+    ondemandd_release(&noted, pagemap, (uintptr_t)sysconf(_SC_PAGESIZE));
+    if (pagemap >= 0) syscall(SYS_close, pagemap);
     return syscall(SYS_recvfrom, socket, buffer, size, 0, NULL, NULL);
 }
 

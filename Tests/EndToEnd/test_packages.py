@@ -4,12 +4,14 @@ import gzip
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from daemon import REPOSITORY
+import processes
+from daemon import REPOSITORY, sleeping_double
 from daemon import executable as executable_of_tests
 
 STATIC = REPOSITORY / ".build" / "dist" / "ondemandd-static"
@@ -48,6 +50,41 @@ def test_the_executable_is_one_file_of_at_most_ten_megabytes(executable, measure
     size = executable.stat().st_size
     measured("the static executable", f"{size / 1e6:.1f} MB")
     assert size <= 10_000_000
+
+
+def unwritten_kib(pid, executable):
+    """Resident pages of the executable's writable segment that the process has not written."""
+    kib, is_writable = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if mapping := re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) .* (\S*)$", line):
+            is_writable = "w" in mapping[1] and mapping[2] == str(executable)
+        elif is_writable and line.startswith(("Private_Clean:", "Shared_Clean:")):
+            kib += int(line.split()[1])
+    return kib
+
+
+def test_asleep_the_executable_keeps_no_data_that_only_a_configuration_needed(
+    executable, start, monkeypatch, measured
+):
+    monkeypatch.setenv("ONDEMANDD", str(executable))
+    # One access maps a whole folio, and the folios of a new file are large: this drops it from the page cache.
+    run("sync", executable)
+    run("dd", f"if={executable}", "iflag=nocache", "count=0", "status=none")
+    daemon = start(sleeping_double(idle_timeout="100ms"))
+
+    def releases_its_data(moment):
+        processes.eventually(
+            lambda: unwritten_kib(daemon.pid, executable) <= 256, within=5, every=0.05,
+            what=f"a daemon that has released the unwritten pages of its data {moment}")
+        measured(f"the static executable asleep, {moment}: resident", f"{processes.resident_kib(daemon.pid)} KiB")
+
+    releases_its_data("after the start")
+    for generation in 1, 2:
+        daemon.open_tunnel().close()
+        daemon.wait_for("stopped", generation=generation)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_count(generation, "reloaded")
+        releases_its_data(f"after {generation} lives and reloads")
 
 
 def test_the_package_says_what_it_is_and_depends_on_nothing(package):

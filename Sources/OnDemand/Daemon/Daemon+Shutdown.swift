@@ -6,7 +6,7 @@ extension Daemon {
             case .childChanged:
                 supervisor.reapChildren()
                 // The guard may have been the last child.
-                if supervisor.isAllAsleep { trimMemory() }
+                trimIfAsleep()
             case .terminate, .interrupt: apply(.signal)
             case .hangUp: requestReload()
             case .reopenLog: logOutput.reopen()

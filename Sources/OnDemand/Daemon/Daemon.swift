@@ -35,6 +35,7 @@ final class Daemon<K: Kernel>: EventHandler {
     var shutdown = ShutdownMachine()
     /// The end of the drain time; set when a shutdown begins.
     var drainEnd = Instant(nanoseconds: 0)
+    private var dueTrim = Trim.none
 
     var configuration: Configuration { running.configuration }
 
@@ -116,7 +117,7 @@ final class Daemon<K: Kernel>: EventHandler {
     // MARK: Running
 
     func run() {
-        kernel.trimMemory()
+        kernel.trimMemoryOfStartup()
         while !hasExited { reactor.runOnce(self) }
     }
 
@@ -162,6 +163,7 @@ final class Daemon<K: Kernel>: EventHandler {
         backends.iterationEnded()
         advanceShutdown()
         logOutput.iterationEnded()
+        if dueTrim != .none { trimMemory() }
     }
 
     /// The messages that were delivered in an iteration.
@@ -183,14 +185,14 @@ final class Daemon<K: Kernel>: EventHandler {
         } while delivered.hasLocalWork
         if delivered.hasChanged {
             notifyStatus()
-            if supervisor.isAllAsleep { trimMemory() }
+            trimIfAsleep()
             historyFile.saveIfDue(running)
         }
         if delivered.hasCableWork {
             cableServer.iterationEnded()
             cableReplies.takeAll().forEach(proxy.handle)
         }
-        if delivered.hasCommandWork, supervisor.runner.takeBecameIdle(), supervisor.isAllAsleep { trimMemory() }
+        if delivered.hasCommandWork, supervisor.runner.takeBecameIdle() { trimIfAsleep() }
     }
 
     private func deliverAll(_ delivered: inout Delivered) {
@@ -275,7 +277,7 @@ final class Daemon<K: Kernel>: EventHandler {
         var next = running
         let outcome = reloader.reload(&next)
         running = next
-        if supervisor.isAllAsleep { trimMemory() }
+        trimIfAsleep(.ofStartup)
         return outcome
     }
 
@@ -287,10 +289,24 @@ final class Daemon<K: Kernel>: EventHandler {
 
     // MARK: Quiet times
 
-    /// Returns free memory to the system before a long sleep.
-    func trimMemory() {
+    /// Memory that is returned to the system at the end of this turn, before a long sleep.
+    enum Trim {
+        case none
+        case ofSleep
+        /// Also what only the reading of a configuration needed.
+        case ofStartup
+    }
+
+    /// At the end of the turn, because what the rest of the turn needs would come back.
+    func trimIfAsleep(_ trim: Trim = .ofSleep) {
+        if supervisor.isAllAsleep, dueTrim != .ofStartup { dueTrim = trim }
+    }
+
+    private func trimMemory() {
+        let trim = dueTrim
+        dueTrim = .none
         proxy.relay.trimBuffers()
-        kernel.trimMemory()
+        if trim == .ofStartup { kernel.trimMemoryOfStartup() } else { kernel.trimMemory() }
     }
 
     private func notifyStatus() {

@@ -155,6 +155,8 @@ protocol Kernel: AnyObject {
     func inheritedListeners() -> [InheritedListener]
     /// Returns free memory to the system before a long sleep.
     func trimMemory()
+    /// The same after a configuration was read, which needs data that nothing else does.
+    func trimMemoryOfStartup()
 
     // MARK: The log
 
