@@ -224,6 +224,19 @@ def asleep(targets, seconds):
     return found
 
 
+def asleep_again(folder, starts):
+    """The daemon alone, after its backend was awake so many times."""
+    stamp = Path(folder) / "asleep-again"
+    target = OnDemandSleeping(Path(folder) / "again", 0, stamp)
+    target.start()
+    try:
+        cold_starts(target, stamp, starts)
+        time.sleep(0.5)
+        return {"rss": status_field(target.process.pid, "VmRSS"), "disturbed": 0.0}
+    finally:
+        target.stop()
+
+
 # System calls
 
 

@@ -140,6 +140,7 @@ def percent(value):
 def rows(largest):
     found = [
         Row("asleep: resident memory", "asleep", "rss", mebibytes, goal="at most 6 MB", own_most=6_000_000),
+        Row("asleep again, after three starts: resident memory", "asleep again", "rss", mebibytes),
         Row("asleep: context switches in 10 s", "asleep", "switches", number, goal="0", own_most=0),
         Row(f"{largest:,} idle WebSockets: user memory each", f"idle/{largest}", "memory", number,
             goal="at most 256 B", own_most=256),
