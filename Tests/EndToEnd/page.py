@@ -214,7 +214,7 @@ class GuardedPage(Page):
     def order(self, label):
         """Presses the button of this name as soon as it can be pressed."""
         button = processes.eventually(
-            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".commands button")
+            lambda: next((one for one in self.browser.find_elements(By.CSS_SELECTOR, ".operations button")
                           if one.text == label and one.get_attribute("aria-disabled") == "false"), None), what=f"a button {label}")
         time.sleep(0.35)  # A button that has just changed ignores clicks.
         button.click()

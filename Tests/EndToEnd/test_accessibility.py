@@ -88,7 +88,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     page.until("Awake", ".word")
     page.until('{"type":"welcome"}', ".messages")
     control(page, "Pin: talker").click()
-    page.until("talker is pinned and awake", ".command-outcome")
+    page.until("talker is pinned and awake", ".operation-outcome")
     subscribe(page, "hidden")
     page.until("Rejected: ", ".cable .outcome")
     assert_right("a rejected subscription")
@@ -96,7 +96,7 @@ def test_a_checker_of_the_guidelines_finds_nothing_wrong(page, browser, scheme, 
     page.until("Subscribed to scores", ".cable .outcome")
     broadcast(page, "a goal")
     page.until("a goal", ".cable .messages")
-    page.until("Accepted for scores.", ".cable .command-outcome")
+    page.until("Accepted for scores.", ".cable .operation-outcome")
     time.sleep(1.2)  # Colours change slowly here.
     assert_right("awake, and failed")
     browser.execute_script("sessionStorage.clear(); location.reload()")
@@ -130,7 +130,7 @@ def test_a_life_is_told_in_a_few_sentences_and_no_log_is_read_out(page, browser)
     control(page, "Output: talker").click()
     browser.execute_script(LISTEN)
     control(page, "Start: talker").click()
-    page.until("talker is awake (pid ", ".command-outcome")
+    page.until("talker is awake (pid ", ".operation-outcome")
     processes.eventually(lambda: page.text(".service[data-service=talker] .output pre").count("a line") >= 100,
                          within=15, what="a hundred lines")
     page.daemon.ask(wire.request(path="/broken"))
@@ -200,7 +200,7 @@ def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(
     browser.execute_script("arguments[0].focus()", control(page, "Start: cable"))
     time.sleep(0.35)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
-    page.until("cable is awake (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".operation-outcome")
     with page.daemon.open_tunnel():
         processes.eventually(lambda: page.has_focus() == "Stop: cable", what="the focus on the button as it was")
         page.until("1 connection is open", ".meaning")
@@ -213,7 +213,7 @@ def test_a_key_gives_an_order_and_a_second_one_confirms_what_sends_clients_away(
             what="the question, to be heard")
         time.sleep(0.35)
         browser.switch_to.active_element.send_keys(Keys.ENTER)
-        page.until("cable is stopped", ".command-outcome")
+        page.until("cable is stopped", ".operation-outcome")
     assert page.has_focus() in ("Stop: cable", "Start: cable")
 
 

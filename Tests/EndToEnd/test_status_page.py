@@ -115,12 +115,12 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     page.enter()
     page.order("Start")
     page.until("Starting", ".word")
-    page.until("cable is awake (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".operation-outcome")
     page.until("Asleep", ".word")
     page.until("idle timeout", "[data-fact=exit]")
 
     page.order("Pin")
-    page.until("cable is pinned and awake", ".command-outcome")
+    page.until("cable is pinned and awake", ".operation-outcome")
     time.sleep(1)
     assert page.text(".word") == "Awake" and "It stays awake." in page.text(".meaning")
     assert page.text("[data-fact=wake]").startswith("an operator, ")
@@ -132,16 +132,16 @@ def test_a_life_by_the_buttons_of_the_page(browser, start, tmp_path):
     assert asked.text == "Restart? 1 open" and page.daemon.starts() == 2, "who sends clients away is asked once more"
     page.picture("6-orders")
     page.order("Restart? 1 open")
-    page.until("cable is awake (pid ", ".command-outcome")
+    page.until("cable is awake (pid ", ".operation-outcome")
     tunnel.close()
     assert page.daemon.starts() == 3
 
     page.order("Unpin")
-    page.until("cable is no longer pinned", ".command-outcome")
+    page.until("cable is no longer pinned", ".operation-outcome")
     page.until("Asleep", ".word")
     page.order("Disable")
     page.until("Disabled", ".word")
-    buttons = browser.find_elements(By.CSS_SELECTOR, ".commands button")
+    buttons = browser.find_elements(By.CSS_SELECTOR, ".operations button")
     assert [one.get_attribute("aria-disabled") for one in buttons] == [
         "true", "true", "true", "false"]
     page.order("Enable")
@@ -158,15 +158,15 @@ def test_what_was_said_of_an_order_is_gone_once_the_service_has_gone_on(browser,
     page.daemon.open_tunnel().close()
     page.until("Awake", ".word")
     page.order("Stop")
-    page.until("cable is stopped", ".command-outcome")
+    page.until("cable is stopped", ".operation-outcome")
     page.daemon.open_tunnel().close()
     page.until("Awake", ".word")
-    assert page.text(".command-outcome") == "cable is stopped", "a reader has a moment to read it"
-    processes.eventually(lambda: page.text(".command-outcome") == "", what="an end of what is no longer so")
+    assert page.text(".operation-outcome") == "cable is stopped", "a reader has a moment to read it"
+    processes.eventually(lambda: page.text(".operation-outcome") == "", what="an end of what is no longer so")
     page.order("Pin")
-    page.until("cable is pinned and awake", ".command-outcome")
+    page.until("cable is pinned and awake", ".operation-outcome")
     time.sleep(4.5)
-    assert "cable is pinned and awake" in page.text(".command-outcome"), "this is still so"
+    assert "cable is pinned and awake" in page.text(".operation-outcome"), "this is still so"
 
 
 def test_what_the_backend_prints_can_be_read_along(browser, start):
@@ -235,7 +235,7 @@ def test_the_links_for_machines_work_with_a_token_too(browser, start):
 def test_without_a_token_there_are_no_buttons_and_the_page_says_why(browser, demo):
     page = Page(browser, demo)
     page.until("Set status.token", "#hint")
-    assert not browser.find_element(By.CSS_SELECTOR, ".commands").is_displayed()
+    assert not browser.find_element(By.CSS_SELECTOR, ".operations").is_displayed()
 
 
 # Cables
@@ -300,7 +300,7 @@ def test_a_client_subscribes_to_a_stream_broadcasts_to_it_and_sees_the_message(b
 
     field(page, "Message: live").send_keys('{"home": 2, "away": 1.50}')
     press(page, "Broadcast: live")
-    page.until("Accepted for scores.", ".command-outcome")
+    page.until("Accepted for scores.", ".operation-outcome")
     page.until('{"home": 2, "away": 1.50}', ".messages")
     field(page, "Message: live").clear()
     field(page, "Message: live").send_keys("half time\n")
@@ -482,7 +482,7 @@ def test_a_cable_fits_a_phone(browser, start, scheme):
     page.until("Subscribed to ", ".outcome")
     field(page, "Message: " + "n" * 40).send_keys("m" * 300 + "\n")
     page.until("mmmm", ".messages")
-    page.until("Accepted for ", ".command-outcome")
+    page.until("Accepted for ", ".operation-outcome")
     overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert browser.execute_script(overflow) == 0
     page.picture(f"cable-phone-{scheme}")

@@ -25,10 +25,10 @@ extension BackendMachine {
             return loseListener(since, ticket, wasSent, now)
         case .exited(let exit):
             return [.disarm(.idle), .closeGateByForce] + crash(exit, since, [], [], now, jitter)
-        case .command(let command):
+        case .operation(let operation):
             let wasPinned = standing == .pinned
-            stand(after: command)
-            return whileAwake(since, command, wasPinned: wasPinned, now)
+            stand(after: operation)
+            return whileAwake(since, operation, wasPinned: wasPinned, now)
         case .shutdownRequested:
             return [.disarm(.idle), .closeGateByForce] + beginStop(Stop(cause: .shutdown, step: 0), now)
         case .abandoned, .tunnelsDrained, .startRequested:
@@ -80,9 +80,9 @@ extension BackendMachine {
     }
 
     mutating func whileAwake(
-        _ since: Instant, _ command: BackendCommand, wasPinned: Bool, _ now: Instant
+        _ since: Instant, _ operation: BackendOperation, wasPinned: Bool, _ now: Instant
     ) -> [Effect] {
-        switch command {
+        switch operation {
         case .start, .enable:
             return []
         case .pin:
@@ -91,10 +91,10 @@ extension BackendMachine {
             // With leases the gate stays open, and the last returned lease starts the timeout.
             return wasPinned ? armIdle(from: now, readySince: since) : []
         case .stop, .disable:
-            let stop = Stop(cause: .command, step: Stop.closingTunnels)
+            let stop = Stop(cause: .operation, step: Stop.closingTunnels)
             return [.disarm(.idle), .closeGate] + closeTunnels(stop, .goingAway, now)
         case .restart:
-            let stop = Stop(cause: .command, step: Stop.closingTunnels, startsAgain: true)
+            let stop = Stop(cause: .operation, step: Stop.closingTunnels, startsAgain: true)
             return [.disarm(.idle), .closeGate] + closeTunnels(stop, .restarts, now)
         }
     }

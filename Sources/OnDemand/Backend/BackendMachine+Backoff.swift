@@ -14,9 +14,9 @@ extension BackendMachine {
         case .timerFired(.backoffTimer):
             state = .asleep
             return comesBack || !backoff.queue.isEmpty ? beginStart(for: backoff.queue) : []
-        case .command(let command):
-            stand(after: command)
-            return whileInBackoff(&backoff, command)
+        case .operation(let operation):
+            stand(after: operation)
+            return whileInBackoff(&backoff, operation)
         case .shutdownRequested:
             state = .shuttingDown
             return [.disarm(.backoffTimer)] + refuse(backoff.queue, .shuttingDown)
@@ -39,15 +39,15 @@ extension BackendMachine {
         return queue(ticket, &backoff.queue)
     }
 
-    mutating func whileInBackoff(_ backoff: inout Backoff, _ command: BackendCommand) -> [Effect] {
-        switch command {
+    mutating func whileInBackoff(_ backoff: inout Backoff, _ operation: BackendOperation) -> [Effect] {
+        switch operation {
         case .start, .restart, .pin:
             return [.disarm(.backoffTimer)] + beginStart(for: backoff.queue)
         case .disable:
             state = .asleep
             return [.disarm(.backoffTimer)] + refuse(backoff.queue, .disabled)
         case .stop:
-            // The backoff applies to clients, not to commands.
+            // The backoff applies to clients, not to operations.
             let queue = backoff.queue
             backoff.queue = []
             return refuse(queue, .stopped)
@@ -60,7 +60,7 @@ extension BackendMachine {
         switch event {
         case .wanted(let ticket), .wantedIfAwake(let ticket), .listenerMissing(let ticket, _, _):
             refuse([ticket], .shuttingDown)
-        case .abandoned, .lastLeaseReturned, .tunnelsDrained, .startRequested, .command, .shutdownRequested,
+        case .abandoned, .lastLeaseReturned, .tunnelsDrained, .startRequested, .operation, .shutdownRequested,
             .shutdownForced:
             []
         case .dependenciesReady, .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawned,

@@ -33,7 +33,7 @@ extension BackendMachine {
         case exited(Exit)
         /// No process of its group is left.
         case treeGone
-        case command(BackendCommand)
+        case operation(BackendOperation)
         case shutdownRequested
         /// Skip the current step of the stop plan.
         case shutdownForced

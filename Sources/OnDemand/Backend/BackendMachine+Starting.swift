@@ -47,8 +47,8 @@ extension BackendMachine {
         case (.awaitingDependencies, .shutdownRequested), (.checkingAddress, .shutdownRequested):
             state = .shuttingDown
             return [.stopProbing] + refuse(start.queue, .shuttingDown)
-        case (_, .command(let command)):
-            return whileStarting(start, command, now)
+        case (_, .operation(let operation)):
+            return whileStarting(start, operation, now)
         case (_, .lastLeaseReturned), (_, .tunnelsDrained), (_, .startRequested):
             return []  // Of an earlier generation; or already under way.
         case (.spawning, .shutdownRequested):
@@ -107,34 +107,34 @@ extension BackendMachine {
         tickets.isEmpty ? [] : [.refuse(tickets, refusal, retryAfter: refusal.usualRetry)]
     }
 
-    mutating func whileStarting(_ start: Start, _ command: BackendCommand, _ now: Instant) -> [Effect] {
+    mutating func whileStarting(_ start: Start, _ operation: BackendOperation, _ now: Instant) -> [Effect] {
         switch start.phase {
-        case .awaitingDependencies, .checkingAddress: beforeProcess(start.queue, command)
-        case .spawning: impossible(.command(command))  // The spawn's result comes before other events.
-        case .probing, .relistening: whileProbing(start.queue, command, now)
+        case .awaitingDependencies, .checkingAddress: beforeProcess(start.queue, operation)
+        case .spawning: impossible(.operation(operation))  // The spawn's result comes before other events.
+        case .probing, .relistening: whileProbing(start.queue, operation, now)
         }
     }
 
-    mutating func beforeProcess(_ queue: [Ticket], _ command: BackendCommand) -> [Effect] {
-        stand(after: command)
-        guard command.endsIt else { return [] }
+    mutating func beforeProcess(_ queue: [Ticket], _ operation: BackendOperation) -> [Effect] {
+        stand(after: operation)
+        guard operation.endsIt else { return [] }
         state = .asleep
-        return [.stopProbing] + refuse(queue, command.refusal)
+        return [.stopProbing] + refuse(queue, operation.refusal)
     }
 
     /// Handles events while probing. A stop rejects the queued requests; a restart keeps them.
     mutating func whileProbing(
-        _ queue: [Ticket], _ command: BackendCommand, _ now: Instant
+        _ queue: [Ticket], _ operation: BackendOperation, _ now: Instant
     ) -> [Effect] {
-        stand(after: command)
-        switch command {
+        stand(after: operation)
+        switch operation {
         case .start, .pin, .unpin, .enable:
             return []
         case .stop, .disable:
-            return [.stopProbing, .disarm(.startup)] + refuse(queue, command.refusal)
-                + beginStop(Stop(cause: .command, step: 0), now)
+            return [.stopProbing, .disarm(.startup)] + refuse(queue, operation.refusal)
+                + beginStop(Stop(cause: .operation, step: 0), now)
         case .restart:
-            let stop = Stop(cause: .command, step: 0, queue: queue, startsAgain: true)
+            let stop = Stop(cause: .operation, step: 0, queue: queue, startsAgain: true)
             return [.stopProbing, .disarm(.startup)] + beginStop(stop, now)
         }
     }

@@ -8,9 +8,9 @@ extension BackendMachine {
     /// Sends close frames to open tunnels before any process gets a signal.
     mutating func closeTunnels(_ stop: Stop, _ reason: CloseReason, _ now: Instant) -> [Effect] {
         state = .stopping(stop)
-        // Tunnels are closed by then; requests, which only a command finds inside, may take longer.
+        // Tunnels are closed by then; requests, which only an operation finds inside, may take longer.
         let closeHandshake = policy.closeJitter + Limits.closeTimeout
-        let limit = now + (stop.cause == .command ? max(closeHandshake, policy.drainTimeout) : closeHandshake)
+        let limit = now + (stop.cause == .operation ? max(closeHandshake, policy.drainTimeout) : closeHandshake)
         return [.closeTunnels(generation, reason, over: policy.closeJitter), .arm(.stopStep, at: limit)]
     }
 
@@ -30,8 +30,8 @@ extension BackendMachine {
     }
 
     func take(step: Int, _ now: Instant) -> [Effect] {
-        let command = policy.stopPlan.step(at: step)
-        return [.signal(command.signal), .arm(.stopStep, at: now + command.timeout)]
+        let stopStep = policy.stopPlan.step(at: step)
+        return [.signal(stopStep.signal), .arm(.stopStep, at: now + stopStep.timeout)]
     }
 
     mutating func whileStopping(
@@ -55,10 +55,10 @@ extension BackendMachine {
             return []
         case .treeGone:
             return [.disarm(.stopStep), .endGeneration(generation)] + afterStop(stop, now, jitter)
-        case .command(let command):
+        case .operation(let operation):
             guard stop.cause != .shutdown else { return [] }
-            stand(after: command)
-            return whileStopping(&stop, command)
+            stand(after: operation)
+            return whileStopping(&stop, operation)
         case .shutdownRequested:
             let queue = stop.queue
             stop.queue = []
@@ -76,11 +76,11 @@ extension BackendMachine {
         }
     }
 
-    mutating func whileStopping(_ stop: inout Stop, _ command: BackendCommand) -> [Effect] {
-        switch command {
+    mutating func whileStopping(_ stop: inout Stop, _ operation: BackendOperation) -> [Effect] {
+        switch operation {
         case .start, .restart, .pin:
             guard standing != .disabled, stop.step < policy.stopPlan.overdueStep else { return [] }
-            // A command ends the backoff; the failure still counts.
+            // An operation ends the backoff; the failure still counts.
             if case .failure(let reason, restAfter: true) = stop.cause {
                 failures += 1
                 stop.cause = .failure(reason: reason, restAfter: false)
@@ -121,7 +121,7 @@ extension BackendMachine {
             return queue(ticket, &stop.queue)
         case .idle where policy.minimumSleep > .zero && !startsAnyhow:
             return [.refuse([ticket], .minSleep, retryAfter: policy.minimumSleep)]
-        case .idle, .command, .failure:
+        case .idle, .operation, .failure:
             // A queued client that may wake causes a start, so any other client may join.
             guard mayWake || startsAnyhow || !stop.queue.isEmpty else { return refuse([ticket], .wakeNotAllowed) }
             return queue(ticket, &stop.queue)
@@ -141,7 +141,7 @@ extension BackendMachine {
             return []
         case .failure(let reason, restAfter: true) where standing != .disabled:
             return backoffTimer(reason: reason, stop.queue, now, jitter)
-        case .idle, .command, .failure:
+        case .idle, .operation, .failure:
             if case .idle = stop.cause {
                 failures = 0
                 minSleepUntil = policy.minimumSleep > .zero ? now + policy.minimumSleep : nil

@@ -69,13 +69,13 @@ struct BackendMachine {
 
     enum StopCause: Equatable {
         case idle
-        case command
+        case operation
         case shutdown
         /// It exited by itself or never became ready; other processes of the group may remain.
         case failure(reason: String, restAfter: Bool)
     }
 
-    /// The last operator command in effect; lost when the daemon restarts.
+    /// The operator's last operation in effect; lost when the daemon restarts.
     enum AdminState: Equatable {
         case usual
         /// Kept awake with or without clients.
@@ -159,10 +159,10 @@ struct BackendMachine {
             return refuse([ticket], standing == .disabled ? .disabled : .wakeNotAllowed)
         case .startRequested:
             return standing == .disabled ? [] : beginStart(for: [])
-        case .command(let command):
+        case .operation(let operation):
             let wasDisabled = standing == .disabled
-            stand(after: command)
-            let isUp = wasDisabled ? command == .enable && policy.alwaysOn : command.wantsIt
+            stand(after: operation)
+            let isUp = wasDisabled ? operation == .enable && policy.alwaysOn : operation.wantsIt
             return isUp ? beginStart(for: []) : []
         case .shutdownRequested:
             state = .shuttingDown
@@ -191,9 +191,9 @@ struct BackendMachine {
 }
 
 extension BackendMachine {
-    /// Records the command as the admin state. A disabled backend must be enabled first.
-    mutating func stand(after command: BackendCommand) {
-        switch (standing, command) {
+    /// Records the operation as the admin state. A disabled backend must be enabled first.
+    mutating func stand(after operation: BackendOperation) {
+        switch (standing, operation) {
         case (_, .disable): standing = .disabled
         case (.disabled, .enable), (.pinned, .unpin): standing = .usual
         case (.disabled, _), (_, .start), (_, .restart), (_, .enable), (_, .unpin): break

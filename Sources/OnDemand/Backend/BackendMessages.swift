@@ -21,8 +21,8 @@ enum BackendRequest: Equatable, Sendable {
     case lastLeaseReturned(BackendID, Generation)
     /// All tunnels of this generation that got a close frame are closed.
     case tunnelsDrained(BackendID, Generation)
-    /// An operator's command; answered exactly once, at once or when it is done.
-    case command(BackendID, BackendCommand, Ticket, waits: Bool)
+    /// An operation of an operator; answered exactly once, at once or when it is done.
+    case operation(BackendID, BackendOperation, Ticket, waits: Bool)
 }
 
 /// A client as it describes itself, for log lines about what woke a backend.
@@ -44,7 +44,7 @@ enum BackendReply: Equatable, Sendable {
     case generationEnded(BackendID, Generation)
     /// It will be stopped with open tunnels: send them close frames within this time.
     case closeTunnels(BackendID, Generation, CloseReason, over: Duration)
-    case commandEnded(Ticket, CommandResult)
+    case operationEnded(Ticket, OperationResult)
     /// A line of its output, for log followers.
     case printed(BackendID, String)
     /// The state changed, for status streams.

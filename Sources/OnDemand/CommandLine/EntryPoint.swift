@@ -231,7 +231,7 @@ extension EntryPoint {
 
     /// Duration of the last start of the service, for the progress line. nil: unknown.
     private static func lastStartup(_ address: SocketAddress, _ command: ControlCommand) -> Duration? {
-        guard case .order(_, let name, waits: true) = command.action else { return nil }
+        guard case .operation(_, let name, waits: true) = command.action else { return nil }
         var bytes: [UInt8] = []
         let outcome = ask(address, ControlCommand(action: .status(.json))) { piece in
             bytes += piece

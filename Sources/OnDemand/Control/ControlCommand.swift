@@ -2,7 +2,7 @@
 public struct ControlCommand: Equatable, Sendable {
     enum Action: Equatable {
         case status(ControlRequest.StatusForm)
-        case order(BackendCommand, service: String, waits: Bool)
+        case operation(BackendOperation, service: String, waits: Bool)
         case logs(service: String, lines: Int, follows: Bool)
         case reload
         case broadcast(cable: String, stream: String, data: String)
@@ -36,7 +36,7 @@ public struct ControlCommand: Equatable, Sendable {
     public static var list: String { ControlHelp.list }
 
     static let verbs =
-        ["status", "logs", "reload", "broadcast", "commands", "run"] + BackendCommand.allCases.map(\.rawValue)
+        ["status", "logs", "reload", "broadcast", "commands", "run"] + BackendOperation.allCases.map(\.rawValue)
 
     /// Returns nil for another command.
     public static func read(_ words: [String]) -> Reading? {
@@ -50,8 +50,8 @@ public struct ControlCommand: Equatable, Sendable {
         switch action {
         case .status(let form): ("GET", "/v1/status?format=\(form.rawValue)")
         case .reload: ("POST", "/v1/reload")
-        case .order(let order, let service, let waits):
-            ("POST", "/v1/services/\(service)/\(order.rawValue)\(waits ? "" : "?wait=0")")
+        case .operation(let operation, let service, let waits):
+            ("POST", "/v1/services/\(service)/\(operation.rawValue)\(waits ? "" : "?wait=0")")
         case .logs(let service, let lines, let follows):
             ("GET", "/v1/services/\(service)/logs?lines=\(lines)\(follows ? "&follow=1" : "")")
         case .broadcast(let cable, _, _): ("POST", "/v1/cables/\(cable)/broadcast")
@@ -85,8 +85,8 @@ public struct ControlCommand: Equatable, Sendable {
     /// limits, for `logs --follow`, and for a run.
     var timeout: Duration? {
         switch action {
-        case .order(_, _, waits: true), .logs(_, _, follows: true), .run: nil
-        case .status, .order, .logs, .reload, .broadcast, .commands, .stopRun: Limits.controlTimeout
+        case .operation(_, _, waits: true), .logs(_, _, follows: true), .run: nil
+        case .status, .operation, .logs, .reload, .broadcast, .commands, .stopRun: Limits.controlTimeout
         }
     }
 }
@@ -108,7 +108,7 @@ private struct ControlCommandReader {
 
     init(verb: String) { self.verb = verb }
 
-    private var order: BackendCommand? { BackendCommand(rawValue: verb) }
+    private var operation: BackendOperation? { BackendOperation(rawValue: verb) }
     private var isAboutAll: Bool { ["status", "reload", "commands"].contains(verb) }
     private var usage: String { ControlHelp.text(of: verb) }
 
@@ -121,7 +121,7 @@ private struct ControlCommandReader {
             case "--stop" where verb == "run":
                 guard let id = rest.popFirst() else { return mistake("--stop needs the ID of a run") }
                 run = id
-            case "--no-wait" where order.map { $0 != .unpin && $0 != .enable } ?? false: waits = false
+            case "--no-wait" where operation.map { $0 != .unpin && $0 != .enable } ?? false: waits = false
             case "-f", "--follow":
                 guard verb == "logs" else { return mistake("unknown argument \(word)") }
                 follows = true
@@ -166,8 +166,8 @@ private struct ControlCommandReader {
             return .command(command(.broadcast(cable: name, stream: operands[0], data: operands[1])))
         }
         if verb == "run" { return run(name) }
-        guard let order else { return .command(command(.logs(service: name, lines: lines, follows: follows))) }
-        return .command(command(.order(order, service: name, waits: waits)))
+        guard let operation else { return .command(command(.logs(service: name, lines: lines, follows: follows))) }
+        return .command(command(.operation(operation, service: name, waits: waits)))
     }
 
     /// Values are checked here too: other characters would change the request target.

@@ -2,7 +2,7 @@
 enum ControlRequest: Equatable {
     case status(StatusForm)
     /// Waits for the result by default.
-    case command(BackendCommand, service: String, waits: Bool)
+    case operation(BackendOperation, service: String, waits: Bool)
     case logs(service: String, lines: Int, follows: Bool)
     case reload
     case commands(StatusForm)
@@ -56,11 +56,11 @@ enum ControlRequest: Equatable {
             let lines = try Self.lineCount(options["lines"])
             self = .logs(service: path[2], lines: lines, follows: options["follow"] == "1")
         case 4 where path[0] == place.rawValue && path[1] == "services":
-            guard let command = BackendCommand(rawValue: path[3]) else { fallthrough }
+            guard let operation = BackendOperation(rawValue: path[3]) else { fallthrough }
             try Self.expect(method, "POST")
-            self = .command(command, service: path[2], waits: options["wait"] != "0")
+            self = .operation(operation, service: path[2], waits: options["wait"] != "0")
         default:
-            let words = BackendCommand.allCases.map(\.rawValue).joined(separator: "|")
+            let words = BackendOperation.allCases.map(\.rawValue).joined(separator: "|")
             let root = place.rawValue
             let ofControl = "/v1/status, /v1/reload, /v1/commands, /v1/commands/NAME/run, /v1/commands/NAME/runs/ID, "
             let others = "\(place == .control ? ofControl : "")/\(root)/cables/NAME/broadcast, "
@@ -151,8 +151,8 @@ struct ControlError: Error, Equatable {
 }
 
 extension LocalReply {
-    /// The response to a command.
-    init(_ outcome: CommandResult) {
+    /// The response to an operation.
+    init(_ outcome: OperationResult) {
         switch outcome {
         case .done(let sentence): self.init(status: 200, body: sentence)
         case .failed(let sentence): self.init(status: 502, body: sentence)

@@ -1,22 +1,22 @@
-/// The progress line on a terminal while a command waits. It is rewritten in place and erased before the result.
+/// The progress line on a terminal while an operation waits. It is rewritten in place and erased before the result.
 struct ProgressLine: Equatable {
     let service: String
-    let order: BackendCommand
+    let operation: BackendOperation
     /// Duration of the last start. nil: unknown or irrelevant.
     let lastStartup: Duration?
 
     static let wipe = "\r\u{1b}[K"
 
-    /// nil: the command does not wait.
+    /// nil: the action waits for no operation.
     init?(of action: ControlCommand.Action, lastStartup: Duration?) {
-        guard case .order(let order, let service, waits: true) = action else { return nil }
-        (self.service, self.order) = (service, order)
-        self.lastStartup = order.wantsIt ? lastStartup : nil
+        guard case .operation(let operation, let service, waits: true) = action else { return nil }
+        (self.service, self.operation) = (service, operation)
+        self.lastStartup = operation.wantsIt ? lastStartup : nil
     }
 
     func text(after elapsed: Duration) -> String {
         let last = lastStartup.map { ", last start \(Self.seconds($0))" } ?? ""
-        return "\(Self.wipe)\(service) is \(order.doing): \(Self.seconds(elapsed))\(last)"
+        return "\(Self.wipe)\(service) is \(operation.doing): \(Self.seconds(elapsed))\(last)"
     }
 
     private static func seconds(_ duration: Duration) -> String {
@@ -24,7 +24,7 @@ struct ProgressLine: Equatable {
     }
 }
 
-extension BackendCommand {
+extension BackendOperation {
     fileprivate var doing: String {
         switch self {
         case .start, .pin: "starting"

@@ -38,7 +38,7 @@ enum StatusTable {
     private static func backendLines(_ cable: Snapshot.Cable) -> [String] {
         guard let backend = cable.backend, cable.isEnabled else { return [] }
         let saved = backend.savedByteSeconds.map { ", \(DecimalText.of($0 / 1e6 / 3600, places: 1)) MBh saved" } ?? ""
-        let queued = backend.queuedCommands > 0 ? ", \(backend.queuedCommands) commands queued" : ""
+        let queued = backend.queuedClientCommands > 0 ? ", \(backend.queuedClientCommands) commands queued" : ""
         let first =
             "cable \(cable.name): \(backend.attached) attached to \(backend.name), \(backend.hibernating) hibernating, "
             + "\(backend.waking) waking\(queued)\(saved)"

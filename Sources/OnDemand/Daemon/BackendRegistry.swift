@@ -48,8 +48,8 @@ final class BackendRegistry<K: Kernel> {
         for (service, (change, id)) in zip(new.services, zip(plan.changes, next.backendIDs)) where change == .replaced {
             if let namesake = ids[service.name] { proxy.inheritCounts(id, from: namesake) }
         }
-        for (change, (service, id)) in zip(plan.changes, next.services) { command(change, service, id, new) }
-        for (change, id) in zip(plan.processChanges, next.processBackendIDs) { command(change, id) }
+        for (change, (service, id)) in zip(plan.changes, next.services) { execute(change, service, id, new) }
+        for (change, id) in zip(plan.processChanges, next.processBackendIDs) { execute(change, id) }
         supervisor.finishReload()
         return next
     }
@@ -72,7 +72,7 @@ final class BackendRegistry<K: Kernel> {
         }
         if let id = supervisor.restore(service.name, .service) {
             redefine(service, id)
-            supervisor.command(service.enabled ? .enable : .disable, id)
+            supervisor.execute(service.enabled ? .enable : .disable, on: id)
             return id
         }
         let entry = ProxyService(service)
@@ -91,14 +91,14 @@ final class BackendRegistry<K: Kernel> {
         proxy.update(service.limits, of: id)
     }
 
-    private func command(
+    private func execute(
         _ change: ReloadPlan.Change, _ service: Configuration.Service, _ id: BackendID, _ new: Configuration
     ) {
         switch change {
         case .enabled where service.launch == nil: proxy.services.openUnmanaged(id)
         case .disabled where service.launch == nil:
             proxy.closeUnmanaged(id, over: new.closeJitter, within: new.drainTimeout)
-        case .unchanged, .rerouted, .changed, .enabled, .disabled, .added, .replaced: command(change, id)
+        case .unchanged, .rerouted, .changed, .enabled, .disabled, .added, .replaced: execute(change, id)
         }
     }
 
@@ -107,7 +107,7 @@ final class BackendRegistry<K: Kernel> {
     private func register(_ process: Configuration.Process) -> BackendID {
         if let id = supervisor.restore(process.name, .process) {
             redefine(process, id)
-            supervisor.command(process.enabled ? .enable : .disable, id)
+            supervisor.execute(process.enabled ? .enable : .disable, on: id)
             return id
         }
         let id = freeProcessID()
@@ -121,10 +121,10 @@ final class BackendRegistry<K: Kernel> {
         _ = supervisor.redefine(id, as: definition)
     }
 
-    private func command(_ change: ReloadPlan.Change, _ id: BackendID) {
+    private func execute(_ change: ReloadPlan.Change, _ id: BackendID) {
         switch change {
-        case .enabled: supervisor.command(.enable, id)
-        case .disabled: supervisor.command(.disable, id)
+        case .enabled: supervisor.execute(.enable, on: id)
+        case .disabled: supervisor.execute(.disable, on: id)
         case .changed(restarts: true): supervisor.restart(id)
         case .unchanged, .rerouted, .changed, .added, .replaced: break
         }

@@ -108,7 +108,7 @@ final class Daemon<K: Kernel>: EventHandler {
         for number in 0..<count {
             let worker = try Worker(
                 services: proxy.relay.services, kernel: try kernel.forWorkerThread(), number: number, reports: reports)
-            proxy.workers.add(worker.commands, worker.counters)
+            proxy.workers.add(worker.requests, worker.counters)
             workers.append(worker)
         }
         return workers
@@ -202,7 +202,7 @@ final class Daemon<K: Kernel>: EventHandler {
                 case .cableWork: delivered.hasCableWork = true
                 case .commandWork: delivered.hasCommandWork = true
                 case .localWork: delivered.hasLocalWork = true
-                case .wanted, .listenerMissing, .abandoned, .lastLeaseReturned, .tunnelsDrained, .command:
+                case .wanted, .listenerMissing, .abandoned, .lastLeaseReturned, .tunnelsDrained, .operation:
                     supervisor.handle(request)
                 }
             }
@@ -232,7 +232,7 @@ final class Daemon<K: Kernel>: EventHandler {
         switch reply {
         case .admitted(_, let ticket, _) where ticket.isOfSession: cableServer.handle(reply)
         case .refused(let ticket, _, _) where ticket.isOfSession: cableServer.handle(reply)
-        case .admitted, .refused, .commandEnded, .printed: proxy.handle(reply)
+        case .admitted, .refused, .operationEnded, .printed: proxy.handle(reply)
         case .closeTunnels, .generationEnded, .stateChanged:
             // The upstreams of sessions are counted before the proxy looks whether any is left.
             cableServer.handle(reply)

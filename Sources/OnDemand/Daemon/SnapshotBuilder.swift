@@ -19,7 +19,7 @@ final class SnapshotBuilder<K: Kernel> {
             listening: proxy.listeners.clientAddresses.map(\.description),
             services: services(of: running, uptime) + processes(of: running, uptime), cables: cables(of: running),
             commands: commands(of: running.configuration),
-            isShuttingDown: isShuttingDown, commandsEnabled: running.configuration.status?.token != nil,
+            isShuttingDown: isShuttingDown, operationsEnabled: running.configuration.status?.token != nil,
             reloads: reloads, rejected: proxy.listeners.rejectedTotal,
             localReplies: proxy.log.localReplies.map { .init(name: "\($0.status)", count: $0.count) })
     }

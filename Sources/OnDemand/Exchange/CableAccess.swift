@@ -14,7 +14,7 @@ struct CableAccess: Sendable {
         /// Programs of this machine: peers on loopback or a Unix socket whose request passed no proxy.
         case local
         case holders(of: BearerToken)
-        /// Operators on the status listener: a broadcast is a command.
+        /// Operators on the status listener: a broadcast is an operation.
         case operators(StatusAccessControl)
     }
 

@@ -19,7 +19,7 @@ extension ExchangeMachine {
         case .finishing, .aborting: .flush
         case .lingering: .linger
         case .admitting, .acquiringBackend, .rejecting, .queued, .connecting, .tunnel, .over, .local(.serving, _, _),
-            .local(.awaitingReply, _, _), .local(.awaitingCommand, _, _), .local(.streaming, _, _):
+            .local(.awaitingReply, _, _), .local(.awaitingResult, _, _), .local(.streaming, _, _):
             nil
         }
     }

@@ -43,15 +43,15 @@ extension ExchangeMachine {
         case serving(body: [UInt8])
         /// Another driver replies in this turn of the event loop. Nothing else can happen to the request meanwhile.
         case awaitingReply
-        /// The command or endpoint is working; its end is the response.
-        case awaitingCommand
+        /// An operation, run or broadcast is in progress; its result is the response.
+        case awaitingResult
         /// The client follows the status or a backend's output; its input is discarded.
         case streaming(discarded: Int)
 
         /// No byte of the response has been given.
         var awaitsResponse: Bool {
             switch self {
-            case .serving, .awaitingReply, .awaitingCommand: true
+            case .serving, .awaitingReply, .awaitingResult: true
             case .readingBody, .streaming: false
             }
         }
@@ -120,14 +120,14 @@ extension ExchangeMachine {
     var awaitsReply: Bool { if case .local(.awaitingReply, _, _) = phase { true } else { false } }
 
     /// Whether the response follows in a message of another driver, at any time.
-    var awaitsCommand: Bool { if case .local(.awaitingCommand, _, _) = phase { true } else { false } }
+    var awaitsResult: Bool { if case .local(.awaitingResult, _, _) = phase { true } else { false } }
 
-    /// Whether the request in progress may be one for this cable. A command does not tell.
+    /// Whether the request in progress may be one for this cable. The phase does not tell of one that awaits a result.
     func mayConcern(_ id: CableID) -> Bool {
         guard case .local(let stage, let endpoint, _) = phase else { return false }
         return switch stage {
         case .readingBody, .serving, .awaitingReply: [.cable(id), .broadcast(id)].contains(endpoint)
-        case .awaitingCommand: true
+        case .awaitingResult: true
         case .streaming: false
         }
     }
@@ -137,7 +137,7 @@ extension ExchangeMachine {
         guard case .local(let stage, let endpoint, _) = phase else { return false }
         return switch stage {
         case .readingBody, .serving, .awaitingReply: [.command(id), .run(id)].contains(endpoint)
-        case .awaitingCommand: true
+        case .awaitingResult: true
         case .streaming: false
         }
     }

@@ -7,7 +7,7 @@ extension ExchangeMachine {
         /// Answered with `refused(.disabled)`.
         case reject(BackendID)
         case connect(BackendID)
-        /// Answer with `served`, `servedStream`, `respond`, `commandAccepted`, or take the connection over.
+        /// Answer with `served`, `servedStream`, `respond`, `requestAccepted`, or take the connection over.
         case serve(Endpoint)
         case receive(Peer)
         case send(Peer)
@@ -28,8 +28,8 @@ extension ExchangeMachine {
         case close
         /// The start of this backend will not finish.
         case reject(BackendID)
-        /// The result of the command will not follow.
-        case endCommand
+        /// The result that the request waits for will not follow.
+        case abandonRequest
         /// The exchange finishes.
         case finish
     }
@@ -53,7 +53,7 @@ extension ExchangeMachine {
         case .rejecting(let id, _): return .reject(id)
         case .connecting(let request): return .connect(request.backend)
         case .local(.serving, let endpoint, _): return .serve(endpoint)
-        case .queued, .local(.awaitingReply, _, _), .local(.awaitingCommand, _, _), .awaitingConnection: return .rest
+        case .queued, .local(.awaitingReply, _, _), .local(.awaitingResult, _, _), .awaitingConnection: return .rest
         case .readingProxyHeader, .readingHead, .local(.readingBody, _, _), .local(.streaming, _, _), .awaitingResponse,
             .relaying, .finishing, .aborting, .lingering:
             return nextTransfer(client, upstream)
@@ -76,7 +76,7 @@ extension ExchangeMachine {
     @inline(__always)
     private var isQueued: Bool {
         switch phase {
-        case .queued, .local(.awaitingCommand, _, _): true
+        case .queued, .local(.awaitingResult, _, _): true
         case .awaitingConnection(let request), .awaitingResponse(let request): request.opensWebSocket
         case .readingProxyHeader, .admitting, .readingHead, .rejecting, .acquiringBackend, .connecting, .relaying,
             .tunnel, .local, .finishing, .aborting, .lingering, .over:

@@ -11,7 +11,7 @@
 ///   of it has reached a backend. A lease is held from *connecting* on.
 /// - *awaitingResponse*, *relaying*, *tunnel*: the request goes to the backend. Its response is awaited, has begun, or
 ///   was a valid 101.
-/// - *local*: the daemon itself responds. It reads the body, serves the request, waits for a command, or streams.
+/// - *local*: the daemon itself responds. It reads the body, serves the request, waits for a result, or streams.
 /// - *finishing*: the last bytes of a response go to the client. Local replies lead here from any phase.
 /// - *aborting*: a response that has begun cannot be completed.
 /// - *lingering*, *over*: nothing follows but the end of the connection.
@@ -137,7 +137,7 @@ struct ExchangeMachine {
         case .awaitingResponse(let request), .relaying(let request, _):
             request.wantsKeepAlive = false  // The client still expects its response.
         case .acquiringBackend, .queued, .connecting, .awaitingConnection, .local(.readingBody, _, _),
-            .local(.awaitingCommand, _, _):
+            .local(.awaitingResult, _, _):
             end(.clientLeft)
         case .readingProxyHeader, .admitting, .local(.streaming, _, _): end(.clientClosed)
         case .lingering: end(.done)
@@ -350,9 +350,9 @@ struct ExchangeMachine {
     }
 
     /// Waits for the response, which follows in a message of another driver: in this turn, or at any time.
-    mutating func commandAccepted(repliesInThisTurn isQuick: Bool = false) {
+    mutating func requestAccepted(repliesInThisTurn isQuick: Bool = false) {
         guard case .local(.serving, let endpoint, let request) = phase else { impossible() }
-        phase = .local(isQuick ? .awaitingReply : .awaitingCommand, endpoint, request)
+        phase = .local(isQuick ? .awaitingReply : .awaitingResult, endpoint, request)
     }
 
     /// Sends the head of an endless response.
@@ -386,7 +386,7 @@ struct ExchangeMachine {
         switch phase {
         case .readingProxyHeader, .readingHead, .local(.streaming, _, _), .lingering: return .close
         case .queued(let request): return .reject(request.backend)
-        case .local(.awaitingCommand, _, _): return .endCommand
+        case .local(.awaitingResult, _, _): return .abandonRequest
         case .finishing(let request, _): phase = .finishing(request, keepAlive: false)
         case .admitting, .rejecting, .acquiringBackend, .connecting, .awaitingConnection, .awaitingResponse, .relaying,
             .tunnel, .local(.readingBody, _, _), .local(.serving, _, _), .local(.awaitingReply, _, _), .aborting, .over:

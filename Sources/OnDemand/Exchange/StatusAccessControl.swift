@@ -4,7 +4,7 @@
 /// requests: a name that an attacker resolves to this machine (DNS rebinding) is neither an address nor a configured
 /// name.
 struct StatusAccessControl: Equatable, Sendable {
-    /// Without a token (nil) every client may read all facts, and no client may send commands.
+    /// Without a token (nil) every client may read all facts, and no client may request an operation.
     var token: BearerToken?
     /// Allowed hosts besides addresses and `localhost`, in lower case.
     var names: [String] = []
@@ -16,8 +16,8 @@ struct StatusAccessControl: Equatable, Sendable {
         -> LocalReply?
     {
         guard resource.isGuarded else { return nil }
-        let isCommand = resource == .service && method != "GET"
-        if isCommand || token == nil, let host = disallowedHost(of: head, in: bytes) {
+        let isOperation = resource == .service && method != "GET"
+        if isOperation || token == nil, let host = disallowedHost(of: head, in: bytes) {
             return LocalReply(
                 status: 421, body: "Host \(host.visible) is not allowed; add it to status.allowed_hosts.")
         }
@@ -31,14 +31,14 @@ struct StatusAccessControl: Equatable, Sendable {
                 return refusal
             }
         }
-        return isCommand ? denial(toCommand: head, in: bytes) : nil
+        return isOperation ? denial(toOperation: head, in: bytes) : nil
     }
 
     private static let tokenIsMissing = LocalReply(
         status: 401, body: "Missing or invalid bearer token.",
         fields: [.init(name: "WWW-Authenticate", value: "Bearer")])
 
-    private func denial(toCommand head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
+    private func denial(toOperation head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
         guard token != nil else {
             return LocalReply(
                 status: 403, body: "Commands are not allowed without status.token; use the control socket.")

@@ -2,7 +2,7 @@
 extension RelayMachine {
     enum Event: Equatable {
         /// A message of the client that the cable does not serve itself.
-        case command([UInt8])
+        case clientCommand([UInt8])
         case clientSentBinary([UInt8])
         /// A text message of the backend.
         case message([UInt8])
@@ -19,6 +19,7 @@ extension RelayMachine {
         case backendAwake
         /// The backend will be stopped. `canListen`: the messages of the client's streams reach the cable.
         case backendStops(canListen: Bool)
+        /// The queued client commands may be sent.
         case commandsMayLeave
         /// The configuration has changed.
         case rulesChanged

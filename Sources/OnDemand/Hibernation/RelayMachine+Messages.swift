@@ -37,7 +37,7 @@ extension RelayMachine {
         }
     }
 
-    mutating func replay(_ queue: CommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
+    mutating func replay(_ queue: ClientCommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
         for index in journal.indices {
             journal[index].progress = .replayed
             effects.append(.send(Self.subscribe(journal[index].identifier)))

@@ -36,7 +36,7 @@ extension RelayMachine {
     }
 
     /// What the backend has confirmed meanwhile is delivered by the cable again.
-    mutating func dialAgain(_ queue: CommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
+    mutating func dialAgain(_ queue: ClientCommandQueue, _ rules: Rules, _ effects: inout [Effect]) {
         guard !isOpaque || !hadUpstream else { return end(.stateLost, &effects) }
         if case .waking = state {} else { beginDeliveries(rules, &effects) }
         for index in journal.indices { journal[index].progress = .confirmed }
@@ -58,7 +58,7 @@ extension RelayMachine {
     }
 
     mutating func detach(_ rules: Rules, _ effects: inout [Effect]) {
-        state = .detaching(CommandQueue())
+        state = .detaching(ClientCommandQueue())
         beginDeliveries(rules, &effects)
         effects.append(.closeUpstream)
     }
@@ -108,7 +108,7 @@ extension RelayMachine {
 
     /// The backend does not accept a client that the daemon has accepted: what needed it is rejected, and the client
     /// stays.
-    mutating func refuse(_ queue: CommandQueue, _ effects: inout [Effect]) {
+    mutating func refuse(_ queue: ClientCommandQueue, _ effects: inout [Effect]) {
         effects.append(.abortUpstream)
         state = .hibernating
         isOpaque = false  // Of the refused connection nothing is left.

@@ -33,11 +33,11 @@
 struct RelayMachine {
     enum State: Equatable {
         case hibernating
-        case waking(CommandQueue)
-        case replaying(CommandQueue)
-        case restored(CommandQueue)
+        case waking(ClientCommandQueue)
+        case replaying(ClientCommandQueue)
+        case restored(ClientCommandQueue)
         case attached(Attachment)
-        case detaching(CommandQueue)
+        case detaching(ClientCommandQueue)
         case over
     }
 
@@ -145,7 +145,7 @@ struct RelayMachine {
 
     mutating func apply(_ event: Event, _ rules: Rules, _ effects: inout [Effect]) {
         switch event {
-        case .command(let text): command(text, rules, &effects)
+        case .clientCommand(let text): command(text, rules, &effects)
         case .clientSentBinary(let payload): clientSentBinary(payload, &effects)
         case .message(let text): message(text, rules, &effects)
         case .upstreamSentBinary(let payload):
@@ -157,7 +157,7 @@ struct RelayMachine {
         case .wakeFailed(let isAwake): wakeFailed(.wakeFailed, isAwake: isAwake, rules, &effects)
         case .backendAwake:
             guard needsRestoring(rules) else { break }
-            wake(CommandQueue(), .restore, &effects)
+            wake(ClientCommandQueue(), .restore, &effects)
         case .backendStops(let canListen): backendStops(canListen, rules, &effects)
         case .commandsMayLeave: commandsMayLeave(rules, &effects)
         case .rulesChanged: rulesChanged(rules, &effects)
@@ -181,7 +181,7 @@ struct RelayMachine {
         effects.append(.disconnect(reason))
     }
 
-    mutating func wake(_ queue: CommandQueue, _ trigger: WakeTrigger, _ effects: inout [Effect]) {
+    mutating func wake(_ queue: ClientCommandQueue, _ trigger: WakeTrigger, _ effects: inout [Effect]) {
         state = .waking(queue)
         effects.append(.acquire(trigger))
     }

@@ -44,8 +44,8 @@ extension Snapshot {
             var waking = 0
             /// Why clients keep the backend awake: a reason, a channel, and the count of their subscriptions.
             var stateful: [Stateful] = []
-            /// Commands of clients that wait for the backend.
-            var queuedCommands = 0
+            /// Client commands that wait for the backend.
+            var queuedClientCommands = 0
             /// Starts and connections by cause.
             var wakes: [Count] = []
             /// Subscriptions that were made again.

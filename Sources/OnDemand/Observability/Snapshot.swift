@@ -27,7 +27,7 @@ struct Snapshot: Equatable {
         var recentStartups: [Duration] = []
         var lastWake: Wake?
         var lastExit: String?
-        /// Cause of the last exit: idle, command, shutdown or failure; nil before the first exit.
+        /// Cause of the last exit: idle, command (an operation), shutdown or failure; nil before the first exit.
         var lastExitCause: String?
         /// Failure of the last start or of the generation that followed; nil after a later success.
         var lastFailure: FailureReport?
@@ -78,8 +78,8 @@ struct Snapshot: Equatable {
     var commands: [Command] = []
     /// Whether the daemon is shutting down and accepts no clients.
     var isShuttingDown = false
-    /// Whether the status listener accepts commands.
-    var commandsEnabled = false
+    /// Whether the status listener accepts operations.
+    var operationsEnabled = false
     var reloads = Reloads()
     /// Connections rejected because of a limit.
     var rejected = 0

@@ -68,8 +68,8 @@ extension Limits {
     static let sharedCopies = 64
     static let sharedCopyBytes = 512
     /// Commands of one client that wait while the backend starts. Beyond it the client is asked to reconnect.
-    static let queuedCommands = 64
-    static let queuedCommandBytes = 256 * 1024
+    static let queuedClientCommands = 64
+    static let queuedClientCommandBytes = 256 * 1024
     /// Of a wake, from its cause until its commands are sent. Beyond it the client is asked to reconnect.
     static let wakeTimeout: Duration = .seconds(30)
     /// Connections to one backend that are made again at the same time: accepting a client often costs it a query.

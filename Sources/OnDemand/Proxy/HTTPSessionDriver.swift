@@ -331,7 +331,7 @@ final class HTTPSessionDriver<K: Kernel> {
             queue.withdraw(session)
             refuse(session, by: id, .shuttingDown, retryAfter: Refusal.shutdownRetry)
             runSteps(index, session)
-        case .endCommand:
+        case .abandonRequest:
             queue.withdraw(session)
             endpoints.respond(LocalReply(status: 503, body: "ondemandd is shutting down."), session)
             runSteps(index, session)

@@ -1,8 +1,8 @@
 /// Serves the requests for local endpoints: passes each on to the driver that it is for, and makes the response of what
-/// that driver replies. These requests never count as use of a backend; only commands can wake one.
+/// that driver replies. These requests never count as use of a backend; only operations can wake one.
 ///
-/// - `serve` begins a request: a message to the daemon itself (status, reload), the supervisor (commands of
-///   operators), the command runner (runs) or the cable server (broadcasts).
+/// - `serve` begins a request: a message to the daemon itself (status, reload), the supervisor (operations), the
+///   command runner (runs) or the cable server (broadcasts).
 /// - `handle` takes the reply and returns how the client's session goes on.
 ///
 /// Invariants: a reply whose requester has left has no effect. A subscriber that does not keep up is closed: a stream
@@ -94,8 +94,8 @@ final class LocalEndpoints<K: Kernel> {
         case .stopRun(let name, let run):
             let id = try names.command(named: name)
             post(.stop(id, RunID(run), requester: requester), for: session)
-        case .command(let command, let name, let waits):
-            queue.command(command, to: try names.backend(named: name), waits: waits, from: session)
+        case .operation(let operation, let name, let waits):
+            queue.enqueue(operation, to: try names.backend(named: name), waits: waits, from: session)
         case .reload: post(.reload(requester: requester), for: session)
         case .logs(let name, let lines, let follows):
             let id = try names.backend(named: name)
@@ -104,17 +104,17 @@ final class LocalEndpoints<K: Kernel> {
     }
 
     private func post(_ request: LocalRequest, for session: HTTPSession) {
-        session.machine.commandAccepted(repliesInThisTurn: true)
+        session.machine.requestAccepted(repliesInThisTurn: true)
         mailboxes.post(request)
     }
 
     private func post(_ request: CableRequest, for session: HTTPSession) {
-        session.machine.commandAccepted()
+        session.machine.requestAccepted()
         mailboxes.post(request)
     }
 
     private func post(_ request: CommandRequest, for session: HTTPSession) {
-        session.machine.commandAccepted()
+        session.machine.requestAccepted()
         mailboxes.post(request)
     }
 
@@ -129,7 +129,7 @@ final class LocalEndpoints<K: Kernel> {
 
     /// The response of a cable server or the command runner.
     func handle(_ response: LocalReply, for requester: Token) -> [Continuation] {
-        guard let session = sessions.named(requester), session.machine.awaitsCommand else { return [] }
+        guard let session = sessions.named(requester), session.machine.awaitsResult else { return [] }
         if response.status < 300 { respond(response, session) } else { session.machine.respond(response) }
         return [.run(session)]
     }
@@ -214,7 +214,7 @@ final class LocalEndpoints<K: Kernel> {
         switch reply {
         case .response(let response, let requester): return handle(response, for: requester)
         case .following(let id, let requester):
-            guard let session = sessions.named(requester), session.machine.awaitsCommand else {
+            guard let session = sessions.named(requester), session.machine.awaitsResult else {
                 mailboxes.post(.followerLeft(requester: requester))
                 return []
             }

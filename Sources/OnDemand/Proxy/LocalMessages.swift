@@ -42,7 +42,7 @@ enum SnapshotView {
 struct LocalNames {
     /// Services in the order of the configuration, then processes without routes.
     var services: [String] = []
-    /// Without unmanaged services, which take no commands.
+    /// Without unmanaged services, which take no operations.
     var backends: [String: BackendID] = [:]
     /// In the order of the configuration.
     var commands: [(name: String, id: CommandID)] = []

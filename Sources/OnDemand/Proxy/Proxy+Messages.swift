@@ -26,7 +26,7 @@ extension Proxy {
             http.generationEnded(lease)
             relay.endTunnels(of: lease)
             workers.send(.generationEnded(lease))
-        case .commandEnded(let ticket, let outcome):
+        case .operationEnded(let ticket, let outcome):
             guard let session = queue.redeem(ticket) else { return }
             endpoints.respond(LocalReply(outcome), session)
             http.runSteps(session.token.index, session)

@@ -1,5 +1,5 @@
-/// The queue of requests that wait for a backend, and the commands of operators that wait for their result: each has a
-/// ticket, by which the supervisor's reply refers to it.
+/// The queue of requests that wait for a backend, and of operations that wait for their result: each has a ticket, by
+/// which the supervisor's reply refers to it.
 ///
 /// Invariant: a ticket is redeemed or withdrawn once. After that a reply with it has no effect.
 final class RequestQueue<K: Kernel> {
@@ -42,11 +42,11 @@ final class RequestQueue<K: Kernel> {
         subscribers.statusChanged()
     }
 
-    /// Passes a command of an operator on, who gets its result. It is not counted as a request.
-    func command(_ command: BackendCommand, to id: BackendID, waits: Bool, from session: HTTPSession) {
+    /// Passes an operation of an operator on, who gets its result. It is not counted as a request.
+    func enqueue(_ operation: BackendOperation, to id: BackendID, waits: Bool, from session: HTTPSession) {
         let ticket = issueTicket(for: id, session)
-        session.machine.commandAccepted()
-        requests.post(.command(id, command, ticket, waits: waits))
+        session.machine.requestAccepted()
+        requests.post(.operation(id, operation, ticket, waits: waits))
     }
 
     private func issueTicket(for id: BackendID, _ session: HTTPSession) -> Ticket {
@@ -73,7 +73,7 @@ final class RequestQueue<K: Kernel> {
         subscribers.statusChanged()
     }
 
-    /// Operator commands have a ticket but are not queued requests.
+    /// Operations have a ticket but are not queued requests.
     private func forgetTicket(of session: HTTPSession) {
         if let id = session.machine.request?.service { services.unqueued(from: id) }
         session.ticket = nil

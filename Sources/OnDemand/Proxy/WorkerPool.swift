@@ -1,4 +1,4 @@
-/// The worker threads from the proxy's side: which of them gets a tunnel, the commands to them, and their events.
+/// The worker threads from the proxy's side: which of them gets a tunnel, the requests to them, and their events.
 ///
 /// Invariant: a tunnel is counted for its worker from the hand-over until the worker has reported its end.
 final class WorkerPool<K: Kernel> {
@@ -10,7 +10,7 @@ final class WorkerPool<K: Kernel> {
     private var workers: [Handle] = []
 
     private struct Handle {
-        let commands: ThreadSafeQueue<WorkerCommand>
+        let requests: ThreadSafeQueue<WorkerRequest>
         let counters: SharedCounters
         /// Tunnels handed over and not reported as ended.
         var connections = 0
@@ -20,8 +20,8 @@ final class WorkerPool<K: Kernel> {
         (self.kernel, self.log, self.services, self.reports) = (kernel, log, services, reports)
     }
 
-    func add(_ commands: ThreadSafeQueue<WorkerCommand>, _ counters: SharedCounters) {
-        workers.append(Handle(commands: commands, counters: counters))
+    func add(_ requests: ThreadSafeQueue<WorkerRequest>, _ counters: SharedCounters) {
+        workers.append(Handle(requests: requests, counters: counters))
     }
 
     /// Tunnels of each worker.
@@ -30,7 +30,7 @@ final class WorkerPool<K: Kernel> {
     /// Tunnels of all workers.
     var connectionCount: Int { workers.reduce(0) { $0 + $1.connections } }
 
-    // MARK: Commands to a worker
+    // MARK: Requests to a worker
 
     /// Returns the worker with the fewest connections, the first of several. nil: this reactor itself, which comes last
     /// because it does all other work.
@@ -46,13 +46,13 @@ final class WorkerPool<K: Kernel> {
         else { return false }
         workers[chosen].connections += 1
         services.movedToWorker(transfer.tunnel.lease.backend)
-        workers[chosen].commands.post(.tunnel(transfer), through: kernel)
+        workers[chosen].requests.post(.tunnel(transfer), through: kernel)
         return true
     }
 
-    /// Sends a command to all workers.
-    func send(_ command: WorkerCommand) {
-        for worker in workers { worker.commands.post(command, through: kernel) }
+    /// Sends a request to all workers.
+    func send(_ request: WorkerRequest) {
+        for worker in workers { worker.requests.post(request, through: kernel) }
     }
 
     // MARK: Events from a worker

@@ -102,7 +102,7 @@ final class CableRelays<K: Kernel> {
         }
     }
 
-    // MARK: Commands
+    // MARK: Client commands
 
     /// A message of the client for the backend.
     func relay(_ command: RelayMachine.Event, of index: Int, mayHold: Bool = true) {
@@ -122,7 +122,7 @@ final class CableRelays<K: Kernel> {
     /// The client was connected when its cable had no backend, or another one. It gets a way to the backend by a
     /// connection of its own, and would wait in vain for a response to its subscription.
     private func relayNothing(_ command: RelayMachine.Event, of index: Int) {
-        guard case .command(let text) = command, let request = try? ActionCableSession.read(text.span),
+        guard case .clientCommand(let text) = command, let request = try? ActionCableSession.read(text.span),
             request.command == .subscribe || sessions.peek(at: index, for: { $0.departure != nil })
         else {
             counters.ignoredCommands += 1
@@ -341,7 +341,7 @@ final class CableRelays<K: Kernel> {
             case .waking, .replaying, .restored: description.waking += 1
             case .over: break
             }
-            description.queuedCommands += relay.machine.queuedCommandCount
+            description.queuedClientCommands += relay.machine.queuedCommandCount
             for (reason, identifier, digest) in relay.machine.stateReasons(rules) {
                 stateful.add(reason, identifier, digest)
             }

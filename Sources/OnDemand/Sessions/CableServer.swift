@@ -106,7 +106,7 @@ final class CableServer<K: Kernel> {
         case .generationEnded(let id, let generation):
             for entry in cables.all { entry.relays.generationEnded(id, generation) }
         case .stateChanged(let id): for entry in cables.all { entry.relays.stateChanged(of: id) }
-        case .commandEnded, .printed: break
+        case .operationEnded, .printed: break
         }
     }
 
@@ -318,7 +318,7 @@ extension CableServer: SessionHandler, CableOwner {
             logEnd(of: index, reason)
             close(index)
         case .forward(let connection, let text):
-            if let index = index(of: connection) { cables[id]?.relays.relay(.command(text), of: index) }
+            if let index = index(of: connection) { cables[id]?.relays.relay(.clientCommand(text), of: index) }
         case .forwardBinary(let connection, let payload):
             if let index = index(of: connection) { cables[id]?.relays.relay(.clientSentBinary(payload), of: index) }
         case .listen, .stopListening: preconditionFailure("a stream is the cable's own")

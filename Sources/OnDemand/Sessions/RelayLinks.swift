@@ -91,7 +91,7 @@ final class RelayLinks<K: Kernel> {
         let client = ClientInfo(
             address: sessions.peek(at: index) { $0.address }, path: relay.path, agent: relay.head.shownAgent)
         let ticket = leases.queue(
-            sessions.token(index), for: relay.backend, trigger == .subscription ? .subscription : .command,
+            sessions.token(index), for: relay.backend, trigger == .subscription ? .subscription : .clientCommand,
             mayWake: trigger != .restore, by: client)
         relay.link = .queued(ticket)
         reactor.arm(timer(of: index), at: relay.wakeDeadline ?? kernel.now() + Limits.wakeTimeout)

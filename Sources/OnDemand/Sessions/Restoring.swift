@@ -89,7 +89,7 @@ final class Restoring<K: Kernel> {
         if !group.isRestoring(behind: backend) { group.restored(behind: backend) }
     }
 
-    // MARK: Commands that wait
+    // MARK: Client commands that wait
 
     /// All clients of this backend are restored: commands that have waited for them are sent.
     func letAllGo(behind backend: BackendID) {
@@ -124,7 +124,7 @@ final class Restoring<K: Kernel> {
 
     private func isToBeHeld(_ command: RelayMachine.Event, _ relay: Relay) -> Bool {
         guard relay.machine.isAttached, !cable.hasSource, group.isRestoring(behind: relay.backend),
-            case .command(let text) = command
+            case .clientCommand(let text) = command
         else { return false }
         return (try? ActionCableSession.read(text.span))?.command == .message
     }

@@ -18,7 +18,7 @@ final class Upstream {
     var isCounted = true
     /// Bytes that were read and are not handled yet; only a flood leaves any.
     var unhandled: [UInt8] = []
-    /// Among `unsent` are commands whose effect the client waits for; stays when they cannot be sent.
+    /// Among `unsent` are client commands whose effect the client waits for; stays when they cannot be sent.
     var hasUnsentCommands = false
     /// It was closed with a command in flight, and its close frame has not come back.
     var hasCommandInFlight = false

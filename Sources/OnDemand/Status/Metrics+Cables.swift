@@ -41,7 +41,7 @@ extension Metrics {
             ]
         },
         of("queued_commands", .gauge, "Commands of clients that wait for the backend.") { cable in
-            cable.backend.map { [.init($0.queuedCommands)] } ?? []
+            cable.backend.map { [.init($0.queuedClientCommands)] } ?? []
         },
         of("wakes_total", .counter, "Connections to the backend that were made for clients, by cause.") { cable in
             cable.backend?.wakes.map { .init($0.count, [("cause", $0.name)]) } ?? []

@@ -20,7 +20,7 @@ enum PageCableCard {
         <form class="broadcast" hidden>
         <label>Message<input autocomplete="off" spellcheck="false" required></label>
         <button>Broadcast</button>
-        <p class="command-outcome" role="status"></p>
+        <p class="operation-outcome" role="status"></p>
         </form>
         <p class="broadcast-hint" hidden>Set <code>status.token</code> in the configuration to broadcast
         from this page.</p>

@@ -194,7 +194,7 @@ enum PageCableForms {
             this.hint = one(".broadcast-hint", root);
             this.input = one("input", this.form);
             this.button = one("button", this.form);
-            this.outcome = one(".command-outcome", this.form);
+            this.outcome = one(".operation-outcome", this.form);
             this.input.setAttribute("aria-label", `Message: ${name}`);
             this.button.setAttribute("aria-label", `Broadcast: ${name}`);
             this.form.onsubmit = (event) => { event.preventDefault(); this.send(); };

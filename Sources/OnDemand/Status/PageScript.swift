@@ -3,7 +3,7 @@ enum PageScript {
     static var text: String {
         let parts = [
             PageRequests.asking, PageTexts.script, PageTimeline.script, PageDay.script, PageWebSocketClient.script,
-            PageServiceCommands.script, PageOutput.script, PageServiceCard.script, PageCableForms.subscription,
+            PageServiceOperations.script, PageOutput.script, PageServiceCard.script, PageCableForms.subscription,
             PageCableForms.broadcast, PageCableCard.script, PageCommandCard.script, PageRequests.stream,
         ]
         return parts.joined(separator: "\n")

@@ -21,10 +21,10 @@ enum PageServiceCard {
         <p class="trouble" hidden></p>
         <pre class="evidence" role="group" tabindex="0" hidden></pre>
         </div>
-        <div class="commands" role="group" hidden>
+        <div class="operations" role="group" hidden>
         <button type="button"></button><button type="button"></button><button type="button"></button>
         <button type="button"></button>
-        <p class="command-outcome" role="status"></p>
+        <p class="operation-outcome" role="status"></p>
         </div>
         <div class="client">
         <div><button type="button">Open a WebSocket</button><p class="outcome"></p><p class="address"></p></div>
@@ -79,7 +79,7 @@ enum PageServiceCard {
             this.timeline = new Timeline(one(".minute svg", this.root));
             this.day = new Day(this.root);
             this.client = new WebSocketClient(this.root, name);
-            this.commands = new Commands(this.root, name);
+            this.operations = new Operations(this.root, name);
             this.output = new Output(this.root, name);
           }
 
@@ -98,7 +98,7 @@ enum PageServiceCard {
             this.timeline.note(before, service, this.since);
             one(".client", this.root).hidden = service.kind === "process";
             this.client.update(service, listening, uses.length > 0);
-            this.commands.update(service, daemon.commands_enabled);
+            this.operations.update(service, daemon.commands_enabled);
             one(".output", this.root).hidden = service.state === "unmanaged";
             this.showFacts();
             if (before?.state !== service.state) { this.showState(before); rememberDay(); }

@@ -89,9 +89,11 @@ enum PageStyle {
         .broadcast-hint { color: var(--muted); font-size: .875rem; }
         :is(.broadcast, .broadcast-hint)[hidden] { display: none; }
 
-        .commands { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; } .commands[hidden] { display: none; }
-        .commands button { background: transparent; color: var(--action); padding: .4rem .9rem; }
-        .command-outcome { flex-basis: 100%; overflow-wrap: anywhere; } .command-outcome:empty { display: none; }
+        .operations { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem; }
+        .operations[hidden] { display: none; }
+        .operations button { background: transparent; color: var(--action); padding: .4rem .9rem; }
+        .operation-outcome { flex-basis: 100%; overflow-wrap: anywhere; }
+        .operation-outcome:empty { display: none; }
         .output { margin-top: 1rem; } .output[hidden] { display: none; }
         summary { cursor: pointer; color: var(--action); min-height: 2rem; }
         .output pre { background: var(--well); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem;
@@ -132,7 +134,7 @@ enum PageStyle {
         @media (max-width: 40rem) {
           body { padding: .9rem .75rem 2rem; } .card { padding: .9rem; border-radius: .8rem; }
           .facts { grid-template-columns: repeat(3, 1fr); } .story { grid-template-columns: 1fr; }
-          .commands button { width: auto; flex: 1 1 40%; } #daemon { margin-left: 0; flex-basis: 100%; }
+          .operations button { width: auto; flex: 1 1 40%; } #daemon { margin-left: 0; flex-basis: 100%; }
           .now { min-height: 6.6rem; } .headline { font-size: 1.4rem; } .client { grid-template-columns: 1fr; }
           button { width: 100%; } .messages { padding: .7rem 0 0; border-left: 0; border-top: 1px solid var(--line);
             min-height: 8.2em; } }

@@ -12,7 +12,7 @@ enum StatusJSON {
                     ("version", JSONText.quoted(snapshot.version)),
                     ("uptime_ms", number(snapshot.uptime)),
                     ("resident_bytes", number(snapshot.residentBytes)),
-                    ("commands_enabled", snapshot.commandsEnabled ? "true" : "false"),
+                    ("commands_enabled", snapshot.operationsEnabled ? "true" : "false"),
                 ])
             ),
             ("listening", array(snapshot.listening.map(JSONText.quoted))),
@@ -65,7 +65,7 @@ enum StatusJSON {
                         ])
                     })
             ),
-            ("queued_commands", number(backend.queuedCommands)),
+            ("queued_commands", number(backend.queuedClientCommands)),
             ("wakes", object(backend.wakes.map { ($0.name, "\($0.count)") })),
             ("replayed", number(backend.replayed)),
             ("disconnected", object(backend.disconnected.map { ($0.name, "\($0.count)") })),

@@ -84,12 +84,12 @@ final class BackendDriver<K: Kernel> {
             let before = backend.machine.state.name
             let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
             generations.note(event, from: before, of: backend)
-            answerCommands(on: backend)
+            answerOperations(on: backend)
             for effect in effects {
                 if let report = perform(effect, for: backend) { events.append(report) }
             }
             if backend.machine.state.name != before { renewDependencies(on: backend) }
-            if event == .command(.enable) { startDependents(backend) }
+            if event == .operation(.enable) { startDependents(backend) }
             // The daemon may have been out of descriptors when the last process of the tree was reaped.
             if event == .timerFired(.stopStep) || event == .shutdownForced, backend.awaitsTree { trees.lookLater() }
         }
@@ -166,13 +166,13 @@ final class BackendDriver<K: Kernel> {
         return backend.history.startups.retryAfter(elapsed: kernel.now() - child.spawnedAt)
     }
 
-    /// Sends the results of the commands that the last event has completed.
-    func answerCommands(on backend: SupervisedBackend) {
-        guard !backend.commands.isEmpty else { return }
-        backend.commands.removeAll { pending in
+    /// Sends the results of the operations that the last event has completed.
+    func answerOperations(on backend: SupervisedBackend) {
+        guard !backend.operations.isEmpty else { return }
+        backend.operations.removeAll { pending in
             guard let verdict = pending.verdict(on: backend.machine) else { return false }
-            let result = CommandOutcome(of: backend).result(verdict, of: pending.command)
-            replies.post(.commandEnded(pending.ticket, result))
+            let result = OperationOutcome(of: backend).result(verdict, of: pending.operation)
+            replies.post(.operationEnded(pending.ticket, result))
             return true
         }
     }

@@ -52,7 +52,7 @@ struct BackendTransition {
         case .gateClosed: return line(event: .idle)
         case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependencyRefused, .dependenciesChanged, .addressFree, .addressTaken, .spawnFailed, .probeSucceeded,
-            .lastLeaseReturned, .gateBusy, .clientDataSeen, .tunnelsDrained, .timerFired, .exited, .command,
+            .lastLeaseReturned, .gateBusy, .clientDataSeen, .tunnelsDrained, .timerFired, .exited, .operation,
             .shutdownRequested, .shutdownForced:
             return nil
         }
@@ -122,7 +122,7 @@ struct BackendTransition {
         case .exited(let exit): return failure(of: exit)
         case .wanted, .wantedIfAwake, .abandoned, .listenerMissing, .startRequested, .dependenciesReady,
             .dependenciesChanged, .addressFree, .spawned, .probeSucceeded, .lastLeaseReturned, .gateClosed, .gateBusy,
-            .clientDataSeen, .tunnelsDrained, .timerFired, .treeGone, .command, .shutdownRequested, .shutdownForced:
+            .clientDataSeen, .tunnelsDrained, .timerFired, .treeGone, .operation, .shutdownRequested, .shutdownForced:
             return nil
         }
     }
@@ -186,7 +186,7 @@ extension BackendMachine.StopCause {
     var word: String {
         switch self {
         case .idle: "idle"
-        case .command: "command"
+        case .operation: "command"
         case .shutdown: "shutdown"
         case .failure: "failure"
         }

@@ -29,8 +29,8 @@ final class SupervisedBackend {
     var history = BackendHistory()
     /// `shutdownRequested` was dispatched.
     var shutdownSent = false
-    /// Commands whose result a connection waits for.
-    var commands: [PendingCommand] = []
+    /// Operations whose result a connection waits for.
+    var operations: [PendingOperation] = []
 
     /// Parameters of a start. A process keeps those it was started with.
     struct Definition {

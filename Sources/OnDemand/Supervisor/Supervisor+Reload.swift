@@ -75,7 +75,7 @@ extension Supervisor {
     /// Replaces a running process.
     func restart(_ id: BackendID) {
         switch known(id).machine.state {
-        case .starting, .awake: command(.restart, id)
+        case .starting, .awake: execute(.restart, on: id)
         case .asleep, .stopping, .backoff, .shuttingDown: break
         }
     }
@@ -84,7 +84,7 @@ extension Supervisor {
     func remove(_ id: BackendID) {
         backends.remove(known(id))
         reactor.disarm(.startDelay(id))
-        command(.disable, id)
+        execute(.disable, on: id)
         // Otherwise it is closed after the process has exited.
         if known(id).child == nil { generations.closeSocket(of: known(id)) }
     }

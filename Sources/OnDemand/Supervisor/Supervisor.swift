@@ -1,7 +1,7 @@
 /// The owner of all backends: makes events of what happens to them, and starts, changes and stops them in order.
 ///
 /// - Input: requests of the proxy (`handle`), exits (`reapChildren`), timers, readiness of pipes, probes and notify
-///   sockets, commands, reloads and the shutdown.
+///   sockets, operations, reloads and the shutdown.
 /// - Events go to `BackendDriver`, which applies them. `GenerationDriver` has the processes, `BackendList` the order
 ///   of the backends.
 ///
@@ -88,10 +88,10 @@ final class Supervisor<K: Kernel> {
             driver.dispatch(backend, .listenerMissing(ticket, generation, wasSent: wasSent))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }
-            backend.commands.removeAll { $0.ticket == ticket }
+            backend.operations.removeAll { $0.ticket == ticket }
             driver.dispatch(backend, .abandoned(ticket))
-        case .command(let id, let command, let ticket, let waits):
-            execute(command, for: ticket, waits: waits, on: known(id))
+        case .operation(let id, let operation, let ticket, let waits):
+            execute(operation, for: ticket, waits: waits, on: known(id))
         case .lastLeaseReturned(let id, let generation):
             // Unmanaged services have leases but no process.
             if let backend = backends[id] { driver.dispatch(backend, .lastLeaseReturned(generation)) }

@@ -5,7 +5,7 @@
 final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
     let reactor: Reactor<K>
     let relay: TunnelRelay<K>
-    let commands: ThreadSafeQueue<WorkerCommand>
+    let requests: ThreadSafeQueue<WorkerRequest>
     let counters = SharedCounters()
     private let number: Int
     private let reports: ThreadSafeQueue<WorkerEvent>
@@ -20,12 +20,12 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
         self.number = number
         self.reports = reports
         reactor = Reactor(kernel: kernel)
-        commands = ThreadSafeQueue(wakeup: try kernel.openWakeup())
+        requests = ThreadSafeQueue(wakeup: try kernel.openWakeup())
         let log = Log { event, fields in
             reports.post(WorkerEvent(worker: number, content: .log(event, fields)), through: kernel)
         }
         relay = TunnelRelay(services: services, reactor: reactor, log: log)
-        try kernel.watch(commands.wakeup, for: .edges, as: Token(WorkerToken.commands, index: 0, generation: 0))
+        try kernel.watch(requests.wakeup, for: .edges, as: Token(WorkerToken.requests, index: 0, generation: 0))
         relay.owner = TunnelOwner(
             leaseEnded: { [unowned self] in report(.leaseEnded($0, wasUncounted: $1)) },
             tunnelClosed: { [unowned self] in report(.connectionEnded($0)) },
@@ -48,7 +48,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
     func ready(_ token: Token, _ readiness: Readiness) {
         switch token.owner {
         case .connections: _ = relay.ready(token, readiness)
-        case .worker: commands.takeAll().forEach(perform)
+        case .worker: requests.takeAll().forEach(perform)
         default: preconditionFailure("a worker watches only tunnels")
         }
     }
@@ -57,8 +57,8 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
 
     func iterationEnded() { counters.enter(&relay.table.traffic) }
 
-    private func perform(_ command: WorkerCommand) {
-        switch command {
+    private func perform(_ request: WorkerRequest) {
+        switch request {
         case .tunnel(let transfer):
             relay.takeOver(transfer)
             if relay.count >= Limits.manyConnections { hadManyTunnels = true }
@@ -92,7 +92,7 @@ final class Worker<K: Kernel>: EventHandler, @unchecked Sendable {
 
 /// The socket of a worker, apart from those of its tunnels.
 enum WorkerToken: UInt8, OwnedKind {
-    case commands
+    case requests
 
     static var owner: Owner { .worker }
 }

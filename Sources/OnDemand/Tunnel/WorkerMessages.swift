@@ -1,9 +1,9 @@
 /// Messages between the main reactor and the workers that relay open tunnels.
 ///
-/// Each worker has one command queue, so commands about a tunnel arrive after the tunnel itself.
+/// Each worker has one request queue, so requests about a tunnel arrive after the tunnel itself.
 
-/// Command to a worker.
-enum WorkerCommand: Sendable {
+/// Request to a worker.
+enum WorkerRequest: Sendable {
     case tunnel(TunnelTransfer)
     /// A new or changed service.
     case register(TunnelService, at: BackendID)

@@ -44,19 +44,20 @@ struct BackendOverdueStopTests {
         #expect(machine.after(.wanted(two)).queueLength == 1)
     }
 
-    @Test("commands that wait for an overdue stop fail", arguments: [BackendCommand.start, .stop, .restart, .disable])
-    func commands(command: BackendCommand) {
-        let machine = BackendFixtures.overdue().after(.command(command))
-        let pending = PendingCommand(ticket: one, command: command, found: machine.generation)
+    @Test(
+        "operations that wait for an overdue stop fail", arguments: [BackendOperation.start, .stop, .restart, .disable])
+    func operations(operation: BackendOperation) {
+        let machine = BackendFixtures.overdue().after(.operation(operation))
+        let pending = PendingOperation(ticket: one, operation: operation, found: machine.generation)
         #expect(pending.verdict(on: machine) == .stopTimedOut)
-        // A failed command is not executed later.
+        // A failed operation is not executed later.
         #expect(machine.after(.exited(.signal(9)), .treeGone).state == .asleep)
     }
 
-    @Test("a shutdown fails no command")
+    @Test("a shutdown fails no operation")
     func shutdown() {
         let machine = BackendFixtures.overdue().after(.shutdownRequested)
-        let pending = PendingCommand(ticket: one, command: .stop, found: machine.generation)
+        let pending = PendingOperation(ticket: one, operation: .stop, found: machine.generation)
         #expect(pending.verdict(on: machine) == .daemonLeaves)
         #expect(machine.after(.exited(.signal(9)), .treeGone).state == .shuttingDown)
     }
@@ -120,7 +121,7 @@ struct BackendShortRestTests {
     @Test(
         "an event that ends the backoff resolves the queued requests",
         arguments: [
-            (BackendMachine.Event.command(.stop), Refusal.stopped), (.command(.disable), .disabled),
+            (BackendMachine.Event.operation(.stop), Refusal.stopped), (.operation(.disable), .disabled),
             (.shutdownRequested, .shuttingDown),
         ])
     func refused(event: BackendMachine.Event, refusal: Refusal) {

@@ -27,7 +27,7 @@ import Testing
     func closeHandshake() {
         var machine = BackendFixtures.awake()
         machine.update(closeJitter: .seconds(4), drainTimeout: .seconds(40))
-        let effects = machine.apply(.command(.stop), at: noon)
+        let effects = machine.apply(.operation(.stop), at: noon)
         let generation = Generation(number: 1)
         #expect(effects.contains(.closeTunnels(generation, .goingAway, over: .seconds(4))))
         #expect(effects.contains(.arm(.stopStep, at: noon + .seconds(40))))

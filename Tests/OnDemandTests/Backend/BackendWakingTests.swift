@@ -40,7 +40,7 @@ import Testing
         #expect(machine.queueLength == 0)
     }
 
-    @Test("a start by the daemon or by command does not wait for the minimum sleep")
+    @Test("a start by the daemon or by an operation does not wait for the minimum sleep")
     func operatorWakes() {
         var machine = BackendFixtures.stopping(Self.sleepy).after(.treeGone)
         #expect(machine.apply(.startRequested, at: later(1)) == [.checkAddress])

@@ -15,7 +15,7 @@ struct BackendWalk {
         case groupEnds
         case deliverLastLease
         case clientSpeaks, everybodyLeaves
-        case command(BackendCommand)
+        case operation(BackendOperation)
         case findNobody(wasSent: Bool)
         case shutDown, forceShutdown
     }
@@ -42,13 +42,13 @@ struct BackendWalk {
     private var isShutDown = false
     private var lastClientData: Instant?
     private var isTakingLeave = false
-    /// The commands that this walk may use.
-    private let commands: [BackendCommand]
+    /// The operations that this walk may use.
+    private let operations: [BackendOperation]
     /// The first broken invariant.
     private(set) var localReply: String?
 
-    init(policy: BackendPolicy, commands: [BackendCommand] = []) {
-        self.commands = commands
+    init(policy: BackendPolicy, operations: [BackendOperation] = []) {
+        self.operations = operations
         machine = BackendMachine(policy: policy)
         if policy.alwaysOn { tell(.startRequested) }
     }
@@ -78,7 +78,7 @@ struct BackendWalk {
         if !lastLeases.isEmpty { moves.append(.deliverLastLease) }
         if machine.policy.idleWhen == .noClientData, gate.isOpen { moves.append(.clientSpeaks) }
         if isTakingLeave, gate.inside == 0 { moves.append(.everybodyLeaves) }
-        moves += commands.map { .command($0) }
+        moves += operations.map { .operation($0) }
         if !isShutDown { moves.append(.shutDown) }
         if case .stopping = machine.state { moves.append(.forceShutdown) }
         return moves
@@ -132,7 +132,7 @@ struct BackendWalk {
         case .groupEnds: endGroup()
         case .deliverLastLease: tell(.lastLeaseReturned(lastLeases.removeFirst()))
         case .clientSpeaks: lastClientData = now
-        case .command(let command): tell(.command(command))
+        case .operation(let operation): tell(.operation(operation))
         case .everybodyLeaves:
             isTakingLeave = false
             tell(.tunnelsDrained(machine.generation))

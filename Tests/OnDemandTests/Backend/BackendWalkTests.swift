@@ -39,7 +39,7 @@ struct BackendWalkTests {
     }
 
     @Test(
-        "no sequence of four events with an operator's commands breaks an invariant",
+        "no sequence of four events with operations of an operator breaks an invariant",
         arguments: [
             (BackendPolicy(idleTimeout: .seconds(60), maximumQueue: 2), "on demand"),
             (BackendPolicy(idleTimeout: .seconds(2), idleWhen: .noClientData, maximumQueue: 2), "by client data"),
@@ -49,7 +49,7 @@ struct BackendWalkTests {
         let toReady: [BackendWalk.Move] = [.arrive, .addressIsFree(spawns: true), .accept]
         let toCrashed = toReady + [.exit(takesGroupAlong: false)]
         for start in [[], Array(toReady.prefix(2)), toReady, toCrashed] {
-            var walker = BackendWalk(policy: policy, commands: BackendCommand.allCases)
+            var walker = BackendWalk(policy: policy, operations: BackendOperation.allCases)
             // An always-on backend starts without a request.
             for move in start { walker.make(move) }
             var count = 0
@@ -79,7 +79,7 @@ struct BackendWalkTests {
         for _ in 0..<500 {
             var walker = BackendWalk(
                 policy: BackendPolicy(idleTimeout: .seconds(5), maximumQueue: 3),
-                commands: seed % 2 == 0 ? BackendCommand.allCases : [])
+                operations: seed % 2 == 0 ? BackendOperation.allCases : [])
             var moves: [BackendWalk.Move] = []
             for _ in 0..<60 {
                 // A shutdown ends the sequence, so it is rare.

@@ -12,13 +12,13 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     case stopStepTimer = "timerFired(.stopStep)"
     case backoffTimer = "timerFired(.coolDown)"
     case exited, treeGone
-    case startCommand = "ordered(.start)"
-    case stopCommand = "ordered(.stop)"
-    case restartCommand = "ordered(.restart)"
-    case pinCommand = "ordered(.pin)"
-    case unpinCommand = "ordered(.unpin)"
-    case disableCommand = "ordered(.disable)"
-    case enableCommand = "ordered(.enable)"
+    case startOperation = "operation(.start)"
+    case stopOperation = "operation(.stop)"
+    case restartOperation = "operation(.restart)"
+    case pinOperation = "operation(.pin)"
+    case unpinOperation = "operation(.unpin)"
+    case disableOperation = "operation(.disable)"
+    case enableOperation = "operation(.enable)"
     case shutdownRequested, shutdownForced
 
     static let answersOfStart: Set<Self> = [
@@ -28,8 +28,9 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
     static let answersOfGate: Set<Self> = [.gateClosed, .gateBusy, .clientDataSeen]
     static let timers: Set<Self> = [.startupTimer, .idleTimer, .stopStepTimer, .backoffTimer]
     static let endsOfProcess: Set<Self> = [.exited, .treeGone]
-    static let commands: Set<Self> = [
-        .startCommand, .stopCommand, .restartCommand, .pinCommand, .unpinCommand, .disableCommand, .enableCommand,
+    static let operations: Set<Self> = [
+        .startOperation, .stopOperation, .restartOperation, .pinOperation, .unpinOperation, .disableOperation,
+        .enableOperation,
     ]
 
     init(_ event: BackendMachine.Event) {
@@ -59,13 +60,13 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
             case .timerFired(.backoffTimer): .backoffTimer
             case .exited: .exited
             case .treeGone: .treeGone
-            case .command(.start): .startCommand
-            case .command(.stop): .stopCommand
-            case .command(.restart): .restartCommand
-            case .command(.pin): .pinCommand
-            case .command(.unpin): .unpinCommand
-            case .command(.disable): .disableCommand
-            case .command(.enable): .enableCommand
+            case .operation(.start): .startOperation
+            case .operation(.stop): .stopOperation
+            case .operation(.restart): .restartOperation
+            case .operation(.pin): .pinOperation
+            case .operation(.unpin): .unpinOperation
+            case .operation(.disable): .disableOperation
+            case .operation(.enable): .enableOperation
             case .shutdownRequested: .shutdownRequested
             case .shutdownForced: .shutdownForced
             }
@@ -99,13 +100,13 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .backoffTimer: .timerFired(.backoffTimer)
         case .exited: .exited(.status(1))
         case .treeGone: .treeGone
-        case .startCommand: .command(.start)
-        case .stopCommand: .command(.stop)
-        case .restartCommand: .command(.restart)
-        case .pinCommand: .command(.pin)
-        case .unpinCommand: .command(.unpin)
-        case .disableCommand: .command(.disable)
-        case .enableCommand: .command(.enable)
+        case .startOperation: .operation(.start)
+        case .stopOperation: .operation(.stop)
+        case .restartOperation: .operation(.restart)
+        case .pinOperation: .operation(.pin)
+        case .unpinOperation: .operation(.unpin)
+        case .disableOperation: .operation(.disable)
+        case .enableOperation: .operation(.enable)
         case .shutdownRequested: .shutdownRequested
         case .shutdownForced: .shutdownForced
         }
@@ -137,13 +138,13 @@ enum LifecycleEvent: String, CaseIterable, Codable, Sendable {
         case .backoffTimer: "the backoff is over"
         case .exited: "its process has exited"
         case .treeGone: "no process of its process tree is left"
-        case .startCommand: "an operator starts it"
-        case .stopCommand: "an operator stops it"
-        case .restartCommand: "an operator restarts it"
-        case .pinCommand: "an operator pins it"
-        case .unpinCommand: "an operator unpins it"
-        case .disableCommand: "an operator disables it"
-        case .enableCommand: "an operator enables it"
+        case .startOperation: "an operator starts it"
+        case .stopOperation: "an operator stops it"
+        case .restartOperation: "an operator restarts it"
+        case .pinOperation: "an operator pins it"
+        case .unpinOperation: "an operator unpins it"
+        case .disableOperation: "an operator disables it"
+        case .enableOperation: "an operator enables it"
         case .shutdownRequested: "the daemon gets a signal to shut down"
         case .shutdownForced: "the daemon gets a second signal"
         }

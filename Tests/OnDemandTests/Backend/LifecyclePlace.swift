@@ -6,7 +6,7 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     case awaitingDependencies, checkingAddress, spawning, probing, relistening
     case awake
     case closingTunnels, stoppingIdle, stoppingForgiven, stoppingFailed, stoppingForShutdown
-    case closingTunnelsByCommand, stoppingByCommand
+    case closingTunnelsByOperation, stoppingByOperation
     case stopOverdue
     case backoff, disabled
     case shuttingDown
@@ -29,8 +29,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 case .shutdown: .stoppingForShutdown
                 case _ where machine.isStopOverdue: .stopOverdue
                 case .idle: stop.step == BackendMachine.Stop.closingTunnels ? .closingTunnels : .stoppingIdle
-                case .command:
-                    stop.step == BackendMachine.Stop.closingTunnels ? .closingTunnelsByCommand : .stoppingByCommand
+                case .operation:
+                    stop.step == BackendMachine.Stop.closingTunnels ? .closingTunnelsByOperation : .stoppingByOperation
                 case .failure(_, restAfter: false): .stoppingForgiven
                 case .failure(_, restAfter: true): .stoppingFailed
                 }
@@ -53,15 +53,15 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .awake: BackendFixtures.awake(policy)
         case .closingTunnels: BackendFixtures.stopping(policy.with { $0.idleWhen = .noClientData })
         case .stoppingIdle: BackendFixtures.stopping(policy)
-        case .closingTunnelsByCommand: BackendFixtures.awake(policy).after(.command(.stop))
-        case .stoppingByCommand:
-            BackendFixtures.awake(policy).after(.command(.stop), .tunnelsDrained(Generation(number: 1)))
+        case .closingTunnelsByOperation: BackendFixtures.awake(policy).after(.operation(.stop))
+        case .stoppingByOperation:
+            BackendFixtures.awake(policy).after(.operation(.stop), .tunnelsDrained(Generation(number: 1)))
         case .stoppingForgiven: BackendFixtures.awake(policy).after(.exited(.status(1)))
         case .stoppingFailed: BackendFixtures.failing(policy)
         case .stoppingForShutdown: BackendFixtures.leaving(policy)
         case .stopOverdue: BackendFixtures.overdue(policy)
         case .backoff: BackendFixtures.backoff(policy)
-        case .disabled: BackendFixtures.asleep(policy).after(.command(.disable))
+        case .disabled: BackendFixtures.asleep(policy).after(.operation(.disable))
         case .shuttingDown: BackendFixtures.shuttingDown(policy)
         }
     }
@@ -82,15 +82,15 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
                 .union(noProcess).union([.shutdownForced])
         case .spawning:
             start.subtracting([.spawned, .spawnFailed]).union(gate).union(timers).union(noProcess)
-                .union([.shutdownForced, .shutdownRequested]).union(LifecycleEvent.commands)
+                .union([.shutdownForced, .shutdownRequested]).union(LifecycleEvent.operations)
         case .probing, .relistening:
             start.subtracting([.probeSucceeded]).union(gate).union(timers.subtracting([.startupTimer]))
                 .union([.treeGone, .shutdownForced])
         case .awake:
             start.union(timers.subtracting([.idleTimer])).union([.treeGone, .shutdownForced])
         case .closingTunnels, .stoppingIdle, .stoppingForgiven, .stoppingFailed, .stoppingForShutdown,
-            .closingTunnelsByCommand,
-            .stoppingByCommand, .stopOverdue:
+            .closingTunnelsByOperation,
+            .stoppingByOperation, .stopOverdue:
             start.union(gate).union(timers.subtracting([.stopStepTimer]))
         case .backoff:
             start.union(gate).union(timers.subtracting([.backoffTimer])).union(noProcess).union([.shutdownForced])
@@ -106,8 +106,8 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
         case .asleep, .awake, .backoff, .shuttingDown: nil
         case .awaitingDependencies: "what it requires is made ready"
         case .disabled: "disabled"
-        case .closingTunnelsByCommand: "ordered, the clients are told"
-        case .stoppingByCommand: "ordered"
+        case .closingTunnelsByOperation: "by an operation, the clients are told"
+        case .stoppingByOperation: "by an operation"
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
@@ -149,7 +149,7 @@ extension LifecyclePlace {
         switch self {
         case .awaitingDependencies, .checkingAddress, .spawning, .probing, .relistening: return whileStarting(event)
         case .awake: return whileReady(event)
-        case .closingTunnels, .stoppingIdle, .stoppingForgiven, .closingTunnelsByCommand, .stoppingByCommand:
+        case .closingTunnels, .stoppingIdle, .stoppingForgiven, .closingTunnelsByOperation, .stoppingByOperation:
             return whileStoppingWithHope(event)
         case .stoppingForShutdown: return whileStoppingForShutdown(event)
         case .backoff where event == .backoffTimer:
@@ -164,7 +164,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with queued requests of other clients", resting(), event),
             ]
-        case .backoff where [.abandoned, .stopCommand, .disableCommand, .shutdownRequested].contains(event):
+        case .backoff where [.abandoned, .stopOperation, .disableOperation, .shutdownRequested].contains(event):
             return [LifecycleCircumstance("with queued requests", resting(), event)]
         case .stoppingFailed where event == .wanted:
             let again = machine().after(.treeGone, .timerFired(.backoffTimer), .startRequested, .addressTaken)
@@ -177,7 +177,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with queued requests", machine().after(.wanted(Ticket(number: 1))), event),
             ]
-        case .disabled where event == .enableCommand:
+        case .disabled where event == .enableOperation:
             return [
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("always on", machine(.neverIdle), event),
@@ -236,8 +236,8 @@ extension LifecyclePlace {
                 .listenerMissing(Ticket(number: 2), Generation(number: 1), wasSent: true))
             late.now = noon + machine().policy.startupTimeout
             return [LifecycleCircumstance("", machine(), sent), late] + ofEarlierLife(event)
-        case .unpinCommand:
-            let pinned = machine().after(.command(.pin))
+        case .unpinOperation:
+            let pinned = machine().after(.operation(.pin))
             return [
                 LifecycleCircumstance("pinned", pinned, event), LifecycleCircumstance("not pinned", machine(), event),
             ]
@@ -272,7 +272,7 @@ extension LifecyclePlace {
                 LifecycleCircumstance("", machine(), event),
                 LifecycleCircumstance("with queued requests of other clients", held, event),
             ]
-        case .abandoned, .shutdownRequested, .disableCommand: return [LifecycleCircumstance("", held, event)]
+        case .abandoned, .shutdownRequested, .disableOperation: return [LifecycleCircumstance("", held, event)]
         case .stopStepTimer where self == .stoppingIdle:
             let steps = 1..<machine().policy.stopPlan.overdueStep
             let last = steps.reduce(held) { machine, _ in machine.after(.timerFired(.stopStep)) }
@@ -288,14 +288,14 @@ extension LifecyclePlace {
             if self == .stoppingForgiven {
                 return usual + [LifecycleCircumstance("always on", machine(.neverIdle), event)]
             }
-            if self == .closingTunnelsByCommand || self == .stoppingByCommand {
-                let restart = machine().after(.command(.restart))
-                return usual + [LifecycleCircumstance("during a restart by command", restart, event)]
+            if self == .closingTunnelsByOperation || self == .stoppingByOperation {
+                let restart = machine().after(.operation(.restart))
+                return usual + [LifecycleCircumstance("during a restart by an operation", restart, event)]
             }
             let policy = machine().policy
             let forgiven = afterCrash(policy).after(.timerFired(.idle), .gateClosed)
             return usual + [LifecycleCircumstance("after an earlier failure", forgiven, event)]
-        case .tunnelsDrained where self == .closingTunnels || self == .closingTunnelsByCommand:
+        case .tunnelsDrained where self == .closingTunnels || self == .closingTunnelsByOperation:
             return [LifecycleCircumstance("", machine(), event)] + ofEarlierLife(event)
         default: return [LifecycleCircumstance("", machine(), event)]
         }

@@ -51,9 +51,9 @@ private struct LifecycleAnswer {
         self.from = from
         let before = circumstance.machine
         var after = before
-        let commands = after.apply(circumstance.event, at: circumstance.now)
+        let performed = after.apply(circumstance.event, at: circumstance.now)
         to = LifecyclePlace(after)
-        let words = commands.map { $0.words(event, circumstance.now) } + Self.memory(of: before, after, commands)
+        let words = performed.map { $0.words(event, circumstance.now) } + Self.memory(of: before, after, performed)
         effects = words.isEmpty ? "nothing" : words.joined(separator: "; ")
         let (name, condition) = ("`\(event.rawValue)`", circumstance.words)
         shortEvent = condition.isEmpty ? name : "\(name) (\(condition))"
@@ -62,11 +62,11 @@ private struct LifecycleAnswer {
 
     /// Changes of the machine without an effect.
     private static func memory(
-        of before: BackendMachine, _ after: BackendMachine, _ commands: [BackendMachine.Effect]
+        of before: BackendMachine, _ after: BackendMachine, _ performed: [BackendMachine.Effect]
     ) -> [String] {
         var words: [String] = []
         if after.queueLength > before.queueLength { words.append("queue the request") }
-        if after.queueLength < before.queueLength, commands.isEmpty { words.append("drop the request") }
+        if after.queueLength < before.queueLength, performed.isEmpty { words.append("drop the request") }
         if after.failures > before.failures { words.append("count a failure") }
         if after.failures < before.failures { words.append("reset the failure count") }
         if case .stopping(let old) = before.state, case .stopping(let new) = after.state, old.exit != new.exit {

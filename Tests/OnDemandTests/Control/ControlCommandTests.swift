@@ -23,8 +23,9 @@ import Testing
         #expect(status.painted(.plain) == status)
         #expect(try command("status", "--json").painted(.colours) == command("status", "--json"))
         #expect(try command("reload").request == ("POST", "/v1/reload"))
-        for order in BackendCommand.allCases {
-            #expect(try command(order.rawValue, "cable").request == ("POST", "/v1/services/cable/\(order.rawValue)"))
+        for operation in BackendOperation.allCases {
+            let verb = operation.rawValue
+            #expect(try command(verb, "cable").request == ("POST", "/v1/services/cable/\(verb)"))
         }
         #expect(try command("start", "--no-wait", "a.b").request == ("POST", "/v1/services/a.b/start?wait=0"))
         #expect(

@@ -9,8 +9,8 @@ import Testing
             ("GET /v1/status", ControlRequest.status(.json)),
             ("GET /v1/status?format=text", .status(.text)), ("GET /v1/status?format=coloured", .status(.coloured)),
             ("POST /v1/reload", .reload),
-            ("POST /v1/services/cable/start", .command(.start, service: "cable", waits: true)),
-            ("POST /v1/services/cable/stop?wait=0", .command(.stop, service: "cable", waits: false)),
+            ("POST /v1/services/cable/start", .operation(.start, service: "cable", waits: true)),
+            ("POST /v1/services/cable/stop?wait=0", .operation(.stop, service: "cable", waits: false)),
             ("GET /v1/services/a.b/logs", .logs(service: "a.b", lines: 200, follows: false)),
             ("GET /v1/services/cable/logs?lines=5&follow=1", .logs(service: "cable", lines: 5, follows: true)),
             ("GET /v1/commands", .commands(.json)), ("GET /v1/commands?format=text", .commands(.text)),
@@ -26,11 +26,11 @@ import Testing
         #expect(try ControlRequest(reading: line) == question)
     }
 
-    @Test("each command has its own path")
-    func commands() throws {
-        for command in BackendCommand.allCases {
-            let question = try ControlRequest(reading: "POST /v1/services/x/\(command.rawValue)")
-            #expect(question == .command(command, service: "x", waits: true))
+    @Test("each operation has its own path")
+    func operations() throws {
+        for operation in BackendOperation.allCases {
+            let question = try ControlRequest(reading: "POST /v1/services/x/\(operation.rawValue)")
+            #expect(question == .operation(operation, service: "x", waits: true))
         }
     }
 
@@ -54,10 +54,10 @@ import Testing
         #expect((denial?.response.fields.first?.name == "Allow") == (status == 405))
     }
 
-    @Test("the status listener accepts the same commands, and names its own paths only")
+    @Test("the status listener accepts the same operations, and names its own paths only")
     func statusListener() throws {
-        let command = try ControlRequest(reading: "POST /api/services/cable/pin", at: .status)
-        #expect(command == .command(.pin, service: "cable", waits: true))
+        let operation = try ControlRequest(reading: "POST /api/services/cable/pin", at: .status)
+        #expect(operation == .operation(.pin, service: "cable", waits: true))
         let logs = try ControlRequest(reading: "GET /api/services/cable/logs?follow=1", at: .status)
         #expect(logs == .logs(service: "cable", lines: 200, follows: true))
         for line in [

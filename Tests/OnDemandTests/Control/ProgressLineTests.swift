@@ -3,8 +3,10 @@ import Testing
 @testable import OnDemand
 
 struct ProgressLineTests {
-    private func line(_ order: BackendCommand, waits: Bool = true, lastStartup: Duration? = nil) -> ProgressLine? {
-        ProgressLine(of: .order(order, service: "cable", waits: waits), lastStartup: lastStartup)
+    private func line(
+        _ operation: BackendOperation, waits: Bool = true, lastStartup: Duration? = nil
+    ) -> ProgressLine? {
+        ProgressLine(of: .operation(operation, service: "cable", waits: waits), lastStartup: lastStartup)
     }
 
     @Test("the line contains the awaited state, the elapsed time, and the last startup time")

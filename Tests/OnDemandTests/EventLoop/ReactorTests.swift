@@ -84,7 +84,7 @@ struct ReactorTests {
             let token =
                 isOfConnection
                 ? Token(ConnectionToken.client, index: index, generation: 1)
-                : Token(WorkerToken.commands, index: index, generation: 1)
+                : Token(WorkerToken.requests, index: index, generation: 1)
             try kernel.watch(wakeup, for: .edges, as: token)
             kernel.signalWakeup(wakeup)
         }

@@ -4,7 +4,7 @@ import Testing
 @testable import OnDemand
 
 struct ThreadSafeQueueTests {
-    private let token = Token(WorkerToken.commands, index: 0, generation: 0)
+    private let token = Token(WorkerToken.requests, index: 0, generation: 0)
 
     @Test("the wakeup is sent for the first message, and again only after a read")
     func oneRing() throws {

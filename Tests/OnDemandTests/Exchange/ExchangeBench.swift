@@ -115,7 +115,7 @@ struct ExchangeBench {
             [.connectBegins, .connected, .connectedFirst, .connectFails, .outOfResources]
                 + (isKept ? [.connectedKept] : [])
         case .serve(.cable): [.replied, .proceeds]
-        case .serve: [.served, .replied, .replyFollows, .commandAccepted, .streamBegins]
+        case .serve: [.served, .replied, .replyFollows, .requestAccepted, .streamBegins]
         case .receive(.client): clientHasEnded ? [.clientEnded] : inputs
         case .receive(.upstream): outputs + [.upstreamEnds, .upstreamUnread, .upstreamResets, .upstreamFails]
         case .send(.client): [.sent]
@@ -150,7 +150,7 @@ struct ExchangeBench {
         switch machine.place {
         case .queued: [.gateOpen, .refused]
         case .awaitingConnection: [.connected, .connectedFirst, .connectFails, .acceptQueueFull]
-        case .awaitingReply, .awaitingCommand: [.served, .replied, .streamBegins]
+        case .awaitingReply, .awaitingResult: [.served, .replied, .streamBegins]
         case .streaming: [.streamContinues, .streamEnds]
         default: []
         }
@@ -173,8 +173,8 @@ struct ExchangeBench {
         case .upstreamFails: machine.upstreamFailed()
         case .served: machine.served(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
         case .replied: machine.respond(LocalReply(status: 503, body: "x"), closing: true)
-        case .replyFollows: machine.commandAccepted(repliesInThisTurn: true)
-        case .commandAccepted: machine.commandAccepted()
+        case .replyFollows: machine.requestAccepted(repliesInThisTurn: true)
+        case .requestAccepted: machine.requestAccepted()
         case .streamBegins: machine.servedStream(Array("HTTP/1.1 200 OK\r\n\r\n".utf8))
         case .streamContinues: _ = machine.push([1])
         case .streamEnds: machine.endStream([2])
@@ -253,7 +253,8 @@ struct ExchangeBench {
         switch machine.drain() {
         case .close: isClosed = true
         case .reject: machine.refused(.shuttingDown, retryAfter: .seconds(5))
-        case .endCommand: machine.served(Array("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".utf8))
+        case .abandonRequest:
+            machine.served(Array("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".utf8))
         case .finish: break
         }
     }

@@ -49,7 +49,7 @@ struct ExchangeDocumentTests {
 
     private static let trapping: [ExchangeOccurrence] = [
         .request, .withinLimits, .gateOpen, .gateClosed, .connectBegins, .connected, .connectFails, .outOfResources,
-        .notListening, .responseBegins, .kept, .served, .replyFollows, .commandAccepted, .streamBegins, .proceeds,
+        .notListening, .responseBegins, .kept, .served, .replyFollows, .requestAccepted, .streamBegins, .proceeds,
         .endedSending,
     ]
 }

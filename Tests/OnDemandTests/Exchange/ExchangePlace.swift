@@ -5,7 +5,7 @@ enum ExchangePlace: String, CaseIterable {
     case readingProxyHeader, admitting, readingHead
     case rejecting, acquiringBackend, queued, connecting, awaitingConnection
     case awaitingResponse, relaying, tunnel
-    case readingBody, serving, awaitingReply, awaitingCommand, streaming
+    case readingBody, serving, awaitingReply, awaitingResult, streaming
     case finishing, aborting, lingering, over
 
     init(_ phase: ExchangeMachine.Phase) {
@@ -25,7 +25,7 @@ enum ExchangePlace: String, CaseIterable {
             case .local(.readingBody, _, _): .readingBody
             case .local(.serving, _, _): .serving
             case .local(.awaitingReply, _, _): .awaitingReply
-            case .local(.awaitingCommand, _, _): .awaitingCommand
+            case .local(.awaitingResult, _, _): .awaitingResult
             case .local(.streaming, _, _): .streaming
             case .finishing: .finishing
             case .aborting: .aborting

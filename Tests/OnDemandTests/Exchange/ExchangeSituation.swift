@@ -21,7 +21,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
     case relayingBoth = "relaying, and the body is incomplete"
     case tunnel, readingBody, serving
     case servingCable = "serving, the client of a cable with a backend"
-    case awaitingReply, awaitingCommand, streaming
+    case awaitingReply, awaitingResult, streaming
     case finishing = "finishing, the connection stays open"
     case finishingReusable = "finishing, and the backend's connection is open"
     case finishingLast = "finishing, the connection closes"
@@ -59,7 +59,7 @@ enum ExchangeSituation: String, CaseIterable, Codable, Sendable {
         case .serving: return [.statusRequest]
         case .servingCable: return [.cableRequest]
         case .awaitingReply: return [.statusRequest, .replyFollows]
-        case .awaitingCommand: return [.statusRequest, .commandAccepted]
+        case .awaitingResult: return [.statusRequest, .requestAccepted]
         case .streaming: return [.statusRequest, .streamBegins, .sent]
         case .finishing: return [.unknownRequest]
         case .finishingReusable: return sent + [.wholeResponse]

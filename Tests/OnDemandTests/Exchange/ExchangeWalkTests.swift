@@ -88,7 +88,7 @@ extension ExchangeBench {
 
     /// The phases that another driver or the backend ends, without a time limit of the exchange.
     private static let unlimited: Set<ExchangePlace> = [
-        .queued, .awaitingReply, .awaitingCommand, .streaming, .relaying,
+        .queued, .awaitingReply, .awaitingResult, .streaming, .relaying,
     ]
 
     /// The first invariant that does not hold; nil if all hold.

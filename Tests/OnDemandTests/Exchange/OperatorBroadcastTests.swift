@@ -20,7 +20,7 @@ import Testing
     private let json = "Content-Type: application/json"
     private let bearer = "Authorization: Bearer \(token)"
 
-    @Test("a broadcast on the status listener has the conditions of a command")
+    @Test("a broadcast on the status listener has the conditions of an operation")
     func operators() throws {
         let guarded = StatusAccessControl(token: BearerToken(Self.token))
         #expect(try denial(guarded, [json, bearer]) == nil)

@@ -68,8 +68,8 @@ import Testing
         }
     }
 
-    @Test("a command needs a token in the configuration and in the request")
-    func commands() throws {
+    @Test("an operation needs a token in the configuration and in the request")
+    func operations() throws {
         #expect(try status(plain, .service, "POST", with: [Self.json]) == 403)
         #expect(try status(StatusAccessControl(isUnixSocket: true), .service, "POST", with: [Self.json]) == 403)
         #expect(try status(guarded, .service, "POST", with: [Self.json]) == 401)
@@ -77,7 +77,7 @@ import Testing
         #expect(try status(guarded, .service, "DELETE", with: [Self.named]) == 415, "whatever is not asked is an order")
     }
 
-    @Test("a command from another origin, an unknown host or a form is rejected")
+    @Test("an operation from another origin, an unknown host or a form is rejected")
     func crossSite() throws {
         let order = [Self.json, Self.named]
         for origin in ["https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1:9292.evil.example", ""] {

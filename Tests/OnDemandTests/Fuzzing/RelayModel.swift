@@ -121,7 +121,7 @@ private struct RelayStep {
     private var fateOfCommands: String? {
         var commands = Self.queue(of: before)
         switch event {
-        case .command(let text), .clientSentBinary(let text): commands.append(text)
+        case .clientCommand(let text), .clientSentBinary(let text): commands.append(text)
         default: break
         }
         let (sent, replays) = (sent, replays)

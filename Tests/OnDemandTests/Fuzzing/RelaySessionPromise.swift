@@ -36,7 +36,7 @@ enum RelaySessionProperty {
     private static func event(_ line: [UInt8]) -> RelayMachine.Event {
         let content = Array(line.dropFirst())
         return switch line.first {
-        case UInt8(ascii: ">"): .command(content)
+        case UInt8(ascii: ">"): .clientCommand(content)
         case UInt8(ascii: "<"): .message(content)
         case UInt8(ascii: "b"): .clientSentBinary(content)
         case UInt8(ascii: "B"): .upstreamSentBinary(content)
@@ -49,7 +49,7 @@ enum RelaySessionProperty {
         case UInt8(ascii: "s"): .backendStops(canListen: true)
         case UInt8(ascii: "S"): .backendStops(canListen: false)
         case UInt8(ascii: "m"): .commandsMayLeave
-        default: .command(line)
+        default: .clientCommand(line)
         }
     }
 }

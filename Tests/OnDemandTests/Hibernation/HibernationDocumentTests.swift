@@ -32,8 +32,8 @@ struct HibernationDocumentTests {
     func limits() {
         let kibibytes = { (bytes: Int) in "\(bytes / 1024) KiB" }
         for row in [
-            "| commands of one client that wait | \(Limits.queuedCommands), "
-                + "\(kibibytes(Limits.queuedCommandBytes)) |",
+            "| commands of one client that wait | \(Limits.queuedClientCommands), "
+                + "\(kibibytes(Limits.queuedClientCommandBytes)) |",
             "| time of a wake, from its cause until its commands are sent | \(Limits.wakeTimeout.shortText) |",
             "| request head that is stored | \(kibibytes(Limits.storedRequestBytes)) |",
             "| clients that are connected again at the same time | \(Limits.restoresAtOnce) |",

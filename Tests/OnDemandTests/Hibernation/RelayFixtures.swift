@@ -68,10 +68,14 @@ struct RelayBench {
         bytes(#"{"command":"\#(word)","identifier":\#(identifier)\#(rest)}"#)
     }
 
-    static func subscribe(_ identifier: String) -> RelayMachine.Event { .command(command("subscribe", identifier)) }
-    static func unsubscribe(_ identifier: String) -> RelayMachine.Event { .command(command("unsubscribe", identifier)) }
+    static func subscribe(_ identifier: String) -> RelayMachine.Event {
+        .clientCommand(command("subscribe", identifier))
+    }
+    static func unsubscribe(_ identifier: String) -> RelayMachine.Event {
+        .clientCommand(command("unsubscribe", identifier))
+    }
     static func perform(_ identifier: String, _ data: String = "1") -> RelayMachine.Event {
-        .command(performed(identifier, data))
+        .clientCommand(performed(identifier, data))
     }
     static func performed(_ identifier: String, _ data: String = "1") -> [UInt8] {
         command("message", identifier, #","data":"\#(data)""#)

@@ -108,7 +108,7 @@ enum RelayOccurrence: String, CaseIterable {
         case .subscription: Bench.subscribe(Bench.otherChat)
         case .unsubscription: Bench.unsubscribe(Bench.chat)
         case .action: Bench.perform(Bench.chat)
-        case .unreadable: .command(Bench.bytes("{"))
+        case .unreadable: .clientCommand(Bench.bytes("{"))
         case .binary: .clientSentBinary([1])
         case .welcome: Bench.welcome
         case .sid: .message(Bench.typed("welcome", #","sid":"x""#))
@@ -138,7 +138,7 @@ enum RelayOccurrence: String, CaseIterable {
     /// One case of the machine's events, so that a new one does not compile without an occurrence here.
     static func kind(of event: RelayMachine.Event) -> Int {
         switch event {
-        case .command: 0
+        case .clientCommand: 0
         case .clientSentBinary: 1
         case .message: 2
         case .upstreamSentBinary: 3

@@ -38,8 +38,8 @@ struct RelayRuleTests {
     @Test("R2: a client that is opaque holds a lease: binary data, an unreadable message, a session identifier")
     func r2Opaque() {
         for event in [
-            RelayMachine.Event.clientSentBinary([1]), .upstreamSentBinary([1]), .command(Bench.bytes("{")),
-            .command(Bench.bytes(#"{"command":"join","identifier":"a"}"#)),
+            RelayMachine.Event.clientSentBinary([1]), .upstreamSentBinary([1]), .clientCommand(Bench.bytes("{")),
+            .clientCommand(Bench.bytes(#"{"command":"join","identifier":"a"}"#)),
             .message(Bench.typed("welcome", #","sid":"x""#)), .message(Bench.typed("welcome", #","extensions":{}"#)),
         ] {
             var bench = Bench.attached()
@@ -111,7 +111,7 @@ struct RelayRuleTests {
     func r5WithoutNeed() {
         var bench = Bench.detaching()
         #expect(bench.tell(Bench.subscribe(Bench.chat)) == [.confirm(Bench.bytes(Bench.chat))])
-        bench.tell([Bench.unsubscribe(Bench.chat), Bench.perform(Bench.game), .command([0x7b])])
+        bench.tell([Bench.unsubscribe(Bench.chat), Bench.perform(Bench.game), .clientCommand([0x7b])])
         let effects = bench.tell(.upstreamEnded(hasGap: false))
         #expect(effects.contains(.stopListening([Bench.chatStream])) && bench.state == .hibernating)
         #expect(bench.machine.journal.isEmpty)
@@ -167,7 +167,7 @@ struct RelayRuleTests {
     func r9() {
         var bench = Bench.hibernating()
         for text in ["{", "[]", #"{"command":"join","identifier":"a"}"#, #"{"command":"subscribe"}"#] {
-            #expect(bench.tell(.command(Bench.bytes(text))) == [.count(.ignoredCommand)])
+            #expect(bench.tell(.clientCommand(Bench.bytes(text))) == [.count(.ignoredCommand)])
         }
         #expect(bench.tell(Bench.perform(Bench.game)) == [.count(.ignoredCommand)])
         #expect(bench.tell(Bench.unsubscribe(Bench.game)) == [.count(.ignoredCommand)])
@@ -318,9 +318,11 @@ struct RelayRuleTests {
     @Test("R20: more commands than the queue takes end in a reconnect, by number and by size")
     func r20Overflow() {
         var many = Bench.waking()
-        for number in 1..<Limits.queuedCommands { #expect(many.tell(Bench.perform(Bench.chat, "\(number)")) == []) }
+        for number in 1..<Limits.queuedClientCommands {
+            #expect(many.tell(Bench.perform(Bench.chat, "\(number)")) == [])
+        }
         #expect(many.tell(Bench.perform(Bench.chat)) == [.abortUpstream, .disconnect(.queueFull)])
-        let long = String(repeating: "x", count: Limits.queuedCommandBytes)
+        let long = String(repeating: "x", count: Limits.queuedClientCommandBytes)
         var large = Bench.hibernating()
         #expect(large.tell(Bench.perform(Bench.chat, long)) == [.disconnect(.queueFull)])
     }

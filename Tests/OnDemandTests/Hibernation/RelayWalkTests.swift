@@ -8,7 +8,7 @@ struct RelayWalkTests {
 
     private static let commands: [RelayMachine.Event] =
         subscriptions.flatMap { [RelayBench.subscribe($0), RelayBench.unsubscribe($0), RelayBench.perform($0)] }
-        + [.command([0x7b])]
+        + [.clientCommand([0x7b])]
 
     private static let messages: [RelayMachine.Event] =
         subscriptions.flatMap { [RelayBench.confirm($0), RelayBench.reject($0)] }
@@ -145,7 +145,7 @@ extension RelayMachine {
 extension RelayMachine.Event {
     fileprivate var text: String {
         switch self {
-        case .command(let text): "command \(String(decoding: text, as: UTF8.self))"
+        case .clientCommand(let text): "command \(String(decoding: text, as: UTF8.self))"
         case .message(let text): "message \(String(decoding: text, as: UTF8.self))"
         default: "\(self)"
         }

@@ -126,22 +126,22 @@ struct SubscriptionStorageTests {
     }
 }
 
-struct CommandQueueTests {
+struct ClientCommandQueueTests {
     @Test("commands come out in order, and the queue is bounded by number and by size")
     func bounds() {
-        var queue = CommandQueue()
-        for number in 0..<Limits.queuedCommands {
+        var queue = ClientCommandQueue()
+        for number in 0..<Limits.queuedClientCommands {
             let isTaken = queue.append([UInt8(number)])
             #expect(isTaken)
         }
         let isOneMoreTaken = queue.append([0])
         #expect(!isOneMoreTaken)
-        #expect(queue.commands == (0..<Limits.queuedCommands).map { [UInt8($0)] })
-        #expect(queue.count == Limits.queuedCommands && queue.byteCount == Limits.queuedCommands)
-        var large = CommandQueue()
-        let isTooLargeTaken = large.append(Array(repeating: 0, count: Limits.queuedCommandBytes + 1))
+        #expect(queue.commands == (0..<Limits.queuedClientCommands).map { [UInt8($0)] })
+        #expect(queue.count == Limits.queuedClientCommands && queue.byteCount == Limits.queuedClientCommands)
+        var large = ClientCommandQueue()
+        let isTooLargeTaken = large.append(Array(repeating: 0, count: Limits.queuedClientCommandBytes + 1))
         #expect(!isTooLargeTaken && large.isEmpty)
-        let isLargestTaken = large.append(Array(repeating: 0, count: Limits.queuedCommandBytes))
+        let isLargestTaken = large.append(Array(repeating: 0, count: Limits.queuedClientCommandBytes))
         let isNextTaken = large.append([0])
         #expect(isLargestTaken && !isNextTaken && large.count == 1)
         // An empty command needs no room.
@@ -151,7 +151,7 @@ struct CommandQueueTests {
 
     @Test("the last command about a subscription is found, whatever is between")
     func last() throws {
-        var queue = CommandQueue()
+        var queue = ClientCommandQueue()
         let (a, b) = (#""a""#, #""b""#)
         func last(_ identifier: String) throws -> ActionCableSession.Command? {
             let text = RelayBench.command("subscribe", identifier)

@@ -32,7 +32,7 @@ struct LinuxKernelThreadTests {
         let wakeup = try first.kernel.openWakeup()
         defer { first.kernel.close(wakeup) }
         let (ofSocket, ofBell) = (
-            Token(ConnectionToken.client, index: 1, generation: 1), Token(WorkerToken.commands, index: 0, generation: 0)
+            Token(ConnectionToken.client, index: 1, generation: 1), Token(WorkerToken.requests, index: 0, generation: 0)
         )
         try second.watch(server, for: .edges, as: ofSocket)
         try second.watch(wakeup, for: .edges, as: ofBell)

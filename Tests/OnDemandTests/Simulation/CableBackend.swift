@@ -116,9 +116,9 @@ extension Scenario {
                 cables!.clients[client].drawBackendActions(with: &dice)
             }
             cables!.drawBackendMessages(with: &dice, of: index)
-            // A command may name a service that a reload has removed.
+            // An operation may name a service that a reload has removed.
             guard dice.chance(35), reloads.allSatisfy(\.change.isOfCable) else { continue }
-            commands += (0..<dice.number(in: 1...3)).map { _ in
+            operations += (0..<dice.number(in: 1...3)).map { _ in
                 (
                     dice.duration(.zero ... .seconds(25)), backend.service,
                     dice.one(of: [.stop, .stop, .restart, .restart, .start, .pin, .unpin, .disable, .enable])

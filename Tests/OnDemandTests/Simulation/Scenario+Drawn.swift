@@ -18,10 +18,12 @@ extension Scenario {
         }
         if dice.chance(15) { scenario.terminates = dice.duration(.zero ... .seconds(12)) }
         if dice.chance(5) { scenario.descriptorLimit = dice.number(in: 4...14) }
-        if dice.chance(25) { scenario.commands = .drawn(with: &dice, within: span, services: scenario.services.count) }
+        if dice.chance(25) {
+            scenario.operations = .drawn(with: &dice, within: span, services: scenario.services.count)
+        }
         if dice.chance(3) { scenario.clockJump = (dice.duration(.zero ... .seconds(10)), .seconds(86_400)) }
         if dice.chance(40) { scenario.drawProcesses(with: &dice, isRough: isRough) }
-        if dice.chance(20), scenario.commands.isEmpty {
+        if dice.chance(20), scenario.operations.isEmpty {
             let changes = scenario.processes.isEmpty ? Reload.Change.all : Reload.Change.calm
             scenario.reloads = .drawn(with: &dice, of: changes, services: scenario.services.count)
         }
@@ -88,12 +90,12 @@ extension [Scenario.Reload] {
     }
 }
 
-extension [(at: Duration, service: Int, order: BackendCommand)] {
+extension [(at: Duration, service: Int, operation: BackendOperation)] {
     fileprivate static func drawn(with dice: inout Seeded, within span: Duration, services: Int) -> Self {
         (0..<dice.number(in: 1...6)).map { _ in
             (
                 dice.duration(.zero...span + .seconds(5)), dice.below(services),
-                dice.one(of: BackendCommand.allCases)
+                dice.one(of: BackendOperation.allCases)
             )
         }
     }

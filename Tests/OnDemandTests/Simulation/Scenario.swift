@@ -38,8 +38,8 @@ struct Scenario {
     var clients: [ClientScript] = []
     /// Number of threads. `SIMULATION_THREADS` runs every scenario with more.
     var threads = Scenario.defaultThreads
-    /// Commands of operators, each on its own connection.
-    var commands: [(at: Duration, service: Int, order: BackendCommand)] = []
+    /// Operations of operators, each on its own connection.
+    var operations: [(at: Duration, service: Int, operation: BackendOperation)] = []
     var faults = Faults.none
     /// The number of the kernel call that fails; 0: none.
     var failingCall = 0
@@ -97,7 +97,7 @@ struct Scenario {
         get throws {
             Configuration(
                 listen: [Self.publicAddress], stateDirectory: stateDirectory,
-                control: commands.isEmpty ? nil : Self.controlAddress,
+                control: operations.isEmpty ? nil : Self.controlAddress,
                 services: try services.enumerated().map { index, service in
                     Configuration.Service(
                         name: "s\(index)", enabled: service.isEnabled,
@@ -141,12 +141,12 @@ extension Scenario {
         let services = services.enumerated().map { "service \($0): \($1)" }
         let processes = processes.enumerated().map { "process \($0): \($1)" }
         let clients = clients.enumerated().map { "client \($0 + 1): \($1)" }
-        let commands = commands.map { "order at \($0.at): \($0.order) service \($0.service)" }
+        let operations = operations.map { "operation at \($0.at): \($0.operation) service \($0.service)" }
         let rest =
             "threads: \(threads), terminates: \(terminates.debugText), limit: \(descriptorLimit), "
             + "jump: \(clockJump.debugText)"
         let reloads = reloads.map { "reload: \($0)" } + (cables.map { ["cables: \($0)"] } ?? [])
-        let events = clients + commands + reloads + [rest]
+        let events = clients + operations + reloads + [rest]
         return (["\(faults)"] + services + processes + events).joined(separator: "\n").replacing(
             "OnDemandTests.", with: ""
         )

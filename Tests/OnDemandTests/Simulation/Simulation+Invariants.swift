@@ -82,7 +82,7 @@ extension Simulation {
                 if let lease = tunnel.heldLease { note(lease, isUncounted: tunnel.isUncounted) }
             }
             worker.relay.table.tunnels.visit(inspect)
-            worker.commands.peek().compactMap(\.adopted).forEach(inspect)
+            worker.requests.peek().compactMap(\.adopted).forEach(inspect)
             for report in reports where report.worker == position {
                 if case .leaseEnded(let lease, let wasUncounted) = report.content {
                     note(lease, isUncounted: wasUncounted)
@@ -239,7 +239,7 @@ extension Simulation {
         case expected: break
         case .answered(503) where mayGet(.rejection):
             let service = client.script.service
-            let disables = scenario.commands.contains { $0.service == service && $0.order == .disable }
+            let disables = scenario.operations.contains { $0.service == service && $0.operation == .disable }
             let isDisabled =
                 disables || !scenario.services[service].isEnabled || scenario.reloadExcuse(for: service) != nil
             if exchange.retryAfter == nil, !isDisabled {
@@ -372,7 +372,7 @@ extension ThreadSafeQueue {
     }
 }
 
-extension WorkerCommand {
+extension WorkerRequest {
     fileprivate var adopted: Tunnel? {
         if case .tunnel(let transfer) = self { transfer.tunnel } else { nil }
     }

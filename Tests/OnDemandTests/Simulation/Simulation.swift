@@ -90,8 +90,8 @@ final class Simulation {
 
     private func arrange() {
         for (number, script) in scenario.clients.enumerated() { addClient(number + 1, script) }
-        for (number, order) in scenario.commands.enumerated() {
-            addOperator(number + 1, order.service, order.order, after: order.at)
+        for (number, planned) in scenario.operations.enumerated() {
+            addOperator(number + 1, planned.service, planned.operation, after: planned.at)
         }
         arrangeReloads()
         cableWorld?.arrange()
@@ -112,12 +112,12 @@ final class Simulation {
         }
     }
 
-    private func addOperator(_ number: Int, _ service: Int, _ order: BackendCommand, after delay: Duration) {
+    private func addOperator(_ number: Int, _ service: Int, _ operation: BackendOperation, after delay: Duration) {
         let affected = scenario.services.indices.filter {
             $0 == service || scenario.allRequirements(of: $0).contains(service)
         }
         let script = VirtualOperator(
-            number: number, service: service, order: order, affected: affected, kernel: kernel)
+            number: number, service: service, operation: operation, affected: affected, kernel: kernel)
         operators.append(script)
         kernel.scenario(after: delay) { script.arrive() }
     }
@@ -205,7 +205,7 @@ final class Simulation {
             }
         }
         for (index, service) in scenario.services.enumerated() where service.launches && service.isEnabled {
-            if !scenario.commands.isEmpty {
+            if !scenario.operations.isEmpty {
                 addOperator(1000 + index, index, .enable, after: .zero)
                 addOperator(2000 + index, index, .unpin, after: .milliseconds(1))
             }

@@ -223,7 +223,7 @@ extension SimulationRequirementTests {
         first.policy.alwaysOn = true
         first.children = [ChildScript(exitsAfter: .seconds(3)), .healthy]
         var scenario = Scenario(services: [first, .init()], clients: clients)
-        scenario.commands = [(.seconds(1), 1, .disable), (.seconds(60), 1, .enable)]
+        scenario.operations = [(.seconds(1), 1, .disable), (.seconds(60), 1, .enable)]
         scenario.asksAgain = false
         return scenario
     }
@@ -266,7 +266,7 @@ extension SimulationRequirementTests {
     func orderedMeanwhile() throws {
         var scenario = disabledForAWhile()
         scenario.services[0].policy.alwaysOn = false
-        scenario.commands.insert((.seconds(30), 0, .start), at: 1)
+        scenario.operations.insert((.seconds(30), 0, .start), at: 1)
         let simulation = try Simulation.run(scenario)
         #expect(simulation.complaints == [])
         #expect(simulation.operators[1].text.contains("s0 did not start: requires s1, which is disabled"))

@@ -12,11 +12,13 @@ struct SimulationOverdueStopTests {
         let clients = [ClientScript.get(), .get(at: .seconds(6)), .get(at: .seconds(20)), .get(at: .seconds(100))]
         return Scenario(
             services: [service], clients: clients,
-            commands: [(at: .seconds(7), service: 0, order: .stop), (at: .seconds(21), service: 0, order: .stop)])
+            operations: [
+                (at: .seconds(7), service: 0, operation: .stop), (at: .seconds(21), service: 0, operation: .stop),
+            ])
     }
 
     @Test(
-        "a process that cannot be signalled, or that survives KILL, delays clients and commands only up to a limit",
+        "a process that cannot be signalled, or that survives KILL, delays clients and operations only up to a limit",
         arguments: [
             ChildScript(exitsAfter: .seconds(60), refusesSignals: true),
             ChildScript(exitsAfter: .seconds(60), ignoresTerminate: true, ignoresKill: true),

@@ -55,7 +55,7 @@ struct SimulationThreadTests {
                     clients: (0..<4).map { .chat(endless, at: moment + .microseconds(11) * $0 - .milliseconds(1)) })
                 scenario.threads = threads
                 scenario.faults.lateEvents = 40
-                if offset % 3 == 1 { scenario.commands = [(moment, 0, .restart)] }
+                if offset % 3 == 1 { scenario.operations = [(moment, 0, .restart)] }
                 if offset % 3 == 2 { scenario.terminates = moment }
                 let simulation = try Simulation.run(scenario)
                 #expect(simulation.complaints == [], "\(threads) threads, \(offset)")
@@ -78,7 +78,7 @@ struct SimulationThreadTests {
         #expect(generations == [1, 1, 1], "each of them speaks once a second, longer than its idle timeout")
     }
 
-    @Test("leases of many tunnels are counted correctly under commands, reloads, crashes and shutdowns")
+    @Test("leases of many tunnels are counted correctly under operations, reloads, crashes and shutdowns")
     func crowds() throws {
         for seed: UInt64 in 1...60 {
             var scenario = Scenario.drawn(seed: seed &* 7919)

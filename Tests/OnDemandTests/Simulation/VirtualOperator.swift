@@ -1,10 +1,10 @@
 @testable import OnDemand
 
-/// An operator at the control socket: sends one command and waits for its result.
+/// An operator at the control socket: requests one operation and waits for its result.
 final class VirtualOperator: SocketOwner {
     let name: String
     let service: Int
-    let order: BackendCommand
+    let operation: BackendOperation
     /// Services whose clients may be affected: this one, and those that require it.
     private let affected: [Int]
     private(set) var hasArrived = false
@@ -15,10 +15,10 @@ final class VirtualOperator: SocketOwner {
     private var socket: SimulatedSocket?
     private var unsaid: ArraySlice<UInt8>
 
-    init(number: Int, service: Int, order: BackendCommand, affected: [Int], kernel: SimulatedKernel) {
+    init(number: Int, service: Int, operation: BackendOperation, affected: [Int], kernel: SimulatedKernel) {
         name = "operator \(number)"
-        (self.service, self.order, self.affected, self.kernel) = (service, order, affected, kernel)
-        let target = "/v1/services/s\(service)/\(order.rawValue)"
+        (self.service, self.operation, self.affected, self.kernel) = (service, operation, affected, kernel)
+        let target = "/v1/services/s\(service)/\(operation.rawValue)"
         unsaid = Array("POST \(target) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)[...]
     }
 
@@ -32,13 +32,13 @@ final class VirtualOperator: SocketOwner {
 
     func arrive() {
         hasArrived = true
-        if [.stop, .restart, .disable].contains(order) {
+        if [.stop, .restart, .disable].contains(operation) {
             kernel.obeysOperator = true
             for other in affected {
                 kernel.troubles.begin(.operator, of: other, at: kernel.clock)
             }
         }
-        kernel.trace.note("\(name) wants service \(service) to \(order)", at: kernel.clock)
+        kernel.trace.note("\(name) wants service \(service) to \(operation)", at: kernel.clock)
         socket = kernel.connectClient(to: Scenario.controlAddress, owner: self)
         wasRefused = socket == nil
         speak()

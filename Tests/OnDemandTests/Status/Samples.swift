@@ -4,7 +4,7 @@ extension Snapshot {
     static func sample(_ services: [Service] = [.awake], uptime: Duration = .seconds(61)) -> Snapshot {
         Snapshot(
             version: "0.1.0", uptime: uptime, residentBytes: 5_017_600, listening: ["127.0.0.1:3000", "[::1]:3000"],
-            services: services, commandsEnabled: true)
+            services: services, operationsEnabled: true)
     }
 }
 

@@ -1,5 +1,5 @@
-/// A command of an operator to one backend.
-enum BackendCommand: String, CaseIterable, Sendable {
+/// An operator's instruction for one backend.
+enum BackendOperation: String, CaseIterable, Sendable {
     /// Wake it without a client.
     case start
     /// Stop it with all its connections; the next request wakes it again.
@@ -13,7 +13,7 @@ enum BackendCommand: String, CaseIterable, Sendable {
     case disable
     case enable
 
-    /// Whether the backend runs when the command is done.
+    /// Whether the backend runs when the operation is done.
     var wantsIt: Bool {
         switch self {
         case .start, .restart, .pin: true
@@ -22,7 +22,7 @@ enum BackendCommand: String, CaseIterable, Sendable {
     }
 }
 
-extension BackendCommand {
+extension BackendOperation {
     /// Whether a process that runs is stopped.
     var endsIt: Bool {
         switch self {
@@ -31,6 +31,6 @@ extension BackendCommand {
         }
     }
 
-    /// The refusal of queued requests after this command.
+    /// The refusal of queued requests after this operation.
     var refusal: Refusal { self == .disable ? .disabled : .stopped }
 }

@@ -1,15 +1,15 @@
-/// Commands of the page (start, stop, pin…).
-enum PageServiceCommands {
+/// Operations of the page (start, stop, pin…).
+enum PageServiceOperations {
     /// Four buttons with fixed positions and changing labels, so that the focus stays.
     static let script = #"""
         const confirmTime = 5000, shownTime = 3000;
 
-        class Commands {
+        class Operations {
           constructor(root, name) {
             this.name = name;
-            this.row = one(".commands", root);
+            this.row = one(".operations", root);
             this.row.setAttribute("aria-label", `Commands for ${name}`);
-            this.outcome = one(".command-outcome", root);
+            this.outcome = one(".operation-outcome", root);
             this.buttons = [...this.row.querySelectorAll("button")];
             this.buttons.forEach((button) => { button.onclick = () => this.press(button); });
           }
@@ -21,7 +21,7 @@ enum PageServiceCommands {
             this.show();
           }
 
-          /// Clear the outcome of a command once the service has changed to another state.
+          /// Clear the outcome of an operation once the service has changed to another state.
           forget() {
             const { state } = this.service;
             if (this.isBusy || !(now() - this.shownAt > shownTime)) return;
@@ -29,7 +29,7 @@ enum PageServiceCommands {
             if (state !== this.outcomeState) this.showOutcome("");
           }
 
-          /// Set the command of each button. A disabled button keeps its focus.
+          /// Set the operation of each button. A disabled button keeps its focus.
           show() {
             const { state, pinned } = this.service;
             const runs = state === "starting" || state === "awake";
@@ -38,13 +38,13 @@ enum PageServiceCommands {
             this.buttons.forEach((button, index) => {
               const verb = verbs[index];
               const possible = verb === "restart" ? runs : state !== "disabled" || verb === "enable";
-              if (button.dataset.command !== verb) this.call(button, verb);
+              if (button.dataset.operation !== verb) this.call(button, verb);
               button.setAttribute("aria-disabled", this.isBusy || !possible);
             });
           }
 
           call(button, verb, label = words[verb]) {
-            button.dataset.command = verb;
+            button.dataset.operation = verb;
             button.changed = now();
             say(button, label);
             button.setAttribute("aria-label", `${label}: ${this.name}`);
@@ -52,7 +52,7 @@ enum PageServiceCommands {
 
           /// Ask for confirmation if connections are open. Ignore a press on a button that has just changed.
           press(button) {
-            const verb = button.dataset.command;
+            const verb = button.dataset.operation;
             const { open } = this.service;
             if (button.getAttribute("aria-disabled") === "true" || now() - button.changed < 300) return;
             const isDisruptive = open > 0 && ["stop", "restart", "disable"].includes(verb);
@@ -61,7 +61,7 @@ enum PageServiceCommands {
               this.call(button, verb, `${words[verb]}? ${open} open`);
               announce(`Press once more to ${verb} ${this.name}: `
                 + `${count(open, "connection")} ${plural(open, "is", "are")} open.`);
-              setTimeout(() => { if (button.dataset.command === verb) this.call(button, verb); }, confirmTime);
+              setTimeout(() => { if (button.dataset.operation === verb) this.call(button, verb); }, confirmTime);
               return;
             }
             button.asked = undefined;
@@ -80,7 +80,7 @@ enum PageServiceCommands {
               this.showOutcome("The daemon did not respond.", true);
             }
             this.isBusy = false;
-            this.buttons.forEach((button) => this.call(button, button.dataset.command));
+            this.buttons.forEach((button) => this.call(button, button.dataset.operation));
             this.show();
           }
 
@@ -92,7 +92,7 @@ enum PageServiceCommands {
           }
         }
 
-        /// The state after a successful command.
+        /// The state after a successful operation.
         const outcomes = { start: "awake", stop: "asleep", restart: "awake", pin: "awake", disable: "disabled",
           enable: "asleep" };
 

@@ -1,5 +1,5 @@
-/// Commands of one client that wait for its upstream, in order.
-struct CommandQueue: Equatable {
+/// Client commands that wait for the upstream of one client, in order.
+struct ClientCommandQueue: Equatable {
     private struct Entry: Equatable {
         let text: [UInt8]
         /// What it says of which subscription; nil for a text that is no command.
@@ -10,7 +10,7 @@ struct CommandQueue: Equatable {
 
     private var entries: [Entry] = []
 
-    /// A sum of at most `Limits.queuedCommands`: every client has a queue, and few have commands in it.
+    /// A sum of at most `Limits.queuedClientCommands`: every client has a queue, and few have commands in it.
     var byteCount: Int { entries.reduce(0) { $0 + $1.text.count } }
     var commands: [[UInt8]] { entries.map(\.text) }
     var isEmpty: Bool { entries.isEmpty }
@@ -18,7 +18,9 @@ struct CommandQueue: Equatable {
 
     /// False: the queue is full, and the command is not in it.
     mutating func append(_ command: [UInt8]) -> Bool {
-        guard entries.count < Limits.queuedCommands, byteCount + command.count <= Limits.queuedCommandBytes else {
+        guard entries.count < Limits.queuedClientCommands,
+            byteCount + command.count <= Limits.queuedClientCommandBytes
+        else {
             return false
         }
         let request = try? ActionCableSession.read(command.span)

@@ -1,5 +1,5 @@
-/// The sentences that an operator gets for a command, made from what is known of the backend.
-struct CommandOutcome {
+/// The sentences that an operator gets for an operation, made from what is known of the backend.
+struct OperationOutcome {
     let name: String
     let process: ProcessID?
     let startup: Duration?
@@ -17,18 +17,18 @@ struct CommandOutcome {
         failure = backend.history.lastFailure
     }
 
-    /// The result of a command that does not wait.
-    func received(_ command: BackendCommand) -> CommandResult { .done("\(name) \(command.acknowledgement)") }
+    /// The result of an operation that does not wait.
+    func received(_ operation: BackendOperation) -> OperationResult { .done("\(name) \(operation.acknowledgement)") }
 
-    /// The result of a command that has waited.
-    func result(_ verdict: PendingCommand.Verdict, of command: BackendCommand) -> CommandResult {
+    /// The result of an operation that has waited.
+    func result(_ verdict: PendingOperation.Verdict, of operation: BackendOperation) -> OperationResult {
         switch verdict {
         case .isReady:
             let startup = startup.map { ", startup \($0.wholeMilliseconds) ms" } ?? ""
             let process = process.map { " (pid \($0.number)\(startup))" } ?? ""
-            return .done("\(name) is \(command == .pin ? "pinned and " : "")awake\(process)")
-        case .hasEnded: return .done("\(name) is \(command == .disable ? "disabled" : "stopped")")
-        case .isNoted: return received(command)
+            return .done("\(name) is \(operation == .pin ? "pinned and " : "")awake\(process)")
+        case .hasEnded: return .done("\(name) is \(operation == .disable ? "disabled" : "stopped")")
+        case .isNoted: return received(operation)
         case .hasFailed:
             guard let failure else { return .failed("\(name) did not start: in backoff") }
             return .failed((["\(name) did not start: \(failure.detail)"] + failure.lines).joined(separator: "\n"))
@@ -42,7 +42,7 @@ struct CommandOutcome {
     }
 }
 
-extension BackendCommand {
+extension BackendOperation {
     fileprivate var acknowledgement: String {
         switch self {
         case .start: "received the start command"

@@ -1,8 +1,8 @@
-/// A command whose end an operator waits for.
-struct PendingCommand: Equatable {
+/// An operation whose end an operator waits for.
+struct PendingOperation: Equatable {
     let ticket: Ticket
-    let command: BackendCommand
-    /// The generation at the time of the command; a restart needs a later one.
+    let operation: BackendOperation
+    /// The generation at the time of the operation; a restart needs a later one.
     let found: Generation
 
     enum Verdict: Equatable {
@@ -14,16 +14,16 @@ struct PendingCommand: Equatable {
         case isNoted
         /// The start failed.
         case hasFailed
-        /// Another command stopped it before it was ready.
+        /// Another operation stopped it before it was ready.
         case wasStopped
         /// Its processes do not end.
         case stopTimedOut
         case daemonLeaves
     }
 
-    /// Returns the verdict; nil while the command is running.
+    /// Returns the verdict; nil while the operation is running.
     func verdict(on machine: BackendMachine) -> Verdict? {
-        switch command {
+        switch operation {
         case .start, .pin, .restart: verdictOnStart(machine)
         case .stop, .disable: verdictOnStop(machine)
         case .unpin, .enable: .isNoted
@@ -32,17 +32,17 @@ struct PendingCommand: Equatable {
 
     private func verdictOnStart(_ machine: BackendMachine) -> Verdict? {
         switch machine.state {
-        case .awake: command == .restart && machine.generation <= found ? nil : .isReady
+        case .awake: operation == .restart && machine.generation <= found ? nil : .isReady
         case .starting: nil
         case .stopping(let stop):
             switch stop.cause {
             case .shutdown: .daemonLeaves
             case _ where machine.isStopOverdue: .stopTimedOut
             case .failure(_, restAfter: true): .hasFailed
-            case .idle, .command, .failure: stop.startsAgain ? nil : .wasStopped
+            case .idle, .operation, .failure: stop.startsAgain ? nil : .wasStopped
             }
         case .backoff: .hasFailed
-        // Not stopped by a command: one of its dependencies is disabled.
+        // Not stopped by an operation: one of its dependencies is disabled.
         case .asleep: [.usual, .pinned].contains(machine.standing) ? .hasFailed : .wasStopped
         case .shuttingDown: .daemonLeaves
         }
@@ -55,8 +55,8 @@ struct PendingCommand: Equatable {
     }
 }
 
-/// The result of a command, with a sentence for the operator.
-enum CommandResult: Equatable, Sendable {
+/// The result of an operation, with a sentence for the operator.
+enum OperationResult: Equatable, Sendable {
     case done(String)
     /// It failed.
     case failed(String)

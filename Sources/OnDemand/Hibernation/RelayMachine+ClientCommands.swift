@@ -1,4 +1,4 @@
-/// The commands of a client: sent, queued, or the cause of a wake.
+/// Client commands: sent, queued, or the cause of a wake.
 extension RelayMachine {
     mutating func command(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
         switch state {
@@ -36,15 +36,15 @@ extension RelayMachine {
     }
 
     mutating func wake(_ text: [UInt8], _ trigger: WakeTrigger, _ effects: inout [Effect]) {
-        var queue = CommandQueue()
+        var queue = ClientCommandQueue()
         guard queue.append(text) else { return end(.queueFull, &effects) }
         wake(queue, trigger, &effects)
     }
 
     /// A command while the upstream is on its way: what needs no backend is answered here, the rest waits.
     mutating func enqueue(
-        _ text: [UInt8], _ queue: CommandQueue, _ rules: Rules, _ effects: inout [Effect],
-        _ next: (CommandQueue) -> State
+        _ text: [UInt8], _ queue: ClientCommandQueue, _ rules: Rules, _ effects: inout [Effect],
+        _ next: (ClientCommandQueue) -> State
     ) {
         guard let request = try? ActionCableSession.read(text.span) else {
             return effects.append(.count(.ignoredCommand))
