@@ -2,7 +2,7 @@
 
 extension CableMachine {
     /// Bytes of a client, as its socket returned them: the part `unread` of `buffer`. At most
-    /// `Limits.sessionMessagesPerStep` messages are taken; what is left in `unread` then is for the next call. Replies
+    /// `Limits.cableMessagesPerStep` messages are taken; what is left in `unread` then is for the next call. Replies
     /// to them leave in one write. The time of day is for signed names that expire.
     mutating func receive(
         _ buffer: inout [UInt8], _ unread: inout Range<Int>, from client: UInt32, at now: Instant, unixSeconds: Int,
@@ -16,7 +16,7 @@ extension CableMachine {
         let messages = MessageRules(role: .fromClient, maximumMessageBytes: rules.maximumMessageBytes)
         var replies: [UInt8] = []
         var end: EndReason?
-        var left = Limits.sessionMessagesPerStep
+        var left = Limits.cableMessagesPerStep
         do throws(MessageViolation) {
             while end == nil, left > 0,
                 let message = try clients.slots[client].assembler.next(in: &buffer, &unread, messages)
@@ -64,9 +64,9 @@ extension CableMachine {
     private mutating func takeActionCable(
         _ text: Span<UInt8>, from client: UInt32, _ unixSeconds: Int, _ replies: inout [UInt8]
     ) {
-        let request: ActionCableSession.Request
+        let request: ActionCableProtocol.Request
         do throws(IgnoredReason) {
-            request = try ActionCableSession.read(text)
+            request = try ActionCableProtocol.read(text)
         } catch {
             counters.count(error)
             // A backend that is awake says itself what it thinks of it.
@@ -75,7 +75,7 @@ extension CableMachine {
         }
         let token = text.extracting(request.identifier.range.indices)
         let identifier = stored(request.identifier, in: text, of: client)
-        let step = ActionCableSession.step(
+        let step = ActionCableProtocol.step(
             for: request.command, state(of: identifier, with: client),
             isFull: isFull(client), hasBackend: rules.resolver.hasBackend
         ) {
@@ -102,16 +102,16 @@ extension CableMachine {
     }
 
     private mutating func takeTurboCable(_ text: Span<UInt8>, from client: UInt32, _ replies: inout [UInt8]) {
-        let request: TurboCableSession.Request
+        let request: TurboCableProtocol.Request
         do throws(IgnoredReason) {
-            request = try TurboCableSession.read(text)
+            request = try TurboCableProtocol.read(text)
         } catch {
             return counters.count(error)
         }
         let token = text.extracting(request.stream.range.indices)
         let identifier = stored(request.stream, in: text, of: client)
         let name = request.stream.string(in: text) ?? []
-        let step = TurboCableSession.step(
+        let step = TurboCableProtocol.step(
             for: request.command, state(of: identifier, with: client), isFull: isFull(client)
         ) { rules.resolver.publicStreams.allow(name) }
         switch step {
@@ -131,7 +131,7 @@ extension CableMachine {
             ?? [UInt8](copying: text.extracting(identifier.range.indices))
     }
 
-    private func state(of identifier: [UInt8], with client: UInt32) -> ActionCableSession.SubscriptionState {
+    private func state(of identifier: [UInt8], with client: UInt32) -> ActionCableProtocol.SubscriptionState {
         guard let subscription = table.subscriptions(of: client, identifier: identifier).first else {
             return .notSubscribed
         }

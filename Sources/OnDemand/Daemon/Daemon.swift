@@ -129,7 +129,7 @@ final class Daemon<K: Kernel>: EventHandler {
         case .proxy: proxy.ownReady(token)
         case .supervisor: supervisor.ready(token, readiness)
         case .commandRunner: supervisor.runner.terminalReady(token)
-        case .sessions: cableServer.ready(token, readiness)
+        case .cableServer: cableServer.ready(token, readiness)
         case .fabric: cableServer.redisReady(token, readiness)
         case .daemon: takeSignals()
         default: preconditionFailure("the kernel returned an unknown token")
@@ -142,7 +142,7 @@ final class Daemon<K: Kernel>: EventHandler {
         case .proxy: proxy.timerFired(key)
         case .supervisor: supervisor.timerFired(key)
         case .commandRunner: supervisor.runner.timerFired(key)
-        case .sessions: cableServer.timerFired(key)
+        case .cableServer: cableServer.timerFired(key)
         case .fabric: cableServer.redisTimerFired(key)
         case .systemd: manager.notifyWatchdog()
         case .daemon: ownTimerFired(key)
@@ -230,11 +230,11 @@ final class Daemon<K: Kernel>: EventHandler {
     /// Tickets tell which driver has asked; the end of a backend is told to both.
     private func deliver(_ reply: BackendReply) {
         switch reply {
-        case .admitted(_, let ticket, _) where ticket.isOfSession: cableServer.handle(reply)
-        case .refused(let ticket, _, _) where ticket.isOfSession: cableServer.handle(reply)
+        case .admitted(_, let ticket, _) where ticket.isOfCableSession: cableServer.handle(reply)
+        case .refused(let ticket, _, _) where ticket.isOfCableSession: cableServer.handle(reply)
         case .admitted, .refused, .operationEnded, .printed: proxy.handle(reply)
         case .closeTunnels, .generationEnded, .stateChanged:
-            // The upstreams of sessions are counted before the proxy looks whether any is left.
+            // The upstreams of cable sessions are counted before the proxy looks whether any is left.
             cableServer.handle(reply)
             cableReplies.takeAll().forEach(proxy.handle)
             proxy.handle(reply)

@@ -134,8 +134,8 @@ final class RedisConnection<K: Kernel> {
     private func read(_ connection: SubscriberMachine.Connection, _ number: UInt32) {
         // `pause` resumes it, and the end of the connection is noticed then.
         guard !isPaused || connection == .publishing else { return }
-        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
-        for _ in 0..<Limits.sessionReadsPerTurn {
+        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.cableReadBytes) }
+        for _ in 0..<Limits.cableReadsPerTurn {
             guard let link = links[position(connection)], link.number == number else { return }
             switch kernel.receive(from: link.descriptor, into: &buffer) {
             case .wouldBlock: return

@@ -3,7 +3,7 @@ struct ClientCommandQueue: Equatable {
     private struct Entry: Equatable {
         let text: [UInt8]
         /// What it says of which subscription; nil for a text that is no command.
-        let request: ActionCableSession.Request?
+        let request: ActionCableProtocol.Request?
         /// Of the identifier's content.
         let digest: UInt32
     }
@@ -23,7 +23,7 @@ struct ClientCommandQueue: Equatable {
         else {
             return false
         }
-        let request = try? ActionCableSession.read(command.span)
+        let request = try? ActionCableProtocol.read(command.span)
         let digest = request?.identifier.digest(in: command.span) ?? 0
         entries.append(Entry(text: command, request: request, digest: digest))
         return true
@@ -31,7 +31,7 @@ struct ClientCommandQueue: Equatable {
 
     /// The last command that begins or ends the subscription of this identifier. Only commands with the same digest are
     /// read again: a client may repeat its subscription often.
-    func subscriptionCommand(about identifier: JSONSlice, in text: [UInt8]) -> ActionCableSession.Command? {
+    func subscriptionCommand(about identifier: JSONSlice, in text: [UInt8]) -> ActionCableProtocol.Command? {
         let digest = identifier.digest(in: text.span)
         for entry in entries.reversed() where entry.digest == digest {
             guard let request = entry.request, request.command != .message,

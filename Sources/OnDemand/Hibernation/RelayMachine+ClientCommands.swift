@@ -18,7 +18,7 @@ extension RelayMachine {
 
     /// A command without an upstream: answered here where the backend is not needed.
     mutating func wakeIfNeeded(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
-        guard let request = try? ActionCableSession.read(text.span) else {
+        guard let request = try? ActionCableProtocol.read(text.span) else {
             return effects.append(.count(.ignoredCommand))
         }
         let known = journal.index(of: request.identifier, in: text.span)
@@ -46,7 +46,7 @@ extension RelayMachine {
         _ text: [UInt8], _ queue: ClientCommandQueue, _ rules: Rules, _ effects: inout [Effect],
         _ next: (ClientCommandQueue) -> State
     ) {
-        guard let request = try? ActionCableSession.read(text.span) else {
+        guard let request = try? ActionCableProtocol.read(text.span) else {
             return effects.append(.count(.ignoredCommand))
         }
         if request.command == .subscribe {
@@ -65,7 +65,7 @@ extension RelayMachine {
 
     /// A command of an attached client.
     mutating func send(_ text: [UInt8], _ rules: Rules, _ effects: inout [Effect]) {
-        guard let request = try? ActionCableSession.read(text.span) else {
+        guard let request = try? ActionCableProtocol.read(text.span) else {
             // The backend says what it thinks of it, and may keep something of it.
             isOpaque = true
             return effects.append(.send(text))
@@ -114,7 +114,7 @@ extension RelayMachine {
         effects.append(.sendBinary(payload))
     }
 
-    static func identifier(of request: ActionCableSession.Request, in text: [UInt8]) -> [UInt8] {
+    static func identifier(of request: ActionCableProtocol.Request, in text: [UInt8]) -> [UInt8] {
         Array(text[request.identifier.range.indices])
     }
 }

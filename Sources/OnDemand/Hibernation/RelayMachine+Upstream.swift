@@ -113,7 +113,7 @@ extension RelayMachine {
         state = .hibernating
         isOpaque = false  // Of the refused connection nothing is left.
         for text in queue.commands {
-            guard let request = try? ActionCableSession.read(text.span), request.command == .subscribe else {
+            guard let request = try? ActionCableProtocol.read(text.span), request.command == .subscribe else {
                 effects.append(.count(.ignoredCommand))
                 continue
             }

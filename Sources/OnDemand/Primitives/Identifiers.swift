@@ -32,12 +32,12 @@ struct Ticket: Hashable, Sendable {
     init(ofBackend count: UInt64) { number = Self.firstOfBackends + count }
 
     /// For a client of a cable.
-    init(ofSession count: UInt64) { number = Self.firstOfSessions + count }
+    init(ofCableSession count: UInt64) { number = Self.firstOfCableSessions + count }
 
-    private static let firstOfSessions: UInt64 = 1 << 62
+    private static let firstOfCableSessions: UInt64 = 1 << 62
 
     var isOfBackend: Bool { number > Self.firstOfBackends }
-    var isOfSession: Bool { number > Self.firstOfSessions && number < Self.firstOfBackends }
+    var isOfCableSession: Bool { number > Self.firstOfCableSessions && number < Self.firstOfBackends }
 }
 
 /// The number of a cable, stable across reloads. It is reused only after the last client has left and when no request

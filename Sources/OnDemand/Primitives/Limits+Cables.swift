@@ -39,16 +39,16 @@ extension Limits {
     static let turboCableSilence: Duration = .seconds(60)
 
     /// One read of a cable's client, of its upstream or from Redis. One with small frames may hold thousands.
-    static let sessionReadBytes = 16 * 1024
+    static let cableReadBytes = 16 * 1024
     /// Reads of one client in an iteration of the event loop; the rest is read in the next one.
-    static let sessionReadsPerTurn = 4
+    static let cableReadsPerTurn = 4
     /// Messages of a client or upstream that are handled in one step, which is at most half a millisecond of work: a
     /// message may cost a system call, or a comparison with all subscriptions of its client.
-    static let sessionMessagesPerStep = 32
+    static let cableMessagesPerStep = 32
     /// Steps of all clients and upstreams that became ready in an iteration, and the time for them. Further ones are
     /// resumed in the next iteration, within `resumedTimePerTurn`, each with one step.
-    static let sessionStepsPerTurn = 64
-    static let sessionTimePerTurn: Duration = .milliseconds(2)
+    static let cableStepsPerTurn = 64
+    static let cableTimePerTurn: Duration = .milliseconds(2)
     /// Deliveries in one iteration of the event loop: other clients wait no longer for a broadcast to many.
     static let cableDeliveryTime: Duration = .milliseconds(2)
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.

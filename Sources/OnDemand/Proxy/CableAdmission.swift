@@ -67,7 +67,7 @@ final class CableAdmission<K: Kernel> {
 
     /// Verifies the client's token. Returns its connection for the cable server; nil if the session goes on, with a
     /// response or with the request to the cable's backend.
-    func open(_ id: CableID, _ session: HTTPSession, isDraining: Bool) -> SessionTransfer? {
+    func open(_ id: CableID, _ session: HTTPSession, isDraining: Bool) -> CableSessionTransfer? {
         guard let upgrade = session.machine.request?.parsed.cable?.upgrade else {
             preconditionFailure("a cable client without a handshake")
         }
@@ -110,7 +110,7 @@ final class CableAdmission<K: Kernel> {
             retryAfterSeconds: Refusal.connectionLimitRetry.secondsRoundedUp)
     }
 
-    private func verdict(on upgrade: CableUpgrade, _ access: CableAccess) -> SessionTransfer.Verdict {
+    private func verdict(on upgrade: CableUpgrade, _ access: CableAccess) -> CableSessionTransfer.Verdict {
         guard let tokens = access.tokens else { return .accepted(identifiers: nil) }
         guard let token = upgrade.token else {
             return tokens.isRequired ? .refused(.unauthorized) : .accepted(identifiers: nil)
@@ -124,7 +124,7 @@ final class CableAdmission<K: Kernel> {
 
     /// The backend has accepted a client of a cable: both sockets move to the cable server. nil: the connection is a
     /// tunnel, because another subprotocol was chosen or the request cannot be repeated.
-    func openAccepted(_ session: HTTPSession) -> SessionTransfer? {
+    func openAccepted(_ session: HTTPSession) -> CableSessionTransfer? {
         guard let opening = session.machine.tunnelOpening, opening.switchesToActionCable,
             let handshake = session.machine.request?.parsed.cable,
             let lease = session.lease, let descriptor = session.upstream?.descriptor,
@@ -158,11 +158,11 @@ final class CableAdmission<K: Kernel> {
     }
 
     private func transfer(
-        _ session: HTTPSession, _ upgrade: CableUpgrade, _ verdict: SessionTransfer.Verdict, to id: CableID,
+        _ session: HTTPSession, _ upgrade: CableUpgrade, _ verdict: CableSessionTransfer.Verdict, to id: CableID,
         _ backend: BackendTransfer? = nil, response: [UInt8]? = nil, earlyBytes: [UInt8]? = nil
-    ) -> SessionTransfer {
+    ) -> CableSessionTransfer {
         transferred(to: id)
-        return SessionTransfer(
+        return CableSessionTransfer(
             cable: id, descriptor: session.client.descriptor, admission: session.admission, upgrade: upgrade,
             response: response ?? upgrade.response, verdict: verdict,
             earlyBytes: earlyBytes ?? session.machine.takeEarlyBytes(), address: session.machine.remoteAddress,

@@ -1,6 +1,6 @@
 /// A client's connection while it speaks HTTP: its machine, its sockets, and what it holds.
 ///
-/// It ends with the connection, or when the connection becomes a tunnel or a session of a cable: then the sockets move
+/// It ends with the connection, or when the connection becomes a tunnel or a cable session: then the sockets move
 /// to the relay or to the cable server.
 final class HTTPSession {
     var machine: ExchangeMachine

@@ -238,7 +238,7 @@ final class HTTPSessionDriver<K: Kernel> {
         trimMemoryWhenEmpty()
     }
 
-    /// The connection ends, or becomes a session of a cable.
+    /// The connection ends, or becomes a cable session.
     private func end(_ session: HTTPSession) {
         leaveHTTP(session)
         relay.freeSlot(session.token.index)
@@ -290,8 +290,8 @@ final class HTTPSessionDriver<K: Kernel> {
         }
     }
 
-    /// The connection becomes a session of a cable.
-    private func move(_ session: HTTPSession, _ transfer: SessionTransfer) {
+    /// The connection becomes a cable session.
+    private func move(_ session: HTTPSession, _ transfer: CableSessionTransfer) {
         end(session)
         kernel.unwatch(session.client.descriptor)
         memory.connectionChanged()

@@ -1,7 +1,7 @@
 /// The connections that speak HTTP, by the index of their slot.
 ///
-/// Invariant: a session is in the table from its accept until its connection ends or becomes a tunnel or a session of a
-/// cable.
+/// Invariant: a session is in the table from its accept until its connection ends or becomes a tunnel or a cable
+/// session.
 final class HTTPSessionTable {
     private var slots = Slots()
 

@@ -59,7 +59,8 @@ final class ServiceTable<K: Kernel> {
         countChanged(of: lease.backend)
     }
 
-    /// A request, a tunnel or a session has ended its use of a backend. An uncounted one has returned its lease before.
+    /// A request, a tunnel or a cable session has ended its use of a backend. An uncounted one has returned its lease
+    /// before.
     func endUse(of lease: Lease, wasUncounted: Bool) {
         guard wasUncounted else { return returnLease(lease) }
         services[lease.backend.index].uncounted -= 1

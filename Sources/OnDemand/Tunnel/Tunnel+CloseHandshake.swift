@@ -66,7 +66,7 @@ extension Tunnel {
                     closeHandshake = .failed(discarded: discarded + UInt16(more))
                 }
                 var ignored = Traffic.Direction()
-                _ = RelayDirection.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
+                _ = TunnelDirection.follow(buffers.ordinary.span.extracting(0..<count), &clientFrames, &ignored)
                 // After a protocol violation frames are no longer parsed. Only the client's end or the timer ends the
                 // tunnel.
                 if down.pending.isEmpty, clientFrames?.hasSeenClose ?? false { return .over(.closeHandshake) }

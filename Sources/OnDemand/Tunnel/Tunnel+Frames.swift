@@ -1,7 +1,7 @@
 /// The frames of an open tunnel: what a piece of bytes means for it, and the end after a violation.
 extension Tunnel {
     @inline(__always)
-    mutating func note(_ piece: RelayDirection.Piece, from side: Peer, _ traffic: inout Traffic) {
+    mutating func note(_ piece: TunnelDirection.Piece, from side: Peer, _ traffic: inout Traffic) {
         if let code = piece.summary.closeCode { traffic.countClose(code.number) }
         if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
         guard let violation = piece.violation else { return }

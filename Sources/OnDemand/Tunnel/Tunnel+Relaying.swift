@@ -33,7 +33,7 @@ extension Tunnel {
 
     /// `traffic` holds the counters of all services by index.
     mutating func relayOnce(through kernel: some Kernel, buffers: inout ReadBuffers, traffic: inout [Traffic])
-        -> RelayOutcome
+        -> TunnelOutcome
     {
         let spokeBefore = speaksForBackend
         let progress = relay(through: kernel, buffers: &buffers, traffic: &traffic)
@@ -41,7 +41,7 @@ extension Tunnel {
         let sawClientData = hasClientData && isUncounted
         hasClientData = false
         let backendBroke = protocolViolation == nil && !spokeBefore && speaksForBackend
-        return RelayOutcome(
+        return TunnelOutcome(
             progress: progress, sawClientData: sawClientData, sentClose: closeHandshake.isSent,
             backendBroke: backendBroke,
             needsAttention: backendBroke || protocolViolation != nil || up.isPaused || needsTimer)
@@ -74,10 +74,10 @@ extension Tunnel {
         traffic.tunnels += 1
         up.pending = bytes.restOfHead
         down.pending = bytes.head
-        let early = RelayDirection.follow(bytes.earlyFrames.span, &serverFrames, &traffic.fromBackend)
+        let early = TunnelDirection.follow(bytes.earlyFrames.span, &serverFrames, &traffic.fromBackend)
         down.pending.append(bytes.earlyFrames[..<early.count])
         note(early, from: .upstream, &traffic)
-        let eager = RelayDirection.follow(bytes.toUpstream.span, &clientFrames, &traffic.fromClients)
+        let eager = TunnelDirection.follow(bytes.toUpstream.span, &clientFrames, &traffic.fromClients)
         up.pending.append(bytes.toUpstream[..<eager.count])
         note(eager, from: .client, &traffic)
     }

@@ -4,7 +4,7 @@
 /// a test checks the sum.
 struct Tunnel {
     /// Client to backend.
-    var up = RelayDirection()
+    var up = TunnelDirection()
     /// The backend ended without a close frame, and the daemon sent one in its place.
     var sentCloseForBackend = false
     /// The share of a turn was used up. The tunnel is resumed in the next turn.
@@ -12,7 +12,7 @@ struct Tunnel {
     /// Generation of the slot, for tokens. 0: no tunnel is open at this slot.
     var generation: UInt32 = 0
     /// Backend to client.
-    var down = RelayDirection()
+    var down = TunnelDirection()
     /// The lease was returned: this tunnel does not keep its backend awake.
     var isUncounted = false
     /// The upstream is closed, and its use has ended. The client's end of the close handshake is awaited.

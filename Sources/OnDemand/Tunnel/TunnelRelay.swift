@@ -132,7 +132,7 @@ final class TunnelRelay<K: Kernel> {
         ended(table.relayOnce(of: index, through: kernel), of: index)
     }
 
-    private func ended(_ outcome: RelayOutcome, of index: Int) {
+    private func ended(_ outcome: TunnelOutcome, of index: Int) {
         if outcome.sawClientData { recordClientData(index) }
         if outcome.needsAttention { attend(to: index, after: outcome) }
         if outcome.sentClose { releaseBackend(of: index) }
@@ -149,7 +149,7 @@ final class TunnelRelay<K: Kernel> {
     }
 
     /// Handles a turn that needs attention.
-    private func attend(to index: Int, after outcome: RelayOutcome) {
+    private func attend(to index: Int, after outcome: TunnelOutcome) {
         let (hasViolation, isPaused) = table.tunnels.peek(at: index) { ($0.protocolViolation != nil, $0.up.isPaused) }
         if hasViolation { logViolation(of: index) }
         if outcome.backendBroke { logBackendEnd(of: index) }

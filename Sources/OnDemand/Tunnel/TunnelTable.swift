@@ -32,7 +32,7 @@ struct TunnelTable {
             readiness, for: token, through: kernel, buffers: &buffers, traffic: &traffic)
     }
 
-    mutating func relayOnce(of index: Int, through kernel: some Kernel) -> RelayOutcome {
+    mutating func relayOnce(of index: Int, through kernel: some Kernel) -> TunnelOutcome {
         tunnels[index].relayOnce(through: kernel, buffers: &buffers, traffic: &traffic)
     }
 

@@ -13,7 +13,7 @@ struct SubscriptionJournalTests {
 
     private func index(of identifier: String, in journal: SubscriptionJournal) throws -> Int? {
         let text = RelayBench.command("subscribe", identifier)
-        let request = try ActionCableSession.read(text.span)
+        let request = try ActionCableProtocol.read(text.span)
         return journal.index(of: request.identifier, in: text.span)
     }
 
@@ -153,13 +153,13 @@ struct ClientCommandQueueTests {
     func last() throws {
         var queue = ClientCommandQueue()
         let (a, b) = (#""a""#, #""b""#)
-        func last(_ identifier: String) throws -> ActionCableSession.Command? {
+        func last(_ identifier: String) throws -> ActionCableProtocol.Command? {
             let text = RelayBench.command("subscribe", identifier)
-            return queue.subscriptionCommand(about: try ActionCableSession.read(text.span).identifier, in: text)
+            return queue.subscriptionCommand(about: try ActionCableProtocol.read(text.span).identifier, in: text)
         }
         #expect(try last(a) == nil)
         for (command, identifier, expected) in [
-            ("subscribe", a, ActionCableSession.Command.subscribe), ("message", a, .subscribe),
+            ("subscribe", a, ActionCableProtocol.Command.subscribe), ("message", a, .subscribe),
             ("unsubscribe", b, .subscribe), ("unsubscribe", a, .unsubscribe), ("message", a, .unsubscribe),
         ] {
             let isTaken = queue.append(RelayBench.command(command, identifier))

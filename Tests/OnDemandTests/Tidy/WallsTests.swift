@@ -24,7 +24,7 @@ struct WallsTests {
         "Probing": ["Primitives", "HTTP", "WebSocket", "Crypto", "Backend"],
         "Supervisor": ["Primitives", "HTTP", "Kernel", "EventLoop", "Backend", "Probing", "Observability", "Commands"],
         "Status": ["Primitives", "Observability", "Routing", "JSON"],
-        "Sessions": [
+        "CableServer": [
             "Primitives", "Kernel", "EventLoop", "Observability", "Cable", "WebSocket", "HTTP", "Exchange", "Redis",
             "Fabric", "Backend", "Hibernation", "Crypto", "Commands",
         ],
@@ -32,7 +32,7 @@ struct WallsTests {
         "Tunnel": ["Primitives", "Kernel", "EventLoop", "Exchange", "WebSocket", "Backend", "Observability"],
         "Proxy": [
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
-            "Observability", "Status", "Control", "Cable", "Sessions", "Hibernation", "Tunnel", "Commands",
+            "Observability", "Status", "Control", "Cable", "CableServer", "Hibernation", "Tunnel", "Commands",
         ],
         "Control": ["Primitives", "JSON", "HTTP", "Backend", "Kernel", "Observability"],
         "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis", "Commands"],

@@ -158,7 +158,7 @@ struct CableServerTests {
         for client in floods { client.peer.send(payloads.flatMap { FrameWriter.frame(.ping, $0, key: mask) }) }
         let pongs = payloads.flatMap { FrameWriter.pong($0) }
         // At most so many are answered in a turn, of all clients.
-        let share = Limits.sessionStepsPerTurn * Limits.sessionMessagesPerStep
+        let share = Limits.cableStepsPerTurn * Limits.cableMessagesPerStep
         var answered = 0
         var turns = 0
         var otherAt: Int?

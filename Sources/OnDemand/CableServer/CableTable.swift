@@ -10,9 +10,9 @@ final class CableTable<K: Kernel> {
 
     private let reactor: Reactor<K>
     private let log: Log
-    private let sessions: SessionTable<K>
+    private let sessions: CableSessionTable<K>
     private let upstreams: UpstreamConnections<K>
-    private let leases: SessionLeases
+    private let leases: CableSessionLeases
     private unowned let owner: any CableOwner
     /// By the index of their `CableID`; nil where no cable has the number.
     private var entries: [Entry?] = []
@@ -21,8 +21,8 @@ final class CableTable<K: Kernel> {
     var closeJitter = Duration.zero
 
     init(
-        reactor: Reactor<K>, log: Log, sessions: SessionTable<K>, upstreams: UpstreamConnections<K>,
-        leases: SessionLeases, owner: any CableOwner
+        reactor: Reactor<K>, log: Log, sessions: CableSessionTable<K>, upstreams: UpstreamConnections<K>,
+        leases: CableSessionLeases, owner: any CableOwner
     ) {
         self.reactor = reactor
         self.log = log

@@ -1,5 +1,5 @@
 /// Moves the bytes of one direction: one read, the meaning of its frames, one write.
-extension RelayDirection {
+extension TunnelDirection {
     enum Passed {
         case piece(Piece)
         case nothing

@@ -90,8 +90,8 @@ final class CableDriver<K: Kernel> {
     // MARK: The machine
 
     /// Calls the machine, and performs what it has decided.
-    func call<Result>(_ body: (inout CableMachine, Instant, inout SessionWriter<K>) -> Result) -> Result {
-        var writer = SessionWriter(kernel: kernel)
+    func call<Result>(_ body: (inout CableMachine, Instant, inout CableSessionWriter<K>) -> Result) -> Result {
+        var writer = CableSessionWriter(kernel: kernel)
         let result = body(&machine, kernel.now(), &writer)
         settle()
         return result

@@ -9,12 +9,12 @@ final class UpstreamConnections<K: Kernel> {
     private let reactor: Reactor<K>
     private let log: Log
     /// For the shares of a turn, which clients and upstreams have in common.
-    private let sessions: SessionTable<K>
+    private let sessions: CableSessionTable<K>
     /// Empty while no client is connected.
     private var buffer: [UInt8] = []
     private var lastNumber: UInt32 = 0
 
-    init(reactor: Reactor<K>, log: Log, sessions: SessionTable<K>) {
+    init(reactor: Reactor<K>, log: Log, sessions: CableSessionTable<K>) {
         self.reactor = reactor
         self.log = log
         self.sessions = sessions
@@ -74,7 +74,7 @@ final class UpstreamConnections<K: Kernel> {
     }
 
     private func token(_ upstream: Upstream, _ index: Int) -> Token {
-        Token(SessionToken.relay, index: index, generation: upstream.number)
+        Token(CableServerToken.relay, index: index, generation: upstream.number)
     }
 
     func ready(
@@ -170,8 +170,8 @@ final class UpstreamConnections<K: Kernel> {
             upstream.unhandled = []
             take(&bytes, bytes.count, from: upstream, of: index, relay, isResumed: true, for: handler)
         }
-        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
-        for _ in 0..<Limits.sessionReadsPerTurn {
+        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.cableReadBytes) }
+        for _ in 0..<Limits.cableReadsPerTurn {
             guard handler.isCurrent(upstream, relay, index), handler.mayRead(for: index), upstream.unhandled.isEmpty
             else { return }
             guard isResumed || sessions.takeStep() else { break }
@@ -213,13 +213,13 @@ final class UpstreamConnections<K: Kernel> {
             unread = max(0, length - head.count)..<count
         }
         let rules = MessageRules(role: .fromServer, maximumMessageBytes: Limits.upstreamMessageBytes)
-        var left = Limits.sessionMessagesPerStep
+        var left = Limits.cableMessagesPerStep
         while handler.isCurrent(upstream, relay, index) {
             if left == 0, !unread.isEmpty {
                 guard !isResumed, handler.mayRead(for: index), sessions.takeStep() else {
                     return postpone(bytes[unread], of: upstream, index, handler)
                 }
-                left = Limits.sessionMessagesPerStep
+                left = Limits.cableMessagesPerStep
             }
             left -= 1
             let message: IncomingMessage?

@@ -1,12 +1,12 @@
-/// Serves the clients of all cables: dispatches events to their parts, and has the lives of sessions.
+/// Serves the clients of all cables: dispatches events to their parts, and has the lives of cable sessions.
 ///
 /// The proxy accepts a connection, reads the request head and decides about origin, subprotocol and token. Then the
 /// socket moves here in a message (`CableRequest.open`), and every later event of it belongs to this driver. Broadcasts
 /// arrive as messages too: their reply is posted first, and their delivery begins after the replies were sent.
 ///
-/// The parts: `SessionTable` has the sockets of clients, `CableDriver` the machine, messages and end of one cable,
-/// `CableRelays` its clients' ways to a backend, `UpstreamConnections` the sockets of backends, `SessionLeases` what is
-/// asked of backends.
+/// The parts: `CableSessionTable` has the sockets of clients, `CableDriver` the machine, messages and end of one cable,
+/// `CableRelays` its clients' ways to a backend, `UpstreamConnections` the sockets of backends, `CableSessionLeases`
+/// what is asked of backends.
 ///
 /// One turn of the event loop: ready sockets are read; timers send pings and end stalled clients; messages are handled;
 /// then `iterationEnded` delivers queued messages for at most `Limits.cableDeliveryTime`, and asks for another turn if
@@ -19,9 +19,9 @@ final class CableServer<K: Kernel> {
     private let replies: Mailbox<CableReply>
     /// The mailbox whose messages make the daemon deliver those of the others.
     private let work: Mailbox<BackendRequest>
-    let sessions: SessionTable<K>
+    let sessions: CableSessionTable<K>
     private let upstreams: UpstreamConnections<K>
-    private let leases: SessionLeases
+    private let leases: CableSessionLeases
     private(set) var cables: CableTable<K>!
     private let streams: AwaitedStreams
     /// Cables that this turn has touched.
@@ -38,9 +38,9 @@ final class CableServer<K: Kernel> {
         self.replies = replies
         self.work = work
         streams = AwaitedStreams(replies: streamReplies, work: work)
-        sessions = SessionTable(reactor: reactor)
+        sessions = CableSessionTable(reactor: reactor)
         upstreams = UpstreamConnections(reactor: reactor, log: log, sessions: sessions)
-        leases = SessionLeases(requests: work, replies: replies)
+        leases = CableSessionLeases(requests: work, replies: replies)
         cables = CableTable(
             reactor: reactor, log: log, sessions: sessions, upstreams: upstreams, leases: leases, owner: self)
     }
@@ -96,10 +96,10 @@ final class CableServer<K: Kernel> {
     func handle(_ reply: BackendReply) {
         switch reply {
         case .admitted(let id, let ticket, let generation):
-            guard ticket.isOfSession else { return }
+            guard ticket.isOfCableSession else { return }
             if !redeem(ticket, generation) { leases.ended(id, generation) }
         case .refused(let ticket, let refusal, let retryAfter):
-            guard ticket.isOfSession else { return }
+            guard ticket.isOfCableSession else { return }
             _ = redeem(ticket, nil, retryAfter: refusal.needsOperator ? nil : retryAfter)
         case .closeTunnels(let id, let generation, _, let window):
             for entry in cables.all { entry.relays.stopRelaying(behind: id, generation, within: window) }
@@ -120,11 +120,11 @@ final class CableServer<K: Kernel> {
     private func cable(of index: Int) -> CableDriver<K>? { cables[sessions.peek(at: index) { $0.cable }]?.cable }
     private func relays(of index: Int) -> CableRelays<K>? { cables[sessions.peek(at: index) { $0.cable }]?.relays }
 
-    private func open(_ transfer: SessionTransfer) {
+    private func open(_ transfer: CableSessionTransfer) {
         let index: Int
         do throws(SystemError) {
             index = try sessions.open(
-                Session(
+                CableSession(
                     descriptor: transfer.descriptor, cable: transfer.cable, stage: .refused(kibibytes: 0),
                     admission: transfer.admission, address: transfer.address))
         } catch {
@@ -145,15 +145,16 @@ final class CableServer<K: Kernel> {
     }
 
     private func accept(
-        _ index: Int, _ transfer: SessionTransfer, _ identifiers: [UInt8]?, _ entry: CableTable<K>.Entry
+        _ index: Int, _ transfer: CableSessionTransfer, _ identifiers: [UInt8]?, _ entry: CableTable<K>.Entry
     ) {
         let isWelcomed = transfer.backend?.upstream == nil
         let generation = sessions.peek(at: index) { $0.generation }
         let secret = SIDSecret(high: kernel.random(), low: kernel.random())
         entry.cable.call { machine, now, writer in
             let client = machine.open(
-                SessionWriter<K>.name(of: index, transfer.descriptor), transfer.upgrade.cableProtocol, secret: secret,
-                identifiers: identifiers, response: transfer.response, isWelcomed: isWelcomed, at: now, &writer)
+                CableSessionWriter<K>.name(of: index, transfer.descriptor), transfer.upgrade.cableProtocol,
+                secret: secret, identifiers: identifiers, response: transfer.response, isWelcomed: isWelcomed,
+                at: now, &writer)
             sessions.move(index, to: .open(client: client))
         }
         guard sessions.contains(index: index, generation: generation) else { return giveUp(transfer.backend) }
@@ -164,7 +165,7 @@ final class CableServer<K: Kernel> {
         cables.continueDrain(of: transfer.cable)
     }
 
-    private func refuse(_ index: Int, _ transfer: SessionTransfer, _ reason: ActionCableFrame.DisconnectReason) {
+    private func refuse(_ index: Int, _ transfer: CableSessionTransfer, _ reason: ActionCableFrame.DisconnectReason) {
         let bytes = transfer.response + ActionCableFrame.refusal(reason)
         // A new socket takes a few hundred bytes at once.
         _ = kernel.send(bytes.span, to: transfer.descriptor)
@@ -206,7 +207,7 @@ final class CableServer<K: Kernel> {
     // MARK: Sockets and timers
 
     func ready(_ token: Token, _ readiness: Readiness) {
-        switch SessionToken(token) {
+        switch CableServerToken(token) {
         case .session: clientReady(token, readiness)
         case .relay: if sessions.isTaken(token.index) { relays(of: token.index)?.upstreamReady(token, readiness) }
         case .delivery: work.post(.cableWork)
@@ -237,8 +238,8 @@ final class CableServer<K: Kernel> {
     }
 
     func timerFired(_ key: TimerKey) {
-        let token = Token(SessionToken.session, index: key.index, generation: key.generation)
-        switch SessionTimer(key) {
+        let token = Token(CableServerToken.session, index: key.index, generation: key.generation)
+        switch CableServerTimer(key) {
         case .session: if sessions.contains(token) { sessionTimerFired(token.index) }
         case .relay: if sessions.contains(token) { relays(of: token.index)?.timerFired(of: token.index) }
         case .cable:
@@ -287,7 +288,7 @@ final class CableServer<K: Kernel> {
 
 // MARK: - For its parts
 
-extension CableServer: SessionHandler, CableOwner {
+extension CableServer: CableSessionHandler, CableOwner {
     func receive(_ bytes: inout [UInt8], _ unread: inout Range<Int>, from client: UInt32, of index: Int) {
         guard let cable = cable(of: index) else { return }
         let seconds = Int(kernel.wallClock().seconds)
@@ -327,7 +328,7 @@ extension CableServer: SessionHandler, CableOwner {
 
     /// nil: an action before has closed the session. No slot is taken again before all actions are performed.
     private func index(of connection: UInt64) -> Int? {
-        let index = SessionWriter<K>.index(of: connection)
+        let index = CableSessionWriter<K>.index(of: connection)
         return sessions.isTaken(index) ? index : nil
     }
 

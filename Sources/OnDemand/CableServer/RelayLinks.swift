@@ -9,16 +9,16 @@
 /// - A lease that was entered is returned once: by the end of the upstream, or where none could be made.
 final class RelayLinks<K: Kernel> {
     private let reactor: Reactor<K>
-    private let sessions: SessionTable<K>
+    private let sessions: CableSessionTable<K>
     private let upstreams: UpstreamConnections<K>
-    private let leases: SessionLeases
+    private let leases: CableSessionLeases
     private unowned let owner: CableRelays<K>
     /// Where upstreams come from.
     private var reserve = UpstreamReserve()
 
     init(
-        reactor: Reactor<K>, sessions: SessionTable<K>, upstreams: UpstreamConnections<K>, leases: SessionLeases,
-        owner: CableRelays<K>
+        reactor: Reactor<K>, sessions: CableSessionTable<K>, upstreams: UpstreamConnections<K>,
+        leases: CableSessionLeases, owner: CableRelays<K>
     ) {
         self.reactor = reactor
         self.sessions = sessions

@@ -11,8 +11,8 @@
 final class CableRelays<K: Kernel> {
     private let cable: CableDriver<K>
     private let reactor: Reactor<K>
-    private let sessions: SessionTable<K>
-    private let leases: SessionLeases
+    private let sessions: CableSessionTable<K>
+    private let leases: CableSessionLeases
     private var links: RelayLinks<K>!
     private var restoring: Restoring<K>!
     private unowned let group: any RelayGroup
@@ -32,8 +32,8 @@ final class CableRelays<K: Kernel> {
     private(set) var counters = HibernationCounters()
 
     init(
-        of cable: CableDriver<K>, reactor: Reactor<K>, sessions: SessionTable<K>, upstreams: UpstreamConnections<K>,
-        leases: SessionLeases, group: any RelayGroup
+        of cable: CableDriver<K>, reactor: Reactor<K>, sessions: CableSessionTable<K>,
+        upstreams: UpstreamConnections<K>, leases: CableSessionLeases, group: any RelayGroup
     ) {
         self.cable = cable
         self.reactor = reactor
@@ -122,7 +122,7 @@ final class CableRelays<K: Kernel> {
     /// The client was connected when its cable had no backend, or another one. It gets a way to the backend by a
     /// connection of its own, and would wait in vain for a response to its subscription.
     private func relayNothing(_ command: RelayMachine.Event, of index: Int) {
-        guard case .clientCommand(let text) = command, let request = try? ActionCableSession.read(text.span),
+        guard case .clientCommand(let text) = command, let request = try? ActionCableProtocol.read(text.span),
             request.command == .subscribe || sessions.peek(at: index, for: { $0.departure != nil })
         else {
             counters.ignoredCommands += 1
@@ -212,14 +212,14 @@ final class CableRelays<K: Kernel> {
 
     /// Calls the cable's machine with the client's number, if the client is open.
     private func toClient(
-        _ index: Int, _ body: (inout CableMachine, UInt32, Instant, inout SessionWriter<K>) -> Void
+        _ index: Int, _ body: (inout CableMachine, UInt32, Instant, inout CableSessionWriter<K>) -> Void
     ) {
         guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
         cable.call { body(&$0, client, $1, &$2) }
     }
 
     /// Asks a client to reconnect, at a random time within `window`. It stays subscribed until then.
-    func depart(_ index: Int, _ departure: Session.Departure, within window: Duration) {
+    func depart(_ index: Int, _ departure: CableSession.Departure, within window: Duration) {
         guard window > .zero else { return toClient(index) { $0.end($1, departure.reason, at: $2, &$3) } }
         guard case .open = sessions.peek(at: index, for: { $0.stage }),
             sessions.peek(at: index, for: { $0.departure == nil })

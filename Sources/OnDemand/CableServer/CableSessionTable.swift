@@ -1,20 +1,20 @@
 /// The sockets of the cables' clients: what is open, what is read, and what is left of it for a later turn.
 ///
-/// One turn of the event loop: each ready socket is read at most `Limits.sessionReadsPerTurn` times, and all clients
-/// and upstreams together take a `SessionShare` of steps. What a step leaves is kept here and resumed by the event
+/// One turn of the event loop: each ready socket is read at most `Limits.cableReadsPerTurn` times, and all clients
+/// and upstreams together take a `CableShare` of steps. What a step leaves is kept here and resumed by the event
 /// loop.
 ///
 /// Invariants:
 /// - A slot is used again only after `remove`, which closes the socket and disarms the timer.
 /// - A paused client is not read; `resume` continues with what is left of the last read.
-final class SessionTable<K: Kernel> {
+final class CableSessionTable<K: Kernel> {
     private let reactor: Reactor<K>
-    private var sessions = Slab(empty: Session.empty)
+    private var sessions = Slab(empty: CableSession.empty)
     /// Empty while no client is connected.
     private var buffer: [UInt8] = []
     /// What was read and is not handled yet, by session. Only floods leave any.
     private var unhandled: [Int: [UInt8]] = [:]
-    private var share = SessionShare()
+    private var share = CableShare()
 
     init(reactor: Reactor<K>) { self.reactor = reactor }
 
@@ -33,10 +33,12 @@ final class SessionTable<K: Kernel> {
 
     /// Reads one member of a session, without a copy of the others.
     @inline(__always)
-    func peek<Result>(at index: Int, for thing: (Session) -> Result) -> Result { sessions.peek(at: index, for: thing) }
+    func peek<Result>(at index: Int, for thing: (CableSession) -> Result) -> Result {
+        sessions.peek(at: index, for: thing)
+    }
 
     func token(_ index: Int) -> Token {
-        Token(SessionToken.session, index: index, generation: sessions.peek(at: index) { $0.generation })
+        Token(CableServerToken.session, index: index, generation: sessions.peek(at: index) { $0.generation })
     }
 
     /// nil: the slot is free, or the cable serves its client alone.
@@ -45,7 +47,7 @@ final class SessionTable<K: Kernel> {
     func has(_ relay: Relay, _ index: Int) -> Bool { self.relay(of: index) === relay }
 
     /// The relays of the sessions that are chosen. A call for one of them may end others: those are skipped.
-    func visitRelays(where isChosen: (Session, Relay) -> Bool, _ body: (Int, Relay) -> Void) {
+    func visitRelays(where isChosen: (CableSession, Relay) -> Bool, _ body: (Int, Relay) -> Void) {
         let chosen = sessions.indices.filter { index in
             sessions.peek(at: index) { session in session.relay.map { isChosen(session, $0) } ?? false }
         }
@@ -68,7 +70,7 @@ final class SessionTable<K: Kernel> {
     // MARK: Stages
 
     /// Takes a slot for a socket, and watches it.
-    func open(_ session: Session) throws(SystemError) -> Int {
+    func open(_ session: CableSession) throws(SystemError) -> Int {
         let place = sessions.claim()
         sessions[place.index] = session
         sessions[place.index].generation = place.generation
@@ -81,9 +83,9 @@ final class SessionTable<K: Kernel> {
         return place.index
     }
 
-    func move(_ index: Int, to stage: Session.Stage) { sessions[index].stage = stage }
+    func move(_ index: Int, to stage: CableSession.Stage) { sessions[index].stage = stage }
     func attach(_ relay: Relay?, to index: Int) { sessions[index].relay = relay }
-    func schedule(_ departure: Session.Departure, of index: Int) { sessions[index].departure = departure }
+    func schedule(_ departure: CableSession.Departure, of index: Int) { sessions[index].departure = departure }
 
     func armTimer(of index: Int, after delay: Duration) {
         reactor.arm(.session(token(index)), at: kernel.now() + delay)
@@ -91,7 +93,7 @@ final class SessionTable<K: Kernel> {
 
     /// Closes the socket.
     @discardableResult
-    func remove(_ index: Int) -> Session {
+    func remove(_ index: Int) -> CableSession {
         let token = token(index)
         if !unhandled.isEmpty { unhandled[index] = nil }
         let session = sessions.remove(index: index)
@@ -130,11 +132,11 @@ final class SessionTable<K: Kernel> {
     }
 
     /// `isResumed`: the event loop has asked for it, and bounds the time of all that it resumes.
-    func read(_ index: Int, isResumed: Bool, for handler: some SessionHandler) {
+    func read(_ index: Int, isResumed: Bool, for handler: some CableSessionHandler) {
         let generation = sessions.peek(at: index) { $0.generation }
         guard handleRest(of: index, for: handler) else { return }
-        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.sessionReadBytes) }
-        for _ in 0..<Limits.sessionReadsPerTurn where !sessions.peek(at: index, for: { $0.isPaused }) {
+        if buffer.isEmpty { buffer = Array(repeating: 0, count: Limits.cableReadBytes) }
+        for _ in 0..<Limits.cableReadsPerTurn where !sessions.peek(at: index, for: { $0.isPaused }) {
             guard isResumed || takeStep() else { break }
             let count: Int
             switch kernel.receive(from: sessions.peek(at: index) { $0.descriptor }, into: &buffer) {
@@ -148,7 +150,7 @@ final class SessionTable<K: Kernel> {
             guard sessions.contains(index: index, generation: generation) else { return }
             // A short read has emptied the socket; its end would be told by another event (epoll(7), question 9).
             let isEmpty =
-                count < Limits.sessionReadBytes && !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) })
+                count < Limits.cableReadBytes && !sessions.peek(at: index, for: { $0.readiness.contains(.peerEnded) })
             if isEmpty { sessions[index].readiness.remove(.readable) }
             // A rest of this read is resumed already.
             if isEmpty || hasRest(index) { return }
@@ -158,7 +160,7 @@ final class SessionTable<K: Kernel> {
     }
 
     /// Handles what is in the buffer. False: more than `Limits.lingerBytes` are discarded.
-    private func take(_ count: Int, _ index: Int, isResumed: Bool, for handler: some SessionHandler) -> Bool {
+    private func take(_ count: Int, _ index: Int, isResumed: Bool, for handler: some CableSessionHandler) -> Bool {
         switch sessions.peek(at: index, for: { $0.stage }) {
         case .open:
             receive(&buffer, for: index, count: count, isResumed: isResumed, handler)
@@ -187,7 +189,7 @@ final class SessionTable<K: Kernel> {
     private func hasRest(_ index: Int) -> Bool { !unhandled.isEmpty && unhandled[index] != nil }
 
     /// Handles a step of what was read before. Returns false while there is still a rest, or no session any more.
-    private func handleRest(of index: Int, for handler: some SessionHandler) -> Bool {
+    private func handleRest(of index: Int, for handler: some CableSessionHandler) -> Bool {
         guard hasRest(index) else { return true }
         guard !sessions.peek(at: index, for: { $0.isPaused }), var bytes = unhandled.removeValue(forKey: index) else {
             return false
@@ -198,7 +200,7 @@ final class SessionTable<K: Kernel> {
     }
 
     /// Frames that arrived in one piece with the request head.
-    func receive(early bytes: [UInt8], for index: Int, _ handler: some SessionHandler) {
+    func receive(early bytes: [UInt8], for index: Int, _ handler: some CableSessionHandler) {
         var bytes = bytes
         receive(&bytes, for: index, count: bytes.count, isResumed: true, handler)
     }
@@ -206,7 +208,7 @@ final class SessionTable<K: Kernel> {
     /// Handles the messages in the first bytes, step by step. What the share has no room for is resumed later; of a
     /// client that is resumed, everything behind the first step.
     private func receive(
-        _ bytes: inout [UInt8], for index: Int, count: Int, isResumed: Bool, _ handler: some SessionHandler
+        _ bytes: inout [UInt8], for index: Int, count: Int, isResumed: Bool, _ handler: some CableSessionHandler
     ) {
         guard case .open(let client) = sessions.peek(at: index, for: { $0.stage }) else { return }
         let generation = sessions.peek(at: index) { $0.generation }
@@ -228,8 +230,8 @@ final class SessionTable<K: Kernel> {
     func trim() { if sessions.count == 0 { buffer = [] } }
 }
 
-/// The owner of a `SessionTable`: what becomes of the bytes of its clients.
-protocol SessionHandler: AnyObject {
+/// The owner of a `CableSessionTable`: what becomes of the bytes of its clients.
+protocol CableSessionHandler: AnyObject {
     /// One step; `unread` is what is left of it.
     func receive(_ bytes: inout [UInt8], _ unread: inout Range<Int>, from client: UInt32, of index: Int)
     /// The client has ended the connection, or has sent too much behind its end.

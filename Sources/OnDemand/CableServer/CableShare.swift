@@ -1,6 +1,6 @@
 /// Steps of the clients and upstreams that become ready in one turn of the event loop, by number and by time. The clock
 /// is not read for the first one: most turns have no other. `WorkShare` is the share of a loop that knows its end.
-struct SessionShare {
+struct CableShare {
     private var turn: UInt64 = 0
     private var steps = 0
     private var deadline = Instant(nanoseconds: 0)
@@ -14,12 +14,12 @@ struct SessionShare {
             return .first
         }
         steps += 1
-        return steps <= Limits.sessionStepsPerTurn ? .further : .none
+        return steps <= Limits.cableStepsPerTurn ? .further : .none
     }
 
     /// The time begins with the second step.
     mutating func hasTime(at now: Instant) -> Bool {
-        if steps == 2 { deadline = now + Limits.sessionTimePerTurn }
+        if steps == 2 { deadline = now + Limits.cableTimePerTurn }
         return now < deadline
     }
 }

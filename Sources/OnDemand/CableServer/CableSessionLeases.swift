@@ -1,11 +1,11 @@
-/// What sessions ask of backends: leases at their gates, tickets where a gate is closed, and what the proxy has to
-/// know.
+/// What cable sessions ask of backends: leases at their gates, tickets where a gate is closed, and what the proxy has
+/// to know.
 ///
 /// A relay enters the gate of its backend, or gets a ticket and waits; the supervisor's reply to a ticket is redeemed
 /// for the session that has it. The proxy counts connections, and returns the leases.
 ///
 /// Invariant: a ticket is redeemed or abandoned once.
-final class SessionLeases {
+final class CableSessionLeases {
     private let requests: Mailbox<BackendRequest>
     private let replies: Mailbox<CableReply>
     /// Sessions that wait for a backend.
@@ -51,7 +51,7 @@ final class SessionLeases {
         _ session: Token, for backend: BackendID, _ cause: WakeCause, mayWake: Bool, by client: ClientInfo
     ) -> Ticket {
         lastTicket += 1
-        let ticket = Ticket(ofSession: lastTicket)
+        let ticket = Ticket(ofCableSession: lastTicket)
         tickets[ticket] = session
         requests.post(.wanted(backend, ticket, cause, mayWake: mayWake, by: client))
         return ticket

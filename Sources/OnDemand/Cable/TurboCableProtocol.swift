@@ -8,7 +8,7 @@
 ///
 /// The protocol has no rejection and no acknowledgement of `unsubscribe`. A duplicate is confirmed again and delivered
 /// once. Any frame renews the client's deadline: the caller knows the time.
-enum TurboCableSession {
+enum TurboCableProtocol {
     enum Command: UInt8, CaseIterable, Sendable { case subscribe, unsubscribe }
 
     /// A message of a client: `stream` is a JSON string inside it.
@@ -43,7 +43,7 @@ enum TurboCableSession {
     }
 
     static func step(
-        for command: Command, _ state: ActionCableSession.SubscriptionState, isFull: Bool, isPublic: () -> Bool
+        for command: Command, _ state: ActionCableProtocol.SubscriptionState, isFull: Bool, isPublic: () -> Bool
     ) -> Step {
         switch (command, state) {
         case (.subscribe, .notSubscribed):

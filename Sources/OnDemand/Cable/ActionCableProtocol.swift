@@ -1,8 +1,8 @@
 /// What an Action Cable client's message asks for, and what follows from it.
 ///
-/// A session has no state of its own: its subscriptions are in `StreamTable`, and everything else about it follows from
-/// the message. So a step is a function of values: `read` finds command and identifier, the caller looks up where the
-/// identifier *stands* with this client, and `step` decides.
+/// There is no state: a client's subscriptions are in `StreamTable`, and everything else follows from the message. So a
+/// step is a function of values: `read` finds command and identifier, the caller looks up where the identifier *stands*
+/// with this client, and `step` decides.
 ///
 /// | command | not subscribed | pending | confirmed | relayed |
 /// |---|---|---|---|---|
@@ -16,7 +16,7 @@
 /// is delivered once, because nothing is added. A message on a subscription that the cable serves has no receiver.
 ///
 /// An identifier is an opaque JSON string. It is echoed as the client wrote it.
-enum ActionCableSession {
+enum ActionCableProtocol {
     enum Command: UInt8, CaseIterable, Sendable {
         case subscribe, unsubscribe, message
     }

@@ -1,7 +1,7 @@
 /// One direction of a tunnel: pending bytes, whether the source has ended, and whether the sink was closed.
 ///
 /// Wanted events are computed from this state, never stored.
-struct RelayDirection {
+struct TunnelDirection {
     /// Bytes that the sink has not accepted. While there are any nothing more is read: this is the whole backpressure,
     /// bounded by one read.
     var pending = ByteQueue()

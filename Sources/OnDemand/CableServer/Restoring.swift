@@ -9,8 +9,8 @@
 /// Invariant: `running` is the number of sessions whose machine is restoring.
 final class Restoring<K: Kernel> {
     private let cable: CableDriver<K>
-    private let sessions: SessionTable<K>
-    private let leases: SessionLeases
+    private let sessions: CableSessionTable<K>
+    private let leases: CableSessionLeases
     private let links: RelayLinks<K>
     private unowned let owner: CableRelays<K>
     private unowned let group: any RelayGroup
@@ -20,7 +20,7 @@ final class Restoring<K: Kernel> {
     private(set) var running = 0
 
     init(
-        of cable: CableDriver<K>, sessions: SessionTable<K>, leases: SessionLeases, links: RelayLinks<K>,
+        of cable: CableDriver<K>, sessions: CableSessionTable<K>, leases: CableSessionLeases, links: RelayLinks<K>,
         owner: CableRelays<K>, group: any RelayGroup
     ) {
         self.cable = cable
@@ -126,7 +126,7 @@ final class Restoring<K: Kernel> {
         guard relay.machine.isAttached, !cable.hasSource, group.isRestoring(behind: relay.backend),
             case .clientCommand(let text) = command
         else { return false }
-        return (try? ActionCableSession.read(text.span))?.command == .message
+        return (try? ActionCableProtocol.read(text.span))?.command == .message
     }
 
     /// `isDue`: their time is over, and they are sent whether all other clients are restored or not.

@@ -3,7 +3,7 @@
 /// Stages: *open*, from the 101 to the cable's last frame; *closing*, while the last frames are unsent, for at most
 /// `Limits.closeTimeout`; *discarding*, after the server has ended its side, until the client ends its own (RFC 6455,
 /// 7.1.1). `CableServer.close` is the only way out.
-struct Session {
+struct CableSession {
     enum Stage: Equatable {
         case open(client: UInt32)
         /// Bytes read and dropped so far, in KiB, each read counted as one at least.
@@ -35,8 +35,8 @@ struct Session {
         var reason: EndReason { self == .backendLost ? .backendLost : .tooOld }
     }
 
-    static var empty: Session {
-        Session(
+    static var empty: CableSession {
+        CableSession(
             descriptor: Descriptor(raw: -1), cable: CableID(index: 0), stage: .refused(kibibytes: 0),
             admission: .none, address: "")
     }
@@ -52,7 +52,7 @@ struct Session {
 
 /// Sends frames to the sockets of sessions. A connection's name is its slot and its descriptor, so that a delivery
 /// looks nothing up.
-struct SessionWriter<K: Kernel>: ClientWriter {
+struct CableSessionWriter<K: Kernel>: ClientWriter {
     let kernel: K
 
     static func name(of index: Int, _ descriptor: Descriptor) -> UInt64 {

@@ -1,7 +1,7 @@
 /// Messages from the proxy to the cable server, delivered between events.
 enum CableRequest {
     /// A client whose handshake was accepted; its socket belongs to the cable server from here on.
-    case open(SessionTransfer)
+    case open(CableSessionTransfer)
     /// A request body for the broadcast endpoint. The reply goes to `requester`, the token of its connection.
     case broadcast(CableID, body: [UInt8], requester: Token)
 }
@@ -44,7 +44,7 @@ struct UpstreamTransfer {
 }
 
 /// A connection on its way from the proxy to the cable server.
-struct SessionTransfer {
+struct CableSessionTransfer {
     enum Verdict {
         /// `identifiers`: the connection identifiers of the client's token.
         case accepted(identifiers: [UInt8]?)

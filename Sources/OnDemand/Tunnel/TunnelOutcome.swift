@@ -15,11 +15,11 @@ enum TunnelEventOutcome {
     case stale
     /// No tunnel is open at this slot.
     case noTunnel
-    case relayed(RelayOutcome)
+    case relayed(TunnelOutcome)
 }
 
 /// What a turn of a tunnel leaves for its relay to do.
-struct RelayOutcome {
+struct TunnelOutcome {
     let progress: RelayProgress
     /// The client sent data through a tunnel that is not counted as a lease.
     let sawClientData: Bool
@@ -29,7 +29,7 @@ struct RelayOutcome {
     /// A rare event: changed deadline, protocol violation, exceeded message rate or lost backend.
     let needsAttention: Bool
 
-    static let nothing = RelayOutcome(
+    static let nothing = TunnelOutcome(
         progress: .rest, sawClientData: false, sentClose: false, backendBroke: false, needsAttention: false)
 
     /// All available bytes were relayed, and nothing else is to be done.

@@ -2,11 +2,11 @@ import Testing
 
 @testable import OnDemand
 
-struct ActionCableSessionTests {
-    private func read(_ text: String) -> (ActionCableSession.Command?, String, IgnoredReason?) {
+struct ActionCableProtocolTests {
+    private func read(_ text: String) -> (ActionCableProtocol.Command?, String, IgnoredReason?) {
         let bytes = Array(text.utf8)
         do throws(IgnoredReason) {
-            let request = try ActionCableSession.read(bytes.span)
+            let request = try ActionCableProtocol.read(bytes.span)
             return (request.command, String(decoding: bytes[request.identifier.range.indices], as: UTF8.self), nil)
         } catch {
             return (nil, "", error)
@@ -16,7 +16,7 @@ struct ActionCableSessionTests {
     @Test("commands are parsed, and identifiers keep their notation")
     func commands() {
         let identifier = "\"{\\\"channel\\\":\\u0022X\\\",\\\"id\\\":\\/1}\""
-        for command in ActionCableSession.Command.allCases {
+        for command in ActionCableProtocol.Command.allCases {
             let found = read("{\"command\":\"\(command)\", \"identifier\" : \(identifier), \"data\":\"{}\"}")
             #expect(found.0 == command && found.1 == identifier)
         }
@@ -41,19 +41,19 @@ struct ActionCableSessionTests {
     func walk() {
         let outcomes: [SubscriptionResolver.Outcome] = [.stream([1]), .forward, .reject(.notPublic)]
         let runs = Exhaustive.run { choices in
-            let command = choices.choose(from: ActionCableSession.Command.allCases)
-            let standing = choices.choose(from: ActionCableSession.SubscriptionState.allCases)
+            let command = choices.choose(from: ActionCableProtocol.Command.allCases)
+            let standing = choices.choose(from: ActionCableProtocol.SubscriptionState.allCases)
             let isFull = choices.choose(2) == 1
             let hasBackend = choices.choose(2) == 1
             let outcome = choices.choose(from: outcomes)
             var resolved = 0
-            let step = ActionCableSession.step(for: command, standing, isFull: isFull, hasBackend: hasBackend) {
+            let step = ActionCableProtocol.step(for: command, standing, isFull: isFull, hasBackend: hasBackend) {
                 resolved += 1
                 return outcome
             }
             let isNew = command == .subscribe && standing == .notSubscribed
             #expect(resolved == (isNew && !isFull ? 1 : 0))
-            let expected: ActionCableSession.Step =
+            let expected: ActionCableProtocol.Step =
                 switch (command, standing) {
                 case (.subscribe, .notSubscribed) where isFull: .reject(.tooManySubscriptions)
                 case (.subscribe, .notSubscribed):
@@ -86,11 +86,11 @@ struct ActionCableSessionTests {
     }
 }
 
-struct TurboCableSessionTests {
-    private func read(_ text: String) -> (TurboCableSession.Command?, IgnoredReason?) {
+struct TurboCableProtocolTests {
+    private func read(_ text: String) -> (TurboCableProtocol.Command?, IgnoredReason?) {
         let bytes = Array(text.utf8)
         do throws(IgnoredReason) {
-            return (try TurboCableSession.read(bytes.span).command, nil)
+            return (try TurboCableProtocol.read(bytes.span).command, nil)
         } catch {
             return (nil, error)
         }
@@ -111,12 +111,12 @@ struct TurboCableSessionTests {
     @Test("every command on every standing has one step")
     func walk() {
         let runs = Exhaustive.run { choices in
-            let command = choices.choose(from: TurboCableSession.Command.allCases)
-            let standing = choices.choose(from: ActionCableSession.SubscriptionState.allCases)
+            let command = choices.choose(from: TurboCableProtocol.Command.allCases)
+            let standing = choices.choose(from: ActionCableProtocol.SubscriptionState.allCases)
             let isFull = choices.choose(2) == 1
             let isPublic = choices.choose(2) == 1
-            let step = TurboCableSession.step(for: command, standing, isFull: isFull) { isPublic }
-            let expected: TurboCableSession.Step =
+            let step = TurboCableProtocol.step(for: command, standing, isFull: isFull) { isPublic }
+            let expected: TurboCableProtocol.Step =
                 switch (command, standing) {
                 case (.subscribe, .notSubscribed):
                     !isPublic ? .ignore(.notAllowed) : isFull ? .ignore(.tooMany) : .subscribe
