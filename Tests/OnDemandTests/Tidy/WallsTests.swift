@@ -34,7 +34,7 @@ struct WallsTests {
             "Primitives", "Kernel", "EventLoop", "Exchange", "HTTP", "WebSocket", "Routing", "Backend",
             "Observability", "Status", "Control", "Cable", "CableServer", "Hibernation", "Tunnel", "Commands",
         ],
-        "Control": ["Primitives", "JSON", "HTTP", "Backend", "Kernel", "Observability"],
+        "Control": ["Primitives", "JSON", "HTTP", "Backend", "Observability"],
         "Configuration": ["Primitives", "JSON", "Backend", "Routing", "Cable", "Hibernation", "Redis", "Commands"],
         "Demo": ["Primitives", "JSON", "Kernel", "EventLoop", "HTTP", "WebSocket", "Configuration"],
     ]
