@@ -8,7 +8,7 @@ enum BackendRequest: Equatable, Sendable {
     /// The same for the command runner and its messages.
     case commandWork
     /// The same for the daemon itself.
-    case localWork
+    case daemonWork
     /// A client waits; it is answered exactly once, unless it is abandoned first. A client that may not wake the
     /// backend is refused where a new start would be needed.
     case wanted(BackendID, Ticket, WakeCause, mayWake: Bool, by: ClientInfo)

@@ -6,7 +6,7 @@
 /// - SIGHUP reloads the configuration, SIGUSR1 reopens the log file.
 ///
 /// Invariant: the drivers exchange messages only through mailboxes. What concerns the daemon itself, a reload or a
-/// snapshot, is a message too (`LocalRequest`), and is done when no other message is on its way.
+/// snapshot, is a message too (`DaemonRequest`), and is done when no other message is on its way.
 final class Daemon<K: Kernel>: EventHandler {
     private(set) var running: RunningConfiguration
     let kernel: K
@@ -172,7 +172,7 @@ final class Daemon<K: Kernel>: EventHandler {
         var hasCableWork = false
         var hasCommandWork = false
         /// Requests for the daemon itself wait.
-        var hasLocalWork = false
+        var hasDaemonWork = false
     }
 
     /// Delivers the drivers' messages until none is left. Apart from `iterationEnded`, which every message passes.
@@ -181,8 +181,8 @@ final class Daemon<K: Kernel>: EventHandler {
         var delivered = Delivered()
         repeat {
             deliverAll(&delivered)
-            if delivered.hasLocalWork { serveLocalRequests(&delivered) }
-        } while delivered.hasLocalWork
+            if delivered.hasDaemonWork { serveDaemonRequests(&delivered) }
+        } while delivered.hasDaemonWork
         if delivered.hasChanged {
             notifyStatus()
             trimIfAsleep()
@@ -201,7 +201,7 @@ final class Daemon<K: Kernel>: EventHandler {
                 switch request {
                 case .cableWork: delivered.hasCableWork = true
                 case .commandWork: delivered.hasCommandWork = true
-                case .localWork: delivered.hasLocalWork = true
+                case .daemonWork: delivered.hasDaemonWork = true
                 case .wanted, .listenerMissing, .abandoned, .lastLeaseReturned, .tunnelsDrained, .operation:
                     supervisor.handle(request)
                 }
@@ -244,15 +244,15 @@ final class Daemon<K: Kernel>: EventHandler {
     // MARK: The daemon's own messages
 
     /// Nothing else is on its way: a snapshot shows the result of all messages, and a reload finds no driver in a step.
-    private func serveLocalRequests(_ delivered: inout Delivered) {
-        delivered.hasLocalWork = false
-        for request in mailboxes.local.takeAll() {
+    private func serveDaemonRequests(_ delivered: inout Delivered) {
+        delivered.hasDaemonWork = false
+        for request in mailboxes.daemon.takeAll() {
             serve(request)
             deliverAll(&delivered)
         }
     }
 
-    private func serve(_ request: LocalRequest) {
+    private func serve(_ request: DaemonRequest) {
         switch request {
         case .snapshot(let view, let requester): proxy.handle(.snapshot(snapshot(), view, requester: requester))
         case .event: proxy.handle(.event(snapshot()))

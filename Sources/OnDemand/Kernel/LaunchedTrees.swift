@@ -121,7 +121,7 @@ final class LaunchedTrees {
     /// Processes may begin and end until the next turn.
     func turnEnds() { census.expire() }
 
-    private func mark(on process: Int32) -> Launch.Mark {
+    private func mark(on process: Int32) -> LaunchedTree.Mark {
         if let mark = ProcessTable.shortMark(of: process), mark.daemon == identity.daemon,
             mark.start == identity.start & LaunchMark.lowBits
         {

@@ -1,16 +1,16 @@
 import CLinux
 
-/// The Linux implementation: one or two system calls per operation, errors as values. Errno values that only a
+/// The Linux implementation: one or two system calls per function, errors as values. Errno values that only a
 /// programming error can cause trap.
 ///
-/// Each topic is a type of its own. This one puts them together and owns those with a state. An operation is one call
-/// of a type that the compiler knows, so the layer costs nothing where the call is inlined.
+/// Each topic is a type of its own. This one puts them together and owns those with a state. A function makes one
+/// call of a type that the compiler knows, so the layer costs nothing where the call is inlined.
 ///
 /// - Readiness: `EventPoll` owns the epoll instance of the thread.
 /// - Sockets: `StreamSocket`; `ListenerTable` owns the listeners of the process.
 /// - Programs: `ProgramLauncher` owns the settings that children get back; `ProgramSearch`, `ProcessEnvironment`.
 /// - Process trees: `LaunchedTrees` owns the launches; `ProcessTable`, `GuardChannel`, `Orphans`.
-/// - Owners of listeners: `ListenerSearch`, `SocketTables`; `SocketDiagnosis` owns the sock_diag socket.
+/// - Owners of listeners: `ListenerOwnerSearch`, `ProcNetTables`; `SocketDiagnosis` owns the sock_diag socket.
 /// - The daemon itself: `ServiceManager` owns the manager's socket; `SignalDescriptor`, `NotifySocket`, `Wakeup`.
 /// - Files and log: `FileAccess`, `LogStream`, `ProcFile`, `OutputDescriptor`.
 final class LinuxKernel: Kernel {
@@ -18,7 +18,7 @@ final class LinuxKernel: Kernel {
     private var listeners = ListenerTable()
     let trees: LaunchedTrees
     private let launcher: ProgramLauncher
-    private let search: ListenerSearch
+    private let search: ListenerOwnerSearch
     private let manager: ServiceManager
     /// Not of a worker thread, which shares the types with those that the main thread uses.
     private let isMain: Bool
@@ -32,7 +32,7 @@ final class LinuxKernel: Kernel {
         poll = try EventPoll()
         trees = LaunchedTrees()
         launcher = try ProgramLauncher(trees, ownProgram: ownProgram)
-        search = ListenerSearch(trees: trees, diagnosis: SocketDiagnosis(asksSystem: asksSystem))
+        search = ListenerOwnerSearch(trees: trees, diagnosis: SocketDiagnosis(asksSystem: asksSystem))
     }
 
     /// Creates the kernel of another thread of the same process. Only the thread of the first one starts processes,
@@ -252,5 +252,5 @@ final class LinuxKernel: Kernel {
         search.listeningAddresses(ofTreeOf: leader, atMost: limit)
     }
 
-    func hasTimeWait(at address: SocketAddress) -> Bool { SocketTables.hasTimeWait(at: address) }
+    func hasTimeWait(at address: SocketAddress) -> Bool { ProcNetTables.hasTimeWait(at: address) }
 }

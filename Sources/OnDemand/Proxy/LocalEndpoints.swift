@@ -103,7 +103,7 @@ final class LocalEndpoints<K: Kernel> {
         }
     }
 
-    private func post(_ request: LocalRequest, for session: HTTPSession) {
+    private func post(_ request: DaemonRequest, for session: HTTPSession) {
         session.machine.requestAccepted(repliesInThisTurn: true)
         mailboxes.post(request)
     }
@@ -135,7 +135,7 @@ final class LocalEndpoints<K: Kernel> {
     }
 
     /// Of the daemon itself.
-    func handle(_ response: LocalResponse) -> [Continuation] {
+    func handle(_ response: DaemonReply) -> [Continuation] {
         switch response {
         case .snapshot(let snapshot, let view, let requester):
             return reply(to: requester) { show(snapshot, as: view, $0) }

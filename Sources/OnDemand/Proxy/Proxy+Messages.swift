@@ -62,7 +62,7 @@ extension Proxy {
 
     func handle(_ reply: CommandReply) { follow(endpoints.handle(reply)) }
 
-    func handle(_ response: LocalResponse) { follow(endpoints.handle(response)) }
+    func handle(_ response: DaemonReply) { follow(endpoints.handle(response)) }
 
     private func follow(_ continuations: [LocalEndpoints<K>.Continuation]) {
         for continuation in continuations {

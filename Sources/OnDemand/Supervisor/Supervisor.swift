@@ -72,7 +72,7 @@ final class Supervisor<K: Kernel> {
 
     func handle(_ request: BackendRequest) {
         switch request {
-        case .cableWork, .commandWork, .localWork:
+        case .cableWork, .commandWork, .daemonWork:
             preconditionFailure("the daemon passes the messages of other drivers on")
         case .wanted(let id, let ticket, let cause, let mayWake, let visitor):
             // The request was on its way when the service was removed.

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// The owners of listeners: from sock_diag(7) where the system has it, else from /proc.
-struct ListenerSearch {
+struct ListenerOwnerSearch {
     let trees: LaunchedTrees
     let diagnosis: SocketDiagnosis
 
@@ -128,8 +128,8 @@ struct ListenerSearch {
             return diagnosis.unixListenerInode(at: path)
                 ?? ProcFile.firstRow(of: "/proc/net/unix") { $0.count == 8 && $0[7] == path }.flatMap { UInt32($0[6]) }
         }
-        for place in SocketTables.localAddresses(taking: address) {
-            let local = "\(place):\(SocketTables.hexadecimal(UInt32(port), digits: 4))"
+        for place in ProcNetTables.localAddresses(taking: address) {
+            let local = "\(place):\(ProcNetTables.hexadecimal(UInt32(port), digits: 4))"
             // Listeners come first. The rows after them may be 10,000 connections.
             let row = ProcFile.firstRow(of: place.utf8.count == 8 ? "/proc/net/tcp" : "/proc/net/tcp6") {
                 $0.count > 9 && $0[0] != "sl" && ($0[3] != "0A" || $0[1] == local)
@@ -141,6 +141,6 @@ struct ListenerSearch {
 
     func listeningAddresses(ofTreeOf leader: ProcessID, atMost limit: Int) -> [SocketAddress] {
         let members = [leader.number] + trees.tree(of: leader).map(\.number)
-        return SocketTables.listeningAddresses(of: members, atMost: limit)
+        return ProcNetTables.listeningAddresses(of: members, atMost: limit)
     }
 }

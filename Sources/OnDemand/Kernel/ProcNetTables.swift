@@ -1,5 +1,5 @@
 /// The tables of sockets in /proc/net (proc(5)).
-enum SocketTables {
+enum ProcNetTables {
     /// Addresses at which these processes listen, at most `limit`.
     static func listeningAddresses(of processes: [Int32], atMost limit: Int) -> [SocketAddress] {
         let inodes = Set(processes.flatMap(socketInodes))

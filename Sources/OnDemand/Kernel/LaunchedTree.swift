@@ -1,4 +1,4 @@
-/// The known processes of one launch: the leader and every descendant that was proven to be one.
+/// The known processes of one launched process tree: the leader and every descendant that was proven to be one.
 ///
 /// A process is a member if it was one before (pid and start time), if it has the mark of this launch, or if it is in
 /// the session or process group of the leader. The last rule holds only while that number cannot belong to another
@@ -9,7 +9,7 @@
 ///     givenBack     the group has returned ESRCH; the number may belong to a foreign process and proves nothing
 ///
 /// All other processes are not members.
-struct Launch: Equatable {
+struct LaunchedTree: Equatable {
     enum GroupNumber { case ledByLeader, heldByOthers, givenBack }
 
     /// The mark of a process.
@@ -66,7 +66,7 @@ struct Launch: Equatable {
 /// Launches of this daemon that have not ended, found by each kind of evidence without a search through all of them.
 struct LaunchRegistry {
     private(set) var nextNumber: UInt64 = 1
-    private var byNumber: [UInt64: Launch] = [:]
+    private var byNumber: [UInt64: LaunchedTree] = [:]
     /// Launches by the pid of their leader, until the number proves nothing. The latest one has it.
     private var byLeader: [Int32: UInt64] = [:]
     /// Launches by the bits that a short mark has of their number.
@@ -74,10 +74,10 @@ struct LaunchRegistry {
     /// Launches by their known processes.
     private var byMember: [ProcessIdentity: UInt64] = [:]
 
-    subscript(process: ProcessID) -> Launch? { byNumber[process.launch] }
+    subscript(process: ProcessID) -> LaunchedTree? { byNumber[process.launch] }
 
     mutating func began(_ leader: Int32, start: UInt64?) {
-        byNumber[nextNumber] = Launch(number: nextNumber, leader: leader, start: start)
+        byNumber[nextNumber] = LaunchedTree(number: nextNumber, leader: leader, start: start)
         byLeader[leader] = nextNumber
         byMark[nextNumber & LaunchMark.lowBits] = nextNumber
         nextNumber += 1
@@ -92,7 +92,7 @@ struct LaunchRegistry {
         for member in launch.known where byMember[member] == launch.number { byMember[member] = nil }
     }
 
-    private mutating func forgetLeader(of launch: Launch) {
+    private mutating func forgetLeader(of launch: LaunchedTree) {
         if byLeader[launch.leader] == launch.number { byLeader[launch.leader] = nil }
     }
 
@@ -103,7 +103,7 @@ struct LaunchRegistry {
     }
 
     /// The launch of an adopted child. nil: it is a member of none.
-    func launch(of process: ProcessFacts, mark: @autoclosure () -> Launch.Mark) -> UInt64? {
+    func launch(of process: ProcessFacts, mark: @autoclosure () -> LaunchedTree.Mark) -> UInt64? {
         if let known = byMember[process.identity] { return known }
         let evidence = mark()
         if case .own(let bits) = evidence { return byMark[bits] }

@@ -3,7 +3,7 @@ import Testing
 @testable import OnDemand
 
 /// Evidence that a process belongs to a launch, and when a process number stops being evidence.
-struct LaunchTests {
+struct LaunchedTreeTests {
     private static let daemon: Int32 = 10
 
     private func process(
@@ -13,7 +13,7 @@ struct LaunchTests {
             number: number, state: UInt8(ascii: "S"), parent: parent, group: group, session: session, start: start)
     }
 
-    private var launch: Launch { Launch(number: 3, leader: 200, start: 100) }
+    private var launch: LaunchedTree { LaunchedTree(number: 3, leader: 200, start: 100) }
 
     @Test("A3 a leader's number is evidence and a target until its group has returned ESRCH, and never again")
     func numbers() {

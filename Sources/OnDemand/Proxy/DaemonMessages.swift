@@ -4,7 +4,7 @@
 /// Each request is answered in the same turn of the event loop.
 
 /// From the proxy. `requester` is the token of the connection that waits for the response.
-enum LocalRequest {
+enum DaemonRequest {
     case snapshot(SnapshotView, requester: Token)
     /// The state for the status streams that are open.
     case event
@@ -17,7 +17,7 @@ enum LocalRequest {
 }
 
 /// From the daemon.
-enum LocalResponse {
+enum DaemonReply {
     case snapshot(Snapshot, SnapshotView, requester: Token)
     case event(Snapshot)
     /// In the order of the configuration.
@@ -55,31 +55,5 @@ struct LocalNames {
     func command(named name: String) throws(ControlError) -> CommandID {
         if let command = commands.first(where: { $0.name == name }) { return command.id }
         throw .unknownCommand(name, known: commands.map(\.name))
-    }
-}
-
-/// The mailboxes of the drivers that serve what the proxy's clients ask for.
-struct ProxyMailboxes {
-    /// Of the supervisor. A message for one of the others is announced here, so that an iteration without any looks at
-    /// one mailbox only.
-    var backends = Mailbox<BackendRequest>()
-    var cables = Mailbox<CableRequest>()
-    var commands = Mailbox<CommandRequest>()
-    /// Of the daemon itself.
-    var local = Mailbox<LocalRequest>()
-
-    func post(_ request: CableRequest) {
-        cables.post(request)
-        backends.post(.cableWork)
-    }
-
-    func post(_ request: CommandRequest) {
-        commands.post(request)
-        backends.post(.commandWork)
-    }
-
-    func post(_ request: LocalRequest) {
-        local.post(request)
-        backends.post(.localWork)
     }
 }

@@ -3,8 +3,8 @@ import Testing
 @testable import OnDemand
 
 /// Requests that the daemon itself answers, in messages of the same turn: status, reload.
-@Suite("Simulation: local requests")
-struct SimulationLocalRequestTests {
+@Suite("Simulation: requests for the daemon itself")
+struct SimulationDaemonRequestTests {
     private func bench(seed: UInt64 = 1) throws -> CommandBench {
         try CommandBench([.printing()], seed: seed) { $0.control = Scenario.controlAddress }
     }
