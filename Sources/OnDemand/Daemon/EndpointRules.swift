@@ -191,7 +191,7 @@ final class EndpointRules<K: Kernel> {
     // MARK: Names
 
     private func names(of configuration: Configuration) -> LocalNames {
-        let backends = supervisor.inOrder.filter { !$0.isRemoved }
+        let backends = supervisor.inOrder.filter { !supervisor.backends.isRemoved($0) }
         let services = configuration.services.map(\.name)
         let known = Set(services)
         return LocalNames(

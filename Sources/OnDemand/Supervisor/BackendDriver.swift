@@ -27,6 +27,10 @@ final class BackendDriver<K: Kernel> {
     private(set) var dependencies = DependencyLeases()
     private var deferredEvents: [DeferredEvent] = []
     private var isDeliveringDeferredEvents = false
+    /// Backends whose start waits until another one's process has released the address.
+    private var waitingForAddress: Set<BackendID> = []
+    /// Operations whose result a connection waits for. A backend at rest has none.
+    private var pendingOperations: [BackendID: [PendingOperation]] = [:]
 
     private var kernel: K { reactor.kernel }
 
@@ -40,12 +44,6 @@ final class BackendDriver<K: Kernel> {
         self.generations = generations
         self.trees = trees
         self.replies = replies
-    }
-
-    /// Records the cause of a start that may follow.
-    func recordStartCause(of cause: WakeCause, by visitor: ClientInfo? = nil, for backend: SupervisedBackend) {
-        let wake = BackendHistory.Wake(cause: cause, visitor: visitor, at: kernel.now())
-        backend.history.recordStartCause(wake, in: backend.machine.state)
     }
 
     // MARK: Events
@@ -82,7 +80,7 @@ final class BackendDriver<K: Kernel> {
                 openSocketIfFree(of: backend)
             }
             let before = backend.machine.state.name
-            let effects = backend.machine.apply(event, at: kernel.now(), jitter: jitter())
+            let effects = backend.apply(event, at: kernel.now(), jitter: jitter())
             generations.note(event, from: before, of: backend)
             answerOperations(on: backend)
             for effect in effects {
@@ -108,9 +106,7 @@ final class BackendDriver<K: Kernel> {
         case .releaseDependencies: ask(dependencies.release(backend))
         case .checkAddress: return checkAddress(of: backend)
         case .startProbing: return generations.probe(backend, .begin(.readiness))
-        case .stopProbing:
-            backend.waitsForAddress = false
-            _ = generations.probe(backend, .stop)
+        case .stopProbing: stopProbing(backend)
         case .spawn: return generations.spawn(backend) { backends.isTaken($0, besides: backend) }
         case .probeAgain: generations.probeAgain(backend)
         case .suspendGate: backend.gate.close()
@@ -134,7 +130,7 @@ final class BackendDriver<K: Kernel> {
         case .disarm(let timer): reactor.disarm(.backend(backend.id, timer))
         case .signal(let signal): generations.signal(signal, to: backend)
         case .endGeneration(let generation):
-            generations.end(generation, of: backend)
+            generations.end(generation, of: backend, isLast: backends.isRemoved(backend))
             deferEvent(.roomMade)
         }
         return nil
@@ -166,15 +162,31 @@ final class BackendDriver<K: Kernel> {
         return backend.history.startups.retryAfter(elapsed: kernel.now() - child.spawnedAt)
     }
 
+    // MARK: Pending operations
+
+    /// Sends the result of an operation when it has ended, which may be now.
+    func awaitEnd(of operation: PendingOperation, on backend: SupervisedBackend) {
+        pendingOperations[backend.id, default: []].append(operation)
+        answerOperations(on: backend)
+    }
+
+    /// The connection that waits for the result is closed.
+    func withdraw(_ ticket: Ticket, from backend: SupervisedBackend) {
+        pendingOperations[backend.id]?.removeAll { $0.ticket == ticket }
+    }
+
     /// Sends the results of the operations that the last event has completed.
-    func answerOperations(on backend: SupervisedBackend) {
-        guard !backend.operations.isEmpty else { return }
-        backend.operations.removeAll { pending in
-            guard let verdict = pending.verdict(on: backend.machine) else { return false }
-            let result = OperationOutcome(of: backend).result(verdict, of: pending.operation)
-            replies.post(.operationEnded(pending.ticket, result))
+    private func answerOperations(on backend: SupervisedBackend) {
+        guard !pendingOperations.isEmpty, var pending = pendingOperations.removeValue(forKey: backend.id) else {
+            return
+        }
+        pending.removeAll { operation in
+            guard let verdict = operation.verdict(on: backend.machine) else { return false }
+            let result = OperationOutcome(of: backend).result(verdict, of: operation.operation)
+            replies.post(.operationEnded(operation.ticket, result))
             return true
         }
+        if !pending.isEmpty { pendingOperations[backend.id] = pending }
     }
 
     // MARK: Dependencies
@@ -191,7 +203,7 @@ final class BackendDriver<K: Kernel> {
         for request in requests {
             switch request {
             case .want(let required, let ticket):
-                recordStartCause(of: .required, for: required)
+                generations.recordStartCause(of: .required, for: required)
                 deferEvent(.event(required, .wanted(ticket)))
             case .abandon(let required, let ticket): deferEvent(.event(required, .abandoned(ticket)))
             case .unused(let required, let generation): deferEvent(.event(required, .lastLeaseReturned(generation)))
@@ -231,7 +243,7 @@ final class BackendDriver<K: Kernel> {
         for backend in backends.inOrder where !missed.isDisjoint(with: backend.machine.policy.requires) {
             missed.insert(backend.name)
             let isToBegin = backend.machine.comesBack && !reactor.isArmed(.startDelay(backend.id))
-            guard isToBegin, backend.machine.state == .asleep, !backend.isRemoved else { continue }
+            guard isToBegin, backend.machine.state == .asleep, !backends.isRemoved(backend) else { continue }
             deferEvent(.event(backend, .startRequested))
         }
     }
@@ -261,13 +273,24 @@ final class BackendDriver<K: Kernel> {
 
     /// Checks the address of a start. Waits until the previous owner of this address has exited, if that is a backend.
     private func checkAddress(of backend: SupervisedBackend) -> BackendMachine.Event? {
-        backend.waitsForAddress = backends.usesAddress(of: backend)
-        return backend.waitsForAddress ? nil : generations.probe(backend, .begin(.checkAddress))
+        guard !backends.usesAddress(of: backend) else {
+            waitingForAddress.insert(backend.id)
+            return nil
+        }
+        waitingForAddress.remove(backend.id)
+        return generations.probe(backend, .begin(.checkAddress))
+    }
+
+    /// Ends the check of the address or of the readiness.
+    func stopProbing(_ backend: SupervisedBackend) {
+        waitingForAddress.remove(backend.id)
+        _ = generations.probe(backend, .stop)
     }
 
     /// Resumes starts that wait for an address, after a process has exited.
     private func resumeStarts() {
-        for backend in backends.inOrder where backend.waitsForAddress {
+        guard !waitingForAddress.isEmpty else { return }
+        for backend in backends.inOrder where waitingForAddress.contains(backend.id) {
             if let event = checkAddress(of: backend) { dispatchNested([event], to: backend) }
         }
     }

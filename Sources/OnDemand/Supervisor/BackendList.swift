@@ -57,21 +57,24 @@ final class BackendList {
 
     /// Marks a backend that is forgotten once its processes have exited.
     func remove(_ backend: SupervisedBackend) {
-        backend.isRemoved = true
         removals[Removal(name: backend.name, kind: backend.kind)] = backend
+    }
+
+    /// Whether a backend is removed from the configuration, and not forgotten yet.
+    func isRemoved(_ backend: SupervisedBackend) -> Bool {
+        !removals.isEmpty && removals[Removal(name: backend.name, kind: backend.kind)] === backend
     }
 
     /// Restores a backend that is being removed. Returns nil if there is none.
     func restore(_ name: String, _ kind: SupervisedBackend.Kind) -> BackendID? {
         guard let backend = removals.removeValue(forKey: Removal(name: name, kind: kind)) else { return nil }
-        backend.isRemoved = false
         return backend.id
     }
 
     /// Forgets removed backends without processes, and returns their IDs.
     func forgetRemoved() -> [BackendID] {
         guard !removals.isEmpty else { return [] }
-        let gone = inOrder.filter { $0.isRemoved && $0.isAtRest }
+        let gone = inOrder.filter { isRemoved($0) && $0.isAtRest }
         guard !gone.isEmpty else { return [] }
         for backend in gone {
             byID[backend.id] = nil

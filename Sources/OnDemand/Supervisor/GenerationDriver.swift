@@ -4,7 +4,7 @@
 /// - A generation begins with `spawn` and ends with `end`.
 /// - `note` is called after each event, and logs what has changed (`BackendTransition`).
 ///
-/// Invariant: the fields of `SupervisedBackend.Child` are set here only.
+/// Invariant: the address, the child and the history of a `SupervisedBackend` are set here only.
 final class GenerationDriver<K: Kernel> {
     private let reactor: Reactor<K>
     private let log: Log
@@ -133,8 +133,8 @@ final class GenerationDriver<K: Kernel> {
         backend.child?.endedBy = lastSignal
     }
 
-    /// No process of the generation is left.
-    func end(_ generation: Generation, of backend: SupervisedBackend) {
+    /// No process of the generation is left. `isLast`: the backend is removed, and does not start again.
+    func end(_ generation: Generation, of backend: SupervisedBackend, isLast: Bool) {
         _ = probe(backend, .stop)
         output.ended(backend.id)
         backend.history.processEnded(at: kernel.now())
@@ -144,7 +144,7 @@ final class GenerationDriver<K: Kernel> {
         prober.closeNotifications(of: backend.id)
         sockets.drain(backend.id)
         backend.child = nil
-        if backend.isRemoved { closeSocket(of: backend) }
+        if isLast { closeSocket(of: backend) }
         replies.post(.generationEnded(backend.id, generation))
     }
 
@@ -267,8 +267,20 @@ final class GenerationDriver<K: Kernel> {
         record(transition.line(of: failure, report))
     }
 
+    /// Begins the history of a backend that is supervised from now on.
+    func beginHistory(of backend: SupervisedBackend) {
+        backend.history.begin(at: kernel.now())
+        recordState(of: backend)
+    }
+
+    /// Records the cause of a start that may follow.
+    func recordStartCause(of cause: WakeCause, by client: ClientInfo? = nil, for backend: SupervisedBackend) {
+        let wake = BackendHistory.Wake(cause: cause, visitor: client, at: kernel.now())
+        backend.history.recordStartCause(wake, in: backend.machine.state)
+    }
+
     /// Shows the state in the history. The clock is read only after a change.
-    func recordState(of backend: SupervisedBackend) {
+    private func recordState(of backend: SupervisedBackend) {
         backend.history.show(backend.publicState) { kernel.wallClock().seconds }
     }
 

@@ -1,4 +1,7 @@
 /// One backend as the supervisor sees it: its machine, its gate and its current process.
+///
+/// Each field has one writer: this class, by a function, or the part that its comment names. What another part knows of
+/// a backend (its removal, its pending operations) is kept there, by the backend's ID.
 final class SupervisedBackend {
     enum Kind: String {
         /// Serves clients of the proxy.
@@ -12,25 +15,19 @@ final class SupervisedBackend {
     let name: String
     /// Configured address. Port 0: another port for each start. nil: ready as soon as it runs.
     private(set) var target: SocketAddress?
-    /// Address of the current or last generation.
+    /// Address of the current or last generation. Set by `GenerationDriver`.
     var address: SocketAddress?
     /// Delay of an always-on start after the start of the daemon.
     let startDelay: Duration
     private(set) var command: LaunchCommand
     /// Definition from the next start on. nil: unchanged.
-    var next: Definition?
-    /// Its start waits until another backend's process has released the address.
-    var waitsForAddress = false
-    /// Removed from the configuration.
-    var isRemoved = false
+    private(set) var next: Definition?
     let gate: BackendGate
-    var machine: BackendMachine
+    private(set) var machine: BackendMachine
+    /// Set by `GenerationDriver`. nil: no process.
     var child: Child?
+    /// Written by `GenerationDriver`.
     var history = BackendHistory()
-    /// `shutdownRequested` was dispatched.
-    var shutdownSent = false
-    /// Operations whose result a connection waits for.
-    var operations: [PendingOperation] = []
 
     /// Parameters of a start. A process keeps those it was started with.
     struct Definition {
@@ -80,6 +77,19 @@ final class SupervisedBackend {
         self.gate = gate
         machine = BackendMachine(policy: policy, standing: isEnabled ? .usual : .disabled)
     }
+
+    /// Applies an event to the machine. Returns the effects, which the caller performs.
+    func apply(_ event: BackendMachine.Event, at now: Instant, jitter: Double) -> [BackendMachine.Effect] {
+        machine.apply(event, at: now, jitter: jitter)
+    }
+
+    /// Applies at once, because it does not depend on the process.
+    func setCloseTiming(closeJitter: Duration, drainTimeout: Duration) {
+        machine.update(closeJitter: closeJitter, drainTimeout: drainTimeout)
+    }
+
+    /// Sets the definition of the next start.
+    func redefine(as definition: Definition) { next = definition }
 
     /// Applies the pending definition between two generations.
     func applyPendingDefinition() {

@@ -11,11 +11,10 @@ extension Supervisor {
         }
         let pending = PendingOperation(ticket: ticket, operation: operation, found: backend.machine.generation)
         log(.command, LogField("service", backend.name), LogField("command", operation.rawValue))
-        if operation.wantsIt { driver.recordStartCause(of: .operator, for: backend) }
+        if operation.wantsIt { generations.recordStartCause(of: .operator, for: backend) }
         driver.dispatch(backend, .operation(operation))
         if waits {
-            backend.operations.append(pending)
-            driver.answerOperations(on: backend)
+            driver.awaitEnd(of: pending, on: backend)
         } else {
             replies.post(.operationEnded(ticket, OperationOutcome(of: backend).received(operation)))
         }

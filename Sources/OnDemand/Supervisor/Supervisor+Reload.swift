@@ -11,8 +11,7 @@ extension Supervisor {
     func beginChanges() { backends.beginChanges() }
 
     func add(_ backend: SupervisedBackend) {
-        backend.history.begin(at: kernel.now())
-        generations.recordState(of: backend)
+        generations.beginHistory(of: backend)
         backends.insert(backend)
         pendingChanges.append(.init(backend: backend, isNew: true))
     }
@@ -42,9 +41,8 @@ extension Supervisor {
         beginAlwaysOn(backend)
     }
 
-    /// Applies at once, because it does not depend on the process.
     func setCloseTiming(closeJitter: Duration, drainTimeout: Duration) {
-        for backend in inOrder { backend.machine.update(closeJitter: closeJitter, drainTimeout: drainTimeout) }
+        for backend in inOrder { backend.setCloseTiming(closeJitter: closeJitter, drainTimeout: drainTimeout) }
     }
 
     /// Variables of every process besides its own.
@@ -53,12 +51,11 @@ extension Supervisor {
     /// Sets the definition of the next start. Returns the generation that still uses the old one, or nil.
     func redefine(_ id: BackendID, as definition: SupervisedBackend.Definition) -> Generation? {
         let backend = known(id)
-        backend.next = definition
+        backend.redefine(as: definition)
         switch backend.machine.state {
         case .starting(let start) where start.isBeforeProcess:
             // The start has not used the old definition yet. `finishReload` checks dependencies and address again.
-            _ = generations.probe(backend, .stop)
-            backend.waitsForAddress = false
+            driver.stopProbing(backend)
             driver.applyPendingDefinition(of: backend)
             pendingChanges.append(.init(backend: backend, isNew: false))
             return nil

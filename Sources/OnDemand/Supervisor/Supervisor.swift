@@ -23,6 +23,8 @@ final class Supervisor<K: Kernel> {
     var pendingChanges: [PendingChange] = []
     private(set) var isShuttingDown = false
     private var isForcingShutdown = false
+    /// Backends to which `shutdownRequested` was dispatched.
+    private var shutdownSent: Set<BackendID> = []
 
     var kernel: K { reactor.kernel }
     var inOrder: [SupervisedBackend] { backends.inOrder }
@@ -52,17 +54,14 @@ final class Supervisor<K: Kernel> {
 
     /// Starts the always-on backends.
     func begin() {
-        for backend in inOrder {
-            backend.history.begin(at: kernel.now())
-            generations.recordState(of: backend)
-        }
+        for backend in inOrder { generations.beginHistory(of: backend) }
         for backend in inOrder where backend.machine.policy.alwaysOn && backend.machine.standing != .disabled {
             beginAlwaysOn(backend)
         }
     }
 
     func beginAlwaysOn(_ backend: SupervisedBackend) {
-        driver.recordStartCause(of: .alwaysOn, for: backend)
+        generations.recordStartCause(of: .alwaysOn, for: backend)
         if backend.startDelay > .zero {
             reactor.arm(.startDelay(backend.id), at: kernel.now() + backend.startDelay)
         } else {
@@ -79,7 +78,7 @@ final class Supervisor<K: Kernel> {
             guard let backend = backends[id] else {
                 return replies.post(.refused(ticket, .disabled, retryAfter: nil))
             }
-            if mayWake { driver.recordStartCause(of: cause, by: visitor, for: backend) }
+            if mayWake { generations.recordStartCause(of: cause, by: visitor, for: backend) }
             driver.dispatch(backend, mayWake ? .wanted(ticket) : .wantedIfAwake(ticket))
         case .listenerMissing(let id, let ticket, let generation, let wasSent):
             guard let backend = backends[id] else {
@@ -88,7 +87,7 @@ final class Supervisor<K: Kernel> {
             driver.dispatch(backend, .listenerMissing(ticket, generation, wasSent: wasSent))
         case .abandoned(let id, let ticket):
             guard let backend = backends[id] else { return }
-            backend.operations.removeAll { $0.ticket == ticket }
+            driver.withdraw(ticket, from: backend)
             driver.dispatch(backend, .abandoned(ticket))
         case .operation(let id, let operation, let ticket, let waits):
             execute(operation, for: ticket, waits: waits, on: known(id))
@@ -149,7 +148,7 @@ final class Supervisor<K: Kernel> {
     private func exited(_ backend: SupervisedBackend, _ exit: Exit) {
         generations.exited(backend, exit)
         // No restart during a shutdown.
-        if isShuttingDown { backend.shutdownSent = true }
+        if isShuttingDown { shutdownSent.insert(backend.id) }
         driver.dispatch(backend, [.exited(exit)] + (isShuttingDown ? [.shutdownRequested] : []))
     }
 
@@ -163,9 +162,9 @@ final class Supervisor<K: Kernel> {
     /// Stops every backend that is no longer required.
     func proceedWithShutdown() {
         guard isShuttingDown else { return }
-        for (position, backend) in inOrder.enumerated().reversed() where !backend.shutdownSent {
+        for (position, backend) in inOrder.enumerated().reversed() where !shutdownSent.contains(backend.id) {
             guard isForcingShutdown || backends.mayStop(backend, at: position) else { continue }
-            backend.shutdownSent = true
+            shutdownSent.insert(backend.id)
             reactor.disarm(.startDelay(backend.id))
             driver.dispatch(backend, .shutdownRequested)
         }

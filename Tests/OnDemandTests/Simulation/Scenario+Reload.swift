@@ -176,7 +176,7 @@ extension Simulation {
 
     /// Checks that removed backends are gone and that configured backends exist once.
     func judgeSeats(_ daemon: Daemon<SimulatedKernel>) {
-        for backend in daemon.supervisor.inOrder where backend.isRemoved {
+        for backend in daemon.supervisor.inOrder where daemon.supervisor.backends.isRemoved(backend) {
             kernel.complain("\(backend.name) was removed from the configuration and is still \(backend.machine.state)")
         }
         if !daemon.backends.removedServices.isEmpty { kernel.complain("removed services are still present") }
