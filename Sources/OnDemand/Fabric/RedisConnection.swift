@@ -115,11 +115,12 @@ final class RedisConnection<K: Kernel> {
         apply(.fired(timer.timer))
     }
 
-    /// `index` is that of the token: the cable's index and the link.
+    /// `index` is that of the token: the cable's index and the link. Without readiness the event loop resumes a read.
     func ready(_ token: Token, _ readiness: Readiness) {
         let connection: SubscriberMachine.Connection = token.index & 1 == 0 ? .listening : .publishing
         guard let link = links[position(connection)], link.number == token.generation else { return }
         if link.isConnecting {
+            guard !readiness.isEmpty else { return }
             guard !readiness.contains(.broken), kernel.connectFailure(of: link.descriptor) == nil else {
                 return lose(connection)
             }
@@ -128,7 +129,7 @@ final class RedisConnection<K: Kernel> {
         }
         if readiness.contains(.writable) { flush(connection) }
         if readiness.contains(.peerEnded) { links[position(connection)]?.hasPeerEnded = true }
-        if !readiness.isDisjoint(with: [.readable, .peerEnded, .broken]) { read(connection, link.number) }
+        if readiness != .writable { read(connection, link.number) }
     }
 
     private func read(_ connection: SubscriberMachine.Connection, _ number: UInt32) {

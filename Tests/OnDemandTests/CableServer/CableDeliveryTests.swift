@@ -104,6 +104,60 @@ struct CableDeliveryTests {
 
     // MARK: Congestion
 
+    /// A client that takes everything at once.
+    private func subscribed(to bench: CableBench) -> CableBench.Client {
+        let client = bench.open(capacity: 1_000_000)
+        client.subscribe("s")
+        return client
+    }
+
+    /// A cable whose connection to Redis takes more than one turn reads, and its first client.
+    private func roomy() throws -> (bench: CableBench, client: CableBench.Client) {
+        for seed: UInt64 in 1...40 {
+            let bench = try CableBench(seed: seed, hasRedis: true) {
+                $0.cables[0].limits.maximumQueuedBytes = 64 * 1024 * 1024
+            }
+            let client = subscribed(to: bench)
+            if bench.redis.listeningConnection?.socket.peer?.capacity ?? 0 > 100_000 { return (bench, client) }
+        }
+        throw DaemonBench.NoConnection()
+    }
+
+    @Test("what one turn does not read of Redis is read in the next turns")
+    func manyMessages() throws {
+        let (bench, client) = try roomy()
+        for number in 0..<2000 { bench.redis.publish("s", "\(number)") }
+        bench.run(for: .milliseconds(100))
+        #expect(client.numbers.count == 2000 && client.numbers == client.numbers.sorted())
+        client.close()
+        #expect(bench.kernel.complaints == [])
+    }
+
+    @Test("Redis is not read while a cable has too much to deliver, and is read again afterwards")
+    func redisWaits() throws {
+        let (bench, first) = try roomy()
+        let clients = [first] + (0..<39).map { _ in subscribed(to: bench) }
+        for client in clients { client.peer.isForgetful = true }
+        let id = try #require(bench.server.cables.id(named: "cable"))
+        let cable = try #require(bench.server.cables[id]?.cable)
+        bench.kernel.faults.sendTime = .milliseconds(5)
+        let text = "\"\(String(repeating: "x", count: 100_000))\""
+        for _ in 0..<80 { bench.redis.publish("s", text) }
+        bench.run(for: .seconds(20)) { cable.isCongested }
+        #expect(cable.isCongested)
+        var most = 0
+        bench.run(for: .seconds(60)) {
+            most = max(most, cable.machine.table.pendingBytes)
+            return !cable.isCongested
+        }
+        #expect(!cable.isCongested && most < Limits.cableUndeliveredBytes + 6 * text.utf8.count)
+        bench.kernel.faults.sendTime = .zero
+        bench.run(for: .seconds(2))
+        #expect(clients.allSatisfy { $0.peer.heardCount > 80 * text.utf8.count && $0.peer.heardEndAt == nil })
+        for client in clients { client.close() }
+        #expect(bench.kernel.complaints == [])
+    }
+
     @Test("a broadcast to a cable with too much to deliver gets 503 and is counted, and a later one is accepted")
     func broadcastsAreBounded() throws {
         let bench = try CableBench { $0.cables[0].limits.maximumQueuedBytes = 64 * 1024 * 1024 }
