@@ -140,10 +140,13 @@ final class BackendRegistry<K: Kernel> {
 
     // MARK: Removed backends
 
-    /// Frees the numbers of removed backends. Inlined because it runs for every message, and rarely has work.
+    /// Frees the numbers of removed backends. Returns whether there were any. Inlined because it runs for every
+    /// message.
     @inline(__always)
-    func iterationEnded() {
-        if supervisor.removedCount > 0 || !removedServices.isEmpty { forgetRemoved() }
+    func iterationEnded() -> Bool {
+        guard supervisor.removedCount > 0 || !removedServices.isEmpty else { return false }
+        forgetRemoved()
+        return true
     }
 
     private func forgetRemoved() {

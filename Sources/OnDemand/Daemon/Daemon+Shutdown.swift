@@ -19,13 +19,7 @@ extension Daemon {
 
     func shutdownTimerFired() { apply(.timeReached) }
 
-    /// Inlined because it runs for every message.
-    @inline(__always)
-    func advanceShutdown() {
-        if !isRunning { proceedWithShutdown() }
-    }
-
-    private func proceedWithShutdown() {
+    func proceedWithShutdown() {
         if shutdown.state == .draining { advanceDrain() }
         supervisor.proceedWithShutdown()
         if supervisor.isShutDown, supervisor.runner.isIdle, proxy.workers.connectionCount == 0 { apply(.stopped) }

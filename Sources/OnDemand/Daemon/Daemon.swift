@@ -131,8 +131,15 @@ final class Daemon<K: Kernel>: EventHandler {
         case .commandRunner: supervisor.runner.terminalReady(token)
         case .cableServer: cableServer.ready(token, readiness)
         case .fabric: cableServer.redisReady(token, readiness)
-        case .daemon: takeSignals()
+        case .daemon: ownReady(token)
         default: preconditionFailure("the kernel returned an unknown token")
+        }
+    }
+
+    private func ownReady(_ token: Token) {
+        switch DaemonToken(token) {
+        case .signals: takeSignals()
+        case .messages: break  // Every turn delivers them.
         }
     }
 
@@ -157,14 +164,24 @@ final class Daemon<K: Kernel>: EventHandler {
         }
     }
 
-    /// Delivers messages between the drivers until all mailboxes are empty.
+    /// Delivers messages between the drivers until all mailboxes are empty. The end of a delivery and the steps of a
+    /// shutdown may post further ones: the event loop does not sleep before they are delivered.
     func iterationEnded() {
-        if !mailboxes.backends.isEmpty || !replies.isEmpty { exchangeMessages() }
-        backends.iterationEnded()
-        advanceShutdown()
+        var mayHavePosted = hasMessages
+        if mayHavePosted { exchangeMessages() }
+        if backends.iterationEnded() { mayHavePosted = true }
+        if !isRunning {
+            proceedWithShutdown()
+            mayHavePosted = true
+        }
+        if mayHavePosted, hasMessages { reactor.resumeLater(Token(DaemonToken.messages, index: 0, generation: 0)) }
         logOutput.iterationEnded()
         if dueTrim != .none { trimMemory() }
     }
+
+    /// A message in another mailbox is announced in one of these.
+    @inline(__always)
+    private var hasMessages: Bool { !mailboxes.backends.isEmpty || !replies.isEmpty }
 
     /// The messages that were delivered in an iteration.
     private struct Delivered {
@@ -196,7 +213,7 @@ final class Daemon<K: Kernel>: EventHandler {
     }
 
     private func deliverAll(_ delivered: inout Delivered) {
-        while !mailboxes.backends.isEmpty || !replies.isEmpty {
+        while hasMessages {
             for request in mailboxes.backends.takeAll() {
                 switch request {
                 case .cableWork: delivered.hasCableWork = true

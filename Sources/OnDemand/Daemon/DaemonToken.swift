@@ -1,6 +1,8 @@
-/// The socket and the timers of the daemon itself.
+/// The sockets and the timers of the daemon itself.
 enum DaemonToken: UInt8, OwnedKind {
     case signals
+    /// Messages between the drivers; no socket.
+    case messages
 
     static var owner: Owner { .daemon }
 }
