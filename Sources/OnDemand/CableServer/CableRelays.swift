@@ -52,9 +52,8 @@ final class CableRelays<K: Kernel> {
     func update(_ settings: CableDriver<K>.BackendSettings?) {
         let isSame = backend == settings?.backend
         let areRulesSame = rules == settings?.rules
-        backend = settings?.backend
-        rules = settings?.rules ?? RelayMachine.Rules()
-        maximumAge = settings?.maximumAge
+        if !isSame { stopRestoring() }
+        (backend, maximumAge, rules) = (settings?.backend, settings?.maximumAge, settings?.rules ?? .init())
         guard !isSame || !areRulesSame else { return }
         visit { index, relay in
             if isSame {
@@ -394,6 +393,7 @@ extension CableRelays {
     func needsRestoring(_ relay: Relay) -> Bool { relay.machine.needsRestoring(rules) }
     func beginRestoring() { restoring.begin() }
     func continueRestoring() { restoring.proceed() }
+    func stopRestoring() { restoring.stop() }
     func letAllGo(behind backend: BackendID) { restoring.letAllGo(behind: backend) }
     func letHeldGo(_ index: Int, _ relay: Relay, isDue: Bool) { restoring.letHeldGo(index, relay, isDue: isDue) }
 }

@@ -270,9 +270,10 @@ final class CableServer<K: Kernel> {
     private func finishIteration() {
         let deadline = kernel.now() + Limits.cableDeliveryTime
         var isLate = false
-        for id in touched { cables[id]?.relays.continueRestoring() }
         for id in touched where !isLate { isLate = cables[id]?.cable.deliver(until: deadline) ?? false }
         for id in touched { cables.continueDrain(of: id) }
+        // Last, because a delivery and a drain may end a client that others wait for.
+        for id in touched { cables[id]?.relays.continueRestoring() }
         let unfinished = touched.filter { cables[$0]?.cable.endTurn() ?? false }
         touched = []
         // Here and not where the last session ends: that may be inside of a read into a buffer.

@@ -104,8 +104,10 @@ final class CableTable<K: Kernel> {
 
     /// Frees the number of a removed cable that has no session left.
     func release(_ id: CableID) {
-        guard let cable = self[id]?.cable, cable.isOver else { return }
+        guard let entry = self[id], entry.cable.isOver else { return }
+        let cable = entry.cable
         cable.close()
+        entry.relays.stopRestoring()
         entries[id.index] = nil
         owner.congestionChanged(of: cable.name)
     }

@@ -84,6 +84,9 @@ final class Restoring<K: Kernel> {
         if index >= end, running == 0 { self.end(behind: backend) }
     }
 
+    /// The cable ends, or leaves this backend: clients of other cables wait for its own ones no longer.
+    func stop() { if next != nil, let backend = owner.backend { end(behind: backend) } }
+
     private func end(behind backend: BackendID) {
         next = nil
         if !group.isRestoring(behind: backend) { group.restored(behind: backend) }

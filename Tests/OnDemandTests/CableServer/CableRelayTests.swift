@@ -32,4 +32,57 @@ struct CableRelayTests {
         }
         #expect(losses > 0)
     }
+
+    /// Two cables whose clients hibernate: the second one has one client.
+    private func hibernating(
+        _ count: Int, streams: Int = 1, _ script: ActionCableScript, closeJitter: Duration = .zero
+    ) throws -> (bench: CableBackendBench, first: [CableBench.Client], second: CableBench.Client) {
+        let bench = try CableBackendBench(cables: 2, hibernates: true, script) { $0.closeJitter = closeJitter }
+        let first = (1...count).map { bench.subscribed($0, to: 0, streams: streams) }
+        let second = bench.subscribed(9, to: 1)
+        bench.run(for: .seconds(10)) { bench.backend.machine.state == .asleep }
+        #expect(bench.backend.machine.state == .asleep && bench.relays(of: 0)?.describe()?.hibernating == count)
+        return (bench, first, second)
+    }
+
+    @Test("a command does not wait for a client of another cable that a delivery has lost")
+    func restoringClientLostInDelivery() throws {
+        var losses = 0
+        var script = ActionCableScript()
+        script.welcomesAfter = .seconds(1)
+        for call in 1...16 {
+            let (bench, first, second) = try hibernating(1, script)
+            bench.perform(9000, by: second)
+            bench.run(for: .milliseconds(300))
+            #expect(bench.relays(of: 0)?.restoringCount == 1)
+            bench.kernel.failingCall = bench.kernel.fallibleCalls + call
+            let name = CableScenario.streamName(CableBackendBench.streams[0])
+            _ = post("{\"stream\":\"\(name)\",\"data\":\"1\"}", to: bench.cables)
+            guard bench.relays(of: 0)?.count == 0, bench.kernel.failedVerb == "send" else { continue }
+            losses += 1
+            bench.run(for: .seconds(5))
+            #expect(bench.performed == [9000] && bench.relays(of: 1)?.isRestoring == false, "call \(call)")
+            #expect(second.news.allSatisfy { !$0.contains("close") }, "call \(call)")
+            first[0].close()
+        }
+        #expect(losses > 0)
+    }
+
+    @Test("a command does not wait for clients of a cable that is removed meanwhile")
+    func restoringCableRemoved() throws {
+        var script = ActionCableScript()
+        script.performsAfter = .seconds(1)
+        let (bench, first, second) = try hibernating(2, streams: 2, script, closeJitter: .seconds(10))
+        bench.perform(9000, by: second)
+        bench.run(for: .milliseconds(1500))
+        #expect(bench.relays(of: 0)?.restoringCount == 2, "their second subscription is not confirmed")
+        #expect(bench.relays(of: 1)?.restoringCount == 0 && bench.performed == [])
+        bench.cables.reload { $0.cables.removeFirst() }
+        for client in first { client.peer.socket.close() }
+        bench.run(for: script.performsAfter + .milliseconds(100))
+        #expect(bench.cables.server.cables.all.count == 1)
+        #expect(bench.performed == [9000] && bench.relays(of: 1)?.isRestoring == false)
+        second.close()
+        #expect(bench.kernel.complaints == [])
+    }
 }
