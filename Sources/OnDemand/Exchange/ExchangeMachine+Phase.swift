@@ -43,7 +43,7 @@ extension ExchangeMachine {
         case serving(body: [UInt8])
         /// Another driver replies in this turn of the event loop. Nothing else can happen to the request meanwhile.
         case awaitingReply
-        /// An operation, run or broadcast is in progress; its result is the response.
+        /// The operation of an operator is in progress; its result is the response.
         case awaitingResult
         /// The client follows the status or a backend's output; its input is discarded.
         case streaming(discarded: Int)
@@ -119,10 +119,7 @@ extension ExchangeMachine {
     /// Whether the response follows in a message of this turn.
     var awaitsReply: Bool { if case .local(.awaitingReply, _, _) = phase { true } else { false } }
 
-    /// Whether the response follows in a message of another driver, at any time.
-    var awaitsResult: Bool { if case .local(.awaitingResult, _, _) = phase { true } else { false } }
-
-    /// Whether the request in progress may be one for this cable. The phase does not tell of one that awaits a result.
+    /// Whether the request in progress may be one for this cable. An operation does not tell.
     func mayConcern(_ id: CableID) -> Bool {
         guard case .local(let stage, let endpoint, _) = phase else { return false }
         return switch stage {

@@ -109,12 +109,12 @@ final class LocalEndpoints<K: Kernel> {
     }
 
     private func post(_ request: CableRequest, for session: HTTPSession) {
-        session.machine.requestAccepted()
+        session.machine.requestAccepted(repliesInThisTurn: true)
         mailboxes.post(request)
     }
 
     private func post(_ request: CommandRequest, for session: HTTPSession) {
-        session.machine.requestAccepted()
+        session.machine.requestAccepted(repliesInThisTurn: true)
         mailboxes.post(request)
     }
 
@@ -129,7 +129,7 @@ final class LocalEndpoints<K: Kernel> {
 
     /// The response of a cable server or the command runner.
     func handle(_ response: LocalReply, for requester: Token) -> [Continuation] {
-        guard let session = sessions.named(requester), session.machine.awaitsResult else { return [] }
+        guard let session = sessions.named(requester), session.machine.awaitsReply else { return [] }
         if response.status < 300 { respond(response, session) } else { session.machine.respond(response) }
         return [.run(session)]
     }
@@ -214,7 +214,7 @@ final class LocalEndpoints<K: Kernel> {
         switch reply {
         case .response(let response, let requester): return handle(response, for: requester)
         case .following(let id, let requester):
-            guard let session = sessions.named(requester), session.machine.awaitsResult else {
+            guard let session = sessions.named(requester), session.machine.awaitsReply else {
                 mailboxes.post(.followerLeft(requester: requester))
                 return []
             }

@@ -102,6 +102,38 @@ struct CableDeliveryTests {
         #expect(bench.kernel.complaints == [])
     }
 
+    // MARK: Shutdown
+
+    @Test("a publisher whose request comes together with a shutdown is told what becomes of its message")
+    func publisherAtShutdown() throws {
+        for seed in 1...20 {
+            let bench = try CableBench(seed: UInt64(seed))
+            let client = bench.subscribed("s")
+            let publisher = bench.connect(capacity: 1_000_000)
+            bench.run(for: .milliseconds(5))
+            publisher.send(CableBench.request("{\"stream\":\"s\",\"data\":\"1\"}"))
+            // In the same turn.
+            bench.kernel.pendingSignals.append(.terminate)
+            bench.run(for: .seconds(1))
+            let isAccepted = publisher.heard.starts(with: "HTTP/1.1 201 ".utf8)
+            #expect(isAccepted == (client.numbers == [1]), "seed \(seed)")
+            client.close()
+        }
+    }
+
+    @Test("a publisher that ends its direction behind its request gets its response")
+    func halfClosedPublisher() throws {
+        let bench = try CableBench()
+        let client = bench.subscribed("s")
+        let publisher = bench.connect(capacity: 1_000_000)
+        publisher.send(CableBench.request("{\"stream\":\"s\",\"data\":\"1\"}"))
+        publisher.socket.end()
+        bench.run(for: .milliseconds(10))
+        #expect(publisher.heard.starts(with: "HTTP/1.1 201 ".utf8) && client.numbers == [1])
+        client.close()
+        #expect(bench.kernel.complaints == [])
+    }
+
     // MARK: Congestion
 
     /// A client that takes everything at once.
