@@ -28,7 +28,7 @@ struct CableDrain: Equatable {
     let isRemoval: Bool
     private let window: Duration
     /// After this time no client waits for messages.
-    private let bound: Instant
+    let bound: Instant
     private let end: Instant
     private var state = State.waiting
 

@@ -291,8 +291,11 @@ final class CableDriver<K: Kernel> {
     /// The cable is out of the configuration; its clients may not have left yet.
     var isRemoved: Bool { drain?.isRemoval == true }
     var isDraining: Bool { drain != nil }
-    /// Nothing refers to it any more.
-    var isOver: Bool { isRemoved && machine.clientCount == 0 }
+    /// Nothing refers to it any more, and nothing that it has accepted is on its way to Redis.
+    var isOver: Bool {
+        guard let drain, drain.isRemoval, machine.clientCount == 0 else { return false }
+        return isSourceSettled || kernel.now() >= drain.bound
+    }
 
     /// Every message that was accepted is delivered, or has left for another server.
     var isSettled: Bool { machine.table.isDelivered && isSourceSettled }

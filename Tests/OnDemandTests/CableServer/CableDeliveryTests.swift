@@ -102,6 +102,33 @@ struct CableDeliveryTests {
         #expect(bench.kernel.complaints == [])
     }
 
+    @Test("a message that has not reached Redis is published also when its cable is removed")
+    func removalOfPublisher() throws {
+        let bench = try CableBench(hasRedis: true)
+        bench.redis.freeze()
+        #expect(bench.publish(1) == 201)
+        try Cause.removal.happen(to: bench)
+        bench.run(for: .seconds(2))
+        bench.redis.thaw()
+        bench.run(for: .seconds(1))
+        #expect(bench.redis.published.map(\.text) == ["1"])
+        #expect(bench.server.cables.all.count == 1 && bench.redis.connections.isEmpty)
+        #expect(bench.kernel.complaints == [])
+    }
+
+    @Test("a Redis that returns nothing keeps a removed cable no longer than the drain time")
+    func removalBehindFrozenRedis() throws {
+        let bench = try CableBench(hasRedis: true) { $0.drainTimeout = .seconds(3) }
+        bench.redis.freeze()
+        #expect(bench.publish(1) == 201)
+        try Cause.removal.happen(to: bench)
+        bench.run(for: .milliseconds(3100))
+        #expect(bench.server.cables.all.count == 1)
+        bench.redis.thaw()
+        bench.run(for: .seconds(1))
+        #expect(bench.redis.connections.isEmpty && bench.kernel.complaints == [])
+    }
+
     // MARK: Shutdown
 
     @Test("a publisher whose request comes together with a shutdown is told what becomes of its message")
