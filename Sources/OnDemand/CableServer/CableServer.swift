@@ -75,7 +75,8 @@ final class CableServer<K: Kernel> {
     }
 
     func broadcast(_ body: [UInt8], to id: CableID) -> LocalReply {
-        cables[id]?.cable.broadcast(body)
+        guard !isClosed else { return LocalReply(status: 503, body: "ondemandd is shutting down.") }
+        return cables[id]?.cable.broadcast(body)
             ?? LocalReply(status: 404, body: "The cable is not configured any more.")
     }
 

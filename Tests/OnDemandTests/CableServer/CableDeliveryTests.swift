@@ -148,6 +148,18 @@ struct CableDeliveryTests {
         }
     }
 
+    @Test("a broadcast behind the end of all clients gets 503")
+    func broadcastBehindTheEnd() throws {
+        for hasRedis in [false, true] {
+            let bench = try CableBench(hasRedis: hasRedis)
+            let id = try #require(bench.server.cables.id(named: "cable"))
+            bench.server.closeEverything()
+            #expect(bench.server.broadcast(Array("{\"stream\":\"s\",\"data\":\"1\"}".utf8), to: id).status == 503)
+            bench.run(for: .seconds(1))
+            #expect(bench.redis.connections.isEmpty)
+        }
+    }
+
     @Test("a publisher that ends its direction behind its request gets its response")
     func halfClosedPublisher() throws {
         let bench = try CableBench()
