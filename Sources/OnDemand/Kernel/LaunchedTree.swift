@@ -112,6 +112,14 @@ struct LaunchRegistry {
         }
     }
 
+    /// Whether an adopted child is a member of a launch, as far as it can be told now.
+    func membership(of process: ProcessFacts, mark: @autoclosure () -> LaunchedTree.Mark) -> ProcessCensus.Membership {
+        if let known = byMember[process.identity] { return .member(launch: known) }
+        let evidence = mark()
+        if let launch = launch(of: process, mark: evidence) { return .member(launch: launch) }
+        return evidence == .untold ? .untold : .noMember
+    }
+
     mutating func reaped(_ process: ProcessID) {
         byNumber[process.launch]?.leaderReaped()
         let hidden = ProcessIdentity(number: process.number, start: 0)

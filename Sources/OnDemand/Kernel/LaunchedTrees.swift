@@ -113,9 +113,9 @@ final class LaunchedTrees {
 
     private func membership(of child: Int32) -> ProcessCensus.Membership {
         guard let facts = ProcessTable.factsOfChild(child) else { return .unknown }
-        if let launch = launches.launch(of: facts, mark: mark(on: child)) { return .member(launch: launch) }
+        let membership = launches.membership(of: facts, mark: mark(on: child))
         // What could not be read proves nothing.
-        return ProcessTable.canOpenFiles() ? .noMember : .unknown
+        return membership == .untold && !ProcessTable.canOpenFiles() ? .unknown : membership
     }
 
     /// Processes may begin and end until the next turn.

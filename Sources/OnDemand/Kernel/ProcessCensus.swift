@@ -1,8 +1,9 @@
 /// The adopted children of the daemon, and the launch of each: one count for all process trees in a turn of the event
 /// loop.
 ///
-/// A child keeps its pid until the daemon reaps it, and its launch for ever. Its mark is therefore read once, and a
-/// census costs one list of children and a read for each new one, however many trees ask.
+/// A child keeps its pid until the daemon reaps it, and its launch for ever. A mark is therefore read once. A census
+/// costs one list of children and a read for each new one, however many trees ask. A child without a mark is read in
+/// each census: the environment of a process in the middle of execve(2) is empty.
 ///
 /// A tree without a child in a census has ended, also when the census is older: every process of a tree descends from a
 /// child of the daemon in the tree. A tree with one may have ended since. Then the child is reaped, and a new census is
@@ -10,12 +11,15 @@
 struct ProcessCensus {
     enum Membership: Equatable {
         case member(launch: UInt64)
+        /// Its mark is of a launch that has ended.
         case noMember
+        /// Nothing shows now that it is a member.
+        case untold
         /// Its files could not be read now.
         case unknown
     }
 
-    /// By pid; without those that are unknown.
+    /// By pid; what is proven.
     private var memberships: [Int32: Membership] = [:]
     private var members: [UInt64: [Int32]] = [:]
     /// No child was reaped, and no time has passed, since it was taken.
@@ -29,14 +33,13 @@ struct ProcessCensus {
         isCurrent = true
         isComplete = isReadable
         for child in children {
-            var membership = memberships[child] ?? .unknown
-            if membership == .unknown {
-                membership = read(child)
-                if membership != .unknown { memberships[child] = membership }
-            }
+            let membership = memberships[child] ?? read(child)
             switch membership {
-            case .member(let launch): members[launch, default: []].append(child)
-            case .noMember: break
+            case .member(let launch):
+                members[launch, default: []].append(child)
+                memberships[child] = membership
+            case .noMember: memberships[child] = membership
+            case .untold: break
             case .unknown: isComplete = false
             }
         }

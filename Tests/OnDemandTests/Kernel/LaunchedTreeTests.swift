@@ -89,6 +89,16 @@ struct LaunchedTreeTests {
         #expect(launches.leader(200) == ProcessID(number: 200, launch: 3))
     }
 
+    @Test("an adopted child is a member or proven to be none, and one without a mark is neither")
+    func membership() {
+        var launches = LaunchRegistry()
+        launches.began(200, start: 100)
+        let detached = process(206, group: 206, session: 206)
+        #expect(launches.membership(of: detached, mark: .own(launch: 1)) == .member(launch: 1))
+        #expect(launches.membership(of: detached, mark: .own(launch: 9)) == .noMember, "a launch that has ended")
+        #expect(launches.membership(of: detached, mark: .untold) == .untold)
+    }
+
     @Test("a process whose start time is hidden is forgotten when its pid is reaped")
     func hiddenMember() {
         var launches = LaunchRegistry()

@@ -8,11 +8,14 @@ struct ProcessCensusTests {
     private final class Files {
         var launches: [Int32: UInt64] = [:]
         var unreadable: Set<Int32> = []
+        /// Without a mark.
+        var unmarked: Set<Int32> = []
         private(set) var reads = 0
 
         func read(_ child: Int32) -> ProcessCensus.Membership {
             reads += 1
             guard !unreadable.contains(child) else { return .unknown }
+            guard !unmarked.contains(child) else { return .untold }
             return launches[child].map { .member(launch: $0) } ?? .noMember
         }
     }
@@ -64,5 +67,19 @@ struct ProcessCensusTests {
         #expect(!census.isComplete && census.members(of: 1) == [200], "the list itself may be short")
         census.take([200], isReadable: true, read: files.read)
         #expect(census.isComplete)
+    }
+
+    @Test("a child without a mark is read again: the mark of a process in the middle of execve(2) cannot be read")
+    func unmarked() {
+        let files = Files()
+        files.launches[200] = 1
+        files.unmarked = [200, 300]
+        var census = ProcessCensus()
+        census.take([200, 300], isReadable: true, read: files.read)
+        #expect(census.isComplete && census.members(of: 1).isEmpty)
+        files.unmarked = [300]
+        census.expire()
+        census.take([200, 300], isReadable: true, read: files.read)
+        #expect(census.isComplete && census.members(of: 1) == [200])
     }
 }
