@@ -65,7 +65,8 @@ struct LaunchedTree: Equatable {
 
 /// Launches of this daemon that have not ended, found by each kind of evidence without a search through all of them.
 struct LaunchRegistry {
-    private(set) var nextNumber: UInt64 = 1
+    /// The number of the next launch. No launch has the same bits in its mark.
+    var nextNumber: UInt64 = 1
     private var byNumber: [UInt64: LaunchedTree] = [:]
     /// Launches by the pid of their leader, until the number proves nothing. The latest one has it.
     private var byLeader: [Int32: UInt64] = [:]
@@ -80,7 +81,7 @@ struct LaunchRegistry {
         byNumber[nextNumber] = LaunchedTree(number: nextNumber, leader: leader, start: start)
         byLeader[leader] = nextNumber
         byMark[nextNumber & LaunchMark.lowBits] = nextNumber
-        nextNumber += 1
+        repeat { nextNumber += 1 } while byMark[nextNumber & LaunchMark.lowBits] != nil
     }
 
     mutating func ended(_ process: ProcessID) {

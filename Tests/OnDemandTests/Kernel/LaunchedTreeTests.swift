@@ -99,6 +99,21 @@ struct LaunchedTreeTests {
         #expect(launches.membership(of: detached, mark: .untold) == .untold)
     }
 
+    @Test("no two launches have the same bits in their marks, also after more launches than the bits can count")
+    func wrappedNumbers() {
+        var launches = LaunchRegistry()
+        launches.began(200, start: 100)
+        launches.nextNumber = LaunchMark.lowBits + 1
+        launches.began(300, start: 100)
+        launches.began(400, start: 100)
+        let detached = process(206, group: 206, session: 206)
+        #expect(launches.launch(of: detached, mark: .own(launch: 1)) == 1, "the first launch has not ended")
+        #expect(launches.launch(of: detached, mark: .own(launch: 0)) == LaunchMark.lowBits + 1)
+        let third = ProcessID(number: 400, launch: LaunchMark.lowBits + 3)
+        #expect(launches.leader(400) == third)
+        #expect(launches.launch(of: detached, mark: .own(launch: 2)) == third.launch)
+    }
+
     @Test("a process whose start time is hidden is forgotten when its pid is reaped")
     func hiddenMember() {
         var launches = LaunchRegistry()
