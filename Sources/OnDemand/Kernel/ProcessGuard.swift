@@ -103,8 +103,8 @@ struct ProcessGuard {
         let members = guarded.tree.members(in: census, known: told) { process in
             guard !guarded.foreign.contains(process.identity) else { return false }
             let isMarked = isMarked(process, guarded.tree.launch)
-            if !isMarked { guarded.foreign.insert(process.identity) }
-            return isMarked
+            if isMarked == false { guarded.foreign.insert(process.identity) }
+            return isMarked == true
         }
         guarded.known = Set(members.map(\.identity))
         guarded.emptyLooks = members.isEmpty ? guarded.emptyLooks + 1 : 0
@@ -141,15 +141,18 @@ struct ProcessGuard {
         return unsafe poll(&descriptor, 1, 0) == 0
     }
 
-    private func isMarked(_ process: ProcessFacts, _ launch: UInt64) -> Bool {
+    /// nil: nothing shows it now, and the next look may.
+    private func isMarked(_ process: ProcessFacts, _ launch: UInt64) -> Bool? {
         guard let identity else { return false }
         let mark = identity.mark
         if identity.marksByLimit {
             let wanted = LaunchMark(namespace: nil, daemon: mark.daemon, start: mark.start, launch: launch)
-            return ProcessTable.shortMark(of: process.number) == ShortMark(limit: wanted.limit)
+            guard let limits = ProcessTable.limits(of: process.number) else { return nil }
+            return ShortMark(limits: limits) == ShortMark(limit: wanted.limit)
         }
         let wanted = LaunchMark(namespace: mark.namespace, daemon: mark.daemon, start: mark.start, launch: launch)
-        return ProcessTable.environmentMark(of: process.number) == wanted
+        guard let environment = ProcessTable.environment(of: process.number), !environment.isEmpty else { return nil }
+        return ProcessTable.mark(in: environment) == wanted
     }
 
     private static func milliseconds() -> UInt64 {

@@ -54,15 +54,23 @@ enum ProcessTable {
 
     /// From the limits, which every user can read.
     static func shortMark(of process: Int32) -> ShortMark? {
-        ProcFile.bytes(of: "/proc/\(process)/limits").flatMap { ShortMark(limits: $0) }
+        limits(of: process).flatMap { ShortMark(limits: $0) }
     }
 
-    /// From the environment. Empty for a zombie.
+    /// nil: unreadable.
+    static func limits(of process: Int32) -> [UInt8]? { ProcFile.bytes(of: "/proc/\(process)/limits") }
+
     static func environmentMark(of process: Int32) -> LaunchMark? {
+        environment(of: process).flatMap { mark(in: $0) }
+    }
+
+    /// Empty for a zombie, for a kernel thread, and in the middle of execve(2). nil: unreadable.
+    static func environment(of process: Int32) -> [UInt8]? {
         let path = "/proc/\(process)/environ"
-        guard let environment = ProcFile.bytes(of: path) ?? asOwner(of: process, { ProcFile.bytes(of: path) }) else {
-            return nil
-        }
+        return ProcFile.bytes(of: path) ?? asOwner(of: process) { ProcFile.bytes(of: path) }
+    }
+
+    static func mark(in environment: [UInt8]) -> LaunchMark? {
         let marker = "\(LaunchMark.variable)="
         let entry = environment.split(separator: 0).first { $0.starts(with: marker.utf8) }
         return entry.flatMap { LaunchMark(text: String(decoding: $0, as: UTF8.self).dropFirst(marker.utf8.count)) }
