@@ -24,12 +24,12 @@ package struct SHA1Core: HashCore {
         let words = schedule.span
         var next = self
         // Section 5: f(t; B, C, D) and K(t). The first and the third are written with an operation less.
-        for round in 0..<20 { next.turn(words[round], next.d ^ next.b & (next.c ^ next.d), 0x5a82_7999) }
-        for round in 20..<40 { next.turn(words[round], next.b ^ next.c ^ next.d, 0x6ed9_eba1) }
-        for round in 40..<60 {
-            next.turn(words[round], next.b & next.c | next.d & (next.b | next.c), 0x8f1b_bcdc)
+        for round in stride(from: 0, to: 20, by: 5) { next.turn(words, round, 0x5a82_7999) { $2 ^ $0 & ($1 ^ $2) } }
+        for round in stride(from: 20, to: 40, by: 5) { next.turn(words, round, 0x6ed9_eba1) { $0 ^ $1 ^ $2 } }
+        for round in stride(from: 40, to: 60, by: 5) {
+            next.turn(words, round, 0x8f1b_bcdc) { $0 & $1 | $2 & ($0 | $1) }
         }
-        for round in 60..<80 { next.turn(words[round], next.b ^ next.c ^ next.d, 0xca62_c1d6) }
+        for round in stride(from: 60, to: 80, by: 5) { next.turn(words, round, 0xca62_c1d6) { $0 ^ $1 ^ $2 } }
         a &+= next.a
         b &+= next.b
         c &+= next.c
@@ -37,10 +37,25 @@ package struct SHA1Core: HashCore {
         e &+= next.e
     }
 
+    /// Five rounds from this one on: then every word is under its own letter again, and none was moved.
     @inline(__always)
-    private mutating func turn(_ word: UInt32, _ function: UInt32, _ constant: UInt32) {
-        let rotated = Self.rotateLeft(a, 5) &+ function &+ e &+ word &+ constant
-        (e, d, c, b, a) = (d, c, Self.rotateLeft(b, 30), a, rotated)
+    private mutating func turn(
+        _ words: Span<UInt32>, _ round: Int, _ constant: UInt32, _ function: (UInt32, UInt32, UInt32) -> UInt32
+    ) {
+        Self.turn(a, &b, c, d, &e, words[round] &+ constant, function)
+        Self.turn(e, &a, b, c, &d, words[round + 1] &+ constant, function)
+        Self.turn(d, &e, a, b, &c, words[round + 2] &+ constant, function)
+        Self.turn(c, &d, e, a, &b, words[round + 3] &+ constant, function)
+        Self.turn(b, &c, d, e, &a, words[round + 4] &+ constant, function)
+    }
+
+    @inline(__always)
+    private static func turn(
+        _ a: UInt32, _ b: inout UInt32, _ c: UInt32, _ d: UInt32, _ e: inout UInt32, _ word: UInt32,
+        _ function: (UInt32, UInt32, UInt32) -> UInt32
+    ) {
+        e &+= rotateLeft(a, 5) &+ function(b, c, d) &+ word
+        b = rotateLeft(b, 30)
     }
 
     /// Section 6.1, a and b.
