@@ -50,7 +50,7 @@ extension Limits {
     static let cableStepsPerTurn = 64
     static let cableTimePerTurn: Duration = .milliseconds(2)
     /// Deliveries in one iteration of the event loop: other clients wait no longer for a broadcast to many.
-    static let cableDeliveryTime: Duration = .milliseconds(2)
+    static let cableDeliveryTime: Duration = .milliseconds(1)
     /// Clients that a shutdown or a removed cable disconnects are spread over steps of this length.
     static let cableDrainStep: Duration = .milliseconds(125)
 
