@@ -3,20 +3,17 @@
 /// It ends with the connection, or when the connection becomes a tunnel or a cable session: then the sockets move
 /// to the relay or to the cable server.
 final class HTTPSession {
-    var machine: ExchangeMachine
     /// Purpose of the listener that accepted the connection.
     let purpose: ListenerSpec.Purpose
     /// Names the client's socket. Its index is that of the connection's slot.
     let token: Token
     /// Where it comes from, and where it is counted.
     var admission: Admission
-    private var sockets: Sockets
+    private var state: State
     /// The generation of the backend that the request uses. nil: none.
     var lease: Lease?
     /// The generation of the lease has ended. The rest of the response may still be read.
     var hasGenerationEnded = false
-    /// The armed deadline. nil: none.
-    var armed: ArmedDeadline?
     /// The generation that the idle upstream belongs to. No lease is held. nil: no idle upstream.
     var idleUpstream: Lease?
     /// The ticket of a queued request. nil: not queued.
@@ -25,10 +22,13 @@ final class HTTPSession {
     private var runs = 0
     private var turn: UInt64 = 0
 
-    /// Both sockets in one value: one exclusivity check covers them.
-    private struct Sockets {
+    /// What each step needs, in one value: one exclusivity check covers it.
+    private struct State {
+        var machine: ExchangeMachine
         var client: ConnectedSocket
         var upstream: ConnectedSocket?
+        /// The armed deadline. nil: none.
+        var armed: ArmedDeadline?
     }
 
     struct ArmedDeadline: Equatable {
@@ -38,15 +38,20 @@ final class HTTPSession {
         let moved: Int
     }
 
+    enum DeadlineChange {
+        case none
+        case arm(after: Duration)
+        case disarm
+    }
+
     init(
         machine: consuming ExchangeMachine, purpose: ListenerSpec.Purpose, client: Descriptor, token: Token,
         _ admission: Admission
     ) {
-        self.machine = machine
         self.purpose = purpose
         self.token = token
         self.admission = admission
-        sockets = Sockets(client: ConnectedSocket(descriptor: client))
+        state = State(machine: machine, client: ConnectedSocket(descriptor: client))
     }
 
     /// False: the session has run often enough in this turn. Each reply of another driver runs it, and the run may
@@ -59,33 +64,44 @@ final class HTTPSession {
 
     // MARK: The machine
 
-    /// Returns the next step, and whether a local reply is still to be logged.
-    func next() -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
-        Self.next(&machine, sockets)
+    var machine: ExchangeMachine {
+        _read { yield state.machine }
+        _modify { yield &state.machine }
     }
 
-    /// The deadline that applies now.
-    func wanted() -> ArmedDeadline? { Self.wanted(&machine, sockets.client.readiness) }
+    /// Returns the next step, and whether a local reply is still to be logged.
+    func next() -> (step: ExchangeMachine.Step, hasLocalReply: Bool) { Self.next(&state) }
 
-    func limit(of deadline: ExchangeMachine.Deadline) -> Duration { Self.limit(&machine, deadline) }
+    /// Notes the deadline that applies now as the armed one.
+    func updateDeadline() -> DeadlineChange { Self.updateDeadline(&state) }
+
+    /// The timer has fired. Returns the deadline that it was armed for.
+    func takeArmedDeadline() -> ArmedDeadline? {
+        defer { state.armed = nil }
+        return state.armed
+    }
 
     /// Whether this is the first response of this generation of the backend.
-    var provesBackend: Bool { Self.provesBackend(&machine) }
+    var provesBackend: Bool { Self.provesBackend(&state.machine) }
 
     // Static functions with `inout` avoid a copy of the machine, and a retain of its contents, at every step.
 
-    private static func next(
-        _ machine: inout ExchangeMachine, _ sockets: Sockets
-    ) -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
-        let upstream = sockets.upstream?.readiness ?? []
-        return (machine.next(client: sockets.client.readiness, upstream: upstream), machine.hasLocalReply)
+    private static func next(_ state: inout State) -> (step: ExchangeMachine.Step, hasLocalReply: Bool) {
+        let upstream = state.upstream?.readiness ?? []
+        return (
+            state.machine.next(client: state.client.readiness, upstream: upstream), state.machine.hasLocalReply
+        )
     }
 
     private static func provesBackend(_ machine: inout ExchangeMachine) -> Bool { machine.provesBackend }
 
-    private static func limit(
-        _ machine: inout ExchangeMachine, _ deadline: ExchangeMachine.Deadline
-    ) -> Duration { machine.limit(of: deadline) }
+    private static func updateDeadline(_ state: inout State) -> DeadlineChange {
+        let wanted = wanted(&state.machine, state.client.readiness)
+        guard wanted != state.armed else { return .none }
+        state.armed = wanted
+        guard let wanted else { return .disarm }
+        return .arm(after: state.machine.limit(of: wanted.deadline))
+    }
 
     private static func wanted(_ machine: inout ExchangeMachine, _ client: Readiness) -> ArmedDeadline? {
         guard let deadline = machine.deadline(client: client) else { return nil }
@@ -94,11 +110,11 @@ final class HTTPSession {
 
     // MARK: Sockets
 
-    var client: ConnectedSocket { sockets.client }
+    var client: ConnectedSocket { state.client }
 
     var upstream: ConnectedSocket? {
-        get { sockets.upstream }
-        set { sockets.upstream = newValue }
+        get { state.upstream }
+        set { state.upstream = newValue }
     }
 
     /// Returns false for a token of an earlier connection or upstream.
@@ -106,9 +122,9 @@ final class HTTPSession {
         switch ConnectionToken(token) {
         case .client:
             guard token == self.token else { return false }
-            sockets.client.learn(readiness)
+            state.client.learn(readiness)
             return true
-        case .upstream: return Self.learn(readiness, &sockets.upstream, number: token.generation)
+        case .upstream: return Self.learn(readiness, &state.upstream, number: token.generation)
         }
     }
 
@@ -119,11 +135,11 @@ final class HTTPSession {
     }
 
     func receiveFromClient(into buffer: inout [UInt8], through kernel: some Kernel) -> ReadResult {
-        Self.receive(from: &sockets.client, into: &buffer, through: kernel)
+        Self.receive(from: &state.client, into: &buffer, through: kernel)
     }
 
     func receiveFromUpstream(into buffer: inout [UInt8], through kernel: some Kernel) -> ReadResult {
-        Self.receive(from: &sockets.upstream, into: &buffer, through: kernel)
+        Self.receive(from: &state.upstream, into: &buffer, through: kernel)
     }
 
     private static func receive(
@@ -147,11 +163,11 @@ final class HTTPSession {
 
     /// Returns the number of bytes written. nil: the connection is broken.
     func sendToClient(_ queue: ByteQueue, through kernel: some Kernel) -> Int? {
-        Self.send(queue, to: &sockets.client, through: kernel)
+        Self.send(queue, to: &state.client, through: kernel)
     }
 
     func sendToUpstream(_ queue: ByteQueue, through kernel: some Kernel) -> Int? {
-        Self.send(queue, to: &sockets.upstream, through: kernel)
+        Self.send(queue, to: &state.upstream, through: kernel)
     }
 
     private static func send(

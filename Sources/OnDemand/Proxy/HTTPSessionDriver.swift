@@ -172,20 +172,15 @@ final class HTTPSessionDriver<K: Kernel> {
 
     /// One timer per session, armed for the current phase.
     private func armDeadline(of session: HTTPSession) {
-        let wanted = session.wanted()
-        guard wanted != session.armed else { return }
-        session.armed = wanted
-        if let wanted {
-            let limit = session.limit(of: wanted.deadline)
-            reactor.arm(.connection(session.token), at: kernel.now() + limit)
-        } else {
-            reactor.disarm(.connection(session.token))
+        switch session.updateDeadline() {
+        case .none: break
+        case .arm(let limit): reactor.arm(.connection(session.token), at: kernel.now() + limit)
+        case .disarm: reactor.disarm(.connection(session.token))
         }
     }
 
     func deadlineFired(_ token: Token) {
-        guard let session = sessions.named(token), let armed = session.armed else { return }
-        session.armed = nil
+        guard let session = sessions.named(token), let armed = session.takeArmedDeadline() else { return }
         let undelivered =
             armed.deadline == .departure ? kernel.undeliveredBytes(to: session.client.descriptor) : 0
         session.machine.deadlineFired(armed.deadline, undelivered: undelivered)
