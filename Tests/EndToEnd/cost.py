@@ -18,6 +18,8 @@ import wire
 from daemon import REPOSITORY, executable
 
 BENCH = REPOSITORY / ".build" / "bench" / "bench"
+# The daemon reads each process that it sees when it starts, which is the machine's cost, not that of the work.
+ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
 
 
@@ -67,7 +69,9 @@ class Relay:
         assert load.returncode == 0, output
 
     def end(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
+        # unshare(1) passes no signal on.
+        children = processes.children(self.process.pid) if "unshare" in self.process.args else []
+        os.kill(*children or [self.process.pid], number)
         assert self.process.wait(30) == 0
 
 
@@ -79,7 +83,8 @@ def counted(folder, *arguments):
 def counted_life(folder, work, **configuration):
     """The same, whatever is done with the daemon."""
     file = Path(folder) / f"callgrind-{wire.free_port()}"
-    relay = Relay(folder, ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"], **configuration)
+    tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", "--quiet"]
+    relay = Relay(folder, [*ALONE, *tool], **configuration)
     try:
         work(relay)
         relay.end()
@@ -88,18 +93,13 @@ def counted_life(folder, work, **configuration):
     return callgrind_counts(file.read_text())
 
 
-# The search for orphans at the start reads each process of the system: the machine's cost, not that of the work.
-ORPHANS = "$s8OnDemand7OrphansV4kill"
-
-
 def callgrind_counts(text):
-    """`totals` without the search for orphans, and the calls of whatever gives memory.
+    """`totals`, and the calls of whatever gives memory.
 
-    Callgrind's format: names are told once, then by number; the line behind a `calls=` has the cost of these calls.
+    Callgrind's format: names are told once, then by number.
     """
-    names, callee, allocations, orphans = {}, None, 0, 0
-    lines = iter(text.splitlines())
-    for line in lines:
+    names, callee, allocations = {}, None, 0
+    for line in text.splitlines():
         if line.startswith("cfn="):
             number, _, name = line[4:].partition(" ")
             callee = names.setdefault(number, name) if name else names.get(number, "")
@@ -107,13 +107,9 @@ def callgrind_counts(text):
             number, _, name = line[3:].partition(" ")
             if name:
                 names[number] = name
-        elif line.startswith("calls="):
-            if callee.split("'")[0] in ALLOCATORS:
-                allocations += int(line[6:].split()[0])
-            if callee.startswith(ORPHANS):
-                orphans += int(next(lines).split()[1])
-    assert orphans > 0, "the search for orphans is not a function of its own"
-    return int(re.search(r"^totals: (\d+)", text, re.M).group(1)) - orphans, allocations
+        elif line.startswith("calls=") and callee.split("'")[0] in ALLOCATORS:
+            allocations += int(line[6:].split()[0])
+    return int(re.search(r"^totals: (\d+)", text, re.M).group(1)), allocations
 
 
 def per_unit(folder, arguments, units):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -42,7 +43,10 @@ def test_a_visitor_watches_and_takes_part_in_the_whole_life(browser, demo):
     page.until("1 connection is open. It stops 8 s after the last one closes.", ".meaning")
     assert page.current_stage() == "awake"
     assert (page.fact("open"), page.fact("queued_requests"), page.fact("starts")) == ("1", "0", "1")
-    assert page.fact("memory").endswith(" MB") and page.fact("startup").startswith("1.5")
+    assert page.fact("memory").endswith(" MB")
+    # The backend takes 1.5 s; a busy machine adds to it.
+    seconds = re.fullmatch(r"([0-9.]+) s", page.fact("startup"))
+    assert seconds and 1.5 <= float(seconds[1]) < 4, page.fact("startup")
     page.picture("3-awake")
 
     page.press("Close it")
