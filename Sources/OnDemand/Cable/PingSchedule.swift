@@ -76,8 +76,10 @@ struct PingSchedule {
 
     /// The last tick that is not after `now`.
     private func tick(at now: Instant) -> Int64 {
-        let (product, overflow) = (now - origin).wholeNanoseconds.multipliedReportingOverflow(by: Int64(slotCount))
-        return overflow ? nextTick : product / max(interval.wholeNanoseconds, 1)
+        let (slots, whole) = (Int64(slotCount), max(interval.wholeNanoseconds, 1))
+        // Apart, because the product of the whole time and the slots overflows after some hundred days.
+        let (rounds, rest) = (now - origin).wholeNanoseconds.quotientAndRemainder(dividingBy: whole)
+        return rounds * slots + rest * slots / whole
     }
 
     /// Rounded up, so that at this time the tick has passed.

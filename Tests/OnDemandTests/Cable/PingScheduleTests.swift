@@ -69,6 +69,17 @@ struct PingScheduleTests {
         #expect(schedule.deadline.map { $0 > late && $0 <= late + .seconds(3) } == true)
     }
 
+    @Test("after years each slot is due once an interval", arguments: [500, 5000, 50_000])
+    func years(days: Int64) {
+        var schedule = PingSchedule(interval: .seconds(30))
+        for client in UInt32(0)..<500 { schedule.join(client, at: start) }
+        let late = start + .seconds(days * 86_400)
+        var due = 0
+        while schedule.takeDue(at: late) != nil, due <= schedule.slotCount { due += 1 }
+        #expect(due == schedule.slotCount)
+        #expect(schedule.deadline.map { $0 > late && $0 <= late + .seconds(1) } == true)
+    }
+
     @Test(
         "an interval has eight slots for each second, at least one and a bounded number",
         arguments: [(Duration.milliseconds(1), 1), (.milliseconds(500), 4), (.seconds(3), 24), (.seconds(3600), 240)])
