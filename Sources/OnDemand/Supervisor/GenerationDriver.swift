@@ -209,7 +209,8 @@ final class GenerationDriver<K: Kernel> {
                 check: backend.machine.policy.readiness, hasAddress: backend.address != nil,
                 inheritsSocket: hasSocket(backend.id), picksPort: backend.picksPort,
                 elapsed: now - (backend.child?.lostListenerAt ?? backend.child?.spawnedAt ?? now),
-                usualStartup: backend.history.startups.usual))
+                // The usual time is that from a spawn, not from the loss of a listener.
+                usualStartup: backend.child?.lostListenerAt == nil ? backend.history.startups.usual : nil))
     }
 
     // MARK: Log and history
