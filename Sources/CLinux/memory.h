@@ -36,7 +36,7 @@ struct ondemandd_loaded_parts {
     } parts[64];
 };
 
-static inline int ondemandd_note_object(struct dl_phdr_info *object, size_t size, void *argument) {
+static inline int ondemandd_add_segments(struct dl_phdr_info *object, size_t size, void *argument) {
     (void)size;
     struct ondemandd_loaded_parts *noted = (struct ondemandd_loaded_parts *)argument;
     const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
@@ -95,11 +95,11 @@ static inline void ondemandd_release(const struct ondemandd_loaded_parts *noted,
     }
 }
 
-// Unmaps clean copies of the files of the program and its libraries: segments without PF_W (elf(5)) and, with
-// `with_data` and one thread, unwritten pages of the others. Needed pages return from the page cache.
-static inline void ondemandd_give_back_clean_pages(int with_data) {
+// Releases clean pages of the program and its libraries: segments without PF_W (elf(5)) and, with `with_data` and one
+// thread, unwritten pages of the others. Needed pages return from the page cache.
+static inline void ondemandd_release_clean_pages(int with_data) {
     struct ondemandd_loaded_parts noted = {0};
-    dl_iterate_phdr(ondemandd_note_object, &noted);
+    dl_iterate_phdr(ondemandd_add_segments, &noted);
     const int pagemap = with_data ? ondemandd_open_pagemap() : -1;
     ondemandd_release(&noted, pagemap, (uintptr_t)sysconf(_SC_PAGESIZE));
     if (pagemap >= 0) close(pagemap);
@@ -109,7 +109,7 @@ static inline void ondemandd_give_back_clean_pages(int with_data) {
 // touched page maps 15 more, because the kernel maps 64 KiB around a fault.
 static inline ssize_t ondemandd_receive_with_little_memory(int socket, void *buffer, size_t size) {
     struct ondemandd_loaded_parts noted = {0};
-    dl_iterate_phdr(ondemandd_note_object, &noted);
+    dl_iterate_phdr(ondemandd_add_segments, &noted);
     const int pagemap = ondemandd_open_pagemap();
     ondemandd_release(&noted, pagemap, (uintptr_t)sysconf(_SC_PAGESIZE));
     if (pagemap >= 0) syscall(SYS_close, pagemap);

@@ -145,8 +145,8 @@ final class LinuxKernel: Kernel {
 
     /// Frees heap memory and clean pages. Startup and reading a configuration touch megabytes of code that sleep does
     /// not need: the Swift runtime reads every conformance before its first dictionary. These pages are clean copies of
-    /// files. Unmapped, they stay in the page cache, where the system may reclaim them, and needed ones return without
-    /// a read (madvise(2), MADV_DONTNEED).
+    /// files. Released, they stay in the page cache, and a later access maps them again without a disk read
+    /// (madvise(2), MADV_DONTNEED). The system may reclaim them.
     func trimMemory() { trimMemory(withData: false) }
 
     /// Also releases unwritten data in the writable segments. A wake-up needs some of it, so a sleep does not release
@@ -156,7 +156,7 @@ final class LinuxKernel: Kernel {
     private func trimMemory(withData: Bool) {
         malloc_trim(0)
         // Last, because later code maps its own pages again.
-        ondemandd_give_back_clean_pages(withData ? 1 : 0)
+        ondemandd_release_clean_pages(withData ? 1 : 0)
     }
 
     // MARK: The log
