@@ -1,4 +1,4 @@
-/// One endpoint of a connection: the socket of the client or of the upstream, and what is known of its readiness.
+/// One side of a connection: the socket of the client or of the upstream, and what is known of its readiness.
 struct ConnectedSocket {
     let descriptor: Descriptor
     /// Distinguishes the successive upstreams of one connection. Tokens carry 24 bits of it.

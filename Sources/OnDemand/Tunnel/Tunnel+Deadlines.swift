@@ -31,7 +31,7 @@ extension Tunnel {
         return wanted
     }
 
-    /// One endpoint has ended its direction, sent a close frame (RFC 6455, 5.5.1) or accepts no more bytes.
+    /// One side has ended its direction, sent a close frame (RFC 6455, 5.5.1) or accepts no more bytes.
     @inline(__always)
     private var hasEndedSide: Bool {
         !(up.isOpen && down.isOpen) || client.readiness.contains(.peerEnded)

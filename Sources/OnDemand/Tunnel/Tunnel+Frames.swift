@@ -5,7 +5,7 @@ extension Tunnel {
         if let code = piece.summary.closeCode { traffic.countClose(code.number) }
         if side == .client, piece.summary.dataFrameBegan { hasClientData = true }
         guard let violation = piece.violation else { return }
-        // The first violation of either endpoint is the reported one.
+        // The first violation of either side is the reported one.
         protocolViolation = protocolViolation ?? ProtocolViolation(side: side, violation: violation)
         switch side {
         case .client: endClient(violation, atBoundary: piece.endsAtBoundary)

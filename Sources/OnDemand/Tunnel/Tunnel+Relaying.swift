@@ -2,7 +2,7 @@
 ///
 /// One event calls `take`, which records readiness and calls `relayOnce`:
 ///
-/// - Steady state: one endpoint is readable, one read and one write move everything (`relayOnePiece`).
+/// - Steady state: one side is readable, one read and one write move everything (`relayOnePiece`).
 /// - Otherwise `pumpUp` and `pumpDown` flush pending bytes and read at most `Limits.readsPerTurn` times each.
 /// - A frame error ends the tunnel: close code to the client, 1001 or 1011 (RFC 6455, 7.4.1).
 /// - A daemon that ends the tunnel sends a close frame between two backend frames, then discards the client's bytes.
@@ -106,7 +106,7 @@ extension Tunnel {
         return upward == .more || downward == .more ? .more : .rest
     }
 
-    /// Handles the common case: one endpoint is readable, and one read and one write move everything. Returns nil if
+    /// Handles the common case: one side is readable, and one read and one write move everything. Returns nil if
     /// more is to be done. Bytes moved before nil stay moved.
     private mutating func relayOnePiece(
         _ kernel: some Kernel, _ buffers: inout ReadBuffers, _ traffic: inout Traffic

@@ -89,7 +89,7 @@ struct Tunnel {
         case closeDelay
         /// From the pending close frame to the client's end.
         case closeHandshake
-        /// One endpoint has ended: bytes must move in some direction.
+        /// One side has ended: bytes must move in some direction.
         case progress
         /// Bytes are pending for the client, which must accept some.
         case stall
