@@ -117,7 +117,7 @@ final class Daemon<K: Kernel>: EventHandler {
     // MARK: Running
 
     func run() {
-        kernel.trimMemoryOfStartup()
+        kernel.trimMemoryWithData()
         while !hasExited { reactor.runOnce(self) }
     }
 
@@ -323,7 +323,7 @@ final class Daemon<K: Kernel>: EventHandler {
         let trim = dueTrim
         dueTrim = .none
         proxy.relay.trimBuffers()
-        if trim == .ofStartup { kernel.trimMemoryOfStartup() } else { kernel.trimMemory() }
+        if trim == .ofStartup { kernel.trimMemoryWithData() } else { kernel.trimMemory() }
     }
 
     private func notifyStatus() {

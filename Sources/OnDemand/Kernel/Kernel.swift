@@ -155,8 +155,9 @@ protocol Kernel: AnyObject {
     func inheritedListeners() -> [InheritedListener]
     /// Returns free memory to the system before a long sleep.
     func trimMemory()
-    /// The same after a configuration was read, which needs data that nothing else does.
-    func trimMemoryOfStartup()
+    /// The same after much work that needed data which a quiet daemon does not: a configuration was read, many
+    /// connections were opened.
+    func trimMemoryWithData()
 
     // MARK: The log
 

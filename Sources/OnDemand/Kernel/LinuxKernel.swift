@@ -151,7 +151,7 @@ final class LinuxKernel: Kernel {
 
     /// Also releases unwritten data in the writable segments. A wake-up needs some of it, so a sleep does not release
     /// it: the page faults would add 0.1 ms to the next wake-up.
-    func trimMemoryOfStartup() { trimMemory(withData: true) }
+    func trimMemoryWithData() { trimMemory(withData: true) }
 
     private func trimMemory(withData: Bool) {
         malloc_trim(0)

@@ -36,7 +36,8 @@ final class MemoryTrim<K: Kernel> {
         return hadManyConnections
     }
 
-    func timerFired() { reactor.kernel.trimMemory() }
+    /// After many connections: what one of them needs comes back with few faults, and serves the next ones too.
+    func timerFired() { reactor.kernel.trimMemoryWithData() }
 
     private func arm() { reactor.arm(.memoryTrim, at: reactor.kernel.now() + Limits.memoryTrimPause) }
 }

@@ -346,7 +346,7 @@ final class SimulatedKernel: Kernel {
     // MARK: The log
 
     func trimMemory() {}
-    func trimMemoryOfStartup() {}
+    func trimMemoryWithData() {}
 
     func log(_ line: Span<UInt8>) -> Int {
         guard !dice.chance(faults.lostLogLines) else { return 0 }
