@@ -131,6 +131,8 @@ final class BackendDriver<K: Kernel> {
         case .signal(let signal): generations.signal(signal, to: backend)
         case .endGeneration(let generation):
             generations.end(generation, of: backend, isLast: backends.isRemoved(backend))
+            // A generation that has lost its listener ends without an effect that closes its gate.
+            loseDependencies(on: backend)
             deferEvent(.roomMade)
         }
         return nil

@@ -42,7 +42,10 @@ extension Simulation {
         for lease in daemon.supervisor.inOrder.flatMap({ daemon.supervisor.driver.dependencies.held(by: $0.id) }) {
             // A closed gate still counts the leases of its generation.
             let counted = lease.required.gate.openGeneration ?? lease.required.machine.generation
-            guard lease.generation == counted else { continue }
+            guard lease.generation == counted else {
+                kernel.complain("a lease of \(lease.required.name) is held of an old generation")
+                continue
+            }
             leases[lease.required.id, default: 0] += 1
         }
         let services = proxy.services.all.enumerated().map { (BackendID(index: $0), $1.gate) }

@@ -213,6 +213,49 @@ struct SimulationRequirementTests {
     }
 }
 
+// MARK: - A requirement that stops listening
+
+extension SimulationRequirementTests {
+    /// A chat of s0 lasts 40 s. Its requirement s1 stops listening after 3 s for a minute, which a client notices.
+    private var listenerLost: Scenario {
+        var (first, second) = (Scenario.Service(), Scenario.Service())
+        first.policy.requires = ["s1"]
+        let flap = ChildScript.Flap(listens: .seconds(3), gap: .seconds(60), serves: true)
+        second.children = [ChildScript(flap: flap), .healthy]
+        var request = ClientScript.get(at: .milliseconds(3200))
+        request.service = 1
+        let chat = ClientScript.chat(.init(up: 40, down: 40, pause: .seconds(1)))
+        var scenario = Scenario(services: [first, second], clients: [chat, request])
+        scenario.asksAgain = false
+        return scenario
+    }
+
+    @Test("a requirement that never listens again is requested again after its startup timeout")
+    func listenerLostForever() throws {
+        let simulation = try expectSecondLife(in: listenerLost)
+        #expect(simulation.complaints.allSatisfy { !$0.contains("lease") })
+    }
+
+    @Test("a requirement that is restarted while it does not listen keeps its dependents' leases")
+    func restartedWithoutListener() throws {
+        var scenario = listenerLost
+        scenario.operations = [(.milliseconds(3400), 1, .restart)]
+        let simulation = try expectSecondLife(in: scenario)
+        #expect(simulation.complaints == [])
+    }
+
+    private func expectSecondLife(in scenario: Scenario) throws -> Simulation {
+        let simulation = try Simulation.run(scenario)
+        #expect(simulation.outcomes(of: 0) == [.chatted])
+        #expect(simulation.kernel.logged(.listenerLost).count == 1)
+        let lives = simulation.lives
+        #expect(lives.filter { $0 == "started s1" }.count == 2)
+        let (idle, required) = (lives.firstIndex(of: "idle s0"), lives.firstIndex(of: "idle s1"))
+        #expect(try #require(idle) < (try #require(required)), "\(lives)")
+        return simulation
+    }
+}
+
 // MARK: - Commands of an operator
 
 extension SimulationRequirementTests {
