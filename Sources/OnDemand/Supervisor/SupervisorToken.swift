@@ -72,8 +72,14 @@ extension Supervisor {
             guard let backend = backends[id], let result = generations.probe(backend, .timeReached) else { return }
             driver.dispatch(backend, result)
         case .startupSlow: if let backend = backends[id] { generations.logSlowStartup(of: backend) }
-        case .startDelay: driver.dispatch(known(id), .startRequested)
+        case .startDelay: startDelayEnded(known(id))
         case .processGuard: trees.settleGuard()
         }
+    }
+
+    /// An operator may have stopped the backend meanwhile, or a reload may have changed when it starts.
+    private func startDelayEnded(_ backend: SupervisedBackend) {
+        guard backend.machine.policy.alwaysOn, backend.machine.standing == .usual else { return }
+        driver.dispatch(backend, .startRequested)
     }
 }

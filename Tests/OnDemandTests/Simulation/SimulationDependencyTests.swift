@@ -200,6 +200,28 @@ struct SimulationRequirementTests {
         #expect(simulation.lives == expected)
     }
 
+    @Test(
+        "a process that is stopped, disabled or no longer always on during start_delay does not start",
+        arguments: [BackendOperation.stop, .disable, nil])
+    func stoppedDuringStartDelay(operation: BackendOperation?) throws {
+        let process = alwaysOn { $0.startDelay = .seconds(60) }
+        let scenario = Scenario(services: [], processes: [process])
+        let processes = try scenario.configuration.processes
+        let bench = try CableBench { $0.processes = processes }
+        bench.kernel.children.add(process.children, process.policy, at: Scenario.address(of: 0))
+        bench.kernel.children.requirements.append([])
+        bench.kernel.children.tellsReadiness.append(true)
+        let backend = bench.daemon.supervisor.inOrder[0]
+        bench.run(for: .seconds(10))
+        if let operation {
+            bench.daemon.supervisor.execute(operation, on: backend.id)
+        } else {
+            bench.reload { $0.processes[0].policy.alwaysOn = false }
+        }
+        bench.run(for: .seconds(60))
+        #expect(backend.machine.state == .asleep && bench.kernel.children.born == 0)
+    }
+
     @Test("start_delay delays a start unless a dependent needs it")
     func startDelay() throws {
         let delayed = alwaysOn { $0.startDelay = .seconds(20) }
