@@ -55,7 +55,9 @@ final class RelayLinks<K: Kernel> {
         case .paused:
             relay.link = .none
             acquire(index, relay, relay.machine.hasQueuedCommand ? .command : .restore)
-        case .connected where !relay.held.isEmpty: owner.letHeldGo(index, relay, isDue: true)
+        // In a close handshake the timer is that of the handshake.
+        case .connected(let upstream) where upstream.stage == .open && !relay.held.isEmpty:
+            owner.letHeldGo(index, relay, isDue: true)
         case .connected:
             // It is connected, and others are not: without a command it does not wait for them.
             if case .restored = relay.machine.state {

@@ -85,4 +85,27 @@ struct CableRelayTests {
         second.close()
         #expect(bench.kernel.complaints == [])
     }
+
+    @Test("a held command does not use up the timer of its client's close handshake")
+    func heldDuringCloseHandshake() throws {
+        var script = ActionCableScript()
+        script.performsAfter = .seconds(1)
+        script.closesAfter = .seconds(60)
+        let bench = try CableBackendBench(cables: 2, hibernates: true, script)
+        let first = bench.subscribed(1, to: 0, streams: 2)
+        bench.run(for: .seconds(30)) { bench.backend.machine.state == .asleep }
+        let client = bench.subscribed(2, to: 1)
+        bench.perform(9000, by: client)
+        var found: Relay?
+        bench.relays(of: 1)?.visit { _, relay in found = relay }
+        let relay = try #require(found)
+        #expect(relay.held.count == 1, "the second subscription of the first client is not confirmed")
+        bench.cables.daemon.supervisor.execute(.restart, on: bench.backend.id)
+        bench.run(for: .milliseconds(100))
+        #expect(relay.upstream?.stage == .closing && relay.held.count == 1)
+        bench.run(for: Limits.closeTimeout)
+        #expect(relay.upstream?.stage != .closing)
+        bench.run(for: .seconds(20)) { !bench.performed.isEmpty }
+        #expect(bench.performed == [9000] && first.news == [] && client.news == [])
+    }
 }
