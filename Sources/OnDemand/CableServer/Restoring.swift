@@ -60,7 +60,10 @@ final class Restoring<K: Kernel> {
     }
 
     func note(wasRestoring: Bool, isRestoring: Bool) {
-        if wasRestoring != isRestoring { running += isRestoring ? 1 : -1 }
+        guard wasRestoring != isRestoring else { return }
+        running += isRestoring ? 1 : -1
+        // Another client may follow; one without streams is restored without a call of the cable.
+        if !isRestoring, next != nil { cable.touch() }
     }
 
     /// Connects the next clients; called at the end of each turn in which something has happened.

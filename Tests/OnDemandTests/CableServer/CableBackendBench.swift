@@ -9,7 +9,7 @@ final class CableBackendBench {
 
     /// The cables are `c0`, `c1` and so on.
     init(
-        cables count: Int, hibernates: Bool, _ script: ActionCableScript = ActionCableScript(),
+        cables count: Int, hibernates: Bool, hasRedis: Bool = false, _ script: ActionCableScript = ActionCableScript(),
         _ adjust: (inout Configuration) -> Void = { _ in }
     ) throws {
         var scenario = Scenario()
@@ -19,6 +19,7 @@ final class CableBackendBench {
         scenario.services[0].children[0].cable = script
         var cable = CableScenario.Cable()
         cable.backend = .init(hibernates: hibernates)
+        cable.hasRedis = hasRedis
         var definition = CableScenario()
         definition.cables = Array(repeating: cable, count: count)
         scenario.cables = definition

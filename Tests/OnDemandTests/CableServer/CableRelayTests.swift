@@ -108,4 +108,19 @@ struct CableRelayTests {
         bench.run(for: .seconds(20)) { !bench.performed.isEmpty }
         #expect(bench.performed == [9000] && first.news == [] && client.news == [])
     }
+
+    @Test("clients without streams are restored at once, however many, when their cable has Redis")
+    func restoredWithoutStreams() throws {
+        let bench = try CableBackendBench(cables: 1, hibernates: true, hasRedis: true) {
+            $0.cables[0].pingInterval = .seconds(60)
+        }
+        let count = Limits.restoresAtOnce * 2 + 1
+        let clients = (1...count).map { bench.subscribed($0, to: 0, streams: 0) }
+        bench.run(for: .seconds(10)) { bench.backend.machine.state == .asleep }
+        #expect(bench.relays(of: 0)?.describe()?.hibernating == count)
+        bench.cables.daemon.supervisor.execute(.start, on: bench.backend.id)
+        bench.run(for: .milliseconds(400))
+        #expect(bench.relays(of: 0)?.describe()?.attached == count && bench.relays(of: 0)?.isRestoring == false)
+        #expect(bench.kernel.complaints == [] && clients.allSatisfy { $0.news == [] })
+    }
 }
