@@ -49,7 +49,7 @@ struct BackendMachineTests {
     func asleep(row: Row) { row.check(BackendFixtures.asleep()) }
 
     @Test(
-        "starting: acquiring the requirements",
+        "starting: acquiring the dependencies",
         arguments: [
             Row(.wanted(two), .starting(Start(phase: .awaitingDependencies, queue: [one, two])), []),
             Row(.abandoned(one), .starting(Start(phase: .awaitingDependencies, queue: [])), []),
@@ -80,14 +80,14 @@ struct BackendMachineTests {
         ])
     func awaitingDependencies(row: Row) { row.check(BackendFixtures.awaiting()) }
 
-    @Test("a requirement is released when no process of the backend is left, and not before")
+    @Test("a dependency is released when no process of the backend is left, and not before")
     func letsGoLast() {
         var machine = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         #expect(!machine.apply(.exited(crash), at: noon).contains(.releaseDependencies))
         #expect(machine.apply(.treeGone, at: noon).last == .releaseDependencies)
     }
 
-    @Test("a restart for queued requests releases no requirement, and requests a lost one again")
+    @Test("a restart for queued requests releases no dependency, and requests a lost one again")
     func holdsOnForRestart() {
         let awake = BackendFixtures.awaiting().after(.dependenciesReady, .addressFree, .spawned, .probeSucceeded)
         var machine = awake.after(.exited(crash), .wanted(two))
@@ -96,7 +96,7 @@ struct BackendMachineTests {
         #expect(machine.state == .starting(Start(phase: .awaitingDependencies, queue: [two])))
     }
 
-    @Test("a failed requirement does not count as a failure of the backend")
+    @Test("a failed dependency does not count as a failure of the backend")
     func failureOfAnother() {
         let machine = BackendFixtures.awaiting().after(
             .dependencyRefused("redis", .exitedEarly(crash), retryAfter: .seconds(4)))

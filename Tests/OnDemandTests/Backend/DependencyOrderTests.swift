@@ -8,7 +8,7 @@ struct DependencyOrderTests {
     }
 
     @Test(
-        "requirements come first, and otherwise the order of the file applies",
+        "dependencies come first, and otherwise the order of the file applies",
         arguments: [
             (["a": [], "b": [], "c": []], [0, 1, 2]),
             (["a": ["c"], "b": [], "c": []], [2, 0, 1]),

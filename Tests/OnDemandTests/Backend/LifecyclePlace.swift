@@ -104,19 +104,19 @@ enum LifecyclePlace: String, CaseIterable, Codable, Sendable {
     private var detail: String? {
         switch self {
         case .asleep, .awake, .backoff, .shuttingDown: nil
-        case .awaitingDependencies: "what it requires is made ready"
+        case .awaitingDependencies: "its dependencies are made ready"
         case .disabled: "disabled"
-        case .closingTunnelsByOperation: "by an operation, the clients are told"
+        case .closingTunnelsByOperation: "by an operation, close frames sent"
         case .stoppingByOperation: "by an operation"
         case .checkingAddress: "is its address free?"
         case .spawning: "its process is created"
         case .probing: "does it accept connections?"
         case .relistening: "does it accept connections again?"
-        case .closingTunnels: "idle, the clients that are left are told"
+        case .closingTunnels: "idle, close frames sent to the remaining clients"
         case .stoppingIdle: "idle"
         case .stoppingForgiven: "crashed, forgiven"
-        case .stoppingFailed: "failed, a rest follows"
-        case .stoppingForShutdown: "the daemon leaves"
+        case .stoppingFailed: "failed, a backoff follows"
+        case .stoppingForShutdown: "the daemon shuts down"
         case .stopOverdue: "the stop plan is over, and processes are left"
         }
     }

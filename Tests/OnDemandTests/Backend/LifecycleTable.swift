@@ -83,8 +83,8 @@ private struct LifecycleAnswer {
 extension BackendMachine.Effect {
     fileprivate func words(_ event: LifecycleEvent, _ now: Instant) -> String {
         switch self {
-        case .acquireDependencies: "acquire its requirements, and start those that are not ready"
-        case .releaseDependencies: "release its requirements"
+        case .acquireDependencies: "acquire its dependencies, and start those that are not ready"
+        case .releaseDependencies: "release its dependencies"
         case .checkAddress: "check its address for a listener"
         case .spawn: "run the command, as a new generation"
         case .startProbing: "probe its address"

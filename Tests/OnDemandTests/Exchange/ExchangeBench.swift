@@ -150,7 +150,8 @@ struct ExchangeBench {
         switch machine.place {
         case .queued: [.gateOpen, .refused]
         case .awaitingConnection: [.connected, .connectedFirst, .connectFails, .acceptQueueFull]
-        case .awaitingReply, .awaitingResult: [.served, .replied, .streamBegins]
+        case .awaitingReply: [.served, .replied, .streamBegins]
+        case .awaitingResult: [.served, .replied]
         case .streaming: [.streamContinues, .streamEnds]
         default: []
         }

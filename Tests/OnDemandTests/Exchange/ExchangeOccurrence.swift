@@ -48,7 +48,7 @@ enum ExchangeOccurrence: String, CaseIterable, Codable, Sendable {
     case served = "the endpoint has the complete response"
     case replied = "the endpoint responds with an error"
     case replyFollows = "the endpoint's response follows in this turn of the event loop"
-    case requestAccepted = "the endpoint's response will follow"
+    case requestAccepted = "the endpoint's response is the result of an operation"
     case streamBegins = "the endpoint has the beginning of a stream"
     case streamContinues = "there is more of the stream"
     case streamEnds = "the stream has ended"

@@ -83,7 +83,7 @@ extension ExchangeMachine.Step {
         switch self {
         case .admit: "check the limits of connections"
         case .enterGate: "ask the backend's gate"
-        case .reject: "answer 503"
+        case .reject: "reject with 503"
         case .connect: "connect to the backend"
         case .serve: "ask the endpoint"
         case .receive(.client): "read from the client"

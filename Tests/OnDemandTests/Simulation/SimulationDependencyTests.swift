@@ -4,7 +4,7 @@ import Testing
 
 /// Backends that require others, and processes without routes, in the whole daemon.
 @Suite("Simulation: more than one process")
-struct SimulationRequirementTests {
+struct SimulationDependencyTests {
     private func scenario(
         _ processes: [Scenario.Process] = [.init()], _ clients: [ClientScript] = [.get()],
         change: (inout Scenario.Service) -> Void = { _ in }
@@ -24,7 +24,7 @@ struct SimulationRequirementTests {
         return process
     }
 
-    @Test("a requirement is ready before its dependents start, and stops after they are idle")
+    @Test("a dependency is ready before its dependents start, and stops after they are idle")
     func order() throws {
         let simulation = try Simulation.run(scenario())
         #expect(simulation.complaints == [])
@@ -36,7 +36,7 @@ struct SimulationRequirementTests {
             ])
     }
 
-    @Test("a chain of requirements starts from its end and sleeps from its beginning")
+    @Test("a chain of dependencies starts from its end and sleeps from its beginning")
     func chain() throws {
         var first = Scenario.Process()
         first.policy.requires = ["p1"]
@@ -46,7 +46,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.filter { $0.hasPrefix("stopped") } == ["stopped s0", "stopped p0", "stopped p1"])
     }
 
-    @Test("a shared requirement starts once and stays awake until its last dependent stops")
+    @Test("a shared dependency starts once and stays awake until its last dependent stops")
     func shared() throws {
         var scenario = scenario()
         scenario.services.append(scenario.services[0])
@@ -59,7 +59,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.last == "stopped p0")
     }
 
-    @Test("a requirement that never gets ready is named in the response, and its dependents do not start")
+    @Test("a dependency that never gets ready is named in the response, and its dependents do not start")
     func neverReady() throws {
         var process = Scenario.Process()
         process.children = [ChildScript(listensAfter: nil)]
@@ -73,7 +73,7 @@ struct SimulationRequirementTests {
         #expect(!simulation.lives.contains("started s0"))
     }
 
-    @Test("a failed requirement blocks its dependents only until it can start again")
+    @Test("a failed dependency blocks its dependents only until it can start again")
     func doesNotStick() throws {
         var process = Scenario.Process()
         process.children = [ChildScript(listensAfter: nil, exitsAfter: .milliseconds(10)), .healthy]
@@ -82,7 +82,7 @@ struct SimulationRequirementTests {
         #expect(simulation.outcomes(of: 0) == [.answered(503)] && simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("a crash of a requirement ends no tunnel, and restarts it at once", arguments: [true, false])
+    @Test("a crash of a dependency ends no tunnel, and restarts it at once", arguments: [true, false])
     func crash(isAlwaysOn: Bool) throws {
         var process = Scenario.Process()
         process.policy.alwaysOn = isAlwaysOn
@@ -99,7 +99,7 @@ struct SimulationRequirementTests {
         #expect(isAlwaysOn || lives.last == "stopped p0", "the hold went over to the new life, and ended with it")
     }
 
-    @Test("a requirement that keeps crashing is in backoff between its starts while its dependent runs")
+    @Test("a dependency that keeps crashing is in backoff between its starts while its dependent runs")
     func crashLoop() throws {
         var process = Scenario.Process()
         process.children = Array(repeating: ChildScript(exitsAfter: .milliseconds(200)), count: 4) + [.healthy]
@@ -111,7 +111,7 @@ struct SimulationRequirementTests {
         #expect(simulation.lives.last == "stopped p0")
     }
 
-    @Test("a requirement may crash at any time of the start that waits for it")
+    @Test("a dependency may crash at any time of the start that waits for it")
     func crashDuringStart() throws {
         for offset in 0..<80 {
             var process = Scenario.Process()
@@ -124,7 +124,7 @@ struct SimulationRequirementTests {
         }
     }
 
-    @Test("the daemon may shut down at any time of a start with requirements")
+    @Test("the daemon may shut down at any time of a start with dependencies")
     func leavesWhileStarting() throws {
         for offset in 0..<120 {
             var scenario = scenario([.init(), alwaysOn()], [.get(), .chat()])
@@ -280,7 +280,7 @@ extension SimulationRequirementTests {
 
 // MARK: - Commands of an operator
 
-extension SimulationRequirementTests {
+extension SimulationDependencyTests {
     /// The service s0, always on, requires s1, which an operator disables and enables.
     private func disabledForAWhile(_ clients: [ClientScript] = []) -> Scenario {
         var first = Scenario.Service()
@@ -293,7 +293,7 @@ extension SimulationRequirementTests {
         return scenario
     }
 
-    @Test("an always-on service whose requirement is disabled starts when an operator enables it, without a timer")
+    @Test("an always-on service whose dependency is disabled starts when an operator enables it, without a timer")
     func waitsForOperator() throws {
         let simulation = try Simulation.run(disabledForAWhile())
         #expect(simulation.complaints == [])
@@ -304,7 +304,7 @@ extension SimulationRequirementTests {
         #expect(simulation.kernel.logged(.ready).last?.contains("08:01:01") == true)
     }
 
-    @Test("a request gets a reason and a Retry-After while the requirement is disabled")
+    @Test("a request gets a reason and a Retry-After while the dependency is disabled")
     func toldMeanwhile() throws {
         let simulation = try Simulation.run(disabledForAWhile([.get(at: .seconds(20)), .get(at: .seconds(61))]))
         #expect(simulation.complaints == [])
@@ -314,7 +314,7 @@ extension SimulationRequirementTests {
         #expect(simulation.outcomes(of: 1) == [.answered(200)])
     }
 
-    @Test("an always-on service waits for an indirect requirement that is disabled")
+    @Test("an always-on service waits for an indirect dependency that is disabled")
     func chainOfOperators() throws {
         var scenario = disabledForAWhile()
         scenario.services[0].policy.requires = ["s2"]
@@ -327,7 +327,7 @@ extension SimulationRequirementTests {
         #expect(simulation.kernel.logged(.backoff).isEmpty)
     }
 
-    @Test("a start command fails at once, with the reason, while a requirement is disabled")
+    @Test("a start operation fails at once, with the reason, while a dependency is disabled")
     func orderedMeanwhile() throws {
         var scenario = disabledForAWhile()
         scenario.services[0].policy.alwaysOn = false

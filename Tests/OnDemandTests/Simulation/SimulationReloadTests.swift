@@ -194,7 +194,7 @@ struct SimulationReloadTests {
         #expect(simulation.outcomes(of: 1) == [.answered(502)])
     }
 
-    @Test("D1 a reload at any time of a start may remove a requirement without rejecting a queued request")
+    @Test("D1 a reload at any time of a start may remove a dependency without rejecting a queued request")
     func requiresLess() throws {
         var service = Scenario.Service()
         service.policy.requires = ["p0"]
@@ -214,7 +214,7 @@ struct SimulationReloadTests {
         }
     }
 
-    @Test("a failed requirement does not affect a service that no longer requires it")
+    @Test("a failed dependency does not affect a service that no longer requires it")
     func failedRequirement() throws {
         var service = Scenario.Service()
         service.policy.requires = ["p0"]
@@ -231,7 +231,7 @@ struct SimulationReloadTests {
         #expect(simulation.kernel.logged(.started).contains { $0.contains("command=\"0 0 1\"") })
     }
 
-    @Test("a new service finds its requirement anywhere in the file")
+    @Test("a new service finds its dependency anywhere in the file")
     func newRequirement() throws {
         var first = Scenario.Service()
         first.policy.requires = ["s1"]
