@@ -29,7 +29,7 @@ struct CommandsDocumentTests {
             ["time for which they are known", "\(Limits.keptRunTime.components.seconds) s"],
             ["output that waits for the first subscriber", Self.size(Limits.heldOutputBytes)],
             ["time for which it waits", "\(Limits.firstSubscriberTimeout.components.seconds) s"],
-            ["output of all runs of a command that waits so", Self.size(Limits.heldCommandBytes)],
+            ["waiting output of all runs of a command", Self.size(Limits.heldCommandBytes)],
             ["output in one message", Self.size(Limits.commandMessageBytes)],
             [
                 "messages that are not full, per second",
@@ -50,8 +50,8 @@ struct CommandsDocumentTests {
             "At most \(Self.size(Limits.commandOutputRate)) per second",
             "Up to \(Self.size(Limits.heldOutputBytes)) wait for the first subscriber, for at most"
                 + " \(Limits.firstSubscriberTimeout.components.seconds) s",
-            "that of all its runs exceeds \(Self.size(Limits.heldCommandBytes)), in which each run counts with at least"
-                + " \(Self.size(Limits.heldRunBytes))",
+            "output of all runs of a command exceeds \(Self.size(Limits.heldCommandBytes)), the oldest run's output",
+            "Each run counts as at least \(Self.size(Limits.heldRunBytes))",
             "a body over \(Self.size(Int(Limits.commandBodyBytes)))",
             "1 to \(Limits.commandParameterBytes.upperBound) letters",
             "the last \(Limits.keptRuns) of each command for \(Limits.keptRunTime.components.seconds / 60) minutes",
