@@ -55,7 +55,7 @@ struct Main {
         }
     }
 
-    private static func report(_ outcome: EntryPoint.CommandOutcome) -> ExitCode {
+    private static func report(_ outcome: EntryPoint.ControlOutcome) -> ExitCode {
         switch outcome {
         case .done:
             return .success

@@ -140,8 +140,8 @@ public enum EntryPoint {
 // MARK: - Control
 
 extension EntryPoint {
-    /// The end of a control command.
-    public enum CommandOutcome: Equatable, Sendable {
+    /// The result of a control command.
+    public enum ControlOutcome: Equatable, Sendable {
         /// The command succeeded.
         case done
         /// The daemon rejected the command: its message.
@@ -161,7 +161,7 @@ extension EntryPoint {
     public static func execute(
         _ command: ControlCommand, output: Terminal = .none, errors: Terminal = .none,
         print: @escaping ([UInt8]) -> Bool, note: @escaping (String) -> Void = { _ in }
-    ) -> CommandOutcome {
+    ) -> ControlOutcome {
         switch address(for: command) {
         case .failure(let end): return end.outcome
         case .success(let address):
@@ -183,7 +183,7 @@ extension EntryPoint {
     private static func follow(
         _ name: String, _ address: SocketAddress, _ command: ControlCommand, isAttended: Bool,
         print: ([UInt8]) -> Bool, note: (String) -> Void
-    ) -> CommandOutcome {
+    ) -> ControlOutcome {
         var follower = RunFollower()
         var result: RunFollower.Result?
         var isClosed = false
@@ -246,7 +246,7 @@ extension EntryPoint {
     }
 
     private struct CommandEnd: Error {
-        let outcome: CommandOutcome
+        let outcome: ControlOutcome
     }
 
     private static func address(for command: ControlCommand) -> Result<SocketAddress, CommandEnd> {
@@ -263,7 +263,7 @@ extension EntryPoint {
             return .failure(CommandEnd(outcome: .configurationIsWrong(message.text)))
         case .success(let configuration):
             guard let address = configuration.control else {
-                let sentence = "\(file): error: \"control\" is missing: this daemon accepts no commands"
+                let sentence = "\(file): error: \"control\" is missing: this daemon accepts no control commands"
                 return .failure(CommandEnd(outcome: .configurationIsWrong(sentence)))
             }
             return .success(address)
@@ -273,7 +273,7 @@ extension EntryPoint {
     private static func ask(
         _ address: SocketAddress, _ command: ControlCommand, progress: ((Duration) -> Void)? = nil,
         print: ([UInt8]) -> Bool
-    ) -> CommandOutcome {
+    ) -> ControlOutcome {
         let kernel: LinuxKernel
         do throws(SystemError) { kernel = try LinuxKernel() } catch { return .systemRefused(error.description) }
         var localReply: [UInt8] = []

@@ -41,17 +41,17 @@ struct StatusAccessControl: Equatable, Sendable {
     private func denial(toOperation head: RequestHead, in bytes: Span<UInt8>) -> LocalReply? {
         guard token != nil else {
             return LocalReply(
-                status: 403, body: "Commands are not allowed without status.token; use the control socket.")
+                status: 403, body: "Operations are not allowed without status.token; use the control socket.")
         }
         let host = head.host.map { String(bytes, $0).lowercased() } ?? ""
         for origin in head.values(of: .origin).map({ String(bytes, $0).lowercased() }) {
             guard origin == "http://\(host)" || origin == "https://\(host)" else {
-                return LocalReply(status: 403, body: "This Origin is not allowed to send commands.")
+                return LocalReply(status: 403, body: "This Origin is not allowed to send operations.")
             }
         }
         let type = head.text(of: .contentType, in: bytes)?.lowercased().split(separator: ";").first
         guard type.map({ $0.filter { $0 != " " } }) == "application/json" else {
-            return LocalReply(status: 415, body: "A command needs the Content-Type application/json.")
+            return LocalReply(status: 415, body: "An operation needs the Content-Type application/json.")
         }
         return nil
     }

@@ -19,7 +19,7 @@ enum StatusResource: Hashable, Sendable {
     case history
     /// Metrics (Prometheus).
     case metrics
-    /// A command for one service, or its output.
+    /// An operation for one service, or its output.
     case service
     /// The daemon is alive.
     case health

@@ -8,7 +8,7 @@ enum PageServiceOperations {
           constructor(root, name) {
             this.name = name;
             this.row = one(".operations", root);
-            this.row.setAttribute("aria-label", `Commands for ${name}`);
+            this.row.setAttribute("aria-label", `Operations for ${name}`);
             this.outcome = one(".operation-outcome", root);
             this.buttons = [...this.row.querySelectorAll("button")];
             this.buttons.forEach((button) => { button.onclick = () => this.press(button); });

@@ -65,7 +65,7 @@ enum StatusPage {
         <footer>
         <p>While this page is open the daemon sends it an update every second.
         Without an open page, an awake backend or a connected client, the daemon uses no CPU.</p>
-        <p id="hint" hidden>Set <code>status.token</code> in the configuration to send commands from this page.</p>
+        <p id="hint" hidden>Set <code>status.token</code> in the configuration to send operations from this page.</p>
         <p>The same data for programs: <a class="facts-link" href="/api/status">/api/status</a>,
         <a class="facts-link" href="/api/history">/api/history</a>,
         <a class="facts-link" href="/metrics">/metrics</a></p>

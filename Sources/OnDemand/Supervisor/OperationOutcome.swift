@@ -45,9 +45,9 @@ struct OperationOutcome {
 extension BackendOperation {
     fileprivate var acknowledgement: String {
         switch self {
-        case .start: "received the start command"
-        case .stop: "received the stop command"
-        case .restart: "received the restart command"
+        case .start: "received the operation start"
+        case .stop: "received the operation stop"
+        case .restart: "received the operation restart"
         case .pin: "is pinned"
         case .unpin: "is no longer pinned"
         case .enable: "is enabled"
