@@ -237,7 +237,7 @@ struct SimulationDependencyTests {
 
 // MARK: - A requirement that stops listening
 
-extension SimulationRequirementTests {
+extension SimulationDependencyTests {
     /// A chat of s0 lasts 40 s. Its requirement s1 stops listening after 3 s for a minute, which a client notices.
     private var listenerLost: Scenario {
         var (first, second) = (Scenario.Service(), Scenario.Service())
