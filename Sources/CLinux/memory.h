@@ -26,6 +26,9 @@ struct dl_phdr_info {
 };
 int dl_iterate_phdr(int (*visit)(struct dl_phdr_info *object, size_t size, void *argument), void *argument);
 
+// The static executable has 2, the dynamic one with its libraries 22. Those beyond the bound are not released.
+enum { ONDEMANDD_MOST_SEGMENTS = 64 };
+
 // Loaded segments of the program and its libraries, in whole pages: the rest of a partial page belongs to another
 // mapping.
 struct ondemandd_loaded_parts {
@@ -33,7 +36,7 @@ struct ondemandd_loaded_parts {
     struct {
         uintptr_t begin, end;
         int is_writable;
-    } parts[64];
+    } parts[ONDEMANDD_MOST_SEGMENTS];
 };
 
 static inline int ondemandd_add_segments(struct dl_phdr_info *object, size_t size, void *argument) {
@@ -43,7 +46,7 @@ static inline int ondemandd_add_segments(struct dl_phdr_info *object, size_t siz
     // The program itself has an empty name. A name without a path is the kernel's (vdso(7)).
     if (object->dlpi_name[0] != 0 && object->dlpi_name[0] != '/') return 0;
     // The headers are in the first segment, so it is released last. A later read would map the pages around them again.
-    for (int number = object->dlpi_phnum - 1; number >= 0 && noted->count < 64; number--) {
+    for (int number = object->dlpi_phnum - 1; number >= 0 && noted->count < ONDEMANDD_MOST_SEGMENTS; number--) {
         const ondemandd_segment *segment = &object->dlpi_phdr[number];
         if (segment->p_type != PT_LOAD) continue;
         uintptr_t begin = object->dlpi_addr + segment->p_vaddr;
